@@ -1,0 +1,1 @@
+"""The inference service: a model directory -> answers over HTTP. `openapi.yaml` beside this file is its contract."""

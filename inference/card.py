@@ -1,0 +1,110 @@
+"""The model card: what card.json beside a model says of it. Training writes it, serving believes it only where a digest agrees."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+KERAS_FILE = "model.keras"
+LITERT_FILE = "model.tflite"
+CARD_FILE = "card.json"
+DIGITS = tuple("0123456789")
+MAX_CARD_BYTES = 2**20
+
+
+class UnusableCard(Exception):
+    """A card.json that cannot be believed; the message says why."""
+
+
+@dataclass(frozen=True)
+class InputContract:
+    """What a model takes: pixels of 0 to 255 (ink high unless `invert`), multiplied with `scale`, float32."""
+
+    height: int = 28
+    width: int = 28
+    scale: float = 1.0
+    invert: bool = False
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """A file's sha256 (hex) and size in bytes."""
+
+    sha256: str
+    bytes: int
+
+    @classmethod
+    def of(cls, content: bytes) -> "FileRecord":
+        """Return the record of a file's content."""
+        return cls(hashlib.sha256(content).hexdigest(), len(content))
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How a LiteRT model agreed with its Keras model: over how many images, and by how much it differed at most (0 to 1)."""
+
+    images: int
+    max_abs_difference: float
+    equal_argmax: bool
+
+
+@dataclass(frozen=True)
+class Card:
+    """A model card. `files` holds the record of each file by name; `classes` the labels in the order of the output.
+
+    `config`, `metrics`, `data` and `code` say how the model was trained: its settings, what it reached, the digest of what it
+    learnt from, and the digest and versions of what trained it. They are empty for a model that was trained elsewhere.
+    """
+
+    experiment: str
+    files: Mapping[str, FileRecord]
+    parity: Parity
+    task: str = "mnist"
+    classes: tuple[str, ...] = DIGITS
+    input: InputContract = InputContract()
+    output: str = "probabilities"
+    parameters: int = 0
+    config: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    data: Mapping[str, str] = field(default_factory=dict)
+    code: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: Path) -> "Card":
+        """Read a card.json. Raises UnusableCard with the reason, FileNotFoundError when there is none."""
+        try:
+            if path.stat().st_size > MAX_CARD_BYTES:
+                raise UnusableCard(f"{path.name} is larger than {MAX_CARD_BYTES} bytes.")
+            document = json.loads(path.read_bytes())
+            return cls(
+                **{
+                    **document,
+                    "files": {name: FileRecord(**record) for name, record in document["files"].items()},
+                    "parity": Parity(**document["parity"]),
+                    "classes": tuple(map(str, document["classes"])),
+                    "input": InputContract(**document["input"]),
+                }
+            )
+        except FileNotFoundError:
+            raise
+        except KeyError as error:
+            raise UnusableCard(f"{path.name} lacks {error}.") from error
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise UnusableCard(f"{path.name} is no model card: {error}.") from error
+
+    def write(self, path: Path) -> None:
+        """Write the card so that a reader finds the old one or the new one, never a part."""
+        write_atomically(path, (json.dumps(asdict(self), indent=1) + "\n").encode())
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file beside its place, flush it to the disk, and move it there."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

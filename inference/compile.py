@@ -1,0 +1,147 @@
+"""Keras -> LiteRT, in a process of its own: a Keras file is code, and TensorFlow is 500 MB that serving does not need.
+
+`python -m inference.compile` is the child: it reads a line of JSON per model from its standard input and answers each with one.
+`Compiler` is its owner in the serving process. What the child makes of a Keras file lies in the directory of compiled models
+under the file's digest, laid out as in the model directory: model.tflite, and card.json, written last, that confirms it.
+"""
+
+import contextlib
+import json
+import os
+import select
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from inference.card import CARD_FILE, DIGITS, KERAS_FILE, LITERT_FILE, Card, FileRecord, Parity, write_atomically
+
+TIMEOUT_SECONDS = 90  # TensorFlow's import takes 5 s, on a busy machine several times that
+# LiteRT computes what Keras computes, in float32 and in another order: they agree to 4e-8 on the shipped models.
+MAX_ABS_DIFFERENCE = 1e-5
+PARITY_IMAGES = 64
+
+
+class CompilationFailed(Exception):
+    """A Keras file could not be made into a LiteRT model; the message says why."""
+
+
+class Compiler:
+    """The owner of the child, for one thread. The child starts with the first model and ends with `close`."""
+
+    def __init__(self) -> None:
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> "Compiler":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def compile(self, keras_file: Path, directory: Path) -> None:
+        """Make model.tflite and card.json of a Keras file in `directory`. Raises CompilationFailed."""
+        if self._child is None:
+            self._child = subprocess.Popen([sys.executable, "-m", "inference.compile"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        answer = self._ask(self._child, {"keras_file": str(keras_file), "directory": str(directory)})
+        if answer["error"] is not None:
+            raise CompilationFailed(answer["error"])
+
+    def close(self) -> None:
+        """End the child, whatever it does."""
+        if self._child is not None:
+            self._child.kill()
+            self._child.communicate()
+            self._child = None
+
+    def _ask(self, child: subprocess.Popen[bytes], job: dict[str, str]) -> dict[str, Any]:
+        assert child.stdin is not None  # both are pipes, see Popen above
+        assert child.stdout is not None
+        line = b""
+        with contextlib.suppress(BrokenPipeError):
+            child.stdin.write(json.dumps(job).encode() + b"\n")
+            child.stdin.flush()
+            if select.select([child.stdout], [], [], TIMEOUT_SECONDS)[0]:
+                line = child.stdout.readline()
+            else:
+                self.close()
+                raise CompilationFailed(f"Compiling it took longer than {TIMEOUT_SECONDS} s.")
+        if not line.endswith(b"\n"):
+            exit_code = child.wait()
+            self.close()
+            raise CompilationFailed(f"The compiler died on it (exit code {exit_code}).")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+
+def to_litert(model: Any) -> bytes:
+    """Return a Keras model as a LiteRT flatbuffer: float32, a batch of 1 that can be resized."""
+    import tensorflow as tf  # noqa: PLC0415  # only the child and training pay for it
+
+    return bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
+
+
+def measure_parity(model: Any, flatbuffer: bytes, images: np.ndarray[Any, np.dtype[np.uint8]]) -> Parity:
+    """Compare a LiteRT model with its Keras model on `images`, uint8 of shape (n, 28, 28)."""
+    from inference.engine import Network  # noqa: PLC0415  # LiteRT
+
+    expected = np.asarray(model(images.reshape(-1, *model.input_shape[1:]).astype(np.float32), training=False))
+    network = Network(flatbuffer, classes=expected.shape[1])
+    actual = np.stack([network.probabilities(image) for image in images])
+    return Parity(
+        images=len(images),
+        max_abs_difference=float(np.abs(expected - actual).max()),
+        equal_argmax=bool((expected.argmax(axis=1) == actual.argmax(axis=1)).all()),
+    )
+
+
+def _compile(keras_file: Path, directory: Path) -> None:
+    """Do one job of the child. Raises whatever Keras raises, and CompilationFailed."""
+    import keras  # noqa: PLC0415  # pulls TensorFlow in
+
+    content = keras_file.read_bytes()
+    with tempfile.NamedTemporaryFile(suffix=".keras") as copy:  # what is loaded is what was digested
+        copy.write(content)
+        copy.flush()
+        model = keras.saving.load_model(copy.name, compile=False, safe_mode=True)
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise CompilationFailed("It must take one image and give one vector of probabilities.")
+    classes = model.output_shape[-1]
+    flatbuffer = to_litert(model)
+    images = np.random.default_rng(0).integers(0, 256, (PARITY_IMAGES, 28, 28), np.uint8)
+    parity = measure_parity(model, flatbuffer, images)
+    if not parity.max_abs_difference <= MAX_ABS_DIFFERENCE:
+        raise CompilationFailed(f"LiteRT and Keras differ by {parity.max_abs_difference:.1e}, more than {MAX_ABS_DIFFERENCE:.0e}.")
+    directory.mkdir(parents=True, exist_ok=True)
+    write_atomically(directory / LITERT_FILE, flatbuffer)
+    Card(
+        experiment=keras_file.parent.name,
+        files={KERAS_FILE: FileRecord.of(content), LITERT_FILE: FileRecord.of(flatbuffer)},
+        parity=parity,
+        classes=DIGITS if classes == len(DIGITS) else tuple(map(str, range(classes))),
+        parameters=model.count_params(),
+    ).write(directory / CARD_FILE)
+
+
+def main() -> None:
+    """Serve jobs until standard input ends. Whatever TensorFlow prints goes to standard error."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    for line in sys.stdin:
+        job = json.loads(line)
+        error = None
+        try:
+            _compile(Path(job["keras_file"]), Path(job["directory"]))
+        except ImportError:
+            error = "TensorFlow is not installed here, so a .keras file cannot be compiled; ship its model.tflite and card.json."
+        except Exception as failure:  # whatever it is, it is this model's and the next one must have its turn
+            error = f"Keras cannot load or convert it: {str(failure).splitlines()[0] if str(failure) else type(failure).__name__}"
+        print(json.dumps({"error": error}), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()

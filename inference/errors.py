@@ -1,0 +1,95 @@
+"""Every error that a caller can get, each a class with a status, a title and a detail that says what to do.
+
+A detail never repeats what the caller sent: an answer to bad input stays small and carries nobody's text. How they become
+application/problem+json (RFC 9457) stands in problems.py.
+"""
+
+from typing import ClassVar
+
+
+class ServiceError(Exception):
+    """An error with an answer. `detail` may be refined by the raiser; the class has the usual words."""
+
+    status: ClassVar[int] = 500
+    kind: ClassVar[str] = "internal-error"
+    title: ClassVar[str] = "Internal error"
+    detail = "The service failed. The request id finds the cause in its log."
+    retry_after_seconds: ClassVar[int | None] = None
+
+    def __init__(self, detail: str | None = None) -> None:
+        super().__init__(detail or self.detail)
+        if detail is not None:
+            self.detail = detail
+
+
+class MalformedRequest(ServiceError):
+    """400: the request itself is not as openapi.yaml says."""
+
+    status = 400
+    kind = "malformed-request"
+    title = "Malformed request"
+    detail = "The request is not as the API's document says; see /api/v1.0/ui/."
+
+
+class UnknownExperiment(ServiceError):
+    """404: nothing of this name is known."""
+
+    status = 404
+    kind = "unknown-experiment"
+    title = "Unknown experiment"
+    detail = "No model of this name is served; GET /api/v1.0/models lists those that are."
+
+
+class ImageTooLarge(ServiceError):
+    """413: more bytes than the service reads."""
+
+    status = 413
+    kind = "image-too-large"
+    title = "Image too large"
+
+
+class UnsupportedImage(ServiceError):
+    """415: the bytes are of no image type that the service reads."""
+
+    status = 415
+    kind = "unsupported-image"
+    title = "Unsupported image type"
+    detail = "The bytes are no PNG, JPEG, WebP, BMP or GIF."
+
+
+class UnreadableImage(ServiceError):
+    """422: an image type that the service reads, and yet this one cannot be used."""
+
+    status = 422
+    kind = "unreadable-image"
+    title = "Unreadable image"
+
+
+class ModelNotReady(ServiceError):
+    """503: the model is being compiled; asking again soon helps."""
+
+    status = 503
+    kind = "model-not-ready"
+    title = "Model not ready"
+    detail = "The model is being compiled; try again in a few seconds."
+    retry_after_seconds = 2
+
+
+class ModelFailed(ServiceError):
+    """503: the model's files cannot be served; only another model file helps."""
+
+    status = 503
+    kind = "model-failed"
+    title = "Model failed"
+    detail = "The model's files cannot be served; GET /api/v1.0/models says why."
+    retry_after_seconds = 60
+
+
+class DatabaseUnavailable(ServiceError):
+    """503: Postgres does not answer; predictions go on without it."""
+
+    status = 503
+    kind = "database-unavailable"
+    title = "Database unavailable"
+    detail = "Postgres does not answer. Predictions and /models work without it."
+    retry_after_seconds = 5

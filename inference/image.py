@@ -1,0 +1,135 @@
+"""Bytes of an image -> the 28x28 pixels that every model reads. Pure, and the only place that decides what a digit looks like.
+
+The canonical form is MNIST's: uint8, 28x28, ink high (255) on 0, the digit in a 20x20 box with its centre of mass in the
+middle of the frame (Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits").
+"""
+
+import hashlib
+import io
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from inference.errors import UnreadableImage, UnsupportedImage
+
+SIDE = 28
+BOX = 20  # the digit's longer side within the frame
+# Index of the pixel on which MNIST's digits have their centre of mass (measured: 13.99 and 14.01 over its test digits).
+CENTRE = 14.0
+MAX_SIDE = 4096
+# Ink is what is darker than a quarter of the range: JPEG's ringing and a scanner's paper stay below it.
+INK_THRESHOLD = 64
+SIGNATURES = {
+    "PNG": (b"\x89PNG\r\n\x1a\n",),
+    "JPEG": (b"\xff\xd8\xff",),
+    "WEBP": (b"RIFF",),
+    "BMP": (b"BM",),
+    "GIF": (b"GIF87a", b"GIF89a"),
+}
+
+Pixels = NDArray[np.uint8]
+
+
+def read_digit(data: bytes) -> Pixels:
+    """Return an encoded image as canonical pixels, uint8 of shape (28, 28).
+
+    An image of 28x28 is taken as it stands, only inverted when its border is light: MNIST's own digits pass unchanged.
+    Any other is cropped to its ink, fitted and centred. Raises UnsupportedImage and UnreadableImage.
+    """
+    return frame(decode(data))
+
+
+def digest(pixels: Pixels) -> str:
+    """Return the sha256, as hex, of canonical pixels: the identity of an image."""
+    return hashlib.sha256(pixels.tobytes()).hexdigest()
+
+
+def decode(data: bytes) -> Pixels:
+    """Return an encoded image as grey pixels, uint8 of shape (height, width), upright, transparency shown on white.
+
+    Reads PNG, JPEG, WebP, BMP and GIF by their content, sides of 1 to 4096 pixels, one frame; 16-bit grey keeps its high byte.
+    Raises UnsupportedImage for other bytes and UnreadableImage for an image that is empty, broken, too large or animated.
+    """
+    if not data:
+        raise UnreadableImage("The file is empty.")
+    formats = [name for name, signatures in SIGNATURES.items() if data.startswith(signatures)]
+    if not formats:
+        raise UnsupportedImage
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of sizes that are refused below, and of odd metadata
+            with Image.open(io.BytesIO(data), formats=formats) as image:
+                _check(image)
+                return _grey(ImageOps.exif_transpose(image))
+    except UnreadableImage:
+        raise
+    except Image.UnidentifiedImageError as error:
+        if formats == ["WEBP"] and data[8:12] != b"WEBP":  # RIFF also holds sound and video
+            raise UnsupportedImage from error
+        raise UnreadableImage(f"The {formats[0]} file is broken: its header cannot be read.") from error
+    except Exception as error:  # Pillow raises whatever its parsers raise: OSError, ValueError, SyntaxError, struct.error, ...
+        raise UnreadableImage(f"The {formats[0]} file is broken or cut short.") from error
+
+
+def _check(image: Image.Image) -> None:
+    """Refuse what the header promises before anything is decompressed."""
+    if not 1 <= image.width <= MAX_SIDE or not 1 <= image.height <= MAX_SIDE:
+        raise UnreadableImage(f"The image's sides must be of 1 to {MAX_SIDE} pixels.")
+    if getattr(image, "n_frames", 1) > 1:
+        raise UnreadableImage("The image is animated; send one frame.")
+
+
+def _grey(image: Image.Image) -> Pixels:
+    if image.mode.startswith("I"):  # 16 bits, which Pillow's own conversion would clip at 255
+        return (np.asarray(image).astype(np.uint32) >> 8).clip(0, 255).astype(np.uint8)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image)
+    if image.mode not in ("1", "L", "RGB", "RGBA", "P"):
+        image = image.convert("RGB")  # CMYK and its like have no direct way to grey
+    return np.asarray(image.convert("L"))
+
+
+def frame(grey: Pixels) -> Pixels:
+    """Return grey pixels of any size as canonical pixels: ink high, cropped, fitted into 20x20, centred by mass.
+
+    `grey` is uint8 of shape (height, width). An image without ink gives zeros.
+    """
+    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    background = int(np.median(border))
+    ink_high = grey if background < 128 else 255 - grey  # noqa: PLR2004  # the middle of the range
+    if grey.shape == (SIDE, SIDE):
+        return np.ascontiguousarray(ink_high)
+    return _fit(_stretch(ink_high, min(background, 255 - background)))
+
+
+def _stretch(ink_high: Pixels, background: int) -> Pixels:
+    """Move the background to 0 and the strongest ink to 255."""
+    ink = ink_high.clip(background, None).astype(np.float32) - background
+    strongest = float(ink.max())
+    if strongest < INK_THRESHOLD / 4:  # paper and noise only
+        return np.zeros_like(ink_high)
+    return (ink * (255 / strongest)).round().astype(np.uint8)
+
+
+def _fit(ink: Pixels) -> Pixels:
+    mask = ink >= INK_THRESHOLD
+    if not mask.any():
+        return np.zeros((SIDE, SIDE), np.uint8)
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    cropped = Image.fromarray(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+    scale = BOX / max(cropped.size)
+    size = (max(1, round(cropped.width * scale)), max(1, round(cropped.height * scale)))
+    digit = np.asarray(cropped.resize(size, Image.Resampling.BILINEAR, reducing_gap=3.0)).astype(np.float32)
+    digit *= 255 / digit.max()  # a thin stroke fades when it shrinks
+    height, width = digit.shape
+    mass = digit.sum()
+    top = round(CENTRE - float((digit.sum(axis=1) @ np.arange(height)) / mass))
+    left = round(CENTRE - float((digit.sum(axis=0) @ np.arange(width)) / mass))
+    top, left = min(max(top, 0), SIDE - height), min(max(left, 0), SIDE - width)
+    framed = np.zeros((SIDE, SIDE), np.uint8)
+    framed[top : top + height, left : left + width] = digit.round().astype(np.uint8)
+    return framed

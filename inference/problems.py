@@ -1,0 +1,86 @@
+"""Errors -> application/problem+json (RFC 9457): the one place that decides how an error looks."""
+
+import json
+import logging
+from http import HTTPStatus
+
+from connexion.exceptions import ExtraParameterProblem, ProblemException
+from connexion.lifecycle import ConnexionRequest, ConnexionResponse
+from jsonschema import ValidationError
+from starlette.exceptions import HTTPException
+
+from inference.errors import MalformedRequest, ServiceError
+from inference.requests import current_request_id
+
+logger = logging.getLogger(__name__)
+
+
+def of_service_error(_request: ConnexionRequest, error: ServiceError) -> ConnexionResponse:
+    """Answer with what the error says of itself."""
+    headers = {"Retry-After": str(error.retry_after_seconds)} if error.retry_after_seconds is not None else {}
+    return _problem(error.status, error.kind, error.title, error.detail, headers=headers)
+
+
+def of_refusal(_request: ConnexionRequest, error: ProblemException) -> ConnexionResponse:
+    """Answer a request that Connexion refused. Its own words may repeat what the caller sent, so they are put anew."""
+    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return of_failure(_request, error)
+    if error.status != HTTPStatus.BAD_REQUEST:
+        return of_status(_request, HTTPException(error.status))
+    if isinstance(error, ExtraParameterProblem):
+        place = "body has a field" if "formData" in error.detail else "query has a parameter"
+        return of_service_error(_request, MalformedRequest(f"The {place} that this operation does not take; see /api/v1.0/ui/."))
+    fault = error.__context__
+    if isinstance(fault, ValidationError):
+        message = _schema_fault(fault)
+        path = "/".join(map(str, fault.absolute_path))
+        return _problem(
+            error.status, MalformedRequest.kind, MalformedRequest.title, message, errors=[{"path": path, "message": message}]
+        )
+    is_own_words = str(error.detail).startswith("Missing ")
+    return of_service_error(_request, MalformedRequest(f"{error.detail}." if is_own_words else None))
+
+
+def of_status(_request: ConnexionRequest, error: HTTPException) -> ConnexionResponse:
+    """Answer a request that no operation takes: unknown path, wrong method, wrong content type."""
+    status = HTTPStatus(error.status_code)
+    details = {
+        HTTPStatus.NOT_FOUND: "There is no such address; /api/v1.0/ui/ shows those that are.",
+        HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take this method; see /api/v1.0/ui/.",
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "This operation does not take this Content-Type; see /api/v1.0/ui/.",
+    }
+    detail = details.get(status, MalformedRequest.detail)
+    return _problem(status, status.phrase.lower().replace(" ", "-"), status.phrase, detail, headers=dict(error.headers or {}))
+
+
+def of_failure(_request: ConnexionRequest, error: Exception) -> ConnexionResponse:
+    """Answer an error that nobody expected, and log all of it."""
+    logger.error("Request %s failed.", current_request_id(), exc_info=error)
+    return of_service_error(_request, ServiceError())
+
+
+def _schema_fault(fault: ValidationError) -> str:
+    if fault.validator == "required":
+        missing = [name for name in fault.validator_value if name not in fault.instance]
+        return f"The request lacks the field {', '.join(missing)}."
+    if fault.validator == "additionalProperties":
+        return f"The request has a field that is not one of {', '.join(fault.schema['properties'])}."
+    if fault.validator == "type" and isinstance(fault.instance, list):
+        return "The request has this field more than once."
+    return f"A value breaks the rule {fault.validator} of the API's document."
+
+
+def _problem(
+    status: int, kind: str, title: str, detail: str, *, headers: dict[str, str] | None = None, errors: list[dict[str, str]] | None = None
+) -> ConnexionResponse:
+    document = {
+        "type": f"urn:mlops:problem:{kind}",
+        "title": title,
+        "status": int(status),
+        "detail": detail,
+        "instance": f"urn:mlops:request:{current_request_id()}",
+    }
+    if errors:
+        document["errors"] = errors
+    mimetype = "application/problem+json"
+    return ConnexionResponse(int(status), mimetype, mimetype, body=json.dumps(document, separators=(",", ":")), headers=headers or {})

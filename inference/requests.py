@@ -1,0 +1,63 @@
+"""What every request gets, whatever answers it: an id, a count and a duration. The outermost ASGI layer."""
+
+import re
+import time
+import uuid
+from contextvars import ContextVar
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from inference.metrics import Metrics
+
+BASE_PATH = "/api/v1.0"
+SANE_ID = re.compile(rb"[A-Za-z0-9_.-]{1,64}")
+OPERATIONS = frozenset({"inference", "experiments", "models", "healthz", "readyz", "metrics", "ui"})
+
+_request_id: ContextVar[str] = ContextVar("request_id", default="none")
+
+
+def current_request_id() -> str:
+    """Return the id of the request that is being answered."""
+    return _request_id.get()
+
+
+class RequestLayer:
+    """Wraps an ASGI application: X-Request-Id on every answer, and its metrics."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or pass on what is none."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+        request_id = given if SANE_ID.fullmatch(given) else uuid.uuid4().hex.encode()
+        if not any(name == b"content-type" for name, _ in scope["headers"]):
+            # RFC 9110, 8.3: bytes of no stated type are octets. Connexion would take them for what it hoped to get, and fail.
+            scope = {**scope, "headers": [*scope["headers"], (b"content-type", b"application/octet-stream")]}
+        token = _request_id.set(request_id.decode())
+        status = 500
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", []), (b"x-request-id", request_id)]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        finally:
+            operation = _operation(scope["path"])
+            self._metrics.requests.labels(operation, status).inc()
+            self._metrics.request_seconds.labels(operation).observe(time.perf_counter() - started)
+            _request_id.reset(token)
+
+
+def _operation(path: str) -> str:
+    first = path.removeprefix(BASE_PATH).strip("/").split("/", 1)[0]
+    return first if first in OPERATIONS else "other"
