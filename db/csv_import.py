@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 NAME, LEARNING_RATE, MOMENTUM, LOSS = "Experiment Name", "Learning Rate", "Momentum", "Loss"
@@ -25,6 +26,7 @@ HIGHER_IS_BETTER = frozenset({"accuracy", "precision", "recall", "f1", "auc", "s
 # A curve of 100,000 points is some 3 MB of JSON; an unclosed quote must not swallow a whole file into one cell.
 MAX_CELL_CHARACTERS = 16 * 2**20
 MAX_STEP = 2**63 - 1
+MAX_NUMBER_CHARACTERS = 400  # a double written out in full has at most 309 digits before its point
 
 
 class UnusableFile(Exception):
@@ -188,7 +190,7 @@ def _row_or_reject(line: int, header: list[str], cells: list[str], raw: str, nam
             raise _BadCell("must be 1 to 128 of A-Z a-z 0-9 _ . - and begin with a letter or digit" if name else "is missing")
         if name in names:
             raise _BadCell(f"repeats the name of line {names[name]}")
-        for column, cell in values.items():
+        for column, cell in values.items():  # noqa: B007  # the handler below names the column
             if "\0" in cell or any("\udc80" <= character <= "\udcff" for character in cell):
                 raise _BadCell("holds bytes that are no UTF-8 text; save the file as UTF-8")
         column = LEARNING_RATE
@@ -221,7 +223,7 @@ def _further(key: str, cell: str, params: dict[str, object], metrics: dict[str, 
 
 def _number(cell: str) -> int | float | None:
     """Return a cell's finite number, or None. Only plain decimal notation counts: Python alone would take `1_000` and `nan`."""
-    if not re.fullmatch(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?", cell, flags=re.ASCII) or len(cell) > 400:
+    if not re.fullmatch(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?", cell, flags=re.ASCII) or len(cell) > MAX_NUMBER_CHARACTERS:
         return None
     if re.fullmatch(r"[+-]?\d{1,15}", cell):
         return int(cell)
@@ -257,7 +259,7 @@ def _curve(cell: str) -> Curve:
         raise _BadCell("has no points")
     if not all(_is_number(step) and step == int(step) and abs(step) <= MAX_STEP for step in steps):
         raise _BadCell("has a step that is no whole number")
-    if any(later <= earlier for earlier, later in zip(steps, steps[1:], strict=False)):
+    if any(later <= earlier for earlier, later in pairwise(steps)):
         raise _BadCell("has steps that do not increase")
     if not all(_is_number(value) for value in values):
         raise _BadCell("has a value that is no finite number")

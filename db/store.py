@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
+from typing import TextIO, cast
 
 import psycopg2.extensions
 
@@ -153,13 +154,20 @@ def _stage(cursor: psycopg2.extensions.cursor, path: Path) -> int:
     return rejected
 
 
-def _spool() -> SpooledTemporaryFile[str]:
-    return SpooledTemporaryFile(MAX_SPOOL_BYTES, "w+", encoding="utf-8", newline="\n")
+def _spool() -> TextIO:
+    return cast("TextIO", SpooledTemporaryFile(MAX_SPOOL_BYTES, "w+", encoding="utf-8", newline="\n"))
 
 
 def _row_line(row: Row) -> str:
     return _copy_line(
-        row.line, row.name, row.task, row.learning_rate, row.momentum, json.dumps(row.params), json.dumps(row.metrics), row.digest()
+        row.line,
+        row.name,
+        row.task,
+        row.learning_rate,
+        row.momentum,
+        json.dumps(row.params),
+        json.dumps(row.metrics),
+        row.digest(),
     )
 
 

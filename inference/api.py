@@ -88,14 +88,17 @@ class Api:
         models = {
             "status": "loading" if loading else "ok" if ready else "empty", "ready": ready, "loading": loading, "failed": failed,
         }  # fmt: skip
-        return {"status": status, "dependencies": {"models": models, "database": database}}, 200 if ready and not loading else 503
+        return {
+            "status": status,
+            "dependencies": {"models": models, "database": database},
+        }, 200 if ready and not loading else 503
 
     def metrics(self) -> str:
         """Return the metrics in Prometheus's text format."""
         return self._metrics.text()
 
     def _bytes(self, upload: Upload | None) -> bytes:
-        if not hasattr(upload, "read"):  # a text part of the file's name arrives as no file
+        if upload is None or not hasattr(upload, "read"):  # a text part of the file's name arrives as no file
             raise MalformedRequest("The request needs one file in the multipart field image_blob.")
         data: bytes = upload.read(self._max_image_bytes + 1)
         if len(data) > self._max_image_bytes:

@@ -14,6 +14,7 @@ from connexion.options import SwaggerUIOptions
 from connexion.resolver import Resolver
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
 from starlette.types import ASGIApp
 
 from inference import problems
@@ -53,6 +54,7 @@ def create_app(settings: Settings) -> ASGIApp:
         ServiceError: problems.of_service_error,
         ProblemException: problems.of_refusal,
         HTTPException: problems.of_status,
+        MultiPartException: problems.of_broken_body,
         Exception: problems.of_failure,
     }.items():
         app.add_error_handler(error, handler)

@@ -29,6 +29,9 @@ class InputContract:
     invert: bool = False
 
 
+MNIST_INPUT = InputContract()
+
+
 @dataclass(frozen=True)
 class FileRecord:
     """A file's sha256 (hex) and size in bytes."""
@@ -36,10 +39,10 @@ class FileRecord:
     sha256: str
     bytes: int
 
-    @classmethod
-    def of(cls, content: bytes) -> "FileRecord":
-        """Return the record of a file's content."""
-        return cls(hashlib.sha256(content).hexdigest(), len(content))
+
+def file_record(content: bytes) -> FileRecord:
+    """Return the record of a file's content."""
+    return FileRecord(hashlib.sha256(content).hexdigest(), len(content))
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class Card:
     parity: Parity
     task: str = "mnist"
     classes: tuple[str, ...] = DIGITS
-    input: InputContract = InputContract()
+    input: InputContract = MNIST_INPUT
     output: str = "probabilities"
     parameters: int = 0
     config: Mapping[str, Any] = field(default_factory=dict)

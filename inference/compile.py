@@ -14,11 +14,11 @@ import sys
 import tempfile
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any, cast
 
 import numpy as np
 
-from inference.card import CARD_FILE, DIGITS, KERAS_FILE, LITERT_FILE, Card, FileRecord, Parity, write_atomically
+from inference.card import CARD_FILE, DIGITS, KERAS_FILE, LITERT_FILE, Card, Parity, file_record, write_atomically
 
 TIMEOUT_SECONDS = 90  # TensorFlow's import takes 5 s, on a busy machine several times that
 # LiteRT computes what Keras computes, in float32 and in another order: they agree to 4e-8 on the shipped models.
@@ -45,27 +45,36 @@ class Compiler:
     def compile(self, keras_file: Path, directory: Path) -> None:
         """Make model.tflite and card.json of a Keras file in `directory`. Raises CompilationFailed."""
         if self._child is None:
-            self._child = subprocess.Popen([sys.executable, "-m", "inference.compile"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            self._child = subprocess.Popen(
+                [sys.executable, "-m", "inference.compile"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,  # TensorFlow is talkative, and what went wrong is in the answer
+            )
         answer = self._ask(self._child, {"keras_file": str(keras_file), "directory": str(directory)})
         if answer["error"] is not None:
             raise CompilationFailed(answer["error"])
 
+    def kill(self) -> None:
+        """End the child, whatever it does. Any thread may call this: the model that is being compiled fails."""
+        if self._child is not None:
+            self._child.kill()
+
     def close(self) -> None:
-        """End the child, whatever it does."""
+        """End the child and forget it."""
         if self._child is not None:
             self._child.kill()
             self._child.communicate()
             self._child = None
 
     def _ask(self, child: subprocess.Popen[bytes], job: dict[str, str]) -> dict[str, Any]:
-        assert child.stdin is not None  # both are pipes, see Popen above
-        assert child.stdout is not None
+        stdin, stdout = cast("IO[bytes]", child.stdin), cast("IO[bytes]", child.stdout)  # both are pipes, see Popen above
         line = b""
         with contextlib.suppress(BrokenPipeError):
-            child.stdin.write(json.dumps(job).encode() + b"\n")
-            child.stdin.flush()
-            if select.select([child.stdout], [], [], TIMEOUT_SECONDS)[0]:
-                line = child.stdout.readline()
+            stdin.write(json.dumps(job).encode() + b"\n")
+            stdin.flush()
+            if select.select([stdout], [], [], TIMEOUT_SECONDS)[0]:
+                line = stdout.readline()
             else:
                 self.close()
                 raise CompilationFailed(f"Compiling it took longer than {TIMEOUT_SECONDS} s.")
@@ -119,7 +128,7 @@ def _compile(keras_file: Path, directory: Path) -> None:
     write_atomically(directory / LITERT_FILE, flatbuffer)
     Card(
         experiment=keras_file.parent.name,
-        files={KERAS_FILE: FileRecord.of(content), LITERT_FILE: FileRecord.of(flatbuffer)},
+        files={KERAS_FILE: file_record(content), LITERT_FILE: file_record(flatbuffer)},
         parity=parity,
         classes=DIGITS if classes == len(DIGITS) else tuple(map(str, range(classes))),
         parameters=model.count_params(),
@@ -127,10 +136,9 @@ def _compile(keras_file: Path, directory: Path) -> None:
 
 
 def main() -> None:
-    """Serve jobs until standard input ends. Whatever TensorFlow prints goes to standard error."""
+    """Serve jobs until standard input ends. Whatever TensorFlow prints stays out of the answers."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     for line in sys.stdin:
         job = json.loads(line)
         error = None
@@ -138,7 +146,7 @@ def main() -> None:
             _compile(Path(job["keras_file"]), Path(job["directory"]))
         except ImportError:
             error = "TensorFlow is not installed here, so a .keras file cannot be compiled; ship its model.tflite and card.json."
-        except Exception as failure:  # whatever it is, it is this model's and the next one must have its turn
+        except Exception as failure:  # noqa: BLE001  # whatever it is, it is this model's and the next one must have its turn
             error = f"Keras cannot load or convert it: {str(failure).splitlines()[0] if str(failure) else type(failure).__name__}"
         print(json.dumps({"error": error}), file=answers, flush=True)
 

@@ -61,10 +61,14 @@ class Network:
     def _check_signature(self, interpreter: Interpreter, classes: int) -> None:
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
         if len(inputs) != 1 or len(outputs) != 1:
-            raise UnservableModel(f"It has {len(inputs)} inputs and {len(outputs)} outputs; one image in, one vector out is served.")
+            raise UnservableModel(
+                f"It has {len(inputs)} inputs and {len(outputs)} outputs; one image in, one vector out is served."
+            )
         if tuple(self._input["shape"]) not in ((1, 28, 28), (1, 28, 28, 1), (1, 784)) or self._input["dtype"] is not np.float32:
             shape, dtype = tuple(map(int, self._input["shape"])), np.dtype(self._input["dtype"]).name
-            raise UnservableModel(f"It takes {dtype} of shape {shape}; float32 of (1, 28, 28), (1, 28, 28, 1) or (1, 784) is served.")
+            raise UnservableModel(
+                f"It takes {dtype} of shape {shape}; float32 of (1, 28, 28), (1, 28, 28, 1) or (1, 784) is served."
+            )
         if tuple(self._output["shape"]) != (1, classes):
             shape = tuple(map(int, self._output["shape"]))
             raise UnservableModel(f"It gives an output of shape {shape} for {classes} classes; (1, {classes}) is served.")

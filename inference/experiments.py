@@ -32,6 +32,7 @@ class Experiments:
 
     def __init__(self) -> None:
         self._pool = psycopg2.pool.ThreadedConnectionPool(0, MAX_CONNECTIONS, application_name="mlops inference", async_=True)
+        self._pool.minconn = MAX_CONNECTIONS  # how many it keeps; told its constructor, it would make them at once
 
     def all(self) -> list[Record]:
         """Return every experiment, oldest first. Raises DatabaseUnavailable."""

@@ -10,7 +10,7 @@ import warnings
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from inference.errors import UnreadableImage, UnsupportedImage
 
@@ -65,7 +65,7 @@ def decode(data: bytes) -> Pixels:
                 return _grey(ImageOps.exif_transpose(image))
     except UnreadableImage:
         raise
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         if formats == ["WEBP"] and data[8:12] != b"WEBP":  # RIFF also holds sound and video
             raise UnsupportedImage from error
         raise UnreadableImage(f"The {formats[0]} file is broken: its header cannot be read.") from error

@@ -18,9 +18,7 @@ class Metrics:
     def __init__(self, models: ModelDirectory) -> None:
         self._registry = CollectorRegistry()
         self._registry.register(_ModelStates(models))
-        self.requests = Counter(
-            "mlops_http_requests", "Answered HTTP requests.", ["operation", "status"], registry=self._registry
-        )
+        self.requests = Counter("mlops_http_requests", "Answered HTTP requests.", ["operation", "status"], registry=self._registry)
         self.request_seconds = Histogram(
             "mlops_http_request_duration_seconds", "Time from a request's headers to its answer's end.",
             ["operation"], buckets=SECONDS_BUCKETS, registry=self._registry,

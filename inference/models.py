@@ -12,7 +12,18 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from inference.card import CARD_FILE, DIGITS, KERAS_FILE, LITERT_FILE, Card, FileRecord, InputContract, Parity, UnusableCard
+from inference.card import (
+    CARD_FILE,
+    DIGITS,
+    KERAS_FILE,
+    LITERT_FILE,
+    MNIST_INPUT,
+    Card,
+    InputContract,
+    Parity,
+    UnusableCard,
+    file_record,
+)
 from inference.compile import CompilationFailed, Compiler
 from inference.engine import Network, UnservableModel
 from inference.errors import ModelFailed, ModelNotReady, UnknownExperiment
@@ -41,7 +52,7 @@ class Model:
     reason: str | None = None
     digest: str | None = None
     classes: tuple[str, ...] = DIGITS
-    input: InputContract = InputContract()
+    input: InputContract = MNIST_INPUT
     bytes: int | None = None
     parity: Parity | None = None
     network: Network | None = None
@@ -55,6 +66,7 @@ class ModelDirectory:
         self._compiled_dir = compiled_dir
         self._models: dict[str, Model] = {}
         self._closing = threading.Event()
+        self._compiler = Compiler()
         self._compiling: threading.Thread | None = None
 
     def load(self) -> None:
@@ -72,6 +84,9 @@ class ModelDirectory:
     def close(self) -> None:
         """Stop compiling."""
         self._closing.set()
+        self._compiler.kill()
+        if self._compiling is not None:
+            self._compiling.join()
 
     def all(self) -> list[Model]:
         """Return every model, by name."""
@@ -111,7 +126,7 @@ class ModelDirectory:
     def _load(self, name: str, path: Path) -> Model:
         try:
             keras = _keras_file(path)
-            digest = FileRecord.of(keras.read_bytes()).sha256 if keras.exists() else None
+            digest = file_record(keras.read_bytes()).sha256 if keras.exists() else None
             model = self._from_card(name, path, digest) if path.is_dir() else None
             if model is None and digest is not None:
                 model = self._from_card(name, self._compiled_dir / digest, digest) or Model(name, State.LOADING, digest=digest)
@@ -131,12 +146,12 @@ class ModelDirectory:
             return None
         keras_record = card.files.get(KERAS_FILE)
         is_of_this_keras = keras_digest is None or (keras_record is not None and keras_record.sha256 == keras_digest)
-        if not is_of_this_keras or card.files.get(LITERT_FILE) != FileRecord.of(flatbuffer):
+        if not is_of_this_keras or card.files.get(LITERT_FILE) != file_record(flatbuffer):
             return None
         return Model(
             name,
             State.READY,
-            digest=(keras_record or FileRecord.of(flatbuffer)).sha256,
+            digest=(keras_record or file_record(flatbuffer)).sha256,
             classes=card.classes,
             input=card.input,
             bytes=len(flatbuffer),
@@ -145,7 +160,7 @@ class ModelDirectory:
         )
 
     def _compile(self, uncompiled: list[tuple[str, Path]]) -> None:
-        with Compiler() as compiler:
+        with self._compiler as compiler:
             for name, path in uncompiled:
                 if self._closing.is_set():
                     return

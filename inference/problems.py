@@ -8,6 +8,7 @@ from connexion.exceptions import ExtraParameterProblem, ProblemException
 from connexion.lifecycle import ConnexionRequest, ConnexionResponse
 from jsonschema import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
 
 from inference.errors import MalformedRequest, ServiceError
 from inference.requests import current_request_id
@@ -35,10 +36,19 @@ def of_refusal(_request: ConnexionRequest, error: ProblemException) -> Connexion
         message = _schema_fault(fault)
         path = "/".join(map(str, fault.absolute_path))
         return _problem(
-            error.status, MalformedRequest.kind, MalformedRequest.title, message, errors=[{"path": path, "message": message}]
+            error.status,
+            MalformedRequest.kind,
+            MalformedRequest.title,
+            message,
+            errors=[{"path": path, "message": message}],
         )
     is_own_words = str(error.detail).startswith("Missing ")
     return of_service_error(_request, MalformedRequest(f"{error.detail}." if is_own_words else None))
+
+
+def of_broken_body(_request: ConnexionRequest, _error: MultiPartException) -> ConnexionResponse:
+    """Answer a body that is no multipart, whatever its Content-Type says."""
+    return of_service_error(_request, MalformedRequest("The body is no valid multipart/form-data with the boundary of its header."))
 
 
 def of_status(_request: ConnexionRequest, error: HTTPException) -> ConnexionResponse:
@@ -71,7 +81,13 @@ def _schema_fault(fault: ValidationError) -> str:
 
 
 def _problem(
-    status: int, kind: str, title: str, detail: str, *, headers: dict[str, str] | None = None, errors: list[dict[str, str]] | None = None
+    status: int,
+    kind: str,
+    title: str,
+    detail: str,
+    *,
+    headers: dict[str, str] | None = None,
+    errors: list[dict[str, str]] | None = None,
 ) -> ConnexionResponse:
     document = {
         "type": f"urn:mlops:problem:{kind}",
@@ -83,4 +99,6 @@ def _problem(
     if errors:
         document["errors"] = errors
     mimetype = "application/problem+json"
-    return ConnexionResponse(int(status), mimetype, mimetype, body=json.dumps(document, separators=(",", ":")), headers=headers or {})
+    return ConnexionResponse(
+        int(status), mimetype, mimetype, body=json.dumps(document, separators=(",", ":")), headers=headers or {}
+    )

@@ -1,0 +1,41 @@
+"""What tests of every cost share: digits of our own making, and small model directories made of the shipped models."""
+
+import io
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+SHIPPED = Path(__file__).parent.parent / "models"
+
+
+def digit_png(label: str, side: int = 28) -> bytes:
+    """Render a digit as PNG, ink high, as MNIST has it."""
+    image = Image.new("L", (side, side), 0)
+    font = ImageFont.load_default(size=side * 0.75)
+    ImageDraw.Draw(image).text((side / 2, side / 2), label, fill=255, font=font, anchor="mm")
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="session")
+def digits() -> dict[str, bytes]:
+    """Every digit as a PNG of 28x28, by label."""
+    return {label: digit_png(label) for label in "0123456789"}
+
+
+@pytest.fixture(scope="session")
+def shipped_names() -> list[str]:
+    """The shipped models, smallest first."""
+    directories = [path.parent for path in SHIPPED.glob("*/model.tflite")]
+    return [path.name for path in sorted(directories, key=lambda path: (path / "model.tflite").stat().st_size)]
+
+
+@pytest.fixture
+def models_dir(tmp_path: Path, shipped_names: list[str]) -> Path:
+    """A model directory with the three smallest shipped models."""
+    for name in shipped_names[:3]:
+        shutil.copytree(SHIPPED / name, tmp_path / "models" / name)
+    return tmp_path / "models"

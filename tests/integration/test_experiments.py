@@ -1,0 +1,75 @@
+"""Reading the experiments while Postgres comes, goes and hangs."""
+
+import socket
+import time
+
+import psycopg2
+import pytest
+
+from db.settings import from_environment
+from db.setup import set_up
+from inference.errors import DatabaseUnavailable, UnknownExperiment
+from inference.experiments import MAX_CONNECTIONS, TIMEOUT_SECONDS, Experiments
+
+HEADER = "Experiment Name,Learning Rate,Momentum,Loss\n"
+
+
+@pytest.fixture
+def environment(empty_database: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    for name, value in empty_database.items():
+        monkeypatch.setenv(name, value)
+    return empty_database
+
+
+def test_an_empty_table_is_an_empty_list_and_any_name_unknown(environment: dict[str, str]) -> None:
+    set_up(from_environment(environment))
+    experiments = Experiments()
+    with psycopg2.connect("") as connection, connection.cursor() as cursor:
+        cursor.execute("DELETE FROM experiments")
+    connection.close()
+    assert experiments.all() == []
+    with pytest.raises(UnknownExperiment):
+        experiments.one("nobody")
+    experiments.close()
+
+
+def test_connections_that_a_restart_broke_are_replaced(environment: dict[str, str]) -> None:
+    set_up(from_environment(environment))
+    experiments = Experiments()
+    before = experiments.all()
+    held = [experiments._pool.getconn() for _ in range(MAX_CONNECTIONS)]
+    for connection in held:
+        experiments._pool.putconn(connection)
+    killer = psycopg2.connect("")
+    with killer, killer.cursor() as cursor:
+        cursor.execute("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'mlops inference'")
+        assert cursor.fetchone() != (0,)
+    killer.close()
+    assert experiments.all() == before
+    experiments.close()
+
+
+def test_a_database_that_is_not_set_up_says_so(environment: dict[str, str]) -> None:
+    experiments = Experiments()
+    with pytest.raises(DatabaseUnavailable, match="is it set up"):
+        experiments.all()
+    experiments.close()
+
+
+def test_a_postgres_that_is_away_is_noticed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("PGHOST", "127.0.0.1")
+        monkeypatch.setenv("PGPORT", str(nobody.getsockname()[1]))
+        with pytest.raises(DatabaseUnavailable):
+            Experiments().check()
+
+
+def test_a_postgres_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("PGHOST", "127.0.0.1")
+        monkeypatch.setenv("PGPORT", str(silent.getsockname()[1]))
+        started = time.monotonic()
+        with pytest.raises(DatabaseUnavailable):
+            Experiments().check()
+        assert time.monotonic() - started < 3 * TIMEOUT_SECONDS, "it must not wait for ever"

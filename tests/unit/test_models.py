@@ -1,0 +1,155 @@
+"""What the service makes of a model directory: the shipped models, and what can be wrong with one."""
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from inference.card import CARD_FILE, KERAS_FILE, LITERT_FILE
+from inference.errors import ModelFailed, ModelNotReady, UnknownExperiment
+from inference.image import read_digit
+from inference.models import Model, ModelDirectory, State
+
+COMPILE_SECONDS = 100
+
+
+_open: list[ModelDirectory] = []
+
+
+@pytest.fixture(autouse=True)
+def _close_directories() -> Iterator[None]:
+    """End the compilers that a test started."""
+    yield
+    while _open:
+        _open.pop().close()
+
+
+def loaded(models_dir: Path) -> ModelDirectory:
+    directory = ModelDirectory(models_dir, models_dir.parent / "compiled")
+    _open.append(directory)
+    directory.load()
+    return directory
+
+
+def compiled(directory: ModelDirectory) -> list[Model]:
+    """Wait for the compiler and return the models."""
+    deadline = time.monotonic() + COMPILE_SECONDS
+    while any(model.state is State.LOADING for model in directory.all()):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return directory.all()
+
+
+def only_failure(models_dir: Path, name: str) -> str:
+    """Return the reason of the one model that failed while all others are ready."""
+    failed = {model.name: model.reason for model in compiled(loaded(models_dir)) if model.state is State.FAILED}
+    assert list(failed) == [name]
+    assert len(loaded(models_dir).all()) > 1
+    return str(failed[name])
+
+
+def test_shipped_models_are_ready_at_once_and_say_what_they_are(models_dir: Path) -> None:
+    models = loaded(models_dir).all()
+    assert [model.name for model in models] == sorted(path.name for path in models_dir.iterdir())
+    for model in models:
+        card = json.loads((models_dir / model.name / CARD_FILE).read_text())
+        assert (model.state, model.digest, list(model.classes)) == (
+            State.READY,
+            card["files"][KERAS_FILE]["sha256"],
+            card["classes"],
+        )
+
+
+def test_a_network_gives_one_probability_per_class(models_dir: Path, digits: dict[str, bytes]) -> None:
+    directory = loaded(models_dir)
+    _, network = directory.ready(directory.all()[0].name)
+    probabilities = network.probabilities(read_digit(digits["3"]))
+    assert (probabilities.shape, probabilities.dtype) == ((10,), np.float32)
+    assert float(probabilities.sum()) == pytest.approx(1)
+
+
+def test_an_unknown_name_is_unknown(models_dir: Path) -> None:
+    with pytest.raises(UnknownExperiment):
+        loaded(models_dir).ready("nobody")
+
+
+def test_a_directory_that_does_not_exist_serves_nothing(tmp_path: Path) -> None:
+    assert loaded(tmp_path / "nowhere").all() == []
+
+
+def test_what_is_no_model_is_left_alone(models_dir: Path) -> None:
+    (models_dir / ".hidden").mkdir()
+    (models_dir / "empty").mkdir()
+    (models_dir / "README.md").write_text("hello")
+    (models_dir / "bad name.keras").write_bytes(b"")
+    assert len(loaded(models_dir).all()) == 3
+
+
+@pytest.mark.timeout(COMPILE_SECONDS)
+def test_keras_files_without_an_artefact_are_compiled_in_the_background(models_dir: Path, shipped_names: list[str]) -> None:
+    name, other, third = shipped_names[:3]
+    (models_dir / name / LITERT_FILE).unlink()
+    shutil.copy(models_dir / other / KERAS_FILE, models_dir / "loose.keras")
+    (models_dir / third / KERAS_FILE).write_bytes((models_dir / other / KERAS_FILE).read_bytes())
+    broken = models_dir / "broken"
+    broken.mkdir()
+    (broken / KERAS_FILE).write_bytes(b"nonsense")
+    directory = loaded(models_dir)
+    assert {model.name: model.state for model in directory.all()} == {
+        name: State.LOADING, other: State.READY, third: State.LOADING, "loose": State.LOADING, "broken": State.LOADING,
+    }  # fmt: skip
+    with pytest.raises(ModelNotReady):
+        directory.ready("loose")
+
+    models = {model.name: model for model in compiled(directory)}
+
+    assert {name: model.state for name, model in models.items() if model.state is not State.READY} == {"broken": State.FAILED}
+    assert "Keras cannot load" in str(models["broken"].reason)
+    with pytest.raises(ModelFailed):
+        directory.ready("broken")
+    image = np.random.default_rng(0).integers(0, 256, (28, 28), np.uint8)
+    answers = [directory.ready(each)[1].probabilities(image) for each in (other, "loose", third)]
+    assert np.abs(answers[0] - answers[1]).max() < 1e-6
+    assert np.abs(answers[0] - answers[2]).max() < 1e-6, "a Keras file that its card does not know is compiled anew"
+    again = loaded(models_dir)
+    assert again.find("loose").state is State.READY, "what was compiled once is kept"
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped"])
+def test_an_artefact_that_its_card_does_not_confirm_is_not_loaded(models_dir: Path, shipped_names: list[str], damage: str) -> None:
+    name = shipped_names[0]
+    artefact = models_dir / name / LITERT_FILE
+    content = bytearray(artefact.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    artefact.write_bytes(content if damage == "flipped" else content[:100])
+    assert loaded(models_dir).find(name).state is State.LOADING
+
+
+def test_an_artefact_alone_is_served_when_its_card_confirms_it(models_dir: Path, shipped_names: list[str]) -> None:
+    (models_dir / shipped_names[0] / KERAS_FILE).unlink()
+    assert loaded(models_dir).find(shipped_names[0]).state is State.READY
+
+
+def test_an_artefact_without_a_card_fails_and_says_so(models_dir: Path, shipped_names: list[str]) -> None:
+    name = shipped_names[0]
+    (models_dir / name / KERAS_FILE).unlink()
+    (models_dir / name / CARD_FILE).unlink()
+    assert "no card.json confirms" in only_failure(models_dir, name)
+
+
+@pytest.mark.parametrize("card", ["{", "[]", "{}", '{"files": 3}', "[" * 100_000])
+def test_a_broken_card_fails_its_model_alone(models_dir: Path, shipped_names: list[str], card: str) -> None:
+    name = shipped_names[0]
+    (models_dir / name / CARD_FILE).write_text(card)
+    assert "card.json" in only_failure(models_dir, name)
+
+
+def test_a_card_with_other_classes_than_the_model_fails(models_dir: Path, shipped_names: list[str]) -> None:
+    name = shipped_names[0]
+    card = json.loads((models_dir / name / CARD_FILE).read_text())
+    (models_dir / name / CARD_FILE).write_text(json.dumps({**card, "classes": ["even", "odd"]}))
+    assert "output of shape (1, 10) for 2 classes" in only_failure(models_dir, name)
