@@ -13,7 +13,7 @@ SHIPPED = Path(__file__).parent.parent / "models"
 def digit_png(label: str, side: int = 28) -> bytes:
     """Render a digit as PNG, ink high, as MNIST has it."""
     image = Image.new("L", (side, side), 0)
-    font = ImageFont.load_default(size=side * 0.75)
+    font = ImageFont.load_default(size=round(side * 0.75))
     ImageDraw.Draw(image).text((side / 2, side / 2), label, fill=255, font=font, anchor="mm")
     buffer = io.BytesIO()
     image.save(buffer, "PNG")

@@ -49,7 +49,8 @@ def test_connections_that_a_restart_broke_are_replaced(environment: dict[str, st
     experiments.close()
 
 
-def test_a_database_that_is_not_set_up_says_so(environment: dict[str, str]) -> None:
+@pytest.mark.usefixtures("environment")
+def test_a_database_that_is_not_set_up_says_so() -> None:
     experiments = Experiments()
     with pytest.raises(DatabaseUnavailable, match="is it set up"):
         experiments.all()

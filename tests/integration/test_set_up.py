@@ -16,7 +16,8 @@ from db.migrate import MIGRATIONS
 HEADER = "Experiment Name,Learning Rate,Momentum,Loss,Test Accuracy\n"
 LOSS = '"{""Step"": [1, 2, 3], ""Value"": [2.5, 0.5, 1.5]}"'
 CONTENTS = """
-    SELECT (SELECT json_agg(e ORDER BY id) FROM (SELECT id, name, learning_rate, params, metrics, missing_since IS NULL FROM experiments) e)::text,
+    SELECT (SELECT json_agg(e ORDER BY id) FROM (
+               SELECT id, name, learning_rate, params, missing_since IS NULL FROM experiments) e)::text,
            (SELECT json_agg(c ORDER BY experiment_id, metric) FROM metric_curves c)::text,
            (SELECT json_agg(r ORDER BY line) FROM (SELECT line, reason, raw, resolved_at IS NULL FROM import_rejects) r)::text,
            (SELECT array_agg(migration_id ORDER BY 1) FROM _yoyo_migration)::text
@@ -44,7 +45,7 @@ class Database:
     def rows(self, query: str, role: str = "postgres") -> list[tuple[object, ...]]:
         user = {"user": role} if role == "postgres" else {"user": role, "password": "pass123"}
         address = {"host": "PGHOST", "port": "PGPORT", "dbname": "PGDATABASE", "user": "PGUSER", "password": "PGPASSWORD"}
-        connection = psycopg2.connect(**{key: self.environment[name] for key, name in address.items()} | user)
+        connection = psycopg2.connect(**{key: self.environment[name] for key, name in address.items()} | user)  # type: ignore[call-overload]
         try:
             with connection, connection.cursor() as cursor:
                 cursor.execute(query)

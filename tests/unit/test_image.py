@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,12 +19,12 @@ Pixels = NDArray[np.uint8]
 def drawn(text: str = "5", side: int = 28, ink: int = 255, paper: int = 0, at: tuple[float, float] = (0.5, 0.5)) -> Pixels:
     """Draw text in the middle of a square, or elsewhere."""
     image = Image.new("L", (side, side), paper)
-    font = ImageFont.load_default(size=side * 0.6)
+    font = ImageFont.load_default(size=round(side * 0.6))
     ImageDraw.Draw(image).text((at[0] * side, at[1] * side), text, fill=ink, font=font, anchor="mm")
     return np.asarray(image)
 
 
-def encoded(pixels: Pixels | Image.Image, kind: str = "PNG", **options: object) -> bytes:
+def encoded(pixels: Pixels | Image.Image, kind: str = "PNG", **options: Any) -> bytes:
     image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)

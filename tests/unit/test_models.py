@@ -68,7 +68,7 @@ def test_a_network_gives_one_probability_per_class(models_dir: Path, digits: dic
     directory = loaded(models_dir)
     _, network = directory.ready(directory.all()[0].name)
     probabilities = network.probabilities(read_digit(digits["3"]))
-    assert (probabilities.shape, probabilities.dtype) == ((10,), np.float32)
+    assert (probabilities.shape, probabilities.dtype) == ((10,), np.dtype(np.float32))
     assert float(probabilities.sum()) == pytest.approx(1)
 
 

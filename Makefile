@@ -1,0 +1,35 @@
+# What to run, from the project's folder. `make up` takes WEB_PORT, API_PORT, DB_PORT, LOCAL_DIR and POSTGRES_PASSWORD from
+# the environment or the command line (make up DB_PORT=5433).
+PYTHON ?= python3
+RUN = .venv/bin/python
+COMPILE = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
+
+.DEFAULT_GOAL := help
+.PHONY: help up down test test-compose lint train lock
+
+help:  ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target what; do printf '  make %-13s %s\n' "$$target" "$$what"; done
+
+up:  ## install, start everything, show where it is; Ctrl-C stops it
+	@$(PYTHON) local/bootstrap.py up && exec $(RUN) -m local up
+
+down:  ## stop what `make up` started, wherever it runs, and what a crash left behind
+	@if [ -x $(RUN) ]; then exec $(RUN) -m local down; else echo "Nothing runs: there is no .venv"; fi
+
+test:  ## unit, integration (a real Postgres) and end-to-end (a real browser) tests; TESTS=tests/unit for some
+	@$(PYTHON) local/bootstrap.py dev && exec $(RUN) -m pytest $(TESTS)
+
+test-compose:  ## the compose stack built, started and used; needs a Docker engine
+	@$(PYTHON) local/bootstrap.py dev && exec $(RUN) -m pytest tests/compose
+
+lint:  ## ruff and mypy --strict
+	@$(PYTHON) local/bootstrap.py dev && $(RUN) -m ruff check . && $(RUN) -m ruff format --check . && $(RUN) -m mypy --strict .
+
+train:  ## train the shipped experiments again: models/ and data.csv
+	@$(PYTHON) local/bootstrap.py dev && exec $(RUN) -m training.train
+
+lock:  ## write requirements/*.txt anew from pyproject.toml: newest versions, the same in every lock
+	@$(PYTHON) local/bootstrap.py dev
+	$(COMPILE) --upgrade --group dev -o requirements/dev.txt
+	for group in up db inference tensorflow web; do $(COMPILE) --group $$group -c requirements/dev.txt -o requirements/$$group.txt || exit 1; done
+	echo uv | $(COMPILE) -c requirements/dev.txt -o requirements/bootstrap.txt -

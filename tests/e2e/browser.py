@@ -1,0 +1,67 @@
+"""Chromium for the end-to-end tests: the one that is there, or one that gets installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from playwright.sync_api import Playwright
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+class NoBrowser(Exception):
+    """There is no browser and none can be installed; the message says what to do."""
+
+
+def find(playwright: Playwright) -> str:
+    """Path of a Chromium: $CHROMIUM, one on PATH, Playwright's own, or one that is installed now (which is shown).
+
+    Raises:
+        NoBrowser: none of these.
+    """
+    found = _present(playwright)
+    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
+        _install("apt-get", "update")
+        _install("apt-get", "install", "-y", "--no-install-recommends", "chromium")
+        found = _present(playwright)
+    if found is None:
+        _install(sys.executable, "-m", "playwright", "install", "chromium-headless-shell")
+        found = _present(playwright)
+    if found is None:
+        raise NoBrowser(
+            "The end-to-end tests need a Chromium. Install one (Debian: apt install chromium),"
+            " or name one: CHROMIUM=/path make test"
+        )
+    return found
+
+
+def arguments() -> list[str]:
+    """Chromium's sandbox refuses root, and machines for tests have no graphics."""
+    return ["--disable-gpu", "--disable-dev-shm-usage", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+
+
+def _present(playwright: Playwright) -> str | None:
+    named = os.environ.get("CHROMIUM")
+    if named:
+        if not os.access(named, os.X_OK):
+            raise NoBrowser(f"CHROMIUM={named} is not a program")
+        return named
+    for name in NAMES:
+        path = shutil.which(name)
+        if path:
+            return path
+    own = Path(playwright.chromium.executable_path)
+    shell = sorted(own.parents[2].glob("chromium_headless_shell-*/*/*headless*shell")) if len(own.parents) > 2 else []
+    return next((str(path) for path in (own, *shell) if os.access(path, os.X_OK)), None)
+
+
+def _install(*command: str) -> None:
+    print(f"No Chromium: running {' '.join(command)}", file=sys.__stderr__, flush=True)
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        print(f"It failed ({done.returncode}): {done.stderr.strip()[-500:]}", file=sys.__stderr__, flush=True)

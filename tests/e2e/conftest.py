@@ -1,0 +1,85 @@
+"""The whole stack and a real browser for end-to-end tests: free ports, a folder of its own, nothing left afterwards."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from local import ports
+from local import settings as local_settings
+from local.stack import Stack
+from tests.e2e import browser as chromium
+
+
+class RunningStack:
+    """A stack that a test may hurt; what a test stops, it starts again."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self.web_url = stack.settings.web_url
+        self.api_url = stack.settings.api_url
+        self.db_dsn = stack.settings.dsn
+        self.logs: Path = stack.settings.directory / "logs"
+
+    def stop_database(self, *, crash: bool = False) -> None:
+        """In order, or as by kill -9 of the postmaster."""
+        if crash:
+            self._stack.postgres.kill()
+        else:
+            self._stack.postgres.stop(patience_seconds=10)
+
+    def start_database(self) -> None:
+        self._stack.start_database()
+
+    def stop_api(self) -> None:
+        self._stack.inference.stop(patience_seconds=10)
+
+    def start_api(self) -> None:
+        self._stack.start_inference()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where every stack of this run keeps its compiled models, so that they are compiled once."""
+    with pytest.MonkeyPatch.context() as patch:
+        directory = tmp_path_factory.mktemp("compiled")
+        patch.setenv("COMPILED_DIR", str(directory))
+        yield directory
+
+
+@pytest.fixture(scope="session")
+def free_settings(tmp_path_factory: pytest.TempPathFactory) -> local_settings.Settings:
+    chosen = {name: str(ports.free()) for name in ("WEB_PORT", "API_PORT", "DB_PORT")}
+    return local_settings.read({**chosen, "LOCAL_DIR": str(tmp_path_factory.mktemp("stack"))})
+
+
+@pytest.fixture(scope="session")
+def stack(free_settings: local_settings.Settings) -> Iterator[RunningStack]:
+    """Postgres, inference and web, ready."""
+    programs = Stack(free_settings)
+    try:
+        programs.start()
+        yield RunningStack(programs)
+    finally:
+        programs.stop()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    os.environ.setdefault("NO_PROXY", "localhost,127.0.0.1")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium.find(playwright), args=chromium.arguments())
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page in a browser context of its own: no cookies and no storage of another test."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    yield context.new_page()
+    context.close()

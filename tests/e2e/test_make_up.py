@@ -1,0 +1,163 @@
+"""`make up` and `make down` as a person meets them: what is printed, what runs, and what is left."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import psycopg2
+import pytest
+import requests
+
+from local import ports
+from local.settings import ROOT
+
+READY_SECONDS = 300
+
+
+class MakeUp:
+    """`python -m local up` with a folder and ports of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.ports = {name: ports.free() for name in ("WEB_PORT", "API_PORT", "DB_PORT")}
+        self.output = directory / "output.txt"
+        self._started: list[subprocess.Popen[bytes]] = []
+
+    @property
+    def environment(self) -> dict[str, str]:
+        numbers = {name: str(port) for name, port in self.ports.items()}
+        return {**os.environ, **numbers, "LOCAL_DIR": str(self.directory / "local")}
+
+    def start(self) -> subprocess.Popen[bytes]:
+        with self.output.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "local", "up"],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._started.append(process)
+        return process
+
+    def until_ready(self, process: subprocess.Popen[bytes]) -> str:
+        deadline = time.monotonic() + READY_SECONDS
+        while "SQL " not in (text := self.output.read_text()):
+            assert process.poll() is None, text
+            assert time.monotonic() < deadline, text
+            time.sleep(0.1)
+        return text
+
+    def down(self) -> str:
+        command = [sys.executable, "-m", "local", "down"]
+        done = subprocess.run(command, cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, text=True, timeout=60, check=False)
+        return done.stdout
+
+    def left(self) -> list[str]:
+        """The command of every process that belongs to this folder."""
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.environ().get("LOCAL_DIR") == str(self.directory / "local") and process.pid != os.getpid():
+                    found.append(" ".join(process.cmdline()))
+        return found
+
+    def end(self) -> None:
+        for process in self._started:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+        self.down()
+
+
+@pytest.fixture
+def make_up(tmp_path: Path) -> Iterator[MakeUp]:
+    chosen = MakeUp(tmp_path)
+    try:
+        yield chosen
+    finally:
+        chosen.end()
+
+
+def test_it_prints_three_addresses_that_answer_and_ctrl_c_ends_everything(make_up: MakeUp) -> None:
+    process = make_up.start()
+    printed = make_up.until_ready(process)
+    dashboard = re.search(r"Dashboard +(\S+)", printed)
+    dsn = re.search(r"SQL +psql (\S+)", printed)
+    assert dashboard is not None
+    assert dsn is not None
+    assert f"http://localhost:{make_up.ports['API_PORT']}/api/v1.0/ui/" in printed
+    assert requests.get(dashboard.group(1), timeout=10).status_code == 200
+    psycopg2.connect(dsn.group(1)).close()
+
+    started = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    status = process.wait(timeout=20)
+    seconds = time.monotonic() - started
+    assert (status, make_up.left(), seconds < 10) == (0, [], True)
+
+
+def test_after_kill_9_of_the_supervisor_the_next_start_works(make_up: MakeUp) -> None:
+    first = make_up.start()
+    make_up.until_ready(first)
+    first.kill()
+    first.wait()
+    second = make_up.start()
+    make_up.until_ready(second)
+    second.send_signal(signal.SIGTERM)
+    assert (second.wait(timeout=20), make_up.left()) == (0, [])
+
+
+def test_a_second_start_says_who_runs_and_down_ends_the_first(make_up: MakeUp) -> None:
+    first = make_up.start()
+    make_up.until_ready(first)
+    command = [sys.executable, "-m", "local", "up"]
+    second = subprocess.run(command, cwd=ROOT, env=make_up.environment, capture_output=True, text=True, timeout=60, check=False)
+    assert (second.returncode, f"process {first.pid}" in second.stdout) == (1, True)
+    assert make_up.down() == "Stopped\n"
+    assert (first.wait(timeout=20), make_up.left()) == (0, [])
+    assert make_up.down() == "Nothing was running\n"
+
+
+@pytest.mark.parametrize(("name", "variable"), [("web", "WEB_PORT"), ("postgres", "DB_PORT")])
+def test_a_service_that_dies_is_started_again(make_up: MakeUp, name: str, variable: str) -> None:
+    process = make_up.start()
+    make_up.until_ready(process)
+    psutil.Process(json.loads((make_up.directory / "local" / "run" / f"{name}.json").read_text())["pid"]).kill()
+    deadline = time.monotonic() + 60
+    alive = False
+    while not alive and time.monotonic() < deadline:
+        time.sleep(0.2)
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", make_up.ports[variable]), 1):
+            alive = True
+    assert (alive, f"{name} ended with status -9" in make_up.output.read_text()) == (True, True)
+
+
+def test_every_port_that_is_taken_is_named_with_its_holder_and_its_variable(make_up: MakeUp) -> None:
+    web, api, db = (make_up.ports[name] for name in ("WEB_PORT", "API_PORT", "DB_PORT"))
+    with socket.create_server(("127.0.0.1", web)), socket.create_server(("", db)):
+        assert make_up.start().wait(timeout=60) == 1
+    said = make_up.output.read_text()
+    named = {port: f"Port {port} is taken by process {os.getpid()}" in said for port in (web, api, db)}
+    assert named == {web: True, api: False, db: True}
+    assert re.findall(r"[A-Z]+_PORT", said) == ["WEB_PORT", "DB_PORT"]
+
+
+def test_a_failing_set_up_shows_the_end_of_its_log_and_leaves_nothing(make_up: MakeUp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(make_up.directory))
+    fault = "import os, sys\nif 'db.setup' in sys.orig_argv:\n    os.write(2, b'no tables today'); os._exit(1)\n"
+    (make_up.directory / "sitecustomize.py").write_text(fault)
+    assert make_up.start().wait(timeout=60) == 1
+    assert ("no tables today" in make_up.output.read_text(), make_up.left()) == (True, [])

@@ -1,0 +1,66 @@
+"""A real Postgres for integration tests: embedded, on a free port, in a folder of its own, gone afterwards."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import psycopg2
+import pytest
+
+from local import ports
+from local import settings as local_settings
+from local.postgres import Postgres
+from local.settings import Settings
+
+
+@pytest.fixture(scope="session")
+def postgres_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings that share nothing with the user's own stack; nobody listens at the web and API ports."""
+    return local_settings.read(
+        {
+            "LOCAL_DIR": str(tmp_path_factory.mktemp("postgres")),
+            "DB_PORT": str(ports.free()),
+            "API_PORT": str(ports.free()),
+            "WEB_PORT": str(ports.free()),
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def postgres(postgres_settings: Settings) -> Iterator[Postgres]:
+    """A running server with an empty database mlopsdb; `postgres.settings.dsn` is the owner's address."""
+    server = Postgres(postgres_settings)
+    try:
+        server.open()
+        yield server
+    finally:
+        server.stop(patience_seconds=5)
+
+
+@pytest.fixture
+def empty_database(postgres: Postgres) -> Iterator[dict[str, str]]:
+    """An empty database of one test: the owner's libpq variables for it."""
+    yield from _new_database(postgres)
+
+
+@pytest.fixture(scope="module")
+def postgres_environment(postgres: Postgres) -> Iterator[dict[str, str]]:
+    """An empty database of one module: the owner's libpq variables for it."""
+    yield from _new_database(postgres)
+
+
+def _new_database(postgres: Postgres) -> Iterator[dict[str, str]]:
+    name = f"test_{uuid.uuid4().hex}"
+    _execute(postgres, f"CREATE DATABASE {name}")
+    settings = postgres.settings
+    yield {**settings.postgres("postgres", settings.owner_password), "PGDATABASE": name}
+    _execute(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _execute(postgres: Postgres, statement: str) -> None:
+    connection = psycopg2.connect(postgres.settings.dsn)
+    connection.autocommit = True  # databases are not made within a transaction
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+    connection.close()

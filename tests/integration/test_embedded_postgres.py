@@ -1,0 +1,173 @@
+"""The embedded Postgres: restarts, crashes, leftovers and root."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import psycopg2
+import pytest
+
+from local import account, ports, settings
+from local.postgres import CannotStart, Postgres
+
+
+def query(dsn: str, statement: str) -> list[tuple[object, ...]]:
+    """Run one statement in its own transaction and return its rows."""
+    connection = psycopg2.connect(dsn)
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+    finally:
+        connection.close()
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Postgres]:
+    """A server of the test's own, not started."""
+    chosen = {"LOCAL_DIR": str(tmp_path / "a folder"), "DB_PORT": str(ports.free())}
+    server = Postgres(settings.read(chosen))
+    try:
+        yield server
+    finally:
+        server.stop(patience_seconds=5)
+        server.end_leftovers()
+
+
+def test_it_is_postgres_18_in_utf8_and_reached_by_tcp_on_loopback_alone(postgres: Postgres) -> None:
+    rows = query(
+        postgres.settings.dsn,
+        "SELECT current_setting('server_version_num')::int / 10000, current_setting('server_encoding'),"
+        " current_setting('listen_addresses'), current_setting('unix_socket_directories'), current_database()::text",
+    )
+    assert rows == [(18, "UTF8", "127.0.0.1", "", "mlopsdb")]
+
+
+def test_a_wrong_password_is_refused(postgres: Postgres) -> None:
+    wrong = dataclasses.replace(postgres.settings, owner_password="guess")
+    with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
+        query(wrong.dsn, "SELECT 1")
+
+
+def test_rows_are_there_after_a_stop_and_a_start(own: Postgres) -> None:
+    own.open()
+    query(own.settings.dsn, "CREATE TABLE kept AS SELECT 1 AS n")
+    own.stop(patience_seconds=10)
+    own.open()
+    assert query(own.settings.dsn, "SELECT n FROM kept") == [(1,)]
+
+
+def test_kill_9_of_the_postmaster_loses_no_committed_row(own: Postgres) -> None:
+    own.open()
+    query(own.settings.dsn, "CREATE TABLE kept (n int)")
+    for number in range(20):
+        query(own.settings.dsn, f"INSERT INTO kept VALUES ({number})")
+    own.kill()
+    own.open()
+    assert query(own.settings.dsn, "SELECT count(*), max(n) FROM kept") == [(20, 19)]
+
+
+def test_a_server_that_a_crash_left_behind_is_ended_by_the_next_start(own: Postgres) -> None:
+    own.open()
+    query(own.settings.dsn, "CREATE TABLE kept AS SELECT 1 AS n")
+    left_behind = own.pid
+    successor = Postgres(own.settings)
+    try:
+        successor.open()
+        assert successor.pid != left_behind
+        assert query(own.settings.dsn, "SELECT n FROM kept") == [(1,)]
+    finally:
+        successor.stop(patience_seconds=5)
+
+
+def test_a_stale_pid_file_that_names_another_process_is_no_obstacle(own: Postgres) -> None:
+    own.open()
+    own.kill()
+    pid_file = own.data / "postmaster.pid"
+    lines = pid_file.read_text().split("\n")
+    pid_file.write_text("\n".join([str(psutil.Process().ppid()), *lines[1:]]))
+    own.open()
+    assert query(own.settings.dsn, "SELECT 1") == [(1,)]
+
+
+def test_an_interrupted_initdb_is_done_again(own: Postgres) -> None:
+    half = own.data.with_name("pgdata.new")
+    half.mkdir(parents=True)
+    (half / "PG_VERSION").write_text("18\n")
+    own.open()
+    assert query(own.settings.dsn, "SELECT 1") == [(1,)]
+
+
+def test_a_changed_password_is_set_by_the_next_start(own: Postgres) -> None:
+    own.open()
+    own.stop(patience_seconds=10)
+    changed = Postgres(dataclasses.replace(own.settings, owner_password='it\'s "new" /@:é'))
+    try:
+        changed.open()
+        assert query(changed.settings.dsn, "SELECT 1") == [(1,)]
+    finally:
+        changed.stop(patience_seconds=5)
+
+
+def test_a_taken_port_names_its_holder() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert f"is taken by process {os.getpid()}" in str(ports.obstacle(taken.getsockname()[1]))
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6")
+def test_a_listener_on_ipv6_alone_counts_as_a_taken_port() -> None:
+    try:
+        taken = socket.create_server(("::1", ports.free()), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("no IPv6 on loopback")
+    with taken:
+        assert ports.obstacle(taken.getsockname()[1]) is not None
+
+
+def test_data_of_another_major_version_is_left_alone(own: Postgres) -> None:
+    own.data.mkdir(parents=True)
+    (own.data / "PG_VERSION").write_text("15\n")
+    with pytest.raises(CannotStart, match="Postgres 15"):
+        own.open()
+
+
+as_root = pytest.mark.skipif(os.geteuid() != 0 or shutil.which("setpriv") is None, reason="needs root on Linux")
+
+
+@as_root
+def test_as_root_it_runs_as_somebody_else(own: Postgres) -> None:
+    own.open()
+    assert own.account.prefix[0] in ("unshare", "setpriv")
+
+
+@as_root
+@pytest.mark.parametrize("mode", [0o755, 0o700])
+def test_as_root_without_user_namespaces_it_runs_as_nobody(own: Postgres, monkeypatch: pytest.MonkeyPatch, mode: int) -> None:
+    real = account._runs
+    monkeypatch.setattr(account, "_runs", lambda command: command[0] != "unshare" and real(command))
+    own.settings.directory.mkdir(parents=True)
+    own.settings.directory.chmod(mode)
+    own.open()
+    assert own.pid is not None
+    assert psutil.Process(own.pid).uids().real == account.NOBODY
+    assert query(own.settings.dsn, "SELECT 1") == [(1,)]
+
+
+@as_root
+def test_data_changes_hands_with_the_way_to_avoid_root(own: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    own.open()
+    query(own.settings.dsn, "CREATE TABLE kept AS SELECT 1 AS n")
+    own.stop(patience_seconds=10)
+    with monkeypatch.context() as patch:
+        real = account._runs
+        patch.setattr(account, "_runs", lambda command: command[0] != "unshare" and real(command))
+        own.open()
+        own.stop(patience_seconds=10)
+    own.open()
+    assert query(own.settings.dsn, "SELECT n FROM kept") == [(1,)]

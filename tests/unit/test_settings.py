@@ -1,0 +1,27 @@
+"""Every variable that a service reads is in its documentation."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+PAGES = {"db": "doc/data.md", "inference": "doc/api.md", "web": "doc/dashboard.md", "local": "doc/running.md"}
+
+
+def variables(module: Path) -> set[str]:
+    """Return the string constants of a settings module that look like names of variables."""
+    texts = {
+        node.value
+        for node in ast.walk(ast.parse(module.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    return {text for text in texts if text.isupper() and text.replace("_", "").isalnum()}
+
+
+@pytest.mark.parametrize(("package", "page"), PAGES.items())
+def test_every_variable_is_documented(package: str, page: str) -> None:
+    named = variables(ROOT / package / "settings.py")
+    documented = (ROOT / page).read_text()
+    assert named
+    assert [name for name in sorted(named) if f"`{name}`" not in documented] == []
