@@ -50,14 +50,11 @@ def create_app(settings: Settings) -> ASGIApp:
         strict_validation=True,
     )
     app.add_api("openapi.yaml", base_path=BASE_PATH, resolver=Resolver(functools.partial(_operation, api)))
-    for error, handler in {
-        ServiceError: problems.of_service_error,
-        ProblemException: problems.of_refusal,
-        HTTPException: problems.of_status,
-        MultiPartException: problems.of_broken_body,
-        Exception: problems.of_failure,
-    }.items():
-        app.add_error_handler(error, handler)
+    app.add_error_handler(ServiceError, problems.of_service_error)
+    app.add_error_handler(ProblemException, problems.of_refusal)
+    app.add_error_handler(HTTPException, problems.of_status)
+    app.add_error_handler(MultiPartException, problems.of_broken_body)
+    app.add_error_handler(Exception, problems.of_failure)
     return RequestLayer(app, metrics)
 
 

@@ -60,6 +60,7 @@ class Experiments:
                 connection = self._pool.getconn()
             except psycopg2.Error as error:
                 raise DatabaseUnavailable from error
+            is_new = connection.status == psycopg2.extensions.STATUS_SETUP
             broken = True
             try:
                 _wait(connection)
@@ -72,7 +73,7 @@ class Experiments:
             except _TimedOut as error:
                 raise DatabaseUnavailable from error
             except psycopg2.OperationalError as error:
-                if connection.info.backend_pid == 0:  # not even connected: a new connection would fare no better
+                if is_new:  # another new one would fare no better
                     raise DatabaseUnavailable from error
             except psycopg2.Error as error:
                 raise DatabaseUnavailable("The database answers, but not as expected; is it set up? Run db-setup.") from error
