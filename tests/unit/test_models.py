@@ -14,7 +14,7 @@ from inference.errors import ModelFailed, ModelNotReady, UnknownExperiment
 from inference.image import read_digit
 from inference.models import Model, ModelDirectory, State
 
-COMPILE_SECONDS = 100
+COMPILE_SECONDS = 400
 
 
 _open: list[ModelDirectory] = []
