@@ -36,9 +36,6 @@ class RequestLayer:
         started = time.perf_counter()
         given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
         request_id = given if SANE_ID.fullmatch(given) else uuid.uuid4().hex.encode()
-        if not any(name == b"content-type" for name, _ in scope["headers"]):
-            # RFC 9110, 8.3: bytes of no stated type are octets. Connexion would take them for what it hoped to get, and fail.
-            scope = {**scope, "headers": [*scope["headers"], (b"content-type", b"application/octet-stream")]}
         token = _request_id.set(request_id.decode())
         status = 500
 
@@ -50,12 +47,21 @@ class RequestLayer:
             await send(message)
 
         try:
-            await self._app(scope, receive, send_with_id)
+            await self._app(_acceptable(scope), receive, send_with_id)
         finally:
             operation = _operation(scope["path"])
             self._metrics.requests.labels(operation, status).inc()
             self._metrics.request_seconds.labels(operation).observe(time.perf_counter() - started)
             _request_id.reset(token)
+
+
+def _acceptable(scope: Scope) -> Scope:
+    """Return a request without the two oddities on which Connexion fails instead of refusing them."""
+    # RFC 9110, 8.3: bytes of no stated type are octets. Connexion would take them for what it hoped to get.
+    has_type = any(name == b"content-type" for name, _ in scope["headers"])
+    headers = scope["headers"] if has_type else [*scope["headers"], (b"content-type", b"application/octet-stream")]
+    # Its router and Flask's disagree about a newline at the end of a path; no name has one.
+    return {**scope, "headers": headers, "path": scope["path"].replace("\n", "\ufffd")}
 
 
 def _operation(path: str) -> str:

@@ -157,6 +157,10 @@ def test_experiments_join_the_database_with_what_is_served(client: TestClient, s
     )
 
 
+def test_a_newline_at_the_end_of_a_name_is_no_name(client: TestClient, served: list[str]) -> None:
+    assert client.get(f"{BASE}/models/{served[0]}%0A").status_code == 400
+
+
 def test_unknown_experiments_and_models_are_404(client: TestClient) -> None:
     for path in ("experiments/nobody", "models/nobody"):
         assert client.get(f"{BASE}/{path}").status_code == 404

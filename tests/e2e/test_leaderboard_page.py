@@ -1,0 +1,140 @@
+"""The leaderboard in a real browser, over the real stack."""
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlencode
+
+import psycopg2
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.e2e.dashboard import FIRST_PAINT_MILLISECONDS, HEALS_MILLISECONDS, shown
+
+
+def names(stack: Any) -> list[str]:
+    """All experiments, newest first."""
+    connection = psycopg2.connect(stack.db_dsn)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT name FROM experiments ORDER BY id DESC")
+            return [str(row[0]) for row in cursor.fetchall()]
+    finally:
+        connection.close()
+
+
+def table_cells(page: Page, name: str) -> Any:
+    """The cell of the table with this text; the grid is a canvas with an HTML table inside for assistive software."""
+    return page.locator("[data-testid=stDataFrame] table").get_by_text(name, exact=True)
+
+
+def open_page(page: Page, url: str) -> None:
+    page.goto(url)
+    expect(page.get_by_role("heading", name="Leaderboard")).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
+
+
+@pytest.fixture
+def other_browser(page: Page) -> Iterator[Page]:
+    """Somebody else's browser: no cookie, no storage, no session in common."""
+    browser = page.context.browser
+    assert isinstance(browser, Browser)
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    yield context.new_page()
+    context.close()
+
+
+def test_the_five_newest_experiments_and_their_curves_are_shown(stack: Any, page: Page) -> None:
+    open_page(page, stack.web_url)
+    for name in names(stack)[:5]:
+        expect(table_cells(page, name)).to_have_count(1, timeout=FIRST_PAINT_MILLISECONDS)
+    expect(page.locator("[data-testid=stEChartsChart] canvas").first).to_be_visible()
+
+
+def test_the_strip_says_how_database_api_and_data_are(stack: Any, page: Page) -> None:
+    open_page(page, stack.web_url)
+    for words in ("Database up", "API up", "Data imported"):
+        expect(shown(page, words)).to_be_visible()
+
+
+def test_the_number_of_newest_experiments_is_in_the_url(stack: Any, page: Page) -> None:
+    open_page(page, stack.web_url)
+    number = page.get_by_role("spinbutton", name="Newest experiments")
+    number.fill("3")
+    number.press("Enter")
+    expect(page).to_have_url(f"{stack.web_url}/?latest=3")
+
+
+def test_a_free_choice_is_restored_from_its_link_in_another_browser(stack: Any, page: Page, other_browser: Page) -> None:
+    wanted = names(stack)[-2:]
+    open_page(page, stack.web_url)
+    box = page.get_by_role("combobox", name="or choose them")
+    for name in wanted:
+        box.fill(name)
+        page.get_by_role("option", name=name, exact=True).click()
+        expect(table_cells(page, name)).to_have_count(1)
+    open_page(other_browser, page.url)
+    for name in wanted:
+        expect(table_cells(other_browser, name)).to_have_count(1)
+
+
+def test_the_choice_goes_along_to_the_other_page_and_back(stack: Any, page: Page) -> None:
+    open_page(page, f"{stack.web_url}/?latest=3")
+    expect(page.get_by_role("spinbutton", name="Newest experiments")).to_have_value("3")
+    page.get_by_role("link", name="Predict", exact=True).click()
+    expect(page.get_by_role("heading", name="Predict")).to_be_visible()
+    expect(page.get_by_role("spinbutton", name="Newest experiments")).to_have_value("3")
+    page.go_back()
+    expect(page.get_by_role("heading", name="Leaderboard")).to_be_visible()
+    expect(page.get_by_role("spinbutton", name="Newest experiments")).to_have_value("3")
+
+
+def test_a_link_to_an_unknown_experiment_names_it_and_shows_the_rest(stack: Any, page: Page) -> None:
+    known = names(stack)[0]
+    query = urlencode([("experiments", known), ("experiments", "lost_*bold*")])
+    open_page(page, f"{stack.web_url}/?{query}")
+    expect(page.get_by_text("Not in the database: lost_*bold*.")).to_be_visible()
+    expect(table_cells(page, known)).to_have_count(1)
+
+
+def test_nothing_is_fetched_from_beyond_the_server(stack: Any, page: Page) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    open_page(page, stack.web_url)
+    expect(page.locator("[data-testid=stEChartsChart] canvas").first).to_be_visible()
+    assert [url for url in asked if not url.startswith((stack.web_url, "data:", "blob:"))] == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_shows_the_page_without_scrolling_sideways(stack: Any, page: Page, scheme: Any) -> None:
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": 390, "height": 844})
+    open_page(page, stack.web_url)
+    expect(page.locator("[data-testid=stEChartsChart] canvas").first).to_be_visible()
+    widths = page.evaluate("[document.documentElement.scrollWidth, document.querySelector('[data-testid=stMain]').scrollWidth]")
+    assert max(widths) <= 390
+
+
+def test_a_database_that_dies_leaves_the_page_standing_and_comes_back_by_itself(stack: Any, page: Page) -> None:
+    open_page(page, stack.web_url)
+    newest = names(stack)[0]
+    expect(table_cells(page, newest)).to_have_count(1)
+    stack.stop_database()
+    try:
+        expect(shown(page, "Database down")).to_be_visible(timeout=HEALS_MILLISECONDS)
+        expect(page.get_by_text("Last known data")).to_be_visible()
+        expect(table_cells(page, newest)).to_have_count(1)
+    finally:
+        stack.start_database()
+    expect(shown(page, "Database up")).to_be_visible(timeout=HEALS_MILLISECONDS)
+    expect(page.get_by_text("Last known data")).to_be_hidden()
+
+
+def test_an_api_that_dies_leaves_the_page_standing_and_comes_back_by_itself(stack: Any, page: Page) -> None:
+    open_page(page, stack.web_url)
+    newest = names(stack)[0]
+    stack.stop_api()
+    try:
+        expect(shown(page, "API down")).to_be_visible(timeout=HEALS_MILLISECONDS)
+        expect(table_cells(page, newest)).to_have_count(1)
+    finally:
+        stack.start_api()
+    expect(shown(page, "API up")).to_be_visible(timeout=HEALS_MILLISECONDS)

@@ -1,0 +1,256 @@
+"""The pages without a browser: what they say in each state. Sources are fakes that a test breaks at will."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+import web.sources
+from web.cache import Reading
+from web.client import Answer, ApiProblem, ApiUnreachable, Model, Prediction, Readiness
+from web.queries import Snapshot
+from web.settings import Settings
+from web.sources import make_sources
+
+APP = str(Path(__file__).resolve().parents[2] / "web" / "app.py")
+HOSTILE = "evil_*b*[c](http://x)<script>alert(1)</script>:red[d]"
+DOWN = "Postgres at `db.example:5432` does not answer: start it."
+
+
+class FakeSources:
+    """Three experiments, newest first: one with hostile name, one ready, one without a model."""
+
+    def __init__(self) -> None:
+        self.settings = Settings()
+        self.api = self
+        self.names = ["ready_2", HOSTILE, "ready_1", "bare"]
+        self.served = {name: Model(name, "READY", None, "d") for name in self.names if name != "bare"}
+        self.database_problem: str | None = None
+        self.api_problem: str | None = None
+        self.ever_read = True
+        self.label = {HOSTILE: "1"}
+        self.calls = 0
+        self.curve_error: Exception | None = None
+
+    def snapshot(self) -> Reading[Snapshot]:
+        experiments = pd.DataFrame(
+            {
+                "experiment": self.names,
+                "learning_rate": 0.1,
+                "momentum": 0.9,
+                "architecture": "lenet",
+                "test_accuracy": 0.98,
+                "best_loss": 0.01,
+                "last_loss": 0.02,
+                "missing_since": None,
+            }
+        )
+        rejects = pd.DataFrame(
+            [("data.csv", 3, "Loss", HOSTILE, None)], columns=["file", "line", "column_name", "reason", "last_seen_at"]
+        )
+        value = Snapshot(experiments, rejects, datetime.now(UTC), None) if self.ever_read else None
+        return Reading(value, 40.0 if self.ever_read else None, self.database_problem)
+
+    def curves(self, _metric: str, experiments: Sequence[str]) -> Reading[pd.DataFrame]:
+        if self.curve_error is not None:
+            raise self.curve_error
+        rows = [(name, step, 1.0 / (step + 1)) for name in experiments for step in range(3)]
+        return Reading(pd.DataFrame(rows, columns=["experiment", "step", "value"]), 0.0, None)
+
+    def models(self) -> Reading[dict[str, Model]]:
+        return Reading(None if self.api_problem else self.served, 0.0, self.api_problem)
+
+    def readiness(self) -> Reading[Readiness]:
+        return Reading(Readiness("ready", len(self.served), 0, 0, None), 0.0, self.api_problem)
+
+    def retry(self) -> None:
+        """Nothing is cached here."""
+
+    def predict(self, image: bytes, experiments: Sequence[str]) -> list[Answer]:
+        self.calls += 1
+        if image == b"bad":
+            raise ApiProblem(415, "Unsupported", "This is *no* image.")
+        if image == b"gone":
+            raise ApiUnreachable("No answer.")
+        return [Answer(name, prediction=Prediction(self.label.get(name, "7"), 0.9, {"1": 0.1, "7": 0.9})) for name in experiments]
+
+
+@pytest.fixture
+def sources(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSources]:
+    fake = FakeSources()
+    monkeypatch.setattr(web.sources, "sources", lambda: fake)
+    st.cache_resource.clear()
+    yield fake
+    st.cache_resource.clear()
+
+
+def open_page(**query: str | list[str]) -> AppTest:
+    """The whole app on its first page, the leaderboard."""
+    app = AppTest.from_file(APP, default_timeout=20)
+    for name, value in query.items():
+        app.query_params[name] = value
+    return app.run()
+
+
+def words(app: AppTest) -> str:
+    """Everything that a reader sees in alerts, markdown and captions."""
+    boxes = [*app.error, *app.warning, *app.info]
+    titles = [str(getattr(box.proto, "title", "")) for box in boxes]
+    return "\n".join([*titles, *(each.value for each in [*boxes, *app.markdown, *app.caption, *app.title])])
+
+
+@pytest.mark.usefixtures("sources")
+def test_the_leaderboard_shows_the_newest_experiments_and_their_curves() -> None:
+    app = open_page(latest="2")
+    assert set(app.dataframe[-1].value["experiment"]) == {"ready_2", HOSTILE}
+
+
+@pytest.mark.usefixtures("sources")
+def test_a_link_restores_a_free_choice() -> None:
+    app = open_page(experiments=["bare", "ready_1"])
+    assert set(app.dataframe[-1].value["experiment"]) == {"bare", "ready_1"}
+
+
+@pytest.mark.usefixtures("sources")
+def test_a_link_to_an_experiment_that_is_gone_says_so_and_shows_the_rest() -> None:
+    app = open_page(experiments=["bare", "lost"])
+    assert ("Not in the database: lost" in words(app), list(app.dataframe[-1].value["experiment"])) == (True, ["bare"])
+
+
+def test_with_the_database_down_the_last_data_stays_and_says_how_old_it_is(sources: FakeSources) -> None:
+    sources.database_problem = DOWN
+    app = open_page()
+    assert ("Last known data" in words(app), "Data as of 40 s ago" in words(app), len(app.dataframe[-1].value)) == (True, True, 4)
+
+
+def test_with_the_database_never_seen_the_page_names_the_address_and_offers_to_retry(sources: FakeSources) -> None:
+    sources.database_problem, sources.ever_read = DOWN, False
+    app = open_page()
+    assert ("db.example:5432" in words(app), [button.label for button in app.button]) == (True, ["Retry"])
+
+
+def test_a_link_survives_a_database_that_is_down(sources: FakeSources) -> None:
+    sources.database_problem, sources.ever_read = DOWN, False
+    app = open_page(experiments=["bare", "ready_1"])
+    assert app.multiselect(key="experiments").value == ["bare", "ready_1"]
+
+
+def test_an_empty_database_says_what_to_run(sources: FakeSources) -> None:
+    sources.names = []
+    assert "python -m db.setup" in words(open_page())
+
+
+def test_an_unexpected_error_is_a_plain_sentence_and_no_trace(sources: FakeSources) -> None:
+    sources.curve_error = RuntimeError("secret detail")
+    app = open_page()
+    assert (len(app.exception), "secret detail" in words(app), "cannot be shown" in words(app)) == (0, False, True)
+
+
+def test_a_hostile_name_is_shown_as_it_is(sources: FakeSources) -> None:
+    sources.names = [HOSTILE]
+    app = open_page()
+    assert (r"evil\_\*b\*\[c\]" in words(app), "<script>" in words(app)) == (True, False)
+
+
+@pytest.mark.usefixtures("sources")
+def test_rejected_rows_are_counted_on_the_page_with_their_reason() -> None:
+    app = open_page()
+    assert list(app.dataframe[0].value["Why"]) == [HOSTILE]
+
+
+def predict_script() -> None:
+    """What app.py does for the page Predict: AppTest switches only to pages that are files, and runs this text alone."""
+    import web.sources  # noqa: PLC0415
+    from web.selection import pick  # noqa: PLC0415
+    from web.views import predict  # noqa: PLC0415
+
+    sources = web.sources.sources()
+    snapshot = sources.snapshot().value
+    predict.show(sources, pick(None if snapshot is None else list(snapshot.experiments["experiment"])))
+
+
+def predict_page(*files: tuple[str, bytes], **query: str | list[str]) -> AppTest:
+    app = AppTest.from_function(predict_script, default_timeout=20)
+    for name, value in query.items():
+        app.query_params[name] = value
+    app.run()
+    if files:
+        app.session_state["input"] = ":material/upload: Upload"
+        app.file_uploader(key="uploads").set_value([(name, data, "image/png") for name, data in files])
+        app.run()
+    return app
+
+
+def test_a_blank_canvas_makes_no_call(sources: FakeSources) -> None:
+    app = predict_page()
+    assert (sources.calls, "What will they read?" in words(app)) == (0, True)
+
+
+@pytest.mark.usefixtures("sources")
+def test_an_upload_is_answered_by_every_chosen_experiment_that_has_a_model() -> None:
+    app = predict_page(("seven.png", b"seven"))
+    assert list(app.dataframe[0].value["experiment"]) == ["ready_2", HOSTILE, "ready_1"]
+
+
+@pytest.mark.usefixtures("sources")
+def test_the_consensus_and_who_disagrees_are_named() -> None:
+    app = predict_page(("seven.png", b"seven"))
+    assert ("2 of 3 experiments agree" in words(app), r"**1** according to evil\_" in words(app)) == (True, True)
+
+
+@pytest.mark.usefixtures("sources")
+def test_an_experiment_without_a_model_is_named_and_is_no_error() -> None:
+    app = predict_page(("seven.png", b"seven"))
+    assert ("Not asked, no model file: bare" in words(app), len(app.error)) == (True, 0)
+
+
+@pytest.mark.usefixtures("sources")
+def test_a_bad_file_is_a_red_row_with_its_reason_and_the_rest_go_on() -> None:
+    app = predict_page(("a.png", b"seven"), ("b.png", b"bad"), ("c.png", b"other"))
+    assert ([box.value for box in app.error], words(app).count("experiments agree")) == ([r"This is \*no\* image\."], 2)
+
+
+def test_with_the_api_down_the_page_says_so_and_offers_to_retry(sources: FakeSources) -> None:
+    sources.api_problem = "The inference API does not answer."
+    app = predict_page()
+    assert ("The inference API is down" in words(app), [button.label for button in app.button]) == (True, ["Retry"])
+
+
+@pytest.mark.usefixtures("sources")
+def test_an_api_that_goes_away_during_the_question_is_reported_in_the_same_way() -> None:
+    app = predict_page(("seven.png", b"gone"))
+    assert ("The inference API is down" in words(app), [button.label for button in app.button]) == (True, ["Retry"])
+
+
+@pytest.mark.usefixtures("sources")
+def test_experiments_that_nobody_serves_lead_to_those_that_are_served() -> None:
+    app = predict_page(experiments=["bare"])
+    assert "Ask all 3 models instead" in words(app)
+
+
+@pytest.mark.usefixtures("sources")
+def test_every_ready_model_can_be_asked_whatever_is_chosen() -> None:
+    app = predict_page(experiments=["bare"])
+    app.toggle(key="all").set_value(True).run()
+    assert "3 experiments answer" in words(app)
+
+
+def test_with_the_database_down_predictions_go_on(sources: FakeSources) -> None:
+    sources.database_problem, sources.ever_read = DOWN, False
+    app = predict_page(experiments=["ready_1", "ready_2"])
+    assert "2 experiments answer" in words(app)
+
+
+def test_the_real_sources_stand_with_both_services_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    dead = make_sources(Settings(api_url="http://127.0.0.1:9/api/v1.0", database_host="127.0.0.1", database_port=9))
+    monkeypatch.setattr(web.sources, "sources", lambda: dead)
+    app = open_page()
+    assert ("127.0.0.1:9" in words(app), len(app.exception)) == (True, 0)
+
+
+def test_no_folder_makes_streamlit_run_its_files_as_pages() -> None:
+    assert not (Path(APP).parent / "pages").exists()

@@ -1,0 +1,95 @@
+"""What the charts are told to draw."""
+
+import pandas as pd
+
+from web import charts
+
+HOSTILE = "a_*b*[c]<script>alert(1)</script>"
+
+
+def curves(**values: list[tuple[int, float]]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [(name, step, value) for name, points in values.items() for step, value in points],
+        columns=["experiment", "step", "value"],
+    )
+
+
+def drawn(option: charts.Option, name: str) -> list[tuple[int, float]]:
+    """The points that a reader of the chart sees for one experiment."""
+    [series] = [series for series in option["series"] if series["name"] == name]
+    table = option["dataset"]["source"][[series["encode"]["x"], series["encode"]["y"]]].dropna()
+    return [(int(step), float(value)) for step, value in table.itertuples(index=False)]
+
+
+def test_every_experiment_keeps_its_own_steps() -> None:
+    option = charts.loss_curves(curves(a=[(0, 2.0), (10, 1.0)], b=[(5, 3.0)]), ["a", "b"], log=False, metric="loss")
+    assert (drawn(option, "a"), drawn(option, "b")) == ([(0, 2.0), (10, 1.0)], [(5, 3.0)])
+
+
+def test_lines_come_in_the_order_asked_for_and_an_experiment_without_a_curve_has_none() -> None:
+    option = charts.loss_curves(curves(a=[(0, 1.0)], b=[(0, 1.0)]), ["b", "none", "a"], log=False, metric="loss")
+    assert [series["name"] for series in option["series"]] == ["b", "a"]
+
+
+def test_a_log_axis_is_never_given_a_value_that_it_cannot_show() -> None:
+    option = charts.loss_curves(curves(a=[(0, 1.0), (1, 0.0), (2, -1.0), (3, 0.5)]), ["a"], log=True, metric="loss")
+    assert (option["yAxis"]["type"], drawn(option, "a")) == ("log", [(0, 1.0), (3, 0.5)])
+
+
+def test_experiments_beyond_the_palette_differ_by_their_dashes() -> None:
+    names = [f"e{number}" for number in range(charts.PALETTE_SIZE + 1)]
+    option = charts.loss_curves(curves(**{name: [(0, 1.0)] for name in names}), names, log=False, metric="loss")
+    first, beyond = option["series"][0], option["series"][charts.PALETTE_SIZE]
+    assert first["lineStyle"]["type"] != beyond["lineStyle"]["type"]
+
+
+def test_a_name_like_a_column_or_like_markup_is_only_a_name() -> None:
+    option = charts.loss_curves(
+        curves(**{"step": [(0, 1.0)], "0": [(0, 2.0)], HOSTILE: [(0, 3.0)]}),
+        ["step", "0", HOSTILE],
+        log=False,
+        metric="loss",
+    )
+    assert [drawn(option, name) for name in ("step", "0", HOSTILE)] == [[(0, 1.0)], [(0, 2.0)], [(0, 3.0)]]
+
+
+def test_no_curves_make_an_empty_chart() -> None:
+    option = charts.loss_curves(curves(), ["a"], log=False, metric="loss")
+    assert option["series"] == []
+
+
+def test_more_curves_than_one_can_tell_apart_are_cut() -> None:
+    names = [f"e{number}" for number in range(charts.MAX_CURVES + 5)]
+    option = charts.loss_curves(curves(**{name: [(0, 1.0)] for name in names}), names, log=False, metric="loss")
+    assert [series["name"] for series in option["series"]] == names[: charts.MAX_CURVES]
+
+
+def test_the_most_probable_label_stands_out_among_the_bars() -> None:
+    bars = charts.probability_bars({"3": 0.1, "7": 0.9})["series"][0]["data"]
+    assert [(bar["value"], bar["itemStyle"]["opacity"]) for bar in bars] == [(0.1, 0.45), (0.9, 1)]
+
+
+def test_a_cell_of_the_heat_map_lies_at_its_label_and_its_experiment() -> None:
+    option = charts.probability_heat_map({"b": {"0": 0.25, "1": 0.75}, "a": {"0": 1.0, "1": 0.0}}, dark=False)
+    cells = {
+        (option["yAxis"]["data"][row], option["xAxis"]["data"][column]): share
+        for column, row, share in (cell["value"] for cell in option["series"][0]["data"])
+    }
+    assert cells == {("b", "0"): 0.25, ("b", "1"): 0.75, ("a", "0"): 1.0, ("a", "1"): 0.0}
+
+
+def test_an_experiment_with_fewer_labels_leaves_cells_empty() -> None:
+    option = charts.probability_heat_map({"a": {"0": 1.0}, "b": {"0": 0.5, "1": 0.5}}, dark=True)
+    assert len(option["series"][0]["data"]) == 3
+
+
+def test_short_names_lose_what_all_of_them_begin_with_up_to_a_separator() -> None:
+    assert charts.without_common_start(["run_13_big", "run_14_big"]) == ["13_big", "14_big"]
+
+
+def test_names_without_a_common_start_stay_whole() -> None:
+    assert charts.without_common_start(["alpha", "beta"]) == ["alpha", "beta"]
+
+
+def test_a_single_name_stays_whole() -> None:
+    assert charts.without_common_start(["run_13"]) == ["run_13"]

@@ -1,0 +1,61 @@
+"""The leaderboard's table and summary."""
+
+import math
+
+import pandas as pd
+
+from web.client import Model
+from web.table import Best, Summary, accuracy_floor, leaderboard_table, summarise
+
+EXPERIMENTS = pd.DataFrame(
+    {
+        "experiment": ["new", "middle", "old"],
+        "learning_rate": [0.1, 0.01, 0.001],
+        "momentum": [0.0, 0.5, 0.9],
+        "architecture": ["lenet", None, "mlp"],
+        "test_accuracy": [0.97, math.nan, 0.99],
+        "best_loss": [0.05, 0.02, math.nan],
+        "last_loss": [0.06, 0.02, math.nan],
+        "missing_since": [None, None, None],
+    }
+)
+MODELS = {
+    "new": Model("new", "READY", None, "d"),
+    "old": Model("old", "FAILED", "corrupt", None),
+    "stray": Model("stray", "READY", None, "d"),
+}
+
+
+def test_the_most_accurate_stands_first_and_one_without_accuracy_last() -> None:
+    table = leaderboard_table(EXPERIMENTS, ["new", "middle", "old"], MODELS)
+    assert list(table["experiment"]) == ["old", "new", "middle"]
+
+
+def test_name_learning_rate_and_momentum_are_the_first_columns() -> None:
+    table = leaderboard_table(EXPERIMENTS, ["new"], MODELS)
+    assert list(table.columns[:3]) == ["experiment", "learning_rate", "momentum"]
+
+
+def test_only_chosen_experiments_are_shown() -> None:
+    assert list(leaderboard_table(EXPERIMENTS, ["old"], MODELS)["experiment"]) == ["old"]
+
+
+def test_the_serving_state_is_in_words() -> None:
+    table = leaderboard_table(EXPERIMENTS, ["new", "middle", "old"], MODELS)
+    assert list(table["serving"]) == ["Failed", "Ready", "No model file"]
+
+
+def test_with_the_api_down_the_serving_state_says_so() -> None:
+    assert list(leaderboard_table(EXPERIMENTS, ["new"], None)["serving"]) == ["API down"]
+
+
+def test_the_summary_names_the_leaders_and_counts_only_models_of_experiments() -> None:
+    assert summarise(EXPERIMENTS, MODELS) == Summary(3, Best("old", 0.99), Best("middle", 0.02), 1)
+
+
+def test_the_summary_of_nothing_has_no_leaders() -> None:
+    assert summarise(EXPERIMENTS.iloc[:0], None) == Summary(0, None, None, None)
+
+
+def test_accuracy_bars_begin_at_the_ten_below_the_lowest() -> None:
+    assert [accuracy_floor(EXPERIMENTS), accuracy_floor(EXPERIMENTS.iloc[:0])] == [90.0, 0.0]

@@ -1,0 +1,31 @@
+"""The environment of the dashboard."""
+
+import pytest
+
+from web.settings import Settings
+
+
+def test_an_empty_environment_means_a_machine_of_ones_own() -> None:
+    assert Settings.from_environment({}) == Settings()
+
+
+def test_every_variable_is_read() -> None:
+    environment = {
+        "API_URL": "http://api:1/api/v1.0/",
+        "PGHOST": "db",
+        "PGPORT": "2",
+        "PGDATABASE": "d",
+        "PGUSER": "u",
+        "PGPASSWORD": "p",
+    }
+    assert Settings.from_environment(environment) == Settings("http://api:1/api/v1.0", "db", 2, "d", "u", "p")
+
+
+@pytest.mark.parametrize("port", ["x", "0", "65536", "-1", "٣"])
+def test_a_port_that_is_none_is_refused_by_name(port: str) -> None:
+    with pytest.raises(ValueError, match="PGPORT"):
+        Settings.from_environment({"PGPORT": port})
+
+
+def test_the_password_is_not_printed() -> None:
+    assert "secret" not in repr(Settings(database_password="secret"))

@@ -1,0 +1,1 @@
+"""The dashboard: the Leaderboard and Predict pages over SQL (read only) and the inference API."""

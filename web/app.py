@@ -1,0 +1,67 @@
+"""The frame of the dashboard: navigation, title, status strip and the choice of experiments.
+
+Run from the project root with `python -m streamlit run web/app.py`; with the bare command the package web is not found.
+"""
+
+from pathlib import Path
+
+import streamlit as st
+
+from web.cache import Reading
+from web.client import Model
+from web.guard import contained
+from web.selection import pick
+from web.sources import sources
+from web.status import show_strip
+from web.views import leaderboard, predict
+from web.wording import count
+
+NAME = "ML Ops Starter"
+HERE = Path(__file__).parent
+
+
+def main() -> None:
+    """Draw the frame, then the page that the URL names."""
+
+    def show_leaderboard() -> None:
+        leaderboard.show(found, selection)
+
+    def show_predict() -> None:
+        predict.show(found, selection)
+
+    leaderboard_page = st.Page(show_leaderboard, title="Leaderboard", default=True)
+    predict_page = st.Page(show_predict, title="Predict", url_path="predict")
+    page = st.navigation([leaderboard_page, predict_page], position="top")
+    # Own pictures: for the tab of a page with an emoji or material icon Streamlit fetches one from the network.
+    st.set_page_config(page_title=f"{page.title} \N{MIDDLE DOT} {NAME}", page_icon=HERE / "icon.svg", layout="wide")
+    st.logo(HERE / "icon.svg", size="large")
+    st.html(HERE / "style.css")
+    with contained("The dashboard"):
+        found = sources()
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="headline"):
+            st.title(page.title, anchor=False, width="content")
+            if page is leaderboard_page:
+                _link_to_predict(predict_page, found.models())
+            else:
+                st.page_link(leaderboard_page, label=":primary[**See the leaderboard**]", icon=":material/leaderboard:")
+        show_strip(found)
+        snapshot = found.snapshot().value
+        # Chosen here and not in a page: what belongs to the frame keeps its place in the URL from page to page.
+        selection = pick(None if snapshot is None else list(snapshot.experiments["experiment"]))
+        with contained(f"The page {page.title}"):
+            page.run()
+
+
+def _link_to_predict(page: st.Page, models: Reading[dict[str, Model]]) -> None:
+    """Show the call to action. Who follows it asks every model, as the chosen experiments may have none."""
+    ready = 0 if models.problem else sum(model.state == "READY" for model in (models.value or {}).values())
+    promise = f"{count(ready, 'model')} {'answers' if ready == 1 else 'answer'}" if ready else "see what the models say"
+    st.page_link(
+        page,
+        label=f":primary[**Draw a digit: {promise}**]",
+        icon=":material/draw:",
+        query_params={"all": "true"} if ready else None,
+    )
+
+
+main()

@@ -1,0 +1,57 @@
+"""A canvas to draw a digit on, with mouse or finger: an own Streamlit component, its parts beside this file."""
+
+import base64
+import binascii
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+_HERE = Path(__file__).parent
+_PREFIX = "data:image/png;base64,"
+# The canvas sends some 2 kB; what is far larger did not come from it.
+MAX_PNG_BYTES = 100_000
+
+_HTML = """
+<div class="frame">
+  <canvas data-part="canvas" role="img"></canvas>
+  <div class="hint" data-part="hint" aria-hidden="true"></div>
+</div>
+<div class="buttons">
+  <button type="button" data-part="undo"></button>
+  <button type="button" data-part="clear"></button>
+</div>
+"""
+
+_WORDS = {
+    "label": "Drawing area for one digit. Without mouse or touch screen, upload an image instead.",
+    "hint": "Draw a digit here",
+    "undo": "Undo",
+    "clear": "Clear",
+}
+
+
+@st.cache_resource(show_spinner=False)
+def _component() -> Any:
+    return st.components.v2.component(
+        "digit_canvas",
+        html=_HTML,
+        css=(_HERE / "canvas.css").read_text(encoding="utf-8"),
+        js=(_HERE / "canvas.js").read_text(encoding="utf-8"),
+    )
+
+
+def draw_digit(key: str) -> bytes | None:
+    """Show the canvas and return the drawing as PNG, black on white; None while it is blank."""
+    result = _component()(key=key, data=_WORDS, on_png_change=lambda: None)
+    return decode_png(result.png)
+
+
+def decode_png(data_url: object) -> bytes | None:
+    """Turn the data URL of a PNG into its bytes; None for anything that the canvas does not send."""
+    if not isinstance(data_url, str) or not data_url.startswith(_PREFIX) or len(data_url) > MAX_PNG_BYTES:
+        return None
+    try:
+        return base64.b64decode(data_url.removeprefix(_PREFIX), validate=True) or None
+    except (binascii.Error, ValueError):
+        return None

@@ -1,0 +1,215 @@
+"""Data -> option objects of Apache ECharts. Pure: neither Streamlit nor a source is known here.
+
+Names of experiments are data: they appear only as plain strings (series names, axis labels), never in a template.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+Option = dict[str, Any]
+
+# The themes' palette has this many colours; beyond it the line's dash tells series of one colour apart.
+PALETTE_SIZE = 10
+DASHES = ("solid", "dashed", "dotted")
+# More lines than this nobody tells apart, and the browser feels them.
+MAX_CURVES = 50
+
+# The accent of the themes in .streamlit/config.toml: from the surface to the accent.
+# What would be written as 0 is left blank, so that the eye finds the rest.
+SHOWN_FROM = 0.005
+# From this probability on a cell is so strong that its number needs the other colour.
+STRONG_ABOVE = 0.65
+_SURFACE = {False: "#ffffff", True: "#10191b"}
+_HEAT = {False: ("#eef5f5", "#0b7a75"), True: ("#1d2b2e", "#4fd1c5")}
+_CELL_TEXT = {False: ("#243b3d", "#ffffff"), True: ("#c9dcdc", "#06201f")}
+
+
+def loss_curves(curves: pd.DataFrame, order: Sequence[str], *, log: bool, metric: str) -> Option:
+    """One line per experiment over the training steps.
+
+    Args:
+        curves: experiment, step, value in long form.
+        order: the experiments to draw, in the order of their colours; those without a curve are left out.
+        log: a logarithmic axis; points that are not above 0 are left out then, as it cannot show them.
+        metric: the name of the y axis.
+
+    """
+    usable = curves[curves["value"] > 0] if log else curves
+    present = set(usable["experiment"])
+    drawn = [name for name in order if name in present][:MAX_CURVES]
+    wide = usable[usable["experiment"].isin(drawn)].pivot_table(index="step", columns="experiment", values="value")
+    # Columns are numbered, so that no name can collide with the step or be taken for a dimension's index.
+    columns = [f"c{number}" for number in range(len(drawn))]
+    table = wide.reindex(columns=pd.Index(drawn)).set_axis(columns, axis=1).reset_index()
+    return {
+        "aria": {"enabled": True},
+        "dataset": {"source": table},
+        "grid": {"left": 8, "right": 16, "top": 36, "bottom": 64, "containLabel": True},
+        "legend": {
+            "type": "scroll",
+            "bottom": 0,
+            "icon": "roundRect",
+            "itemHeight": 4,
+            "textStyle": {"width": 260, "overflow": "truncate"},
+        },
+        "tooltip": {
+            "trigger": "axis",
+            "order": "valueAsc",
+            "confine": True,
+            "valueFormatter": "%.4f",
+            "extraCssText": "max-height: 60vh; overflow: auto",
+        },
+        "toolbox": {
+            "right": 8,
+            # Streamlit's own toolbar, beside it, has the data, the PNG and full screen.
+            "feature": {"dataZoom": {"yAxisIndex": "none", "title": {"zoom": "Zoom", "back": "Undo zoom"}}},
+        },
+        "xAxis": {
+            "type": "value",
+            "name": "step",
+            "nameLocation": "middle",
+            "nameGap": 28,
+            "min": "dataMin",
+            "max": "dataMax",
+            "splitLine": {"show": False},
+            "axisPointer": {"label": {"precision": 0}},
+        },
+        "yAxis": {
+            "type": "log" if log else "value",
+            "name": f"{metric}, log" if log else metric,
+            "nameTextStyle": {"align": "left"},
+            "scale": True,
+        },
+        "series": [
+            {
+                "type": "line",
+                "name": name,
+                "encode": {"x": "step", "y": column},
+                "showSymbol": False,
+                "connectNulls": True,
+                "sampling": "lttb",
+                "animation": False,
+                "emphasis": {"focus": "series"},
+                "lineStyle": {"width": 2, "type": DASHES[number // PALETTE_SIZE % len(DASHES)]},
+            }
+            for number, (name, column) in enumerate(zip(drawn, columns, strict=True))
+        ],
+    }
+
+
+def probability_bars(probabilities: Mapping[str, float]) -> Option:
+    """One bar per label with its probability of 0..1, the highest one in the accent colour."""
+    labels = sorted(probabilities)
+    best = max(labels, key=lambda label: probabilities[label], default=None)
+    return {
+        "aria": {"enabled": True},
+        "grid": {"left": 8, "right": 8, "top": 24, "bottom": 4, "containLabel": True},
+        "tooltip": {"valueFormatter": "percent"},
+        "xAxis": {"type": "category", "data": labels, "axisTick": {"show": False}, "axisLabel": {"fontSize": 14}},
+        "yAxis": {"type": "value", "min": 0, "max": 1, "show": False},
+        "series": [
+            {
+                "type": "bar",
+                "name": "probability",
+                "barCategoryGap": "25%",
+                "animationDuration": 200,
+                "data": [
+                    {
+                        "value": round(probabilities[label], 4),
+                        "itemStyle": {"borderRadius": [3, 3, 0, 0], "opacity": 1 if label == best else 0.45},
+                        "label": {"show": True, "position": "top", "formatter": _whole_percent(probabilities[label])},
+                    }
+                    for label in labels
+                ],
+            }
+        ],
+    }
+
+
+def probability_heat_map(answers: Mapping[str, Mapping[str, float]], *, dark: bool) -> Option:
+    """Experiments x labels, a cell as strong as the probability (0..1) that the experiment gives to the label.
+
+    Args:
+        answers: experiment -> label -> probability; the first experiment is drawn on top.
+        dark: for the dark theme.
+
+    """
+    labels = sorted({label for probabilities in answers.values() for label in probabilities})
+    experiments = list(answers)
+    faint, strong = _CELL_TEXT[dark]
+    cells = [
+        {
+            "value": [labels.index(label), row, round(value, 4)],
+            "label": {
+                "show": value >= SHOWN_FROM,
+                "formatter": _whole_percent(value),
+                "color": strong if value > STRONG_ABOVE else faint,
+            },
+        }
+        for row, experiment in enumerate(experiments)
+        for label, value in answers[experiment].items()
+    ]
+    return {
+        "aria": {"enabled": True},
+        "grid": {"left": 8, "right": 8, "top": 28, "bottom": 8, "containLabel": True},
+        "tooltip": {"confine": True},
+        "xAxis": {
+            "type": "category",
+            "data": labels,
+            "position": "top",
+            "axisTick": {"show": False},
+            "axisLine": {"show": False},
+            "axisLabel": {"fontSize": 14},
+        },
+        "yAxis": {
+            "type": "category",
+            "data": experiments,
+            "inverse": True,
+            "axisTick": {"show": False},
+            "axisLine": {"show": False},
+            "axisLabel": {"width": 260, "overflow": "truncate"},
+        },
+        "visualMap": {"show": False, "min": 0, "max": 1, "dimension": 2, "inRange": {"color": list(_HEAT[dark])}},
+        "series": [
+            {
+                "type": "heatmap",
+                "name": "probability",
+                "data": cells,
+                "itemStyle": {"borderColor": _SURFACE[dark], "borderWidth": 3, "borderRadius": 6},
+                "animation": False,
+            }
+        ],
+        # On a phone whole names would leave no room for the cells.
+        "media": [
+            {"query": {"minWidth": 521}, "option": {"yAxis": {"data": experiments}}},
+            {
+                "query": {"maxWidth": 520},
+                "option": {"yAxis": {"data": without_common_start(experiments), "axisLabel": {"width": 110}}},
+            },
+        ],
+    }
+
+
+def without_common_start(names: Sequence[str]) -> list[str]:
+    """Drop the start that all names share, up to its last separator: run_3_big, run_4_big -> 3_big, 4_big."""
+    cut = 0
+    if len(set(names)) > 1:
+        # The first and the last in order share what all share.
+        for position, (one, other) in enumerate(zip(min(names), max(names), strict=False)):
+            if one != other:
+                break
+            if one in "_-./ ":
+                cut = position + 1
+    return [name[cut:] for name in names]
+
+
+def heat_map_height_pixels(experiments: int) -> int:
+    """Room for the labels on top and a row per experiment."""
+    return 44 + 30 * experiments
+
+
+def _whole_percent(share: float) -> str:
+    """0.987 -> 99: what fits into a cell. The exact value is in the table."""
+    return f"{share * 100:.0f}"

@@ -1,0 +1,186 @@
+"""The inference API as the pages see it. The only module that speaks HTTP."""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+
+CONNECT_TIMEOUT_SECONDS = 2.0
+READ_TIMEOUT_SECONDS = 8.0
+# As many calls at once as the API has threads, so that a choice of many experiments is one wave after another.
+PARALLEL_CALLS = 8
+# One page asks for 8 predictions at most; a few pages at once still find a connection waiting.
+POOLED_CONNECTIONS = 32
+
+
+class ApiUnreachable(Exception):
+    """The API gave no answer: refused, timed out or broken off."""
+
+
+class ApiProblem(Exception):
+    """The API answered with a problem.
+
+    Attributes:
+        status: the HTTP status; title, detail: what the answer says, in plain text.
+
+    """
+
+    def __init__(self, status: int, title: str, detail: str) -> None:
+        super().__init__(f"{title}: {detail}" if detail else title)
+        self.status = status
+        self.title = title
+        self.detail = detail
+
+    @property
+    def is_about_the_image(self) -> bool:
+        """Whether any experiment would say the same: too large, not an image, or one that cannot be used."""
+        return self.status in (413, 415, 422)
+
+
+@dataclass(frozen=True)
+class Model:
+    """One served model: its state is READY, LOADING or FAILED, the last with a reason."""
+
+    name: str
+    state: str
+    reason: str | None
+    digest: str | None
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """What /readyz says: the status (ready, degraded, starting) and the number of models in each state."""
+
+    status: str
+    ready: int
+    loading: int
+    failed: int
+    database_detail: str | None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What one experiment reads. probabilities: label -> 0..1, confidence: that of the label, 0..1."""
+
+    label: str
+    confidence: float
+    probabilities: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One experiment's answer to one image: a prediction, or the problem that stands in its place."""
+
+    experiment: str
+    prediction: Prediction | None = None
+    problem: ApiProblem | None = None
+
+
+class ApiClient:
+    """Calls over a pool of kept connections. Safe to share between threads.
+
+    Every method raises ApiUnreachable when there is no answer and ApiProblem when the answer is an error or is not
+    what the contract promises.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        connect_timeout_seconds: float = CONNECT_TIMEOUT_SECONDS,
+        read_timeout_seconds: float = READ_TIMEOUT_SECONDS,
+    ) -> None:
+        self.base_url = base_url
+        self._timeout = (connect_timeout_seconds, read_timeout_seconds)
+        self._session = requests.Session()
+        # The API is a neighbour: a proxy for the outside world must not stand between.
+        self._session.trust_env = False
+        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=POOLED_CONNECTIONS)
+        self._session.mount("http://", adapter)
+        self._session.mount("https://", adapter)
+        self._threads = ThreadPoolExecutor(max_workers=PARALLEL_CALLS, thread_name_prefix="api-call")
+
+    def models(self) -> dict[str, Model]:
+        """Fetch the served models by name."""
+        body = self._call("GET", "/models")
+        try:
+            rows = [Model(str(row["name"]), str(row["state"]), row.get("reason"), row.get("digest")) for row in body["models"]]
+        except (KeyError, TypeError, AttributeError) as error:
+            raise _off_contract() from error
+        return {row.name: row for row in rows}
+
+    def readiness(self) -> Readiness:
+        """Ask the API how it is. A 503 with a readiness document is an answer, not a problem."""
+        body = self._call("GET", "/readyz", accept=(200, 503))
+        try:
+            models = body["dependencies"]["models"]
+            database = body["dependencies"].get("database") or {}
+            return Readiness(
+                status=str(body["status"]),
+                ready=int(models["ready"]),
+                loading=int(models["loading"]),
+                failed=int(models["failed"]),
+                database_detail=None if database.get("status") == "ok" else str(database.get("detail") or "down"),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise _off_contract() from error
+
+    def predict(self, image: bytes, experiments: Sequence[str]) -> list[Answer]:
+        """Ask every experiment what the image (the bytes of a PNG, JPEG, WebP, BMP or GIF) shows.
+
+        Answers come in the order of experiments. An image that the API refuses is refused for all of them: that is
+        raised once, as ApiProblem. A problem of one experiment stays in its answer.
+        """
+        calls = [self._threads.submit(self._predict_one, image, experiment) for experiment in experiments]
+        answers = []
+        for experiment, call in zip(experiments, calls, strict=True):
+            try:
+                answers.append(Answer(experiment, prediction=call.result()))
+            except (ApiProblem, ApiUnreachable) as error:
+                if isinstance(error, ApiUnreachable) or error.is_about_the_image:
+                    for other in calls:
+                        other.cancel()
+                    raise
+                answers.append(Answer(experiment, problem=error))
+        return answers
+
+    def _predict_one(self, image: bytes, experiment: str) -> Prediction:
+        body = self._call(
+            "POST",
+            "/inference",
+            params={"experiment_name": experiment},
+            # The name a person gave the file stays here: the API needs none.
+            files={"image_blob": ("image", image, "application/octet-stream")},
+        )
+        try:
+            return Prediction(
+                label=str(body["class"]),
+                confidence=float(body["confidence"]),
+                probabilities={str(label): float(value) for label, value in body["probabilities"].items()},
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise _off_contract() from error
+
+    def _call(self, method: str, path: str, *, accept: tuple[int, ...] = (200,), **arguments: Any) -> Any:
+        try:
+            response = self._session.request(method, self.base_url + path, timeout=self._timeout, **arguments)
+        except requests.RequestException as error:
+            raise ApiUnreachable(f"The inference API at {self.base_url} does not answer.") from error
+        try:
+            body = response.json()
+        except requests.JSONDecodeError:
+            body = None
+        if response.status_code not in accept:
+            said = body if isinstance(body, dict) else {}
+            title = str(said.get("title") or response.reason or f"HTTP {response.status_code}")
+            raise ApiProblem(response.status_code, title, str(said.get("detail") or ""))
+        if body is None:
+            raise _off_contract()
+        return body
+
+
+def _off_contract() -> ApiProblem:
+    return ApiProblem(502, "Unexpected answer", "What answers at the address of the API is not the inference API.")

@@ -1,0 +1,145 @@
+"""What the dashboard reads from Postgres. The only module that knows SQL."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import pandas as pd
+from sqlalchemy import URL, Engine, create_engine, text
+from sqlalchemy.exc import OperationalError
+
+from web.settings import Settings
+
+CONNECT_TIMEOUT_SECONDS = 3
+STATEMENT_TIMEOUT_MILLISECONDS = 4000
+
+# SQLSTATE codes, see appendix A of the manual of PostgreSQL.
+UNDEFINED_TABLE = "42P01"
+UNDEFINED_COLUMN = "42703"
+INSUFFICIENT_PRIVILEGE = "42501"
+QUERY_CANCELED = "57014"
+
+# Newest first: "the latest" experiments are those with the highest id.
+EXPERIMENTS = text("""
+    SELECT experiment_name AS experiment, learning_rate, momentum, architecture, test_accuracy,
+           best_loss, last_loss, missing_since
+    FROM leaderboard
+    ORDER BY experiment_id DESC
+""")
+
+CURVES = text("""
+    SELECT experiment_name AS experiment, step, value
+    FROM loss_curves
+    WHERE metric = :metric AND experiment_name = ANY(:experiments)
+    ORDER BY experiment_name, step
+""")
+
+LAST_IMPORT = text("""
+    SELECT file, finished_at, error
+    FROM imports
+    ORDER BY finished_at DESC
+    LIMIT 1
+""")
+
+REJECTS = text("""
+    SELECT file, line, column_name, reason, last_seen_at
+    FROM import_rejects
+    WHERE resolved_at IS NULL
+    ORDER BY file, line
+""")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One consistent look at the database.
+
+    Attributes:
+        experiments: experiment, learning_rate, momentum, architecture, test_accuracy (0..1), best_loss, last_loss,
+            missing_since; newest first.
+        rejects: rows of the file that could not be read: file, line, column_name, reason, last_seen_at.
+        imported_at: when data was last imported, None before the first time.
+        import_error: why the last import failed as a whole, None if it did not.
+
+    """
+
+    experiments: pd.DataFrame
+    rejects: pd.DataFrame
+    imported_at: datetime | None
+    import_error: str | None
+
+
+def connect(settings: Settings) -> Engine:
+    """Make the engine. No connection is opened before the first query."""
+    url = URL.create(
+        "postgresql+psycopg2",
+        username=settings.database_user,
+        password=settings.database_password,
+        host=settings.database_host,
+        port=settings.database_port,
+        database=settings.database_name,
+    )
+    return create_engine(
+        url,
+        pool_pre_ping=True,
+        pool_size=4,
+        max_overflow=2,
+        pool_timeout=CONNECT_TIMEOUT_SECONDS,
+        connect_args={
+            "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+            "application_name": "web",
+            "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MILLISECONDS} -c default_transaction_read_only=on",
+        },
+    )
+
+
+def read_snapshot(engine: Engine) -> Snapshot:
+    """Read everything but the curves in one transaction.
+
+    Raises:
+        SQLAlchemyError: the database is down, is not set up, or refuses.
+
+    """
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        experiments = pd.read_sql(EXPERIMENTS, connection)
+        rejects = pd.read_sql(REJECTS, connection)
+        last_import = connection.execute(LAST_IMPORT).one_or_none()
+    return Snapshot(
+        experiments=numbers(experiments, ("learning_rate", "momentum", "test_accuracy", "best_loss", "last_loss")),
+        rejects=rejects,
+        imported_at=None if last_import is None else last_import.finished_at,
+        import_error=None if last_import is None else last_import.error,
+    )
+
+
+def read_curves(engine: Engine, metric: str, experiments: Sequence[str]) -> pd.DataFrame:
+    """Read the curves of a metric: experiment, step, value; by experiment, then step.
+
+    Raises:
+        SQLAlchemyError: as read_snapshot.
+
+    """
+    with engine.connect() as connection:
+        return pd.read_sql(CURVES, connection, params={"metric": metric, "experiments": list(experiments)})
+
+
+def numbers(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Return the frame with these columns as floats, NULL as NaN (a column of nothing but NULL arrives as objects)."""
+    return frame.assign(**{column: pd.to_numeric(frame[column]).astype("float64") for column in columns})
+
+
+def describe(error: Exception, address: str) -> str:
+    """Say in one sentence of markdown what is wrong with the database at address (host:port), and what to do."""
+    where = f"Postgres at `{address}`"
+    code = getattr(getattr(error, "orig", None), "pgcode", None)
+    if code in (UNDEFINED_TABLE, UNDEFINED_COLUMN, INSUFFICIENT_PRIVILEGE):
+        return f"{where} is up but not set up: run `python -m db.setup`."
+    if isinstance(error, TimeoutError) or code == QUERY_CANCELED:
+        return f"{where} takes too long to answer."
+    if isinstance(error, OperationalError):
+        said = str(error.orig)
+        if "authentication failed" in said or 'role "' in said:
+            return f"{where} refuses the dashboard's user: check PGUSER and PGPASSWORD, then run `python -m db.setup`."
+        if 'database "' in said:
+            return f"{where} has no such database: check PGDATABASE, then run `python -m db.setup`."
+        return f"{where} does not answer: start it with `make up` or `docker compose up`."
+    return f"{where} sent an answer that cannot be used; the log of the web service has the details."

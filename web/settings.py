@@ -1,0 +1,51 @@
+"""The environment of the dashboard, read once into a frozen Settings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+MAX_PORT = 65535
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where the dashboard finds Postgres and the inference API.
+
+    The defaults suit a machine of one's own. Variables: API_URL, and libpq's PGHOST, PGPORT, PGDATABASE, PGUSER and
+    PGPASSWORD.
+    """
+
+    api_url: str = "http://localhost:9090/api/v1.0"
+    database_host: str = "localhost"
+    database_port: int = 5432
+    database_name: str = "mlopsdb"
+    database_user: str = "mlops_read"
+    database_password: str = field(default="pass123", repr=False)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
+        """Read the variables; one that is unset or empty keeps its default.
+
+        Raises:
+            ValueError: PGPORT is not a port number. The message names the variable.
+
+        """
+
+        def read(name: str, default: str) -> str:
+            return environment.get(name) or default
+
+        port = read("PGPORT", str(cls.database_port))
+        if not (port.isascii() and port.isdecimal() and 0 < int(port) <= MAX_PORT):
+            raise ValueError(f"PGPORT must be a port number from 1 to {MAX_PORT}, not {port!r}")
+        return cls(
+            api_url=read("API_URL", cls.api_url).rstrip("/"),
+            database_host=read("PGHOST", cls.database_host),
+            database_port=int(port),
+            database_name=read("PGDATABASE", cls.database_name),
+            database_user=read("PGUSER", cls.database_user),
+            database_password=read("PGPASSWORD", "pass123"),
+        )
+
+    @property
+    def database_address(self) -> str:
+        """The address as a message names it: host:port."""
+        return f"{self.database_host}:{self.database_port}"

@@ -1,0 +1,138 @@
+"""The status strip of every page: database, API, age of the data, rejected rows. What it says is pure, see lights()."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+import pandas as pd
+import streamlit as st
+
+from web.cache import Reading
+from web.client import Readiness
+from web.guard import contained
+from web.queries import Snapshot
+from web.sources import Sources
+from web.wording import ago, count, plain
+
+# Often enough to see a service come back while one waits for it.
+LOOK_EVERY_SECONDS = 10
+# Where a session keeps what the strip saw last.
+_SEEN = "status_seen"
+
+Tone = Literal["good", "busy", "bad", "quiet"]
+_LOOKS: dict[Tone, tuple[Literal["green", "orange", "red", "gray"], str]] = {
+    "good": ("green", ":material/check_circle:"),
+    "busy": ("orange", ":material/hourglass_top:"),
+    "bad": ("red", ":material/error:"),
+    "quiet": ("gray", ":material/schedule:"),
+}
+
+
+@dataclass(frozen=True)
+class Light:
+    """One entry of the strip: the words carry the state, the tone only underlines it."""
+
+    text: str
+    tone: Tone
+    detail: str
+
+
+def lights(snapshot: Reading[Snapshot], readiness: Reading[Readiness], now: datetime) -> list[Light]:
+    """Say how the database, the API and the data are."""
+    return [_database(snapshot), _api(readiness), *_data(snapshot, now)]
+
+
+def _database(snapshot: Reading[Snapshot]) -> Light:
+    if snapshot.problem is None:
+        return Light("Database up", "good", "Postgres answers.")
+    return Light("Database down", "bad", snapshot.problem)
+
+
+def _api(readiness: Reading[Readiness]) -> Light:
+    if readiness.problem is not None or readiness.value is None:
+        return Light("API down", "bad", readiness.problem or "The inference API has not answered yet.")
+    state = readiness.value
+    ready = f"{count(state.ready, 'model')} ready"
+    detail = ["The inference API answers."]
+    if state.failed:
+        detail.append(f"{count(state.failed, 'model')} failed to load.")
+    if state.database_detail is not None:
+        detail.append("It does not reach the database; predictions go on.")
+    if state.loading:
+        return Light(f"API up \N{MIDDLE DOT} {ready}, {state.loading} loading", "busy", f"{count(state.loading, 'model')} loading.")
+    failed = f", {state.failed} failed" if state.failed else ""
+    return Light(f"API up \N{MIDDLE DOT} {ready}{failed}", "busy" if state.failed else "good", " ".join(detail))
+
+
+def _data(snapshot: Reading[Snapshot], now: datetime) -> list[Light]:
+    if snapshot.value is None:
+        return []
+    found: list[Light] = []
+    imported = snapshot.value.imported_at
+    when = "No import yet" if imported is None else f"Last import {imported.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    if snapshot.is_stale and snapshot.age_seconds is not None:
+        read = ago(snapshot.age_seconds)
+        found.append(Light(f"Data as of {read}", "busy", f"Stale: last read from the database {read}. {when}."))
+    elif imported is None:
+        found.append(Light("No data yet", "quiet", "Nothing was imported so far: run `python -m db.setup`."))
+    else:
+        age = max(0.0, (now - imported).total_seconds())
+        found.append(Light(f"Data imported {ago(age)}", "quiet", f"{when}."))
+    if snapshot.value.import_error is not None:
+        found.append(Light("Last import failed", "bad", plain(snapshot.value.import_error)))
+    return found
+
+
+def rejected_rows(rejects: pd.DataFrame) -> pd.DataFrame:
+    """Return the rejected rows as the strip shows them: file, line, column, why."""
+    shown = rejects[["file", "line", "column_name", "reason"]].copy()
+    shown.columns = pd.Index(["File", "Line", "Column", "Why"])
+    return shown
+
+
+def show_strip(sources: Sources) -> None:
+    """Show the strip. It looks again every few seconds and draws the page anew when something has changed."""
+    _strip(sources)
+
+
+def look_again() -> None:
+    """Have the page drawn anew at the strip's next look, even if the strip sees no change.
+
+    For a page that has just met a failure: the strip looks only now and then, and may miss a short one.
+    """
+    st.session_state[_SEEN] = None
+
+
+@st.fragment(run_every=LOOK_EVERY_SECONDS)
+def _strip(sources: Sources) -> None:
+    with contained("The status strip"):
+        snapshot, readiness = sources.snapshot(), sources.readiness()
+        with st.container(horizontal=True, vertical_alignment="center", gap="small", key="status"):
+            for light in lights(snapshot, readiness, datetime.now(UTC)):
+                color, icon = _LOOKS[light.tone]
+                st.badge(light.text, icon=icon, color=color, help=light.detail)
+            if snapshot.value is not None and len(snapshot.value.rejects):
+                _show_rejects(snapshot.value.rejects)
+        seen = _fingerprint(snapshot, readiness)
+        before = st.session_state.get(_SEEN, seen)
+        st.session_state[_SEEN] = seen
+        if seen != before:
+            st.rerun()
+
+
+def _show_rejects(rejects: pd.DataFrame) -> None:
+    with st.popover(f"{count(len(rejects), 'row')} rejected", icon=":material/report:", type="tertiary"):
+        st.markdown("**These rows could not be imported.** Mend them in the file; the next import takes them.")
+        st.dataframe(rejected_rows(rejects), hide_index=True, alt="Rejected rows with file, line, column and reason")
+
+
+def _fingerprint(snapshot: Reading[Snapshot], readiness: Reading[Readiness]) -> Sequence[object]:
+    """Return what must change for the page to be worth drawing anew."""
+    data, api = snapshot.value, readiness.value
+    return (
+        snapshot.problem is None,
+        readiness.problem is None,
+        None if api is None else (api.ready, api.loading, api.failed),
+        None if data is None else (data.imported_at, len(data.experiments), len(data.rejects)),
+    )

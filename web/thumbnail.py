@@ -1,0 +1,40 @@
+"""A small picture of an uploaded file, made without trusting the file."""
+
+import io
+
+from PIL import Image, ImageOps
+
+# What the inference API reads; anything else is refused there, so there is nothing to show.
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
+# The side at which the API refuses. Checked against the header, before a pixel is decoded.
+MAX_SIDE = 4096
+THUMBNAIL_SIDE = 256
+
+
+class NoThumbnail(Exception):
+    """The file is not an image that can be shown."""
+
+
+def make_thumbnail(data: bytes) -> bytes:
+    """Turn the bytes of an image into a PNG of at most 256x256, upright.
+
+    Raises:
+        NoThumbnail: not one of FORMATS, broken, or a side over MAX_SIDE.
+
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            if max(image.size) > MAX_SIDE:
+                raise NoThumbnail(f"a side is over {MAX_SIDE} pixels")
+            image.draft("RGB", (THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+            upright = ImageOps.exif_transpose(image)
+            # 16 bit would saturate in the conversion; a thumbnail of it is not worth the code.
+            small = upright.convert("RGBA" if "A" in upright.getbands() or "transparency" in image.info else "RGB")
+            small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+            out = io.BytesIO()
+            small.save(out, "PNG")
+    except NoThumbnail:
+        raise
+    except Exception as error:  # a decoder may raise anything on a hostile file
+        raise NoThumbnail("not an image that can be shown") from error
+    return out.getvalue()

@@ -1,0 +1,145 @@
+"""Leaderboard: the chosen experiments in a table and their loss curves in one chart."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from web import charts
+from web.cache import Reading
+from web.queries import Snapshot
+from web.selection import Selection
+from web.sources import Sources
+from web.table import Summary, accuracy_floor, leaderboard_table, summarise
+from web.wording import count, percent, plain, some
+
+# Curves that the database has for an experiment, and what people call them.
+METRICS = {"loss": "Training loss", "validation_loss": "Validation loss"}
+CHART_HEIGHT_PIXELS = 460
+
+
+def show(sources: Sources, selection: Selection) -> None:
+    """Draw the page."""
+    snapshot, models = sources.snapshot(), sources.models()
+    if snapshot.value is None:
+        _show_no_database(sources, snapshot)
+        return
+    if snapshot.is_stale:
+        # How old the data is stands in the strip, where the age keeps counting.
+        st.warning(
+            f"{snapshot.problem} What you see was read before that; the page catches up by itself once Postgres is back.",
+            icon=":material/history:",
+            title="Last known data",
+        )
+    experiments = snapshot.value.experiments
+    if experiments.empty:
+        st.info(
+            "Add rows to `data.csv` and run `python -m db.setup`; this page shows them within seconds.",
+            icon=":material/inbox:",
+            title="No experiments yet",
+        )
+        return
+    served = None if models.problem else models.value
+    _show_summary(summarise(experiments, served))
+    if selection.unknown:
+        st.warning(f"Not in the database: {some(selection.unknown)}.", icon=":material/help:")
+    if not selection.names:
+        st.info("None of the chosen experiments exists. Clear the choice to see the newest ones.")
+        return
+    table = leaderboard_table(experiments, selection.names, served)
+    _show_table(table, accuracy_floor(experiments), len(experiments))
+    gone = list(experiments.loc[experiments["missing_since"].notna(), "experiment"])
+    if shown_gone := [name for name in table["experiment"] if name in gone]:
+        st.caption(f"No longer in the file they came from: {some(shown_gone)}.")
+    _show_curves(sources, list(table["experiment"]))
+
+
+def _show_no_database(sources: Sources, snapshot: Reading[Snapshot]) -> None:
+    st.error(
+        f"{snapshot.problem} The page fills by itself once Postgres is back.",
+        icon=":material/database_off:",
+        title="No experiments to show",
+    )
+    if st.button("Retry", icon=":material/refresh:"):
+        sources.retry()
+        st.rerun()
+
+
+def _show_summary(summary: Summary) -> None:
+    parts = [f"**{count(summary.experiments, 'experiment')}**"]
+    if summary.best_accuracy is not None:
+        best = summary.best_accuracy
+        parts.append(f"best accuracy **{percent(best.value, 2)}** by {plain(best.experiment)}")
+    if summary.lowest_loss is not None:
+        lowest = summary.lowest_loss
+        parts.append(f"lowest loss **{lowest.value:.4f}** by {plain(lowest.experiment)}")
+    if summary.serving is not None:
+        parts.append(f"**{summary.serving:,}** serving")
+    st.markdown(" \N{MIDDLE DOT} ".join(parts))
+
+
+def _show_table(table: pd.DataFrame, floor: float, of: int) -> None:
+    st.subheader("Experiments", anchor=False)
+    st.dataframe(
+        table,
+        hide_index=True,
+        alt=f"{count(len(table), 'experiment')} with rates, accuracy, losses and serving state",
+        placeholder="\N{EN DASH}",
+        column_config={
+            "experiment": st.column_config.TextColumn("Experiment", width=300),
+            "learning_rate": st.column_config.NumberColumn("Learning rate", format="%.4g", width="small"),
+            "momentum": st.column_config.NumberColumn("Momentum", format="%.3g", width="small"),
+            "architecture": st.column_config.TextColumn("Architecture", width="medium"),
+            "test_accuracy": st.column_config.ProgressColumn(
+                "Test accuracy",
+                format="%.2f %%",
+                min_value=floor,
+                max_value=100,
+                width="medium",
+                help=f"Share of the test images that are read rightly. The bar begins at {floor:.0f} %.",
+            ),
+            "best_loss": st.column_config.NumberColumn("Best loss", format="%.4f", width="small"),
+            "last_loss": st.column_config.NumberColumn("Last loss", format="%.4f", width="small"),
+            "serving": st.column_config.TextColumn(
+                "Serving", width="small", help="Whether the experiment's model answers on the page Predict."
+            ),
+        },
+    )
+    st.caption(f"{len(table):,} of {count(of, 'experiment')}, the most accurate first. Click a column to sort by it.")
+
+
+def _show_curves(sources: Sources, names: Sequence[str]) -> None:
+    # On the left: Streamlit's toolbar of the chart lies over what stands above its right end.
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        st.subheader("Loss curves", anchor=False, width="content")
+        metric = st.segmented_control(
+            "Curve",
+            list(METRICS),
+            default="loss",
+            required=True,
+            format_func=METRICS.__getitem__,
+            label_visibility="collapsed",
+            key="curve",
+            bind="query-params",
+        )
+        log = st.toggle("Log axis", key="log", bind="query-params")
+    metric = metric or "loss"
+    reading = sources.curves(metric, names)
+    if reading.value is None:
+        st.info(f"{reading.problem} These curves were not read before it went away.")
+        return
+    option = charts.loss_curves(reading.value, names, log=log, metric=METRICS[metric].lower())
+    drawn = [series["name"] for series in option["series"]]
+    if not drawn:
+        st.info(f"None of these experiments has a {METRICS[metric].lower()} curve.")
+        return
+    st.echarts_chart(
+        option,
+        height=CHART_HEIGHT_PIXELS,
+        alt=f"{METRICS[metric]} over training steps, one line for each of {count(len(drawn), 'experiment')}",
+    )
+    without = [name for name in names if name not in drawn]
+    if without and len(drawn) < charts.MAX_CURVES:
+        st.caption(f"Without a {METRICS[metric].lower()} curve: {some(without)}.")
+    elif without:
+        st.caption(f"The chart shows the first {charts.MAX_CURVES} of {len(names)} experiments.")
