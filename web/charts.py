@@ -16,6 +16,11 @@ DASHES = ("solid", "dashed", "dotted")
 # More lines than this nobody tells apart, and the browser feels them.
 MAX_CURVES = 50
 
+# Runs record their loss at steps of their own. Where one has none, its line is straight, and the hover over all runs can only
+# name what stands there: so that is written out, up to this many cells, which is some 1 MB for the browser.
+MAX_FILLED_CELLS = 100_000
+SHOWN_DECIMALS = 6
+
 # The accent of the themes in .streamlit/config.toml: from the surface to the accent.
 # What would be written as 0 is left blank, so that the eye finds the rest.
 SHOWN_FROM = 0.005
@@ -30,7 +35,7 @@ def loss_curves(curves: pd.DataFrame, order: Sequence[str], *, log: bool, metric
     """One line per experiment over the training steps.
 
     Args:
-        curves: experiment, step, value in long form.
+        curves: experiment, step, value in long form. Between its own steps a line is straight.
         order: the experiments to draw, in the order of their colours; those without a curve are left out.
         log: a logarithmic axis; points that are not above 0 are left out then, as it cannot show them.
         metric: the name of the y axis.
@@ -40,6 +45,9 @@ def loss_curves(curves: pd.DataFrame, order: Sequence[str], *, log: bool, metric
     present = set(usable["experiment"])
     drawn = [name for name in order if name in present][:MAX_CURVES]
     wide = usable[usable["experiment"].isin(drawn)].pivot_table(index="step", columns="experiment", values="value")
+    filled = wide.size <= MAX_FILLED_CELLS
+    if filled:
+        wide = wide.interpolate("index", limit_area="inside").round(SHOWN_DECIMALS)
     # Columns are numbered, so that no name can collide with the step or be taken for a dimension's index.
     columns = [f"c{number}" for number in range(len(drawn))]
     table = wide.reindex(columns=pd.Index(drawn)).set_axis(columns, axis=1).reset_index()
@@ -89,7 +97,8 @@ def loss_curves(curves: pd.DataFrame, order: Sequence[str], *, log: bool, metric
                 "encode": {"x": "step", "y": column},
                 "showSymbol": False,
                 "connectNulls": True,
-                "sampling": "lttb",
+                # Sampled lines keep points of their own each, and the hover would find only some of them.
+                "sampling": "none" if filled else "lttb",
                 "animation": False,
                 "emphasis": {"focus": "series"},
                 "lineStyle": {"width": 2, "type": DASHES[number // PALETTE_SIZE % len(DASHES)]},

@@ -21,9 +21,15 @@ def drawn(option: charts.Option, name: str) -> list[tuple[int, float]]:
     return [(int(step), float(value)) for step, value in table.itertuples(index=False)]
 
 
-def test_every_experiment_keeps_its_own_steps() -> None:
+def test_a_line_is_straight_between_its_own_steps_and_ends_with_them() -> None:
     option = charts.loss_curves(curves(a=[(0, 2.0), (10, 1.0)], b=[(5, 3.0)]), ["a", "b"], log=False, metric="loss")
-    assert (drawn(option, "a"), drawn(option, "b")) == ([(0, 2.0), (10, 1.0)], [(5, 3.0)])
+    assert (drawn(option, "a"), drawn(option, "b")) == ([(0, 2.0), (5, 1.5), (10, 1.0)], [(5, 3.0)])
+
+
+def test_many_long_curves_keep_only_their_own_steps() -> None:
+    long = {name: [(2 * step + offset, 1.0) for step in range(100_000)] for offset, name in enumerate("ab")}
+    option = charts.loss_curves(curves(**long), ["a", "b"], log=False, metric="loss")
+    assert len(drawn(option, "a")) == 100_000
 
 
 def test_lines_come_in_the_order_asked_for_and_an_experiment_without_a_curve_has_none() -> None:

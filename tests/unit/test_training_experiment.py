@@ -1,0 +1,107 @@
+"""The experiments' files: strictly parsed, with errors that name the file and the key."""
+
+from pathlib import Path
+
+import pytest
+
+from training.architectures import DeepCnn, Mlp
+from training.experiment import Experiment, InvalidExperiment, read, read_all
+
+GOOD = """
+learning_rate = 0.1
+momentum = 0.9
+epochs = 3
+batch_size = 32
+seed = 1
+
+[architecture]
+name = "mlp"
+hidden = [16, 8]
+"""
+
+
+def written(folder: Path, text: str, name: str = "mnist_experiment_1__test") -> Path:
+    path = folder / f"{name}.toml"
+    path.write_text(text)
+    return path
+
+
+def test_a_file_becomes_an_experiment_with_the_name_of_its_stem(tmp_path: Path) -> None:
+    expected = Experiment("mnist_experiment_1__test", Mlp((16, 8)), 0.1, 0.9, 3, 32, 1)
+    assert read(written(tmp_path, GOOD)) == expected
+
+
+def test_a_whole_number_is_a_fine_rate(tmp_path: Path) -> None:
+    rate = read(written(tmp_path, GOOD.replace("0.1", "1"))).learning_rate
+    assert (rate, type(rate)) == (1.0, float)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("seed = 1", "sed = 1", "unknown key sed; known: learning_rate, momentum"),
+        ("seed = 1", "", "missing key seed"),
+        ("seed = 1", "seed = true", "seed must be int, not True"),
+        ("seed = 1", "seed = -1", "seed must not be negative"),
+        ("epochs = 3", "epochs = 3.0", "epochs must be int, not 3.0"),
+        ("epochs = 3", "epochs = 0", "epochs must be positive"),
+        ("momentum = 0.9", "momentum = 1.5", "momentum must lie in 0..1"),
+        ("learning_rate = 0.1", "learning_rate = nan", "learning_rate must be positive and finite"),
+        ("learning_rate = 0.1", "learning_rate = '0.1'", "learning_rate must be float, not '0.1'"),
+        ("seed = 1", "seed = 1\nschedule = 'step'", "schedule must be one of 'constant', 'cosine', not 'step'"),
+        ("seed = 1", "seed = 1\nweight_decay = -1", "weight_decay must be finite and not negative"),
+        ("seed = 1", "seed = 1\nname = 'x'", "unknown key name"),
+        ("seed = 1", "seed = ", "Invalid value"),
+        ('name = "mlp"', 'name = "vgg"', r"\[architecture\] needs a name out of cnn, deep_cnn, lenet5, mlp"),
+        ("hidden = [16, 8]", "hidden = [16, '8']", "architecture.hidden must be int, not '8'"),
+        ("hidden = [16, 8]", "hidden = 16", "architecture.hidden must be a list, not 16"),
+        ("hidden = [16, 8]", "hidden = []", "architecture.hidden must be positive, and at least one"),
+        ("hidden = [16, 8]", "hidden = [8]\ndropout = 1.0", "architecture.dropout must lie in 0..1"),
+        (
+            "hidden = [16, 8]",
+            "hidden = [8]\nwidths = [8]",
+            "unknown key architecture.widths; known: architecture.hidden",
+        ),
+    ],
+)
+def test_an_error_names_the_file_and_the_key(tmp_path: Path, old: str, new: str, message: str) -> None:
+    path = written(tmp_path, GOOD.replace(old, new))
+    with pytest.raises(InvalidExperiment, match=f"mnist_experiment_1__test.toml: {message}"):
+        read(path)
+
+
+def test_a_name_that_is_no_experiments_name_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidExperiment, match="the name must look like"):
+        read(written(tmp_path, GOOD, "best_model"))
+
+
+def test_experiments_come_in_natural_order(tmp_path: Path) -> None:
+    for number in (10, 2, 1):
+        written(tmp_path, GOOD, f"mnist_experiment_{number}__test")
+    assert [experiment.name[17:] for experiment in read_all(tmp_path)] == ["1__test", "2__test", "10__test"]
+
+
+def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InvalidExperiment, match="no experiment"):
+        read_all(tmp_path)
+
+
+def test_every_shipped_experiment_reads_and_has_a_seed_of_its_own() -> None:
+    seeds = [experiment.seed for experiment in read_all()]
+    assert len(seeds) == len(set(seeds)) >= 24
+
+
+def test_the_config_of_a_card_says_everything_with_defaults() -> None:
+    experiment = Experiment("mnist_experiment_1__test", DeepCnn((8, 16)), 0.1, 0.9, 3, 32, 1)
+    assert experiment.config() == {
+        "learning_rate": 0.1,
+        "momentum": 0.9,
+        "epochs": 3,
+        "batch_size": 32,
+        "seed": 1,
+        "schedule": "constant",
+        "augment": False,
+        "weight_decay": 0.0,
+        "keep_model": True,
+        "architecture": {"name": "deep_cnn", "widths": [8, 16], "dropout": 0.0},
+    }

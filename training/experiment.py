@@ -1,0 +1,129 @@
+"""An experiment: what one file of training/experiments says, strictly parsed.
+
+The file's stem is the experiment's name. A typing error must not silently train something else, so an unknown key, a
+missing one, a wrong type or a value out of range is an InvalidExperiment that names the file and the key.
+"""
+
+import dataclasses
+import re
+import tomllib
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from training.architectures import ARCHITECTURES, Architecture
+
+NAME = re.compile(r"mnist_experiment_[0-9]+__[a-z0-9_]+")
+EXPERIMENTS = Path(__file__).parent / "experiments"
+
+
+class InvalidExperiment(ValueError):
+    """An experiment file that cannot be trained; the message names the file and the key."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One training run. Everything that decides its numbers is here, in the data and in the code.
+
+    Rates are per optimizer step of keras.optimizers.SGD; `weight_decay` is decoupled and applies to kernels only.
+    """
+
+    name: str
+    architecture: Architecture
+    learning_rate: float  # > 0; the first one where the schedule is "cosine", which ends at 0
+    momentum: float  # 0..1
+    epochs: int
+    batch_size: int
+    seed: int
+    schedule: Literal["constant", "cosine"] = "constant"
+    augment: bool = False
+    weight_decay: float = 0.0
+    keep_model: bool = True  # false: only the row in data.csv is published
+
+    def __post_init__(self) -> None:
+        """Check the ranges. Raises ValueError with the key and its range."""
+        positive = ("learning_rate", "epochs", "batch_size")
+        for key in positive:
+            if not 0 < getattr(self, key) < float("inf"):
+                raise ValueError(f"{key} must be positive and finite")
+        if not 0 <= self.momentum <= 1:
+            raise ValueError("momentum must lie in 0..1")
+        if not 0 <= self.weight_decay < float("inf"):
+            raise ValueError("weight_decay must be finite and not negative")
+        if self.seed < 0:
+            raise ValueError("seed must not be negative")
+
+    def config(self) -> dict[str, Any]:
+        """Give the experiment as the plain values of its file, defaults included, without its name."""
+        table = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "name"}
+        table["architecture"] = {"name": self.architecture.name} | {
+            field.name: list(value) if isinstance(value := getattr(self.architecture, field.name), tuple) else value
+            for field in dataclasses.fields(self.architecture)
+        }
+        return table
+
+
+def read(path: Path) -> Experiment:
+    """Read one experiment file. Raises InvalidExperiment when it is not TOML or not an experiment."""
+    if not NAME.fullmatch(path.stem):
+        raise InvalidExperiment(f"{path}: the name must look like mnist_experiment_14__some_words.toml")
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        chosen = table.pop("architecture", None)
+        if not isinstance(chosen, dict) or chosen.get("name") not in ARCHITECTURES:
+            raise ValueError(f"[architecture] needs a name out of {', '.join(sorted(ARCHITECTURES))}")
+        sizes = {key: value for key, value in chosen.items() if key != "name"}
+        architecture = _parse(ARCHITECTURES[chosen["name"]], sizes, "architecture.")
+        return typing.cast("Experiment", _parse(Experiment, table, "", name=path.stem, architecture=architecture))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise InvalidExperiment(f"{path}: {error}") from None
+
+
+def read_all(folder: Path = EXPERIMENTS) -> list[Experiment]:
+    """Read every experiment of a folder, in natural order of the file names (2 before 14).
+
+    Raises InvalidExperiment when one of them is not an experiment, or there is none.
+    """
+    paths = sorted(folder.glob("*.toml"), key=_natural)
+    if not paths:
+        raise InvalidExperiment(f"{folder}: no experiment (*.toml) here")
+    return [read(path) for path in paths]
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    """Sort key under which digits compare as numbers."""
+    parts = re.split(r"([0-9]+)", path.stem)
+    return [(int(part), "") if part.isdigit() else (0, part) for part in parts]
+
+
+def _parse(kind: type[Any], table: Mapping[str, object], prefix: str, **given: object) -> Any:
+    """Build the dataclass `kind` from a TOML table whose keys and types must be those of its fields."""
+    hints = {key: hint for key, hint in typing.get_type_hints(kind).items() if key not in given}
+    fields = {field.name: field for field in dataclasses.fields(kind) if field.name not in given}
+    for key in table:
+        if key not in fields:
+            raise ValueError(f"unknown key {prefix}{key}; known: {', '.join(prefix + name for name in fields)}")
+    for key, field in fields.items():
+        if key not in table and field.default is dataclasses.MISSING:
+            raise ValueError(f"missing key {prefix}{key}")
+    return kind(**{key: _value(hints[key], value, prefix + key) for key, value in table.items()}, **given)
+
+
+def _value(hint: Any, value: object, key: str) -> object:
+    """Give `value` as the type `hint`, or say what was expected."""
+    if typing.get_origin(hint) is Literal:
+        if value in typing.get_args(hint):
+            return value
+        raise ValueError(f"{key} must be one of {', '.join(map(repr, typing.get_args(hint)))}, not {value!r}")
+    if typing.get_origin(hint) is tuple:
+        if isinstance(value, list):
+            return tuple(_value(typing.get_args(hint)[0], item, key) for item in value)
+        raise ValueError(f"{key} must be a list, not {value!r}")
+    # bool is an int in Python, and an int is a fine float in TOML.
+    if type(value) is hint:
+        return value
+    if hint is float and type(value) is int:
+        return float(value)
+    raise ValueError(f"{key} must be {hint.__name__}, not {value!r}")

@@ -1,0 +1,194 @@
+"""From a run to what the product ships: models/<experiment>/ and the rows of data.csv.
+
+In two steps, so that models/ and data.csv change together at the end and a stopped training leaves them as they were:
+`stage` puts the model, its card and its row beside the checkpoint in the work directory, `publish` renames the models
+into place and then replaces data.csv.
+"""
+
+import csv
+import io
+import json
+import os
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from inference.card import CARD_FILE, KERAS_FILE, LITERT_FILE, Card, Parity, file_record
+from inference.compile import MAX_ABS_DIFFERENCE, measure_parity, to_litert
+from training.dataset import Digits
+from training.experiment import Experiment
+from training.provenance import Provenance
+from training.run import Curve, Run
+
+PARITY_BATCH = 500
+DIGITS_KEPT = 7  # significant decimal digits of a loss: float32 has no more
+COLUMNS = (
+    "Experiment Name",
+    "Learning Rate",
+    "Momentum",
+    "Loss",
+    "Architecture",
+    "Parameters",
+    "Epochs",
+    "Batch Size",
+    "Seed",
+    "Schedule",
+    "Weight Decay",
+    "Augment",
+    "Outcome",
+    "Test Accuracy",
+    "Test Loss",
+    "Validation Loss",
+    "Trained At",
+    "Seconds",
+)
+
+
+class ParityError(RuntimeError):
+    """LiteRT and Keras disagree on the test digits, so the model must not be published."""
+
+
+def stage(experiment: Experiment, run: Run, test: Digits, provenance: Provenance, folder: Path) -> None:
+    """Write `folder`/model (unless the model is not kept or diverged) and, last of all, `folder`/row.json.
+
+    Raises ParityError when LiteRT differs from Keras by more than 1e-5, or in a label.
+    """
+    model = folder / "model"
+    shutil.rmtree(model, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    if experiment.keep_model and run.outcome == "finished":
+        _write_model(experiment, run, test, provenance, model)
+    row = {"fingerprint": provenance.fingerprint(experiment), "row": row_of(experiment, run, datetime.now(UTC))}
+    _write_atomically(folder / "row.json", json.dumps(row, allow_nan=False))
+
+
+def staged_row(folder: Path, fingerprint: str) -> dict[str, str] | None:
+    """Give the staged row of a finished run with this fingerprint, or None."""
+    try:
+        staged = json.loads((folder / "row.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return dict(staged["row"]) if staged.get("fingerprint") == fingerprint else None
+
+
+def publish(rows: list[dict[str, str]], work: Path, models: Path, data_csv: Path) -> None:
+    """Put the staged models of these rows into `models`, then the rows into `data_csv`.
+
+    A row of the same name is replaced in its place, a new one is appended, any other stays as it is; an experiment
+    without a staged model loses the model it had. Staged files stay, so a publication that was killed can be repeated.
+    """
+    models.mkdir(parents=True, exist_ok=True)
+    for row in rows:
+        name = row["Experiment Name"]
+        staged, target = work / name / "model", models / name
+        # Hidden names, so that nobody takes a half copied directory for a model.
+        incoming, outgoing = models / f".{name}.new", models / f".{name}.old"
+        for leftover in (incoming, outgoing):
+            shutil.rmtree(leftover, ignore_errors=True)
+        if staged.exists():
+            shutil.copytree(staged, incoming)
+        if target.exists():
+            target.rename(outgoing)
+        if incoming.exists():
+            incoming.rename(target)
+        shutil.rmtree(outgoing, ignore_errors=True)
+    _write_atomically(data_csv, merged(data_csv, rows))
+
+
+def merged(data_csv: Path, rows: list[dict[str, str]]) -> str:
+    """Give the new text of `data_csv`; columns that are not ours are kept, behind ours."""
+    present: list[dict[str, str]] = []
+    columns = list(COLUMNS)
+    if data_csv.exists():
+        with data_csv.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            present = list(reader)
+            columns += [column for column in reader.fieldnames or () if column not in COLUMNS]
+    by_name = {row["Experiment Name"]: row for row in present} | {row["Experiment Name"]: row for row in rows}
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(by_name.values())
+    return text.getvalue()
+
+
+def row_of(experiment: Experiment, run: Run, now: datetime) -> dict[str, str]:
+    """Give the row of data.csv; a score that a diverged run does not have is an empty cell."""
+    values: dict[str, object] = {
+        "Experiment Name": experiment.name,
+        "Learning Rate": experiment.learning_rate,
+        "Momentum": experiment.momentum,
+        "Loss": _curve(run.loss),
+        "Architecture": experiment.architecture.label,
+        "Parameters": run.model.count_params(),
+        "Epochs": experiment.epochs,
+        "Batch Size": experiment.batch_size,
+        "Seed": experiment.seed,
+        "Schedule": experiment.schedule,
+        "Weight Decay": experiment.weight_decay,
+        "Augment": str(experiment.augment).lower(),
+        "Outcome": run.outcome,
+        "Test Accuracy": run.scores.get("test_accuracy", ""),
+        "Test Loss": _rounded(run.scores["test_loss"]) if run.scores else "",
+        "Validation Loss": _curve(run.validation_loss) if run.validation_loss.steps else "",
+        "Trained At": now.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "Seconds": round(run.seconds, 1),
+    }
+    return {column: str(values[column]) for column in COLUMNS}
+
+
+def parity_of(model: Any, flatbuffer: bytes, images: npt.NDArray[np.uint8]) -> Parity:
+    """Compare LiteRT with Keras on uint8 images (n, 28, 28).
+
+    Raises ParityError when a probability differs by more than 1e-5, or a label differs.
+    """
+    # In parts, because Keras keeps the activations of all images of a call.
+    parts = [measure_parity(model, flatbuffer, images[at : at + PARITY_BATCH]) for at in range(0, len(images), PARITY_BATCH)]
+    parity = Parity(
+        images=len(images),
+        max_abs_difference=max(part.max_abs_difference for part in parts),
+        equal_argmax=all(part.equal_argmax for part in parts),
+    )
+    # Written so that a NaN fails.
+    if not (parity.max_abs_difference <= MAX_ABS_DIFFERENCE and parity.equal_argmax):
+        raise ParityError(f"LiteRT and Keras disagree: {parity}")
+    return parity
+
+
+def _write_model(experiment: Experiment, run: Run, test: Digits, provenance: Provenance, folder: Path) -> None:
+    folder.mkdir()
+    run.model.save(folder / KERAS_FILE)
+    flatbuffer = to_litert(run.model)
+    (folder / LITERT_FILE).write_bytes(flatbuffer)
+    Card(
+        experiment=experiment.name,
+        files={name: file_record((folder / name).read_bytes()) for name in (KERAS_FILE, LITERT_FILE)},
+        parity=parity_of(run.model, flatbuffer, test.images),
+        parameters=run.model.count_params(),
+        config=experiment.config(),
+        metrics=run.scores | {"last_loss": run.loss.values[-1]},
+        data={"name": "mnist", "sha256": provenance.data_sha256},
+        code={"sha256": provenance.code_sha256, "keras": provenance.keras, "tensorflow": provenance.tensorflow},
+    ).write(folder / CARD_FILE)
+
+
+def _curve(curve: Curve) -> str:
+    return json.dumps({"Step": curve.steps, "Value": [_rounded(value) for value in curve.values]}, allow_nan=False)
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.{DIGITS_KEPT}g}")
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.new")
+    with temporary.open("w", encoding="utf-8", newline="") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
