@@ -12,8 +12,9 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
+
+from db.curve import BadCell, Curve, read_curve
 
 NAME, LEARNING_RATE, MOMENTUM, LOSS = "Experiment Name", "Learning Rate", "Momentum", "Loss"
 REQUIRED = (NAME, LEARNING_RATE, MOMENTUM, LOSS)
@@ -22,33 +23,13 @@ TASK = "Task"
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 # A further column that holds numbers is a metric when a word of its name says so, else a parameter.
 METRIC_WORDS = frozenset({"accuracy", "loss", "error", "precision", "recall", "f1", "auc", "score", "mae", "mse", "rmse"})
-HIGHER_IS_BETTER = frozenset({"accuracy", "precision", "recall", "f1", "auc", "score"})
 # A curve of 100,000 points is some 3 MB of JSON; an unclosed quote must not swallow a whole file into one cell.
 MAX_CELL_CHARACTERS = 16 * 2**20
-MAX_STEP = 2**63 - 1
 MAX_NUMBER_CHARACTERS = 400  # a double written out in full has at most 309 digits before its point
 
 
 class UnusableFile(Exception):
     """The file as a whole cannot be imported; the message says why and what to do."""
-
-
-class _BadCell(Exception):
-    """A cell's value cannot be used."""
-
-
-@dataclass(frozen=True)
-class Curve:
-    """A metric at strictly increasing optimizer steps; both tuples have the same length, at least 1, and are finite."""
-
-    steps: tuple[int, ...]
-    values: tuple[float, ...]
-
-    def best(self, metric: str) -> tuple[float, int]:
-        """Return the best value and the first step that has it: the highest of an accuracy or score, else the lowest."""
-        choose = max if HIGHER_IS_BETTER & set(metric.split("_")) else min
-        value = choose(self.values)
-        return value, self.steps[self.values.index(value)]
 
 
 @dataclass(frozen=True)
@@ -187,22 +168,22 @@ def _row_or_reject(line: int, header: list[str], cells: list[str], raw: str, nam
     column = NAME
     try:
         if not NAME_PATTERN.fullmatch(name):
-            raise _BadCell("must be 1 to 128 of A-Z a-z 0-9 _ . - and begin with a letter or digit" if name else "is missing")
+            raise BadCell("must be 1 to 128 of A-Z a-z 0-9 _ . - and begin with a letter or digit" if name else "is missing")
         if name in names:
-            raise _BadCell(f"repeats the name of line {names[name]}")
+            raise BadCell(f"repeats the name of line {names[name]}")
         for column, cell in values.items():  # noqa: B007  # the handler below names the column
             if "\0" in cell or any("\udc80" <= character <= "\udcff" for character in cell):
-                raise _BadCell("holds bytes that are no UTF-8 text; save the file as UTF-8")
+                raise BadCell("holds bytes that are no UTF-8 text; save the file as UTF-8")
         column = LEARNING_RATE
         learning_rate = _rate(values[LEARNING_RATE])
         column = MOMENTUM
         momentum = _rate(values[MOMENTUM])
         column = LOSS
-        curves["loss"] = _curve(values[LOSS])
+        curves["loss"] = read_curve(values[LOSS])
         for column, cell in values.items():
             if column not in (*REQUIRED, TASK, "") and cell:
                 _further(column_key(column), cell, params, metrics, curves)
-    except _BadCell as error:
+    except BadCell as error:
         return Reject(line, column, str(error), raw, name if NAME_PATTERN.fullmatch(name) else None)
     names[name] = line
     return Row(line, name, values.get(TASK) or "mnist", learning_rate, momentum, params, metrics, curves)
@@ -210,7 +191,7 @@ def _row_or_reject(line: int, header: list[str], cells: list[str], raw: str, nam
 
 def _further(key: str, cell: str, params: dict[str, object], metrics: dict[str, float], curves: dict[str, Curve]) -> None:
     if cell.startswith("{") and '"Step"' in cell:
-        curves[key] = _curve(cell)
+        curves[key] = read_curve(cell)
         return
     number = _number(cell)
     if number is None:
@@ -234,47 +215,9 @@ def _number(cell: str) -> int | float | None:
 def _rate(cell: str) -> float:
     number = _number(cell)
     if not cell:
-        raise _BadCell("is missing")
+        raise BadCell("is missing")
     if number is None:
-        raise _BadCell("is no number; write it like 0.01")
+        raise BadCell("is no number; write it like 0.01")
     if number < 0:
-        raise _BadCell("is negative")
+        raise BadCell("is negative")
     return float(number)
-
-
-def _curve(cell: str) -> Curve:
-    """Read {"Step": [...], "Value": [...]}. Raises _BadCell."""
-    try:
-        document = json.loads(cell, parse_constant=_refuse_constant)
-    except _BadCell:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise _BadCell('is no JSON; it must be {"Step": [...], "Value": [...]}' if cell else "is missing") from error
-    steps, values = (document.get("Step"), document.get("Value")) if isinstance(document, dict) else (None, None)
-    if not isinstance(steps, list) or not isinstance(values, list):
-        raise _BadCell('must be a JSON object with two lists: {"Step": [...], "Value": [...]}')
-    if len(steps) != len(values):
-        raise _BadCell(f"has {len(steps)} steps and {len(values)} values")
-    if not steps:
-        raise _BadCell("has no points")
-    if not all(_is_number(step) and step == int(step) and abs(step) <= MAX_STEP for step in steps):
-        raise _BadCell("has a step that is no whole number")
-    if any(later <= earlier for earlier, later in pairwise(steps)):
-        raise _BadCell("has steps that do not increase")
-    if not all(_is_number(value) for value in values):
-        raise _BadCell("has a value that is no finite number")
-    return Curve(tuple(int(step) for step in steps), tuple(float(value) for value in values))
-
-
-def _refuse_constant(name: str) -> object:
-    raise _BadCell(f"holds {name}; values must be finite numbers")
-
-
-def _is_number(value: object) -> bool:
-    """Tell whether a JSON value is a finite number that a double can hold."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    try:
-        return math.isfinite(float(value))
-    except OverflowError:
-        return False

@@ -84,7 +84,7 @@ class ModelDirectory:
     def close(self) -> None:
         """Stop compiling."""
         self._closing.set()
-        self._compiler.kill()
+        self._compiler.stop()
         if self._compiling is not None:
             self._compiling.join()
 

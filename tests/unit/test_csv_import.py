@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from db.csv_import import Curve, Reject, Row, UnusableFile, read
+from db.csv_import import Reject, Row, UnusableFile, read
+from db.curve import Curve
 
 HEADER = "Experiment Name,Learning Rate,Momentum,Loss"
 LOSS = '"{""Step"": [1, 5, 9], ""Value"": [2.3, 0.4, 0.5]}"'

@@ -109,7 +109,7 @@ def _show_nobody_serves(models: Mapping[str, Model]) -> None:
     hint = (
         f"Ask all {count(ready, 'model')} instead: switch on *Ask every model that is ready*."
         if ready
-        else "Put a model into `models/` named as its experiment, and it is served within seconds."
+        else "Put a model into `models/`, named as its experiment, and start the inference service again."
     )
     st.info(
         f"None of the chosen experiments has a model that is ready. {hint}",
