@@ -22,6 +22,8 @@ ROOT = Path(__file__).parent.parent.parent
 BUILD_AND_START_SECONDS = 1500
 PATIENCE_SECONDS = 60
 
+pytestmark = pytest.mark.timeout(BUILD_AND_START_SECONDS)
+
 
 class Compose:
     """The stack of one copy of the project, under a project name and on ports of its own."""
