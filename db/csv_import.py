@@ -25,7 +25,10 @@ NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 METRIC_WORDS = frozenset({"accuracy", "loss", "error", "precision", "recall", "f1", "auc", "score", "mae", "mse", "rmse"})
 # A curve of 100,000 points is some 3 MB of JSON; an unclosed quote must not swallow a whole file into one cell.
 MAX_CELL_CHARACTERS = 16 * 2**20
+MAX_TITLE_CHARACTERS = 128
 MAX_NUMBER_CHARACTERS = 400  # a double written out in full has at most 309 digits before its point
+# A parameter may look like a number and be none: a commit 0012345 or 12345e67 must come out as it went in.
+IS_WRITTEN_AS_NUMBER = re.compile(r"[+-]?(0|[1-9]\d*)?(\.\d*)?|[+-]?\d(\.\d*)?[eE][+-]?\d+", flags=re.ASCII)
 
 
 class UnusableFile(Exception):
@@ -95,10 +98,10 @@ def _rows(text: io.TextIOWrapper, file_name: str) -> Iterator[Row | Reject]:
     if "\0" in first:
         raise UnusableFile(f"{file_name} is no text file.")
     delimiter = max(",;\t", key=first.count)
-    header = [title.strip() for title in next(csv.reader([first], delimiter=delimiter))]
-    _check_header(header, file_name)
     previous_limit = csv.field_size_limit(MAX_CELL_CHARACTERS)
     try:
+        header = [title.strip() for title in next(csv.reader([first], delimiter=delimiter))]
+        _check_header(header, file_name)
         reader = csv.reader(lines, delimiter=delimiter)
         names: dict[str, int] = {}
         while True:
@@ -146,6 +149,10 @@ def _check_header(header: list[str], file_name: str) -> None:
             f"{file_name} lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}. "
             f"Its header must name {', '.join(REQUIRED)}; further columns are welcome."
         )
+    if any(_holds_stray_bytes(title) for title in header):
+        raise UnusableFile(f"The header of {file_name} holds bytes that are no UTF-8 text; save the file as UTF-8.")
+    if any(len(title) > MAX_TITLE_CHARACTERS for title in header):
+        raise UnusableFile(f"{file_name} has a column whose name is longer than {MAX_TITLE_CHARACTERS} characters.")
     keys = [column_key(title) for title in header if title]
     repeated = sorted({key for key in keys if keys.count(key) > 1})
     if repeated:
@@ -153,8 +160,12 @@ def _check_header(header: list[str], file_name: str) -> None:
 
 
 def column_key(title: str) -> str:
-    """Return a column's title in snake_case, as it is stored: `Test Accuracy (%)` -> `test_accuracy`."""
-    return re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_") or "column"
+    """Return a column's title in snake_case, as it is stored: `Test Accuracy (%)` -> `test_accuracy`, in any script."""
+    return re.sub(r"[\W_]+", "_", title.lower()).strip("_") or "column"
+
+
+def _holds_stray_bytes(text: str) -> bool:
+    return "\0" in text or any("\udc80" <= character <= "\udcff" for character in text)
 
 
 def _row_or_reject(line: int, header: list[str], cells: list[str], raw: str, names: dict[str, int]) -> Row | Reject:
@@ -172,7 +183,7 @@ def _row_or_reject(line: int, header: list[str], cells: list[str], raw: str, nam
         if name in names:
             raise BadCell(f"repeats the name of line {names[name]}")
         for column, cell in values.items():  # noqa: B007  # the handler below names the column
-            if "\0" in cell or any("\udc80" <= character <= "\udcff" for character in cell):
+            if _holds_stray_bytes(cell):
                 raise BadCell("holds bytes that are no UTF-8 text; save the file as UTF-8")
         column = LEARNING_RATE
         learning_rate = _rate(values[LEARNING_RATE])
@@ -194,19 +205,17 @@ def _further(key: str, cell: str, params: dict[str, object], metrics: dict[str, 
         curves[key] = read_curve(cell)
         return
     number = _number(cell)
-    if number is None:
-        params[key] = cell
-    elif METRIC_WORDS & set(key.split("_")):
+    if number is not None and METRIC_WORDS & set(key.split("_")):
         metrics[key] = float(number)
     else:
-        params[key] = number
+        params[key] = number if number is not None and IS_WRITTEN_AS_NUMBER.fullmatch(cell) else cell
 
 
 def _number(cell: str) -> int | float | None:
     """Return a cell's finite number, or None. Only plain decimal notation counts: Python alone would take `1_000` and `nan`."""
     if not re.fullmatch(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?", cell, flags=re.ASCII) or len(cell) > MAX_NUMBER_CHARACTERS:
         return None
-    if re.fullmatch(r"[+-]?\d{1,15}", cell):
+    if re.fullmatch(r"[+-]?\d{1,300}", cell, flags=re.ASCII):
         return int(cell)
     number = float(cell)
     return number if math.isfinite(number) else None

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg2
+import psycopg2.errors
 import psycopg2.extensions
 from psycopg2 import sql
 
@@ -21,6 +22,9 @@ from db.store import import_file
 
 # Any number will do, so long as nothing else in this server takes the same advisory lock.
 SETUP_LOCK = 0x6D6C6F7073
+# The lock is one database's, but roles are the server's: set-ups of two databases may meet there, and one has to try again.
+ATTEMPTS = 10
+PAUSE_SECONDS = 0.1
 
 
 def set_up(settings: Settings) -> None:
@@ -67,8 +71,16 @@ def _set_passwords(connection: psycopg2.extensions.connection, passwords: dict[s
 
 def main() -> int:
     """Set up and return the exit code: 0, or 1 when the database could not be reached or changed."""
+    settings = settings_module.from_environment(os.environ)
     try:
-        set_up(settings_module.from_environment(os.environ))
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                set_up(settings)
+                break
+            except psycopg2.errors.InternalError_:  # "tuple concurrently updated": roles belong to all databases of a server
+                if attempt == ATTEMPTS:
+                    raise
+                time.sleep(attempt * PAUSE_SECONDS)
     except psycopg2.Error as error:
         print(f"The database could not be set up: {str(error).strip()}", file=sys.stderr)
         return 1

@@ -1,5 +1,6 @@
 """Rows and rejects -> tables. One call is one transaction: after it the tables say what the file says, or nothing changed."""
 
+import csv
 import hashlib
 import json
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ import psycopg2.extensions
 
 from db.csv_import import Reject, Row, UnusableFile, read
 
+# A file that is no experiments at all has a reject per line: enough of them to see that, not a second copy of the file.
+MAX_REJECTS_KEPT = 10_000
 # More than that of a file goes to the disk while it is read.
 MAX_SPOOL_BYTES = 16 * 2**20
 
@@ -62,7 +65,7 @@ WHERE source_file = %(file)s AND missing_since IS NULL
 REJECTS = """
 INSERT INTO import_rejects (file, line, column_name, reason, raw)
 SELECT %(file)s, line, column_name, reason, raw FROM staged_rejects
-ON CONFLICT (file, line, coalesce(column_name, ''), reason, md5(raw))
+ON CONFLICT (file, line, md5(coalesce(column_name, '') || chr(10) || reason || chr(10) || raw))
 DO UPDATE SET last_seen_at = now(), resolved_at = NULL
 """
 RESOLVE = "UPDATE import_rejects SET resolved_at = now() WHERE file = %(file)s AND resolved_at IS NULL AND last_seen_at < now()"
@@ -111,6 +114,8 @@ def import_file(connection: psycopg2.extensions.connection, path: Path) -> Outco
             outcome = _write(cursor, path)
     except UnusableFile as error:
         outcome = Outcome(error=str(error))
+    except (OSError, csv.Error, UnicodeError) as error:
+        outcome = Outcome(error=f"{path.name} cannot be read to its end: {error}.")
     with connection, connection.cursor() as cursor:
         fields = {"file": path.name, "digest": _digest(path), "started_at": started_at, **outcome.__dict__}
         if not outcome.added + outcome.updated + outcome.missing:
@@ -144,7 +149,8 @@ def _stage(cursor: psycopg2.extensions.cursor, path: Path) -> int:
         for entry in read(path):
             if isinstance(entry, Reject):
                 rejected += 1
-                rejects.write(_copy_line(entry.line, entry.name, entry.column, entry.reason, entry.raw))
+                if rejected <= MAX_REJECTS_KEPT:
+                    rejects.write(_copy_line(entry.line, entry.name, entry.column, entry.reason, entry.raw))
             else:
                 rows.write(_row_line(entry))
                 curves.writelines(_curve_lines(entry))

@@ -1,12 +1,15 @@
 """One method per operationId of openapi.yaml: arguments in, data out."""
 
+import math
+import os
+import threading
 import time
 from collections import Counter
 from dataclasses import asdict
 from typing import Any, Protocol
 
 from inference import image
-from inference.errors import DatabaseUnavailable, ImageTooLarge, MalformedRequest, UnknownExperiment
+from inference.errors import DatabaseUnavailable, ImageTooLarge, MalformedRequest, ModelFailed, UnknownExperiment
 from inference.experiments import Experiments, Record
 from inference.metrics import Metrics
 from inference.models import NAME_PATTERN, Model, ModelDirectory, State
@@ -30,14 +33,20 @@ class Api:
         self._experiments = experiments
         self._metrics = metrics
         self._max_image_bytes = max_image_bytes
+        # More images at once than cores would not be read sooner, and a large one takes 100 MB while it is.
+        self._decoding = threading.BoundedSemaphore(os.cpu_count() or 1)
 
     def infer(self, experiment_name: str, image_blob: Upload | None = None) -> Document:
         """Read one image with one experiment. Raises the errors of 400 to 503 that openapi.yaml names."""
         started = time.perf_counter()
         model, network = self._models.ready(_valid(experiment_name))
-        pixels = image.read_digit(self._bytes(image_blob))
+        data = self._bytes(image_blob)
+        with self._decoding:
+            pixels = image.read_digit(data)
         with self._metrics.inference_seconds.time():
             probabilities = network.probabilities(pixels).tolist()
+        if not all(map(math.isfinite, probabilities)):
+            raise ModelFailed("The model's answer to this image is not finite; its training may have diverged.")
         confidence = max(probabilities)
         return {
             "class": model.classes[probabilities.index(confidence)],
@@ -71,7 +80,7 @@ class Api:
         return {"status": "ok"}
 
     def readiness(self) -> tuple[Document, int]:
-        """Return what the service depends on and its status: 200 when it can predict, else 503."""
+        """Return what the service depends on and its status: 200 when it can predict with every model it will have, else 503."""
         states = Counter(model.state for model in self._models.all())
         ready, loading, failed = states[State.READY], states[State.LOADING], states[State.FAILED]
         database = {"status": "ok"}

@@ -54,6 +54,7 @@ def create_app(settings: Settings) -> ASGIApp:
     app.add_error_handler(ProblemException, problems.of_refusal)
     app.add_error_handler(HTTPException, problems.of_status)
     app.add_error_handler(MultiPartException, problems.of_broken_body)
+    app.add_error_handler(UnicodeError, problems.of_broken_body)  # of a charset in the Content-Type that is none
     app.add_error_handler(Exception, problems.of_failure)
     return RequestLayer(app, metrics)
 

@@ -13,6 +13,8 @@ LITERT_FILE = "model.tflite"
 CARD_FILE = "card.json"
 DIGITS = tuple("0123456789")
 MAX_CARD_BYTES = 2**20
+# LiteRT computes what Keras computes, in float32 and in another order: the shipped models agree to 7e-6.
+MAX_ABS_DIFFERENCE = 1e-5
 
 
 class UnusableCard(Exception):
@@ -53,6 +55,11 @@ class Parity:
     max_abs_difference: float
     equal_argmax: bool
 
+    @property
+    def holds(self) -> bool:
+        """Whether both give the same label for every image, and probabilities that differ by rounding alone."""
+        return self.equal_argmax and self.max_abs_difference <= MAX_ABS_DIFFERENCE
+
 
 @dataclass(frozen=True)
 class Card:
@@ -81,8 +88,8 @@ class Card:
         try:
             if path.stat().st_size > MAX_CARD_BYTES:
                 raise UnusableCard(f"{path.name} is larger than {MAX_CARD_BYTES} bytes.")
-            document = json.loads(path.read_bytes())
-            return cls(
+            document = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
+            card = cls(
                 **{
                     **document,
                     "files": {name: FileRecord(**record) for name, record in document["files"].items()},
@@ -91,6 +98,8 @@ class Card:
                     "input": InputContract(**document["input"]),
                 }
             )
+            card._check()
+            return card
         except FileNotFoundError:
             raise
         except KeyError as error:
@@ -98,9 +107,25 @@ class Card:
         except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
             raise UnusableCard(f"{path.name} is no model card: {error}.") from error
 
+    def _check(self) -> None:
+        """Raise ValueError where a value is not of its type, for JSON has none of its own."""
+        if self.output != "probabilities":
+            raise ValueError("output must be probabilities")
+        if not self.classes or len(set(self.classes)) != len(self.classes):
+            raise ValueError("classes must be distinct, and at least one")
+        numbers = (self.input.height, self.input.width, self.input.scale, self.parity.images, self.parity.max_abs_difference)
+        if not all(isinstance(number, int | float) for number in numbers):
+            raise ValueError("input and parity must hold numbers")
+        if not isinstance(self.parity.equal_argmax, bool) or not isinstance(self.input.invert, bool):
+            raise ValueError("equal_argmax and invert must be true or false")
+
     def write(self, path: Path) -> None:
         """Write the card so that a reader finds the old one or the new one, never a part."""
         write_atomically(path, (json.dumps(asdict(self), indent=1) + "\n").encode())
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(f"{name} is no number")
 
 
 def write_atomically(path: Path, content: bytes) -> None:

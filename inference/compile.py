@@ -20,10 +20,9 @@ from typing import IO, Any, cast
 import numpy as np
 
 from inference.card import CARD_FILE, DIGITS, KERAS_FILE, LITERT_FILE, Card, Parity, file_record, write_atomically
+from inference.engine import Network, UnservableModel
 
 TIMEOUT_SECONDS = 180  # some 8 s with TensorFlow's import; a machine that trains at the same time needs ten times that
-# LiteRT computes what Keras computes, in float32 and in another order: they agree to 4e-8 on the shipped models.
-MAX_ABS_DIFFERENCE = 1e-5
 PARITY_IMAGES = 64
 
 
@@ -79,7 +78,9 @@ class Compiler:
         with contextlib.suppress(BrokenPipeError):
             stdin.write(json.dumps(job).encode() + b"\n")
             stdin.flush()
-            if select.select([stdout], [], [], TIMEOUT_SECONDS)[0]:
+            poller = select.poll()  # select.select cannot take descriptors above 1023, and a busy server has them
+            poller.register(stdout, select.POLLIN)
+            if poller.poll(TIMEOUT_SECONDS * 1000):
                 line = stdout.readline()
             else:
                 self.close()
@@ -127,8 +128,6 @@ def _with_static_shape(layer: Any) -> Any:
 
 def measure_parity(model: Any, flatbuffer: bytes, images: np.ndarray[Any, np.dtype[np.uint8]]) -> Parity:
     """Compare a LiteRT model with its Keras model on `images`, uint8 of shape (n, 28, 28)."""
-    from inference.engine import Network  # noqa: PLC0415  # LiteRT
-
     expected = np.asarray(model(images.reshape(-1, *model.input_shape[1:]).astype(np.float32), training=False))
     network = Network(flatbuffer, classes=expected.shape[1])
     actual = np.stack([network.probabilities(image) for image in images])
@@ -154,8 +153,8 @@ def _compile(keras_file: Path, directory: Path) -> None:
     flatbuffer = to_litert(model)
     images = np.random.default_rng(0).integers(0, 256, (PARITY_IMAGES, 28, 28), np.uint8)
     parity = measure_parity(model, flatbuffer, images)
-    if not parity.max_abs_difference <= MAX_ABS_DIFFERENCE:
-        raise CompilationFailed(f"LiteRT and Keras differ by {parity.max_abs_difference:.1e}, more than {MAX_ABS_DIFFERENCE:.0e}.")
+    if not parity.holds:
+        raise CompilationFailed(f"LiteRT and Keras differ by {parity.max_abs_difference:.1e}.")
     directory.mkdir(parents=True, exist_ok=True)
     write_atomically(directory / LITERT_FILE, flatbuffer)
     Card(
@@ -178,6 +177,8 @@ def main() -> None:
             _compile(Path(job["keras_file"]), Path(job["directory"]))
         except ImportError:
             error = "TensorFlow is not installed here, so a .keras file cannot be compiled; ship its model.tflite and card.json."
+        except (CompilationFailed, UnservableModel) as failure:
+            error = str(failure)
         except Exception as failure:  # noqa: BLE001  # whatever it is, it is this model's and the next one must have its turn
             error = f"Keras cannot load or convert it: {str(failure).splitlines()[0] if str(failure) else type(failure).__name__}"
         print(json.dumps({"error": error}), file=answers, flush=True)

@@ -11,6 +11,9 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
+from inference.card import MNIST_INPUT, InputContract
+from inference.image import SIDE
+
 # What a probe's probabilities may sum to and still count as probabilities; float32 softmax stays within 1e-6 of 1.
 PROBABILITY_SUM_TOLERANCE = 1e-3
 
@@ -25,9 +28,10 @@ class Network:
     An interpreter belongs to one call at a time, so each call borrows one: as many come to exist as calls ever overlapped.
     """
 
-    def __init__(self, flatbuffer: bytes, classes: int) -> None:
-        """Load a flatbuffer that takes one image of (28, 28) and gives `classes` probabilities. Raises UnservableModel."""
+    def __init__(self, flatbuffer: bytes, classes: int, contract: InputContract = MNIST_INPUT) -> None:
+        """Load a flatbuffer that takes one image as `contract` says and gives `classes` probabilities. Raises UnservableModel."""
         self._flatbuffer = flatbuffer
+        self._contract = contract
         self._idle: deque[Interpreter] = deque()
         try:
             interpreter = self._new_interpreter()
@@ -46,12 +50,17 @@ class Network:
         except IndexError:
             interpreter = self._new_interpreter()
         try:
-            interpreter.set_tensor(self._input["index"], pixels.astype(np.float32).reshape(self._input["shape"]))
+            interpreter.set_tensor(self._input["index"], self._as_input(pixels))
             interpreter.invoke()
             probabilities: NDArray[np.float32] = interpreter.get_tensor(self._output["index"])[0]
             return probabilities
         finally:
             self._idle.append(interpreter)
+
+    def _as_input(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        shown = 255 - pixels if self._contract.invert else pixels
+        values = shown.astype(np.float32).reshape(self._input["shape"])
+        return values if self._contract.scale == 1 else values * np.float32(self._contract.scale)
 
     def _new_interpreter(self) -> Interpreter:
         interpreter = Interpreter(model_content=self._flatbuffer, num_threads=1)
@@ -59,6 +68,9 @@ class Network:
         return interpreter
 
     def _check_signature(self, interpreter: Interpreter, classes: int) -> None:
+        if (self._contract.height, self._contract.width) != (SIDE, SIDE):
+            size = f"{self._contract.height}x{self._contract.width}"
+            raise UnservableModel(f"Its card says that it takes images of {size}; {SIDE}x{SIDE} is served.")
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
         if len(inputs) != 1 or len(outputs) != 1:
             raise UnservableModel(
@@ -74,8 +86,10 @@ class Network:
             raise UnservableModel(f"It gives an output of shape {shape} for {classes} classes; (1, {classes}) is served.")
 
     def _probe(self) -> None:
-        answer = self.probabilities(np.zeros((28, 28), np.uint8))
-        if not np.isfinite(answer).all():
-            raise UnservableModel("It answers with values that are not finite; its training may have diverged.")
-        if answer.min() < 0 or abs(float(answer.sum()) - 1) > PROBABILITY_SUM_TOLERANCE:
-            raise UnservableModel("Its output is no vector of probabilities; end the model with a softmax.")
+        noise = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE), np.uint8)
+        for image in (np.zeros_like(noise), np.full_like(noise, 255), noise):
+            answer = self.probabilities(image)
+            if not np.isfinite(answer).all():
+                raise UnservableModel("It answers with values that are not finite; its training may have diverged.")
+            if answer.min() < 0 or abs(float(answer.sum()) - 1) > PROBABILITY_SUM_TOLERANCE:
+                raise UnservableModel("Its output is no vector of probabilities; end the model with a softmax.")

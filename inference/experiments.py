@@ -4,8 +4,8 @@ Postgres may be away, frozen or restarting; then every call ends within TIMEOUT_
 """
 
 import select
+import threading
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -18,6 +18,9 @@ from inference.errors import DatabaseUnavailable, UnknownExperiment
 
 # A query takes a few milliseconds; a Postgres that needs longer than this is as good as away.
 TIMEOUT_SECONDS = 3.0
+# Handlers wait here for Postgres, and predictions need handlers: so few may, and none for a while after one waited in vain.
+MAX_WAITING = 3
+PAUSE_SECONDS = 2.0
 MAX_CONNECTIONS = 10  # Connexion runs ten handlers at once
 COLUMNS = """experiment_name AS name, task, learning_rate, momentum, params, metrics, best_loss, last_loss, last_step,
              to_char(missing_since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS missing_since"""
@@ -32,6 +35,8 @@ class Experiments:
 
     def __init__(self) -> None:
         self._pool = psycopg2.pool.ThreadedConnectionPool(0, MAX_CONNECTIONS, application_name="mlops inference", async_=True)
+        self._waiting = threading.BoundedSemaphore(MAX_WAITING)
+        self._paused_until = 0.0
         self._pool.minconn = MAX_CONNECTIONS  # how many it keeps; told its constructor, it would make them at once
 
     def all(self) -> list[Record]:
@@ -54,6 +59,17 @@ class Experiments:
         self._pool.closeall()
 
     def _query(self, statement: str, arguments: list[str] | None = None) -> list[Record]:
+        if time.monotonic() < self._paused_until or not self._waiting.acquire(blocking=False):
+            raise DatabaseUnavailable
+        try:
+            return self._ask(statement, arguments, time.monotonic() + TIMEOUT_SECONDS)
+        except _TimedOut as error:
+            self._paused_until = time.monotonic() + PAUSE_SECONDS
+            raise DatabaseUnavailable from error
+        finally:
+            self._waiting.release()
+
+    def _ask(self, statement: str, arguments: list[str] | None, deadline: float) -> list[Record]:
         # After a restart of Postgres every pooled connection is broken, so each may fail once before a new one is made.
         for _ in range(MAX_CONNECTIONS + 1):
             try:
@@ -63,15 +79,15 @@ class Experiments:
             is_new = connection.status == psycopg2.extensions.STATUS_SETUP
             broken = True
             try:
-                _wait(connection)
+                _wait(connection, deadline)
                 with connection.cursor(cursor_factory=RealDictCursor) as cursor:
                     cursor.execute(statement, arguments)
-                    _wait(connection)
+                    _wait(connection, deadline)
                     records = [dict(row) for row in cursor.fetchall()]
                 broken = False
                 return records
-            except _TimedOut as error:
-                raise DatabaseUnavailable from error
+            except _TimedOut:
+                raise
             except psycopg2.OperationalError as error:
                 if is_new:  # another new one would fare no better
                     raise DatabaseUnavailable from error
@@ -87,14 +103,11 @@ class _TimedOut(psycopg2.OperationalError):
     """Postgres did not answer in time."""
 
 
-def _wait(connection: psycopg2.extensions.connection) -> None:
+def _wait(connection: psycopg2.extensions.connection, deadline: float) -> None:
     """Wait for an asynchronous connection, but not for ever: a blocking one never gives up on a server that is frozen."""
-    deadline = time.monotonic() + TIMEOUT_SECONDS
-    waits: Mapping[int, tuple[list[Any], list[Any]]] = {
-        psycopg2.extensions.POLL_READ: ([connection], []),
-        psycopg2.extensions.POLL_WRITE: ([], [connection]),
-    }
+    waits = {psycopg2.extensions.POLL_READ: select.POLLIN, psycopg2.extensions.POLL_WRITE: select.POLLOUT}
     while (state := connection.poll()) != psycopg2.extensions.POLL_OK:
-        readers, writers = waits[state]
-        if not any(select.select(readers, writers, [], max(0.0, deadline - time.monotonic()))):
+        poller = select.poll()  # select.select cannot take descriptors above 1023, and a busy server has them
+        poller.register(connection.fileno(), waits[state])
+        if not poller.poll(max(0.0, deadline - time.monotonic()) * 1000):
             raise _TimedOut("timed out")

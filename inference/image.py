@@ -19,6 +19,8 @@ BOX = 20  # the digit's longer side within the frame
 # Index of the pixel on which MNIST's digits have their centre of mass (measured: 13.99 and 14.01 over its test digits).
 CENTRE = 14.0
 MAX_SIDE = 4096
+# What is larger is averaged down to this before anything else: the digit needs 20 pixels, and memory counts.
+LARGE_SIDE = 1024
 # Ink is what is darker than a quarter of the range: JPEG's ringing and a scanner's paper stay below it.
 INK_THRESHOLD = 64
 SIGNATURES = {
@@ -62,7 +64,8 @@ def decode(data: bytes) -> Pixels:
             warnings.simplefilter("ignore")  # Pillow warns of sizes that are refused below, and of odd metadata
             with Image.open(io.BytesIO(data), formats=formats) as image:
                 _check(image)
-                return _grey(ImageOps.exif_transpose(image))
+                ImageOps.exif_transpose(image, in_place=True)
+                return _grey(image)
     except UnreadableImage:
         raise
     except UnidentifiedImageError as error:
@@ -77,7 +80,8 @@ def _check(image: Image.Image) -> None:
     """Refuse what the header promises before anything is decompressed."""
     if not 1 <= image.width <= MAX_SIDE or not 1 <= image.height <= MAX_SIDE:
         raise UnreadableImage(f"The image's sides must be of 1 to {MAX_SIDE} pixels.")
-    if getattr(image, "n_frames", 1) > 1:
+    # A camera's JPEG may carry further pictures behind the first one (MPO): previews, not an animation.
+    if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
         raise UnreadableImage("The image is animated; send one frame.")
 
 
@@ -85,10 +89,12 @@ def _grey(image: Image.Image) -> Pixels:
     if image.mode.startswith("I"):  # 16 bits, which Pillow's own conversion would clip at 255
         return (np.asarray(image).astype(np.uint32) >> 8).clip(0, 255).astype(np.uint8)
     if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
-    if image.mode not in ("1", "L", "RGB", "RGBA", "P"):
+        if image.mode not in ("LA", "RGBA"):
+            image = image.convert("RGBA")
+        on_white = Image.new("L", image.size, 255)
+        on_white.paste(image.convert("L"), mask=image.getchannel("A"))
+        return np.asarray(on_white)
+    if image.mode not in ("1", "L", "RGB", "P"):
         image = image.convert("RGB")  # CMYK and its like have no direct way to grey
     return np.asarray(image.convert("L"))
 
@@ -98,6 +104,8 @@ def frame(grey: Pixels) -> Pixels:
 
     `grey` is uint8 of shape (height, width). An image without ink gives zeros.
     """
+    if max(grey.shape) > LARGE_SIDE:
+        grey = np.asarray(Image.fromarray(grey).reduce(-(-max(grey.shape) // LARGE_SIDE)))
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     background = int(np.median(border))
     ink_high = grey if background < 128 else 255 - grey  # noqa: PLR2004  # the middle of the range
@@ -108,11 +116,12 @@ def frame(grey: Pixels) -> Pixels:
 
 def _stretch(ink_high: Pixels, background: int) -> Pixels:
     """Move the background to 0 and the strongest ink to 255."""
-    ink = ink_high.clip(background, None).astype(np.float32) - background
-    strongest = float(ink.max())
+    strongest = int(ink_high.max()) - background
     if strongest < INK_THRESHOLD / 4:  # paper and noise only
         return np.zeros_like(ink_high)
-    return (ink * (255 / strongest)).round().astype(np.uint8)
+    shades = (np.arange(256) - background) * (255 / strongest)
+    stretched: Pixels = shades.clip(0, 255).round().astype(np.uint8)[ink_high]
+    return stretched
 
 
 def _fit(ink: Pixels) -> Pixels:
@@ -120,10 +129,11 @@ def _fit(ink: Pixels) -> Pixels:
     if not mask.any():
         return np.zeros((SIDE, SIDE), np.uint8)
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    cropped = Image.fromarray(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+    # in floats: as bytes, a few dots in a large picture would be averaged to nothing
+    cropped = Image.fromarray(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.float32))
     scale = BOX / max(cropped.size)
     size = (max(1, round(cropped.width * scale)), max(1, round(cropped.height * scale)))
-    digit = np.asarray(cropped.resize(size, Image.Resampling.BILINEAR, reducing_gap=3.0)).astype(np.float32)
+    digit = np.array(cropped.resize(size, Image.Resampling.BILINEAR, reducing_gap=3.0))
     digit *= 255 / digit.max()  # a thin stroke fades when it shrinks
     height, width = digit.shape
     mass = digit.sum()

@@ -6,6 +6,7 @@ from what the compiler makes of model.keras. A model that cannot be served is FA
 
 import logging
 import re
+import stat
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -30,6 +31,7 @@ from inference.errors import ModelFailed, ModelNotReady, UnknownExperiment
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 FIRST_VERSION = 1
+MAX_MODEL_BYTES = 256 * 2**20
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +75,9 @@ class ModelDirectory:
         """Load what can be served as it is, and compile the rest in a thread of its own: those are LOADING meanwhile."""
         uncompiled = []
         for name, path in self._candidates():
+            if name in self._models:
+                logger.error("Ignored %s: the directory of the same name is served.", path)
+                continue
             model = self._load(name, path)
             self._models[name] = model
             if model.state is State.LOADING:
@@ -108,15 +113,17 @@ class ModelDirectory:
 
     def _candidates(self) -> Iterator[tuple[str, Path]]:
         """Yield the name of each model with its directory, or with its file when it is a loose one."""
-        if not self._directory.is_dir():
-            logger.error("The model directory %s does not exist: no model is served.", self._directory)
+        try:
+            paths = list(self._directory.iterdir())
+        except OSError as error:
+            logger.error("The model directory %s cannot be read, so no model is served: %s", self._directory, error.strerror)
             return
-        for path in sorted(self._directory.iterdir()):
+        for path in sorted(paths, key=lambda path: (path.suffix == ".keras", path.name)):
             if path.name.startswith("."):
                 continue
             is_loose = path.suffix == ".keras"
             name = path.stem if is_loose else path.name
-            if not is_loose and not any((path / file).exists() for file in (KERAS_FILE, LITERT_FILE, CARD_FILE)):
+            if not is_loose and not _may_hold_a_model(path):
                 continue
             if NAME_PATTERN.fullmatch(name):
                 yield name, path
@@ -125,29 +132,41 @@ class ModelDirectory:
 
     def _load(self, name: str, path: Path) -> Model:
         try:
-            keras = _keras_file(path)
-            digest = file_record(keras.read_bytes()).sha256 if keras.exists() else None
+            keras = _read(_keras_file(path))
+            digest = file_record(keras).sha256 if keras is not None else None
             model = self._from_card(name, path, digest) if path.is_dir() else None
             if model is None and digest is not None:
-                model = self._from_card(name, self._compiled_dir / digest, digest) or Model(name, State.LOADING, digest=digest)
+                model = self._compiled_before(name, digest) or Model(name, State.LOADING, digest=digest)
             if model is None:
                 raise UnservableModel(f"There is no {KERAS_FILE}, and no {CARD_FILE} confirms {LITERT_FILE}.")
             return model
-        except (OSError, UnusableCard, UnservableModel) as error:
+        except OSError as error:
+            logger.error("Model %s failed: %s", name, error)
+            return Model(name, State.FAILED, reason=f"Its files cannot be read: {error.strerror}.")
+        except (UnusableCard, UnservableModel) as error:
             logger.error("Model %s failed: %s", name, error)
             return Model(name, State.FAILED, reason=str(error))
 
+    def _compiled_before(self, name: str, digest: str) -> Model | None:
+        """Return what the compiler made of a Keras file earlier; what is damaged there is made anew."""
+        try:
+            return self._from_card(name, self._compiled_dir / digest, digest)
+        except (OSError, UnusableCard, UnservableModel) as error:
+            logger.warning("Model %s is compiled anew: %s", name, error)
+            return None
+
     def _from_card(self, name: str, directory: Path, keras_digest: str | None) -> Model | None:
         """Return the model that a directory's card confirms, or None when it confirms none."""
-        try:
-            card = Card.read(directory / CARD_FILE)
-            flatbuffer = (directory / LITERT_FILE).read_bytes()
-        except FileNotFoundError:
+        flatbuffer = _read(directory / LITERT_FILE)
+        if flatbuffer is None or not (directory / CARD_FILE).exists():
             return None
+        card = Card.read(directory / CARD_FILE)
         keras_record = card.files.get(KERAS_FILE)
         is_of_this_keras = keras_digest is None or (keras_record is not None and keras_record.sha256 == keras_digest)
         if not is_of_this_keras or card.files.get(LITERT_FILE) != file_record(flatbuffer):
             return None
+        if not card.parity.holds:
+            raise UnservableModel("Its card says that LiteRT and Keras disagree; make its artefact again.")
         return Model(
             name,
             State.READY,
@@ -156,7 +175,7 @@ class ModelDirectory:
             input=card.input,
             bytes=len(flatbuffer),
             parity=card.parity,
-            network=Network(flatbuffer, len(card.classes)),
+            network=Network(flatbuffer, len(card.classes), card.input),
         )
 
     def _compile(self, uncompiled: list[tuple[str, Path]]) -> None:
@@ -178,3 +197,24 @@ class ModelDirectory:
 
 def _keras_file(path: Path) -> Path:
     return path if path.suffix == ".keras" else path / KERAS_FILE
+
+
+def _may_hold_a_model(directory: Path) -> bool:
+    """Tell whether a directory holds one of a model's files, or cannot be looked into: that is for a person to see."""
+    try:
+        return any((directory / file).exists() for file in (KERAS_FILE, LITERT_FILE, CARD_FILE))
+    except OSError:
+        return True
+
+
+def _read(path: Path) -> bytes | None:
+    """Return a file's content, or None when there is none. Raises OSError and UnservableModel; never waits, as on a pipe."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        raise UnservableModel(f"{path.name} is no regular file.")
+    if status.st_size > MAX_MODEL_BYTES:
+        raise UnservableModel(f"{path.name} has {status.st_size} bytes; {MAX_MODEL_BYTES} are the most that is served.")
+    return path.read_bytes()

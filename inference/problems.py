@@ -8,7 +8,6 @@ from connexion.exceptions import ExtraParameterProblem, ProblemException
 from connexion.lifecycle import ConnexionRequest, ConnexionResponse
 from jsonschema import ValidationError
 from starlette.exceptions import HTTPException
-from starlette.formparsers import MultiPartException
 
 from inference.errors import MalformedRequest, ServiceError
 from inference.requests import current_request_id
@@ -42,11 +41,15 @@ def of_refusal(_request: ConnexionRequest, error: ProblemException) -> Connexion
             message,
             errors=[{"path": path, "message": message}],
         )
+    if error.detail == "RequestBody is required":
+        return of_service_error(
+            _request, MalformedRequest("The request needs a body, and a Content-Length that says how long it is.")
+        )
     is_own_words = str(error.detail).startswith("Missing ")
     return of_service_error(_request, MalformedRequest(f"{error.detail}." if is_own_words else None))
 
 
-def of_broken_body(_request: ConnexionRequest, _error: MultiPartException) -> ConnexionResponse:
+def of_broken_body(_request: ConnexionRequest, _error: Exception) -> ConnexionResponse:
     """Answer a body that is no multipart, whatever its Content-Type says."""
     return of_service_error(_request, MalformedRequest("The body is no valid multipart/form-data with the boundary of its header."))
 

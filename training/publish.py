@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inference.card import CARD_FILE, KERAS_FILE, LITERT_FILE, Card, Parity, file_record
-from inference.compile import MAX_ABS_DIFFERENCE, measure_parity, to_litert
+from inference.compile import measure_parity, to_litert
 from training.dataset import Digits
 from training.experiment import Experiment
 from training.provenance import Provenance
@@ -154,7 +154,7 @@ def parity_of(model: Any, flatbuffer: bytes, images: npt.NDArray[np.uint8]) -> P
         equal_argmax=all(part.equal_argmax for part in parts),
     )
     # Written so that a NaN fails.
-    if not (parity.max_abs_difference <= MAX_ABS_DIFFERENCE and parity.equal_argmax):
+    if not parity.holds:
         raise ParityError(f"LiteRT and Keras disagree: {parity}")
     return parity
 

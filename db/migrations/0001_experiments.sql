@@ -83,8 +83,8 @@ COMMENT ON COLUMN imports.rows_read IS 'Rows of the file, without its header and
 COMMENT ON COLUMN imports.rows_added IS 'Rows whose experiment was new.';
 COMMENT ON COLUMN imports.rows_updated IS 'Rows whose content had changed.';
 COMMENT ON COLUMN imports.rows_unchanged IS 'Rows that were already here just so.';
-COMMENT ON COLUMN imports.rows_missing IS 'Experiments of this file that it no longer has; they are kept and marked.';
-COMMENT ON COLUMN imports.rows_rejected IS 'Rows that could not be used; they stand in import_rejects.';
+COMMENT ON COLUMN imports.rows_missing IS 'Experiments of this file that this import was the first to miss; they are kept and marked.';
+COMMENT ON COLUMN imports.rows_rejected IS 'Rows that could not be used; they stand in import_rejects, the first 10,000 of them.';
 COMMENT ON COLUMN imports.error IS 'Why the whole file could not be imported; null when it could.';
 
 CREATE TABLE import_rejects (
@@ -98,7 +98,7 @@ CREATE TABLE import_rejects (
     last_seen_at  timestamptz NOT NULL DEFAULT now(),
     resolved_at   timestamptz
 );
-CREATE UNIQUE INDEX import_rejects_identity ON import_rejects (file, line, coalesce(column_name, ''), reason, md5(raw));
+CREATE UNIQUE INDEX import_rejects_identity ON import_rejects (file, line, md5(coalesce(column_name, '') || chr(10) || reason || chr(10) || raw));
 COMMENT ON TABLE import_rejects IS 'Rows of a CSV file that could not be imported, kept as they were. Current ones: WHERE resolved_at IS NULL.';
 COMMENT ON COLUMN import_rejects.id IS 'Rises with time.';
 COMMENT ON COLUMN import_rejects.file IS 'Name of the file.';
@@ -179,7 +179,7 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'mlops_read') THEN CREATE ROLE mlops_read LOGIN; END IF;
 END $$;
 COMMENT ON ROLE mlops_app IS 'The inference service: what it needs and no more.';
-COMMENT ON ROLE mlops_read IS 'The dashboard, pgAdmin and people: reads everything, writes nothing, no statement longer than 10 s.';
+COMMENT ON ROLE mlops_read IS 'The dashboard, pgAdmin and people: reads everything, may write no table; its statements end after 10 s unless it asks otherwise.';
 ALTER ROLE mlops_read SET default_transaction_read_only = on;
 ALTER ROLE mlops_read SET statement_timeout = '10s';
 ALTER ROLE mlops_app SET statement_timeout = '10s';

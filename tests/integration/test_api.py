@@ -102,6 +102,7 @@ def test_the_same_digit_on_paper_and_larger_has_the_same_answer(
         ({"files": None, "data": {"image_blob": "x"}}, 415, "unsupported-media-type", ""),
         ({"files": None, "content": b"x", "headers": {"Content-Type": BOUNDED}}, 400, "malformed-request", "no valid"),
         ({"files": None, "content": b"x", "headers": {"Content-Type": MULTIPART}}, 400, "malformed-request", "no valid"),
+        ({"files": None, "content": b"x", "headers": {"Content-Type": f"{BOUNDED};charset=idna"}}, 400, "malformed-request", ""),
         ({"files": {"image_blob": b"x" * (2**21 + 1)}}, 413, "image-too-large", "larger than 2097152 bytes"),
         ({"files": {"image_blob": b"hello"}}, 415, "unsupported-image", "no PNG, JPEG"),
         ({"files": {"image_blob": b"\x89PNG\r\n\x1a\nbroken"}}, 422, "unreadable-image", "broken"),

@@ -1,5 +1,7 @@
 """Reading the experiments while Postgres comes, goes and hangs."""
 
+import os
+import resource
 import socket
 import time
 
@@ -74,3 +76,29 @@ def test_a_postgres_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> N
         with pytest.raises(DatabaseUnavailable):
             Experiments().check()
         assert time.monotonic() - started < 3 * TIMEOUT_SECONDS, "it must not wait for ever"
+
+
+def test_after_waiting_in_vain_nobody_waits_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("PGHOST", "127.0.0.1")
+        monkeypatch.setenv("PGPORT", str(silent.getsockname()[1]))
+        experiments = Experiments()
+        with pytest.raises(DatabaseUnavailable):
+            experiments.check()
+        started = time.monotonic()
+        with pytest.raises(DatabaseUnavailable):
+            experiments.check()
+        assert time.monotonic() - started < TIMEOUT_SECONDS / 2
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_process_with_many_open_files_reaches_postgres() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+    held = [os.dup(0) for _ in range(1100)]
+    try:
+        Experiments().check()
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -134,6 +134,18 @@ def test_an_unusable_file_is_reported_and_changes_no_experiment(database: Databa
     assert database.rows("SELECT error LIKE 'data.csv lacks%' FROM imports ORDER BY id DESC LIMIT 1") == [(True,)]
 
 
+def test_only_the_first_of_very_many_rejects_are_kept(database: Database) -> None:
+    database.csv.write_text(HEADER + "a,b\n" * 12_000)
+    assert "12000 rejected" in database.set_up()
+    assert database.rows("SELECT count(*) FROM import_rejects") == [(10_000,)]
+
+
+def test_a_very_long_reason_or_cell_is_kept_all_the_same(database: Database) -> None:
+    database.csv.write_text(HEADER + f"{'x' * 50_000},0.1,0.9,{LOSS},1\n")
+    database.set_up()
+    assert database.rows("SELECT length(raw) > 50000 FROM import_rejects") == [(True,)]
+
+
 def test_the_shipped_file_is_imported_whole(database: Database) -> None:
     database.csv.write_bytes(Path("data.csv").read_bytes())
     database.set_up()

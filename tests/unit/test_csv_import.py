@@ -46,6 +46,17 @@ def test_further_columns_become_params_metrics_and_curves(tmp_path: Path) -> Non
     )
 
 
+def test_what_only_looks_like_a_number_stays_as_it_was_written(tmp_path: Path) -> None:
+    header = HEADER + ",Commit,Short,Seed,Decay,Half"
+    row = only_row(tmp_path, f"{header}\na,0.01,0.9,{LOSS},0012345,12345e67,12345678901234567890,1e-4,.5\n")
+    assert row.params == {"commit": "0012345", "short": "12345e67", "seed": 12345678901234567890, "decay": 1e-4, "half": 0.5}
+
+
+def test_columns_of_any_script_are_welcome(tmp_path: Path) -> None:
+    row = only_row(tmp_path, f"{HEADER},精度,备注,Größe\na,0.01,0.9,{LOSS},1,gut,3\n")
+    assert row.params == {"精度": 1, "备注": "gut", "größe": 3}
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -151,6 +162,8 @@ def test_an_open_quote_loses_nothing_of_the_text_it_swallows(tmp_path: Path) -> 
         ("Experiment Name,Momentum\n", "lacks the columns Learning Rate, Loss"),
         (f"{HEADER},Note,note\n", "more than one column named note"),
         (b"\x00\x01\x02\x03", "is no text file"),
+        (f"{HEADER},Gr\xf6\xdfe\n".encode("latin-1"), "bytes that are no UTF-8 text"),
+        (f"{HEADER},{'x' * 200_000}\n", "longer than 128 characters"),
         (b"\xff\xfe\x00\xd8\x00", "is no valid UTF-16"),
     ],
 )

@@ -96,6 +96,28 @@ def test_a_stroke_of_one_pixel_in_a_large_image_stays_visible() -> None:
     assert read_digit(encoded(image)).max() == 255
 
 
+@pytest.mark.parametrize("side", range(560, 700, 20))
+def test_two_dots_in_a_large_image_stay_visible(side: int) -> None:
+    image = Image.new("L", (side, side), 255)
+    image.putpixel((30, 30), 0)
+    image.putpixel((side - 30, side - 30), 0)
+    assert read_digit(encoded(image)).max() == 255
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA"])
+def test_the_largest_image_is_read_like_a_small_one(mode: str) -> None:
+    small = Image.fromarray(drawn(side=256, ink=0, paper=255))
+    large = small.resize((4096, 4096), Image.Resampling.NEAREST).convert(mode)
+    difference = read_digit(encoded(small)).astype(int) - read_digit(encoded(large, compress_level=1))
+    assert np.abs(difference).mean() < 3
+
+
+def test_the_first_picture_of_a_cameras_jpeg_with_previews_is_read() -> None:
+    digit = drawn(side=140)
+    data = encoded(digit, "MPO", save_all=True, append_images=[Image.fromarray(digit).resize((70, 70))], quality=95)
+    assert np.abs(decode(data).astype(int) - digit).max() < 30
+
+
 def test_16_bit_grey_keeps_its_high_byte() -> None:
     digit = drawn()
     assert (read_digit(encoded(Image.fromarray(digit.astype(np.uint16) * 257))) == digit).all()

@@ -1,6 +1,7 @@
 """What the service makes of a model directory: the shipped models, and what can be wrong with one."""
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ import numpy as np
 import pytest
 
 from inference.card import CARD_FILE, KERAS_FILE, LITERT_FILE
+from inference.compile import to_litert
+from inference.engine import Network, UnservableModel
 from inference.errors import ModelFailed, ModelNotReady, UnknownExperiment
 from inference.image import read_digit
 from inference.models import Model, ModelDirectory, State
@@ -117,6 +120,9 @@ def test_keras_files_without_an_artefact_are_compiled_in_the_background(models_d
     assert np.abs(answers[0] - answers[2]).max() < 1e-6, "a Keras file that its card does not know is compiled anew"
     again = loaded(models_dir)
     assert again.find("loose").state is State.READY, "what was compiled once is kept"
+    for card in (models_dir.parent / "compiled").glob(f"*/{CARD_FILE}"):
+        card.write_text("{}")
+    assert loaded(models_dir).find("loose").state is State.LOADING, "and made anew when it is damaged"
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped"])
@@ -146,6 +152,60 @@ def test_a_broken_card_fails_its_model_alone(models_dir: Path, shipped_names: li
     name = shipped_names[0]
     (models_dir / name / CARD_FILE).write_text(card)
     assert "card.json" in only_failure(models_dir, name)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"classes": ["1"] * 10}, "distinct"),
+        ({"output": "logits"}, "output must be probabilities"),
+        ({"parity": {"images": 9, "max_abs_difference": 0.9, "equal_argmax": True}}, "LiteRT and Keras disagree"),
+        ({"parity": {"images": 9, "max_abs_difference": 0.0, "equal_argmax": False}}, "LiteRT and Keras disagree"),
+        ({"parity": {"images": 9, "max_abs_difference": float("nan"), "equal_argmax": True}}, "NaN is no number"),
+        ({"parity": {"images": 9, "max_abs_difference": "0", "equal_argmax": True}}, "must hold numbers"),
+        ({"input": {"height": 56, "width": 56, "scale": 1, "invert": False}}, "images of 56x56"),
+    ],
+)
+def test_a_card_that_cannot_be_true_fails_its_model(
+    models_dir: Path, shipped_names: list[str], change: dict[str, object], reason: str
+) -> None:
+    name = shipped_names[0]
+    card = json.loads((models_dir / name / CARD_FILE).read_text())
+    (models_dir / name / CARD_FILE).write_text(json.dumps({**card, **change}))
+    assert reason in only_failure(models_dir, name)
+
+
+def test_a_model_gets_its_pixels_scaled_and_inverted_as_its_card_says(models_dir: Path, shipped_names: list[str]) -> None:
+    name = shipped_names[0]
+    image = np.random.default_rng(0).integers(0, 256, (28, 28), np.uint8)
+    _, plain = loaded(models_dir).ready(name)
+    card = json.loads((models_dir / name / CARD_FILE).read_text())
+    contract = {"height": 28, "width": 28, "scale": 0.5, "invert": True}
+    (models_dir / name / CARD_FILE).write_text(json.dumps({**card, "input": contract}))
+    _, other = loaded(models_dir).ready(name)
+    even = image // 2 * 2  # halves without rounding
+    assert (other.probabilities(255 - even) == plain.probabilities(even // 2)).all()
+
+
+def test_what_is_no_regular_file_fails_and_nobody_waits_for_it(models_dir: Path) -> None:
+    (models_dir / "pipe").mkdir()
+    os.mkfifo(models_dir / "pipe" / KERAS_FILE)
+    assert only_failure(models_dir, "pipe") == "model.keras is no regular file."
+
+
+def test_a_directory_wins_over_a_loose_file_of_its_name(models_dir: Path, shipped_names: list[str]) -> None:
+    (models_dir / f"{shipped_names[0]}.keras").write_bytes(b"nonsense")
+    assert {model.state for model in loaded(models_dir).all()} == {State.READY}
+
+
+def test_a_network_whose_answers_overflow_is_refused() -> None:
+    import keras  # noqa: PLC0415  # TensorFlow takes seconds, and only this test needs it
+
+    layers = keras.layers
+    model = keras.Sequential([layers.Input((28, 28)), layers.Flatten(), layers.Dense(10), layers.Softmax()])
+    model.set_weights([np.resize([3e38, -3e38], (784, 10)), np.zeros(10)])
+    with pytest.raises(UnservableModel, match="not finite"):
+        Network(to_litert(model), 10)
 
 
 def test_a_card_with_other_classes_than_the_model_fails(models_dir: Path, shipped_names: list[str]) -> None:
