@@ -15,8 +15,9 @@ function paint(context, side, strokes, ink) {
   for (const stroke of strokes) {
     context.beginPath();
     context.moveTo(stroke[0][0] * side, stroke[0][1] * side);
-    // A single dot is a line to itself: the round cap draws it.
     for (const [x, y] of stroke) context.lineTo(x * side, y * side);
+    // A line of no length is not drawn, whatever its cap: a dot gets a little.
+    if (stroke.length === 1) context.lineTo(stroke[0][0] * side + 0.01, stroke[0][1] * side);
     context.stroke();
   }
 }

@@ -3,9 +3,11 @@
 Names of experiments are data: they appear only as plain strings (series names, axis labels), never in a template.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 Option = dict[str, Any]
@@ -17,8 +19,12 @@ DASHES = ("solid", "dashed", "dotted")
 MAX_CURVES = 50
 
 # Runs record their loss at steps of their own. Where one has none, its line is straight, and the hover over all runs can only
-# name what stands there: so that is written out, up to this many cells, which is some 1 MB for the browser.
-MAX_FILLED_CELLS = 100_000
+# name what stands there: so that is written out, at as many of the steps as make this many cells, some 1 MB for the browser.
+MAX_CELLS = 100_000
+# A loss of so many times what runs usually begin with says only that the run diverged. An axis that reached up to it would
+# press all others flat, so it ends at a few times that beginning, and the line leaves the chart at the top.
+DIVERGED_FACTOR = 10
+CEILING_FACTOR = 5
 SHOWN_DECIMALS = 6
 
 # The accent of the themes in .streamlit/config.toml: from the surface to the accent.
@@ -45,9 +51,12 @@ def loss_curves(curves: pd.DataFrame, order: Sequence[str], *, log: bool, metric
     present = set(usable["experiment"])
     drawn = [name for name in order if name in present][:MAX_CURVES]
     wide = usable[usable["experiment"].isin(drawn)].pivot_table(index="step", columns="experiment", values="value")
-    filled = wide.size <= MAX_FILLED_CELLS
-    if filled:
-        wide = wide.interpolate("index", limit_area="inside").round(SHOWN_DECIMALS)
+    single = {name for name in drawn if wide[name].count() == 1}
+    wide = wide.interpolate("index", limit_area="inside").round(SHOWN_DECIMALS)
+    rows = max(2, MAX_CELLS // max(1, len(drawn)))
+    if len(wide) > rows:
+        wide = wide.iloc[np.unique(np.linspace(0, len(wide) - 1, rows).round().astype(int))]
+    ceiling = find_ceiling(usable[usable["experiment"].isin(drawn)])
     # Columns are numbered, so that no name can collide with the step or be taken for a dimension's index.
     columns = [f"c{number}" for number in range(len(drawn))]
     table = wide.reindex(columns=pd.Index(drawn)).set_axis(columns, axis=1).reset_index()
@@ -89,16 +98,15 @@ def loss_curves(curves: pd.DataFrame, order: Sequence[str], *, log: bool, metric
             "name": f"{metric}, log" if log else metric,
             "nameTextStyle": {"align": "left"},
             "scale": True,
+            **({} if ceiling is None else {"max": ceiling}),
         },
         "series": [
             {
                 "type": "line",
                 "name": name,
                 "encode": {"x": "step", "y": column},
-                "showSymbol": False,
+                "showSymbol": name in single,
                 "connectNulls": True,
-                # Sampled lines keep points of their own each, and the hover would find only some of them.
-                "sampling": "none" if filled else "lttb",
                 "animation": False,
                 "emphasis": {"focus": "series"},
                 "lineStyle": {"width": 2, "type": DASHES[number // PALETTE_SIZE % len(DASHES)]},
@@ -106,6 +114,18 @@ def loss_curves(curves: pd.DataFrame, order: Sequence[str], *, log: bool, metric
             for number, (name, column) in enumerate(zip(drawn, columns, strict=True))
         ],
     }
+
+
+def find_ceiling(curves: pd.DataFrame) -> int | None:
+    """Return where the axis must end because a run diverged, None when none did. `curves` as for loss_curves."""
+    beginning = curves.sort_values("step").groupby("experiment")["value"].first().median()
+    diverged = curves["value"].max() > DIVERGED_FACTOR * beginning
+    return math.ceil(CEILING_FACTOR * beginning) if diverged else None
+
+
+def beyond(curves: pd.DataFrame, ceiling: int | None) -> list[str]:
+    """Return the experiments whose lines leave the chart at the top."""
+    return [] if ceiling is None else sorted(set(curves.loc[curves["value"] > ceiling, "experiment"]))
 
 
 def probability_bars(probabilities: Mapping[str, float]) -> Option:

@@ -9,6 +9,7 @@ from sqlalchemy import URL, Engine, create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from web.settings import Settings
+from web.wording import START_AGAIN
 
 CONNECT_TIMEOUT_SECONDS = 3
 STATEMENT_TIMEOUT_MILLISECONDS = 4000
@@ -19,12 +20,12 @@ UNDEFINED_COLUMN = "42703"
 INSUFFICIENT_PRIVILEGE = "42501"
 QUERY_CANCELED = "57014"
 
-# Newest first: "the latest" experiments are those with the highest id.
+# Newest first: "the latest" experiments are those with the highest id; behind them those that their file no longer has.
 EXPERIMENTS = text("""
     SELECT experiment_name AS experiment, learning_rate, momentum, architecture, test_accuracy,
-           best_loss, last_loss, missing_since
+           params ->> 'outcome' AS outcome, best_loss, last_loss, missing_since
     FROM leaderboard
-    ORDER BY experiment_id DESC
+    ORDER BY missing_since IS NOT NULL, experiment_id DESC
 """)
 
 CURVES = text("""
@@ -35,10 +36,9 @@ CURVES = text("""
 """)
 
 LAST_IMPORT = text("""
-    SELECT file, finished_at, error
+    SELECT max(finished_at) FILTER (WHERE error IS NULL) AS finished_at,
+           (array_agg(error ORDER BY finished_at DESC))[1] AS error
     FROM imports
-    ORDER BY finished_at DESC
-    LIMIT 1
 """)
 
 REJECTS = text("""
@@ -54,8 +54,8 @@ class Snapshot:
     """One consistent look at the database.
 
     Attributes:
-        experiments: experiment, learning_rate, momentum, architecture, test_accuracy (0..1), best_loss, last_loss,
-            missing_since; newest first.
+        experiments: experiment, learning_rate, momentum, architecture, test_accuracy (0..1), outcome, best_loss, last_loss,
+            missing_since; newest first, those that are missing last.
         rejects: rows of the file that could not be read: file, line, column_name, reason, last_seen_at.
         imported_at: when data was last imported, None before the first time.
         import_error: why the last import failed as a whole, None if it did not.
@@ -102,12 +102,12 @@ def read_snapshot(engine: Engine) -> Snapshot:
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
         experiments = pd.read_sql(EXPERIMENTS, connection)
         rejects = pd.read_sql(REJECTS, connection)
-        last_import = connection.execute(LAST_IMPORT).one_or_none()
+        last_import = connection.execute(LAST_IMPORT).one()
     return Snapshot(
         experiments=numbers(experiments, ("learning_rate", "momentum", "test_accuracy", "best_loss", "last_loss")),
         rejects=rejects,
-        imported_at=None if last_import is None else last_import.finished_at,
-        import_error=None if last_import is None else last_import.error,
+        imported_at=last_import.finished_at,
+        import_error=last_import.error,
     )
 
 
@@ -132,14 +132,14 @@ def describe(error: Exception, address: str) -> str:
     where = f"Postgres at `{address}`"
     code = getattr(getattr(error, "orig", None), "pgcode", None)
     if code in (UNDEFINED_TABLE, UNDEFINED_COLUMN, INSUFFICIENT_PRIVILEGE):
-        return f"{where} is up but not set up: run `python -m db.setup`."
+        return f"{where} is up but not set up: {START_AGAIN}."
     if isinstance(error, TimeoutError) or code == QUERY_CANCELED:
         return f"{where} takes too long to answer."
     if isinstance(error, OperationalError):
         said = str(error.orig)
         if "authentication failed" in said or 'role "' in said:
-            return f"{where} refuses the dashboard's user: check PGUSER and PGPASSWORD, then run `python -m db.setup`."
+            return f"{where} refuses the dashboard's user: check PGUSER and PGPASSWORD, then {START_AGAIN}."
         if 'database "' in said:
-            return f"{where} has no such database: check PGDATABASE, then run `python -m db.setup`."
+            return f"{where} has no such database: check PGDATABASE, then {START_AGAIN}."
         return f"{where} does not answer: start it with `make up` or `docker compose up`."
     return f"{where} sent an answer that cannot be used; the log of the web service has the details."

@@ -13,7 +13,7 @@ from web.client import Readiness
 from web.guard import contained
 from web.queries import Snapshot
 from web.sources import Sources
-from web.wording import ago, count, plain
+from web.wording import START_AGAIN, ago, count, plain
 
 # Often enough to see a service come back while one waits for it.
 LOOK_EVERY_SECONDS = 10
@@ -61,6 +61,8 @@ def _api(readiness: Reading[Readiness]) -> Light:
         detail.append("It does not reach the database; predictions go on.")
     if state.loading:
         return Light(f"API up \N{MIDDLE DOT} {ready}, {state.loading} loading", "busy", f"{count(state.loading, 'model')} loading.")
+    if not state.ready:
+        return Light("API up \N{MIDDLE DOT} no model ready", "bad", " ".join(detail))
     failed = f", {state.failed} failed" if state.failed else ""
     return Light(f"API up \N{MIDDLE DOT} {ready}{failed}", "busy" if state.failed else "good", " ".join(detail))
 
@@ -75,7 +77,7 @@ def _data(snapshot: Reading[Snapshot], now: datetime) -> list[Light]:
         read = ago(snapshot.age_seconds)
         found.append(Light(f"Data as of {read}", "busy", f"Stale: last read from the database {read}. {when}."))
     elif imported is None:
-        found.append(Light("No data yet", "quiet", "Nothing was imported so far: run `python -m db.setup`."))
+        found.append(Light("No data yet", "quiet", f"Nothing was imported so far: {START_AGAIN}."))
     else:
         age = max(0.0, (now - imported).total_seconds())
         found.append(Light(f"Data imported {ago(age)}", "quiet", f"{when}."))

@@ -9,8 +9,9 @@ from web.client import Model
 
 # What the column Serving says of a model's state.
 _SERVING = {"READY": "Ready", "LOADING": "Loading", "FAILED": "Failed"}
-NO_MODEL = "No model file"
+NO_MODEL = "No model"
 UNKNOWN = "API down"
+LARGEST_SHOWN = 2.0**53  # above it Streamlit's table shows an error: a browser's numbers are no longer exact there
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,10 @@ class Best:
 
 @dataclass(frozen=True)
 class Summary:
-    """All experiments in one line; a number that none of them has is None."""
+    """All experiments that their file still has in one line, and how many it no longer has; what none of them has is None."""
 
     experiments: int
+    gone: int
     best_accuracy: Best | None
     lowest_loss: Best | None
     serving: int | None
@@ -48,13 +50,15 @@ def leaderboard_table(experiments: pd.DataFrame, names: Sequence[str], models: M
         models: the served models by name, None when the API is down.
 
     Returns:
-        experiment, learning_rate, momentum, architecture, test_accuracy (in percent), best_loss, last_loss, serving.
+        experiment, learning_rate, momentum, architecture, outcome (if any has one), test_accuracy (in percent), best_loss,
+        last_loss (without what no table can show), serving.
 
     """
     rows = experiments[experiments["experiment"].isin(list(names))]
     rows = rows.sort_values("test_accuracy", ascending=False, na_position="last", kind="stable")
-    return rows.assign(
+    shown = rows.assign(
         test_accuracy=rows["test_accuracy"] * 100,
+        last_loss=rows["last_loss"].where(rows["last_loss"] < LARGEST_SHOWN),
         serving=[serving_state(name, models) for name in rows["experiment"]],
     )[
         [
@@ -62,19 +66,24 @@ def leaderboard_table(experiments: pd.DataFrame, names: Sequence[str], models: M
             "learning_rate",
             "momentum",
             "architecture",
+            "outcome",
             "test_accuracy",
             "best_loss",
             "last_loss",
             "serving",
         ]
     ].reset_index(drop=True)
+    return shown if shown["outcome"].notna().any() else shown.drop(columns="outcome")
 
 
 def summarise(experiments: pd.DataFrame, models: Mapping[str, Model] | None) -> Summary:
     """Say how many experiments there are, which lead, and how many of them answer."""
     known = set(experiments["experiment"])
+    gone = int(experiments["missing_since"].notna().sum())
+    experiments = experiments[experiments["missing_since"].isna()]
     return Summary(
         experiments=len(experiments),
+        gone=gone,
         best_accuracy=_leader(experiments, "test_accuracy", highest=True),
         lowest_loss=_leader(experiments, "best_loss", highest=False),
         serving=None if models is None else sum(model.state == "READY" and model.name in known for model in models.values()),

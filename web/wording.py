@@ -3,6 +3,9 @@
 import re
 from collections.abc import Sequence
 
+# What helps when the database or the data are not as they should be: both ways set the database up.
+START_AGAIN = "start again with `make up` or `docker compose up -d`"
+
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 # Streamlit expands :material/name:, :red[...] and :smile: after backslashes are gone. An invisible word joiner behind the
 # colon ends every one of them.

@@ -44,6 +44,7 @@ class FakeSources:
                 "momentum": 0.9,
                 "architecture": "lenet",
                 "test_accuracy": 0.98,
+                "outcome": "finished",
                 "best_loss": 0.01,
                 "last_loss": 0.02,
                 "missing_since": None,
@@ -141,7 +142,7 @@ def test_a_link_survives_a_database_that_is_down(sources: FakeSources) -> None:
 
 def test_an_empty_database_says_what_to_run(sources: FakeSources) -> None:
     sources.names = []
-    assert "python -m db.setup" in words(open_page())
+    assert "make up" in words(open_page())
 
 
 def test_an_unexpected_error_is_a_plain_sentence_and_no_trace(sources: FakeSources) -> None:
@@ -205,7 +206,7 @@ def test_the_consensus_and_who_disagrees_are_named() -> None:
 @pytest.mark.usefixtures("sources")
 def test_an_experiment_without_a_model_is_named_and_is_no_error() -> None:
     app = predict_page(("seven.png", b"seven"))
-    assert ("Not asked, no model file: bare" in words(app), len(app.error)) == (True, 0)
+    assert ("Not asked, no model: bare" in words(app), len(app.error)) == (True, 0)
 
 
 @pytest.mark.usefixtures("sources")

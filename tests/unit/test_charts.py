@@ -26,10 +26,29 @@ def test_a_line_is_straight_between_its_own_steps_and_ends_with_them() -> None:
     assert (drawn(option, "a"), drawn(option, "b")) == ([(0, 2.0), (5, 1.5), (10, 1.0)], [(5, 3.0)])
 
 
-def test_many_long_curves_keep_only_their_own_steps() -> None:
+def test_many_long_curves_are_thinned_from_their_first_to_their_last_step() -> None:
     long = {name: [(2 * step + offset, 1.0) for step in range(100_000)] for offset, name in enumerate("ab")}
     option = charts.loss_curves(curves(**long), ["a", "b"], log=False, metric="loss")
-    assert len(drawn(option, "a")) == 100_000
+    assert option["dataset"]["source"].size <= 1.5 * charts.MAX_CELLS + 3
+    assert (drawn(option, "a")[0][0], drawn(option, "b")[-1][0]) == (0, 199_999)
+
+
+def test_a_run_that_diverged_leaves_the_chart_and_does_not_press_the_others_flat() -> None:
+    runs = curves(good=[(0, 2.3), (9, 0.1)], other=[(0, 2.4), (9, 0.2)], diverged=[(0, 3.0), (9, 1e36)])
+    option = charts.loss_curves(runs, ["good", "other", "diverged"], log=False, metric="loss")
+    assert option["yAxis"]["max"] == 12
+    assert charts.beyond(runs, charts.find_ceiling(runs)) == ["diverged"]
+
+
+def test_without_a_run_that_diverged_the_axis_finds_its_own_end() -> None:
+    runs = curves(good=[(0, 2.3), (9, 0.1)], steep=[(0, 18.0), (9, 0.6)])
+    assert "max" not in charts.loss_curves(runs, ["good", "steep"], log=False, metric="loss")["yAxis"]
+    assert charts.beyond(runs, charts.find_ceiling(runs)) == []
+
+
+def test_a_curve_of_one_point_is_a_dot() -> None:
+    option = charts.loss_curves(curves(a=[(0, 1.0)], b=[(0, 1.0), (1, 0.5)]), ["a", "b"], log=False, metric="loss")
+    assert [series["showSymbol"] for series in option["series"]] == [True, False]
 
 
 def test_lines_come_in_the_order_asked_for_and_an_experiment_without_a_curve_has_none() -> None:

@@ -14,6 +14,7 @@ EXPERIMENTS = pd.DataFrame(
         "momentum": [0.0, 0.5, 0.9],
         "architecture": ["lenet", None, "mlp"],
         "test_accuracy": [0.97, math.nan, 0.99],
+        "outcome": ["finished", "diverged", "finished"],
         "best_loss": [0.05, 0.02, math.nan],
         "last_loss": [0.06, 0.02, math.nan],
         "missing_since": [None, None, None],
@@ -42,7 +43,7 @@ def test_only_chosen_experiments_are_shown() -> None:
 
 def test_the_serving_state_is_in_words() -> None:
     table = leaderboard_table(EXPERIMENTS, ["new", "middle", "old"], MODELS)
-    assert list(table["serving"]) == ["Failed", "Ready", "No model file"]
+    assert list(table["serving"]) == ["Failed", "Ready", "No model"]
 
 
 def test_with_the_api_down_the_serving_state_says_so() -> None:
@@ -50,11 +51,25 @@ def test_with_the_api_down_the_serving_state_says_so() -> None:
 
 
 def test_the_summary_names_the_leaders_and_counts_only_models_of_experiments() -> None:
-    assert summarise(EXPERIMENTS, MODELS) == Summary(3, Best("old", 0.99), Best("middle", 0.02), 1)
+    assert summarise(EXPERIMENTS, MODELS) == Summary(3, 0, Best("old", 0.99), Best("middle", 0.02), 1)
+
+
+def test_an_experiment_that_its_file_no_longer_has_leads_nothing_and_is_counted_apart() -> None:
+    gone = EXPERIMENTS.assign(missing_since=pd.Series([pd.NaT, pd.Timestamp("2026-01-01"), pd.NaT]))
+    assert summarise(gone, MODELS) == Summary(2, 1, Best("old", 0.99), Best("new", 0.05), 1)
+
+
+def test_a_loss_that_no_table_can_show_is_left_out_and_its_outcome_says_why() -> None:
+    table = leaderboard_table(EXPERIMENTS.assign(last_loss=[0.06, 2e36, math.nan]), ["middle"], MODELS)
+    assert (table["outcome"][0], math.isnan(table["last_loss"][0])) == ("diverged", True)
+
+
+def test_without_outcomes_there_is_no_such_column() -> None:
+    assert "outcome" not in leaderboard_table(EXPERIMENTS.assign(outcome=None), ["new"], MODELS)
 
 
 def test_the_summary_of_nothing_has_no_leaders() -> None:
-    assert summarise(EXPERIMENTS.iloc[:0], None) == Summary(0, None, None, None)
+    assert summarise(EXPERIMENTS.iloc[:0], None) == Summary(0, 0, None, None, None)
 
 
 def test_accuracy_bars_begin_at_the_ten_below_the_lowest() -> None:

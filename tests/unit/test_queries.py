@@ -38,7 +38,7 @@ def test_a_database_that_is_not_set_up_is_told_apart() -> None:
     class UndefinedTable(psycopg2.ProgrammingError):
         pgcode = "42P01"
 
-    assert "db.setup" in describe(ProgrammingError("", {}, UndefinedTable()), ADDRESS)
+    assert "not set up" in describe(ProgrammingError("", {}, UndefinedTable()), ADDRESS)
 
 
 def test_a_column_of_nothing_but_null_becomes_numbers() -> None:

@@ -11,7 +11,7 @@ from web.queries import Snapshot
 from web.selection import Selection
 from web.sources import Sources
 from web.table import Summary, accuracy_floor, leaderboard_table, summarise
-from web.wording import count, percent, plain, some
+from web.wording import START_AGAIN, count, percent, plain, some
 
 # Curves that the database has for an experiment, and what people call them.
 METRICS = {"loss": "Training loss", "validation_loss": "Validation loss"}
@@ -34,7 +34,7 @@ def show(sources: Sources, selection: Selection) -> None:
     experiments = snapshot.value.experiments
     if experiments.empty:
         st.info(
-            "Add rows to `data.csv` and run `python -m db.setup`; this page shows them within seconds.",
+            f"{plain(snapshot.value.import_error or '')} Add rows to `data.csv`, then {START_AGAIN}.",
             icon=":material/inbox:",
             title="No experiments yet",
         )
@@ -67,6 +67,8 @@ def _show_no_database(sources: Sources, snapshot: Reading[Snapshot]) -> None:
 
 def _show_summary(summary: Summary) -> None:
     parts = [f"**{count(summary.experiments, 'experiment')}**"]
+    if summary.gone:
+        parts.append(f"{summary.gone:,} more no longer in the file")
     if summary.best_accuracy is not None:
         best = summary.best_accuracy
         parts.append(f"best accuracy **{percent(best.value, 2)}** by {plain(best.experiment)}")
@@ -87,15 +89,16 @@ def _show_table(table: pd.DataFrame, floor: float, of: int) -> None:
         placeholder="\N{EN DASH}",
         column_config={
             "experiment": st.column_config.TextColumn("Experiment", width=300),
-            "learning_rate": st.column_config.NumberColumn("Learning rate", format="%.4g", width="small"),
+            "learning_rate": st.column_config.NumberColumn("Learning rate", format="%.4g", width=105),
             "momentum": st.column_config.NumberColumn("Momentum", format="%.3g", width="small"),
-            "architecture": st.column_config.TextColumn("Architecture", width="medium"),
+            "architecture": st.column_config.TextColumn("Architecture", width=140),
+            "outcome": st.column_config.TextColumn("Outcome", width="small", help="Column Outcome of data.csv."),
             "test_accuracy": st.column_config.ProgressColumn(
                 "Test accuracy",
                 format="%.2f %%",
                 min_value=floor,
                 max_value=100,
-                width="medium",
+                width=160,
                 help=f"Share of the test images that are read rightly. The bar begins at {floor:.0f} %.",
             ),
             "best_loss": st.column_config.NumberColumn("Best loss", format="%.4f", width="small"),
@@ -138,6 +141,8 @@ def _show_curves(sources: Sources, names: Sequence[str]) -> None:
         height=CHART_HEIGHT_PIXELS,
         alt=f"{METRICS[metric]} over training steps, one line for each of {count(len(drawn), 'experiment')}",
     )
+    if above := charts.beyond(reading.value, option["yAxis"].get("max")):
+        st.caption(f"Leaves the chart at the top, for it diverged: {some(above)}. The values are under the mouse.")
     without = [name for name in names if name not in drawn]
     if without and len(drawn) < charts.MAX_CURVES:
         st.caption(f"Without a {METRICS[metric].lower()} curve: {some(without)}.")

@@ -55,10 +55,10 @@ def show(sources: Sources, selection: Selection) -> None:
     with right:
         if reading.problem is not None:
             _show_api_down(sources, reading.problem)
-        elif not chosen:
+        elif not chosen and not everyone:
             st.info("Choose experiments above, or ask every model that is ready.", icon=":material/checklist:")
         elif not ready:
-            _show_nobody_serves(models)
+            _show_nobody_serves(models, everyone=everyone)
         elif not pictures:
             _show_hint(len(ready))
         else:
@@ -104,7 +104,7 @@ def _show_api_down(sources: Sources, problem: str) -> None:
         st.rerun()
 
 
-def _show_nobody_serves(models: Mapping[str, Model]) -> None:
+def _show_nobody_serves(models: Mapping[str, Model], *, everyone: bool) -> None:
     ready = sum(model.state == "READY" for model in models.values())
     hint = (
         f"Ask all {count(ready, 'model')} instead: switch on *Ask every model that is ready*."
@@ -112,7 +112,7 @@ def _show_nobody_serves(models: Mapping[str, Model]) -> None:
         else "Put a model into `models/`, named as its experiment, and start the inference service again."
     )
     st.info(
-        f"None of the chosen experiments has a model that is ready. {hint}",
+        f"{'No model' if everyone else 'None of the chosen experiments has a model that'} is ready. {hint}",
         icon=":material/deployed_code:",
         title="Nobody to ask",
     )
@@ -181,7 +181,7 @@ def _show_consensus(picture: Picture, agreed: Consensus, number: int | None) -> 
             if agreed.is_unsure:
                 st.badge(f"Unsure: probability {percent(agreed.confidence)} on average", icon=":material/help:", color="orange")
             else:
-                st.markdown(f"Probability {percent(agreed.confidence)} on average")
+                st.markdown(f"Probability {percent(agreed.confidence)}{' on average' if agreed.voters > 1 else ''}")
             for label, names in agreed.dissent.items():
                 st.caption(f"**{plain(label)}** according to {some(names)}")
 
