@@ -142,7 +142,7 @@ def _show_curves(sources: Sources, names: Sequence[str]) -> None:
         alt=f"{METRICS[metric]} over training steps, one line for each of {count(len(drawn), 'experiment')}",
     )
     if above := charts.beyond(reading.value, option["yAxis"].get("max")):
-        st.caption(f"Leaves the chart at the top, for it diverged: {some(above)}. The values are under the mouse.")
+        st.caption(f"Beyond the top of the chart in places: {some(above)}. The values are under the mouse.")
     without = [name for name in names if name not in drawn]
     if without and len(drawn) < charts.MAX_CURVES:
         st.caption(f"Without a {METRICS[metric].lower()} curve: {some(without)}.")
