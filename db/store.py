@@ -64,7 +64,7 @@ WHERE source_file = %(file)s AND missing_since IS NULL
 """
 REJECTS = """
 INSERT INTO import_rejects (file, line, column_name, reason, raw)
-SELECT %(file)s, line, column_name, reason, raw FROM staged_rejects
+SELECT %(file)s, line, column_name, reason, raw FROM staged_rejects WHERE reason IS NOT NULL
 ON CONFLICT (file, line, md5(coalesce(column_name, '') || chr(10) || reason || chr(10) || raw))
 DO UPDATE SET last_seen_at = now(), resolved_at = NULL
 """
@@ -149,8 +149,8 @@ def _stage(cursor: psycopg2.extensions.cursor, path: Path) -> int:
         for entry in read(path):
             if isinstance(entry, Reject):
                 rejected += 1
-                if rejected <= MAX_REJECTS_KEPT:
-                    rejects.write(_copy_line(entry.line, entry.name, entry.column, entry.reason, entry.raw))
+                kept = (entry.column, entry.reason, entry.raw) if rejected <= MAX_REJECTS_KEPT else (None, None, None)
+                rejects.write(_copy_line(entry.line, entry.name, *kept))
             else:
                 rows.write(_row_line(entry))
                 curves.writelines(_curve_lines(entry))

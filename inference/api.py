@@ -94,9 +94,8 @@ class Api:
             status = "failed"
         else:
             status = "degraded" if failed or database["status"] == "down" else "ready"
-        models = {
-            "status": "loading" if loading else "ok" if ready else "empty", "ready": ready, "loading": loading, "failed": failed,
-        }  # fmt: skip
+        state = "loading" if loading else "ok" if ready else "failed" if failed else "empty"
+        models = {"status": state, "ready": ready, "loading": loading, "failed": failed}
         return {
             "status": status,
             "dependencies": {"models": models, "database": database},

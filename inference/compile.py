@@ -13,6 +13,7 @@ import select
 import subprocess
 import sys
 import tempfile
+import zipfile
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, cast
@@ -20,7 +21,7 @@ from typing import IO, Any, cast
 import numpy as np
 
 from inference.card import CARD_FILE, DIGITS, KERAS_FILE, LITERT_FILE, Card, Parity, file_record, write_atomically
-from inference.engine import Network, UnservableModel
+from inference.engine import INPUT_SHAPES, Network, UnservableModel
 
 TIMEOUT_SECONDS = 180  # some 8 s with TensorFlow's import; a machine that trains at the same time needs ten times that
 PARITY_IMAGES = 64
@@ -143,12 +144,16 @@ def _compile(keras_file: Path, directory: Path) -> None:
     import keras  # noqa: PLC0415  # pulls TensorFlow in
 
     content = keras_file.read_bytes()
+    if not zipfile.is_zipfile(io.BytesIO(content)):
+        raise CompilationFailed("It is no Keras file or a part of one; write it with model.save('NAME.keras').")
     with tempfile.NamedTemporaryFile(suffix=".keras") as copy:  # what is loaded is what was digested
         copy.write(content)
         copy.flush()
         model = keras.saving.load_model(copy.name, compile=False, safe_mode=True)
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise CompilationFailed("It must take one image and give one vector of probabilities.")
+    if tuple(model.input_shape[1:]) not in INPUT_SHAPES:
+        raise CompilationFailed(f"It takes an image of shape {tuple(model.input_shape[1:])}; {INPUT_SHAPES} are served.")
     classes = model.output_shape[-1]
     flatbuffer = to_litert(model)
     images = np.random.default_rng(0).integers(0, 256, (PARITY_IMAGES, 28, 28), np.uint8)

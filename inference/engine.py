@@ -16,6 +16,8 @@ from inference.image import SIDE
 
 # What a probe's probabilities may sum to and still count as probabilities; float32 softmax stays within 1e-6 of 1.
 PROBABILITY_SUM_TOLERANCE = 1e-3
+# How a model may want its one image.
+INPUT_SHAPES = ((SIDE, SIDE), (SIDE, SIDE, 1), (SIDE * SIDE,))
 
 
 class UnservableModel(Exception):

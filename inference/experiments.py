@@ -18,10 +18,11 @@ from inference.errors import DatabaseUnavailable, UnknownExperiment
 
 # A query takes a few milliseconds; a Postgres that needs longer than this is as good as away.
 TIMEOUT_SECONDS = 3.0
-# Handlers wait here for Postgres, and predictions need handlers: so few may, and none for a while after one waited in vain.
-MAX_WAITING = 3
+# Handlers wait here for Postgres, and predictions need handlers, of which Connexion has ten: so few ask at once, the others queue
+# for as long as a healthy Postgres needs for hundreds of them, and after one waited in vain nobody asks for a while.
+MAX_CONNECTIONS = 3
+QUEUE_SECONDS = 0.2
 PAUSE_SECONDS = 2.0
-MAX_CONNECTIONS = 10  # Connexion runs ten handlers at once
 COLUMNS = """experiment_name AS name, task, learning_rate, momentum, params, metrics, best_loss, last_loss, last_step,
              to_char(missing_since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS missing_since"""
 ALL = f"SELECT {COLUMNS} FROM leaderboard ORDER BY experiment_id"
@@ -35,7 +36,7 @@ class Experiments:
 
     def __init__(self) -> None:
         self._pool = psycopg2.pool.ThreadedConnectionPool(0, MAX_CONNECTIONS, application_name="mlops inference", async_=True)
-        self._waiting = threading.BoundedSemaphore(MAX_WAITING)
+        self._waiting = threading.BoundedSemaphore(MAX_CONNECTIONS)
         self._paused_until = 0.0
         self._pool.minconn = MAX_CONNECTIONS  # how many it keeps; told its constructor, it would make them at once
 
@@ -59,9 +60,11 @@ class Experiments:
         self._pool.closeall()
 
     def _query(self, statement: str, arguments: list[str] | None = None) -> list[Record]:
-        if time.monotonic() < self._paused_until or not self._waiting.acquire(blocking=False):
+        if not self._waiting.acquire(timeout=QUEUE_SECONDS):
             raise DatabaseUnavailable
         try:
+            if time.monotonic() < self._paused_until:
+                raise DatabaseUnavailable
             return self._ask(statement, arguments, time.monotonic() + TIMEOUT_SECONDS)
         except _TimedOut as error:
             self._paused_until = time.monotonic() + PAUSE_SECONDS
@@ -92,7 +95,7 @@ class Experiments:
                 if is_new:  # another new one would fare no better
                     raise DatabaseUnavailable from error
             except psycopg2.Error as error:
-                raise DatabaseUnavailable("The database answers, but not as expected; is it set up? Run db-setup.") from error
+                raise DatabaseUnavailable("The database answers, but is it set up? Every start of the stack does that.") from error
             finally:
                 with suppress(psycopg2.Error):
                     self._pool.putconn(connection, close=broken)

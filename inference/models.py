@@ -192,7 +192,8 @@ class ModelDirectory:
                     self._models[name] = model
                 except (CompilationFailed, OSError) as error:
                     logger.error("Model %s failed: %s", name, error)
-                    self._models[name] = replace(waiting, state=State.FAILED, reason=str(error))
+                    reason = str(error) if isinstance(error, CompilationFailed) else f"It could not be compiled: {error.strerror}."
+                    self._models[name] = replace(waiting, state=State.FAILED, reason=reason)
 
 
 def _keras_file(path: Path) -> Path:

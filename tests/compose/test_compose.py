@@ -99,6 +99,9 @@ def test_a_service_that_dies_comes_back_by_itself(compose: Compose) -> None:
         [*compose._command, "exec", "-T", "inference", "python", "-c", die],
         cwd=compose.folder, env={**os.environ, **compose.ports}, check=False, capture_output=True,
     )  # fmt: skip
+    container = compose.run("ps", "-q", "inference").strip()
+    restarts = ["docker", "inspect", "-f", "{{.RestartCount}}", container]
+    _until(lambda: subprocess.run(restarts, check=True, capture_output=True, text=True).stdout.strip() == "1")
     _until(lambda: requests.get(f"{compose.api_url}/readyz", timeout=5).status_code == 200)
 
 

@@ -4,6 +4,7 @@ import os
 import resource
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg2
 import pytest
@@ -32,6 +33,16 @@ def test_an_empty_table_is_an_empty_list_and_any_name_unknown(environment: dict[
     assert experiments.all() == []
     with pytest.raises(UnknownExperiment):
         experiments.one("nobody")
+    experiments.close()
+
+
+def test_many_who_ask_at_once_are_all_answered(environment: dict[str, str]) -> None:
+    set_up(from_environment(environment))
+    experiments = Experiments()
+    with ThreadPoolExecutor(10) as threads:
+        answers = list(threads.map(lambda _: experiments.all(), range(100)))
+    assert len(answers[0]) > 0
+    assert answers == [answers[0]] * 100
     experiments.close()
 
 

@@ -140,6 +140,14 @@ def test_only_the_first_of_very_many_rejects_are_kept(database: Database) -> Non
     assert database.rows("SELECT count(*) FROM import_rejects") == [(10_000,)]
 
 
+def test_an_experiment_is_not_missing_however_late_its_row_is_rejected(database: Database) -> None:
+    database.csv.write_text(f"{HEADER}a,0.1,0.9,{LOSS},0.98\n")
+    database.set_up()
+    database.csv.write_text(HEADER + "b,c\n" * 10_001 + f"a,O.1,0.9,{LOSS},0.98\n")
+    database.set_up()
+    assert database.rows("SELECT learning_rate, missing_since FROM experiments") == [(0.1, None)]
+
+
 def test_a_very_long_reason_or_cell_is_kept_all_the_same(database: Database) -> None:
     database.csv.write_text(HEADER + f"{'x' * 50_000},0.1,0.9,{LOSS},1\n")
     database.set_up()

@@ -111,7 +111,7 @@ def test_keras_files_without_an_artefact_are_compiled_in_the_background(models_d
     models = {model.name: model for model in compiled(directory)}
 
     assert {name: model.state for name, model in models.items() if model.state is not State.READY} == {"broken": State.FAILED}
-    assert "Keras cannot load" in str(models["broken"].reason)
+    assert "It is no Keras file" in str(models["broken"].reason)
     with pytest.raises(ModelFailed):
         directory.ready("broken")
     image = np.random.default_rng(0).integers(0, 256, (28, 28), np.uint8)
