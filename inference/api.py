@@ -8,6 +8,8 @@ from collections import Counter
 from dataclasses import asdict
 from typing import Any, Protocol
 
+import numpy as np
+
 from inference import image
 from inference.errors import DatabaseUnavailable, ImageTooLarge, MalformedRequest, ModelFailed, UnknownExperiment
 from inference.experiments import Experiments, Record
@@ -44,7 +46,7 @@ class Api:
         with self._decoding:
             pixels = image.read_digit(data)
         with self._metrics.inference_seconds.time():
-            probabilities = network.probabilities(pixels).tolist()
+            probabilities = network.probabilities(pixels[np.newaxis])[0].tolist()
         if not all(map(math.isfinite, probabilities)):
             raise ModelFailed("The model's answer to this image is not finite; its training may have diverged.")
         confidence = max(probabilities)

@@ -12,6 +12,7 @@ KERAS_FILE = "model.keras"
 LITERT_FILE = "model.tflite"
 CARD_FILE = "card.json"
 DIGITS = tuple("0123456789")
+PROBABILITIES, LOGITS = "probabilities", "logits"
 MAX_CARD_BYTES = 2**20
 # LiteRT computes what Keras computes, in float32 and in another order: the shipped models agree to 7e-6.
 MAX_ABS_DIFFERENCE = 1e-5
@@ -75,7 +76,7 @@ class Card:
     task: str = "mnist"
     classes: tuple[str, ...] = DIGITS
     input: InputContract = MNIST_INPUT
-    output: str = "probabilities"
+    output: str = PROBABILITIES
     parameters: int = 0
     config: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -109,8 +110,8 @@ class Card:
 
     def _check(self) -> None:
         """Raise ValueError where a value is not of its type, for JSON has none of its own."""
-        if self.output != "probabilities":
-            raise ValueError("output must be probabilities")
+        if self.output not in (PROBABILITIES, LOGITS):
+            raise ValueError("output must be probabilities or logits")
         if not self.classes or len(set(self.classes)) != len(self.classes):
             raise ValueError("classes must be distinct, and at least one")
         numbers = (self.input.height, self.input.width, self.input.scale, self.parity.images, self.parity.max_abs_difference)

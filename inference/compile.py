@@ -20,8 +20,8 @@ from typing import IO, Any, cast
 
 import numpy as np
 
-from inference.card import CARD_FILE, DIGITS, KERAS_FILE, LITERT_FILE, Card, Parity, file_record, write_atomically
-from inference.engine import INPUT_SHAPES, Network, UnservableModel
+from inference.card import CARD_FILE, DIGITS, KERAS_FILE, LITERT_FILE, MNIST_INPUT, Card, Parity, file_record, write_atomically
+from inference.engine import Network, UnservableModel, input_shapes
 
 TIMEOUT_SECONDS = 180  # some 8 s with TensorFlow's import; a machine that trains at the same time needs ten times that
 PARITY_IMAGES = 64
@@ -131,7 +131,7 @@ def measure_parity(model: Any, flatbuffer: bytes, images: np.ndarray[Any, np.dty
     """Compare a LiteRT model with its Keras model on `images`, uint8 of shape (n, 28, 28)."""
     expected = np.asarray(model(images.reshape(-1, *model.input_shape[1:]).astype(np.float32), training=False))
     network = Network(flatbuffer, classes=expected.shape[1])
-    actual = np.stack([network.probabilities(image) for image in images])
+    actual = network.probabilities(images)
     return Parity(
         images=len(images),
         max_abs_difference=float(np.abs(expected - actual).max()),
@@ -152,8 +152,10 @@ def _compile(keras_file: Path, directory: Path) -> None:
         model = keras.saving.load_model(copy.name, compile=False, safe_mode=True)
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise CompilationFailed("It must take one image and give one vector of probabilities.")
-    if tuple(model.input_shape[1:]) not in INPUT_SHAPES:
-        raise CompilationFailed(f"It takes an image of shape {tuple(model.input_shape[1:])}; {INPUT_SHAPES} are served.")
+    if tuple(model.input_shape[1:]) not in input_shapes(MNIST_INPUT):
+        raise CompilationFailed(
+            f"It takes an image of shape {tuple(model.input_shape[1:])}; {input_shapes(MNIST_INPUT)} are served."
+        )
     classes = model.output_shape[-1]
     flatbuffer = to_litert(model)
     images = np.random.default_rng(0).integers(0, 256, (PARITY_IMAGES, 28, 28), np.uint8)

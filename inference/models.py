@@ -175,7 +175,7 @@ class ModelDirectory:
             input=card.input,
             bytes=len(flatbuffer),
             parity=card.parity,
-            network=Network(flatbuffer, len(card.classes), card.input),
+            network=Network(flatbuffer, len(card.classes), card.input, card.output),
         )
 
     def _compile(self, uncompiled: list[tuple[str, Path]]) -> None:
