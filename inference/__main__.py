@@ -1,11 +1,17 @@
-"""`python -m inference`: the service under uvicorn until it is told to stop."""
+"""`python -m inference`: the service under uvicorn, in API_WORKERS processes, until it is told to stop."""
 
 import logging
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
 import sys
+import tempfile
+import threading
 
 import uvicorn
+from starlette.types import ASGIApp
 
-from inference.app import create_app
 from inference.settings import from_environment
 
 # uvicorn waits this long for the answers that are under way when it is told to stop.
@@ -14,19 +20,46 @@ GRACE_SECONDS = 8
 
 def main() -> None:
     """Serve on API_HOST:API_PORT."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    _log_to_stderr()
     settings = from_environment()
-    uvicorn.run(
-        create_app(settings),
-        host=settings.host,
-        port=settings.port,
-        loop="uvloop",
-        http="httptools",
-        access_log=False,
-        log_config=None,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-        server_header=False,
-    )
+    with tempfile.TemporaryDirectory(prefix="mlops-metrics-") as directory:
+        if settings.workers > 1:
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory  # the workers count there together
+        uvicorn.run(
+            "inference.__main__:worker",
+            factory=True,
+            workers=settings.workers,
+            host=settings.host,
+            port=settings.port,
+            # With several workers, asyncio's own loop answers small requests in 44 ms instead of 0.2.
+            loop="uvloop",
+            http="httptools",
+            access_log=False,
+            log_config=None,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+            server_header=False,
+        )
+
+
+def worker() -> ASGIApp:
+    """Return the application of one worker process. It stops when its parent has died: another one will want the port."""
+    from inference.app import create_app  # noqa: PLC0415  # after main has said where metrics are counted; the parent needs none of it
+
+    _log_to_stderr()
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_stop_after, args=[parent.sentinel], name="parent", daemon=True).start()
+    return create_app(from_environment())
+
+
+def _stop_after(sentinel: int) -> None:
+    multiprocessing.connection.wait([sentinel])
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _log_to_stderr() -> None:
+    form = "%(asctime)s %(levelname)s %(name)s %(message)s"
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=form)
 
 
 if __name__ == "__main__":

@@ -1,65 +1,63 @@
 """One method per operationId of openapi.yaml: arguments in, data out."""
 
-import math
-import os
-import threading
 import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import Any, Protocol
-
-import numpy as np
+from typing import Any
 
 from inference import image
-from inference.errors import DatabaseUnavailable, ImageTooLarge, MalformedRequest, ModelFailed, UnknownExperiment
+from inference.arrays import read_arrays
+from inference.errors import DatabaseUnavailable, MalformedRequest, UnknownExperiment
 from inference.experiments import Experiments, Record
 from inference.metrics import Metrics
 from inference.models import NAME_PATTERN, Model, ModelDirectory, State
+from inference.predictions import MAX_IMAGES, Document, Predictor, Upload, document, milliseconds_since
 
-Document = dict[str, Any]
 NO_MODEL = "NO_MODEL"
-
-
-class Upload(Protocol):
-    """A file of a multipart request."""
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Return up to `size` bytes."""
 
 
 class Api:
     """The operations, over what they need."""
 
-    def __init__(self, models: ModelDirectory, experiments: Experiments, metrics: Metrics, max_image_bytes: int) -> None:
+    def __init__(self, models: ModelDirectory, experiments: Experiments, predictor: Predictor, metrics: Metrics) -> None:
         self._models = models
         self._experiments = experiments
+        self._predictor = predictor
         self._metrics = metrics
-        self._max_image_bytes = max_image_bytes
-        # More images at once than cores would not be read sooner, and a large one takes 100 MB while it is.
-        self._decoding = threading.BoundedSemaphore(os.cpu_count() or 1)
 
     def infer(self, experiment_name: str, image_blob: Upload | None = None) -> Document:
         """Read one image with one experiment. Raises the errors of 400 to 503 that openapi.yaml names."""
         started = time.perf_counter()
-        model, network = self._models.ready(_valid(experiment_name))
-        data = self._bytes(image_blob)
-        with self._decoding:
-            pixels = image.read_digit(data)
-        with self._metrics.inference_seconds.time():
-            probabilities = network.probabilities(pixels[np.newaxis])[0].tolist()
-        if not all(map(math.isfinite, probabilities)):
-            raise ModelFailed("The model's answer to this image is not finite; its training may have diverged.")
-        confidence = max(probabilities)
-        return {
-            "class": model.classes[probabilities.index(confidence)],
-            "confidence": confidence,
-            "probabilities": dict(zip(model.classes, probabilities, strict=True)),
-            "experiment_name": model.name,
-            "version": model.version,
-            "model_digest": model.digest,
-            "image_digest": image.digest(pixels),
-            "milliseconds": round((time.perf_counter() - started) * 1000, 3),
-        }
+        seat = self._predictor.seat(experiment_name)
+        if image_blob is None or not hasattr(image_blob, "read"):  # a text part of the file's name arrives as no file
+            raise MalformedRequest("The request needs one file in the multipart field image_blob.")
+        answer = self._predictor.submit(self._predictor.inference, seat, self._predictor.bytes_of(image_blob)).result()
+        return {**answer, "milliseconds": milliseconds_since(started)}
+
+    def predict(
+        self,
+        experiments: Sequence[str] = ("all",),
+        images: Sequence[Upload] | None = None,
+        body: Any = None,
+        *,
+        view: bool = False,
+        is_stream: bool = False,
+    ) -> bytes | Iterator[bytes]:
+        """Read many images with many experiments: a JSON document or, for a stream, its entries as lines.
+
+        Raises the errors of 400 to 503 that openapi.yaml names, all of them before the first line.
+        """
+        started = time.perf_counter()
+        panel = self._predictor.panel(experiments)
+        if images is not None:
+            uploads = [self._predictor.bytes_of(upload) for upload in images if hasattr(upload, "read")]
+            if not uploads:
+                raise MalformedRequest("The request needs at least one file in the multipart field images.")
+            entries = self._predictor.entries(panel, uploads, self._predictor.read, view=view)
+        else:
+            entries = self._predictor.entries(panel, read_arrays(body, MAX_IMAGES), image.frame, view=view)
+        return (entry + b"\n" for entry in entries) if is_stream else document(entries, started)
 
     def list_experiments(self) -> Document:
         """Return every experiment with its serving state. Raises DatabaseUnavailable."""
@@ -76,6 +74,10 @@ class Api:
     def get_model(self, experiment_name: str) -> Document:
         """Return one model. Raises UnknownExperiment."""
         return _described(self._models.find(_valid(experiment_name)))
+
+    def get_model_version(self, experiment_name: str, version: int) -> Document:
+        """Return one version of a model. Raises UnknownExperiment."""
+        return _described(self._models.find(_valid(experiment_name), version))
 
     def health(self) -> Document:
         """Say that the process lives."""
@@ -106,14 +108,6 @@ class Api:
     def metrics(self) -> str:
         """Return the metrics in Prometheus's text format."""
         return self._metrics.text()
-
-    def _bytes(self, upload: Upload | None) -> bytes:
-        if upload is None or not hasattr(upload, "read"):  # a text part of the file's name arrives as no file
-            raise MalformedRequest("The request needs one file in the multipart field image_blob.")
-        data: bytes = upload.read(self._max_image_bytes + 1)
-        if len(data) > self._max_image_bytes:
-            raise ImageTooLarge(f"The image is larger than {self._max_image_bytes} bytes.")
-        return data
 
     def _with_state(self, record: Record) -> Document:
         try:

@@ -1,17 +1,21 @@
 """Wiring: settings -> the ASGI application. Nothing is loaded before the application starts."""
 
 import functools
+import gc
 import json
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import connexion
+import flask
 from connexion.exceptions import ProblemException
 from connexion.jsonifier import Jsonifier
 from connexion.options import SwaggerUIOptions
 from connexion.resolver import Resolver
+from connexion.validators import AbstractRequestBodyValidator
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
@@ -21,10 +25,14 @@ from inference import problems
 from inference.api import Api
 from inference.errors import ServiceError
 from inference.experiments import Experiments
+from inference.lane import FastLane
 from inference.metrics import Metrics
 from inference.models import ModelDirectory
+from inference.predictions import Predictor
 from inference.requests import BASE_PATH, RequestLayer
 from inference.settings import Settings
+
+NDJSON = "application/x-ndjson"
 
 
 def create_app(settings: Settings) -> ASGIApp:
@@ -32,12 +40,17 @@ def create_app(settings: Settings) -> ASGIApp:
     models = ModelDirectory(settings.models_dir, settings.compiled_dir)
     experiments = Experiments()
     metrics = Metrics(models)
-    api = Api(models, experiments, metrics, settings.max_image_bytes)
+    predictor = Predictor(models, metrics, max_image_bytes=settings.max_image_bytes, cache_entries=settings.cache_entries)
+    api = Api(models, experiments, predictor, metrics)
 
     @asynccontextmanager
     async def lifespan(_app: Any) -> AsyncIterator[None]:
         await run_in_threadpool(models.load)
+        # What is there now stays: without this, each full collection looks through it all and halts every request for 50 ms.
+        gc.collect()
+        gc.freeze()
         yield
+        predictor.close()
         models.close()
         experiments.close()
 
@@ -48,15 +61,24 @@ def create_app(settings: Settings) -> ASGIApp:
         jsonifier=Jsonifier(json, separators=(",", ":")),
         swagger_ui_options=SwaggerUIOptions(swagger_ui_path="/ui"),
         strict_validation=True,
+        validator_map={"body": {"application/json": _UncheckedBody}},
     )
+    # It warns at every request of an operation that takes several types of content.
+    logging.getLogger("connexion.operations.openapi3").setLevel(logging.ERROR)
     app.add_api("openapi.yaml", base_path=BASE_PATH, resolver=Resolver(functools.partial(_operation, api)))
     app.add_error_handler(ServiceError, problems.of_service_error)
     app.add_error_handler(ProblemException, problems.of_refusal)
     app.add_error_handler(HTTPException, problems.of_status)
     app.add_error_handler(MultiPartException, problems.of_broken_body)
     app.add_error_handler(UnicodeError, problems.of_broken_body)  # of a charset in the Content-Type that is none
+    app.add_error_handler(RecursionError, problems.of_broken_body)  # of JSON that is nested without end
     app.add_error_handler(Exception, problems.of_failure)
-    return RequestLayer(app, metrics)
+    lane = FastLane(app, predictor, metrics) if settings.fast_lane else app
+    return RequestLayer(lane, metrics)
+
+
+class _UncheckedBody(AbstractRequestBodyValidator):  # type: ignore[misc]  # connexion is untyped
+    """Leaves a body of JSON to inference.arrays: a schema takes minutes for a thousand images, and says less of what is wrong."""
 
 
 def _operation(api: Api, operation_id: str) -> Callable[..., Any]:
@@ -64,10 +86,15 @@ def _operation(api: Api, operation_id: str) -> Callable[..., Any]:
     method = getattr(api, operation_id)
 
     @functools.wraps(method)
-    def typed(*arguments: Any, **named: Any) -> tuple[Any, int, dict[str, str]]:
+    def typed(*arguments: Any, **named: Any) -> Any:
         answer = method(*arguments, **named)
         body, status = answer if isinstance(answer, tuple) else (answer, 200)
         content_type = "text/plain" if isinstance(body, str) else "application/json"
         return body, status, {"Content-Type": content_type}
 
-    return typed
+    def predict(*arguments: Any, **named: Any) -> Any:
+        is_stream = flask.request.accept_mimetypes.best_match(["application/json", NDJSON]) == NDJSON
+        answer = api.predict(*arguments, **named, is_stream=is_stream)
+        return flask.Response(answer, content_type=NDJSON if is_stream else "application/json")
+
+    return functools.wraps(api.predict)(predict) if operation_id == "predict" else typed

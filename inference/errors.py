@@ -4,7 +4,7 @@ A detail never repeats what the caller sent: an answer to bad input stays small 
 application/problem+json (RFC 9457) stands in problems.py.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class ServiceError(Exception):
@@ -20,6 +20,10 @@ class ServiceError(Exception):
         super().__init__(detail or self.detail)
         if detail is not None:
             self.detail = detail
+
+    def document(self) -> dict[str, Any]:
+        """Return what a caller reads of it."""
+        return {"type": f"urn:mlops:problem:{self.kind}", "title": self.title, "status": self.status, "detail": self.detail}
 
 
 class MalformedRequest(ServiceError):
@@ -38,6 +42,14 @@ class UnknownExperiment(ServiceError):
     kind = "unknown-experiment"
     title = "Unknown experiment"
     detail = "No model of this name is served; GET /api/v1.0/models lists those that are."
+
+
+class RequestTooLarge(ServiceError):
+    """413: more than one request may hold."""
+
+    status = 413
+    kind = "request-too-large"
+    title = "Request too large"
 
 
 class ImageTooLarge(ServiceError):
@@ -63,6 +75,22 @@ class UnreadableImage(ServiceError):
     status = 422
     kind = "unreadable-image"
     title = "Unreadable image"
+
+
+class UnusableValue(ServiceError):
+    """422: a value of the right place that cannot be used; `path` says where it stands, with "/" between its steps."""
+
+    status = 422
+    kind = "unusable-value"
+    title = "Unusable value"
+
+    def __init__(self, detail: str, path: str) -> None:
+        super().__init__(detail)
+        self.path = path
+
+    def document(self) -> dict[str, Any]:
+        """Return what a caller reads of it."""
+        return {**super().document(), "errors": [{"path": self.path, "message": self.detail}]}
 
 
 class ModelNotReady(ServiceError):

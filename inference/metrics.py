@@ -1,32 +1,56 @@
-"""What the service counts and measures, in Prometheus's base units, with labels of few values only."""
+"""What the service counts and measures, in Prometheus's base units, with labels of few values only.
 
+Several worker processes count together when PROMETHEUS_MULTIPROC_DIR names a directory before prometheus_client is imported;
+then any worker's answer to GET /metrics speaks for all.
+"""
+
+import os
 from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from inference.models import ModelDirectory, State
 
+MULTIPROCESS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 # From a LeNet-5's 0.2 ms up to the longest that a caller waits.
 SECONDS_BUCKETS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5)
 
 
 class Metrics:
-    """The metrics of one process, in a registry of its own."""
+    """The metrics of one process, in a registry of its own, or its share of those that the workers have together."""
 
     def __init__(self, models: ModelDirectory) -> None:
         self._registry = CollectorRegistry()
+        own: CollectorRegistry | None = self._registry
+        if MULTIPROCESS_VARIABLE in os.environ:
+            MultiProcessCollector(self._registry)  # type: ignore[no-untyped-call]
+            own = None
         self._registry.register(_ModelStates(models))
-        self.requests = Counter("mlops_http_requests", "Answered HTTP requests.", ["operation", "status"], registry=self._registry)
-        self.request_seconds = Histogram(
+        self._requests = Counter("mlops_http_requests", "Answered HTTP requests.", ["operation", "status"], registry=own)
+        self._request_seconds = Histogram(
             "mlops_http_request_duration_seconds", "Time from a request's headers to its answer's end.",
-            ["operation"], buckets=SECONDS_BUCKETS, registry=self._registry,
+            ["operation"], buckets=SECONDS_BUCKETS, registry=own,
         )  # fmt: skip
+        self.fast_lane_requests = Counter("mlops_fast_lane_requests", "Requests that the fast lane answered.", registry=own)
         self.inference_seconds = Histogram(
-            "mlops_inference_duration_seconds", "Time of one image through one model.",
-            buckets=SECONDS_BUCKETS, registry=self._registry,
+            "mlops_inference_duration_seconds", "Time of one batch of images through one model.",
+            buckets=SECONDS_BUCKETS, registry=own,
         )  # fmt: skip
+        self.predictions = Counter("mlops_predictions", "Images that a model was run on.", registry=own)
+        self.cache_hits = Counter("mlops_cache_hits", "Answers that were given without running a model again.", registry=own)
+        self._children: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
+
+    def answered(self, operation: str, status: int, seconds: float) -> None:
+        """Count an answered request."""
+        children = self._children.get((operation, status))
+        if children is None:  # looking children up by their labels costs more than counting
+            children = self._requests.labels(operation, status), self._request_seconds.labels(operation)
+            self._children[operation, status] = children
+        children[0].inc()
+        children[1].observe(seconds)
 
     def text(self) -> str:
         """Return all metrics in Prometheus's text format."""

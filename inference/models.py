@@ -8,7 +8,7 @@ import logging
 import re
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -27,7 +27,7 @@ from inference.card import (
 )
 from inference.compile import CompilationFailed, Compiler
 from inference.engine import Network, UnservableModel
-from inference.errors import ModelFailed, ModelNotReady, UnknownExperiment
+from inference.errors import MalformedRequest, ModelFailed, ModelNotReady, ServiceError, UnknownExperiment
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 FIRST_VERSION = 1
@@ -57,7 +57,14 @@ class Model:
     input: InputContract = MNIST_INPUT
     bytes: int | None = None
     parity: Parity | None = None
-    network: Network | None = None
+    task: str = "mnist"
+    net: Network | None = None
+
+    def network(self) -> Network:
+        """Return what answers."""
+        if self.net is None:
+            raise ModelNotReady if self.state is State.LOADING else ModelFailed
+        return self.net
 
 
 class ModelDirectory:
@@ -97,19 +104,33 @@ class ModelDirectory:
         """Return every model, by name."""
         return [self._models[name] for name in sorted(self._models)]
 
-    def find(self, name: str) -> Model:
+    def find(self, name: str, version: int = 1) -> Model:
         """Return a model in whatever state. Raises UnknownExperiment."""
         try:
             return self._models[name]
         except KeyError:
             raise UnknownExperiment from None
 
+    def select(self, wanted: "Sequence[str]") -> "list[tuple[str, Model | ServiceError]]":
+        """Resolve names."""
+        if list(wanted) == ["all"]:
+            return [(m.name, m) for m in self.all() if m.state is State.READY]
+        out: list[tuple[str, Model | ServiceError]] = []
+        for name in wanted:
+            if not NAME_PATTERN.fullmatch(name):
+                raise MalformedRequest("experiment_name must be 1 to 128 of A-Z a-z 0-9 _ . - and begin with a letter or digit.")
+            try:
+                out.append((name, self.find(name)))
+            except UnknownExperiment as e:
+                out.append((name, e))
+        return out
+
     def ready(self, name: str) -> tuple[Model, Network]:
         """Return a model that answers, and its network. Raises UnknownExperiment, ModelNotReady or ModelFailed."""
         model = self.find(name)
-        if model.network is None:
+        if model.net is None:
             raise ModelNotReady if model.state is State.LOADING else ModelFailed
-        return model, model.network
+        return model, model.net
 
     def _candidates(self) -> Iterator[tuple[str, Path]]:
         """Yield the name of each model with its directory, or with its file when it is a loose one."""
@@ -175,7 +196,7 @@ class ModelDirectory:
             input=card.input,
             bytes=len(flatbuffer),
             parity=card.parity,
-            network=Network(flatbuffer, len(card.classes), card.input, card.output),
+            net=Network(flatbuffer, len(card.classes), card.input, card.output),
         )
 
     def _compile(self, uncompiled: list[tuple[str, Path]]) -> None:

@@ -1,9 +1,10 @@
 """Errors -> application/problem+json (RFC 9457): the one place that decides how an error looks."""
 
-import json
 import logging
 from http import HTTPStatus
+from typing import Any
 
+import orjson
 from connexion.exceptions import ExtraParameterProblem, ProblemException
 from connexion.lifecycle import ConnexionRequest, ConnexionResponse
 from jsonschema import ValidationError
@@ -18,7 +19,7 @@ logger = logging.getLogger(__name__)
 def of_service_error(_request: ConnexionRequest, error: ServiceError) -> ConnexionResponse:
     """Answer with what the error says of itself."""
     headers = {"Retry-After": str(error.retry_after_seconds)} if error.retry_after_seconds is not None else {}
-    return _problem(error.status, error.kind, error.title, error.detail, headers=headers)
+    return _response(error.document(), headers)
 
 
 def of_refusal(_request: ConnexionRequest, error: ProblemException) -> ConnexionResponse:
@@ -34,13 +35,7 @@ def of_refusal(_request: ConnexionRequest, error: ProblemException) -> Connexion
     if isinstance(fault, ValidationError):
         message = _schema_fault(fault)
         path = "/".join(map(str, fault.absolute_path))
-        return _problem(
-            error.status,
-            MalformedRequest.kind,
-            MalformedRequest.title,
-            message,
-            errors=[{"path": path, "message": message}],
-        )
+        return _response({**MalformedRequest(message).document(), "errors": [{"path": path, "message": message}]})
     if error.detail == "RequestBody is required":
         return of_service_error(
             _request, MalformedRequest("The request needs a body, and a Content-Length that says how long it is.")
@@ -60,10 +55,16 @@ def of_status(_request: ConnexionRequest, error: HTTPException) -> ConnexionResp
     details = {
         HTTPStatus.NOT_FOUND: "There is no such address; /api/v1.0/ui/ shows those that are.",
         HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take this method; see /api/v1.0/ui/.",
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body has more parts, or more bytes, than are read; see /api/v1.0/ui/.",
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "This operation does not take this Content-Type; see /api/v1.0/ui/.",
     }
-    detail = details.get(status, MalformedRequest.detail)
-    return _problem(status, status.phrase.lower().replace(" ", "-"), status.phrase, detail, headers=dict(error.headers or {}))
+    problem = {
+        "type": f"urn:mlops:problem:{status.phrase.lower().replace(' ', '-')}",
+        "title": status.phrase,
+        "status": int(status),
+        "detail": details.get(status, MalformedRequest.detail),
+    }
+    return _response(problem, dict(error.headers or {}))
 
 
 def of_failure(_request: ConnexionRequest, error: Exception) -> ConnexionResponse:
@@ -83,25 +84,7 @@ def _schema_fault(fault: ValidationError) -> str:
     return f"A value breaks the rule {fault.validator} of the API's document."
 
 
-def _problem(
-    status: int,
-    kind: str,
-    title: str,
-    detail: str,
-    *,
-    headers: dict[str, str] | None = None,
-    errors: list[dict[str, str]] | None = None,
-) -> ConnexionResponse:
-    document = {
-        "type": f"urn:mlops:problem:{kind}",
-        "title": title,
-        "status": int(status),
-        "detail": detail,
-        "instance": f"urn:mlops:request:{current_request_id()}",
-    }
-    if errors:
-        document["errors"] = errors
+def _response(problem: dict[str, Any], headers: dict[str, str] | None = None) -> ConnexionResponse:
+    document = {**problem, "instance": f"urn:mlops:request:{current_request_id()}"}
     mimetype = "application/problem+json"
-    return ConnexionResponse(
-        int(status), mimetype, mimetype, body=json.dumps(document, separators=(",", ":")), headers=headers or {}
-    )
+    return ConnexionResponse(problem["status"], mimetype, mimetype, body=orjson.dumps(document), headers=headers or {})

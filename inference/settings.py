@@ -15,14 +15,24 @@ class Settings:
     models_dir: Path
     compiled_dir: Path
     max_image_bytes: int
+    max_request_bytes: int
+    models_memory_bytes: int
+    cache_entries: int
+    fast_lane: bool
+    workers: int
 
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
-    """Read API_HOST, API_PORT, MODELS_DIR, COMPILED_DIR and MAX_IMAGE_BYTES; doc/api.md describes each."""
+    """Read the environment; doc/api.md describes each variable. Raises ValueError for a number that is none."""
     return Settings(
         host=environ.get("API_HOST", "127.0.0.1"),
         port=int(environ.get("API_PORT", "9090")),
         models_dir=Path(environ.get("MODELS_DIR", "models")),
         compiled_dir=Path(environ.get("COMPILED_DIR", ".local/compiled")),
         max_image_bytes=int(environ.get("MAX_IMAGE_BYTES", str(2 * 2**20))),
+        max_request_bytes=int(environ.get("MAX_REQUEST_BYTES", str(32 * 2**20))),
+        models_memory_bytes=int(environ.get("MODELS_MEMORY_BYTES", str(256 * 2**20))),
+        cache_entries=int(environ.get("CACHE_ENTRIES", "10000")),
+        fast_lane=environ.get("FAST_LANE", "1") != "0",
+        workers=int(environ.get("API_WORKERS") or os.cpu_count() or 1),
     )
