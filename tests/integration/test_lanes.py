@@ -1,0 +1,221 @@
+"""The two lanes, driven as an ASGI server drives them: whatever is asked, the fast one answers as Connexion does."""
+
+import asyncio
+import json
+import re
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from starlette.types import ASGIApp, Message
+
+from inference.app import create_app
+from inference.settings import from_environment
+from tests.conftest import SHIPPED
+from tests.corpus import BASE, FAILING, FIRST, SECOND, Request, requests
+from tests.odd_images import odd_images
+
+REQUESTS = requests()
+CORPUS = {request.name: request for request in REQUESTS}
+PLAIN = [request for request in CORPUS.values() if request.is_plain]
+# What differs between two answers to the same request, whoever gives them.
+VOLATILE = {"milliseconds", "instance"}
+MOST_ERROR_BYTES = 1024
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back. `documents` are the JSON of the body or of each of its lines, without what is volatile."""
+
+    status: int
+    content_type: str
+    retry_after: str | None
+    documents: tuple[Any, ...]
+    body: bytes
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.content_type} {self.body[:500]!r}"
+
+
+Ask = Callable[[Request], Awaitable[Answer]]
+
+
+@asynccontextmanager
+async def running(app: ASGIApp) -> AsyncIterator[Ask]:
+    """Run an application's lifespan and yield what asks it."""
+    inbox: asyncio.Queue[Message] = asyncio.Queue()
+    outbox: asyncio.Queue[Message] = asyncio.Queue()
+    state: dict[str, Any] = {}
+    scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": state}
+    task = asyncio.ensure_future(app(scope, inbox.get, outbox.put))
+    await inbox.put({"type": "lifespan.startup"})
+    assert (await outbox.get())["type"] == "lifespan.startup.complete"
+
+    async def ask(request: Request) -> Answer:
+        return await _ask(app, request, state)
+
+    yield ask
+    await inbox.put({"type": "lifespan.shutdown"})
+    assert (await outbox.get())["type"] == "lifespan.shutdown.complete"
+    await task
+
+
+async def _ask(app: ASGIApp, request: Request, state: dict[str, Any]) -> Answer:
+    raw_path, _, query = request.target.partition(b"?")
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "server": ("127.0.0.1", 9090),
+        "client": ("127.0.0.1", 50000),
+        "scheme": "http",
+        "method": request.method,
+        "root_path": "",
+        "path": unquote(raw_path.decode("ascii")),
+        "raw_path": raw_path,
+        "query_string": query,
+        "headers": list(request.headers),
+        "state": dict(state),
+    }
+    size = request.chunk_bytes or max(1, len(request.body))
+    pieces = [request.body[start : start + size] for start in range(0, len(request.body), size)] or [b""]
+    incoming = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
+    incoming[-1]["more_body"] = False
+    answered = asyncio.Event()
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        if incoming:
+            return incoming.pop(0)
+        await answered.wait()  # a caller waits for its answer before it goes
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            answered.set()
+
+    await app(scope, receive, send)
+    return _read(sent)
+
+
+def _read(sent: list[Message]) -> Answer:
+    start, *rest = sent
+    headers = {name.lower().decode(): value.decode() for name, value in start["headers"]}
+    body = b"".join(message.get("body", b"") for message in rest)
+    content_type = headers.get("content-type", "")
+    lines = body.splitlines() if "json" in content_type else []  # JSON is one line, NDJSON many
+    documents = tuple(_lasting(json.loads(line)) for line in lines)
+    return Answer(start["status"], content_type, headers.get("retry-after"), documents, body)
+
+
+def _lasting(value: Any) -> Any:
+    """Return a JSON value without its volatile parts."""
+    if isinstance(value, dict):
+        return {key: _lasting(inner) for key, inner in value.items() if key not in VOLATILE}
+    return [_lasting(inner) for inner in value] if isinstance(value, list) else value
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """What both applications answered to each request, and how many requests the fast lane of each took."""
+
+    connexion: dict[str, Answer]
+    fast: dict[str, Answer]
+    together: dict[str, Answer]  # the plain requests once more, all at the same time
+    after_a_broken_call: Answer
+    taken_by_connexion: float
+    taken_by_fast: float
+
+
+@pytest.fixture(scope="module")
+def lanes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lanes]:
+    folder = tmp_path_factory.mktemp("lanes")
+    for name in (FIRST, SECOND):
+        shutil.copytree(SHIPPED / name, folder / "models" / name)
+    (folder / "models" / FAILING).mkdir()
+    (folder / "models" / FAILING / "card.json").write_text("{")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PGHOST", "127.0.0.1")
+        patch.setenv("PGPORT", "9")  # no database: predictions go on without it
+        yield asyncio.run(_compare(folder))
+
+
+async def _compare(folder: Path) -> Lanes:
+    def app(fast_lane: str) -> ASGIApp:
+        own = {"MODELS_DIR": str(folder / "models"), "COMPILED_DIR": str(folder / "compiled")}
+        return create_app(from_environment({**own, "FAST_LANE": fast_lane}))
+
+    async with running(app("0")) as ask_connexion, running(app("1")) as ask_fast:
+        connexion = {name: await ask_connexion(request) for name, request in CORPUS.items()}
+        fast = {name: await ask_fast(request) for name, request in CORPUS.items()}
+        taken = [await _taken(ask) for ask in (ask_connexion, ask_fast)]
+        together = await asyncio.gather(*map(ask_fast, PLAIN))
+        names = [request.name for request in PLAIN]
+        broken = await _break_off(ask_fast)
+        return Lanes(connexion, fast, dict(zip(names, together, strict=True)), broken, *taken)
+
+
+async def _taken(ask: Ask) -> float:
+    """Return how many requests the fast lane took, as the metrics say."""
+    text = (await ask(Request("metrics", "GET", f"{BASE}/metrics".encode(), (), b""))).body.decode()
+    return sum(float(value) for value in re.findall(r"^mlops_fast_lane_requests_total(?:\{.*\})? (\S+)$", text, re.MULTILINE))
+
+
+async def _break_off(ask: Ask) -> Answer:
+    """Begin the plain requests, leave before they are answered, and ask another."""
+    calls = [asyncio.ensure_future(ask(request)) for request in PLAIN]
+    await asyncio.sleep(0)
+    for call in calls:
+        call.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)
+    return await ask(replace(PLAIN[0], name="after"))
+
+
+@pytest.mark.parametrize("name", CORPUS)
+def test_both_lanes_give_the_same_answer(lanes: Lanes, name: str) -> None:
+    connexion, fast = lanes.connexion[name], lanes.fast[name]
+    assert replace(fast, body=b"") == replace(connexion, body=b""), f"{fast}\n{connexion}"
+
+
+@pytest.mark.parametrize("name", CORPUS)
+def test_a_request_gets_its_right_status_never_500_and_an_error_is_a_small_problem(lanes: Lanes, name: str) -> None:
+    answer, right = lanes.connexion[name], CORPUS[name].statuses
+    assert answer.status in right if right else answer.status != 500, str(answer)
+    if answer.status >= 400:
+        assert (answer.content_type, len(answer.documents)) == ("application/problem+json", 1), str(answer)
+        assert len(answer.body) <= MOST_ERROR_BYTES
+
+
+def test_the_fast_lane_takes_what_ordinary_clients_send(lanes: Lanes) -> None:
+    assert lanes.taken_by_fast >= 0.8 * len(PLAIN)
+    assert lanes.taken_by_connexion == 0
+
+
+def test_many_requests_at_once_get_the_answers_that_they_get_alone(lanes: Lanes) -> None:
+    assert {name: answer.documents for name, answer in lanes.together.items()} == {
+        request.name: lanes.fast[request.name].documents for request in PLAIN
+    }
+
+
+def test_callers_that_leave_do_no_harm_to_the_next(lanes: Lanes) -> None:
+    assert lanes.after_a_broken_call.documents == lanes.fast[PLAIN[0].name].documents
+
+
+def test_an_image_in_a_call_of_many_gets_the_answer_that_it_gets_alone(lanes: Lanes) -> None:
+    [document] = lanes.fast["predictions: every odd image in one call"].documents
+    alone = [lanes.fast[f"predictions: {image.name}"].documents[0]["predictions"][0] for image in odd_images()]
+    together = document["predictions"]
+    assert [{**entry, "index": 0} for entry in together] == alone
+    assert [entry["index"] for entry in together] == list(range(len(together)))
+
+
+def test_the_corpus_is_large_at_least_half_of_it_odd_and_no_name_is_given_twice() -> None:
+    assert len(CORPUS) >= 320
+    assert len(PLAIN) <= len(CORPUS) / 2
+    assert len(CORPUS) == len(REQUESTS)
