@@ -39,24 +39,25 @@ class Api:
         self,
         experiments: Sequence[str] = ("all",),
         images: Sequence[Upload] | None = None,
-        body: Any = None,
         *,
         view: bool = False,
+        arrays: Any = None,
         is_stream: bool = False,
     ) -> bytes | Iterator[bytes]:
-        """Read many images with many experiments: a JSON document or, for a stream, its entries as lines.
+        """Read many images, as files or as the JSON document `arrays`, with many experiments.
 
-        Raises the errors of 400 to 503 that openapi.yaml names, all of them before the first line.
+        Returns a JSON document or, for a stream, its entries as lines. Raises the errors of 400 to 503 that openapi.yaml names, all of
+        them before the first line.
         """
         started = time.perf_counter()
         panel = self._predictor.panel(experiments)
-        if images is not None:
-            uploads = [self._predictor.bytes_of(upload) for upload in images if hasattr(upload, "read")]
+        if arrays is not None:
+            entries = self._predictor.entries(panel, read_arrays(arrays, MAX_IMAGES), image.frame, view=view)
+        else:
+            uploads = [self._predictor.bytes_of(upload) for upload in images or [] if hasattr(upload, "read")]
             if not uploads:
                 raise MalformedRequest("The request needs at least one file in the multipart field images.")
             entries = self._predictor.entries(panel, uploads, self._predictor.read, view=view)
-        else:
-            entries = self._predictor.entries(panel, read_arrays(body, MAX_IMAGES), image.frame, view=view)
         return (entry + b"\n" for entry in entries) if is_stream else document(entries, started)
 
     def list_experiments(self) -> Document:

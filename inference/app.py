@@ -11,11 +11,12 @@ from typing import Any
 
 import connexion
 import flask
+from connexion.datastructures import MediaTypeDict
 from connexion.exceptions import ProblemException
 from connexion.jsonifier import Jsonifier
 from connexion.options import SwaggerUIOptions
 from connexion.resolver import Resolver
-from connexion.validators import AbstractRequestBodyValidator
+from connexion.validators import VALIDATOR_MAP, AbstractRequestBodyValidator
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
@@ -61,7 +62,7 @@ def create_app(settings: Settings) -> ASGIApp:
         jsonifier=Jsonifier(json, separators=(",", ":")),
         swagger_ui_options=SwaggerUIOptions(swagger_ui_path="/ui"),
         strict_validation=True,
-        validator_map={"body": {"application/json": _UncheckedBody}},
+        validator_map={"body": MediaTypeDict({**VALIDATOR_MAP["body"], "application/json": _UncheckedBody})},
     )
     # It warns at every request of an operation that takes several types of content.
     logging.getLogger("connexion.operations.openapi3").setLevel(logging.ERROR)
@@ -74,7 +75,7 @@ def create_app(settings: Settings) -> ASGIApp:
     app.add_error_handler(RecursionError, problems.of_broken_body)  # of JSON that is nested without end
     app.add_error_handler(Exception, problems.of_failure)
     lane = FastLane(app, predictor, metrics) if settings.fast_lane else app
-    return RequestLayer(lane, metrics)
+    return RequestLayer(lane, metrics, settings.max_request_bytes)
 
 
 class _UncheckedBody(AbstractRequestBodyValidator):  # type: ignore[misc]  # connexion is untyped
@@ -93,8 +94,17 @@ def _operation(api: Api, operation_id: str) -> Callable[..., Any]:
         return body, status, {"Content-Type": content_type}
 
     def predict(*arguments: Any, **named: Any) -> Any:
+        arrays = _json() if flask.request.is_json else None
         is_stream = flask.request.accept_mimetypes.best_match(["application/json", NDJSON]) == NDJSON
-        answer = api.predict(*arguments, **named, is_stream=is_stream)
+        answer = api.predict(*arguments, **named, arrays=arrays, is_stream=is_stream)
         return flask.Response(answer, content_type=NDJSON if is_stream else "application/json")
 
     return functools.wraps(api.predict)(predict) if operation_id == "predict" else typed
+
+
+def _json() -> Any:
+    """Return the document of the body, an empty one where it is no JSON. Not by Connexion's own way, which fails on a Content-Type with two slashes."""
+    try:
+        return json.loads(flask.request.get_data().decode())
+    except ValueError:
+        return {}

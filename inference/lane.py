@@ -32,7 +32,7 @@ HARMLESS_HEADERS = frozenset(
 )
 CONTENT_TYPE = re.compile(rb"multipart/form-data; ?boundary=([0-9A-Za-z_-]{1,70})")
 PART_HEAD = re.compile(
-    rb'\r\nContent-Disposition: form-data; name="([a-z_]+)"; filename="[0-9A-Za-z_. ()-]+"'
+    rb'\r\nContent-Disposition: form-data; name="([a-z_]+)"; filename="[0-9A-Za-z_. ()-]{1,255}"'
     rb"(?:\r\nContent-Type: [a-z]+/[0-9a-z.+-]+)?"
 )
 # Names and values that need no decoding.
@@ -53,6 +53,7 @@ class _Call:
     query: dict[str, list[str]]
     accept: bytes
     boundary: bytes
+    length: bytes
     receive: Receive
     send: Send
     started: float
@@ -70,7 +71,9 @@ class _Call:
                 break
         body = b"".join([message.get("body", b"") for message in self.messages])
         pieces = (b"\r\n" + body).split(b"\r\n--" + self.boundary)
-        if pieces[0] or pieces[-1] != b"--\r\n":
+        if pieces[0] or pieces[-1] != b"--\r\n" or body.count(b"--" + self.boundary) != len(pieces) - 1:
+            return None
+        if self.length != b"%d" % len(body):
             return None
         files = []
         for piece in pieces[1:-1]:
@@ -238,7 +241,7 @@ def _recognised(scope: Scope, receive: Receive, send: Send) -> _Call | None:
     query = _parsed(scope["query_string"])
     if boundary is None or length is None or query is None:
         return None
-    return _Call(query, accept or JSON, boundary, receive, send, time.perf_counter(), [])
+    return _Call(query, accept or JSON, boundary, length, receive, send, time.perf_counter(), [])
 
 
 @functools.lru_cache(maxsize=1024)

@@ -9,9 +9,13 @@ from connexion.exceptions import ExtraParameterProblem, ProblemException
 from connexion.lifecycle import ConnexionRequest, ConnexionResponse
 from jsonschema import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
+from starlette.types import Send
 
-from inference.errors import MalformedRequest, ServiceError
-from inference.requests import current_request_id
+from inference.errors import MalformedRequest, RequestTooLarge, ServiceError
+from inference.request_id import current_request_id
+
+MEDIA_TYPE = "application/problem+json"
 
 logger = logging.getLogger(__name__)
 
@@ -20,6 +24,13 @@ def of_service_error(_request: ConnexionRequest, error: ServiceError) -> Connexi
     """Answer with what the error says of itself."""
     headers = {"Retry-After": str(error.retry_after_seconds)} if error.retry_after_seconds is not None else {}
     return _response(error.document(), headers)
+
+
+async def send_problem(send: Send, error: ServiceError) -> None:
+    """Answer an ASGI request that no operation sees."""
+    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": _body(error.document())})
 
 
 def of_refusal(_request: ConnexionRequest, error: ProblemException) -> ConnexionResponse:
@@ -44,8 +55,10 @@ def of_refusal(_request: ConnexionRequest, error: ProblemException) -> Connexion
     return of_service_error(_request, MalformedRequest(f"{error.detail}." if is_own_words else None))
 
 
-def of_broken_body(_request: ConnexionRequest, _error: Exception) -> ConnexionResponse:
-    """Answer a body that is no multipart, whatever its Content-Type says."""
+def of_broken_body(_request: ConnexionRequest, error: Exception) -> ConnexionResponse:
+    """Answer a body that is no multipart, whatever its Content-Type says, or one of too many parts."""
+    if isinstance(error, MultiPartException) and error.message.startswith("Too many"):
+        return of_service_error(_request, RequestTooLarge("The body has more parts than are read; see /api/v1.0/ui/."))
     return of_service_error(_request, MalformedRequest("The body is no valid multipart/form-data with the boundary of its header."))
 
 
@@ -85,6 +98,8 @@ def _schema_fault(fault: ValidationError) -> str:
 
 
 def _response(problem: dict[str, Any], headers: dict[str, str] | None = None) -> ConnexionResponse:
-    document = {**problem, "instance": f"urn:mlops:request:{current_request_id()}"}
-    mimetype = "application/problem+json"
-    return ConnexionResponse(problem["status"], mimetype, mimetype, body=orjson.dumps(document), headers=headers or {})
+    return ConnexionResponse(problem["status"], MEDIA_TYPE, MEDIA_TYPE, body=_body(problem), headers=headers or {})
+
+
+def _body(problem: dict[str, Any]) -> bytes:
+    return orjson.dumps({**problem, "instance": f"urn:mlops:request:{current_request_id()}"})

@@ -428,7 +428,7 @@ def _names(path: str) -> Iterator[Request]:
         "two versions": (first + b"@1@1", (400, 404)),
         "an alias": (first + b"@champion", (200, 404)),
         "champion": (b"champion", (200, 404)),
-        "all": (b"all", (200,) if path == PREDICTIONS else (404,)),
+        "all": (b"all", (200,) if path == PREDICTIONS else (400,)),
         "ALL": (b"ALL", (404,)),
         "all and a version": (b"all@1", (400, 404)),
         "name in capitals": (first.upper(), (404,)),
