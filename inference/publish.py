@@ -130,8 +130,8 @@ def main() -> None:
     except CannotPublish as error:
         sys.exit(f"Not published: {error}")
     takes = " ".join(f"{key}={value}" for key, value in asdict(card.input).items())
-    print(f"Published {arguments.name}, version {directory.name}: {directory}")  # noqa: T201  # it is a command
-    print(  # noqa: T201
+    print(f"Published {arguments.name}, version {directory.name}: {directory}")
+    print(
         f"  task {card.task}, {len(card.classes)} classes, input {takes}, output {card.output};"
         f" differs from Keras by {card.parity.max_abs_difference:.1e} at most over {card.parity.images} images"
     )
