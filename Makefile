@@ -5,7 +5,7 @@ RUN = .venv/bin/python
 COMPILE = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-compose lint train lock
+.PHONY: help up down test test-compose lint train publish lock
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target what; do printf '  make %-13s %s\n' "$$target" "$$what"; done
@@ -27,6 +27,9 @@ lint:  ## ruff and mypy --strict
 
 train:  ## train the shipped experiments again: models/ and data.csv
 	@$(PYTHON) local/bootstrap.py dev && exec $(RUN) -m training.train
+
+publish:  ## FILE=model.keras NAME=experiment [CARD=card.json]: the model's next version, into MODELS_DIR (models)
+	@$(PYTHON) local/bootstrap.py up && exec $(RUN) -m inference.publish "$(FILE)" "$(NAME)" $(if $(CARD),--card "$(CARD)")
 
 lock:  ## write requirements/*.txt anew from pyproject.toml: newest versions, the same in every lock
 	@$(PYTHON) local/bootstrap.py dev

@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import math
 import os
+import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,10 @@ LITERT_FILE = "model.tflite"
 CARD_FILE = "card.json"
 DIGITS = tuple("0123456789")
 PROBABILITIES, LOGITS = "probabilities", "logits"
+CONTRACT_KEYS = ("task", "classes", "input", "output")
 MAX_CARD_BYTES = 2**20
+MAX_SIDE = 1024  # pixels; what an image is resized to takes 4 MB then
+TASK_PATTERN = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 # LiteRT computes what Keras computes, in float32 and in another order: the shipped models agree to 7e-6.
 MAX_ABS_DIFFERENCE = 1e-5
 
@@ -86,27 +91,32 @@ class Card:
     @classmethod
     def read(cls, path: Path) -> "Card":
         """Read a card.json. Raises UnusableCard with the reason, FileNotFoundError when there is none."""
+        return cls.of(read_document(path))
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> "Card":
+        """Return the card that a JSON object is. Raises UnusableCard with the reason."""
         try:
-            if path.stat().st_size > MAX_CARD_BYTES:
-                raise UnusableCard(f"{path.name} is larger than {MAX_CARD_BYTES} bytes.")
-            document = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
+            if unknown := set(document) - {each.name for each in fields(cls)}:
+                raise UnusableCard(f"{CARD_FILE} has the unknown key {min(unknown)!r}; doc/api.md lists the keys of a card.")
+            if not isinstance(document.get("classes", []), list):
+                raise UnusableCard(f'{CARD_FILE} must give its classes as a list, such as ["even", "odd"].')
             card = cls(
                 **{
                     **document,
                     "files": {name: FileRecord(**record) for name, record in document["files"].items()},
                     "parity": Parity(**document["parity"]),
-                    "classes": tuple(map(str, document["classes"])),
-                    "input": InputContract(**document["input"]),
+                    "classes": tuple(map(str, document.get("classes", DIGITS))),
+                    "input": InputContract(**document.get("input", {})),
                 }
             )
             card._check()
-            return card
-        except FileNotFoundError:
-            raise
         except KeyError as error:
-            raise UnusableCard(f"{path.name} lacks {error}.") from error
-        except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
-            raise UnusableCard(f"{path.name} is no model card: {error}.") from error
+            raise UnusableCard(f"{CARD_FILE} lacks {error}.") from error
+        except (ValueError, TypeError, AttributeError) as error:
+            raise UnusableCard(f"{CARD_FILE} is no model card: {error}.") from error
+        else:
+            return card
 
     def _check(self) -> None:
         """Raise ValueError where a value is not of its type, for JSON has none of its own."""
@@ -114,15 +124,55 @@ class Card:
             raise ValueError("output must be probabilities or logits")
         if not self.classes or len(set(self.classes)) != len(self.classes):
             raise ValueError("classes must be distinct, and at least one")
-        numbers = (self.input.height, self.input.width, self.input.scale, self.parity.images, self.parity.max_abs_difference)
-        if not all(isinstance(number, int | float) for number in numbers):
+        if not isinstance(self.task, str) or not TASK_PATTERN.fullmatch(self.task):
+            raise ValueError("task must be a word of a-z 0-9 _ -, such as mnist")
+        sides = (self.input.height, self.input.width)
+        if not all(type(side) is int and 1 <= side <= MAX_SIDE for side in sides):
+            raise ValueError(f"input height and width must be whole numbers of 1 to {MAX_SIDE}")
+        numbers = (self.input.scale, self.parity.images, self.parity.max_abs_difference)
+        if not all(isinstance(number, int | float) and math.isfinite(number) for number in numbers):
             raise ValueError("input and parity must hold numbers")
+        if self.input.scale == 0:
+            raise ValueError("input scale must not be 0, which makes all images the same")
         if not isinstance(self.parity.equal_argmax, bool) or not isinstance(self.input.invert, bool):
             raise ValueError("equal_argmax and invert must be true or false")
+        if not all(isinstance(part, Mapping) for part in (self.config, self.metrics, self.data, self.code)):
+            raise ValueError("config, metrics, data and code must be objects")
 
     def write(self, path: Path) -> None:
         """Write the card so that a reader finds the old one or the new one, never a part."""
         write_atomically(path, (json.dumps(asdict(self), indent=1) + "\n").encode())
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """Return a card.json as it stands. Raises UnusableCard with the reason, FileNotFoundError when there is none."""
+    try:
+        if path.stat().st_size > MAX_CARD_BYTES:
+            raise UnusableCard(f"{CARD_FILE} is larger than {MAX_CARD_BYTES} bytes.")
+        document = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, RecursionError) as error:
+        raise UnusableCard(f"{CARD_FILE} is no model card: {error}.") from error
+    if not isinstance(document, dict):
+        raise UnusableCard(f"{CARD_FILE} is no model card: it must be a JSON object.")
+    return document
+
+
+def stated(document: Mapping[str, Any], keras: FileRecord) -> dict[str, Any]:
+    """Return what a card says of a Keras file that is still to be compiled: all but `files` and `parity`, which that gives.
+
+    A card of another Keras file, which it names in `files`, is believed in its contract alone: how that one was trained and
+    what it reached say nothing of this one. Raises UnusableCard.
+    """
+    files = document.get("files", {})
+    is_of_this = isinstance(files, dict) and files.get(KERAS_FILE, asdict(keras)) == asdict(keras)
+    kept = {
+        key: value for key, value in document.items() if key not in ("files", "parity") and (is_of_this or key in CONTRACT_KEYS)
+    }
+    with_the_rest = {"experiment": "", **kept, "files": {}, "parity": asdict(Parity(0, 0.0, equal_argmax=True))}
+    Card.of(with_the_rest)  # checks it
+    return kept
 
 
 def _refuse_constant(name: str) -> object:

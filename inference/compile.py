@@ -1,97 +1,43 @@
 """Keras -> LiteRT, in a process of its own: a Keras file is code, and TensorFlow is 500 MB that serving does not need.
 
-`python -m inference.compile` is the child: it reads a line of JSON per model from its standard input and answers each with one.
-`Compiler` is its owner in the serving process. What the child makes of a Keras file lies in the directory of compiled models
-under the file's digest, laid out as in the model directory: model.tflite, and card.json, written last, that confirms it.
+`python -m inference.compile` is the child of compiler.py: it reads a line of JSON per model from its standard input and answers
+each with one. What it makes of a Keras file is laid out as in the model directory: model.tflite, and card.json, written last,
+that confirms it.
 """
 
 import contextlib
 import io
 import json
 import os
-import select
-import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any, cast
+from typing import Any
 
 import numpy as np
 
-from inference.card import CARD_FILE, DIGITS, KERAS_FILE, LITERT_FILE, MNIST_INPUT, Card, Parity, file_record, write_atomically
-from inference.engine import Network, UnservableModel, input_shapes
+from inference.card import (
+    CARD_FILE,
+    KERAS_FILE,
+    LITERT_FILE,
+    MNIST_INPUT,
+    PROBABILITIES,
+    Card,
+    InputContract,
+    Parity,
+    UnusableCard,
+    file_record,
+    write_atomically,
+)
+from inference.compiler import CompilationFailed
+from inference.engine import Network, UnservableModel, as_input, softmax
+from inference.image import SIDE
 
-TIMEOUT_SECONDS = 180  # some 8 s with TensorFlow's import; a machine that trains at the same time needs ten times that
 PARITY_IMAGES = 64
-
-
-class CompilationFailed(Exception):
-    """A Keras file could not be made into a LiteRT model; the message says why."""
-
-
-class Compiler:
-    """The owner of the child, for one thread. The child starts with the first model and ends with `close`."""
-
-    def __init__(self) -> None:
-        self._child: subprocess.Popen[bytes] | None = None
-        self._stopped = False
-
-    def __enter__(self) -> "Compiler":
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
-
-    def compile(self, keras_file: Path, directory: Path) -> None:
-        """Make model.tflite and card.json of a Keras file in `directory`. Raises CompilationFailed."""
-        if self._child is None:
-            self._child = subprocess.Popen(
-                [sys.executable, "-m", "inference.compile"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,  # TensorFlow is talkative, and what went wrong is in the answer
-            )
-        if self._stopped:
-            self.close()
-            raise CompilationFailed("The service stopped before it was compiled.")
-        answer = self._ask(self._child, {"keras_file": str(keras_file), "directory": str(directory)})
-        if answer["error"] is not None:
-            raise CompilationFailed(answer["error"])
-
-    def stop(self) -> None:
-        """End the child, whatever it does, and start none any more. Any thread may call this; what is being compiled fails."""
-        self._stopped = True
-        if self._child is not None:
-            self._child.kill()
-
-    def close(self) -> None:
-        """End the child and forget it."""
-        if self._child is not None:
-            self._child.kill()
-            self._child.communicate()
-            self._child = None
-
-    def _ask(self, child: subprocess.Popen[bytes], job: dict[str, str]) -> dict[str, Any]:
-        stdin, stdout = cast("IO[bytes]", child.stdin), cast("IO[bytes]", child.stdout)  # both are pipes, see Popen above
-        line = b""
-        with contextlib.suppress(BrokenPipeError):
-            stdin.write(json.dumps(job).encode() + b"\n")
-            stdin.flush()
-            poller = select.poll()  # select.select cannot take descriptors above 1023, and a busy server has them
-            poller.register(stdout, select.POLLIN)
-            if poller.poll(TIMEOUT_SECONDS * 1000):
-                line = stdout.readline()
-            else:
-                self.close()
-                raise CompilationFailed(f"Compiling it took longer than {TIMEOUT_SECONDS} s.")
-        if not line.endswith(b"\n"):
-            exit_code = child.wait()
-            self.close()
-            raise CompilationFailed(f"The compiler died on it (exit code {exit_code}).")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+OUTPUT_DIMENSIONS = 2
 
 
 def to_litert(model: Any) -> bytes:
@@ -127,11 +73,22 @@ def _with_static_shape(layer: Any) -> Any:
     return layer.__class__.from_config(layer.get_config())
 
 
-def measure_parity(model: Any, flatbuffer: bytes, images: np.ndarray[Any, np.dtype[np.uint8]]) -> Parity:
-    """Compare a LiteRT model with its Keras model on `images`, uint8 of shape (n, 28, 28)."""
-    expected = np.asarray(model(images.reshape(-1, *model.input_shape[1:]).astype(np.float32), training=False))
-    network = Network(flatbuffer, classes=expected.shape[1])
+def measure_parity(
+    model: Any,
+    flatbuffer: bytes,
+    images: np.ndarray[Any, np.dtype[np.uint8]],
+    contract: InputContract = MNIST_INPUT,
+    output: str = PROBABILITIES,
+) -> Parity:
+    """Compare the probabilities that a LiteRT model is served with to Keras's, on canonical images, uint8 of shape (n, 28, 28).
+
+    Raises UnservableModel when the LiteRT model cannot be served at all.
+    """
+    network = Network(flatbuffer, model.output_shape[-1], contract, output)
     actual = network.probabilities(images)
+    expected = np.asarray(model(as_input(images, contract).reshape(-1, *model.input_shape[1:]), training=False))
+    if output != PROBABILITIES:
+        expected = softmax(expected)
     return Parity(
         images=len(images),
         max_abs_difference=float(np.abs(expected - actual).max()),
@@ -139,8 +96,63 @@ def measure_parity(model: Any, flatbuffer: bytes, images: np.ndarray[Any, np.dty
     )
 
 
-def _compile(keras_file: Path, directory: Path) -> None:
-    """Do one job of the child. Raises whatever Keras raises, and CompilationFailed."""
+def _card_of(model: Any, stated: Mapping[str, Any]) -> Card:
+    """Return the card of a Keras model, without files: what is stated, and for the rest what the model's shapes say.
+
+    Raises CompilationFailed where they contradict each other, and UnusableCard.
+    """
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise CompilationFailed("It must take one image and give one vector of probabilities.")
+    outputs = tuple(model.output_shape[1:])
+    if len(model.output_shape) != OUTPUT_DIMENSIONS or outputs[0] is None:
+        raise CompilationFailed(f"It gives an output of shape {outputs}; it must give one number for each class.")
+    classes = stated.get("classes", [str(number) for number in range(outputs[0])])
+    if len(classes) != outputs[0]:
+        raise CompilationFailed(
+            f"It has {outputs[0]} outputs, and {CARD_FILE} names {len(classes)} classes; name one for each output, in their order."
+        )
+    stated_input = stated.get("input", {})
+    height, width = _input_size(tuple(model.input_shape[1:]), stated_input)
+    return Card.of(
+        {
+            "experiment": "",
+            "parameters": model.count_params(),
+            **stated,
+            "files": {},
+            "parity": asdict(Parity(0, 0.0, equal_argmax=True)),
+            "classes": classes,
+            "input": {**stated_input, "height": height, "width": width},
+        }
+    )
+
+
+def _input_size(shape: tuple[int | None, ...], stated_input: Mapping[str, Any]) -> tuple[int, int]:
+    """Return the height and width of the images that a model takes. Raises CompilationFailed."""
+    match shape:
+        case (int(height), int(width)) | (int(height), int(width), 1):
+            pass
+        case (int(pixels),):
+            # A vector does not say its sides; MNIST's are known.
+            sides = (SIDE, SIDE) if pixels == SIDE * SIDE else (0, 0)
+            height, width = stated_input.get("height", sides[0]), stated_input.get("width", sides[1])
+            if height * width != pixels:
+                raise CompilationFailed(
+                    f"It takes a vector of {pixels} pixels; say in {CARD_FILE} which height and width that is, under input."
+                )
+        case _:
+            raise CompilationFailed(
+                f"It takes an image of shape {shape}; (height, width), (height, width, 1) and (height * width,) are served."
+            )
+    told = (stated_input.get("height", height), stated_input.get("width", width))
+    if told != (height, width):
+        raise CompilationFailed(
+            f"It takes images of {height}x{width}, and {CARD_FILE} says {told[0]}x{told[1]}; correct or remove input there."
+        )
+    return height, width
+
+
+def _compile(keras_file: Path, directory: Path, stated: Mapping[str, Any]) -> None:
+    """Do one job of the child. Raises whatever Keras raises, and CompilationFailed, UnservableModel and UnusableCard."""
     import keras  # noqa: PLC0415  # pulls TensorFlow in
 
     content = keras_file.read_bytes()
@@ -150,26 +162,21 @@ def _compile(keras_file: Path, directory: Path) -> None:
         copy.write(content)
         copy.flush()
         model = keras.saving.load_model(copy.name, compile=False, safe_mode=True)
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise CompilationFailed("It must take one image and give one vector of probabilities.")
-    if tuple(model.input_shape[1:]) not in input_shapes(MNIST_INPUT):
-        raise CompilationFailed(
-            f"It takes an image of shape {tuple(model.input_shape[1:])}; {input_shapes(MNIST_INPUT)} are served."
-        )
-    classes = model.output_shape[-1]
+    card = _card_of(model, stated)
     flatbuffer = to_litert(model)
-    images = np.random.default_rng(0).integers(0, 256, (PARITY_IMAGES, 28, 28), np.uint8)
-    parity = measure_parity(model, flatbuffer, images)
+    images = np.random.default_rng(0).integers(0, 256, (PARITY_IMAGES, SIDE, SIDE), np.uint8)
+    parity = measure_parity(model, flatbuffer, images, card.input, card.output)
     if not parity.holds:
-        raise CompilationFailed(f"LiteRT and Keras differ by {parity.max_abs_difference:.1e}.")
+        raise CompilationFailed(
+            f"LiteRT and Keras differ by {parity.max_abs_difference:.1e}; a model whose answers hang on so little cannot be served."
+        )
     directory.mkdir(parents=True, exist_ok=True)
     write_atomically(directory / LITERT_FILE, flatbuffer)
-    Card(
-        experiment=keras_file.parent.name,
+    replace(
+        card,
+        experiment=card.experiment or (keras_file.parent.name if keras_file.name == KERAS_FILE else keras_file.stem),
         files={KERAS_FILE: file_record(content), LITERT_FILE: file_record(flatbuffer)},
         parity=parity,
-        classes=DIGITS if classes == len(DIGITS) else tuple(map(str, range(classes))),
-        parameters=model.count_params(),
     ).write(directory / CARD_FILE)
 
 
@@ -181,10 +188,10 @@ def main() -> None:
         job = json.loads(line)
         error = None
         try:
-            _compile(Path(job["keras_file"]), Path(job["directory"]))
+            _compile(Path(job["keras_file"]), Path(job["directory"]), job["stated"])
         except ImportError:
             error = "TensorFlow is not installed here, so a .keras file cannot be compiled; ship its model.tflite and card.json."
-        except (CompilationFailed, UnservableModel) as failure:
+        except (CompilationFailed, UnservableModel, UnusableCard) as failure:
             error = str(failure)
         except Exception as failure:  # noqa: BLE001  # whatever it is, it is this model's and the next one must have its turn
             error = f"Keras cannot load or convert it: {str(failure).splitlines()[0] if str(failure) else type(failure).__name__}"

@@ -35,6 +35,18 @@ def input_shapes(contract: InputContract) -> tuple[tuple[int, ...], ...]:
     return (height, width), (height, width, 1), (height * width,)
 
 
+def as_input(pixels: NDArray[np.uint8], contract: InputContract) -> NDArray[np.float32]:
+    """Return what a model takes, float32 of shape (n, height, width), for canonical pixels, uint8 of shape (n, 28, 28)."""
+    if (contract.height, contract.width) != (SIDE, SIDE):
+        pixels = _resized(pixels, contract.height, contract.width)
+    if contract.invert:
+        pixels = 255 - pixels
+    values = pixels.astype(np.float32)
+    if contract.scale != 1:
+        values *= np.float32(contract.scale)
+    return values
+
+
 class Network:
     """A LiteRT flatbuffer, ready to be called by any thread.
 
@@ -68,7 +80,7 @@ class Network:
 
         An image's probabilities do not depend on what else is in the batch.
         """
-        values = self._as_input(pixels)
+        values = as_input(pixels, self._contract)
         try:
             caller = self._idle.pop()
         except IndexError:
@@ -80,18 +92,7 @@ class Network:
                 outputs = np.concatenate([caller(values[start : start + CHUNK]) for start in range(0, len(values), CHUNK)])
         finally:
             self._idle.append(caller)
-        return _softmax(outputs) if self._is_logits else outputs
-
-    def _as_input(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        contract = self._contract
-        if (contract.height, contract.width) != (SIDE, SIDE):
-            pixels = _resized(pixels, contract.height, contract.width)
-        if contract.invert:
-            pixels = 255 - pixels
-        values = pixels.astype(np.float32)
-        if contract.scale != 1:
-            values *= np.float32(contract.scale)
-        return values
+        return softmax(outputs) if self._is_logits else outputs
 
     def _check_signature(self, interpreter: Interpreter, classes: int) -> None:
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
@@ -161,7 +162,8 @@ def _resized(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.u
     return np.stack([np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)) for image in pixels])
 
 
-def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the probabilities of logits, both float32 of shape (n, classes)."""
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     probabilities: NDArray[np.float32] = powers / powers.sum(axis=1, keepdims=True)
     return probabilities

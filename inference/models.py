@@ -1,242 +1,270 @@
-"""The model directory -> models that answer. Owns their states; knows nothing of HTTP.
+"""The model directory -> models that answer, kept up with what changes in it. Knows nothing of HTTP.
 
-A model is served from its model.tflite when its card.json confirms the digests of that file and of model.keras; otherwise
-from what the compiler makes of model.keras. A model that cannot be served is FAILED with its reason, and the others serve on.
+A content is taken over when its card confirms it, or when it stays the same for two looks: what is half copied is neither. It is
+loaded and probed before it takes the place of the one before it, which goes on for the calls that have it. A content that
+cannot be served changes nothing where there was one before; otherwise the version is FAILED with its reason.
 """
 
+import contextlib
+import functools
 import logging
-import re
-import stat
 import threading
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from inference.card import (
-    CARD_FILE,
-    DIGITS,
-    KERAS_FILE,
-    LITERT_FILE,
-    MNIST_INPUT,
-    Card,
-    InputContract,
-    Parity,
-    UnusableCard,
-    file_record,
-)
-from inference.compile import CompilationFailed, Compiler
+from inference import artefact, layout
+from inference.artefact import Artefact, Uncompiled
+from inference.backlog import Backlog, Job
+from inference.card import UnusableCard
+from inference.catalogue import Catalogue, Unresolved
 from inference.engine import Network, UnservableModel
-from inference.errors import MalformedRequest, ModelFailed, ModelNotReady, ServiceError, UnknownExperiment
+from inference.errors import ModelNotReady, UnknownExperiment
+from inference.layout import NAME_PATTERN, Place, Signature
+from inference.memory import Gone, Memory, Resident
+from inference.model import Model, State, Update
+from inference.watch import SETTLE_SECONDS, Watch
 
-NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
-FIRST_VERSION = 1
-MAX_MODEL_BYTES = 256 * 2**20
+__all__ = ["NAME_PATTERN", "Model", "ModelDirectory", "State", "Unresolved", "Update"]
+
+MEMORY_BYTES = 256 * 2**20
+OLD_SECONDS = 2.0  # a file that nothing touched for so long is complete
+SHOW_SECONDS = 0.25  # among many changes, what is done is shown this often
+RENEWALS, RENEWAL_SECONDS = 10, 0.1
+
+Key = tuple[str, int]
 
 logger = logging.getLogger(__name__)
 
 
-class State(StrEnum):
-    """What a model can do now."""
-
-    READY = "READY"
-    LOADING = "LOADING"
-    FAILED = "FAILED"
-
-
-@dataclass(frozen=True)
-class Model:
-    """A model and its state. `network` is set exactly when it is READY, `reason` exactly when it is FAILED."""
-
-    name: str
-    state: State
-    version: int = FIRST_VERSION
-    reason: str | None = None
-    digest: str | None = None
-    classes: tuple[str, ...] = DIGITS
-    input: InputContract = MNIST_INPUT
-    bytes: int | None = None
-    parity: Parity | None = None
-    task: str = "mnist"
-    net: Network | None = None
-
-    def network(self) -> Network:
-        """Return what answers."""
-        if self.net is None:
-            raise ModelNotReady if self.state is State.LOADING else ModelFailed
-        return self.net
-
-
 class ModelDirectory:
-    """The models below a directory, by name: `NAME/model.keras` with its artefacts, or a loose `NAME.keras`."""
+    """The models below a directory (layout.py), by name and version. Any thread may call any method."""
 
-    def __init__(self, directory: Path, compiled_dir: Path) -> None:
+    def __init__(self, directory: Path, compiled_dir: Path, memory_bytes: int = MEMORY_BYTES) -> None:
         self._directory = directory
         self._compiled_dir = compiled_dir
-        self._models: dict[str, Model] = {}
-        self._closing = threading.Event()
-        self._compiler = Compiler()
-        self._compiling: threading.Thread | None = None
+        self._memory = Memory(memory_bytes)
+        self._catalogue = Catalogue(())
+        self._looking = threading.RLock()  # guards all below
+        self._models: dict[Key, Model] = {}
+        self._taken: dict[Key, Signature] = {}
+        self._unsettled: dict[Key, tuple[Signature | None, float]] = {}
+        self._said: set[str] = set()
+        self._is_changed = False  # since the catalogue was made
+        self._shown_at = time.monotonic()
+        self._backlog = Backlog(compiled_dir, self._is_wanted, self._compiled)
+        self._watch = Watch(directory, self._look)
 
     def load(self) -> None:
-        """Load what can be served as it is, and compile the rest in a thread of its own: those are LOADING meanwhile."""
-        uncompiled = []
-        for name, path in self._candidates():
-            if name in self._models:
-                logger.error("Ignored %s: the directory of the same name is served.", path)
-                continue
-            model = self._load(name, path)
-            self._models[name] = model
-            if model.state is State.LOADING:
-                uncompiled.append((name, path))
-        if uncompiled:
-            self._compiling = threading.Thread(target=self._compile, args=[uncompiled], name="compile", daemon=True)
-            self._compiling.start()
+        """Load what can be served as it is; compile the rest and follow the directory in threads, until `close`."""
+        self._look(None)
+        self._backlog.start()
+        self._watch.start()
 
     def close(self) -> None:
-        """Stop compiling."""
-        self._closing.set()
-        self._compiler.stop()
-        if self._compiling is not None:
-            self._compiling.join()
+        """Stop to follow the directory and to compile."""
+        self._watch.close()
+        self._backlog.close()
 
     def all(self) -> list[Model]:
-        """Return every model, by name."""
-        return [self._models[name] for name in sorted(self._models)]
+        """Return every version of every model, by name, then version."""
+        return list(self._catalogue.all())
 
-    def find(self, name: str, version: int = 1) -> Model:
-        """Return a model in whatever state. Raises UnknownExperiment."""
+    def find(self, name: str, version: int | None = None) -> Model:
+        """Return a version in whatever state; without a version the newest that is READY, or else the newest.
+
+        Raises UnknownExperiment.
+        """
+        return self._catalogue.find(name, version)
+
+    def versions(self, name: str) -> list[Model]:
+        """Return every version of a model, oldest first. Raises UnknownExperiment."""
+        return list(self._catalogue.versions(name))
+
+    def ready(self, name: str, version: int | None = None) -> tuple[Model, Network]:
+        """Return a model that answers and its network, whatever happens to its files meanwhile.
+
+        Raises UnknownExperiment, ModelNotReady and ModelFailed.
+        """
         try:
-            return self._models[name]
-        except KeyError:
-            raise UnknownExperiment from None
+            return self.find(name, version).serving()
+        except UnknownExperiment:  # perhaps the newest version of several went in this moment
+            return self.find(name, version).serving()
 
-    def select(self, wanted: "Sequence[str]") -> "list[tuple[str, Model | ServiceError]]":
-        """Resolve names."""
-        if list(wanted) == ["all"]:
-            return [(m.name, m) for m in self.all() if m.state is State.READY]
-        out: list[tuple[str, Model | ServiceError]] = []
-        for name in wanted:
-            if not NAME_PATTERN.fullmatch(name):
-                raise MalformedRequest("experiment_name must be 1 to 128 of A-Z a-z 0-9 _ . - and begin with a letter or digit.")
-            try:
-                out.append((name, self.find(name)))
-            except UnknownExperiment as e:
-                out.append((name, e))
-        return out
+    def select(self, wanted: Sequence[str]) -> list[Model | Unresolved]:
+        """Return what a request names, all of one moment; see Catalogue.select. Raises MalformedRequest."""
+        return self._catalogue.select(wanted)
 
-    def ready(self, name: str) -> tuple[Model, Network]:
-        """Return a model that answers, and its network. Raises UnknownExperiment, ModelNotReady or ModelFailed."""
-        model = self.find(name)
-        if model.net is None:
-            raise ModelNotReady if model.state is State.LOADING else ModelFailed
-        return model, model.net
+    def _look(self, names: Collection[str] | None) -> set[str]:
+        """Take over what changed of these names, or of all. Return those that are to be looked at again after SETTLE_SECONDS."""
+        with self._looking:
+            places = self._places(names)
+            if places is None:
+                return set()
+            for key in [key for key in self._models if key not in places and (names is None or key[0] in names)]:
+                places[key] = None
+            for key, place in sorted(places.items()):
+                self._follow(key, place)
+                if time.monotonic() - self._shown_at > SHOW_SECONDS:
+                    self._show()
+            self._show()
+            self._memory.trim()
+            return {name for name, _ in self._unsettled}
 
-    def _candidates(self) -> Iterator[tuple[str, Path]]:
-        """Yield the name of each model with its directory, or with its file when it is a loose one."""
+    def _places(self, names: Collection[str] | None) -> dict[Key, Place | None] | None:
+        """Return where each version lies, or None when the directory cannot be read: what is loaded goes on then."""
         try:
-            paths = list(self._directory.iterdir())
+            present = layout.names(self._directory) if names is None else names
         except OSError as error:
-            logger.error("The model directory %s cannot be read, so no model is served: %s", self._directory, error.strerror)
-            return
-        for path in sorted(paths, key=lambda path: (path.suffix == ".keras", path.name)):
-            if path.name.startswith("."):
+            self._say(f"The model directory {self._directory} cannot be read, so it is not followed: {error.strerror}")
+            return None
+        places: dict[Key, Place | None] = {}
+        for name in present:
+            versions, ignored = layout.versions(self._directory, name)
+            for path in ignored:
+                self._say(f"Ignored {path}: another place of the same name and version is served.")
+            if versions and not NAME_PATTERN.fullmatch(name):
+                self._say(f"Ignored {name!r} in the model directory: a name is 1 to 128 of A-Z a-z 0-9 _ . -")
                 continue
-            is_loose = path.suffix == ".keras"
-            name = path.stem if is_loose else path.name
-            if not is_loose and not _may_hold_a_model(path):
-                continue
-            if NAME_PATTERN.fullmatch(name):
-                yield name, path
+            places |= {(name, version): place for version, place in versions.items()}
+        return places
+
+    def _follow(self, key: Key, place: Place | None) -> None:
+        """Take one version over if it changed and is complete."""
+        signature = place.signature if place is not None else None
+        is_known = signature == self._taken.get(key) and (signature is not None or key not in self._models)
+        if is_known or (place is not None and artefact.seems_complete(place) and self._take(key, place, only_confirmed=True)):
+            self._unsettled.pop(key, None)
+        elif self._is_settled(key, place):
+            del self._unsettled[key]
+            if place is not None:
+                self._take(key, place)
             else:
-                logger.error("Ignored %r in the model directory: a name is 1 to 128 of A-Z a-z 0-9 _ . -", path.name)
+                self._taken.pop(key, None)
+                self._put(key, None)
+        elif key not in self._models:
+            self._put(key, Model(key[0], State.LOADING, key[1]))
 
-    def _load(self, name: str, path: Path) -> Model:
-        try:
-            keras = _read(_keras_file(path))
-            digest = file_record(keras).sha256 if keras is not None else None
-            model = self._from_card(name, path, digest) if path.is_dir() else None
-            if model is None and digest is not None:
-                model = self._compiled_before(name, digest) or Model(name, State.LOADING, digest=digest)
-            if model is None:
-                raise UnservableModel(f"There is no {KERAS_FILE}, and no {CARD_FILE} confirms {LITERT_FILE}.")
-            return model
-        except OSError as error:
-            logger.error("Model %s failed: %s", name, error)
-            return Model(name, State.FAILED, reason=f"Its files cannot be read: {error.strerror}.")
-        except (UnusableCard, UnservableModel) as error:
-            logger.error("Model %s failed: %s", name, error)
-            return Model(name, State.FAILED, reason=str(error))
+    def _is_settled(self, key: Key, place: Place | None) -> bool:
+        """Tell whether a version is as it was at the look before, or has been for long."""
+        signature = place.signature if place is not None else None
+        before, since = self._unsettled.get(key, ((), 0.0))
+        if before != signature:
+            self._unsettled[key] = (signature, time.monotonic())
+            return place is not None and time.time() - place.changed_at >= OLD_SECONDS
+        return time.monotonic() - since >= SETTLE_SECONDS
 
-    def _compiled_before(self, name: str, digest: str) -> Model | None:
-        """Return what the compiler made of a Keras file earlier; what is damaged there is made anew."""
+    def _take(self, key: Key, place: Place, *, only_confirmed: bool = False) -> bool:
+        """Serve the content of a place, or have it compiled, or say why not; return whether any was done.
+
+        With `only_confirmed` nothing is done unless the place's own card confirms it.
+        """
         try:
-            return self._from_card(name, self._compiled_dir / digest, digest)
+            content = artefact.read(place, self._compiled_dir)
+            if only_confirmed and not (isinstance(content, Artefact) and content.path.parent == place.path):
+                return False
+            only_confirmed = False  # it is complete: what is wrong from here on stays so
+            self._taken[key] = place.signature
+            if isinstance(content, Artefact):
+                self._serve(key, content)
+            else:
+                self._wait_for(key, content)
+                self._backlog.put(Job(*key, place, content))
         except (OSError, UnusableCard, UnservableModel) as error:
-            logger.warning("Model %s is compiled anew: %s", name, error)
-            return None
-
-    def _from_card(self, name: str, directory: Path, keras_digest: str | None) -> Model | None:
-        """Return the model that a directory's card confirms, or None when it confirms none."""
-        flatbuffer = _read(directory / LITERT_FILE)
-        if flatbuffer is None or not (directory / CARD_FILE).exists():
-            return None
-        card = Card.read(directory / CARD_FILE)
-        keras_record = card.files.get(KERAS_FILE)
-        is_of_this_keras = keras_digest is None or (keras_record is not None and keras_record.sha256 == keras_digest)
-        if not is_of_this_keras or card.files.get(LITERT_FILE) != file_record(flatbuffer):
-            return None
-        if not card.parity.holds:
-            raise UnservableModel("Its card says that LiteRT and Keras disagree; make its artefact again.")
-        return Model(
-            name,
-            State.READY,
-            digest=(keras_record or file_record(flatbuffer)).sha256,
-            classes=card.classes,
-            input=card.input,
-            bytes=len(flatbuffer),
-            parity=card.parity,
-            net=Network(flatbuffer, len(card.classes), card.input, card.output),
-        )
-
-    def _compile(self, uncompiled: list[tuple[str, Path]]) -> None:
-        with self._compiler as compiler:
-            for name, path in uncompiled:
-                if self._closing.is_set():
-                    return
-                waiting = self._models[name]
-                try:
-                    compiler.compile(_keras_file(path), self._compiled_dir / str(waiting.digest))
-                    model = self._load(name, path)
-                    if model.state is State.LOADING:
-                        model = replace(model, state=State.FAILED, reason=f"{KERAS_FILE} changed while it was compiled.")
-                    self._models[name] = model
-                except (CompilationFailed, OSError) as error:
-                    logger.error("Model %s failed: %s", name, error)
-                    reason = str(error) if isinstance(error, CompilationFailed) else f"It could not be compiled: {error.strerror}."
-                    self._models[name] = replace(waiting, state=State.FAILED, reason=reason)
-
-
-def _keras_file(path: Path) -> Path:
-    return path if path.suffix == ".keras" else path / KERAS_FILE
-
-
-def _may_hold_a_model(directory: Path) -> bool:
-    """Tell whether a directory holds one of a model's files, or cannot be looked into: that is for a person to see."""
-    try:
-        return any((directory / file).exists() for file in (KERAS_FILE, LITERT_FILE, CARD_FILE))
-    except OSError:
+            if only_confirmed:
+                return False
+            self._taken[key] = place.signature
+            self._fail(key, f"Its files cannot be read: {error.strerror}." if isinstance(error, OSError) else str(error))
         return True
 
+    def _serve(self, key: Key, content: Artefact) -> None:
+        """Load and probe a content and let it take the version's place. Raises UnservableModel."""
+        model = Model.of_card(*key, content.digest, content.record.bytes, content.card)
+        before = self._models.get(key)
+        # A content that was written again as it was needs no other network.
+        if before is not None and before.resident is not None and before.resident.serves(content.path, content.record):
+            described = replace(before, state=State.LOADING, update=None)
+            if described == model:
+                before.resident.is_pinned = False
+                self._put(key, replace(before, update=None))
+                return
+        # Bound to the card alone: the artefact holds the flatbuffer, which is to go when the network is dropped.
+        build = functools.partial(artefact.network, content.card)
+        resident = Resident(self._memory, content.path, content.record, build, build(content.flatbuffer))
+        self._put(key, replace(model, state=State.READY, resident=resident, renewed=self._renewed))
+        self._memory.admit(resident)
 
-def _read(path: Path) -> bytes | None:
-    """Return a file's content, or None when there is none. Raises OSError and UnservableModel; never waits, as on a pipe."""
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
-    if not stat.S_ISREG(status.st_mode):
-        raise UnservableModel(f"{path.name} is no regular file.")
-    if status.st_size > MAX_MODEL_BYTES:
-        raise UnservableModel(f"{path.name} has {status.st_size} bytes; {MAX_MODEL_BYTES} are the most that is served.")
-    return path.read_bytes()
+    def _wait_for(self, key: Key, content: Uncompiled) -> None:
+        """Say that a content is being compiled, of a version that may go on serving what it had."""
+        before = self._models.get(key)
+        if before is not None and before.resident is not None and before.resident.pin():
+            self._put(key, replace(before, update=Update(State.LOADING, content.digest)))
+        else:
+            self._put(key, Model(key[0], State.LOADING, key[1], digest=content.digest))
+
+    def _fail(self, key: Key, reason: str, digest: str | None = None) -> None:
+        """Say why a content is not served, of a version that may go on serving what it had."""
+        logger.error("Model %s, version %d failed: %s", *key, reason)
+        before = self._models.get(key)
+        if before is not None and before.resident is not None and before.resident.pin():
+            self._put(key, replace(before, update=Update(State.FAILED, digest, reason)))
+        else:
+            self._put(key, Model(key[0], State.FAILED, key[1], reason=reason, digest=digest))
+
+    def _put(self, key: Key, model: Model | None) -> None:
+        if model is None:
+            del self._models[key]
+        else:
+            self._models[key] = model
+        self._is_changed = True
+
+    def _show(self) -> None:
+        """Let requests see the models as they are now."""
+        if self._is_changed:
+            self._catalogue = Catalogue(self._models.values())
+            self._is_changed = False
+        self._shown_at = time.monotonic()
+
+    def _say(self, message: str) -> None:
+        """Put a message into the log once."""
+        if message not in self._said:
+            self._said.add(message)
+            logger.error(message)
+
+    def _renewed(self, model: Model) -> Model:
+        """Return what a version is whose file is no more what its record says: look at it at once, and wait for a moment.
+
+        Raises ModelNotReady and UnknownExperiment.
+        """
+        key = (model.name, model.version)
+        for _ in range(RENEWALS):
+            with self._looking:
+                if self._models.get(key) is model:
+                    self._taken.pop(key, None)
+                    self._look([model.name])
+            current = self.find(*key)
+            if current is not model:
+                if current.resident is None:
+                    return current
+                with contextlib.suppress(Gone):
+                    current.resident.network()
+                    return current
+            time.sleep(RENEWAL_SECONDS)
+        raise ModelNotReady
+
+    def _is_wanted(self, job: Job) -> bool:
+        with self._looking:
+            return self._taken.get((job.name, job.version)) == job.place.signature
+
+    def _compiled(self, job: Job, reason: str | None) -> None:
+        """Serve what was compiled, or say why it was not, unless the files changed meanwhile: that is another job."""
+        key = (job.name, job.version)
+        with self._looking:
+            if not self._is_wanted(job):
+                return
+            if reason is None:
+                self._take(key, job.place)
+            else:
+                self._fail(key, reason, job.uncompiled.digest)
+            self._show()

@@ -8,7 +8,6 @@ into place and then replaces data.csv.
 import csv
 import io
 import json
-import os
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,8 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from inference.card import CARD_FILE, KERAS_FILE, LITERT_FILE, Card, Parity, file_record
+from inference.card import CARD_FILE, KERAS_FILE, LITERT_FILE, Card, Parity, file_record, write_atomically
 from inference.compile import measure_parity, to_litert
+from inference.layout import VERSION_PATTERN
 from training.dataset import Digits
 from training.experiment import Experiment
 from training.provenance import Provenance
@@ -63,7 +63,7 @@ def stage(experiment: Experiment, run: Run, test: Digits, provenance: Provenance
     if experiment.keep_model and run.outcome == "finished":
         _write_model(experiment, run, test, provenance, model)
     row = {"fingerprint": provenance.fingerprint(experiment), "row": row_of(experiment, run, datetime.now(UTC))}
-    _write_atomically(folder / "row.json", json.dumps(row, allow_nan=False))
+    write_atomically(folder / "row.json", json.dumps(row, allow_nan=False).encode())
 
 
 def staged_row(folder: Path, fingerprint: str) -> dict[str, str] | None:
@@ -91,12 +91,17 @@ def publish(rows: list[dict[str, str]], work: Path, models: Path, data_csv: Path
             shutil.rmtree(leftover, ignore_errors=True)
         if staged.exists():
             shutil.copytree(staged, incoming)
+        # Further versions are no training's: `make publish` put them there.
+        for path in target.iterdir() if target.exists() else ():
+            if VERSION_PATTERN.fullmatch(path.name):
+                shutil.copytree(path, incoming / path.name)
         if target.exists():
             target.rename(outgoing)
         if incoming.exists():
             incoming.rename(target)
         shutil.rmtree(outgoing, ignore_errors=True)
-    _write_atomically(data_csv, merged(data_csv, rows))
+    data_csv.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(data_csv, merged(data_csv, rows).encode())
 
 
 def merged(data_csv: Path, rows: list[dict[str, str]]) -> str:
@@ -182,13 +187,3 @@ def _curve(curve: Curve) -> str:
 
 def _rounded(value: float) -> float:
     return float(f"{value:.{DIGITS_KEPT}g}")
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.new")
-    with temporary.open("w", encoding="utf-8", newline="") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

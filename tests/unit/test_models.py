@@ -1,10 +1,8 @@
-"""What the service makes of a model directory: the shipped models, and what can be wrong with one."""
+"""What the service makes of a model directory when it starts: the shipped models, and what can be wrong with one."""
 
 import json
 import os
 import shutil
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,85 +13,65 @@ from inference.compile import to_litert
 from inference.engine import Network, UnservableModel
 from inference.errors import ModelFailed, ModelNotReady, UnknownExperiment
 from inference.image import read_digit
-from inference.models import Model, ModelDirectory, State
+from inference.models import ModelDirectory, State
+from tests.unit.conftest import Serve, change_card, eventually
 
 COMPILE_SECONDS = 400
 
 
-_open: list[ModelDirectory] = []
-
-
-@pytest.fixture(autouse=True)
-def _close_directories() -> Iterator[None]:
-    """End the compilers that a test started."""
-    yield
-    while _open:
-        _open.pop().close()
-
-
-def loaded(models_dir: Path) -> ModelDirectory:
-    directory = ModelDirectory(models_dir, models_dir.parent / "compiled")
-    _open.append(directory)
-    directory.load()
+def settled(directory: ModelDirectory) -> ModelDirectory:
+    """Wait until no model is LOADING."""
+    eventually(lambda: all(model.state is not State.LOADING for model in directory.all()), COMPILE_SECONDS)
     return directory
 
 
-def compiled(directory: ModelDirectory) -> list[Model]:
-    """Wait for the compiler and return the models."""
-    deadline = time.monotonic() + COMPILE_SECONDS
-    while any(model.state is State.LOADING for model in directory.all()):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    return directory.all()
-
-
-def only_failure(models_dir: Path, name: str) -> str:
+def only_failure(directory: ModelDirectory, name: str) -> str:
     """Return the reason of the one model that failed while all others are ready."""
-    failed = {model.name: model.reason for model in compiled(loaded(models_dir)) if model.state is State.FAILED}
+    failed = {model.name: model.reason for model in settled(directory).all() if model.state is State.FAILED}
     assert list(failed) == [name]
-    assert len(loaded(models_dir).all()) > 1
+    assert len(directory.all()) > 1
     return str(failed[name])
 
 
-def test_shipped_models_are_ready_at_once_and_say_what_they_are(models_dir: Path) -> None:
-    models = loaded(models_dir).all()
+def test_shipped_models_are_ready_at_once_and_say_what_they_are(serve: Serve, models_dir: Path) -> None:
+    models = serve(models_dir).all()
     assert [model.name for model in models] == sorted(path.name for path in models_dir.iterdir())
     for model in models:
         card = json.loads((models_dir / model.name / CARD_FILE).read_text())
-        assert (model.state, model.digest, list(model.classes)) == (
+        assert (model.state, model.digest, list(model.classes), model.test_accuracy, model.loaded) == (
             State.READY,
             card["files"][KERAS_FILE]["sha256"],
             card["classes"],
+            card["metrics"]["test_accuracy"],
+            True,
         )
 
 
-def test_a_network_gives_one_probability_per_class(models_dir: Path, digits: dict[str, bytes]) -> None:
-    directory = loaded(models_dir)
-    _, network = directory.ready(directory.all()[0].name)
-    probabilities = network.probabilities(read_digit(digits["3"]))
-    assert (probabilities.shape, probabilities.dtype) == ((10,), np.dtype(np.float32))
+def test_a_network_gives_one_probability_per_class(serve: Serve, models_dir: Path, digits: dict[str, bytes]) -> None:
+    network = serve(models_dir).all()[0].network()
+    probabilities = network.probabilities(read_digit(digits["3"])[np.newaxis])
+    assert (probabilities.shape, probabilities.dtype) == ((1, 10), np.dtype(np.float32))
     assert float(probabilities.sum()) == pytest.approx(1)
 
 
-def test_an_unknown_name_is_unknown(models_dir: Path) -> None:
+def test_an_unknown_name_is_unknown(serve: Serve, models_dir: Path) -> None:
     with pytest.raises(UnknownExperiment):
-        loaded(models_dir).ready("nobody")
+        serve(models_dir).find("nobody")
 
 
-def test_a_directory_that_does_not_exist_serves_nothing(tmp_path: Path) -> None:
-    assert loaded(tmp_path / "nowhere").all() == []
-
-
-def test_what_is_no_model_is_left_alone(models_dir: Path) -> None:
+def test_what_is_no_model_is_left_alone(serve: Serve, models_dir: Path) -> None:
     (models_dir / ".hidden").mkdir()
+    shutil.copy(next(models_dir.glob(f"*/{KERAS_FILE}")), models_dir / ".hidden" / KERAS_FILE)
     (models_dir / "empty").mkdir()
     (models_dir / "README.md").write_text("hello")
     (models_dir / "bad name.keras").write_bytes(b"")
-    assert len(loaded(models_dir).all()) == 3
+    assert len(serve(models_dir).all()) == 3
 
 
 @pytest.mark.timeout(COMPILE_SECONDS)
-def test_keras_files_without_an_artefact_are_compiled_in_the_background(models_dir: Path, shipped_names: list[str]) -> None:
+def test_keras_files_without_an_artefact_are_compiled_in_the_background(
+    serve: Serve, models_dir: Path, shipped_names: list[str]
+) -> None:
     name, other, third = shipped_names[:3]
     (models_dir / name / LITERT_FILE).unlink()
     shutil.copy(models_dir / other / KERAS_FILE, models_dir / "loose.keras")
@@ -101,101 +79,109 @@ def test_keras_files_without_an_artefact_are_compiled_in_the_background(models_d
     broken = models_dir / "broken"
     broken.mkdir()
     (broken / KERAS_FILE).write_bytes(b"nonsense")
-    directory = loaded(models_dir)
+    directory = serve(models_dir)
     assert {model.name: model.state for model in directory.all()} == {
         name: State.LOADING, other: State.READY, third: State.LOADING, "loose": State.LOADING, "broken": State.LOADING,
     }  # fmt: skip
     with pytest.raises(ModelNotReady):
-        directory.ready("loose")
+        directory.find("loose").network()
 
-    models = {model.name: model for model in compiled(directory)}
+    models = {model.name: model for model in settled(directory).all()}
 
     assert {name: model.state for name, model in models.items() if model.state is not State.READY} == {"broken": State.FAILED}
     assert "It is no Keras file" in str(models["broken"].reason)
     with pytest.raises(ModelFailed):
-        directory.ready("broken")
-    image = np.random.default_rng(0).integers(0, 256, (28, 28), np.uint8)
-    answers = [directory.ready(each)[1].probabilities(image) for each in (other, "loose", third)]
+        models["broken"].network()
+    assert models[name].test_accuracy is not None, "its card tells of this very Keras file"
+    assert models[third].test_accuracy is None, "its card tells of another Keras file"
+    image = np.random.default_rng(0).integers(0, 256, (1, 28, 28), np.uint8)
+    answers = [models[each].network().probabilities(image) for each in (other, "loose", third)]
     assert np.abs(answers[0] - answers[1]).max() < 1e-6
     assert np.abs(answers[0] - answers[2]).max() < 1e-6, "a Keras file that its card does not know is compiled anew"
-    again = loaded(models_dir)
-    assert again.find("loose").state is State.READY, "what was compiled once is kept"
+    assert settled(serve(models_dir)).find("loose").state is State.READY, "what was compiled once is kept"
     for card in (models_dir.parent / "compiled").glob(f"*/{CARD_FILE}"):
         card.write_text("{}")
-    assert loaded(models_dir).find("loose").state is State.LOADING, "and made anew when it is damaged"
+    assert serve(models_dir).find("loose").state is State.LOADING, "and made anew when it is damaged"
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped"])
-def test_an_artefact_that_its_card_does_not_confirm_is_not_loaded(models_dir: Path, shipped_names: list[str], damage: str) -> None:
+def test_an_artefact_that_its_card_does_not_confirm_is_not_loaded(
+    serve: Serve, models_dir: Path, shipped_names: list[str], damage: str
+) -> None:
     name = shipped_names[0]
     artefact = models_dir / name / LITERT_FILE
     content = bytearray(artefact.read_bytes())
     content[len(content) // 2] ^= 0xFF
     artefact.write_bytes(content if damage == "flipped" else content[:100])
-    assert loaded(models_dir).find(name).state is State.LOADING
+    assert serve(models_dir).find(name).state is State.LOADING
 
 
-def test_an_artefact_alone_is_served_when_its_card_confirms_it(models_dir: Path, shipped_names: list[str]) -> None:
+def test_an_artefact_alone_is_served_when_its_card_confirms_it(serve: Serve, models_dir: Path, shipped_names: list[str]) -> None:
     (models_dir / shipped_names[0] / KERAS_FILE).unlink()
-    assert loaded(models_dir).find(shipped_names[0]).state is State.READY
+    assert settled(serve(models_dir)).find(shipped_names[0]).state is State.READY
 
 
-def test_an_artefact_without_a_card_fails_and_says_so(models_dir: Path, shipped_names: list[str]) -> None:
+def test_an_artefact_without_a_card_fails_and_says_so(serve: Serve, models_dir: Path, shipped_names: list[str]) -> None:
     name = shipped_names[0]
     (models_dir / name / KERAS_FILE).unlink()
     (models_dir / name / CARD_FILE).unlink()
-    assert "no card.json confirms" in only_failure(models_dir, name)
+    assert "no card.json confirms" in only_failure(serve(models_dir), name)
 
 
-@pytest.mark.parametrize("card", ["{", "[]", "{}", '{"files": 3}', "[" * 100_000])
-def test_a_broken_card_fails_its_model_alone(models_dir: Path, shipped_names: list[str], card: str) -> None:
+@pytest.mark.parametrize("card", ["{", "[]", '{"files": 3}', '{"metrics": 3}', "[" * 100_000])
+def test_a_broken_card_fails_its_model_alone(serve: Serve, models_dir: Path, shipped_names: list[str], card: str) -> None:
     name = shipped_names[0]
     (models_dir / name / CARD_FILE).write_text(card)
-    assert "card.json" in only_failure(models_dir, name)
+    assert "card.json" in only_failure(serve(models_dir), name)
 
 
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
         ({"classes": ["1"] * 10}, "distinct"),
-        ({"output": "logits"}, "output must be probabilities"),
+        ({"classes": "0123456789"}, "as a list"),
+        ({"classes": ["even", "odd"]}, "output of shape (1, 10) for 2 classes"),
+        ({"output": "odds"}, "output must be probabilities or logits"),
+        ({"task": "../x"}, "task must be a word"),
+        ({"surprise": 1}, "unknown key 'surprise'"),
         ({"parity": {"images": 9, "max_abs_difference": 0.9, "equal_argmax": True}}, "LiteRT and Keras disagree"),
         ({"parity": {"images": 9, "max_abs_difference": 0.0, "equal_argmax": False}}, "LiteRT and Keras disagree"),
         ({"parity": {"images": 9, "max_abs_difference": float("nan"), "equal_argmax": True}}, "NaN is no number"),
         ({"parity": {"images": 9, "max_abs_difference": "0", "equal_argmax": True}}, "must hold numbers"),
-        ({"input": {"height": 56, "width": 56, "scale": 1, "invert": False}}, "images of 56x56"),
+        ({"input": {"height": 56, "width": 56, "scale": 1, "invert": False}}, "(56, 56)"),
+        ({"input": {"height": -1, "width": 28}}, "whole numbers of 1 to 1024"),
+        ({"input": {"scale": 0}}, "must not be 0"),
     ],
 )
 def test_a_card_that_cannot_be_true_fails_its_model(
-    models_dir: Path, shipped_names: list[str], change: dict[str, object], reason: str
+    serve: Serve, models_dir: Path, shipped_names: list[str], change: dict[str, object], reason: str
 ) -> None:
     name = shipped_names[0]
-    card = json.loads((models_dir / name / CARD_FILE).read_text())
-    (models_dir / name / CARD_FILE).write_text(json.dumps({**card, **change}))
-    assert reason in only_failure(models_dir, name)
+    change_card(models_dir / name, **change)
+    assert reason in only_failure(serve(models_dir), name)
 
 
-def test_a_model_gets_its_pixels_scaled_and_inverted_as_its_card_says(models_dir: Path, shipped_names: list[str]) -> None:
+def test_a_model_gets_its_pixels_scaled_and_inverted_as_its_card_says(
+    serve: Serve, models_dir: Path, shipped_names: list[str]
+) -> None:
     name = shipped_names[0]
-    image = np.random.default_rng(0).integers(0, 256, (28, 28), np.uint8)
-    _, plain = loaded(models_dir).ready(name)
-    card = json.loads((models_dir / name / CARD_FILE).read_text())
-    contract = {"height": 28, "width": 28, "scale": 0.5, "invert": True}
-    (models_dir / name / CARD_FILE).write_text(json.dumps({**card, "input": contract}))
-    _, other = loaded(models_dir).ready(name)
+    image = np.random.default_rng(0).integers(0, 256, (1, 28, 28), np.uint8)
+    plain = serve(models_dir).find(name).network()
+    change_card(models_dir / name, input={"height": 28, "width": 28, "scale": 0.5, "invert": True})
+    other = serve(models_dir).find(name).network()
     even = image // 2 * 2  # halves without rounding
     assert (other.probabilities(255 - even) == plain.probabilities(even // 2)).all()
 
 
-def test_what_is_no_regular_file_fails_and_nobody_waits_for_it(models_dir: Path) -> None:
+def test_what_is_no_regular_file_fails_and_nobody_waits_for_it(serve: Serve, models_dir: Path) -> None:
     (models_dir / "pipe").mkdir()
     os.mkfifo(models_dir / "pipe" / KERAS_FILE)
-    assert only_failure(models_dir, "pipe") == "model.keras is no regular file."
+    assert only_failure(serve(models_dir), "pipe") == "model.keras is no regular file."
 
 
-def test_a_directory_wins_over_a_loose_file_of_its_name(models_dir: Path, shipped_names: list[str]) -> None:
-    (models_dir / f"{shipped_names[0]}.keras").write_bytes(b"nonsense")
-    assert {model.state for model in loaded(models_dir).all()} == {State.READY}
+def test_what_cannot_be_read_fails_alone(serve: Serve, models_dir: Path) -> None:
+    (models_dir / "loop").symlink_to("loop")
+    assert "cannot be read" in only_failure(serve(models_dir), "loop")
 
 
 def test_a_network_whose_answers_overflow_is_refused() -> None:
@@ -206,10 +192,3 @@ def test_a_network_whose_answers_overflow_is_refused() -> None:
     model.set_weights([np.resize([3e38, -3e38], (784, 10)), np.zeros(10)])
     with pytest.raises(UnservableModel, match="not finite"):
         Network(to_litert(model), 10)
-
-
-def test_a_card_with_other_classes_than_the_model_fails(models_dir: Path, shipped_names: list[str]) -> None:
-    name = shipped_names[0]
-    card = json.loads((models_dir / name / CARD_FILE).read_text())
-    (models_dir / name / CARD_FILE).write_text(json.dumps({**card, "classes": ["even", "odd"]}))
-    assert "output of shape (1, 10) for 2 classes" in only_failure(models_dir, name)
