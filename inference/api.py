@@ -25,6 +25,7 @@ class Api:
         self._experiments = experiments
         self._predictor = predictor
         self._metrics = metrics
+        self._was_ready = False
 
     def infer(self, experiment_name: str, image_blob: Upload | None = None) -> Document:
         """Read one image with one experiment. Raises the errors of 400 to 503 that openapi.yaml names."""
@@ -46,8 +47,8 @@ class Api:
     ) -> bytes | Iterator[bytes]:
         """Read many images, as files or as the JSON document `arrays`, with many experiments.
 
-        Returns a JSON document or, for a stream, its entries as lines. Raises the errors of 400 to 503 that openapi.yaml names, all of
-        them before the first line.
+        Returns a JSON document or, for a stream, its entries as lines. Raises the errors of 400 to 503 that openapi.yaml names,
+        all of them before the first line.
         """
         started = time.perf_counter()
         panel = self._predictor.panel(experiments)
@@ -69,23 +70,26 @@ class Api:
         return self._with_state(self._experiments.one(_valid(experiment_name)))
 
     def list_models(self) -> Document:
-        """Return every model with its state."""
-        return {"models": [_described(model) for model in self._models.all()]}
+        """Return every version of every model with its state."""
+        return {"models": [self._described(model) for model in self._models.all()]}
 
     def get_model(self, experiment_name: str) -> Document:
         """Return one model. Raises UnknownExperiment."""
-        return _described(self._models.find(_valid(experiment_name)))
+        return self._described(self._models.find(_valid(experiment_name)))
 
     def get_model_version(self, experiment_name: str, version: int) -> Document:
         """Return one version of a model. Raises UnknownExperiment."""
-        return _described(self._models.find(_valid(experiment_name), version))
+        return self._described(self._models.find(_valid(experiment_name), version))
 
     def health(self) -> Document:
         """Say that the process lives."""
         return {"status": "ok"}
 
     def readiness(self) -> tuple[Document, int]:
-        """Return what the service depends on and its status: 200 when it can predict with every model it will have, else 503."""
+        """Return what the service depends on and its status: 200 when it can predict, else 503.
+
+        It is starting until all that it found at its start is loaded or failed; what is added later makes nothing unready.
+        """
         states = Counter(model.state for model in self._models.all())
         ready, loading, failed = states[State.READY], states[State.LOADING], states[State.FAILED]
         database = {"status": "ok"}
@@ -93,8 +97,9 @@ class Api:
             self._experiments.check()
         except DatabaseUnavailable as error:
             database = {"status": "down", "detail": error.detail}
-        if loading:
-            status = "starting"
+        self._was_ready = self._was_ready or bool(ready and not loading)
+        if not self._was_ready:
+            status = "starting" if loading else "failed"
         elif not ready:
             status = "failed"
         else:
@@ -104,7 +109,7 @@ class Api:
         return {
             "status": status,
             "dependencies": {"models": models, "database": database},
-        }, 200 if ready and not loading else 503
+        }, 200 if status in ("ready", "degraded") else 503
 
     def metrics(self) -> str:
         """Return the metrics in Prometheus's text format."""
@@ -116,23 +121,29 @@ class Api:
         except UnknownExperiment:
             return {**record, "serving": NO_MODEL}
 
+    def _described(self, model: Model) -> Document:
+        return {
+            "name": model.name,
+            "version": model.version,
+            "default": self._models.is_default(model),
+            "state": model.state.value,
+            "reason": model.reason,
+            "digest": model.digest,
+            "format": "litert",
+            "task": model.task,
+            "classes": list(model.classes),
+            "input": asdict(model.input),
+            "output": model.output,
+            "bytes": model.bytes,
+            "loaded": model.loaded,
+            "memory_bytes": model.memory_bytes,
+            "test_accuracy": model.test_accuracy,
+            "parity": asdict(model.parity) if model.parity else None,
+            "update": asdict(model.update) if model.update else None,
+        }
+
 
 def _valid(name: str) -> str:
     if not NAME_PATTERN.fullmatch(name):
         raise MalformedRequest("experiment_name must be 1 to 128 of A-Z a-z 0-9 _ . - and begin with a letter or digit.")
     return name
-
-
-def _described(model: Model) -> Document:
-    return {
-        "name": model.name,
-        "version": model.version,
-        "state": model.state.value,
-        "reason": model.reason,
-        "digest": model.digest,
-        "format": "litert",
-        "classes": list(model.classes),
-        "input": asdict(model.input),
-        "bytes": model.bytes,
-        "parity": asdict(model.parity) if model.parity else None,
-    }

@@ -38,7 +38,7 @@ NDJSON = "application/x-ndjson"
 
 def create_app(settings: Settings) -> ASGIApp:
     """Return the service as an ASGI application; its lifespan loads the models and closes what it opened."""
-    models = ModelDirectory(settings.models_dir, settings.compiled_dir)
+    models = ModelDirectory(settings.models_dir, settings.compiled_dir, settings.models_memory_bytes)
     experiments = Experiments()
     metrics = Metrics(models)
     predictor = Predictor(models, metrics, max_image_bytes=settings.max_image_bytes, cache_entries=settings.cache_entries)
@@ -103,7 +103,8 @@ def _operation(api: Api, operation_id: str) -> Callable[..., Any]:
 
 
 def _json() -> Any:
-    """Return the document of the body, an empty one where it is no JSON. Not by Connexion's own way, which fails on a Content-Type with two slashes."""
+    """Return the document of the body, an empty one where it is no JSON of UTF-8."""
+    # Not by Connexion's own way to a body, which fails on a Content-Type with two slashes.
     try:
         return json.loads(flask.request.get_data().decode())
     except ValueError:

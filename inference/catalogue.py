@@ -45,6 +45,11 @@ class Catalogue:
         except KeyError:
             raise _unknown(name in self._answering) from None
 
+    def is_default(self, model: Model) -> bool:
+        """Whether this version answers to the bare name."""
+        answering = self._answering.get(model.name)
+        return answering is not None and answering.version == model.version
+
     def versions(self, name: str) -> tuple[Model, ...]:
         """Return every version of a model, oldest first. Raises UnknownExperiment."""
         found = tuple(model for model in self._all if model.name == name)

@@ -78,6 +78,10 @@ class ModelDirectory:
         """
         return self._catalogue.find(name, version)
 
+    def is_default(self, model: Model) -> bool:
+        """Whether this version answers to the bare name."""
+        return self._catalogue.is_default(model)
+
     def versions(self, name: str) -> list[Model]:
         """Return every version of a model, oldest first. Raises UnknownExperiment."""
         return list(self._catalogue.versions(name))

@@ -26,7 +26,7 @@ from inference.engine import CHUNK, Network
 from inference.errors import ImageTooLarge, MalformedRequest, ModelFailed, RequestTooLarge, ServiceError, UnknownExperiment
 from inference.image import Pixels
 from inference.metrics import Metrics
-from inference.models import Model, ModelDirectory
+from inference.models import Model, ModelDirectory, Unresolved
 
 # What one call may ask for: openapi.yaml names both.
 MAX_IMAGES = 1000
@@ -96,16 +96,16 @@ class Predictor:
 
     def seat(self, name: str) -> Seat:
         """Return who answers to one name, version or alias. Raises ServiceError."""
-        (_, found), *others = self._models.select([name])
+        found, *others = self._models.select([name])
         if others:
             raise MalformedRequest("This names several models, and one answers here; POST /predictions asks many.")
-        if isinstance(found, ServiceError):
-            raise found
-        return Seat(found, found.network())
+        if isinstance(found, Unresolved):
+            raise found.error
+        return Seat(*found.serving())
 
     def panel(self, wanted: Sequence[str]) -> Panel:
         """Return who answers to the names, versions and aliases. Raises the first one's problem when nobody can answer."""
-        places = [self._place(name, found) for name, found in self._models.select(wanted)]
+        places = [_place(found) for found in self._models.select(wanted)]
         if not any(isinstance(place, Seat) for place in places):
             raise next((place.problem for place in places if isinstance(place, Vacancy)), UnknownExperiment("No model is ready."))
         return Panel(places)
@@ -209,14 +209,6 @@ class Predictor:
                 entry.update(_gathered(panel, answers))
         return [orjson.dumps(entry) for entry in entries]
 
-    def _place(self, name: str, found: Model | ServiceError) -> Seat | Vacancy:
-        if isinstance(found, ServiceError):
-            return Vacancy(name, found)
-        try:
-            return Seat(found, found.network())
-        except ServiceError as problem:
-            return Vacancy(name, problem)
-
     def _run(self, seat: Seat, pixels: Sequence[Pixels]) -> list[Document | ServiceError]:
         model = seat.model
         with self._metrics.inference_seconds.time():
@@ -240,6 +232,15 @@ class Predictor:
                 }
             )
         return answers
+
+
+def _place(found: Model | Unresolved) -> Seat | Vacancy:
+    if isinstance(found, Unresolved):
+        return Vacancy(found.name, found.error)
+    try:
+        return Seat(*found.serving())
+    except ServiceError as problem:
+        return Vacancy(found.name, problem)
 
 
 def milliseconds_since(started: float) -> float:

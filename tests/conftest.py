@@ -2,10 +2,12 @@
 
 import io
 import shutil
+import time
 from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw, ImageFont
+from starlette.testclient import TestClient
 
 SHIPPED = Path(__file__).parent.parent / "models"
 
@@ -39,3 +41,12 @@ def models_dir(tmp_path: Path, shipped_names: list[str]) -> Path:
     for name in shipped_names[:3]:
         shutil.copytree(SHIPPED / name, tmp_path / "models" / name)
     return tmp_path / "models"
+
+
+def wait_until_ready(client: TestClient) -> None:
+    """Wait until the service has made up its mind about every model: what was just written might be half of it."""
+    for _ in range(200):
+        if client.get("/api/v1.0/readyz").status_code == 200:
+            return
+        time.sleep(0.05)
+    raise AssertionError(client.get("/api/v1.0/readyz").text)
