@@ -200,14 +200,13 @@ def changer(tmp_path: Path, contents: Contents) -> Changer:
 
 @pytest.fixture
 def port(tmp_path: Path, changer: Changer) -> Iterator[int]:
-    """The port of a service of its own that serves the model directory, with memory for a few networks."""
+    """The port of a service of its own that serves the model directory."""
     free = ports.free()
     environment = {
         **os.environ,
         "API_PORT": str(free),
         "MODELS_DIR": str(changer._models_dir),
         "COMPILED_DIR": str(tmp_path / "compiled"),
-        "MODELS_MEMORY_BYTES": "4000000",
         "PGHOST": str(tmp_path),  # there is no Postgres
     }
     with (tmp_path / "log").open("w") as log:
