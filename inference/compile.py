@@ -153,11 +153,12 @@ def _input_size(shape: tuple[int | None, ...], stated_input: Mapping[str, Any]) 
 
 def _compile(keras_file: Path, directory: Path, stated: Mapping[str, Any]) -> None:
     """Do one job of the child. Raises whatever Keras raises, and CompilationFailed, UnservableModel and UnusableCard."""
-    import keras  # noqa: PLC0415  # pulls TensorFlow in
-
     content = keras_file.read_bytes()
     if not zipfile.is_zipfile(io.BytesIO(content)):
         raise CompilationFailed("It is no Keras file or a part of one; write it with model.save('NAME.keras').")
+
+    import keras  # noqa: PLC0415  # pulls TensorFlow in, which takes seconds
+
     with tempfile.NamedTemporaryFile(suffix=".keras") as copy:  # what is loaded is what was digested
         copy.write(content)
         copy.flush()
