@@ -38,6 +38,7 @@ class Request:
     body: bytes
     statuses: frozenset[int] = frozenset()
     chunk_bytes: int | None = None  # the body arrives in pieces of this size
+    is_broken_off: bool = False  # the caller leaves before the body's end
     is_plain: bool = False
 
 
@@ -132,6 +133,10 @@ def _clients(path: str) -> Iterator[Request]:
     yield replace(client("a caller with its own request id", BOUNDARY, good(path), (b"x-request-id", b"run-42")), is_plain=True)
     for size in (1, 100, len(good(path)) - 1):
         yield replace(post(f"in pieces of {size}", path, good(path), 200), chunk_bytes=size)
+    length = len(good(path))
+    for size in (0, 50, length // 2, length - 3, length):
+        cut = post(f"broken off after {size} bytes", path, good(path)[:size], length=b"%d" % length)
+        yield replace(cut, is_broken_off=True)
 
 
 def _boundaries(path: str) -> Iterator[Request]:
@@ -269,6 +274,10 @@ def _parts(path: str) -> Iterator[Request]:
     }
     refused = {"another name", "the other operation's name", "filename that names the field", "empty name", "name in capitals"}
     taken = {"filename without quotes", "filename first", "filename with a path", "filename in UTF-8", "filename with a semicolon"}
+    elsewhere = b'X-Other: form-data; name="%b"; filename="7.png"\r\n' % field.encode()
+    for place in ("before", "behind"):
+        hidden = part("other", DIGIT, **{place: elsewhere})
+        yield post(f"another name, the right one in a header {place}", path, form(hidden), 400)
     for name, disposition in dispositions.items():
         statuses = [400] if name in refused else [200] if name in taken else []
         yield post(name, path, form(part(field, DIGIT, disposition=disposition)), *statuses)
@@ -598,7 +607,7 @@ def _arrays() -> Iterator[Request]:
         "two documents": (whole + whole, (400,)),
         "empty": (b"", (400,)),
         "text": (b"hello", (400,)),
-        "UTF-16": (whole.decode().encode("utf-16"), (400,)),
+        "UTF-16": (whole.decode().encode("utf-16"), (400, 422)),
         "a byte order mark": (b"\xef\xbb\xbf" + whole, (200, 400)),
         "bytes that are no UTF-8": (b'{"images": "\xff"}', (400, 422)),
         "a lone surrogate": (b'{"images": "\\ud800"}', (400, 422)),

@@ -1,7 +1,6 @@
 """The inference API as the pages see it. The only module that speaks HTTP."""
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +9,9 @@ from requests.adapters import HTTPAdapter
 
 CONNECT_TIMEOUT_SECONDS = 2.0
 READ_TIMEOUT_SECONDS = 8.0
-# As many calls at once as the API has threads, so that a choice of many experiments is one wave after another.
-PARALLEL_CALLS = 8
-# One page asks for 8 predictions at most; a few pages at once still find a connection waiting.
+# The API takes 32 MB at once; what frames the images stays below the rest.
+MAX_CALL_BYTES = 31 * 2**20
+# A page makes one call at a time; many pages at once still find a connection waiting.
 POOLED_CONNECTIONS = 32
 
 
@@ -79,6 +78,10 @@ class Answer:
     problem: ApiProblem | None = None
 
 
+# What became of one image: the answer of every experiment, or the problem of the image itself.
+Outcome = list[Answer] | ApiProblem
+
+
 class ApiClient:
     """Calls over a pool of kept connections. Safe to share between threads.
 
@@ -101,7 +104,6 @@ class ApiClient:
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=POOLED_CONNECTIONS)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
-        self._threads = ThreadPoolExecutor(max_workers=PARALLEL_CALLS, thread_name_prefix="api-call")
 
     def models(self) -> dict[str, Model]:
         """Fetch the served models by name."""
@@ -128,41 +130,28 @@ class ApiClient:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise _off_contract() from error
 
-    def predict(self, image: bytes, experiments: Sequence[str]) -> list[Answer]:
-        """Ask every experiment what the image (the bytes of a PNG, JPEG, WebP, BMP or GIF) shows.
+    def predict(self, images: Sequence[bytes], experiments: Sequence[str]) -> list[Outcome]:
+        """Ask every experiment what each image (the bytes of a PNG, JPEG, WebP, BMP or GIF) shows, in as few calls as may be.
 
-        Answers come in the order of experiments. An image that the API refuses is refused for all of them: that is
-        raised once, as ApiProblem. A problem of one experiment stays in its answer.
+        Outcomes come in the order of the images, the answers of each in the order of the experiments. What is wrong with
+        an image stands in place of its answers, what is wrong with an experiment within them. Raises ApiUnreachable alone.
         """
-        calls = [self._threads.submit(self._predict_one, image, experiment) for experiment in experiments]
-        answers = []
-        for experiment, call in zip(experiments, calls, strict=True):
-            try:
-                answers.append(Answer(experiment, prediction=call.result()))
-            except (ApiProblem, ApiUnreachable) as error:
-                if isinstance(error, ApiUnreachable) or error.is_about_the_image:
-                    for other in calls:
-                        other.cancel()
-                    raise
-                answers.append(Answer(experiment, problem=error))
-        return answers
+        return [outcome for part in _parts(images) for outcome in self._predict_part(part, experiments)]
 
-    def _predict_one(self, image: bytes, experiment: str) -> Prediction:
-        body = self._call(
-            "POST",
-            "/inference",
-            params={"experiment_name": experiment},
-            # The name a person gave the file stays here: the API needs none.
-            files={"image_blob": ("image", image, "application/octet-stream")},
-        )
+    def _predict_part(self, images: Sequence[bytes], experiments: Sequence[str]) -> list[Outcome]:
         try:
-            return Prediction(
-                label=str(body["class"]),
-                confidence=float(body["confidence"]),
-                probabilities={str(label): float(value) for label, value in body["probabilities"].items()},
+            body = self._call(
+                "POST",
+                "/predictions",
+                params=[("experiments", name) for name in experiments],
+                # The name a person gave the file stays here: the API needs none.
+                files=[("images", ("image", image, "application/octet-stream")) for image in images],
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise _off_contract() from error
+            return _outcomes(body, len(images))
+        except ApiProblem as problem:  # of the whole call: too large, or no experiment can answer
+            if problem.is_about_the_image:
+                return [problem for _ in images]
+            return [[Answer(name, problem=problem) for name in experiments] for _ in images]
 
     def _call(self, method: str, path: str, *, accept: tuple[int, ...] = (200,), **arguments: Any) -> Any:
         try:
@@ -180,6 +169,51 @@ class ApiClient:
         if body is None:
             raise _off_contract()
         return body
+
+
+def _parts(images: Sequence[bytes]) -> Iterator[list[bytes]]:
+    """Yield the images in order, as many together as one call may carry; one that is larger goes alone, to be refused alone."""
+    part: list[bytes] = []
+    for image in images:
+        if part and sum(map(len, part)) + len(image) > MAX_CALL_BYTES:
+            yield part
+            part = []
+        part.append(image)
+    if part:
+        yield part
+
+
+def _outcomes(body: Any, images: int) -> list[Outcome]:
+    try:
+        outcomes = [_outcome(entry) for entry in body["predictions"]]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _off_contract() from error
+    if len(outcomes) != images:
+        raise _off_contract()
+    return outcomes
+
+
+def _outcome(entry: Any) -> Outcome:
+    if "problem" in entry:
+        return _problem(entry["problem"])
+    return [
+        Answer(str(row["experiment_name"]), problem=_problem(row["problem"]))
+        if "problem" in row
+        else Answer(str(row["experiment_name"]), prediction=_prediction(row))
+        for row in entry["answers"]
+    ]
+
+
+def _prediction(row: Any) -> Prediction:
+    return Prediction(
+        label=str(row["class"]),
+        confidence=float(row["confidence"]),
+        probabilities={str(label): float(value) for label, value in row["probabilities"].items()},
+    )
+
+
+def _problem(document: Any) -> ApiProblem:
+    return ApiProblem(int(document["status"]), str(document["title"]), str(document.get("detail") or ""))
 
 
 def _off_contract() -> ApiProblem:

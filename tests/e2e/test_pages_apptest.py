@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 import web.sources
 from web.cache import Reading
-from web.client import Answer, ApiProblem, ApiUnreachable, Model, Prediction, Readiness
+from web.client import Answer, ApiProblem, ApiUnreachable, Model, Outcome, Prediction, Readiness
 from web.queries import Snapshot
 from web.settings import Settings
 from web.sources import make_sources
@@ -71,12 +71,15 @@ class FakeSources:
     def retry(self) -> None:
         """Nothing is cached here."""
 
-    def predict(self, image: bytes, experiments: Sequence[str]) -> list[Answer]:
+    def predict(self, images: Sequence[bytes], experiments: Sequence[str]) -> list[Outcome]:
         self.calls += 1
-        if image == b"bad":
-            raise ApiProblem(415, "Unsupported", "This is *no* image.")
-        if image == b"gone":
+        if b"gone" in images:
             raise ApiUnreachable("No answer.")
+        return [self._outcome(image, experiments) for image in images]
+
+    def _outcome(self, image: bytes, experiments: Sequence[str]) -> Outcome:
+        if image == b"bad":
+            return ApiProblem(415, "Unsupported", "This is *no* image.")
         return [Answer(name, prediction=Prediction(self.label.get(name, "7"), 0.9, {"1": 0.1, "7": 0.9})) for name in experiments]
 
 
@@ -213,6 +216,11 @@ def test_an_experiment_without_a_model_is_named_and_is_no_error() -> None:
 def test_a_bad_file_is_a_red_row_with_its_reason_and_the_rest_go_on() -> None:
     app = predict_page(("a.png", b"seven"), ("b.png", b"bad"), ("c.png", b"other"))
     assert ([box.value for box in app.error], words(app).count("experiments agree")) == ([r"This is \*no\* image\."], 2)
+
+
+def test_many_files_are_one_call(sources: FakeSources) -> None:
+    predict_page(*[(f"{number}.png", str(number).encode()) for number in range(10)])
+    assert sources.calls == 1
 
 
 def test_with_the_api_down_the_page_says_so_and_offers_to_retry(sources: FakeSources) -> None:

@@ -22,10 +22,7 @@ class FakeApi:
     def __init__(self) -> None:
         self.respond: Responder = lambda *_: (404, {"title": "Not Found", "detail": ""})
         self.connections = 0
-        self.most_at_once = 0
         self.headers: list[dict[str, str]] = []
-        self._now = 0
-        self._lock = threading.Lock()
         fake = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -39,16 +36,11 @@ class FakeApi:
                 """Say nothing."""
 
             def _answer(self) -> None:
-                with fake._lock:
-                    fake._now += 1
-                    fake.most_at_once = max(fake.most_at_once, fake._now)
                 url = urlsplit(self.path)
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 fake.headers.append(dict(self.headers))
                 status, said = fake.respond(self.command, url.path, parse_qs(url.query), body)
                 data = said if isinstance(said, bytes) else json.dumps(said).encode()
-                with fake._lock:
-                    fake._now -= 1
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
@@ -73,44 +65,55 @@ def api() -> Iterator[FakeApi]:
     fake.close()
 
 
-def answer(label: str) -> dict[str, Any]:
-    return {"class": label, "confidence": 0.9, "probabilities": {label: 0.9, "0": 0.1}}
+def answer(experiment: str, label: str = "7") -> dict[str, Any]:
+    return {"experiment_name": experiment, "class": label, "confidence": 0.9, "probabilities": {label: 0.9, "0": 0.1}}
 
 
-def test_a_prediction_sends_the_image_under_the_name_of_the_contract(api: FakeApi) -> None:
+def entries(*each: dict[str, Any]) -> dict[str, Any]:
+    return {"predictions": [{"index": index, **entry} for index, entry in enumerate(each)], "milliseconds": 1.0}
+
+
+GONE = {"type": "urn:x", "title": "Unknown experiment", "status": 404, "detail": "There is no such experiment."}
+BROKEN = {"type": "urn:x", "title": "Unreadable image", "status": 422, "detail": "It is cut short."}
+
+
+def test_a_prediction_is_one_call_with_every_image_and_every_experiment(api: FakeApi) -> None:
     seen: list[tuple[Any, ...]] = []
 
     def respond(method: str, path: str, query: dict[str, list[str]], body: bytes) -> tuple[int, Any]:
-        seen.append((method, path, query, b'name="image_blob"' in body, b"IMAGE" in body))
-        return 200, answer("7")
+        seen.append((method, path, query, body.count(b'name="images"'), body.index(b"FIRST") < body.index(b"SECOND")))
+        return 200, entries({"answers": []}, {"answers": []})
 
     api.respond = respond
-    ApiClient(api.url).predict(b"IMAGE", ["a b&c"])
-    assert seen == [("POST", "/api/v1.0/inference", {"experiment_name": ["a b&c"]}, True, True)]
+    ApiClient(api.url).predict([b"FIRST", b"SECOND"], ["a b&c", "d"])
+    assert seen == [("POST", "/api/v1.0/predictions", {"experiments": ["a b&c", "d"]}, 2, True)]
 
 
-def test_answers_come_in_the_order_of_the_experiments(api: FakeApi) -> None:
-    def respond(_: str, __: str, query: dict[str, list[str]], ___: bytes) -> tuple[int, Any]:
-        name = query["experiment_name"][0]
-        time.sleep(0.05 if name == "slow" else 0)
-        return 200, answer({"slow": "1", "quick": "2"}[name])
-
-    api.respond = respond
-    answers = ApiClient(api.url).predict(b"", ["slow", "quick"])
-    assert [(each.experiment, each.prediction and each.prediction.label) for each in answers] == [
-        ("slow", "1"),
-        ("quick", "2"),
+def test_the_answers_of_an_image_stand_in_their_order(api: FakeApi) -> None:
+    api.respond = lambda *_: (200, entries({"answers": [answer("a", "1"), answer("b", "2")]}))
+    [answers] = ApiClient(api.url).predict([b""], ["a", "b"])
+    assert answers == [
+        Answer("a", prediction=Prediction("1", 0.9, {"1": 0.9, "0": 0.1})),
+        Answer("b", prediction=Prediction("2", 0.9, {"2": 0.9, "0": 0.1})),
     ]
 
 
-def test_experiments_are_asked_at_the_same_time(api: FakeApi) -> None:
-    def respond(*_: Any) -> tuple[int, Any]:
-        time.sleep(0.1)
-        return 200, answer("1")
+def test_images_that_are_too_much_for_one_call_are_several(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("web.client.MAX_CALL_BYTES", 10)
+    sizes: list[int] = []
+
+    def respond(_: str, __: str, ___: dict[str, list[str]], body: bytes) -> tuple[int, Any]:
+        images = body.count(b'name="images"')
+        sizes.append(images)
+        return 200, entries(*[{"answers": [answer("a", str(body.count(b"x")))]}] * images)
 
     api.respond = respond
-    ApiClient(api.url).predict(b"", ["a", "b", "c", "d"])
-    assert api.most_at_once == 4
+    outcomes = ApiClient(api.url).predict([b"x" * size for size in (4, 6, 1, 20, 3)], ["a"])
+    assert (sizes, len(outcomes)) == ([2, 1, 1, 1], 5)
+
+
+def test_no_image_is_no_call(api: FakeApi) -> None:
+    assert (ApiClient(api.url).predict([], ["a"]), api.connections) == ([], 0)
 
 
 def test_connections_are_kept_for_the_next_call(api: FakeApi) -> None:
@@ -122,27 +125,40 @@ def test_connections_are_kept_for_the_next_call(api: FakeApi) -> None:
 
 
 def test_a_problem_of_one_experiment_leaves_the_other_answers(api: FakeApi) -> None:
-    def respond(_: str, __: str, query: dict[str, list[str]], ___: bytes) -> tuple[int, Any]:
-        if query["experiment_name"] == ["gone"]:
-            return 404, {"title": "Unknown experiment", "detail": "There is no such experiment."}
-        return 200, answer("7")
-
-    api.respond = respond
-    gone, good = ApiClient(api.url).predict(b"", ["gone", "good"])
+    api.respond = lambda *_: (200, entries({"answers": [{"experiment_name": "gone", "problem": GONE}, answer("good")]}))
+    [outcome] = ApiClient(api.url).predict([b""], ["gone", "good"])
+    assert isinstance(outcome, list)
+    gone, good = outcome
     assert gone.problem is not None
-    assert (gone.problem.status, gone.problem.detail, good) == (
+    assert (gone.experiment, gone.problem.status, gone.problem.detail, good) == (
+        "gone",
         404,
         "There is no such experiment.",
         Answer("good", prediction=Prediction("7", 0.9, {"7": 0.9, "0": 0.1})),
     )
 
 
+def test_a_problem_of_one_image_leaves_the_others(api: FakeApi) -> None:
+    api.respond = lambda *_: (200, entries({"answers": [answer("a")]}, {"problem": BROKEN}))
+    good, bad = ApiClient(api.url).predict([b"", b""], ["a"])
+    assert isinstance(bad, ApiProblem)
+    assert (bad.status, bad.detail, isinstance(good, list)) == (422, "It is cut short.", True)
+
+
+def test_a_call_in_which_nobody_can_answer_is_the_problem_of_every_experiment(api: FakeApi) -> None:
+    api.respond = lambda *_: (404, GONE)
+    [outcome] = ApiClient(api.url).predict([b""], ["a", "b"])
+    assert isinstance(outcome, list)
+    assert [(each.experiment, each.problem and each.problem.status) for each in outcome] == [("a", 404), ("b", 404)]
+
+
 @pytest.mark.parametrize("status", [413, 415, 422])
-def test_an_image_that_cannot_be_used_is_refused_once_for_all(api: FakeApi, status: int) -> None:
+def test_a_call_that_is_refused_for_its_images_is_the_problem_of_each(api: FakeApi, status: int) -> None:
     api.respond = lambda *_: (status, {"title": "Unusable", "detail": "It is empty."})
-    with pytest.raises(ApiProblem) as caught:
-        ApiClient(api.url).predict(b"", ["a", "b", "c"])
-    assert (caught.value.status, caught.value.detail) == (status, "It is empty.")
+    outcomes = ApiClient(api.url).predict([b"", b""], ["a", "b", "c"])
+    assert [isinstance(outcome, ApiProblem) and (outcome.status, outcome.detail) for outcome in outcomes] == [
+        (status, "It is empty.")
+    ] * 2
 
 
 def test_an_error_that_is_no_document_still_has_a_title(api: FakeApi) -> None:
@@ -159,17 +175,32 @@ def test_an_answer_against_the_contract_is_a_problem_and_not_a_crash(api: FakeAp
         ApiClient(api.url).models()
 
 
-@pytest.mark.parametrize("body", [{}, {"class": "7"}, {"class": "7", "confidence": "high", "probabilities": {}}])
-def test_a_prediction_against_the_contract_is_a_problem_in_the_answer(api: FakeApi, body: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"hello",
+        {},
+        {"predictions": 7},
+        {"predictions": []},
+        {"predictions": [7]},
+        {"predictions": [{}]},
+        {"predictions": [{"problem": "bad"}]},
+        entries({"answers": [{"experiment_name": "a"}]}),
+        entries({"answers": [{**answer("a"), "confidence": "high"}]}),
+        entries({"answers": [answer("a")]}, {"answers": [answer("a")]}),
+    ],
+)
+def test_a_prediction_against_the_contract_is_a_problem_in_the_answer(api: FakeApi, body: Any) -> None:
     api.respond = lambda *_: (200, body)
-    [only] = ApiClient(api.url).predict(b"", ["a"])
-    assert only.problem is not None
+    [outcome] = ApiClient(api.url).predict([b""], ["a"])
+    assert isinstance(outcome, list)
+    assert [answer.problem is not None for answer in outcome] == [True]
 
 
 def test_a_refused_connection_is_unreachable(api: FakeApi) -> None:
     api.close()
     with pytest.raises(ApiUnreachable, match=api.url):
-        ApiClient(api.url).predict(b"", ["a", "b"])
+        ApiClient(api.url).predict([b""], ["a", "b"])
 
 
 def test_an_answer_that_takes_too_long_is_unreachable(api: FakeApi) -> None:

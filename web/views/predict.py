@@ -130,16 +130,16 @@ def _show_hint(voters: int) -> None:
 def _show_answers(sources: Sources, pictures: Sequence[Picture], ready: Sequence[Model]) -> None:
     book = st.session_state.setdefault("answer_book", AnswerBook(sources.api.predict))
     try:
-        for number, picture in enumerate(pictures):
-            try:
-                answers = book.ask(picture.data, ready)
-            except ApiProblem as problem:
-                _show_refused(picture, problem)
-            else:
-                _show_picture(picture, answers, None if len(pictures) == 1 else number)
+        outcomes = book.ask([picture.data for picture in pictures], ready)
     except ApiUnreachable:
         look_again()
         _show_api_down(sources, f"The inference API at `{sources.settings.api_url}` does not answer.")
+        return
+    for number, (picture, outcome) in enumerate(zip(pictures, outcomes, strict=True)):
+        if isinstance(outcome, ApiProblem):
+            _show_refused(picture, outcome)
+        else:
+            _show_picture(picture, outcome, None if len(pictures) == 1 else number)
 
 
 def _show_refused(picture: Picture, problem: ApiProblem) -> None:
