@@ -106,10 +106,14 @@ class ApiClient:
         self._session.mount("https://", adapter)
 
     def models(self) -> dict[str, Model]:
-        """Fetch the served models by name."""
+        """Fetch the served models by name: of several versions the one that answers to it."""
         body = self._call("GET", "/models")
         try:
-            rows = [Model(str(row["name"]), str(row["state"]), row.get("reason"), row.get("digest")) for row in body["models"]]
+            rows = [
+                Model(str(row["name"]), str(row["state"]), row.get("reason"), row.get("digest"))
+                for row in body["models"]
+                if row["default"]
+            ]
         except (KeyError, TypeError, AttributeError) as error:
             raise _off_contract() from error
         return {row.name: row for row in rows}

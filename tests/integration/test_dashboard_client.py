@@ -45,7 +45,11 @@ def api(served: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator
                 assert thread.is_alive()
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
-            yield ApiClient(f"http://127.0.0.1:{port}/api/v1.0")
+            client = ApiClient(f"http://127.0.0.1:{port}/api/v1.0")
+            while client.readiness().loading:  # what was just written might be half of it
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            yield client
         finally:
             server.should_exit = True
             thread.join()
