@@ -37,6 +37,7 @@ PART_HEAD = re.compile(
 )
 # Names and values that need no decoding.
 QUERY = re.compile(rb"[a-z_]+=[0-9A-Za-z_.@-]+(?:&[a-z_]+=[0-9A-Za-z_.@-]+)*")
+MAX_QUERY_BYTES = 8192
 BOOLEANS = {"true": True, "false": False}
 JSON, NDJSON = b"application/json", b"application/x-ndjson"
 ACCEPTED = {b"*/*": JSON, JSON: JSON, NDJSON: NDJSON}
@@ -238,13 +239,13 @@ def _recognised(scope: Scope, receive: Receive, send: Send) -> _Call | None:
                 return None
         elif name not in HARMLESS_HEADERS:
             return None
-    query = _parsed(scope["query_string"])
+    query = _parsed(scope["query_string"]) if len(scope["query_string"]) <= MAX_QUERY_BYTES else None
     if boundary is None or length is None or query is None:
         return None
     return _Call(query, accept or JSON, boundary, length, receive, send, time.perf_counter(), [])
 
 
-@functools.lru_cache(maxsize=1024)
+@functools.lru_cache(maxsize=256)
 def _parsed(query_string: bytes) -> dict[str, list[str]] | None:
     """Return the values of a query by name, None where any of it needs decoding. Not to be changed, for it is remembered."""
     query: dict[str, list[str]] = {}

@@ -1,6 +1,5 @@
 """What every request gets, whatever answers it: an id, a count and a duration. The outermost ASGI layer."""
 
-import functools
 import os
 import re
 import time
@@ -13,6 +12,7 @@ from inference.problems import send_problem
 from inference.request_id import request_id
 
 BASE_PATH = "/api/v1.0"
+HOT = {f"{BASE_PATH}/{operation}": operation for operation in ("inference", "predictions")}
 SANE_ID = re.compile(rb"[A-Za-z0-9_.-]{1,64}")
 OPERATIONS = frozenset({"inference", "predictions", "experiments", "models", "healthz", "readyz", "metrics", "ui"})
 
@@ -63,7 +63,7 @@ class RequestLayer:
             else:
                 await self._app(scope, receive, send_with_id)
         finally:
-            self._metrics.answered(_operation(path), status, time.perf_counter() - started)
+            self._metrics.answered(HOT.get(path) or _operation(path), status, time.perf_counter() - started)
             request_id.reset(token)
 
 
@@ -75,7 +75,6 @@ def _acceptable(scope: Scope, *, has_type: bool) -> Scope:
     return {**scope, "headers": headers, "path": scope["path"].replace("\n", "\ufffd").replace("//", "/\ufffd/")}
 
 
-@functools.lru_cache(maxsize=1024)
 def _operation(path: str) -> str:
     first = path.removeprefix(BASE_PATH).strip("/").split("/", 1)[0]
     return first if first in OPERATIONS else "other"
