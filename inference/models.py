@@ -157,11 +157,16 @@ class ModelDirectory:
             else:
                 self._wait_for(key, content)
                 self._backlog.put(Job(*key, place, content))
-        except (OSError, UnusableCard, UnservableModel) as error:
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is this model's, and the others serve on
             if only_confirmed:
                 return False
-            self._taken[key] = place.signature
-            self._fail(key, f"Its files cannot be read: {error.strerror}." if isinstance(error, OSError) else str(error))
+            if isinstance(error, OSError):
+                self._taken.pop(key, None)  # it may be readable at the next look without being another
+                self._fail(key, f"Its files cannot be read: {error.strerror}.")
+            else:
+                self._taken[key] = place.signature
+                is_told = isinstance(error, UnusableCard | UnservableModel)
+                self._fail(key, str(error) if is_told else f"It cannot be loaded: {type(error).__name__}: {error}")
         return True
 
     def _serve(self, key: Key, content: Artefact) -> None:
@@ -191,8 +196,10 @@ class ModelDirectory:
 
     def _fail(self, key: Key, reason: str, digest: str | None = None) -> None:
         """Say why a content is not served, of a version that may go on serving what it had."""
-        logger.error("Model %s, version %d failed: %s", *key, reason)
         before = self._models.get(key)
+        if before is not None and reason in (before.reason, before.update.reason if before.update is not None else None):
+            return
+        logger.error("Model %s, version %d failed: %s", *key, reason)
         if before is not None and before.resident is not None and before.resident.pin():
             self._put(key, replace(before, update=Update(State.FAILED, digest, reason)))
         else:
