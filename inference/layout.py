@@ -61,10 +61,11 @@ def name_of(root: Path, changed: str) -> str | None:
 def places(root: Path, only: Collection[str] | None = None) -> tuple[dict[tuple[str, int], Place], list[str]]:
     """Return where each version of these models lies, or of all, and what a person should know of what is not served.
 
-    Raises OSError when it is all and `root` cannot be read.
+    Raises OSError when `root` cannot be read: that says nothing of the models.
     """
     found: dict[tuple[str, int], Place] = {}
     messages = []
+    root.stat()
     for name in names(root) if only is None else only:
         numbered, ignored = versions(root, name)
         if NAME_PATTERN.fullmatch(name):
