@@ -113,7 +113,7 @@ class Card:
             card._check()
         except KeyError as error:
             raise UnusableCard(f"{CARD_FILE} lacks {error}.") from error
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, OverflowError) as error:
             raise UnusableCard(f"{CARD_FILE} is no model card: {error}.") from error
         else:
             return card

@@ -7,6 +7,7 @@ The files directly in NAME/ and a loose file are version 1; NAME/1/ wins over th
 
 import os
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +56,24 @@ def name_of(root: Path, changed: str) -> str | None:
     """Return the name of the model to which a changed path below `root` belongs, or None when it is hidden or `root` itself."""
     parts = Path(os.path.relpath(changed, root)).parts
     return None if not parts or any(part.startswith(".") for part in parts) else parts[0].removesuffix(LOOSE_SUFFIX)
+
+
+def places(root: Path, only: Collection[str] | None = None) -> tuple[dict[tuple[str, int], Place], list[str]]:
+    """Return where each version of these models lies, or of all, and what a person should know of what is not served.
+
+    Raises OSError when `root` cannot be read: that says nothing of the models.
+    """
+    found: dict[tuple[str, int], Place] = {}
+    messages = []
+    root.stat()
+    for name in names(root) if only is None else only:
+        numbered, ignored = versions(root, name)
+        if NAME_PATTERN.fullmatch(name):
+            messages += [f"Ignored {path}: another place of the same name and version is served." for path in ignored]
+            found |= {(name, version): place for version, place in numbered.items()}
+        elif numbered:
+            messages.append(f"Ignored {name!r} in the model directory: a name is 1 to 128 of A-Z a-z 0-9 _ . -")
+    return found, messages
 
 
 def versions(root: Path, name: str) -> tuple[dict[int, Place], list[Path]]:

@@ -58,7 +58,9 @@ class ModelDirectory:
 
     def load(self) -> None:
         """Load what can be served as it is; compile the rest and follow the directory in threads, until `close`."""
-        self._look(None)
+        if self._look(None):  # files of this moment: after a second look it is known what they are
+            time.sleep(SETTLE_SECONDS)
+            self._look(None)
         self._backlog.start()
         self._watch.start()
 
@@ -103,36 +105,20 @@ class ModelDirectory:
     def _look(self, names: Collection[str] | None) -> set[str]:
         """Take over what changed of these names, or of all. Return those that are to be looked at again after SETTLE_SECONDS."""
         with self._looking:
-            places = self._places(names)
-            if places is None:
+            try:
+                places, messages = layout.places(self._directory, names)
+            except OSError as error:  # what is loaded goes on
+                self._say([f"The model directory {self._directory} cannot be read, so it is not followed: {error.strerror}"])
                 return set()
-            for key in [key for key in self._models if key not in places and (names is None or key[0] in names)]:
-                places[key] = None
-            for key, place in sorted(places.items()):
-                self._follow(key, place)
+            self._say(messages)
+            known = {key for key in self._models if names is None or key[0] in names}
+            for key in sorted(known | set(places)):
+                self._follow(key, places.get(key))
                 if time.monotonic() - self._shown_at > SHOW_SECONDS:
                     self._show()
             self._show()
             self._memory.trim()
             return {name for name, _ in self._unsettled}
-
-    def _places(self, names: Collection[str] | None) -> dict[Key, Place | None] | None:
-        """Return where each version lies, or None when the directory cannot be read: what is loaded goes on then."""
-        try:
-            present = layout.names(self._directory) if names is None else names
-        except OSError as error:
-            self._say(f"The model directory {self._directory} cannot be read, so it is not followed: {error.strerror}")
-            return None
-        places: dict[Key, Place | None] = {}
-        for name in present:
-            versions, ignored = layout.versions(self._directory, name)
-            for path in ignored:
-                self._say(f"Ignored {path}: another place of the same name and version is served.")
-            if versions and not NAME_PATTERN.fullmatch(name):
-                self._say(f"Ignored {name!r} in the model directory: a name is 1 to 128 of A-Z a-z 0-9 _ . -")
-                continue
-            places |= {(name, version): place for version, place in versions.items()}
-        return places
 
     def _follow(self, key: Key, place: Place | None) -> None:
         """Take one version over if it changed and is complete."""
@@ -175,11 +161,16 @@ class ModelDirectory:
             else:
                 self._wait_for(key, content)
                 self._backlog.put(Job(*key, place, content))
-        except (OSError, UnusableCard, UnservableModel) as error:
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is this model's, and the others serve on
             if only_confirmed:
                 return False
-            self._taken[key] = place.signature
-            self._fail(key, f"Its files cannot be read: {error.strerror}." if isinstance(error, OSError) else str(error))
+            if isinstance(error, OSError):
+                self._taken.pop(key, None)  # it may be readable at the next look without being another
+                self._fail(key, f"Its files cannot be read: {error.strerror}.")
+            else:
+                self._taken[key] = place.signature
+                is_told = isinstance(error, UnusableCard | UnservableModel)
+                self._fail(key, str(error) if is_told else f"It cannot be loaded: {type(error).__name__}: {error}")
         return True
 
     def _serve(self, key: Key, content: Artefact) -> None:
@@ -209,8 +200,10 @@ class ModelDirectory:
 
     def _fail(self, key: Key, reason: str, digest: str | None = None) -> None:
         """Say why a content is not served, of a version that may go on serving what it had."""
-        logger.error("Model %s, version %d failed: %s", *key, reason)
         before = self._models.get(key)
+        if before is not None and reason in (before.reason, before.update.reason if before.update is not None else None):
+            return
+        logger.error("Model %s, version %d failed: %s", *key, reason)
         if before is not None and before.resident is not None and before.resident.pin():
             self._put(key, replace(before, update=Update(State.FAILED, digest, reason)))
         else:
@@ -230,11 +223,12 @@ class ModelDirectory:
             self._is_changed = False
         self._shown_at = time.monotonic()
 
-    def _say(self, message: str) -> None:
-        """Put a message into the log once."""
-        if message not in self._said:
-            self._said.add(message)
-            logger.error(message)
+    def _say(self, messages: Sequence[str]) -> None:
+        """Put messages into the log, each once."""
+        for message in messages:
+            if message not in self._said:
+                self._said.add(message)
+                logger.error(message)
 
     def _renewed(self, model: Model) -> Model:
         """Return what a version is whose file is no more what its record says: look at it at once, and wait for a moment.

@@ -68,7 +68,8 @@ class Watch:
         while not self._closing.is_set():
             watched = self._identity()
             yield set()
-            with contextlib.suppress(OSError):  # no directory, or too many are watched already: then the looks must do
+            # No directory, too many are watched already, or the watcher broke: then the looks must do.
+            with contextlib.suppress(OSError, RuntimeError):
                 is_new = True
                 for events in watchfiles.watch(
                     self._directory,

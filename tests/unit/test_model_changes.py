@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import watchfiles
 
-from inference import watch
+from inference import artefact, watch
 from inference.card import CARD_FILE, KERAS_FILE, LITERT_FILE
 from inference.errors import UnknownExperiment
 from inference.models import ModelDirectory, State, Update
@@ -172,6 +172,22 @@ def test_a_file_that_is_overwritten_in_place_with_its_old_time_is_noticed(serve:
     change_card(models_dir / names[0], classes=list("abcdefghij"))
     os.utime(card, ns=(status.st_atime_ns, status.st_mtime_ns))
     eventually(lambda: directory.find(names[0]).classes == tuple("abcdefghij"))
+
+
+def test_what_could_not_be_read_is_tried_again_though_it_did_not_change(
+    serve: Serve, models_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(watch.Watch, "start", lambda _: None)
+        patch.setattr(artefact, "read", refuse)
+        directory = serve(models_dir)
+        eventually(lambda: directory._look(None) == set())
+        assert {model.reason for model in directory.all()} == {"Its files cannot be read: Too many open files."}
+    eventually(lambda: directory._look(None) == set())
+    assert {model.state for model in directory.all()} == {State.READY}
 
 
 def test_closing_ends_every_thread(models_dir: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from inference import watch
 from inference.card import CARD_FILE
-from inference.errors import ModelFailed, UnknownExperiment
+from inference.errors import ModelFailed, ModelNotReady, UnknownExperiment
 from inference.models import ModelDirectory, State
 from tests.unit.conftest import Serve
 from tests.unit.test_model_changes import replace_by_rename
@@ -87,6 +87,15 @@ def test_a_dropped_network_whose_newest_version_is_gone_answers_with_the_one_bef
     assert bounded.ready(names[0])[0].version == 1
     with pytest.raises(UnknownExperiment):
         bounded.ready(names[0], 2)
+
+
+def test_a_directory_that_is_away_for_a_moment_costs_no_model(bounded: ModelDirectory, models_dir: Path, names: list[str]) -> None:
+    bounded.find(names[1]).network()
+    models_dir.rename(models_dir.with_name("away"))
+    with pytest.raises(ModelNotReady):
+        bounded.ready(names[0])
+    models_dir.with_name("away").rename(models_dir)
+    assert bounded.ready(names[0])[0].state is State.READY
 
 
 def test_what_serves_in_place_of_a_broken_content_is_not_dropped(

@@ -148,6 +148,7 @@ def test_a_broken_card_fails_its_model_alone(serve: Serve, models_dir: Path, shi
         ({"parity": {"images": 9, "max_abs_difference": 0.0, "equal_argmax": False}}, "LiteRT and Keras disagree"),
         ({"parity": {"images": 9, "max_abs_difference": float("nan"), "equal_argmax": True}}, "NaN is no number"),
         ({"parity": {"images": 9, "max_abs_difference": "0", "equal_argmax": True}}, "must hold numbers"),
+        ({"parity": {"images": 10**400, "max_abs_difference": 0, "equal_argmax": True}}, "card.json is no model card"),
         ({"input": {"height": 56, "width": 56, "scale": 1, "invert": False}}, "(56, 56)"),
         ({"input": {"height": -1, "width": 28}}, "whole numbers of 1 to 1024"),
         ({"input": {"scale": 0}}, "must not be 0"),
