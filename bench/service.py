@@ -1,0 +1,138 @@
+"""A server under measurement: its start, its processes' memory and time, its end."""
+
+import contextlib
+import http.client
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from bench.forms import BASE_PATH, CONTENT_TYPE
+from bench.models import CACHE, ROOT
+
+START_SECONDS = 120
+STOP_SECONDS = 15
+POLL_SECONDS = 0.005
+
+
+class DidNotStart(Exception):
+    """A server did not become ready; the message names its log."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server. `cold_start_seconds` is from its spawn to its first answer that it is ready."""
+
+    name: str
+    process: psutil.Popen
+    port: int
+    cold_start_seconds: float
+    client: http.client.HTTPConnection = field(compare=False)
+
+    def processes(self) -> list[psutil.Process]:
+        """Return its processes, children included."""
+        return [self.process, *self.process.children(recursive=True)]
+
+    def memory_bytes(self) -> int:
+        """Return the resident memory of its processes."""
+        return sum(process.memory_info().rss for process in self.processes())
+
+    def cpu_seconds(self) -> float:
+        """Return the time that its processes have computed, in steps of 10 ms."""
+        times = [process.cpu_times() for process in self.processes()]
+        return sum(each.user + each.system for each in times)
+
+    def holds(self, library: str) -> bool:
+        """Tell whether a file whose path contains `library` is mapped into one of its processes."""
+        return any(library in region.path for process in self.processes() for region in process.memory_maps())
+
+    def post(self, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> tuple[int, bytes]:
+        """Send one form over the connection that it keeps, and return status and answer."""
+        self.client.request("POST", path, body, {"Content-Type": CONTENT_TYPE, **(headers or {})})
+        response = self.client.getresponse()
+        return response.status, response.read()
+
+
+@contextlib.contextmanager
+def running(name: str, command: list[str], environment: Mapping[str, str], *, cores: list[int] | None = None) -> Iterator[Server]:
+    """Start a server on a free port ("{port}" in the command and the environment), and stop it in the end. Raises DidNotStart."""
+    port = free_port()
+    variables = {**os.environ, **{key: value.replace("{port}", str(port)) for key, value in environment.items()}}
+    log_file = CACHE / "logs" / f"{name}.log"
+    log_file.parent.mkdir(parents=True, exist_ok=True)
+    with log_file.open("wb") as log:
+        started = time.perf_counter()
+        arguments = [argument.replace("{port}", str(port)) for argument in command]
+        process = psutil.Popen(arguments, cwd=ROOT, env=variables, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    try:
+        if cores is not None:
+            process.cpu_affinity(cores)
+        _wait_until_ready(process, port, log_file)
+        cold_start_seconds = time.perf_counter() - started
+        client = http.client.HTTPConnection("127.0.0.1", port, timeout=START_SECONDS)
+        yield Server(name, process, port, cold_start_seconds, client)
+        client.close()
+    finally:
+        _stop(process)
+
+
+def free_port() -> int:
+    """Return a port on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def reference(name: str, model: Path) -> contextlib.AbstractContextManager[Server]:
+    """Start one of bench/servers for a model file; `name` may say more behind a space."""
+    module = f"bench.servers.{name.split(' ')[0]}:create_app"
+    options = ["--factory", "--port", "{port}", "--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"]
+    return running(name, [sys.executable, "-m", "uvicorn", module, *options], {"BENCH_MODEL": str(model)})
+
+
+def ours(name: str, models: Path, *, cores: list[int] | None = None, **settings: Any) -> contextlib.AbstractContextManager[Server]:
+    """Start the service over a model directory: one worker and no cache, unless the settings say otherwise. No database answers."""
+    environment = {
+        "API_HOST": "127.0.0.1",
+        "API_PORT": "{port}",
+        "API_WORKERS": "1",
+        "CACHE_ENTRIES": "0",
+        "MODELS_DIR": str(models),
+        "COMPILED_DIR": str(CACHE / "compiled"),
+        "PGHOST": "127.0.0.1",
+        "PGPORT": "1",
+        **{key: str(value) for key, value in settings.items()},
+    }
+    return running(name, [sys.executable, "-m", "inference"], environment, cores=cores)
+
+
+def _wait_until_ready(process: psutil.Popen, port: int, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=START_SECONDS)
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            connection.request("GET", f"{BASE_PATH}/readyz")
+            if connection.getresponse().status == http.client.OK:
+                connection.close()
+                return
+        connection.close()
+        time.sleep(POLL_SECONDS)
+    raise DidNotStart(f"{log.relative_to(ROOT)} says why {log.stem} did not start: {log.read_text(errors='replace')[-500:]}")
+
+
+def _stop(process: psutil.Popen) -> None:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        tree = [process, *process.children(recursive=True)]
+        process.terminate()
+        _, alive = psutil.wait_procs(tree, STOP_SECONDS)
+        for left in alive:
+            left.kill()
+        process.wait()
