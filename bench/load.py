@@ -26,6 +26,7 @@ class LoadFailed(Exception):
 class Load:
     """What one run of wrk measured. `refused` answers had a status of 400 or more, `broken` requests got no answer."""
 
+    requests: int
     requests_per_second: float
     p50_seconds: float
     p99_seconds: float
@@ -79,6 +80,7 @@ def parse(output: str) -> Load:
     if not result["microseconds"]:
         raise LoadFailed("wrk ran for no time")
     return Load(
+        requests=result["requests"],
         requests_per_second=result["requests"] / result["microseconds"] * 1e6,
         p50_seconds=result["p50"] / 1e6,
         p99_seconds=result["p99"] / 1e6,

@@ -91,11 +91,23 @@ def free_port() -> int:
         return port
 
 
-def reference(name: str, model: Path) -> contextlib.AbstractContextManager[Server]:
-    """Start one of bench/servers for a model file; `name` may say more behind a space."""
-    module = f"bench.servers.{name.split(' ')[0]}:create_app"
-    options = ["--factory", "--port", "{port}", "--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"]
-    return running(name, [sys.executable, "-m", "uvicorn", module, *options], {"BENCH_MODEL": str(model)})
+def reference(name: str, module: str, model: Path) -> contextlib.AbstractContextManager[Server]:
+    """Start a module of bench/servers for a model file."""
+    options = [
+        "--factory",
+        "--port",
+        "{port}",
+        "--loop",
+        "uvloop",
+        "--http",
+        "httptools",
+        "--no-access-log",
+        "--log-level",
+        "warning",
+    ]
+    return running(
+        name, [sys.executable, "-m", "uvicorn", f"bench.servers.{module}:create_app", *options], {"BENCH_MODEL": str(model)}
+    )
 
 
 def ours(name: str, models: Path, *, cores: list[int] | None = None, **settings: Any) -> contextlib.AbstractContextManager[Server]:

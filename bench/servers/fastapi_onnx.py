@@ -26,4 +26,5 @@ def create_app() -> ASGIApp:
     app = FastAPI(openapi_url=None)
     app.add_api_route("/api/v1.0/inference", infer, methods=["POST"], response_model=None)
     app.add_api_route("/api/v1.0/readyz", ready)
-    return app
+    served: ASGIApp = app
+    return served

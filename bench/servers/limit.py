@@ -35,7 +35,7 @@ def create_app() -> ASGIApp:
         while message["more_body"]:
             message = await receive()
             body += message["body"]
-        image = _only_part(scope["headers"], body)
+        image = only_part(scope["headers"], body)
         if image is None:
             await _send(send, 400, b'{"status":400}')
             return
@@ -73,7 +73,7 @@ class Batcher:
                 future.set_result(row)
 
 
-def _only_part(headers: list[tuple[bytes, bytes]], body: bytes) -> bytes | None:
+def only_part(headers: list[tuple[bytes, bytes]], body: bytes) -> bytes | None:
     """Return the content of the one part of a form, or None when it is anything else."""
     for name, value in headers:
         if name == b"content-type":

@@ -28,7 +28,8 @@ def create_app() -> ASGIApp:
     app = connexion.FlaskApp(__name__, specification_dir=Path(__file__).parent)
     operations = {"infer": infer, "ready": ready}
     app.add_api("inference.yaml", base_path="/api/v1.0", resolver=Resolver(operations.__getitem__))
-    return app
+    served: ASGIApp = app
+    return served
 
 
 def ready() -> dict[str, str]:
