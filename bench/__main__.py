@@ -48,7 +48,8 @@ def measure(effort: Effort) -> str:
     rows = [*goals.of_single(one), *goals.of_together(many, reason), *goals.of_directory(start), *goals.of_changes(changes)]
     minutes = (time.monotonic() - started) / 60
     return f"""
-Measured on {datetime.now(UTC):%Y-%m-%d} in {minutes:.0f} minutes: medians of {effort.name} each, {images.source()}, load average {before} before.
+Measured on {datetime.now(UTC):%Y-%m-%d} in {minutes:.1f} minutes: medians of {effort.name} each, with {images.source()};
+load average {before} before it.
 {machine.description()}.
 
 ### Goals

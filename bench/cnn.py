@@ -1,4 +1,7 @@
-"""`python -m bench.cnn FILE`: write the CNN of 1.2 million parameters as a Keras file. A process of its own, for TensorFlow's sake."""
+"""`python -m bench.cnn FILE`: write the CNN of 1.2 million parameters as a Keras file.
+
+A process of its own: TensorFlow is large.
+"""
 
 import sys
 

@@ -10,46 +10,40 @@ from bench.report import Row, at_least, at_most, figure, megabytes, microseconds
 from bench.single import COMPARED, CONNECTIONS, SingleResult
 from bench.together import FEW_IMAGES, IMAGES, MODELS, TogetherResult
 
-# Memory that a stream of a hundred times as many images may take more, and still count as flat: their own bytes, as they come and as
-# they go, and what an allocator rounds up to.
+# Memory that a stream of a hundred times as many images may take more, and still count as flat: their own bytes, and what an
+# allocator rounds up to.
 FLAT_BYTES = 10e6
 
 
 def of_single(result: SingleResult) -> list[Row]:
     """Return the goals of POST /inference."""
     what = f"POST /inference, 1 worker, {CONNECTIONS} connections"
-    ours, limit_cnn = result.throughput("ours"), result.limit_cnn()
+    limit_cnn = result.limit_cnn()
     raw = result.litert_call_seconds
     p50, p99 = result.p50("ours"), result.p99("ours")
     call = f"{microseconds(median(p50))} us against {microseconds(median(raw))} us"
+
+    def rate(goal: str, wanted: float, reference: str, contestant: str, other: str, remark: str = "") -> Row:
+        rates, others = result.throughput(contestant), result.throughput(other)
+        detail = f"{figure(median(rates))} against {figure(median(others))} requests/s{remark}"
+        return at_least(goal, wanted, reference, ratio(rates, others), detail)
+
     rows = [
-        at_least(f"{what}, LeNet-5", 0.75, "the limit", ratio(ours, result.throughput("limit")), _rates(result, "ours", "limit")),
-        at_least(
-            f"{what}, CNN of 1.2 M", 0.75, "the limit", ratio(result.throughput("ours on the CNN"), result.throughput(limit_cnn)),
-            f"{_rates(result, 'ours on the CNN', limit_cnn)}; the limit runs {limit_cnn.rpartition(' with ')[2]}",
+        rate(f"{what}, LeNet-5", 0.75, "the limit", "ours", "limit"),
+        rate(
+            f"{what}, CNN of 1.2 M", 0.75, "the limit", "ours on the CNN", limit_cnn,
+            f"; the limit runs {limit_cnn.rpartition(' with ')[2]}",
         ),
-        at_least(what, 15, "stock Connexion", ratio(ours, result.throughput("stock")), _rates(result, "ours", "stock")),
-        at_least(
-            what, 5, "FastAPI + ONNX Runtime", ratio(ours, result.throughput("fastapi_onnx")), _rates(result, "ours", "fastapi_onnx")
-        ),
-        at_least(
-            "the same with the cache on and repeated images", 1, "the limit",
-            ratio(result.throughput("ours with the cache"), result.throughput("limit")), _rates(result, "ours with the cache", "limit"),
-        ),
-        at_least(
-            "2 workers against 1", 1.8, "one worker", ratio(result.throughput("ours with 2 workers"), ours),
-            _rates(result, "ours with 2 workers", "ours"),
-        ),
+        rate(what, 15, "stock Connexion", "ours", "stock"),
+        rate(what, 5, "FastAPI + ONNX Runtime", "ours", "fastapi_onnx"),
+        rate("the same with the cache on and repeated images", 1, "the limit", "ours with the cache", "limit"),
+        rate("2 workers against 1", 1.8, "one worker", "ours with 2 workers", "ours"),
         at_most("p50 at 1 connection", 12, "x one LiteRT call", ratio(p50, raw), call),
         at_most("p99 at 1 connection", 5, "x p50", ratio(p99, p50), f"{microseconds(median(p99))} us"),
     ]  # fmt: skip
     failures = {name: result.failures(name) for name in result.loads if result.failures(name)}
     told = ", ".join(f"{name}: {count}" for name, count in failures.items())
     return [*rows, Row("requests of all these that failed", "0", told or "0", not failures)]
-
-
-def _rates(result: SingleResult, ours: str, theirs: str) -> str:
-    return f"{figure(median(result.throughput(ours)))} against {figure(median(result.throughput(theirs)))} requests/s"
 
 
 def of_together(result: TogetherResult | None, reason: str) -> list[Row]:

@@ -1,4 +1,4 @@
-"""The images that are sent: 28x28, 8-bit grey, as PNG, each another one, so that nothing is ever answered from a cache by chance."""
+"""The images that are sent: 28x28, 8-bit grey, as PNG, and no two alike, so that no cache answers by chance."""
 
 import io
 import os

@@ -20,7 +20,7 @@ BATCHES = (1, 4, 16, 64, 256)
 
 
 def measure(lenet: ModelFiles, images: Sequence[bytes]) -> dict[str, float]:
-    """Return the seconds of each part of one request to the LeNet, in the order in which they happen, by the service's functions."""
+    """Return the seconds of each part of one request to the LeNet, in their order, by the service's own functions."""
     some = images[:100]
     bodies = cycle([single(png, lenet.name)[1] for png in some])
     headers = [(b"content-type", CONTENT_TYPE.encode())]
