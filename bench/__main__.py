@@ -32,7 +32,9 @@ def measure(effort: Effort) -> str:
     compared = parts.compare_runtimes(effort, (lenet, deep_cnn, cnn), pngs)
     profile = parts.measure(lenet, pngs)
     say("POST /inference")
-    one = single.measure(effort, lenet, cnn, pngs)
+    cnn_calls = compared[cnn.name][single.CONNECTIONS]
+    cnn_runtime = min(cnn_calls, key=lambda name: median(cnn_calls[name]))
+    one = single.measure(effort, lenet, cnn, cnn.onnx if cnn_runtime == "ONNX Runtime" else cnn.litert, pngs)
     say("Starts and memory")
     start = directory.measure_starts(effort, directories, pngs)
     say("POST /predictions")
@@ -45,7 +47,12 @@ def measure(effort: Effort) -> str:
     say("Changes under load")
     changes = directory.measure_changes(effort, pngs)
     _plot(one, cost, many)
-    rows = [*goals.of_single(one), *goals.of_together(many, reason), *goals.of_directory(start), *goals.of_changes(changes)]
+    rows = [
+        *goals.of_single(one, cnn_runtime),
+        *goals.of_together(many, reason),
+        *goals.of_directory(start),
+        *goals.of_changes(changes),
+    ]
     minutes = (time.monotonic() - started) / 60
     return f"""
 Measured on {datetime.now(UTC):%Y-%m-%d} in {minutes:.1f} minutes: medians of {effort.name} each, with {images.source()};
@@ -71,7 +78,10 @@ load average {before} before it.
 
 
 def _plot(one: SingleResult, cost: CostResult | None, many: TogetherResult | None) -> None:
-    rates = {name: {count: one.throughput(name, count) for count in one.loads[name]} for name in single.PLOTTED}
+    rates = {
+        name: {count: one.throughput(name, count) for count in one.loads[name]}
+        for name in (*single.PLOTTED, *single.PLOTTED_WITH_FEWER)
+    }
     plots.write_lines(CONNECTIONS_PLOT, rates, "POST /inference, LeNet-5, one worker", "connections", "requests/s")
     if cost is not None and many is not None:
         counts = list(cost.together)

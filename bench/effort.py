@@ -13,7 +13,8 @@ class Effort:
 
     rounds: int
     seconds: int
-    connections: tuple[int, ...]
+    connections: tuple[int, ...]  # for the plot: of the service and the limit
+    few_connections: tuple[int, ...]  # likewise, of the other servers
     models_in_one_call: tuple[int, ...]
 
     @property
@@ -22,8 +23,14 @@ class Effort:
         return f"{self.rounds} rounds of {self.seconds} s"
 
 
-SHORT = Effort(rounds=5, seconds=1, connections=(1, 4, 16, 64), models_in_one_call=(1, 4, 24, 100))
-FULL = Effort(rounds=9, seconds=4, connections=(1, 2, 4, 8, 16, 32, 64, 256), models_in_one_call=(1, 2, 4, 8, 16, 24, 50, 100))
+SHORT = Effort(rounds=5, seconds=1, connections=(1, 4, 16, 64), few_connections=(1, 16, 64), models_in_one_call=(1, 24, 100))
+FULL = Effort(
+    rounds=9,
+    seconds=4,
+    connections=(1, 4, 16, 64, 256),
+    few_connections=(1, 4, 16, 64, 256),
+    models_in_one_call=(1, 2, 4, 8, 16, 24, 50, 100),
+)
 
 
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:

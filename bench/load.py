@@ -65,7 +65,7 @@ def run(port: int, requests: Path, connections: int, seconds: int) -> Load:
 
 def command(port: int, requests: Path, connections: int, seconds: int) -> subprocess.Popen[str]:
     """Start wrk and return its process; `parse` reads what it writes."""
-    arguments = ["--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s", "--latency"]
+    arguments = ["--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s", "--timeout", "60s"]
     address = f"http://127.0.0.1:{port}/"
     script = ["--script", str(SCRIPT), address, "--", str(requests), f"multipart/form-data; boundary={BOUNDARY}"]
     return subprocess.Popen([find(), *arguments, *script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

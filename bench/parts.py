@@ -66,5 +66,5 @@ def compare_runtimes(
         for _ in range(effort.rounds):
             for size, durations in sizes.items():
                 for name, predict in predicts.items():
-                    durations[name].append(seconds_per_call(lambda call=predict, size=size: call(pixels[:size]), 0.1))  # type: ignore[misc]
+                    durations[name].append(seconds_per_call(lambda call=predict, size=size: call(pixels[:size]), 0.05))  # type: ignore[misc]
     return result

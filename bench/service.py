@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,10 @@ from bench.models import CACHE, ROOT
 
 START_SECONDS = 120
 STOP_SECONDS = 15
+ANSWER_SECONDS = 60
 POLL_SECONDS = 0.005
+# CPU between two looks, 50 ms apart, that still counts as idle: a step of the clock that counts it.
+SETTLED_SECONDS = 0.01
 
 
 class DidNotStart(Exception):
@@ -34,7 +37,6 @@ class Server:
     process: psutil.Popen
     port: int
     cold_start_seconds: float
-    client: http.client.HTTPConnection = field(compare=False)
 
     def processes(self) -> list[psutil.Process]:
         """Return its processes, children included."""
@@ -49,15 +51,28 @@ class Server:
         times = [process.cpu_times() for process in self.processes()]
         return sum(each.user + each.system for each in times)
 
+    def settle(self) -> None:
+        """Wait until it computes no more: a load that ended may have left requests that nobody waits for."""
+        before = -1.0
+        while (now := self.cpu_seconds()) > before + SETTLED_SECONDS:
+            before = now
+            time.sleep(POLL_SECONDS * 10)
+
     def holds(self, library: str) -> bool:
         """Tell whether a file whose path contains `library` is mapped into one of its processes."""
         return any(library in region.path for process in self.processes() for region in process.memory_maps())
 
-    def post(self, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> tuple[int, bytes]:
-        """Send one form over the connection that it keeps, and return status and answer."""
-        self.client.request("POST", path, body, {"Content-Type": CONTENT_TYPE, **(headers or {})})
-        response = self.client.getresponse()
-        return response.status, response.read()
+    def post(self, path: str, body: bytes) -> tuple[int, bytes]:
+        """Send one form over a connection of its own, and return status and answer."""
+        with self.opened(path, body) as response:
+            return response.status, response.read()
+
+    @contextlib.contextmanager
+    def opened(self, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> Iterator[http.client.HTTPResponse]:
+        """Send one form over a connection of its own, and give the answer as it comes."""
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_SECONDS)) as connection:
+            connection.request("POST", path, body, {"Content-Type": CONTENT_TYPE, **(headers or {})})
+            yield connection.getresponse()
 
 
 @contextlib.contextmanager
@@ -76,9 +91,7 @@ def running(name: str, command: list[str], environment: Mapping[str, str], *, co
             process.cpu_affinity(cores)
         _wait_until_ready(process, port, log_file)
         cold_start_seconds = time.perf_counter() - started
-        client = http.client.HTTPConnection("127.0.0.1", port, timeout=START_SECONDS)
-        yield Server(name, process, port, cold_start_seconds, client)
-        client.close()
+        yield Server(name, process, port, cold_start_seconds)
     finally:
         _stop(process)
 
@@ -129,7 +142,7 @@ def ours(name: str, models: Path, *, cores: list[int] | None = None, **settings:
 def _wait_until_ready(process: psutil.Popen, port: int, log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=START_SECONDS)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
         with contextlib.suppress(OSError, http.client.HTTPException):
             connection.request("GET", f"{BASE_PATH}/readyz")
             if connection.getresponse().status == http.client.OK:

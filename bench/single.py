@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import cycle
 from pathlib import Path
-from statistics import median
 
 import pyspng
 
@@ -19,10 +18,9 @@ from bench.service import Server, ours, reference
 
 CONNECTIONS = 16
 CACHE_ENTRIES = 10_000
-# The first version answers a handful in a second.
-NAIVE_SECONDS = 3
-LIMIT_CNN = ("limit of the CNN with LiteRT", "limit of the CNN with ONNX Runtime")
-PLOTTED = ("limit", "ours", "fastapi_onnx", "stock")
+# The first version answers a handful in a second, one after the other: more connections would only slow it down.
+NAIVE_SECONDS, NAIVE_CONNECTIONS = 3, 1
+PLOTTED, PLOTTED_WITH_FEWER = ("limit", "ours"), ("fastapi_onnx", "stock")
 COMPARED = ("bare", "limit", "ours", "ours with 2 workers", "fastapi_onnx", "stock", "naive")
 
 
@@ -38,6 +36,10 @@ class Contestant:
         """Return the numbers of connections with which it is measured."""
         if self.name in PLOTTED:
             return effort.connections
+        if self.name in PLOTTED_WITH_FEWER:
+            return effort.few_connections
+        if self.name == "naive":
+            return (NAIVE_CONNECTIONS,)
         return (1, CONNECTIONS) if self.name in COMPARED else (CONNECTIONS,)
 
     def seconds(self, effort: Effort) -> int:
@@ -70,13 +72,9 @@ class SingleResult:
         """Return how many requests were not answered with 200."""
         return sum(each.refused + each.broken for loads in self.loads[name].values() for each in loads)
 
-    def limit_cnn(self) -> str:
-        """Return the better one of the limits for the CNN."""
-        return max(LIMIT_CNN, key=lambda name: median(self.throughput(name)))
 
-
-def contestants(lenet: ModelFiles, cnn: ModelFiles) -> list[Contestant]:
-    """Return every server with its model."""
+def contestants(lenet: ModelFiles, cnn: ModelFiles, limit_cnn: Path) -> list[Contestant]:
+    """Return every server with its model; `limit_cnn` is the CNN for the runtime that is better at it."""
     models = directory_of(CACHE / "two_models", {lenet.name: lenet.directory, cnn.name: cnn.directory})
     service = partial(ours, models=models)
     return [
@@ -89,14 +87,11 @@ def contestants(lenet: ModelFiles, cnn: ModelFiles) -> list[Contestant]:
         Contestant("stock", partial(reference, module="stock", model=lenet.litert), lenet.name),
         Contestant("naive", partial(reference, module="naive", model=lenet.keras), lenet.name),
         Contestant("ours on the CNN", service, cnn.name),
-        *(
-            Contestant(name, partial(reference, module="limit", model=file), cnn.name)
-            for name, file in zip(LIMIT_CNN, (cnn.litert, cnn.onnx), strict=True)
-        ),
+        Contestant("limit on the CNN", partial(reference, module="limit", model=limit_cnn), cnn.name),
     ]
 
 
-def measure(effort: Effort, lenet: ModelFiles, cnn: ModelFiles, images: Sequence[bytes]) -> SingleResult:
+def measure(effort: Effort, lenet: ModelFiles, cnn: ModelFiles, limit_cnn: Path, images: Sequence[bytes]) -> SingleResult:
     """Keep every server running, and send load to one after the other in each round."""
     result = SingleResult()
     with ExitStack() as stack:
@@ -104,20 +99,21 @@ def measure(effort: Effort, lenet: ModelFiles, cnn: ModelFiles, images: Sequence
         for file in files.values():
             stack.callback(file.unlink)
         running: list[tuple[Contestant, Server, Path]] = []
-        for contestant in contestants(lenet, cnn):
+        for contestant in contestants(lenet, cnn, limit_cnn):
             say(f"  starting {contestant.name}")
             server = stack.enter_context(contestant.start(contestant.name))
             result.cold_start_seconds[contestant.name] = server.cold_start_seconds
             running.append((contestant, server, files[contestant.experiment]))
         for contestant, server, requests in running:
-            load.run(server.port, requests, CONNECTIONS, contestant.seconds(effort))
             result.loads[contestant.name] = {connections: [] for connections in contestant.connections(effort)}
+            load.run(server.port, requests, max(result.loads[contestant.name]), effort.seconds)
         for number in range(effort.rounds):
             say(f"  round {number + 1} of {effort.rounds}")
             result.litert_call_seconds.append(_litert_call_seconds(lenet, images))
-            for contestant, server, requests in running:
+            for contestant, server, requests in running[:: 1 if number % 2 else -1]:
                 for connections, loads in result.loads[contestant.name].items():
                     loads.append(load.run(server.port, requests, connections, contestant.seconds(effort)))
+                    server.settle()
         result.memory_bytes = {contestant.name: server.memory_bytes() for contestant, server, _ in running}
     return result
 

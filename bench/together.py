@@ -16,7 +16,7 @@ import pyspng
 
 from bench import load
 from bench.effort import Effort, say, seconds_per_call
-from bench.forms import CONTENT_TYPE, many, single
+from bench.forms import many, single
 from bench.models import ModelFiles, names
 from bench.runtimes import LiteRt, Predict
 from bench.runtimes import load as load_model
@@ -124,7 +124,7 @@ def runtime_images_per_second(file: Path, images: Sequence[bytes], threads: int)
         def of_batch(batch: int) -> Callable[[], object]:
             return lambda: list(pool.map(read, predicts, parts, [batch] * threads))
 
-        return len(images) / min(seconds_per_call(of_batch(batch)) for batch in BATCHES)
+        return len(images) / min(seconds_per_call(of_batch(batch), 0.1) for batch in BATCHES)
 
 
 @dataclass(frozen=True)
@@ -151,12 +151,11 @@ def stream(server: Server, images: Sequence[bytes], experiments: Sequence[str]) 
     watching.start()
     try:
         started = time.perf_counter()
-        server.client.request("POST", path, body, {"Content-Type": CONTENT_TYPE, "Accept": "application/x-ndjson"})
-        response = server.client.getresponse()
-        response.readline()
-        first_line = time.perf_counter() - started
-        lines = 1 + response.read().count(b"\n")
-        seconds = time.perf_counter() - started
+        with server.opened(path, body, {"Accept": "application/x-ndjson"}) as response:
+            response.readline()
+            first_line = time.perf_counter() - started
+            lines = 1 + response.read().count(b"\n")
+            seconds = time.perf_counter() - started
     finally:
         over.set()
         watching.join()
