@@ -99,6 +99,9 @@ def main(arguments: Sequence[str]) -> int:
     """Measure, write and show the tables; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--full", action="store_true", help="longer and more rounds, more points in the plots")
+    if sys.platform != "linux":
+        say("bench: what a process uses is read as Linux tells it; elsewhere, run it in a container or a virtual machine")
+        return 1
     effort = FULL if parser.parse_args(arguments).full else SHORT
     try:
         load.find()
