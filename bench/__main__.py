@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from statistics import median
 
 from bench import directory, goals, images, load, machine, models, parts, plots, report, single, together
-from bench.directory import FEW, MANY, CostResult
+from bench.directory import FEW, MANY, DirectoryResult
 from bench.effort import FULL, SHORT, Effort, say
 from bench.models import ROOT
 from bench.service import DidNotStart
 from bench.single import SingleResult
-from bench.together import NoSuchOperation, TogetherResult
+from bench.together import NoSuchOperation
 
 DOCUMENT = ROOT / "doc" / "performance.md"
 CONNECTIONS_PLOT = ROOT / "doc" / "performance-connections.svg"
@@ -43,10 +43,10 @@ def measure(effort: Effort) -> str:
     except NoSuchOperation as error:
         many, reason = None, str(error)
     say("Growth")
-    cost = directory.measure_growth(effort, directories, pngs, start)
+    directory.measure_growth(effort, directories, pngs, start)
     say("Changes under load")
     changes = directory.measure_changes(effort, pngs)
-    _plot(one, cost, many)
+    _plot(effort, one, start)
     rows = [
         *goals.of_single(one, cnn_runtime),
         *goals.of_together(many, reason),
@@ -77,22 +77,22 @@ load average {before} before it.
 """
 
 
-def _plot(one: SingleResult, cost: CostResult | None, many: TogetherResult | None) -> None:
+def _plot(effort: Effort, one: SingleResult, start: DirectoryResult) -> None:
     rates = {
         name: {count: one.throughput(name, count) for count in one.loads[name]}
         for name in (*single.PLOTTED, *single.PLOTTED_WITH_FEWER)
     }
     plots.write_lines(CONNECTIONS_PLOT, rates, "POST /inference, LeNet-5, one worker", "connections", "requests/s")
-    if cost is not None and many is not None:
-        counts = list(cost.together)
-        call = median(many.litert_cpu) / together.MODELS
-        milliseconds = {
-            "single calls, one after the other": {n: [n * seconds * 1e3 for seconds in cost.one_by_one] for n in counts},
-            "one call": {n: [seconds * 1e3 for seconds in samples] for n, samples in cost.together.items()},
-            "LiteRT alone": {n: [n * call * 1e3] for n in counts},
-        }
-        title = f"One image through many LeNets, {MANY:,} resident, one connection"
-        plots.write_lines(MODELS_PLOT, milliseconds, title, "models", "ms until the answer")
+    milliseconds = {
+        "single calls, one after the other": {
+            n: [n * seconds * 1e3 for seconds in one.p50("ours")] for n in effort.models_in_one_call
+        },
+        "LiteRT alone": {n: [n * seconds * 1e3 for seconds in one.litert_call_seconds] for n in effort.models_in_one_call},
+    }
+    if start.call_seconds:
+        milliseconds["one call"] = {n: [seconds * 1e3 for seconds in samples] for n, samples in start.call_seconds.items()}
+    title = f"One image through many LeNets, {MANY:,} resident, one connection"
+    plots.write_lines(MODELS_PLOT, milliseconds, title, "models", "ms until the answer")
 
 
 def main(arguments: Sequence[str]) -> int:

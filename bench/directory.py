@@ -27,7 +27,7 @@ IMPORTS = "import inference.__main__, httptools, uvicorn.protocols.http.httptool
 # How long a change may take to be seen before the benchmark gives up on it.
 VISIBLE_SECONDS = 5
 LOOK_SECONDS = 0.02
-CHANGES_LOAD_SECONDS = 3
+CHANGES_LOAD_SECONDS = 2
 
 
 @dataclass
@@ -41,6 +41,8 @@ class DirectoryResult:
     not_streamed: str | None = None
     has_tensorflow: bool = False
     throughput: dict[int, list[float]] = field(default_factory=dict)
+    # Seconds that a caller waits for one image, by the number of models in its call; empty without POST /predictions.
+    call_seconds: dict[int, list[float]] = field(default_factory=dict)
 
 
 @dataclass
@@ -50,14 +52,6 @@ class ChangeResult:
     still: list[Load] = field(default_factory=list)
     changing: list[Load] = field(default_factory=list)
     visible_seconds: list[float | None] = field(default_factory=list)
-
-
-@dataclass
-class CostResult:
-    """Seconds that a caller waits for one image through a number of models, per round, by that number and by the way."""
-
-    together: dict[int, list[float]] = field(default_factory=dict)
-    one_by_one: list[float] = field(default_factory=list)  # for one model
 
 
 def directories() -> dict[int, Path]:
@@ -95,11 +89,8 @@ def _stream(server: Server, images: Sequence[bytes], result: DirectoryResult) ->
         result.not_streamed = str(error)
 
 
-def measure_growth(
-    effort: Effort, directories: dict[int, Path], images: Sequence[bytes], result: DirectoryResult
-) -> CostResult | None:
+def measure_growth(effort: Effort, directories: dict[int, Path], images: Sequence[bytes], result: DirectoryResult) -> None:
     """Send the same load to the same models among FEW and among MANY, and measure the cost of more models in one call."""
-    cost = CostResult()
     with ExitStack() as stack:
         servers = {
             count: stack.enter_context(ours(f"ours with {count} models", directory)) for count, directory in directories.items()
@@ -122,14 +113,11 @@ def measure_growth(
             for count in (MANY, FEW):
                 rates[count].append(load.run(servers[count].port, alike, CONNECTIONS, effort.seconds).requests_per_second)
                 result.throughput.setdefault(count, []).append(mean(rates[count]))
-            cost.one_by_one.append(load.run(servers[MANY].port, alike, 1, effort.seconds).p50_seconds)
             for count, requests in calls.items():
                 measured = load.run(servers[MANY].port, requests, 1, effort.seconds)
-                if measured.refused or not measured.requests:
-                    calls = {}
+                if measured.refused:
                     break
-                cost.together.setdefault(count, []).append(measured.p50_seconds)
-    return cost if calls else None
+                result.call_seconds.setdefault(count, []).append(measured.p50_seconds)
 
 
 def measure_changes(effort: Effort, images: Sequence[bytes]) -> ChangeResult:
@@ -145,9 +133,11 @@ def measure_changes(effort: Effort, images: Sequence[bytes]) -> ChangeResult:
             say(f"  round {number + 1} of {effort.rounds}")
             result.still.append(load.run(server.port, requests, CONNECTIONS, CHANGES_LOAD_SECONDS))
             with load.command(server.port, requests, CONNECTIONS, CHANGES_LOAD_SECONDS) as process:
-                for name in (f"new_{number}", names(FEW)[number % FEW]):
-                    digest = _publish(directory, name, MANY + 2 * number + (name in names(FEW)))
-                    result.visible_seconds.append(_seconds_until(server, images[0], name, digest))
+                published = []
+                for offset, name in enumerate((f"new_{number}", names(FEW)[number % FEW])):
+                    digest = _publish(directory, name, MANY + 2 * number + offset)
+                    published.append((name, digest, time.perf_counter()))
+                result.visible_seconds += [_seconds_until(server, images[0], *each) for each in published]
                 output, _ = process.communicate()
             result.changing.append(load.parse(output))
             if None in result.visible_seconds:
@@ -164,12 +154,11 @@ def _publish(directory: Path, name: str, number: int) -> str:
     return digest
 
 
-def _seconds_until(server: Server, image: bytes, name: str, digest: str) -> float | None:
-    """Return the seconds until the service answers with the model of a digest, None if it does not within VISIBLE_SECONDS."""
-    started = time.perf_counter()
-    while time.perf_counter() - started < VISIBLE_SECONDS:
+def _seconds_until(server: Server, image: bytes, name: str, digest: str, published: float) -> float | None:
+    """Return the seconds from `published` until the service answers with the model of a digest, None after VISIBLE_SECONDS."""
+    while time.perf_counter() - published < VISIBLE_SECONDS:
         status, body = server.post(*single(image, name))
         if status == HTTPStatus.OK and json.loads(body).get("model_digest") == digest:
-            return time.perf_counter() - started
+            return time.perf_counter() - published
         time.sleep(LOOK_SECONDS)
     return None

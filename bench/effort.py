@@ -23,7 +23,7 @@ class Effort:
         return f"{self.rounds} rounds of {self.seconds} s"
 
 
-SHORT = Effort(rounds=5, seconds=1, connections=(1, 4, 16, 64), few_connections=(1, 16, 64), models_in_one_call=(1, 24, 100))
+SHORT = Effort(rounds=5, seconds=1, connections=(1, 16, 64), few_connections=(1, 16), models_in_one_call=(1, 24, 100))
 FULL = Effort(
     rounds=9,
     seconds=4,

@@ -21,7 +21,7 @@ START_SECONDS = 120
 STOP_SECONDS = 15
 ANSWER_SECONDS = 60
 POLL_SECONDS = 0.005
-# CPU between two looks, 50 ms apart, that still counts as idle: a step of the clock that counts it.
+# CPU between two looks, 20 ms apart, that still counts as idle: a step of the clock that counts it.
 SETTLED_SECONDS = 0.01
 
 
@@ -56,7 +56,7 @@ class Server:
         before = -1.0
         while (now := self.cpu_seconds()) > before + SETTLED_SECONDS:
             before = now
-            time.sleep(POLL_SECONDS * 10)
+            time.sleep(POLL_SECONDS * 4)
 
     def holds(self, library: str) -> bool:
         """Tell whether a file whose path contains `library` is mapped into one of its processes."""

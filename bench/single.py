@@ -19,7 +19,7 @@ from bench.service import Server, ours, reference
 CONNECTIONS = 16
 CACHE_ENTRIES = 10_000
 # The first version answers a handful in a second, one after the other: more connections would only slow it down.
-NAIVE_SECONDS, NAIVE_CONNECTIONS = 3, 1
+NAIVE_SECONDS, NAIVE_CONNECTIONS = 2, 1
 PLOTTED, PLOTTED_WITH_FEWER = ("limit", "ours"), ("fastapi_onnx", "stock")
 COMPARED = ("bare", "limit", "ours", "ours with 2 workers", "fastapi_onnx", "stock", "naive")
 

@@ -26,7 +26,11 @@ def test_many_models_in_one_call_are_held_against_single_calls_and_against_liter
 
 def test_the_batch_is_held_against_the_better_runtime() -> None:
     result = TogetherResult(
-        *([1.0] for _ in range(5)),
+        together_cpu=[1.0],
+        together_wait=[1.0],
+        single_cpu=[1.0],
+        single_wait=[1.0],
+        litert_cpu=[1.0],
         images_per_second={1: [30_000]},
         runtime_images_per_second={1: {"LiteRT": [20_000], "ONNX Runtime": [40_000]}},
     )
