@@ -5,7 +5,7 @@ RUN = .venv/bin/python
 COMPILE = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-compose lint train publish lock
+.PHONY: help up down test test-compose lint bench bench-full train publish lock
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target what; do printf '  make %-13s %s\n' "$$target" "$$what"; done
@@ -25,6 +25,12 @@ test-compose:  ## the compose stack built, started and used; needs a Docker engi
 lint:  ## ruff and mypy --strict
 	@$(PYTHON) local/bootstrap.py dev && $(RUN) -m ruff check . && $(RUN) -m ruff format --check . && $(RUN) -m mypy --strict .
 
+bench:  ## measure every goal of speed in 5 minutes and write them into doc/performance.md; needs wrk
+	@$(PYTHON) local/bootstrap.py bench && exec $(RUN) -m bench
+
+bench-full:  ## the same with longer and more rounds
+	@$(PYTHON) local/bootstrap.py bench && exec $(RUN) -m bench --full
+
 train:  ## train the shipped experiments again: models/ and data.csv
 	@$(PYTHON) local/bootstrap.py dev && exec $(RUN) -m training.train
 
@@ -34,5 +40,5 @@ publish:  ## FILE=model.keras NAME=experiment [CARD=card.json]: the model's next
 lock:  ## write requirements/*.txt anew from pyproject.toml: newest versions, the same in every lock
 	@$(PYTHON) local/bootstrap.py dev
 	$(COMPILE) --upgrade --group dev -o requirements/dev.txt
-	for group in up db inference tensorflow web; do $(COMPILE) --group $$group -c requirements/dev.txt -o requirements/$$group.txt || exit 1; done
+	for group in bench up db inference tensorflow web; do $(COMPILE) --group $$group -c requirements/dev.txt -o requirements/$$group.txt || exit 1; done
 	echo uv | $(COMPILE) -c requirements/dev.txt -o requirements/bootstrap.txt -

@@ -2,6 +2,7 @@
 
     python3 local/bootstrap.py up      what `make up` runs
     python3 local/bootstrap.py dev     that, and what tests, lint and training need
+    python3 local/bootstrap.py bench   that, and what `make bench` compares with
 
 Runs before anything is installed, so it knows the standard library alone, and on any Python from 3.7, to look for a
 newer one. Installs by uv, pinned in requirements/bootstrap.txt, which takes seconds where pip takes minutes; pip is the
@@ -26,7 +27,7 @@ from pathlib import Path
 
 OLDEST_PYTHON = (3, 11)
 NEWER_PYTHONS = ("python3.13", "python3.12", "python3.11", "python3.14")  # the best supported first
-GROUPS = ("up", "dev")  # dev contains up
+GROUPS = ("up", "dev", "bench")  # each contains those before it
 
 # pip's settings and the variables by which uv takes the same. uv reads neither pip's variables nor its files.
 UV_VARIABLES = {
@@ -110,8 +111,8 @@ def install(root: Path, group: str) -> bool:
         installed = environment.installed() if usable else {}
         if installed.get(group) == environment.wanted(group):
             return False
-        if "dev" in installed:
-            group = "dev"  # whoever runs the tests too should not lose their tools to the next `make up`
+        # Whoever runs the tests too should not lose their tools to the next `make up`.
+        group = max([group, *installed], key=GROUPS.index)
         started = time.monotonic()
         say("Installing into .venv (the first time takes a while: about 600 MB)" if not usable else "Updating .venv")
         if not usable:
@@ -119,7 +120,7 @@ def install(root: Path, group: str) -> bool:
             _run([sys.executable, "-m", "venv", "--without-pip", str(environment.home)], "cannot make .venv")
         environment.unfinished.touch()
         _fill(environment, group)
-        groups = GROUPS if group == "dev" else (group,)
+        groups = GROUPS[: GROUPS.index(group) + 1]
         environment.stamp.write_text(json.dumps({name: environment.wanted(name) for name in groups}))
         environment.unfinished.unlink()
         say(f"Installed in {time.monotonic() - started:.0f} s")
@@ -271,7 +272,7 @@ def main(arguments: list[str]) -> int:
         say("Install one, or name one that is there: make up PYTHON=/path/to/python3.13")
         return 1
     if len(arguments) != 1 or arguments[0] not in GROUPS:
-        say("usage: python3 local/bootstrap.py up|dev")
+        say("usage: python3 local/bootstrap.py up|dev|bench")
         return 2
     try:
         install(Path(__file__).resolve().parent.parent, arguments[0])

@@ -87,6 +87,12 @@ def test_what_up_needs_does_not_satisfy_tests(project: Path) -> None:
     assert (bootstrap.install(project, "dev"), version(project, "parcel_two")) == (True, "1.0")
 
 
+def test_what_the_benchmark_needs_contains_what_tests_need_and_stays(project: Path) -> None:
+    lock(project, bench=(project / "requirements" / "dev.txt").read_text())
+    bootstrap.install(project, "bench")
+    assert [bootstrap.install(project, group) for group in ("dev", "up", "bench")] == [False, False, False]
+
+
 def test_a_changed_lock_is_installed_and_keeps_the_tools_of_tests(project: Path) -> None:
     bootstrap.install(project, "dev")
     first = wheel(project.parent / "wheels", "parcel_one", "2.0")

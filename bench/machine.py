@@ -1,0 +1,27 @@
+"""The machine on which was measured, in words that fit anywhere: no name of it, no path."""
+
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+PACKAGES = ("ai-edge-litert", "onnxruntime", "connexion", "fastapi", "uvicorn", "uvloop", "tensorflow-cpu", "keras")
+
+
+def description() -> str:
+    """Return cores, processor, Python and versions."""
+    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    return f"{os.cpu_count()} cores of {_processor()}, {platform.system()}, Python {platform.python_version()}; {versions}"
+
+
+def load_average() -> str:
+    """Return how many processes wanted to compute in the last minute."""
+    return f"{os.getloadavg()[0]:.1f}"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())

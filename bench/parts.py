@@ -1,0 +1,70 @@
+"""Where the time of one request goes, part by part, in process; and the runtimes over sizes of batch."""
+
+from collections.abc import Sequence
+from itertools import cycle
+
+import numpy as np
+import orjson
+import pyspng
+
+from bench import runtimes
+from bench.effort import Effort, say, seconds_per_call
+from bench.forms import CONTENT_TYPE, single
+from bench.models import ModelFiles
+from bench.servers.limit import only_part
+from inference import image
+from inference.card import DIGITS
+from inference.engine import Network
+
+BATCHES = (1, 4, 16, 64, 256)
+
+
+def measure(lenet: ModelFiles, images: Sequence[bytes]) -> dict[str, float]:
+    """Return the seconds of each part of one request to the LeNet, in their order, by the service's own functions."""
+    some = images[:100]
+    bodies = cycle([single(png, lenet.name)[1] for png in some])
+    headers = [(b"content-type", CONTENT_TYPE.encode())]
+    files = cycle(some)
+    grey = cycle([image.decode(png) for png in some])
+    pixels = cycle([image.read_digit(png) for png in some])
+    network = Network(lenet.litert.read_bytes(), len(DIGITS))
+    answers = cycle([_answer(lenet.name, network.probabilities(image.read_digit(png)[np.newaxis])[0].tolist()) for png in some])
+    return {
+        "split the form": seconds_per_call(lambda: only_part(headers, next(bodies))),
+        "decode the PNG": seconds_per_call(lambda: image.decode(next(files))),
+        "prepare 28x28": seconds_per_call(lambda: image.frame(next(grey))),
+        "digest the pixels": seconds_per_call(lambda: image.digest(next(pixels))),
+        "infer": seconds_per_call(lambda: network.probabilities(next(pixels)[np.newaxis])),
+        "encode the answer": seconds_per_call(lambda: orjson.dumps(next(answers))),
+    }
+
+
+def _answer(name: str, probabilities: list[float]) -> dict[str, object]:
+    confidence = max(probabilities)
+    return {
+        "class": DIGITS[probabilities.index(confidence)],
+        "confidence": confidence,
+        "probabilities": dict(zip(DIGITS, probabilities, strict=True)),
+        "experiment_name": name,
+        "version": 1,
+        "model_digest": "0" * 64,
+        "image_digest": "0" * 64,
+        "milliseconds": 0.123,
+    }
+
+
+def compare_runtimes(
+    effort: Effort, models: Sequence[ModelFiles], images: Sequence[bytes]
+) -> dict[str, dict[int, dict[str, list[float]]]]:
+    """Return the seconds of one call on one thread, per round, by model, size of batch and runtime."""
+    pixels = np.stack([pyspng.load(png) for png in images[: max(BATCHES)]])
+    result: dict[str, dict[int, dict[str, list[float]]]] = {}
+    for model in models:
+        say(f"  {model.name}")
+        predicts = {"LiteRT": runtimes.load(model.litert, threads=1), "ONNX Runtime": runtimes.load(model.onnx, threads=1)}
+        sizes = result.setdefault(model.name, {size: {name: [] for name in predicts} for size in BATCHES})
+        for _ in range(effort.rounds):
+            for size, durations in sizes.items():
+                for name, predict in predicts.items():
+                    durations[name].append(seconds_per_call(lambda call=predict, size=size: call(pixels[:size]), 0.05))  # type: ignore[misc]
+    return result

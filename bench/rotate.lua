@@ -1,0 +1,28 @@
+-- wrk's script: sends the requests of a file in rotation, and says at the end what happened as one line of JSON.
+-- The file: for each request a line "PATH LENGTH" and LENGTH bytes of body. Arguments: the file, the content type.
+local requests, position = {}, 0
+
+function init(arguments)
+   local file = assert(io.open(arguments[1], "rb"))
+   local headers = { ["Content-Type"] = arguments[2] }
+   local line = file:read("*l")
+   while line do
+      local path, length = line:match("^(%S+) (%d+)$")
+      requests[#requests + 1] = wrk.format("POST", path, headers, file:read(tonumber(length)))
+      line = file:read("*l")
+   end
+   file:close()
+end
+
+function request()
+   position = position % #requests + 1
+   return requests[position]
+end
+
+function done(summary, latency)
+   local errors = summary.errors
+   io.write(string.format(
+      '\nresult {"requests": %d, "microseconds": %d, "p50": %d, "p99": %d, "refused": %d, "broken": %d}\n',
+      summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
+      errors.status, errors.connect + errors.read + errors.write + errors.timeout))
+end

@@ -1,0 +1,48 @@
+"""Connexion as its documentation has it, written by a careful user: FlaskApp, validation, Pillow, a LiteRT model kept in memory."""
+
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import connexion
+import numpy as np
+from connexion.resolver import Resolver
+from PIL import Image
+from starlette.types import ASGIApp
+
+from bench.runtimes import load
+
+
+def create_app() -> ASGIApp:
+    """Return the application for the model file of BENCH_MODEL."""
+    local = threading.local()  # an interpreter belongs to one thread
+
+    def infer(experiment_name: str, image_blob: Any) -> dict[str, Any]:
+        if not hasattr(local, "predict"):
+            local.predict = load(Path(os.environ["BENCH_MODEL"]), threads=1)
+        pixels = np.asarray(Image.open(image_blob).convert("L"))
+        probabilities = local.predict(pixels[np.newaxis])[0].tolist()
+        return answer(experiment_name, probabilities)
+
+    app = connexion.FlaskApp(__name__, specification_dir=Path(__file__).parent)
+    operations = {"infer": infer, "ready": ready}
+    app.add_api("inference.yaml", base_path="/api/v1.0", resolver=Resolver(operations.__getitem__))
+    served: ASGIApp = app
+    return served
+
+
+def ready() -> dict[str, str]:
+    """Say that the server answers."""
+    return {"status": "ready"}
+
+
+def answer(experiment_name: str, probabilities: list[float]) -> dict[str, Any]:
+    """Return the document of one answer."""
+    confidence = max(probabilities)
+    return {
+        "class": str(probabilities.index(confidence)),
+        "confidence": confidence,
+        "probabilities": {str(label): value for label, value in enumerate(probabilities)},
+        "experiment_name": experiment_name,
+    }
