@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inference.card import CARD_FILE, KERAS_FILE, LITERT_FILE, file_record
-from inference.compile import Compiler
+from inference.compiler import Compiler
 
 ROOT = Path(__file__).parent.parent
 CACHE = ROOT / ".local" / "bench"
@@ -48,7 +48,7 @@ def cnn() -> ModelFiles:
         directory.mkdir(parents=True, exist_ok=True)
         _run([sys.executable, "-m", "bench.cnn", str(directory / KERAS_FILE)])
         with Compiler() as compiler:
-            compiler.compile(directory / KERAS_FILE, directory)
+            compiler.compile(directory / KERAS_FILE, directory, {})
     return _with_onnx(CNN, directory)
 
 

@@ -21,7 +21,7 @@ from inference.engine import Network
 from inference.errors import ServiceError
 from inference.image import Pixels
 from inference.metrics import Metrics
-from inference.predictions import MAX_ANSWERS, MAX_IMAGES, Document, Panel, Predictor, Seat, document, milliseconds_since
+from inference.predictions import MAX_ANSWERS, MAX_IMAGES, Document, Panel, Predictor, Seat, Vacancy, document, milliseconds_since
 from inference.requests import BASE_PATH
 
 # Headers that change no answer.
@@ -132,7 +132,7 @@ class FastLane:
         names = call.query.get("experiment_name", [])
         if len(names) != 1 or len(call.query) > 1:
             return False
-        seat = self._predictor.seat(names[0])
+        seat = self._predictor.seat(names[0], loaded=True)  # the loop reads no files
         files = await call.files(b"image_blob")
         if files is None or len(files) != 1:
             return False
@@ -151,7 +151,9 @@ class FastLane:
         if len(views) != 1 or views[0] not in BOOLEANS or call.query.keys() - {"experiments", "view"}:
             return False
         view = BOOLEANS[views[0]]
-        panel = self._predictor.panel(names)
+        panel = self._predictor.panel(names, loaded=True)
+        if any(isinstance(place, Vacancy) for place in panel.places):
+            return False
         files = await call.files(b"images")
         if files is None or len(files) > MAX_IMAGES or len(files) * len(panel.places) > MAX_ANSWERS:
             return False

@@ -28,7 +28,6 @@ from inference.watch import SETTLE_SECONDS, Watch
 
 __all__ = ["NAME_PATTERN", "Model", "ModelDirectory", "State", "Unresolved", "Update"]
 
-MEMORY_BYTES = 256 * 2**20
 OLD_SECONDS = 2.0  # a file that nothing touched for so long is complete
 SHOW_SECONDS = 0.25  # among many changes, what is done is shown this often
 RENEWALS, RENEWAL_SECONDS = 10, 0.1
@@ -41,7 +40,7 @@ logger = logging.getLogger(__name__)
 class ModelDirectory:
     """The models below a directory (layout.py), by name and version. Any thread may call any method."""
 
-    def __init__(self, directory: Path, compiled_dir: Path, memory_bytes: int = MEMORY_BYTES) -> None:
+    def __init__(self, directory: Path, compiled_dir: Path, memory_bytes: int) -> None:
         self._directory = directory
         self._compiled_dir = compiled_dir
         self._memory = Memory(memory_bytes)

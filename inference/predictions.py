@@ -23,7 +23,15 @@ from PIL import Image
 
 from inference import image
 from inference.engine import CHUNK, Network
-from inference.errors import ImageTooLarge, MalformedRequest, ModelFailed, RequestTooLarge, ServiceError, UnknownExperiment
+from inference.errors import (
+    ImageTooLarge,
+    MalformedRequest,
+    ModelFailed,
+    ModelNotReady,
+    RequestTooLarge,
+    ServiceError,
+    UnknownExperiment,
+)
 from inference.image import Pixels
 from inference.metrics import Metrics
 from inference.models import Model, ModelDirectory, Unresolved
@@ -94,18 +102,21 @@ class Predictor:
         """Do some work when a core is free."""
         return self._pool.submit(work, *arguments)
 
-    def seat(self, name: str) -> Seat:
-        """Return who answers to one name, version or alias. Raises ServiceError."""
+    def seat(self, name: str, *, loaded: bool = False) -> Seat:
+        """Return who answers to one name, version or alias. Raises ServiceError; for `loaded` also where a file must be read."""
         found, *others = self._models.select([name])
         if others:
             raise MalformedRequest("This names several models, and one answers here; POST /predictions asks many.")
         if isinstance(found, Unresolved):
             raise found.error
-        return Seat(*found.serving())
+        return _seat(found, loaded=loaded)
 
-    def panel(self, wanted: Sequence[str]) -> Panel:
-        """Return who answers to the names, versions and aliases. Raises the first one's problem when nobody can answer."""
-        places = [_place(found) for found in self._models.select(wanted)]
+    def panel(self, wanted: Sequence[str], *, loaded: bool = False) -> Panel:
+        """Return who answers to the names, versions and aliases. Raises the first one's problem when nobody can answer.
+
+        With `loaded` a model whose file would have to be read is a vacancy.
+        """
+        places = [_place(found, loaded=loaded) for found in self._models.select(wanted)]
         if not any(isinstance(place, Seat) for place in places):
             raise next((place.problem for place in places if isinstance(place, Vacancy)), UnknownExperiment("No model is ready."))
         return Panel(places)
@@ -234,13 +245,19 @@ class Predictor:
         return answers
 
 
-def _place(found: Model | Unresolved) -> Seat | Vacancy:
+def _place(found: Model | Unresolved, *, loaded: bool) -> Seat | Vacancy:
     if isinstance(found, Unresolved):
         return Vacancy(found.name, found.error)
     try:
-        return Seat(*found.serving())
+        return _seat(found, loaded=loaded)
     except ServiceError as problem:
         return Vacancy(found.name, problem)
+
+
+def _seat(model: Model, *, loaded: bool) -> Seat:
+    if loaded and not model.loaded:
+        raise ModelNotReady
+    return Seat(*model.serving())
 
 
 def milliseconds_since(started: float) -> float:

@@ -31,7 +31,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         compiled_dir=Path(environ.get("COMPILED_DIR", ".local/compiled")),
         max_image_bytes=int(environ.get("MAX_IMAGE_BYTES", str(2 * 2**20))),
         max_request_bytes=int(environ.get("MAX_REQUEST_BYTES", str(32 * 2**20))),
-        models_memory_bytes=int(environ.get("MODELS_MEMORY_BYTES", str(256 * 2**20))),
+        models_memory_bytes=int(environ.get("MODELS_MEMORY_BYTES", str(192 * 2**20))),
         cache_entries=int(environ.get("CACHE_ENTRIES", "10000")),
         fast_lane=environ.get("FAST_LANE", "1") != "0",
         workers=int(environ.get("API_WORKERS") or os.cpu_count() or 1),

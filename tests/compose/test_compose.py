@@ -66,7 +66,7 @@ def compose(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compose]:
 
 
 def test_every_experiment_reads_digits_as_it_does_in_process(compose: Compose, digits: dict[str, bytes]) -> None:
-    models = ModelDirectory(ROOT / "models", compose.folder / "compiled")
+    models = ModelDirectory(ROOT / "models", compose.folder / "compiled", memory_bytes=2**28)
     models.load()
     assert models.all()
     for model in models.all():

@@ -22,7 +22,7 @@ def serve() -> Iterator[Serve]:
     opened: list[ModelDirectory] = []
 
     def open_directory(models_dir: Path, **options: int) -> ModelDirectory:
-        directory = ModelDirectory(models_dir, models_dir.parent / "compiled", **options)
+        directory = ModelDirectory(models_dir, models_dir.parent / "compiled", **{"memory_bytes": 2**28, **options})
         opened.append(directory)
         directory.load()
         return directory

@@ -192,7 +192,7 @@ def test_what_could_not_be_read_is_tried_again_though_it_did_not_change(
 
 def test_closing_ends_every_thread(models_dir: Path) -> None:
     before = set(threading.enumerate())
-    directory = ModelDirectory(models_dir, models_dir.parent / "compiled")
+    directory = ModelDirectory(models_dir, models_dir.parent / "compiled", memory_bytes=2**28)
     directory.load()
     directory.close()
     assert set(threading.enumerate()) <= before
