@@ -11,7 +11,9 @@ import threading
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.supervisors import Multiprocess
 
+from inference.port import Port
 from inference.settings import from_environment
 
 # uvicorn waits this long for the answers that are under way when it is told to stop.
@@ -22,23 +24,31 @@ def main() -> None:
     """Serve on API_HOST:API_PORT."""
     _log_to_stderr()
     settings = from_environment()
+    config = uvicorn.Config(
+        "inference.__main__:worker",
+        factory=True,
+        workers=settings.workers,
+        host=settings.host,
+        port=settings.port,
+        # With several workers, asyncio's own loop answers small requests in 44 ms instead of 0.2.
+        loop="uvloop",
+        http="httptools",
+        access_log=False,
+        log_config=None,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        server_header=False,
+        proxy_headers=False,  # no answer depends on who asks
+    )
+    if settings.workers == 1:
+        uvicorn.Server(config).run()
+        return
+    try:
+        port = Port(settings.host, settings.port)
+    except OSError as error:
+        sys.exit(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.")
     with tempfile.TemporaryDirectory(prefix="mlops-metrics-") as directory:
-        if settings.workers > 1:
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory  # the workers count there together
-        uvicorn.run(
-            "inference.__main__:worker",
-            factory=True,
-            workers=settings.workers,
-            host=settings.host,
-            port=settings.port,
-            # With several workers, asyncio's own loop answers small requests in 44 ms instead of 0.2.
-            loop="uvloop",
-            http="httptools",
-            access_log=False,
-            log_config=None,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-            server_header=False,
-        )
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory  # the workers count there together
+        Multiprocess(config, sockets=[port]).run()  # type: ignore[list-item]  # it only hands it to the workers
 
 
 def worker() -> ASGIApp:

@@ -74,8 +74,8 @@ def create_app(settings: Settings) -> ASGIApp:
     app.add_error_handler(UnicodeError, problems.of_broken_body)  # of a charset in the Content-Type that is none
     app.add_error_handler(RecursionError, problems.of_broken_body)  # of JSON that is nested without end
     app.add_error_handler(Exception, problems.of_failure)
-    lane = FastLane(app, predictor, metrics) if settings.fast_lane else app
-    return RequestLayer(lane, metrics, settings.max_request_bytes)
+    lane = FastLane(predictor, BASE_PATH) if settings.fast_lane else None
+    return RequestLayer(app, lane, metrics, settings.max_request_bytes)
 
 
 class _UncheckedBody(AbstractRequestBodyValidator):  # type: ignore[misc]  # connexion is untyped

@@ -45,6 +45,10 @@ class Catalogue:
         except KeyError:
             raise _unknown(name in self._answering) from None
 
+    def named(self, name: str) -> Model | None:
+        """Return what answers to a bare name, None where there is none of it or where the name is an alias."""
+        return None if name in (ALL, CHAMPION) else self._answering.get(name)
+
     def is_default(self, model: Model) -> bool:
         """Whether this version answers to the bare name."""
         answering = self._answering.get(model.name)
@@ -70,8 +74,8 @@ class Catalogue:
         return list(chosen.values())
 
     def _resolved(self, wanted: str) -> Sequence[Model | Unresolved]:
-        if wanted in self._answering and wanted not in (ALL, CHAMPION):
-            return [self._answering[wanted]]
+        if (named := self.named(wanted)) is not None:
+            return [named]
         if wanted == ALL:
             return [model for model in self._answering.values() if model.state is State.READY]
         name, at, pin = wanted.partition("@")

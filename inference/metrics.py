@@ -29,26 +29,25 @@ class Metrics:
             MultiProcessCollector(self._registry)  # type: ignore[no-untyped-call]
             own = None
         self._registry.register(_ModelStates(models))
-        self._requests = Counter("mlops_http_requests", "Answered HTTP requests.", ["operation", "status"], registry=own)
+        self._requests = Counter("mlops_http_requests", "Answered HTTP requests.", ["operation", "status", "lane"], registry=own)
         self._request_seconds = Histogram(
             "mlops_http_request_duration_seconds", "Time from a request's headers to its answer's end.",
             ["operation"], buckets=SECONDS_BUCKETS, registry=own,
         )  # fmt: skip
-        self.fast_lane_requests = Counter("mlops_fast_lane_requests", "Requests that the fast lane answered.", registry=own)
         self.inference_seconds = Histogram(
             "mlops_inference_duration_seconds", "Time of one batch of images through one model.",
             buckets=SECONDS_BUCKETS, registry=own,
         )  # fmt: skip
         self.predictions = Counter("mlops_predictions", "Images that a model was run on.", registry=own)
         self.cache_hits = Counter("mlops_cache_hits", "Answers that were given without running a model again.", registry=own)
-        self._children: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
+        self._children: dict[tuple[str, int, str], tuple[Counter, Histogram]] = {}
 
-    def answered(self, operation: str, status: int, seconds: float) -> None:
-        """Count an answered request."""
-        children = self._children.get((operation, status))
+    def answered(self, operation: str, status: int, lane: str, seconds: float) -> None:
+        """Count an answered request, of the lane `fast` or `connexion`."""
+        children = self._children.get((operation, status, lane))
         if children is None:  # looking children up by their labels costs more than counting
-            children = self._requests.labels(operation, status), self._request_seconds.labels(operation)
-            self._children[operation, status] = children
+            children = self._requests.labels(operation, status, lane), self._request_seconds.labels(operation)
+            self._children[operation, status, lane] = children
         children[0].inc()
         children[1].observe(seconds)
 

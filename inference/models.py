@@ -79,6 +79,10 @@ class ModelDirectory:
         """
         return self._catalogue.find(name, version)
 
+    def named(self, name: str) -> Model | None:
+        """Return what answers to a bare name, None where there is none of it or where the name is an alias."""
+        return self._catalogue.named(name)
+
     def is_default(self, model: Model) -> bool:
         """Whether this version answers to the bare name."""
         return self._catalogue.is_default(model)

@@ -15,7 +15,7 @@ from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import orjson
@@ -54,8 +54,7 @@ class Upload(Protocol):
         """Return up to `size` bytes."""
 
 
-@dataclass(frozen=True)
-class Seat:
+class Seat(NamedTuple):
     """A model that answers in a call."""
 
     model: Model
@@ -104,6 +103,9 @@ class Predictor:
 
     def seat(self, name: str, *, loaded: bool = False) -> Seat:
         """Return who answers to one name, version or alias. Raises ServiceError; for `loaded` also where a file must be read."""
+        named = self._models.named(name)  # most ask for a bare name, and fast
+        if named is not None:
+            return _seat(named, loaded=loaded)
         found, *others = self._models.select([name])
         if others:
             raise MalformedRequest("This names several models, and one answers here; POST /predictions asks many.")
@@ -222,8 +224,10 @@ class Predictor:
 
     def _run(self, seat: Seat, pixels: Sequence[Pixels]) -> list[Document | ServiceError]:
         model = seat.model
-        with self._metrics.inference_seconds.time():
-            outputs = seat.network.probabilities(np.stack(pixels) if len(pixels) > 1 else pixels[0][np.newaxis])
+        batch = np.stack(pixels) if len(pixels) > 1 else pixels[0][np.newaxis]
+        started = time.perf_counter()
+        outputs = seat.network.probabilities(batch)
+        self._metrics.inference_seconds.observe(time.perf_counter() - started)
         self._metrics.predictions.inc(len(pixels))
         answers: list[Document | ServiceError] = []
         for row in outputs.tolist():

@@ -1,0 +1,100 @@
+"""The plain form: multipart/form-data as clients send it. What has anything unusual is not one, whatever it may mean."""
+
+import functools
+import re
+from dataclasses import dataclass
+
+from starlette.types import Message, Receive, Scope
+
+# Headers that change no answer.
+HARMLESS_HEADERS = frozenset(
+    b"accept-encoding accept-language cache-control connection cookie dnt host origin pragma priority referer sec-ch-ua"
+    b" sec-ch-ua-mobile sec-ch-ua-platform sec-fetch-dest sec-fetch-mode sec-fetch-site traceparent tracestate user-agent via"
+    b" x-forwarded-for x-forwarded-host x-forwarded-proto x-real-ip".split()
+)
+CONTENT_TYPE = re.compile(rb"multipart/form-data; ?boundary=([0-9A-Za-z_-]{1,70})")
+PART_HEAD = re.compile(
+    rb'\r\nContent-Disposition: form-data; name="([a-z_]+)"; filename="[0-9A-Za-z_. ()-]{1,255}"'
+    rb"(?:\r\nContent-Type: [a-z]+/[0-9a-z.+-]+)?"
+)
+# Names and values that need no decoding.
+QUERY = re.compile(rb"[a-z_]+=[0-9A-Za-z_.@-]+(?:&[a-z_]+=[0-9A-Za-z_.@-]+)*")
+MAX_QUERY_BYTES = 8192
+
+
+@dataclass(slots=True)
+class PlainForm:
+    """A request whose head has nothing unusual: its query by name, its Accept, and its body, which is read when it is asked for."""
+
+    query: dict[str, list[str]]
+    accept: bytes
+    request_id: bytes
+    _boundary: bytes
+    _length: bytes
+    _receive: Receive
+    _messages: list[Message]
+
+    @classmethod
+    def of(cls, scope: Scope, receive: Receive) -> "PlainForm | None":
+        """Return a request's form, None where its head is unusual."""
+        boundary = length = None
+        accept, request_id = b"*/*", b""
+        for name, value in scope["headers"]:
+            if name == b"content-type" and boundary is None:
+                matched = CONTENT_TYPE.fullmatch(value)
+                if matched is None:
+                    return None
+                boundary = matched[1]
+            elif name == b"content-length" and length is None:
+                length = value
+            elif name == b"accept" and accept == b"*/*":
+                accept = value
+            elif name == b"x-request-id" and not request_id:
+                request_id = value
+            elif name not in HARMLESS_HEADERS:
+                return None
+        query = _parsed(scope["query_string"]) if len(scope["query_string"]) <= MAX_QUERY_BYTES else None
+        if boundary is None or length is None or query is None:
+            return None
+        return cls(query, accept, request_id, boundary, length, receive, [])
+
+    async def files(self, field: str) -> list[bytes] | None:
+        """Read the body and return the files of a form that holds nothing but files of this field, None for any other body."""
+        message = await self._receive()
+        self._messages.append(message)
+        while message["type"] == "http.request" and message.get("more_body", False):
+            message = await self._receive()
+            self._messages.append(message)
+        if message["type"] != "http.request":
+            return None
+        body = b"".join([message["body"] for message in self._messages])
+        delimiter = b"--" + self._boundary
+        pieces = (b"\r\n" + body).split(b"\r\n" + delimiter)
+        if pieces[0] or pieces[-1] != b"--\r\n" or body.count(delimiter) != len(pieces) - 1:
+            return None
+        if self._length != b"%d" % len(body):
+            return None
+        files = []
+        for piece in pieces[1:-1]:
+            head, _, data = piece.partition(b"\r\n\r\n")
+            matched = PART_HEAD.fullmatch(head)
+            if matched is None or matched[1] != field.encode():
+                return None
+            files.append(data)
+        return files or None
+
+    async def again(self) -> Message:
+        """Receive what was read once more, and then what comes."""
+        return self._messages.pop(0) if self._messages else await self._receive()
+
+
+@functools.lru_cache(maxsize=256)
+def _parsed(query_string: bytes) -> dict[str, list[str]] | None:
+    """Return the values of a query by name, None where any of it needs decoding. Not to be changed, for it is remembered."""
+    query: dict[str, list[str]] = {}
+    if query_string and not QUERY.fullmatch(query_string):
+        return None
+    for pair in query_string.decode().split("&") if query_string else ():
+        name, _, value = pair.partition("=")
+        query.setdefault(name, []).append(value)
+    return query
