@@ -10,7 +10,7 @@ from bench.report import Row, at_least, at_most, figure, megabytes, microseconds
 from bench.single import COMPARED, CONNECTIONS, NAIVE_CONNECTIONS, SingleResult
 from bench.together import FEW_IMAGES, IMAGES, MODELS, TogetherResult
 
-# Memory that a stream of a hundred times as many images may take more, and still count as flat: their own bytes, and what an
+# Memory that a stream of ten times as many images may take more, and still count as flat: their own bytes, and what an
 # allocator rounds up to.
 FLAT_BYTES = 10e6
 

@@ -24,7 +24,7 @@ from bench.service import Server, ours
 
 MODELS = 24
 IMAGES = 1000
-FEW_IMAGES = 10
+FEW_IMAGES = 100
 # Sizes of batch among which each runtime gets the one that suits it.
 BATCHES = (16, 64, 256)
 SAMPLING_SECONDS = 0.01

@@ -7,12 +7,13 @@ from dataclasses import asdict
 from typing import Any
 
 from inference import image
+from inference.answers import Document
 from inference.arrays import read_arrays
 from inference.errors import DatabaseUnavailable, MalformedRequest, UnknownExperiment
 from inference.experiments import Experiments, Record
 from inference.metrics import Metrics
 from inference.models import NAME_PATTERN, Model, ModelDirectory, State
-from inference.predictions import MAX_IMAGES, Document, Predictor, Upload, document, milliseconds_since
+from inference.predictions import MAX_IMAGES, Predictor, Upload, document, milliseconds_since
 
 NO_MODEL = "NO_MODEL"
 

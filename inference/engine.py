@@ -49,6 +49,22 @@ def as_input(pixels: NDArray[np.uint8], contract: InputContract) -> NDArray[np.f
     return values
 
 
+class Batch:
+    """Images as models want them; what several models want alike is made once."""
+
+    def __init__(self, pixels: NDArray[np.uint8]) -> None:
+        """Take canonical pixels, uint8 of shape (n, 28, 28)."""
+        self._pixels = pixels
+        self._inputs: dict[InputContract, NDArray[np.float32]] = {}
+
+    def as_input(self, contract: InputContract) -> NDArray[np.float32]:
+        """Return what a model takes, float32 of shape (n, height, width)."""
+        values = self._inputs.get(contract)
+        if values is None:
+            values = self._inputs[contract] = as_input(self._pixels, contract)
+        return values
+
+
 class Network:
     """A LiteRT flatbuffer, ready to be called by any thread.
 
@@ -85,7 +101,11 @@ class Network:
 
         An image's probabilities do not depend on what else is in the batch.
         """
-        values = as_input(pixels, self._contract)
+        return self.run(Batch(pixels))
+
+    def run(self, batch: Batch) -> NDArray[np.float32]:
+        """Return the probabilities of each image, float32 of shape (n, classes)."""
+        values = batch.as_input(self._contract)
         parts = []
         start = 0
         for size in self._sizes:

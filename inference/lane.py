@@ -14,29 +14,18 @@ import orjson
 from starlette.types import Scope
 
 from inference import image
+from inference.answers import AnsweredChunk, Document, Panel, ReadChunk, Seat, Vacancy
 from inference.engine import Network
 from inference.errors import ServiceError
 from inference.forms import PlainForm
 from inference.image import Pixels
-from inference.predictions import (
-    MAX_ANSWERS,
-    MAX_IMAGES,
-    Document,
-    Panel,
-    Predictor,
-    Seat,
-    Vacancy,
-    document,
-    milliseconds_since,
-)
+from inference.predictions import MAX_ANSWERS, MAX_IMAGES, Predictor, document, milliseconds_since
 
 NDJSON = b"application/x-ndjson"
 IS_STREAM = {b"*/*": False, b"application/json": False, NDJSON: True}
 BOOLEANS = {"true": True, "false": False}
 # Work up to this long is done at once, on the loop: a thread would wait for the interpreter's lock after every call of a model.
 INLINE_SECONDS = 0.01
-# A larger picture is for a thread: bringing it to 28x28 takes longer than all the rest.
-INLINE_PIXELS = 128 * 128
 
 Answer = bytes | AsyncIterator[bytes]
 
@@ -69,7 +58,7 @@ class FastLane:
             return None
         seat = self._predictor.seat(names[0], loaded=True)  # the loop reads no files
         files = await form.files("image_blob")
-        if files is None or len(files) != 1:
+        if files is None or len(files) != 1 or not image.is_small_plain_png(files[0]):
             return None
         return await self._batched(seat, _Waiting(files[0], started))
 
@@ -87,24 +76,19 @@ class FastLane:
             return None
         if is_stream:
             return self._lines(panel, files, view=view)
-        if len(files) == 1 and panel.seconds_per_image <= INLINE_SECONDS and (pixels := self._plain(files[0])) is not None:
-            return document(self._predictor.chunk(panel, [pixels], lambda shown: shown, 0, view), started)
+        if len(files) == 1 and panel.seconds_per_image <= INLINE_SECONDS and image.is_small_plain_png(files[0]):
+            chunk = self._predictor.answered(panel, ReadChunk.of(files, self._predictor.read))
+            return document(chunk.encoded(view=view), started)
         entries: list[bytes] = []
-        for chunk in self._predictor.chunks(panel, files, self._predictor.read, view=view):
-            done: list[bytes] = await asyncio.wrap_future(chunk)
-            entries += done
+        for done in self._predictor.chunks(panel, files, self._predictor.read):
+            answered: AnsweredChunk = await asyncio.wrap_future(done)
+            entries += answered.encoded(view=view)
         return document(entries, started)
 
     async def _lines(self, panel: Panel, files: Sequence[bytes], *, view: bool) -> AsyncIterator[bytes]:
-        for chunk in self._predictor.chunks(panel, files, self._predictor.read, view=view):
-            yield b"\n".join([*await asyncio.wrap_future(chunk), b""])
-
-    def _plain(self, data: bytes) -> Pixels | None:
-        """Return the canonical pixels of a small plain PNG, None for any other image."""
-        if len(data) > self._predictor.max_image_bytes:
-            return None
-        pixels = image.plain_png(data)
-        return None if pixels is None or pixels.size > INLINE_PIXELS else image.frame(pixels)
+        for done in self._predictor.chunks(panel, files, self._predictor.read):
+            answered: AnsweredChunk = await asyncio.wrap_future(done)
+            yield b"\n".join([*answered.encoded(view=view), b""])
 
     async def _batched(self, seat: Seat, mine: "_Waiting") -> bytes | None:
         """Return the answer to an image. Whatever came for its model in the same turn of the loop is a batch: the first runs it."""
@@ -135,17 +119,23 @@ class FastLane:
 
     def _answers(self, seat: Seat, batch: Sequence["_Waiting"]) -> list[bytes | None]:
         """Return the answers to a batch, None where it is for Connexion to answer."""
-        read = [self._plain(waiting.data) for waiting in batch]
+        read = [self._read(waiting.data) for waiting in batch]
         pixels = [each for each in read if each is not None]
-        digests = [image.digest(each) for each in pixels]
-        answers = zip(self._predictor.answers(seat, pixels, digests) if pixels else (), digests, strict=True)
-        return [None if each is None else _body(*next(answers), waiting) for each, waiting in zip(read, batch, strict=True)]
+        answers = iter(self._predictor.inferences(seat, pixels) if pixels else ())
+        return [None if each is None else _body(next(answers), waiting) for each, waiting in zip(read, batch, strict=True)]
+
+    def _read(self, data: bytes) -> Pixels | None:
+        try:
+            return self._predictor.read(data)
+        except ServiceError:
+            return None
 
 
-def _body(answer: Document | ServiceError, digest: str, waiting: "_Waiting") -> bytes | None:
+def _body(answer: Document | ServiceError, waiting: "_Waiting") -> bytes | None:
     if isinstance(answer, ServiceError):
         return None
-    return orjson.dumps({**answer, "image_digest": digest, "milliseconds": milliseconds_since(waiting.started)})
+    answer["milliseconds"] = milliseconds_since(waiting.started)
+    return orjson.dumps(answer)
 
 
 @dataclass(slots=True)

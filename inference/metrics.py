@@ -35,7 +35,7 @@ class Metrics:
             ["operation"], buckets=SECONDS_BUCKETS, registry=own,
         )  # fmt: skip
         self.inference_seconds = Histogram(
-            "mlops_inference_duration_seconds", "Time of one batch of images through one model.",
+            "mlops_inference_duration_seconds", "Time of a chunk of images through the models that it was for.",
             buckets=SECONDS_BUCKETS, registry=own,
         )  # fmt: skip
         self.predictions = Counter("mlops_predictions", "Images that a model was run on.", registry=own)

@@ -184,7 +184,7 @@ def test_metrics_count_requests_by_operation_and_models_by_state(client: TestCli
     client.get(f"{BASE}/nowhere")
     text = client.get(f"{BASE}/metrics").text
     assert 'mlops_models{state="READY"} 3.0' in text
-    assert 'mlops_http_requests_total{operation="other",status="404"}' in text
+    assert 'mlops_http_requests_total{lane="connexion",operation="other",status="404"}' in text
 
 
 def test_the_document_and_its_page_are_served(client: TestClient) -> None:

@@ -168,7 +168,7 @@ async def _compare(folder: Path) -> Lanes:
 async def _taken(ask: Ask) -> float:
     """Return how many requests the fast lane took, as the metrics say."""
     text = (await ask(Request("metrics", "GET", f"{BASE}/metrics".encode(), (), b""))).body.decode()
-    return sum(float(value) for value in re.findall(r"^mlops_fast_lane_requests_total(?:\{.*\})? (\S+)$", text, re.MULTILINE))
+    return sum(float(value) for value in re.findall(r'^mlops_http_requests_total\{.*lane="fast".*\} (\S+)$', text, re.MULTILINE))
 
 
 async def _break_off(ask: Ask) -> Answer:

@@ -1,0 +1,189 @@
+"""What the models give for a call's images -> the answers that callers read, as openapi.yaml describes them."""
+
+import base64
+import functools
+import io
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+from PIL import Image
+
+from inference import image
+from inference.engine import Network
+from inference.errors import ModelFailed, ServiceError
+from inference.image import Pixels
+from inference.model import Model
+
+Document = dict[str, Any]
+Probabilities = NDArray[np.float32]
+Source = TypeVar("Source")
+
+
+class Seat(NamedTuple):
+    """A model that answers in a call."""
+
+    model: Model
+    network: Network
+
+
+@dataclass(frozen=True)
+class Vacancy:
+    """The place of a model that was asked and cannot answer."""
+
+    name: str
+    problem: ServiceError
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The models that one call asks, in order."""
+
+    places: Sequence[Seat | Vacancy]
+
+    @functools.cached_property
+    def tasks(self) -> dict[str, list[int]]:
+        """The indexes of those that may agree or disagree, by their task."""
+        tasks: defaultdict[str, list[int]] = defaultdict(list)
+        for index, place in enumerate(self.places):
+            if isinstance(place, Seat):
+                tasks[place.model.task].append(index)
+        return tasks
+
+    @property
+    def seconds_per_image(self) -> float:
+        """About how long the models together take for one image."""
+        return sum(place.network.seconds_per_image for place in self.places if isinstance(place, Seat))
+
+
+class Outputs(NamedTuple):
+    """What a model gives for a chunk's images: probabilities, float32 of shape (n, classes), and which were remembered."""
+
+    probabilities: Probabilities
+    cached: Sequence[bool]
+
+
+@dataclass(frozen=True)
+class ReadChunk:
+    """A few images of a call: an entry for each, and of those that could be read the pixels and digests."""
+
+    entries: Sequence[Document]
+    pixels: Sequence[Pixels]
+    digests: Sequence[str]
+
+    @classmethod
+    def of(cls, sources: Sequence[Source], read: Callable[[Source], Pixels], start: int = 0) -> "ReadChunk":
+        """Read images, of which the first has the index `start` in its call."""
+        entries: list[Document] = []
+        pixels: list[Pixels] = []
+        digests: list[str] = []
+        for index, source in enumerate(sources, start):
+            try:
+                shown = read(source)
+            except ServiceError as problem:
+                entries.append({"index": index, "problem": problem.document()})
+                continue
+            digest = image.digest(shown)
+            pixels.append(shown)
+            digests.append(digest)
+            entries.append({"index": index, "image_digest": digest})
+        return cls(entries, pixels, digests)
+
+
+@dataclass(frozen=True)
+class AnsweredChunk:
+    """A chunk and what each place of the panel gives for it."""
+
+    panel: Panel
+    chunk: ReadChunk
+    columns: Sequence[Outputs | None]
+
+    def encoded(self, *, view: bool) -> list[bytes]:
+        """Return the JSON of the entries."""
+        readable = [entry for entry in self.chunk.entries if "problem" not in entry]
+        if readable:
+            answers = [
+                self._given(place, outputs, len(readable)) for place, outputs in zip(self.panel.places, self.columns, strict=True)
+            ]
+            for index, (entry, *given) in enumerate(zip(readable, *answers, strict=True)):
+                if view:
+                    entry["view"] = _png(self.chunk.pixels[index])
+                entry["answers"] = given
+                entry["consensus"] = {
+                    task: consensus([given[place] for place in places if "problem" not in given[place]])
+                    for task, places in self.panel.tasks.items()
+                }
+        return [orjson.dumps(entry) for entry in self.chunk.entries]
+
+    @staticmethod
+    def _given(place: Seat | Vacancy, outputs: Outputs | None, count: int) -> list[Document]:
+        if isinstance(place, Vacancy):
+            return [{"experiment_name": place.name, "problem": place.problem.document()}] * count
+        answers = documents(place.model, outputs) if outputs else []
+        return [
+            answer if isinstance(answer, dict) else {"experiment_name": place.model.name, "problem": answer.document()}
+            for answer in answers
+        ]
+
+
+def documents(model: Model, outputs: Outputs) -> list[Document | ServiceError]:
+    """Return a model's answers as openapi.yaml has them; a ModelFailed stands for one that is not finite."""
+    answers: list[Document | ServiceError] = []
+    for row, cached in zip(outputs.probabilities.tolist(), outputs.cached, strict=True):
+        if not math.isfinite(sum(row)):
+            answers.append(ModelFailed("The model's answer to this image is not finite; its training may have diverged."))
+            continue
+        confidence = max(row)
+        answers.append(
+            {
+                "experiment_name": model.name,
+                "version": model.version,
+                "model_digest": model.digest,
+                "class": model.classes[row.index(confidence)],
+                "confidence": confidence,
+                "probabilities": dict(zip(model.classes, row, strict=True)),
+                "cached": cached,
+            }
+        )
+    return answers
+
+
+def consensus(answers: Sequence[Document]) -> Document | None:
+    """Return what the answers of one task to one image say together, or None when there is none.
+
+    `class` has the most votes (between equals the higher mean probability); `entropy` is Shannon's, in bits, of the mean
+    probabilities: 0 when all are certain of the same label; `disagreement` the share of votes against the consensus, 0 to 1.
+    """
+    if not answers:
+        return None
+    given = [answer["probabilities"] for answer in answers]
+    mean, winner = given[0], answers[0]["class"]
+    votes = {winner: 1}
+    if len(answers) > 1:
+        if all(each.keys() == mean.keys() for each in given):
+            columns = zip(*[each.values() for each in given], strict=True)
+            mean = {label: sum(column) / len(given) for label, column in zip(mean, columns, strict=True)}
+        else:
+            labels = dict.fromkeys(label for each in given for label in each)
+            mean = {label: sum(each.get(label, 0.0) for each in given) / len(given) for label in labels}
+        votes = dict(Counter([answer["class"] for answer in answers]).most_common())
+        winner = max(votes, key=lambda label: (votes[label], mean[label]))
+    log2 = math.log2
+    return {
+        "class": winner,
+        "votes": votes,
+        "entropy": max(0.0, -sum([share * log2(share) for share in mean.values() if share > 0])),
+        "disagreement": 1 - votes[winner] / len(answers),
+    }
+
+
+def _png(pixels: Pixels) -> str:
+    """Return pixels as a PNG in base64."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
