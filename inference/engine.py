@@ -19,9 +19,9 @@ from inference.image import SIDE
 # What a probe's probabilities may sum to and still count as probabilities; float32 softmax stays within 1e-6 of 1.
 PROBABILITY_SUM_TOLERANCE = 1e-3
 # Images per call of an interpreter. From 16 on, a further one costs the same (measured: LeNet-5 15.9 us of 18.4 alone, CNN of
-# 1.2 M parameters 253 of 273), and what the interpreter keeps for its layers grows with each. There is an interpreter for each size
-# that was needed, because one that is brought to another size spends 10 us on that.
-CHUNK = 16
+# 1.2 M parameters 253 of 273); 32 leave Python's lock to other threads for longer; what the interpreter keeps for its layers grows
+# with each. There is an interpreter for each size that was needed: one that is brought to another size spends 10 us on that.
+CHUNK = 32
 SIZES = (CHUNK, 4, 1)
 # What an interpreter takes besides twice its flatbuffer, as it stands and packed for XNNPACK (measured: LeNet-5 0.8 MB in all).
 INTERPRETER_BYTES = 300_000
