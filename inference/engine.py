@@ -4,6 +4,7 @@ One image through one model is one call of an interpreter of some 20 microsecond
 `keras.Model.predict` (doc/performance.md).
 """
 
+import itertools
 import time
 from collections import deque
 from typing import Any
@@ -25,6 +26,9 @@ CHUNK = 32
 SIZES = (CHUNK, 4, 1)
 # What an interpreter takes besides twice its flatbuffer, as it stands and packed for XNNPACK (measured: LeNet-5 0.8 MB in all).
 INTERPRETER_BYTES = 300_000
+
+
+_serials = itertools.count()
 
 
 class UnservableModel(Exception):
@@ -77,6 +81,7 @@ class Network:
 
         Raises UnservableModel.
         """
+        self.serial = next(_serials)  # of the process: what a network gives for the same pixels never changes
         self._flatbuffer = flatbuffer
         self._contract = contract
         self._is_logits = output == LOGITS

@@ -20,6 +20,7 @@ PART_HEAD = re.compile(
 # Names and values that need no decoding.
 QUERY = re.compile(rb"[a-z_]+=[0-9A-Za-z_.@-]+(?:&[a-z_]+=[0-9A-Za-z_.@-]+)*")
 MAX_QUERY_BYTES = 8192
+LENGTH = re.compile(rb"[1-9][0-9]{0,11}")
 
 
 @dataclass(slots=True)
@@ -35,8 +36,8 @@ class PlainForm:
     _messages: list[Message]
 
     @classmethod
-    def of(cls, scope: Scope, receive: Receive) -> "PlainForm | None":
-        """Return a request's form, None where its head is unusual."""
+    def of(cls, scope: Scope, receive: Receive, max_bytes: int) -> "PlainForm | None":
+        """Return a request's form, None where its head is unusual or its body is to be of more than `max_bytes`."""
         boundary = length = None
         accept, request_id = b"*/*", b""
         for name, value in scope["headers"]:
@@ -55,6 +56,8 @@ class PlainForm:
                 return None
         query = _parsed(scope["query_string"]) if len(scope["query_string"]) <= MAX_QUERY_BYTES else None
         if boundary is None or length is None or query is None:
+            return None
+        if not LENGTH.fullmatch(length) or int(length) > max_bytes:
             return None
         return cls(query, accept, request_id, boundary, length, receive, [])
 

@@ -166,7 +166,7 @@ class Predictor:
             if isinstance(place, Vacancy):
                 columns.append(None)
                 continue
-            rows = cache.get(place.model.digest, digests) if cache else None
+            rows = cache.get(place.network.serial, digests) if cache else None
             if cache is None or rows is None:
                 columns.append(Outputs(place.network.run(everything), unknown))
                 computed += len(pixels)
@@ -176,7 +176,7 @@ class Predictor:
                 batch = everything if len(missing) == len(rows) else Batch(np.stack([pixels[index] for index in missing]))
                 for index, row in zip(missing, place.network.run(batch), strict=True):
                     rows[index] = row
-                cache.put(place.model.digest, [(digests[index], rows[index]) for index in missing])
+                cache.put(place.network.serial, [(digests[index], rows[index]) for index in missing])
                 computed += len(missing)
             columns.append(Outputs(np.stack(rows), [index not in missing for index in range(len(rows))]))
         if computed:
@@ -189,29 +189,29 @@ class Predictor:
 
 
 class _Cache:
-    """Probabilities by model digest and image digest: a model's answer to the same pixels never changes."""
+    """Probabilities by network and image digest. Not by the model's digest: its card may say another scale for the same file."""
 
     def __init__(self, entries: int) -> None:
         self._entries = entries
-        self._rows: OrderedDict[tuple[str | None, str], Probabilities] = OrderedDict()
+        self._rows: OrderedDict[tuple[int, str], Probabilities] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, model: str | None, images: Sequence[str]) -> list[Any]:
-        """Return what a model gave for each image, float32 of shape (classes,), None where that is not known."""
+    def get(self, network: int, images: Sequence[str]) -> list[Any]:
+        """Return what a network gave for each image, float32 of shape (classes,), None where that is not known."""
         rows = []
         with self._lock:
             for digest in images:
-                row = self._rows.get((model, digest))
+                row = self._rows.get((network, digest))
                 if row is not None:
-                    self._rows.move_to_end((model, digest))
+                    self._rows.move_to_end((network, digest))
                 rows.append(row)
         return rows
 
-    def put(self, model: str | None, computed: Iterable[tuple[str, Probabilities]]) -> None:
-        """Remember what a model gave for some images."""
+    def put(self, network: int, computed: Iterable[tuple[str, Probabilities]]) -> None:
+        """Remember what a network gave for some images."""
         with self._lock:
             for digest, row in computed:
-                self._rows[model, digest] = row.copy()  # the row is a part of a larger array
+                self._rows[network, digest] = row.copy()  # the row is a part of a larger array
             while len(self._rows) > self._entries:
                 self._rows.popitem(last=False)
 

@@ -37,7 +37,7 @@ class RequestLayer:
             return
         started = time.perf_counter()
         lane = self._lane
-        if lane is not None and lane.takes(scope) and (form := PlainForm.of(scope, receive)) is not None:
+        if lane is not None and lane.takes(scope) and (form := PlainForm.of(scope, receive, self._max_request_bytes)) is not None:
             answer = await lane.answer(scope["path"], form, started)
             if answer is not None:
                 await _send(send, answer, self._id(form.request_id))

@@ -6,6 +6,7 @@ import json
 import math
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -228,3 +229,31 @@ def test_a_consensus_says_how_sure_and_how_divided_the_models_are() -> None:
     certain = {"class": "a", "votes": {"a": 1}, "entropy": 0.0, "disagreement": 0.0}
     assert agreed({"a": 1.0, "b": 0.0}) == certain
     assert consensus([]) is None
+
+
+def test_two_models_of_the_same_file_that_take_their_pixels_differently_do_not_share_answers(
+    tmp_path: Path, digits: dict[str, bytes]
+) -> None:
+    for name, scale in (("plain", 1.0), ("dark", 0.01)):
+        shutil.copytree(SHIPPED / SMALL, tmp_path / "models" / name)
+        card = json.loads((tmp_path / "models" / name / "card.json").read_text())
+        card["input"]["scale"] = scale
+        (tmp_path / "models" / name / "card.json").write_text(json.dumps(card))
+    settings = from_environment({"MODELS_DIR": str(tmp_path / "models"), "COMPILED_DIR": str(tmp_path / "compiled")})
+    with TestClient(create_app(settings)) as client:
+        wait_until_ready(client)
+        entry = client.post(f"{BASE}/predictions?experiments=plain&experiments=dark", files=files(digits["1"])).json()
+    first, second = entry["predictions"][0]["answers"]
+    assert first["model_digest"] == second["model_digest"]
+    assert first["probabilities"] != second["probabilities"]
+
+
+def test_a_body_that_says_that_it_is_too_large_is_refused_unread(client: TestClient) -> None:
+    def endless() -> Iterator[bytes]:
+        raise AssertionError("the body was read")
+        yield b""
+
+    headers = {"Content-Type": "multipart/form-data; boundary=x", "Content-Length": str(2**40)}
+    for operation in (f"inference?experiment_name={BEST}", "predictions"):
+        response = client.post(f"{BASE}/{operation}", content=endless(), headers=headers)
+        assert (response.status_code, response.json()["title"]) == (413, "Request too large")
