@@ -24,16 +24,22 @@ from starlette.types import ASGIApp
 
 from inference import problems
 from inference.api import Api
-from inference.errors import ServiceError
+from inference.errors import RequestTooLarge, ServiceError
 from inference.experiments import Experiments
+from inference.image import SIDE
 from inference.lane import FastLane
 from inference.metrics import Metrics
 from inference.models import ModelDirectory
-from inference.predictions import Predictor
+from inference.predictions import MAX_IMAGES, Predictor
 from inference.requests import BASE_PATH, RequestLayer
 from inference.settings import Settings
 
+# A call of many models makes more objects than Python's default of 700 lets be before it looks for garbage, of which there is none.
+GC_THRESHOLDS = 20_000, 20, 100
 NDJSON = "application/x-ndjson"
+# What a document of the most images has of each; so deep and so wide a one is read in a fraction of a second.
+MAX_LISTS = 1 + MAX_IMAGES * (1 + SIDE)
+MAX_COMMAS = MAX_IMAGES * (1 + SIDE + SIDE * SIDE)
 
 
 def create_app(settings: Settings) -> ASGIApp:
@@ -50,6 +56,7 @@ def create_app(settings: Settings) -> ASGIApp:
         # What is there now stays: without this, each full collection looks through it all and halts every request for 50 ms.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
         yield
         predictor.close()
         models.close()
@@ -105,7 +112,10 @@ def _operation(api: Api, operation_id: str) -> Callable[..., Any]:
 def _json() -> Any:
     """Return the document of the body, an empty one where it is no JSON of UTF-8."""
     # Not by Connexion's own way to a body, which fails on a Content-Type with two slashes.
+    data = flask.request.get_data()
+    if data.count(b"[") > MAX_LISTS or data.count(b",") > MAX_COMMAS:  # reading them would cost seconds, and a gigabyte
+        raise RequestTooLarge(f"One call takes at most {MAX_IMAGES} images of {SIDE} rows of {SIDE} numbers.")
     try:
-        return json.loads(flask.request.get_data().decode())
-    except ValueError:
+        return json.loads(data.decode())
+    except (ValueError, RecursionError):
         return {}

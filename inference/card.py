@@ -5,6 +5,7 @@ import json
 import math
 import os
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -147,7 +148,10 @@ class Card:
 def read_document(path: Path) -> dict[str, Any]:
     """Return a card.json as it stands. Raises UnusableCard with the reason, FileNotFoundError when there is none."""
     try:
-        if path.stat().st_size > MAX_CARD_BYTES:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # reading a pipe would never end
+            raise UnusableCard(f"{CARD_FILE} is no regular file.")
+        if status.st_size > MAX_CARD_BYTES:
             raise UnusableCard(f"{CARD_FILE} is larger than {MAX_CARD_BYTES} bytes.")
         document = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
     except FileNotFoundError:

@@ -7,6 +7,8 @@ test sends the same good, odd and hostile requests through both.
 """
 
 import asyncio
+import logging
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
@@ -29,6 +31,8 @@ INLINE_SECONDS = 0.01
 
 Answer = bytes | AsyncIterator[bytes]
 
+logger = logging.getLogger(__name__)
+
 
 class FastLane:
     """Answers hot requests."""
@@ -42,17 +46,17 @@ class FastLane:
         """Tell whether a request may be for the lane."""
         return scope["method"] == "POST" and scope["path"] in self._operations
 
-    async def answer(self, path: str, form: PlainForm, started: float) -> Answer | None:
-        """Return the body of a request's answer, JSON or lines of NDJSON, or None when the request is for Connexion.
-
-        `started` is the time.perf_counter() from which its milliseconds count.
-        """
+    async def answer(self, path: str, form: PlainForm) -> Answer | None:
+        """Return the body of a request's answer, JSON or lines of NDJSON, or None when the request is for Connexion."""
         try:
-            return await self._operations[path](form, started)
-        except Exception:  # noqa: BLE001  # whatever it is: Connexion meets it again, and knows how to say it
+            return await self._operations[path](form)
+        except ServiceError:
+            return None
+        except Exception:  # whatever it is: Connexion meets it again, and knows how to say it
+            logger.exception("The fast lane failed.")
             return None
 
-    async def _infer(self, form: PlainForm, started: float) -> Answer | None:
+    async def _infer(self, form: PlainForm) -> Answer | None:
         names = form.query.get("experiment_name", [])
         if len(names) != 1 or len(form.query) > 1:
             return None
@@ -60,9 +64,9 @@ class FastLane:
         files = await form.files("image_blob")
         if files is None or len(files) != 1 or not image.is_small_plain_png(files[0]):
             return None
-        return await self._batched(seat, _Waiting(files[0], started))
+        return await self._batched(seat, _Waiting(files[0], time.perf_counter()))
 
-    async def _predict(self, form: PlainForm, started: float) -> Answer | None:
+    async def _predict(self, form: PlainForm) -> Answer | None:
         names, views = form.query.get("experiments", ["all"]), form.query.get("view", ["false"])
         is_stream = IS_STREAM.get(form.accept)
         if is_stream is None or len(views) != 1 or views[0] not in BOOLEANS or form.query.keys() - {"experiments", "view"}:
@@ -72,6 +76,7 @@ class FastLane:
         if any(isinstance(place, Vacancy) for place in panel.places):
             return None
         files = await form.files("images")
+        started = time.perf_counter()
         if files is None or len(files) > MAX_IMAGES or len(files) * len(panel.places) > MAX_ANSWERS:
             return None
         if is_stream:

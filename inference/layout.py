@@ -5,6 +5,7 @@
 The files directly in NAME/ and a loose file are version 1; NAME/1/ wins over the files in NAME/, and those over the loose file.
 """
 
+import contextlib
 import os
 import re
 from collections.abc import Collection
@@ -113,7 +114,8 @@ def _directory(path: str) -> tuple[Place | None, list[str]]:
         with os.scandir(path) as entries:
             for entry in entries:
                 if entry.name in FILES:
-                    stats.append((entry.name, entry.stat()))
+                    with contextlib.suppress(FileNotFoundError):  # it went in this moment; of a link to nowhere, the link
+                        stats.append((entry.name, entry.stat(follow_symlinks=os.path.exists(entry.path))))  # noqa: PTH110
                 elif VERSION_PATTERN.fullmatch(entry.name) and entry.is_dir():
                     numbered.append(entry.name)
     except (FileNotFoundError, NotADirectoryError):

@@ -71,6 +71,13 @@ class Resident:
         """Whether it is the network of this file with this content."""
         return (self._path, self._record) == (path, record)
 
+    def loaded(self) -> Network | None:
+        """Return the network if it is in memory."""
+        network = self._network
+        if network is not None:
+            self.used = next(_uses)
+        return network
+
     def network(self) -> Network:
         """Return the network, read again if it was dropped. Raises Gone."""
         self.used = next(_uses)

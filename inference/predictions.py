@@ -25,6 +25,8 @@ from inference.models import Model, ModelDirectory, Unresolved
 # What one call may ask for: openapi.yaml names both.
 MAX_IMAGES = 1000
 MAX_ANSWERS = 100_000
+# Putting them into words takes some 5 ms, for which the event loop may be busy with one call.
+ANSWERS_PER_CHUNK = 1000
 
 Result = TypeVar("Result")
 
@@ -124,13 +126,14 @@ class Predictor:
         The models run in threads, where they do not hold Python's lock. The small images are read here, and the answers put
         into words by who takes them: more threads for that would only wait for each other.
         """
+        most = min(CHUNK, max(1, ANSWERS_PER_CHUNK // len(panel.places)))
         running: deque[Future[AnsweredChunk]] = deque()
         start = 0
         try:
             while True:
                 while start < len(sources) and len(running) < 2 * self._threads:
                     # 1, 1, 2, 4, 8 images and so on: the first answers are there early.
-                    part = sources[start : start + min(CHUNK, max(1, start))]
+                    part = sources[start : start + min(most, max(1, start))]
                     if all(map(_is_light, part)):
                         running.append(self._pool.submit(self.answered, panel, ReadChunk.of(part, read, start)))
                     else:
@@ -222,9 +225,12 @@ def _is_light(source: object) -> bool:
 
 
 def _seat(model: Model, *, loaded: bool) -> Seat:
-    if loaded and not model.loaded:
+    if not loaded:
+        return Seat(*model.serving())
+    network = model.resident.loaded() if model.resident is not None else None
+    if network is None:
         raise ModelNotReady
-    return Seat(*model.serving())
+    return Seat(model, network)
 
 
 def _place(found: Model | Unresolved, *, loaded: bool) -> Seat | Vacancy:

@@ -8,6 +8,7 @@ import argparse
 import os
 import shutil
 import sys
+import uuid
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -30,7 +31,9 @@ def publish(source: Path, name: str, card_file: Path | None, models_dir: Path) -
     """
     if not layout.NAME_PATTERN.fullmatch(name):
         raise CannotPublish("NAME must be 1 to 128 of A-Z a-z 0-9 _ . - and begin with a letter or digit.")
-    incoming = models_dir / f".publish-{name}-{os.getpid()}"  # hidden: the service looks away
+    if name.endswith(layout.LOOSE_SUFFIX):
+        raise CannotPublish(f"NAME must not end in {layout.LOOSE_SUFFIX}: that is a loose file's.")
+    incoming = models_dir / f".publish-{name}-{uuid.uuid4().hex}"  # hidden: the service looks away
     try:
         models_dir.mkdir(parents=True, exist_ok=True)
         incoming.mkdir()

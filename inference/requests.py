@@ -38,10 +38,12 @@ class RequestLayer:
         started = time.perf_counter()
         lane = self._lane
         if lane is not None and lane.takes(scope) and (form := PlainForm.of(scope, receive, self._max_request_bytes)) is not None:
-            answer = await lane.answer(scope["path"], form, started)
+            answer = await lane.answer(scope["path"], form)
             if answer is not None:
-                await _send(send, answer, self._id(form.request_id))
-                self._metrics.answered(HOT[scope["path"]], 200, "fast", time.perf_counter() - started)
+                try:
+                    await _send(send, answer, self._id(form.request_id))
+                finally:
+                    self._metrics.answered(HOT[scope["path"]], 200, "fast", time.perf_counter() - started)
                 return
             receive = form.again
         given, length, has_type = b"", b"0", False

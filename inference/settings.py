@@ -23,8 +23,8 @@ class Settings:
 
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
-    """Read the environment; doc/api.md describes each variable. Raises ValueError for a number that is none."""
-    return Settings(
+    """Read the environment; doc/api.md describes each variable. Raises ValueError for a number that is none or too small."""
+    settings = Settings(
         host=environ.get("API_HOST", "127.0.0.1"),
         port=int(environ.get("API_PORT", "9090")),
         models_dir=Path(environ.get("MODELS_DIR", "models")),
@@ -36,3 +36,9 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         fast_lane=environ.get("FAST_LANE", "1") != "0",
         workers=int(environ.get("API_WORKERS") or os.cpu_count() or 1),
     )
+    for name in ("max_image_bytes", "max_request_bytes", "models_memory_bytes", "workers"):
+        if getattr(settings, name) < 1:
+            raise ValueError(f"{name} must be at least 1")
+    if settings.cache_entries < 0:
+        raise ValueError("cache_entries must not be negative")
+    return settings

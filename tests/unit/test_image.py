@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from inference.errors import UnreadableImage, UnsupportedImage
-from inference.image import decode, digest, read_digit
+from inference.image import decode, digest, is_small_plain_png, read_digit
+from tests.conftest import digit_png
 
 Pixels = NDArray[np.uint8]
 
@@ -193,3 +194,14 @@ def test_an_animation_is_refused(kind: str) -> None:
 def test_the_digest_is_of_the_pixels_alone() -> None:
     digit = drawn()
     assert digest(read_digit(encoded(digit))) == digest(read_digit(encoded(255 - digit, "BMP")))
+
+
+def test_only_what_is_built_as_a_plain_png_counts_as_read_in_microseconds(digits: dict[str, bytes]) -> None:
+    plain = digits["3"]
+    text = zlib.compress(b"a" * 100_000)
+    chunk = struct.pack(">I", len(text) + 3) + b"zTXt" + b"a\0\0" + text
+    chunk += struct.pack(">I", zlib.crc32(chunk[4:]))
+    assert is_small_plain_png(plain)
+    assert not is_small_plain_png(plain[:33] + chunk * 60 + plain[33:])
+    assert not is_small_plain_png(plain[:-12] + chunk + plain[-12:])
+    assert not is_small_plain_png(digit_png("3", side=200))

@@ -70,6 +70,7 @@ def test_what_cannot_be_served_is_refused_in_one_line_and_leaves_nothing_behind(
     ("name", "file", "reason"),
     [
         ("../mine", "", "NAME must be"),
+        ("mine.keras", "", "must not end in .keras"),
         ("mine", "nowhere", "there is no such file"),
         ("mine", "empty", "has no model.keras"),
         ("mine", "other", "output of shape"),

@@ -193,3 +193,22 @@ def test_a_network_whose_answers_overflow_is_refused() -> None:
     model.set_weights([np.resize([3e38, -3e38], (784, 10)), np.zeros(10)])
     with pytest.raises(UnservableModel, match="not finite"):
         Network(to_litert(model), 10)
+
+
+def test_a_card_that_is_a_pipe_fails_and_nobody_waits_for_it(serve: Serve, models_dir: Path, shipped_names: list[str]) -> None:
+    (models_dir / shipped_names[0] / CARD_FILE).unlink()
+    os.mkfifo(models_dir / shipped_names[0] / CARD_FILE)
+    directory = serve(models_dir)
+    eventually(lambda: directory.find(shipped_names[0]).state is not State.LOADING)
+    assert "no regular file" in str(directory.find(shipped_names[0]).reason)
+    assert directory.find(shipped_names[1]).state is State.READY
+
+
+def test_a_link_to_nowhere_takes_no_other_version_away(serve: Serve, models_dir: Path, shipped_names: list[str]) -> None:
+    name = shipped_names[0]
+    shutil.copytree(models_dir / name, models_dir / name / "2")
+    (models_dir / name / CARD_FILE).unlink()
+    (models_dir / name / CARD_FILE).symlink_to("/nowhere")
+    directory = serve(models_dir)
+    eventually(lambda: [model.version for model in directory.all() if model.name == name] == [1, 2])
+    assert (directory.find(name).version, directory.find(name).state) == (2, State.READY)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from inference.settings import from_environment as inference_settings
+
 ROOT = Path(__file__).parent.parent.parent
 PAGES = " ".join(page.read_text() for page in (ROOT / "doc").glob("*.md"))
 
@@ -24,3 +26,13 @@ def test_every_variable_is_documented(package: str) -> None:
     named = variables(ROOT / package / "settings.py")
     assert named
     assert [name for name in sorted(named) if f"`{name}`" not in PAGES] == []
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [{"API_WORKERS": "-1"}, {"CACHE_ENTRIES": "-1"}, {"MODELS_MEMORY_BYTES": "0"}, {"MAX_IMAGE_BYTES": "many"}],
+    ids=lambda variables: next(iter(variables)),
+)
+def test_a_number_that_makes_no_sense_is_refused(variables: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="must|invalid literal"):
+        inference_settings(variables)
