@@ -25,7 +25,7 @@ test-compose:  ## the compose stack built, started and used; needs a Docker engi
 lint:  ## ruff and mypy --strict
 	@$(PYTHON) local/bootstrap.py dev && $(RUN) -m ruff check . && $(RUN) -m ruff format --check . && $(RUN) -m mypy --strict .
 
-bench:  ## measure every goal of speed in 5 minutes and write them into doc/performance.md; needs wrk
+bench:  ## measure every goal of speed in six minutes and write them into doc/performance.md; needs wrk
 	@$(PYTHON) local/bootstrap.py bench && exec $(RUN) -m bench
 
 bench-full:  ## the same with longer and more rounds
