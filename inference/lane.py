@@ -112,10 +112,10 @@ class FastLane:
                 answers = self._answers(seat, batch)
             else:
                 answers = await asyncio.wrap_future(self._predictor.submit(self._answers, seat, batch))
-        except BaseException as error:
+        except BaseException:  # also where the first was cancelled: the others are for Connexion then, not for nobody
             for waiting in batch[1:]:
                 if waiting.answer is not None and not waiting.answer.done():
-                    waiting.answer.set_exception(error)
+                    waiting.answer.set_result(None)
             raise
         for waiting, answer in zip(batch, answers, strict=True):
             if waiting.answer is not None and not waiting.answer.done():  # its client may have gone
