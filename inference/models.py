@@ -87,10 +87,6 @@ class ModelDirectory:
         """Whether this version answers to the bare name."""
         return self._catalogue.is_default(model)
 
-    def versions(self, name: str) -> list[Model]:
-        """Return every version of a model, oldest first. Raises UnknownExperiment."""
-        return list(self._catalogue.versions(name))
-
     def ready(self, name: str, version: int | None = None) -> tuple[Model, Network]:
         """Return a model that answers and its network, whatever happens to its files meanwhile.
 

@@ -62,7 +62,7 @@ class Predictor:
         """Return who answers to one name, version or alias. Raises ServiceError; for `loaded` also where a file must be read."""
         named = self._models.named(name)  # most ask for a bare name, and fast
         if named is not None:
-            return _seat(named, loaded=loaded)
+            return _seat(named, loaded=True) if loaded else Seat(*self._models.ready(name))
         found, *others = self._models.select([name])
         if others:
             raise MalformedRequest("This names several models, and one answers here; POST /predictions asks many.")
