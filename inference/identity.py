@@ -28,7 +28,7 @@ def prediction_id(version_id: str, image_digest: str) -> str:
 
 
 def first_event_id(at_microseconds: int) -> int:
-    """Return the first of MAX_AT_ONCE ids for events of one moment (Unix time, µs), as a number of 128 bits that rises with time."""
+    """Return the first of MAX_AT_ONCE ids for events of one moment (Unix time, µs), as a number of 128 bits rising with time."""
     serial = next(_serials) * MAX_AT_ONCE
     return ((at_microseconds // 1000) << 80) | _VERSION_7 | (serial & _SERIAL_MASK)
 

@@ -53,7 +53,7 @@ class PredictionLog:
     """Keeps what is answered. Any thread may call any method."""
 
     def __init__(self, journal: Journal | None, metrics: Metrics, *, keeps_originals: bool, refuses: bool) -> None:
-        """Write to a journal, or nothing without one. When it is full the log `refuses`, so that answers fail, or leaves them out."""
+        """Write to a journal, or nothing without one. A full one makes answers fail where the log `refuses`, else go unlogged."""
         self._journal = journal
         self._metrics = metrics
         self._keeps_originals = keeps_originals

@@ -46,7 +46,8 @@ def query(environment: dict[str, str]) -> Iterator[Query]:
     for name, version in VERSIONS.items():
         run(
             "INSERT INTO model_versions (id, experiment_name, version, format, task, classes, input, output, status,"
-            " first_seen_at, status_since) VALUES (%s, %s, 1, 'litert', 'mnist', '{4,9}', '{}', 'probabilities', 'READY', now(), now())",
+            " first_seen_at, status_since)"
+            " VALUES (%s, %s, 1, 'litert', 'mnist', '{4,9}', '{}', 'probabilities', 'READY', now(), now())",
             version, name,
         )  # fmt: skip
     yield run
@@ -211,7 +212,8 @@ def test_the_services_role_adds_and_never_takes_away(query: Query, environment: 
     connection.autocommit = True
     assert label(lambda *arguments: execute(connection, *arguments), prediction, "4") == "stored"
     for statement in (
-        "DELETE FROM predictions", "UPDATE predictions SET label = '4'", "DELETE FROM prediction_events", "DELETE FROM alias_events",
+        "DELETE FROM predictions", "UPDATE predictions SET label = '4'", "DELETE FROM prediction_events",
+        "DELETE FROM alias_events",
         "UPDATE labels SET label = '9'", "INSERT INTO alias_events DEFAULT VALUES", "SELECT drop_events_before(now())",
         "DROP TABLE images",
     ):  # fmt: skip
