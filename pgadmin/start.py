@@ -25,10 +25,8 @@ def main() -> None:
         subprocess.run([sys.executable, "setup.py", "setup-db"], check=True)
         subprocess.run([sys.executable, "setup.py", "load-servers", SERVERS, "--user", USER], check=True)
     # One process, for pgAdmin keeps its connections in memory.
-    os.execvp(
-        "gunicorn",
-        ["gunicorn", "--bind=0.0.0.0:5050", "--workers=1", "--threads=8", "--control-socket=/tmp/gunicorn.ctl", "pgAdmin4:app"],
-    )  # noqa: E501, S606, S607
+    options = ["--bind=0.0.0.0:5050", "--workers=1", "--threads=8", "--control-socket=/tmp/gunicorn.ctl"]
+    os.execvp("gunicorn", ["gunicorn", *options, "pgAdmin4:app"])  # noqa: S606, S607
 
 
 if __name__ == "__main__":
