@@ -98,6 +98,18 @@ def test_the_answers_of_an_image_stand_in_their_order(api: FakeApi) -> None:
     ]
 
 
+def test_a_prediction_that_is_kept_has_its_id(api: FakeApi) -> None:
+    api.respond = lambda *_: (200, entries({"answers": [{**answer("a"), "prediction_id": "0198-7"}, answer("b")]}))
+    [answers] = ApiClient(api.url).predict([b""], ["a", "b"])
+    assert [each.prediction and each.prediction.prediction_id for each in answers] == ["0198-7", None]  # type: ignore[union-attr]
+
+
+def test_the_dashboard_says_who_asks(api: FakeApi) -> None:
+    api.respond = lambda *_: (200, entries({"answers": [answer("a")]}))
+    ApiClient(api.url).predict([b""], ["a"])
+    assert [headers["User-Agent"] for headers in api.headers] == ["mlops-dashboard"]
+
+
 def test_images_that_are_too_much_for_one_call_are_several(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("web.client.MAX_CALL_BYTES", 10)
     sizes: list[int] = []
