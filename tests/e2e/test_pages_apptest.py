@@ -31,7 +31,7 @@ class FakeSources:
         self.names = ["ready_2", HOSTILE, "ready_1", "bare"]
         self.served = {name: Model(name, "READY", None, "d", "digits") for name in self.names if name != "bare"}
         self.tasks: dict[str, str] = {}  # of those that do not read digits
-        self.files = (ImportedFile("data.csv", 1, None),)
+        self.files: tuple[ImportedFile, ...] = (ImportedFile("data.csv", 1, None),)
         self.database_problem: str | None = None
         self.api_problem: str | None = None
         self.ever_read = True

@@ -227,9 +227,9 @@ def test_an_answer_that_takes_too_long_is_unreachable(api: FakeApi) -> None:
 
 def test_models_are_read_by_name(api: FakeApi) -> None:
     models = [
-        {"name": "a", "version": 1, "default": True, "state": "READY", "reason": None, "digest": "d"},
-        {"name": "b", "version": 1, "default": True, "state": "FAILED", "reason": "corrupt", "digest": None},
-        {"name": "b", "version": 2, "default": False, "state": "LOADING", "reason": None, "digest": None},
+        {"name": "a", "version": 1, "default": True, "state": "READY", "reason": None, "digest": "d", "task": "digits"},
+        {"name": "b", "version": 1, "default": True, "state": "FAILED", "reason": "corrupt", "digest": None, "task": "digits"},
+        {"name": "b", "version": 2, "default": False, "state": "LOADING", "reason": None, "digest": None, "task": "digits"},
     ]
     api.respond = lambda *_: (200, {"models": models})
     found = ApiClient(api.url).models()

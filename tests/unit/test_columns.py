@@ -41,7 +41,7 @@ def test_what_is_always_there_comes_first_and_is_usual() -> None:
 
 
 def test_a_task_is_offered_only_where_there_are_several_and_an_outcome_only_where_one_has_one() -> None:
-    table = experiments(({}, {}), ({}, {}), task="b").assign(outcome=["finished", None])
+    table = experiments(({}, {}), ({}, {}), task="b").assign(outcome=pd.Series(["finished", None]))
     assert offered(table)[2:5] == ["task", "architecture", "outcome"]
 
 
