@@ -141,7 +141,7 @@ def _show_table(table: pd.DataFrame, floor: float, of: int, *, several_tasks: bo
     st.dataframe(
         table,
         hide_index=True,
-        alt=f"{count(len(table), 'experiment')} with the columns {', '.join(map(columns.label, table.columns[1:]))}",
+        alt=f"{count(len(table), 'experiment')} with what is chosen of their settings and results",
         placeholder="\N{EN DASH}",
         column_config=_column_configs(table, floor),
     )
