@@ -56,7 +56,8 @@ def show(sources: Sources, selection: Selection) -> None:
     by_task: dict[str, list[str]] = {}
     for name in table["experiment"]:
         by_task.setdefault(task_of[name], []).append(name)
-    _show_table(table, accuracy_floor(experiments), len(experiments), several_tasks=len(by_task) > 1)
+    among = len(experiments) if selection.task is None else list(task_of.values()).count(selection.task)
+    _show_table(table, accuracy_floor(experiments), among, several_tasks=len(by_task) > 1)
     gone = list(experiments.loc[experiments["missing_since"].notna(), "experiment"])
     if shown_gone := [name for name in table["experiment"] if name in gone]:
         st.caption(f"No longer in the file they came from: {some(shown_gone)}.")

@@ -165,7 +165,7 @@ def _show_picture(picture: Picture, answers: Mapping[str, list[Answer]], number:
             if consensus is None:
                 st.error(f"No experiment{f' of {name}' if name else ''} could answer.", icon=":material/error:")
             else:
-                _show_consensus(picture if place == 0 else None, consensus, name, f"{number}-{place}", large=number is None)
+                _show_consensus(picture if place == 0 else None, consensus, name, f"{number or 0}-{place}", large=number is None)
             if number is None:
                 _show_details(answers[task], consensus)
         if number is not None:
@@ -186,7 +186,7 @@ def _show_consensus(picture: Picture | None, agreed: Consensus, task: str | None
             except NoThumbnail:
                 st.markdown(":material/image:")
         kind = f"{'consensus' if large else 'digit'}-{'sign' if is_sign else 'word'}"
-        with st.container(key=f"{kind}-{key}", width=(110 if large else 64) if is_sign else (190 if large else 110)):
+        with st.container(key=f"{kind}-{key}", width=(110 if large else 64) if is_sign else (130 if large else 84)):
             st.header(plain(agreed.label), anchor=False)
         with st.container(gap=None, width="stretch"):
             if picture is not None and picture.name is not None:
