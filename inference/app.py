@@ -27,7 +27,9 @@ from inference.api import Api
 from inference.errors import RequestTooLarge, ServiceError
 from inference.experiments import Experiments
 from inference.image import SIDE
+from inference.journal import Journal
 from inference.lane import FastLane
+from inference.log import PredictionLog
 from inference.metrics import Metrics
 from inference.models import ModelDirectory
 from inference.predictions import MAX_IMAGES, Predictor
@@ -46,13 +48,16 @@ def create_app(settings: Settings) -> ASGIApp:
     """Return the service as an ASGI application; its lifespan loads the models and closes what it opened."""
     models = ModelDirectory(settings.models_dir, settings.compiled_dir, settings.models_memory_bytes)
     experiments = Experiments()
-    metrics = Metrics(models)
-    predictor = Predictor(models, metrics, max_image_bytes=settings.max_image_bytes, cache_entries=settings.cache_entries)
-    api = Api(models, experiments, predictor, metrics)
+    journal = Journal(settings.journal_dir, settings.journal_bytes) if settings.journal_bytes else None
+    metrics = Metrics(models, journal)
+    log = PredictionLog(journal, metrics, keeps_originals=settings.stores_images, refuses=settings.refuses_when_full)
+    predictor = Predictor(models, metrics, log, max_image_bytes=settings.max_image_bytes, cache_entries=settings.cache_entries)
+    api = Api(models, experiments, predictor, log, metrics)
 
     @asynccontextmanager
     async def lifespan(_app: Any) -> AsyncIterator[None]:
         await run_in_threadpool(models.load)
+        models.follow(log.versions)
         # What is there now stays: without this, each full collection looks through it all and halts every request for 50 ms.
         gc.collect()
         gc.freeze()
@@ -60,6 +65,8 @@ def create_app(settings: Settings) -> ASGIApp:
         yield
         predictor.close()
         models.close()
+        if journal is not None:
+            journal.close()
         experiments.close()
 
     app = connexion.FlaskApp(

@@ -10,7 +10,7 @@ import functools
 import logging
 import threading
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,6 +50,7 @@ class ModelDirectory:
         self._taken: dict[Key, Signature] = {}
         self._unsettled: dict[Key, tuple[Signature | None, float]] = {}
         self._said: set[str] = set()
+        self._tell: Callable[[Sequence[Model]], None] | None = None
         self._is_changed = False  # since the catalogue was made
         self._shown_at = time.monotonic()
         self._backlog = Backlog(compiled_dir, self._is_wanted, self._compiled)
@@ -62,6 +63,12 @@ class ModelDirectory:
             self._look(None)
         self._backlog.start()
         self._watch.start()
+
+    def follow(self, tell: Callable[[Sequence[Model]], None]) -> None:
+        """Tell of all models now, and again whenever any of them changed."""
+        with self._looking:
+            self._tell = tell
+            tell(self.all())
 
     def close(self) -> None:
         """Stop to follow the directory and to compile."""
@@ -220,6 +227,8 @@ class ModelDirectory:
         if self._is_changed:
             self._catalogue = Catalogue(self._models.values())
             self._is_changed = False
+            if self._tell is not None:
+                self._tell(self.all())
         self._shown_at = time.monotonic()
 
     def _say(self, messages: Sequence[str]) -> None:
