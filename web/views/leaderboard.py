@@ -111,8 +111,8 @@ def _pick_columns(experiments: pd.DataFrame) -> list[str]:
 def _column_configs(table: pd.DataFrame, floor: float) -> dict[str, Any]:
     """Say how the table shows each of its columns. floor: where the accuracy bars begin, in percent."""
     usual = {
-        "experiment": st.column_config.TextColumn("Experiment", width=300),
-        "learning_rate": st.column_config.NumberColumn(format="%.4g", width=105),
+        "experiment": st.column_config.TextColumn("Experiment", width=285),
+        "learning_rate": st.column_config.NumberColumn(format="%.4g", width=97),
         "momentum": st.column_config.NumberColumn(format="%.3g", width="small"),
         "task": st.column_config.TextColumn(width="small", help="Column Task of the CSV file: what is learnt to be told apart."),
         "architecture": st.column_config.TextColumn(width=140),
@@ -121,7 +121,7 @@ def _column_configs(table: pd.DataFrame, floor: float) -> dict[str, Any]:
             format="%.2f %%",
             min_value=floor,
             max_value=100,
-            width=160,
+            width=135,
             help=f"Share of the test images that are read rightly. The bar begins at {floor:.0f} %.",
         ),
         "best_loss": st.column_config.NumberColumn(format="%.4f", width="small"),
