@@ -36,7 +36,6 @@ class Compose:
         self._command = ["docker", "compose", "-p", f"test-{uuid.uuid4().hex[:8]}"]
         self.api_url = f"http://localhost:{self.ports['API_PORT']}/api/v1.0"
         self.web_url = f"http://localhost:{self.ports['WEB_PORT']}"
-        self.pgadmin_url = f"http://localhost:{self.ports['PGADMIN_PORT']}"
 
     def run(self, *arguments: str, timeout: float = BUILD_AND_START_SECONDS) -> str:
         done = subprocess.run(
@@ -66,6 +65,12 @@ def compose(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compose]:
         yield stack
     finally:
         stack.run("--profile", "*", "down", "--volumes", "--remove-orphans", "--rmi", "local")
+
+
+@pytest.fixture(scope="module")
+def pgadmin_url(compose: Compose) -> str:
+    compose.run("--profile", "pgadmin", "up", "-d", "--build", "--wait", "pgadmin")
+    return f"http://localhost:{compose.ports['PGADMIN_PORT']}"
 
 
 def test_every_experiment_reads_digits_as_it_does_in_process(compose: Compose, digits: dict[str, bytes]) -> None:
@@ -109,26 +114,25 @@ def test_a_service_that_dies_comes_back_by_itself(compose: Compose) -> None:
     _until(lambda: requests.get(f"{compose.api_url}/readyz", timeout=5).status_code == 200)
 
 
-def test_pgadmin_connects_as_the_reading_role_and_asks_nobody_for_a_password(compose: Compose) -> None:
-    compose.run("--profile", "pgadmin", "up", "-d", "--build", "--wait", "pgadmin")
+def test_pgadmin_connects_as_the_reading_role_and_asks_nobody_for_a_password(compose: Compose, pgadmin_url: str) -> None:
     with requests.Session() as session:
-        page = session.get(compose.pgadmin_url, timeout=PATIENCE_SECONDS)
+        page = session.get(pgadmin_url, timeout=PATIENCE_SECONDS)
         assert (page.status_code, "/login" in page.url) == (200, False)
-        script = session.get(f"{compose.pgadmin_url}/browser/js/utils.js", timeout=PATIENCE_SECONDS).text
+        script = session.get(f"{pgadmin_url}/browser/js/utils.js", timeout=PATIENCE_SECONDS).text
         header, token = re.findall(r"pgAdmin\['csrf_token(?:_header)?'\] = '([^']+)'", script)
         session.headers[header] = token
-        [server] = session.get(f"{compose.pgadmin_url}/browser/server/obj/1/", timeout=PATIENCE_SECONDS).json()
+        [server] = session.get(f"{pgadmin_url}/browser/server/obj/1/", timeout=PATIENCE_SECONDS).json()
         assert (server["name"], server["username"]) == ("ml-ops-starter", "mlops_read")
-        connect = f"{compose.pgadmin_url}/browser/server/connect/{server['gid']}/{server['id']}"
+        connect = f"{pgadmin_url}/browser/server/connect/{server['gid']}/{server['id']}"
         answer = session.post(connect, timeout=PATIENCE_SECONDS).json()
     assert (answer["success"], answer["data"]["connected"]) == (1, True)
     users = "SELECT DISTINCT usename::text FROM pg_stat_activity WHERE application_name LIKE 'pgAdmin%'"
     assert compose.rows(users) == [("mlops_read",)]
 
 
-def test_pgadmin_answers_nobody_but_this_machine(compose: Compose) -> None:
+def test_pgadmin_answers_nobody_but_this_machine(compose: Compose, pgadmin_url: str) -> None:
     foreign = {"Host": "pgadmin.example"}
-    assert requests.get(f"{compose.pgadmin_url}/browser/", headers=foreign, timeout=PATIENCE_SECONDS).status_code == 403
+    assert requests.get(f"{pgadmin_url}/browser/", headers=foreign, timeout=PATIENCE_SECONDS).status_code == 403
     reach = "import socket; socket.create_connection(('pgadmin', 5050), timeout=3)"
     for service in ("inference", "web"):
         with pytest.raises(AssertionError, match="gaierror"):
