@@ -75,7 +75,7 @@ def test_an_inference_names_the_class_and_all_that_led_to_it(
     assert (answer["experiment_name"], answer["version"], answer["model_digest"]) == (served[0], 1, model["digest"])
     assert set(answer) == {
         "class", "confidence", "probabilities", "experiment_name", "version", "model_digest", "cached", "image_digest",
-        "milliseconds",
+        "milliseconds", "prediction_id",
     }  # fmt: skip
 
 
