@@ -75,4 +75,4 @@ def _are_whole(numbers: list[float]) -> bool:
     kinds = set(map(type, numbers))
     if float in kinds and not all(number == int(number) for number in numbers):
         return False
-    return -MAX_STEP <= min(numbers) and max(numbers) <= MAX_STEP
+    return min(numbers) >= -MAX_STEP and max(numbers) <= MAX_STEP
