@@ -41,7 +41,7 @@ CHANGED = """
 CREATE TEMPORARY TABLE changed ON COMMIT DROP AS
 SELECT s.name, s.file, e.id IS NULL AS is_new FROM staged_rows s LEFT JOIN experiments e USING (name)
 WHERE e.id IS NULL OR e.content_digest <> s.digest;
-ANALYZE staged_rows, staged_curves, changed
+ANALYZE staged_rows, staged_curves (name, metric), changed
 """
 COUNT_CHANGED = "SELECT file, count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new) FROM changed GROUP BY file"
 UPDATE = """
@@ -105,7 +105,8 @@ RECORD = """
 INSERT INTO imports (file, digest, reader_version, started_at, finished_at, seen_at, rows_read, rows_added, rows_updated,
                      rows_unchanged, rows_missing, rows_rejected, error)
 VALUES (%(file)s, %(digest)s, %(reader_version)s, %(started_at)s, clock_timestamp(),
-        CASE WHEN %(error)s::text IS NULL THEN now() END, %(read)s, %(added)s, %(updated)s, %(unchanged)s, %(missing)s, %(rejected)s, %(error)s)
+        CASE WHEN %(error)s::text IS NULL THEN now() END,
+        %(read)s, %(added)s, %(updated)s, %(unchanged)s, %(missing)s, %(rejected)s, %(error)s)
 """
 
 
