@@ -37,8 +37,8 @@ CURVES = text("""
 
 LAST_IMPORT = text("""
     SELECT max(finished_at) FILTER (WHERE error IS NULL) AS finished_at,
-           (array_agg(error ORDER BY finished_at DESC))[1] AS error
-    FROM imports
+           string_agg(error, ' ' ORDER BY file) FILTER (WHERE is_last) AS error
+    FROM (SELECT file, finished_at, error, id = max(id) OVER (PARTITION BY file) AS is_last FROM imports) AS i
 """)
 
 REJECTS = text("""
