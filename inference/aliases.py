@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-FILE = "aliases.json"
+ALIASES_FILE = "aliases.json"
 LOOK_SECONDS = 0.2
 # A file that was written so soon after a move may be of before it.
 OVERTAKEN_SECONDS = 5.0
@@ -86,23 +86,21 @@ class Aliases:
 
     def _look(self) -> None:
         """Read the file if it changed. While it is missing or broken, what was known goes on."""
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            try:
-                status = self._path.stat()
-                signature = (status.st_mtime_ns, status.st_ino, status.st_size)
-                if signature == self._signature:
-                    return
-                read = read_aliases(self._path)
-            except (OSError, ValueError, TypeError, KeyError) as error:
-                if isinstance(error, FileNotFoundError | NotADirectoryError):
-                    raise
-                logger.error("The aliases in %s cannot be read, so those known before go on: %s", self._path, error)
-                read = None
-            with self._lock:
-                self._signature = signature if read is not None else self._signature
-                if read is not None:
-                    self._in_file = read
-                    self._merge()
+        try:
+            status = self._path.stat()
+            signature = (status.st_mtime_ns, status.st_ino, status.st_size)
+            if signature == self._signature:
+                return
+            self._signature = signature
+            read = read_aliases(self._path)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            logger.error("The aliases in %s cannot be read, so those known before go on: %s", self._path, error)
+            return
+        with self._lock:
+            self._in_file = read
+            self._merge()
 
     def _merge(self) -> None:
         """Put the moves of this process over what the file says, until a file says them too or is of long after them."""
@@ -124,7 +122,7 @@ def read_aliases(path: Path) -> Pointers:
 
 def write_aliases(path: Path, rows: Iterable[Mapping[str, Any]]) -> bool:
     """Write the rows of ALIASES to a file, whole or not at all, and return whether they differ from what stands there."""
-    pointers = {(row["task"], row["alias"]): Target(row["experiment_name"], row["version"], row["event_id"]) for row in rows}
+    pointers = {(row["task"], row["alias"]): Target(row["experiment_name"], row["version"], row.get("event_id", 0)) for row in rows}
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
         if read_aliases(path) == pointers:
             return False

@@ -7,10 +7,12 @@ from dataclasses import asdict
 from typing import Any
 
 from inference import image
+from inference.aliases import Aliases
 from inference.answers import Document
 from inference.arrays import read_arrays
+from inference.database import Database, Record
 from inference.errors import DatabaseUnavailable, MalformedRequest, UnknownExperiment
-from inference.experiments import Experiments, Record
+from inference.experiments import Experiments
 from inference.metrics import Metrics
 from inference.models import NAME_PATTERN, Model, ModelDirectory, State
 from inference.predictions import MAX_IMAGES, Predictor, Upload, document, milliseconds_since
@@ -21,11 +23,21 @@ NO_MODEL = "NO_MODEL"
 class Api:
     """The operations, over what they need."""
 
-    def __init__(self, models: ModelDirectory, experiments: Experiments, predictor: Predictor, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        models: ModelDirectory,
+        experiments: Experiments,
+        predictor: Predictor,
+        metrics: Metrics,
+        database: Database,
+        aliases: Aliases,
+    ) -> None:
         self._models = models
         self._experiments = experiments
         self._predictor = predictor
         self._metrics = metrics
+        self._database = database
+        self._aliases = aliases
         self._was_ready = False
 
     def infer(self, experiment_name: str, image_blob: Upload | None = None) -> Document:
@@ -95,7 +107,7 @@ class Api:
         ready, loading, failed = states[State.READY], states[State.LOADING], states[State.FAILED]
         database = {"status": "ok"}
         try:
-            self._experiments.check()
+            self._database.check()
         except DatabaseUnavailable as error:
             database = {"status": "down", "detail": error.detail}
         self._was_ready = self._was_ready or bool(ready and not loading)
@@ -127,6 +139,7 @@ class Api:
             "name": model.name,
             "version": model.version,
             "default": self._models.is_default(model),
+            "aliases": self._aliases.of(model.name, model.version),
             "state": model.state.value,
             "reason": model.reason,
             "digest": model.digest,

@@ -161,7 +161,11 @@ def page_query(wanted: Filter, limit: int, before: tuple[datetime, str] | None) 
         # Few predictions are disputed or corrected, and of these there is an index by version alone; of all there is one by version
         # and label, so each label of each version gives the page's rows, and the latest of them are the page.
         is_few = wanted.disagreement is True or wanted.corrected is True or wanted.wrong is not None
-        ranges = "SELECT m.id FROM model_versions m" if is_few else "SELECT DISTINCT m.id, c.label FROM model_versions m, unnest(m.classes) AS c (label)"
+        ranges = (
+            "SELECT m.id FROM model_versions m"
+            if is_few
+            else "SELECT DISTINCT m.id, c.label FROM model_versions m, unnest(m.classes) AS c (label)"
+        )
         ranges += " WHERE m.experiment_name = %(name)s" + (" AND m.version = %(version)s" if wanted.version is not None else "")
         where.append("p.model_version_id = r.id")
         if is_few:

@@ -9,7 +9,9 @@ from inference.errors import ImagesUnavailable, UnknownImage
 if TYPE_CHECKING:
     from inference.storage import Storage
 
-FIND = f"SELECT media_type, original_url, {utc('deleted_at')} AS deleted_at FROM images WHERE id = left(%s, 32)::uuid AND digest = %s"
+FIND = (
+    f"SELECT media_type, original_url, {utc('deleted_at')} AS deleted_at FROM images WHERE id = left(%s, 32)::uuid AND digest = %s"
+)
 EXTENSIONS = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp", "image/bmp": ".bmp", "image/gif": ".gif"}
 
 

@@ -20,6 +20,8 @@ class Settings:
     cache_entries: int
     fast_lane: bool
     workers: int
+    journal_dir: Path
+    images_url: str
 
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -35,6 +37,8 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         cache_entries=int(environ.get("CACHE_ENTRIES", "10000")),
         fast_lane=environ.get("FAST_LANE", "1") != "0",
         workers=int(environ.get("API_WORKERS") or os.cpu_count() or 1),
+        journal_dir=Path(environ.get("JOURNAL_DIR") or ".local/journal"),
+        images_url=environ.get("IMAGES_URL") or ".local/images",
     )
     for name in ("max_image_bytes", "max_request_bytes", "models_memory_bytes", "workers"):
         if getattr(settings, name) < 1:
