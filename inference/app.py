@@ -48,7 +48,7 @@ NDJSON = "application/x-ndjson"
 # What a document of the most images has of each; so deep and so wide a one is read in a fraction of a second.
 MAX_LISTS = 1 + MAX_IMAGES * (1 + SIDE)
 MAX_COMMAS = MAX_IMAGES * (1 + SIDE + SIDE * SIDE)
-# Named by its content, an original never changes, but it may be deleted; and it is what somebody sent, so it is an image or nothing.
+# An original has the name of its content and never changes; it is what somebody sent, and so is an image or nothing.
 ORIGINAL_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, max-age=86400, immutable"}
 
 

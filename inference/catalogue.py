@@ -77,7 +77,7 @@ class Catalogue:
                 chosen.setdefault(each.name if isinstance(each, Unresolved) else (each.name, each.version), each)
         return list(chosen.values())
 
-    def _resolved(self, wanted: str, pointers: Pointers) -> Sequence[Model | Unresolved]:
+    def _resolved(self, wanted: str, pointers: Pointers) -> Sequence[Model | Unresolved]:  # noqa: PLR0911  # a return per form
         if (named := self.named(wanted)) is not None:
             return [named]
         if wanted == ALL:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from inference.database import Database, Record, utc
-from inference.errors import DatabaseUnavailable, LabelConflict, MalformedRequest, NotYetStored, UnknownPrediction, UnusableValue
+from inference.errors import LabelConflict, MalformedRequest, NotYetStored, UnknownPrediction, UnusableValue
 
 EVENTS = 20  # so many of the latest are shown of one prediction
 ARRIVAL_SECONDS, ARRIVAL_STEP_SECONDS = 1.0, 0.05
@@ -24,11 +24,11 @@ MAX_CLASSES_BYTES = 600  # of a problem, which has 1 KB
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
-ROW = "p.id, p.image_id, p.model_version_id, p.task, p.label, p.confidence, p.probabilities, p.created_at, p.events, p.last_event_at, "
-ROW += "p.disagrees, p.true_label"
-NAMED = f"""p.id::text AS prediction_id, {utc("p.created_at")} AS created_at, m.experiment_name, m.version, m.digest AS model_digest,
-            p.task, i.digest AS image_digest, p.label AS class, p.confidence, m.classes, p.probabilities, p.true_label, p.disagrees,
-            p.events, {utc("p.last_event_at")} AS last_event_at"""
+ROW = """p.id, p.image_id, p.model_version_id, p.task, p.label, p.confidence, p.probabilities, p.created_at, p.events,
+         p.last_event_at, p.disagrees, p.true_label"""
+NAMED = f"""p.id::text AS prediction_id, {utc("p.created_at")} AS created_at, m.experiment_name, m.version,
+            m.digest AS model_digest, p.task, i.digest AS image_digest, p.label AS class, p.confidence, m.classes, p.probabilities,
+            p.true_label, p.disagrees, p.events, {utc("p.last_event_at")} AS last_event_at"""
 NAMES = "JOIN model_versions m ON m.id = p.model_version_id JOIN images i ON i.id = p.image_id"
 LATEST_FIRST = "ORDER BY p.created_at DESC, p.id DESC"
 
@@ -45,7 +45,9 @@ SELECT {NAMED},
             FROM prediction_events WHERE prediction_id = p.id ORDER BY prediction_events.at DESC, id DESC LIMIT {EVENTS}) AS e
        ) AS latest_events
 FROM predictions p {NAMES} WHERE p.id = %s"""
-LABEL = f"SELECT outcome, task, classes, current_label, current_by, {utc('labelled_at')} AS labelled_at FROM label_prediction(%s, %s, %s, %s)"
+LABEL = f"""
+SELECT outcome, task, classes, current_label, current_by, {utc("labelled_at")} AS labelled_at
+FROM label_prediction(%s, %s, %s, %s)"""
 
 
 @dataclass(frozen=True)
@@ -130,8 +132,6 @@ class History:
                 if time.monotonic() >= deadline:
                     raise NotYetStored
                 time.sleep(ARRIVAL_STEP_SECONDS)
-        except DatabaseUnavailable:
-            raise
         finally:
             self._waiting.release()
 
@@ -151,8 +151,8 @@ def page_query(wanted: Filter, limit: int, before: tuple[datetime, str] | None) 
     }
     where = [rule for rule, applies in rules.items() if applies]
     arguments: dict[str, Any] = {
-        "name": wanted.experiment_name, "version": wanted.version, "label": wanted.label, "since": wanted.since, "until": wanted.until,
-        "limit": limit, "before": before and before[0], "before_id": before and before[1],
+        "name": wanted.experiment_name, "version": wanted.version, "label": wanted.label, "since": wanted.since,
+        "until": wanted.until, "limit": limit, "before": before and before[0], "before_id": before and before[1],
     }  # fmt: skip
     if wanted.experiment_name is None:
         where += ["p.label = %(label)s"] if wanted.label is not None else []

@@ -27,7 +27,10 @@ MAX_IMAGES = 1000
 MAX_ANSWERS = 100_000
 # Putting them into words takes some 5 ms, for which the event loop may be busy with one call.
 ANSWERS_PER_CHUNK = 1000
-SEVERAL = "This names several models, and one answers here: TASK@champion is that of one task, as mnist@champion. POST /predictions asks many."
+SEVERAL = (
+    "This names several models, and one answers here: TASK@champion is that of one task, as mnist@champion. "
+    "POST /predictions asks many."
+)
 
 Result = TypeVar("Result")
 
