@@ -36,11 +36,11 @@ Row = dict[str, Any]
 @pytest.fixture(scope="module")
 def connection(
     postgres_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[psycopg2.extensions.connection]:
+) -> Iterator[Any]:
     """The owner's connection to a database with many predictions."""
     csv = tmp_path_factory.mktemp("data") / "data.csv"
     csv.write_text(
-        'Experiment Name,Learning Rate,Momentum,Loss\nalpha,0.1,0,"{{""Step"": [1], ""Value"": [1]}}"\nbad,many,0,\n,0.1,0,\n'
+        'Experiment Name,Learning Rate,Momentum,Loss\nalpha,0.1,0,"{""Step"": [1], ""Value"": [1]}"\nbad,many,0,\n,0.1,0,\n'
     )
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {**postgres_environment, "DATA_CSV": str(csv), "DATA_DIR": str(csv.parent / "none")}.items():
@@ -55,7 +55,7 @@ def connection(
         owner.close()
 
 
-def _generate(owner: psycopg2.extensions.connection) -> None:
+def _generate(owner: Any) -> None:
     chance = random.Random(1)
     versions = {key: str(uuid.uuid4()) for key in VERSIONS}
     images = [uuid.UUID(int=chance.getrandbits(128)).hex + "0" * 32 for _ in range(COUNT // 2)]
@@ -111,7 +111,7 @@ def _generate(owner: psycopg2.extensions.connection) -> None:
 
 
 @pytest.fixture(scope="module")
-def rows(connection: psycopg2.extensions.connection) -> list[Row]:
+def rows(connection: Any) -> list[Row]:
     """Every prediction, latest first, to be filtered by Python."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -123,7 +123,7 @@ def rows(connection: psycopg2.extensions.connection) -> list[Row]:
 
 
 @pytest.fixture(scope="module")
-def client(connection: psycopg2.extensions.connection, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+def client(connection: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     assert connection
     folder = tmp_path_factory.mktemp("api")
     name = "mnist_experiment_1__softmax_regression"
@@ -201,7 +201,7 @@ def test_all_pages_together_are_everything_once_and_in_order(client: TestClient,
     assert [each for page in pages(client, 7, **filters) for each in page] == expected
 
 
-def test_what_is_added_between_two_pages_moves_nothing(client: TestClient, connection: psycopg2.extensions.connection) -> None:
+def test_what_is_added_between_two_pages_moves_nothing(client: Any, connection: Any) -> None:
     walk = pages(client, 10, experiment_name="beta")
     before = [next(walk), next(walk)]
     with connection.cursor() as cursor:
@@ -250,7 +250,7 @@ def test_a_limit_out_of_range_is_refused(client: TestClient, limit: str) -> None
     ],
     ids=lambda wanted: ",".join(f"{name}={value}" for name, value in vars(wanted).items() if value is not None) or "none",
 )  # fmt: skip
-def test_no_filter_reads_all_predictions(connection: psycopg2.extensions.connection, wanted: Filter) -> None:
+def test_no_filter_reads_all_predictions(connection: Any, wanted: Filter) -> None:
     with connection.cursor() as cursor:
         for before in (None, (START + timedelta(minutes=20), str(uuid.uuid4()))):
             cursor.execute(*_explained(wanted, before))
@@ -264,7 +264,7 @@ def _explained(wanted: Filter, before: tuple[datetime, str] | None) -> tuple[str
 
 
 def test_one_prediction_has_its_image_labels_and_latest_events(
-    client: TestClient, connection: psycopg2.extensions.connection, rows: list[Row]
+    client: Any, connection: Any, rows: list[Row]
 ) -> None:
     prediction = next(row["id"] for row in rows if row["true_label"] is None and row["experiment_name"] == "rare5")
     with connection.cursor() as cursor:
@@ -331,7 +331,7 @@ def test_a_label_of_another_form_is_refused_with_its_place(client: TestClient, b
     assert (response.status_code, response.json()["errors"][0]["path"]) == (400, path)
 
 
-def test_a_label_waits_for_its_prediction_and_gives_up_in_time(connection: psycopg2.extensions.connection, rows: list[Row]) -> None:
+def test_a_label_waits_for_its_prediction_and_gives_up_in_time(connection: Any, rows: list[Row]) -> None:
     database = Database()
     unknown = str(uuid.uuid4())
     with pytest.raises(UnknownPrediction):
@@ -372,9 +372,9 @@ def test_imports_show_the_latest_of_each_file_and_the_rejects_in_pages(client: T
 
 
 def test_an_original_is_served_as_what_it_is_until_it_is_deleted(
-    client: TestClient, connection: psycopg2.extensions.connection, rows: list[Row]
+    client: Any, connection: Any, rows: list[Row]
 ) -> None:
-    storage = pytest.importorskip("inference.storage").Storage.of(str(client.images))  # type: ignore[attr-defined]
+    storage = pytest.importorskip("inference.storage").Storage.of(str(client.images))
     digest = client.get(f"{BASE}/predictions/{rows[0]['id']}").json()["image_digest"]
     png = digit_png("7")
 
