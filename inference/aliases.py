@@ -7,8 +7,6 @@ knows so at once.
 import contextlib
 import json
 import logging
-import os
-import tempfile
 import threading
 import time
 from collections.abc import Iterable, Mapping
@@ -16,12 +14,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from inference.card import write_atomically
+
 ALIASES_FILE = "aliases.json"
 LOOK_SECONDS = 0.2
 # A file that was written so soon after a move may be of before it.
 OVERTAKEN_SECONDS = 5.0
 # The rows that `write_aliases` takes.
-ALIASES = "SELECT task, alias, experiment_name, version, event_id FROM aliases ORDER BY task, alias"
+COLUMNS = ("task", "alias", "experiment_name", "version", "event_id")
+ALIASES = f"SELECT {', '.join(COLUMNS)} FROM aliases ORDER BY task, alias"
 
 logger = logging.getLogger(__name__)
 
@@ -122,19 +123,11 @@ def read_aliases(path: Path) -> Pointers:
 
 def write_aliases(path: Path, rows: Iterable[Mapping[str, Any]]) -> bool:
     """Write the rows of ALIASES to a file, whole or not at all, and return whether they differ from what stands there."""
-    pointers = {(row["task"], row["alias"]): Target(row["experiment_name"], row["version"], row.get("event_id", 0)) for row in rows}
+    pointers = {(row["task"], row["alias"]): Target(row["experiment_name"], row["version"], row["event_id"]) for row in rows}
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
         if read_aliases(path) == pointers:
             return False
     document = {"aliases": [{"task": task, "alias": alias, **asdict(target)} for (task, alias), target in pointers.items()]}
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(document, file)
-        os.replace(name, path)  # noqa: PTH105  # its name is a text
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)  # noqa: PTH108
-        raise
+    write_atomically(path, json.dumps(document).encode())
     return True

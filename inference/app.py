@@ -32,7 +32,9 @@ from inference.experiments import Experiments
 from inference.history import History
 from inference.image import SIDE
 from inference.imports import Imports
+from inference.journal import Journal, pending_bytes
 from inference.lane import FastLane
+from inference.log import PredictionLog
 from inference.metrics import Metrics
 from inference.models import ModelDirectory
 from inference.originals import Original, Originals
@@ -58,16 +60,19 @@ def create_app(settings: Settings) -> ASGIApp:
     models = ModelDirectory(settings.models_dir, settings.compiled_dir, settings.models_memory_bytes, aliases.pointers)
     database = Database()
     experiments = Experiments(database)
-    metrics = Metrics(models)
-    predictor = Predictor(models, metrics, max_image_bytes=settings.max_image_bytes, cache_entries=settings.cache_entries)
-    api = Api(models, experiments, predictor, metrics, database, aliases)
-    history = History(database, lambda: 0)
+    journal = Journal(settings.journal_dir, settings.journal_bytes) if settings.journal_bytes else None
+    metrics = Metrics(models, journal)
+    log = PredictionLog(journal, metrics, keeps_originals=settings.stores_images, refuses=settings.refuses_when_full)
+    predictor = Predictor(models, metrics, log, max_image_bytes=settings.max_image_bytes, cache_entries=settings.cache_entries)
+    api = Api(models, experiments, predictor, log, metrics, database, aliases)
+    history = History(database, functools.partial(pending_bytes, settings.journal_dir))
     records = Records(history, Promotions(database, models, aliases), Imports(database), Originals(database, settings.images_url))
 
     @asynccontextmanager
     async def lifespan(_app: Any) -> AsyncIterator[None]:
         aliases.start()
         await run_in_threadpool(models.load)
+        models.follow(log.versions)
         # What is there now stays: without this, each full collection looks through it all and halts every request for 50 ms.
         gc.collect()
         gc.freeze()
@@ -76,6 +81,8 @@ def create_app(settings: Settings) -> ASGIApp:
         predictor.close()
         models.close()
         aliases.close()
+        if journal is not None:
+            journal.close()
         database.close()
 
     app = connexion.FlaskApp(

@@ -183,3 +183,13 @@ class ImagesUnavailable(ServiceError):
     title = "Images unavailable"
     detail = "The storage of the original images does not answer. Predictions and /models work without it."
     retry_after_seconds = 5
+
+
+class JournalFull(ServiceError):
+    """503: what would be answered could not be kept."""
+
+    status = 503
+    kind = "journal-full"
+    title = "Prediction log full"
+    detail = "The log of predictions is full, for Postgres has been away for too long; try again when it is back."
+    retry_after_seconds = 5

@@ -57,6 +57,7 @@ class ModelDirectory:
         self._taken: dict[Key, Signature] = {}
         self._unsettled: dict[Key, tuple[Signature | None, float]] = {}
         self._said: set[str] = set()
+        self._tell: Callable[[Sequence[Model]], None] | None = None
         self._is_changed = False  # since the catalogue was made
         self._shown_at = time.monotonic()
         self._backlog = Backlog(compiled_dir, self._is_wanted, self._compiled)
@@ -69,6 +70,12 @@ class ModelDirectory:
             self._look(None)
         self._backlog.start()
         self._watch.start()
+
+    def follow(self, tell: Callable[[Sequence[Model]], None]) -> None:
+        """Tell of all models now, and again whenever any of them changed."""
+        with self._looking:
+            self._tell = tell
+            tell(self.all())
 
     def close(self) -> None:
         """Stop to follow the directory and to compile."""
@@ -227,6 +234,8 @@ class ModelDirectory:
         if self._is_changed:
             self._catalogue = Catalogue(self._models.values())
             self._is_changed = False
+            if self._tell is not None:
+                self._tell(self.all())
         self._shown_at = time.monotonic()
 
     def _say(self, messages: Sequence[str]) -> None:

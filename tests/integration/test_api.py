@@ -47,7 +47,9 @@ def client(
         set_up(db_settings({"DATA_CSV": str(csv), "PGDATABASE": postgres_environment["PGDATABASE"]}))
         patch.setenv("PGUSER", "mlops_app")
         patch.setenv("PGPASSWORD", "pass123")
-        settings = from_environment({"MODELS_DIR": str(folder / "models"), "COMPILED_DIR": str(folder / "compiled")})
+        settings = from_environment(
+            {"MODELS_DIR": str(folder / "models"), "COMPILED_DIR": str(folder / "compiled"), "JOURNAL_DIR": str(folder / "journal")}
+        )
         with TestClient(create_app(settings), raise_server_exceptions=False) as running:
             wait_until_ready(running)
             yield running

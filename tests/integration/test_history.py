@@ -34,9 +34,7 @@ Row = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def connection(
-    postgres_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Any]:
+def connection(postgres_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """The owner's connection to a database with many predictions."""
     csv = tmp_path_factory.mktemp("data") / "data.csv"
     csv.write_text(
@@ -132,12 +130,12 @@ def client(connection: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     settings = from_environment({variable: str(folder / path) for variable, path in variables.items()})
     with TestClient(create_app(settings), raise_server_exceptions=False) as running:
         wait_until_ready(running)
-        running.images = folder / "images"  # type: ignore[attr-defined]
+        running.images = folder / "images"
         yield running
 
 
 def wanted_by(row: Row, filters: dict[str, Any]) -> bool:
-    name, _, version = filters.get("experiment_name", row["experiment_name"]).partition("@")
+    name, _, version = str(filters.get("experiment_name", row["experiment_name"])).partition("@")
     wrong = None if row["true_label"] is None else row["true_label"] != row["label"]
     return all(
         (
@@ -263,9 +261,7 @@ def _explained(wanted: Filter, before: tuple[datetime, str] | None) -> tuple[str
     return f"EXPLAIN {statement}", arguments
 
 
-def test_one_prediction_has_its_image_labels_and_latest_events(
-    client: Any, connection: Any, rows: list[Row]
-) -> None:
+def test_one_prediction_has_its_image_labels_and_latest_events(client: Any, connection: Any, rows: list[Row]) -> None:
     prediction = next(row["id"] for row in rows if row["true_label"] is None and row["experiment_name"] == "rare5")
     with connection.cursor() as cursor:
         cursor.execute(
@@ -371,9 +367,7 @@ def test_imports_show_the_latest_of_each_file_and_the_rejects_in_pages(client: T
     assert (first["next"], second["next"]) == (first["rejects"][0]["id"], None)
 
 
-def test_an_original_is_served_as_what_it_is_until_it_is_deleted(
-    client: Any, connection: Any, rows: list[Row]
-) -> None:
+def test_an_original_is_served_as_what_it_is_until_it_is_deleted(client: Any, connection: Any, rows: list[Row]) -> None:
     storage = pytest.importorskip("inference.storage").Storage.of(str(client.images))
     digest = client.get(f"{BASE}/predictions/{rows[0]['id']}").json()["image_digest"]
     png = digit_png("7")

@@ -45,7 +45,8 @@ def query(environment: dict[str, str]) -> Iterator[Query]:
 
     for name, version in VERSIONS.items():
         run(
-            "INSERT INTO model_versions (id, experiment_name, version, format, task, classes, input, output, status, first_seen_at, status_since)"
+            "INSERT INTO model_versions (id, experiment_name, version, format, task, classes, input, output, status,"
+            " first_seen_at, status_since)"
             " VALUES (%s, %s, 1, 'litert', 'mnist', '{4,9}', '{}', 'probabilities', 'READY', now(), now())",
             version, name,
         )  # fmt: skip
@@ -79,8 +80,8 @@ def add_image(query: Query, name: str) -> str:
 def predict(query: Query, image: str, version: str, label: str) -> str:
     prediction = str(uuid.uuid4())
     query(
-        "INSERT INTO predictions (id, image_id, model_version_id, task, label, confidence, probabilities, created_at, last_event_at)"
-        " VALUES (%s, %s, %s, 'mnist', %s, 0.9, '{0.9,0.1}', now(), now())",
+        "INSERT INTO predictions (id, image_id, model_version_id, task, label, confidence, probabilities, created_at,"
+        " last_event_at) VALUES (%s, %s, %s, 'mnist', %s, 0.9, '{0.9,0.1}', now(), now())",
         prediction, image, VERSIONS[version], label,
     )  # fmt: skip
     return prediction
@@ -177,7 +178,8 @@ def test_which_learning_rates_misread_a_4_as_a_9_is_one_short_query(query: Query
         predict(query, add_image(query, name), "fast", "9" if name == "a" else "4")
         label(query, prediction, "4")
     rows = query(
-        "SELECT learning_rate, sum(images)::int FROM confusion WHERE true_label = '4' AND predicted_label = '9' GROUP BY 1 ORDER BY 1"
+        "SELECT learning_rate, sum(images)::int FROM confusion"
+        " WHERE true_label = '4' AND predicted_label = '9' GROUP BY learning_rate ORDER BY learning_rate"
     )
     assert rows == [(0.001, 3), (0.5, 1)]
     assert query("SELECT experiment_name, accuracy FROM live_accuracy ORDER BY 1") == [
@@ -210,8 +212,10 @@ def test_the_services_role_adds_and_never_takes_away(query: Query, environment: 
     connection.autocommit = True
     assert label(lambda *arguments: execute(connection, *arguments), prediction, "4") == "stored"
     for statement in (
-        "DELETE FROM predictions", "UPDATE predictions SET label = '4'", "DELETE FROM prediction_events", "UPDATE labels SET label = '9'",
-        "DELETE FROM alias_events", "INSERT INTO alias_events DEFAULT VALUES", "SELECT drop_events_before(now())", "DROP TABLE images",
+        "DELETE FROM predictions", "UPDATE predictions SET label = '4'", "DELETE FROM prediction_events",
+        "DELETE FROM alias_events",
+        "UPDATE labels SET label = '9'", "INSERT INTO alias_events DEFAULT VALUES", "SELECT drop_events_before(now())",
+        "DROP TABLE images",
     ):  # fmt: skip
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
             execute(connection, statement)
