@@ -24,7 +24,7 @@ import psycopg2
 import psycopg2.errors
 import psycopg2.extensions
 
-from inference.aliases import ALIASES_FILE, write_aliases
+from inference.aliases import ALIASES, ALIASES_FILE, COLUMNS, write_aliases
 from inference.connection import connect
 from inference.journal import ORIGINALS, ROWS, Progress, segments
 from inference.keeper import Keeper
@@ -224,8 +224,8 @@ class AliasFollower:
     def follow(self, connection: psycopg2.extensions.connection) -> None:
         """Look once. Raises psycopg2.Error."""
         with connection, connection.cursor() as cursor:
-            cursor.execute("SELECT task, alias, experiment_name, version FROM aliases ORDER BY task, alias")
-            rows = [dict(zip(("task", "alias", "experiment_name", "version"), row, strict=True)) for row in cursor.fetchall()]
+            cursor.execute(ALIASES)
+            rows = [dict(zip(COLUMNS, row, strict=True)) for row in cursor.fetchall()]
         if rows != self._last or not self._path.exists():
             write_aliases(self._path, rows)
             self._last = rows
