@@ -149,7 +149,9 @@ def noise(number: int) -> bytes:
 
 
 @pytest.mark.timeout(600)
-def test_what_was_answered_is_stored_once_though_everything_dies(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_was_answered_is_stored_once_though_everything_dies(  # noqa: PLR0915  # it is one story
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
     stack.start_database()
     stack.start_service()
     answered: dict[str, str] = {}  # prediction by request
@@ -168,10 +170,8 @@ def test_what_was_answered_is_stored_once_though_everything_dies(stack: Stack, c
                 return
             while True:
                 try:
-                    response = session.post(
-                        stack.url("inference"), params={"experiment_name": SMALL}, files={"image_blob": images[number % len(images)]},
-                        timeout=30,
-                    )  # fmt: skip
+                    form = {"params": {"experiment_name": SMALL}, "files": {"image_blob": images[number % len(images)]}}
+                    response = session.post(stack.url("inference"), timeout=30, **form)  # type: ignore[arg-type]
                     response.raise_for_status()
                     answered[response.headers["X-Request-Id"]] = response.json()["prediction_id"]
                     break
@@ -205,7 +205,7 @@ def test_what_was_answered_is_stored_once_though_everything_dies(stack: Stack, c
     twice = len(stored) - len(set(stored))
     with capsys.disabled():
         print(
-            f"\n{len(answered)} answered, {broken} broken, {len(missing)} missing, {twice} stored twice, drained {drained_seconds:.1f} s"
+            f"\n{len(answered)} answered, {broken} broken, {len(missing)} missing, {twice} twice, drained {drained_seconds:.1f} s"
         )
     assert len(answered) == PREDICTIONS
     assert missing == set()
@@ -237,11 +237,13 @@ def test_what_is_answered_is_what_is_stored(stack: Stack) -> None:
     )
     given = {
         each["prediction_id"]: (
-            each["experiment_name"], each["version"], entry["image_digest"], each["class"],
-            pytest.approx(each["confidence"], abs=1e-6), pytest.approx(each["probabilities"], abs=1e-6), each["model_digest"], (28, 200)[entry["index"] % 2], "notebook/1",
+            *(each["experiment_name"], each["version"], entry["image_digest"], each["class"]),
+            *(pytest.approx(each["confidence"], abs=1e-6), pytest.approx(each["probabilities"], abs=1e-6), each["model_digest"]),
+            *((28, 200)[entry["index"] % 2], "notebook/1"),
         )
-        for entry in answer.json()["predictions"] for each in entry["answers"]
-    }  # fmt: skip
+        for entry in answer.json()["predictions"]
+        for each in entry["answers"]
+    }
     assert {key: tuple(rest) for key, *rest in stored} == given
 
 
