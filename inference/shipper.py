@@ -1,9 +1,9 @@
 """`python -m inference.shipper`: the journal -> Postgres, and originals -> their storage. One process beside the service's own.
 
 It is a process of its own so that a slow or frozen Postgres takes no time from answers. What a batch of records says is written in
-one transaction, and repeated where it is not sure that Postgres has it: ids make a repeated write add nothing. A second thread stores
-the originals, and deletes those whose time is over (keeper.py). Whoever starts this process holds its standard input open; when that
-input ends, it ships what is left, as far as that goes quickly, and leaves.
+one transaction, and repeated where it is not sure that Postgres has it: ids make a repeated write add nothing. A second thread keeps
+the originals (keeper.py). Whoever starts this process holds its standard input open; when that ends, it ships what is left, as far as
+that goes quickly, and leaves.
 """
 
 import fcntl

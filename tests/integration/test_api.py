@@ -44,7 +44,7 @@ def client(
     with pytest.MonkeyPatch.context() as patch:
         for name, value in postgres_environment.items():
             patch.setenv(name, value)
-        set_up(db_settings({"DATA_CSV": str(csv), "PGDATABASE": postgres_environment["PGDATABASE"]}))
+        set_up(db_settings({"DATA_CSV": str(csv), "DATA_DIR": str(folder / "data.d"), "PGDATABASE": postgres_environment["PGDATABASE"]}))
         patch.setenv("PGUSER", "mlops_app")
         patch.setenv("PGPASSWORD", "pass123")
         settings = from_environment(
@@ -75,7 +75,7 @@ def test_an_inference_names_the_class_and_all_that_led_to_it(
     assert (answer["experiment_name"], answer["version"], answer["model_digest"]) == (served[0], 1, model["digest"])
     assert set(answer) == {
         "class", "confidence", "probabilities", "experiment_name", "version", "model_digest", "cached", "image_digest",
-        "milliseconds",
+        "milliseconds", "prediction_id",
     }  # fmt: skip
 
 
