@@ -83,10 +83,10 @@ class History:
         return shown, _cursor(shown[-1]) if len(rows) > limit else None
 
     def one(self, prediction_id: str) -> Record:
-        """Return one prediction. Raises UnknownPrediction, NotYetStored and DatabaseUnavailable."""
+        """Return one prediction. Raises UnknownPrediction and DatabaseUnavailable."""
         rows = self._database.query(ONE, [prediction_id])
         if not rows:
-            raise NotYetStored if self._pending_bytes() else UnknownPrediction
+            raise UnknownPrediction
         return _item(rows[0])
 
     def label(self, prediction_id: str, label: str, labelled_by: str, replaces: str | None) -> Record:
