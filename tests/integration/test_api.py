@@ -44,7 +44,11 @@ def client(
     with pytest.MonkeyPatch.context() as patch:
         for name, value in postgres_environment.items():
             patch.setenv(name, value)
-        set_up(db_settings({"DATA_CSV": str(csv), "DATA_DIR": str(folder / "data.d"), "PGDATABASE": postgres_environment["PGDATABASE"]}))
+        set_up(
+            db_settings(
+                {"DATA_CSV": str(csv), "DATA_DIR": str(folder / "data.d"), "PGDATABASE": postgres_environment["PGDATABASE"]}
+            )
+        )
         patch.setenv("PGUSER", "mlops_app")
         patch.setenv("PGPASSWORD", "pass123")
         settings = from_environment({"MODELS_DIR": str(folder / "models"), "COMPILED_DIR": str(folder / "compiled")})
