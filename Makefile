@@ -47,4 +47,5 @@ lock:  ## write requirements/*.txt anew from pyproject.toml: newest versions, th
 	@$(PYTHON) local/bootstrap.py dev
 	$(COMPILE) --upgrade --group dev -o requirements/dev.txt
 	for group in bench up db inference tensorflow web; do $(COMPILE) --group $$group -c requirements/dev.txt -o requirements/$$group.txt || exit 1; done
+	$(patsubst 3.11,3.13,$(COMPILE)) --upgrade --group pgadmin -o requirements/pgadmin.txt
 	echo uv | $(COMPILE) -c requirements/dev.txt -o requirements/bootstrap.txt -

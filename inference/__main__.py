@@ -15,6 +15,7 @@ from uvicorn.supervisors import Multiprocess
 
 from inference.port import Port
 from inference.settings import from_environment
+from inference.shipper_process import ShipperProcess
 
 # uvicorn waits this long for the answers that are under way when it is told to stop.
 GRACE_SECONDS = 8
@@ -42,13 +43,14 @@ def main() -> None:
         proxy_headers=False,  # no answer depends on who asks
     )
     if settings.workers == 1:
-        uvicorn.Server(config).run()
+        with ShipperProcess(settings):
+            uvicorn.Server(config).run()
         return
     try:
         port = Port(settings.host, settings.port)
     except OSError as error:
         sys.exit(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.")
-    with tempfile.TemporaryDirectory(prefix="mlops-metrics-") as directory:
+    with ShipperProcess(settings), tempfile.TemporaryDirectory(prefix="mlops-metrics-") as directory:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory  # the workers count there together
         Multiprocess(config, sockets=[port]).run()  # type: ignore[list-item]  # it only hands it to the workers
 

@@ -14,10 +14,10 @@ import orjson
 from numpy.typing import NDArray
 from PIL import Image
 
-from inference import image
 from inference.engine import Network
 from inference.errors import ModelFailed, ServiceError
-from inference.image import Pixels
+from inference.identity import prediction_id
+from inference.image import Digit, Pixels
 from inference.model import Model
 
 Document = dict[str, Any]
@@ -70,29 +70,32 @@ class Outputs(NamedTuple):
 
 @dataclass(frozen=True)
 class ReadChunk:
-    """A few images of a call: an entry for each, and of those that could be read the pixels and digests."""
+    """A few images of a call: an entry for each, and those that could be read."""
 
     entries: Sequence[Document]
-    pixels: Sequence[Pixels]
-    digests: Sequence[str]
+    digits: Sequence[Digit]
 
     @classmethod
-    def of(cls, sources: Sequence[Source], read: Callable[[Source], Pixels], start: int = 0) -> "ReadChunk":
+    def of(cls, sources: Sequence[Source], read: Callable[[Source], Digit], start: int = 0) -> "ReadChunk":
         """Read images, of which the first has the index `start` in its call."""
         entries: list[Document] = []
-        pixels: list[Pixels] = []
-        digests: list[str] = []
+        digits: list[Digit] = []
         for index, source in enumerate(sources, start):
             try:
-                shown = read(source)
+                digit = read(source)
             except ServiceError as problem:
                 entries.append({"index": index, "problem": problem.document()})
                 continue
-            digest = image.digest(shown)
-            pixels.append(shown)
-            digests.append(digest)
-            entries.append({"index": index, "image_digest": digest})
-        return cls(entries, pixels, digests)
+            digits.append(digit)
+            entries.append({"index": index, "image_digest": digit.digest})
+        return cls(entries, digits)
+
+    def failed(self, problem: ServiceError) -> "ReadChunk":
+        """Return a chunk of which no image is answered, for that reason."""
+        return ReadChunk(
+            [entry if "problem" in entry else {"index": entry["index"], "problem": problem.document()} for entry in self.entries],
+            [],
+        )
 
 
 @dataclass(frozen=True)
@@ -107,12 +110,10 @@ class AnsweredChunk:
         """Return the JSON of the entries."""
         readable = [entry for entry in self.chunk.entries if "problem" not in entry]
         if readable:
-            answers = [
-                self._given(place, outputs, len(readable)) for place, outputs in zip(self.panel.places, self.columns, strict=True)
-            ]
+            answers = [self._given(place, outputs) for place, outputs in zip(self.panel.places, self.columns, strict=True)]
             for index, (entry, *given) in enumerate(zip(readable, *answers, strict=True)):
                 if view:
-                    entry["view"] = _png(self.chunk.pixels[index])
+                    entry["view"] = _png(self.chunk.digits[index].pixels)
                 entry["answers"] = given
                 entry["consensus"] = {
                     task: consensus([given[place] for place in places if "problem" not in given[place]])
@@ -120,27 +121,27 @@ class AnsweredChunk:
                 }
         return [orjson.dumps(entry) for entry in self.chunk.entries]
 
-    @staticmethod
-    def _given(place: Seat | Vacancy, outputs: Outputs | None, count: int) -> list[Document]:
+    def _given(self, place: Seat | Vacancy, outputs: Outputs | None) -> list[Document]:
         if isinstance(place, Vacancy):
-            return [{"experiment_name": place.name, "problem": place.problem.document()}] * count
-        answers = documents(place.model, outputs) if outputs else []
+            return [{"experiment_name": place.name, "problem": place.problem.document()}] * len(self.chunk.digits)
+        answers = documents(place.model, outputs, self.chunk.digits) if outputs else []
         return [
             answer if isinstance(answer, dict) else {"experiment_name": place.model.name, "problem": answer.document()}
             for answer in answers
         ]
 
 
-def documents(model: Model, outputs: Outputs) -> list[Document | ServiceError]:
+def documents(model: Model, outputs: Outputs, digits: Sequence[Digit]) -> list[Document | ServiceError]:
     """Return a model's answers as openapi.yaml has them; a ModelFailed stands for one that is not finite."""
     answers: list[Document | ServiceError] = []
-    for row, cached in zip(outputs.probabilities.tolist(), outputs.cached, strict=True):
+    for row, cached, digit in zip(outputs.probabilities.tolist(), outputs.cached, digits, strict=True):
         if not math.isfinite(sum(row)):
             answers.append(ModelFailed("The model's answer to this image is not finite; its training may have diverged."))
             continue
         confidence = max(row)
         answers.append(
             {
+                "prediction_id": prediction_id(model.id, digit.digest),
                 "experiment_name": model.name,
                 "version": model.version,
                 "model_digest": model.digest,

@@ -6,14 +6,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from inference import image
+from inference.aliases import Aliases
 from inference.answers import Document
 from inference.arrays import read_arrays
+from inference.context import current_request_id, source
+from inference.database import Database, Record
 from inference.errors import DatabaseUnavailable, MalformedRequest, UnknownExperiment
-from inference.experiments import Experiments, Record
+from inference.experiments import Experiments
+from inference.image import Digit
+from inference.log import Call, PredictionLog
 from inference.metrics import Metrics
 from inference.models import NAME_PATTERN, Model, ModelDirectory, State
-from inference.predictions import MAX_IMAGES, Predictor, Upload, document, milliseconds_since
+from inference.predictions import MAX_IMAGES, Predictor, Upload, document
 
 NO_MODEL = "NO_MODEL"
 
@@ -21,21 +25,32 @@ NO_MODEL = "NO_MODEL"
 class Api:
     """The operations, over what they need."""
 
-    def __init__(self, models: ModelDirectory, experiments: Experiments, predictor: Predictor, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        models: ModelDirectory,
+        experiments: Experiments,
+        predictor: Predictor,
+        log: PredictionLog,
+        metrics: Metrics,
+        database: Database,
+        aliases: Aliases,
+    ) -> None:
         self._models = models
         self._experiments = experiments
         self._predictor = predictor
+        self._log = log
         self._metrics = metrics
+        self._database = database
+        self._aliases = aliases
         self._was_ready = False
 
     def infer(self, experiment_name: str, image_blob: Upload | None = None) -> Document:
         """Read one image with one experiment. Raises the errors of 400 to 503 that openapi.yaml names."""
-        started = time.perf_counter()
+        call = _call()
         seat = self._predictor.seat(experiment_name)
         if image_blob is None or not hasattr(image_blob, "read"):  # a text part of the file's name arrives as no file
             raise MalformedRequest("The request needs one file in the multipart field image_blob.")
-        answer = self._predictor.submit(self._predictor.inference, seat, self._predictor.bytes_of(image_blob)).result()
-        return {**answer, "milliseconds": milliseconds_since(started)}
+        return self._predictor.submit(self._predictor.inference, seat, self._predictor.bytes_of(image_blob), call).result()
 
     def predict(
         self,
@@ -51,16 +66,16 @@ class Api:
         Returns a JSON document or, for a stream, its entries as lines. Raises the errors of 400 to 503 that openapi.yaml names,
         all of them before the first line.
         """
-        started = time.perf_counter()
+        call = _call()
         panel = self._predictor.panel(experiments)
         if arrays is not None:
-            entries = self._predictor.entries(panel, read_arrays(arrays, MAX_IMAGES), image.frame, view=view)
+            entries = self._predictor.entries(panel, read_arrays(arrays, MAX_IMAGES), Digit.of_array, call, view=view)
         else:
             uploads = [self._predictor.bytes_of(upload) for upload in images or [] if hasattr(upload, "read")]
             if not uploads:
                 raise MalformedRequest("The request needs at least one file in the multipart field images.")
-            entries = self._predictor.entries(panel, uploads, self._predictor.read, view=view)
-        return (entry + b"\n" for entry in entries) if is_stream else document(entries, started)
+            entries = self._predictor.entries(panel, uploads, self._predictor.read, call, view=view)
+        return (entry + b"\n" for entry in entries) if is_stream else document(entries, call)
 
     def list_experiments(self) -> Document:
         """Return every experiment with its serving state. Raises DatabaseUnavailable."""
@@ -95,21 +110,22 @@ class Api:
         ready, loading, failed = states[State.READY], states[State.LOADING], states[State.FAILED]
         database = {"status": "ok"}
         try:
-            self._experiments.check()
+            self._database.check()
         except DatabaseUnavailable as error:
             database = {"status": "down", "detail": error.detail}
+        log = self._log.status()
         self._was_ready = self._was_ready or bool(ready and not loading)
         if not self._was_ready:
             status = "starting" if loading else "failed"
         elif not ready:
             status = "failed"
         else:
-            status = "degraded" if failed or database["status"] == "down" else "ready"
+            status = "degraded" if failed or database["status"] == "down" or log["status"] == "full" else "ready"
         state = "loading" if loading else "ok" if ready else "failed" if failed else "empty"
         models = {"status": state, "ready": ready, "loading": loading, "failed": failed}
         return {
             "status": status,
-            "dependencies": {"models": models, "database": database},
+            "dependencies": {"models": models, "database": database, "log": log},
         }, 200 if status in ("ready", "degraded") else 503
 
     def metrics(self) -> str:
@@ -127,6 +143,7 @@ class Api:
             "name": model.name,
             "version": model.version,
             "default": self._models.is_default(model),
+            "aliases": self._aliases.of(model.name, model.version),
             "state": model.state.value,
             "reason": model.reason,
             "digest": model.digest,
@@ -142,6 +159,10 @@ class Api:
             "parity": asdict(model.parity) if model.parity else None,
             "update": asdict(model.update) if model.update else None,
         }
+
+
+def _call() -> Call:
+    return Call(current_request_id(), source.get(), time.perf_counter())
 
 
 def _valid(name: str) -> str:

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from starlette.types import Message, Receive, Scope
 
+from inference.context import source_of
+
 # Headers that change no answer.
 HARMLESS_HEADERS = frozenset(
     b"accept-encoding accept-language cache-control connection cookie dnt host origin pragma priority referer sec-ch-ua"
-    b" sec-ch-ua-mobile sec-ch-ua-platform sec-fetch-dest sec-fetch-mode sec-fetch-site traceparent tracestate user-agent via"
+    b" sec-ch-ua-mobile sec-ch-ua-platform sec-fetch-dest sec-fetch-mode sec-fetch-site traceparent tracestate via"
     b" x-forwarded-for x-forwarded-host x-forwarded-proto x-real-ip".split()
 )
 CONTENT_TYPE = re.compile(rb"multipart/form-data; ?boundary=([0-9A-Za-z_-]{1,70})")
@@ -30,6 +32,7 @@ class PlainForm:
     query: dict[str, list[str]]
     accept: bytes
     request_id: bytes
+    source: str | None
     _boundary: bytes
     _length: bytes
     _receive: Receive
@@ -39,7 +42,7 @@ class PlainForm:
     def of(cls, scope: Scope, receive: Receive, max_bytes: int) -> "PlainForm | None":
         """Return a request's form, None where its head is unusual or its body is to be of more than `max_bytes`."""
         boundary = length = None
-        accept, request_id = b"*/*", b""
+        accept, request_id, source = b"*/*", b"", None
         for name, value in scope["headers"]:
             if name == b"content-type" and boundary is None:
                 matched = CONTENT_TYPE.fullmatch(value)
@@ -52,6 +55,8 @@ class PlainForm:
                 accept = value
             elif name == b"x-request-id" and not request_id:
                 request_id = value
+            elif name == b"user-agent":
+                source = source_of(value)
             elif name not in HARMLESS_HEADERS:
                 return None
         query = _parsed(scope["query_string"]) if len(scope["query_string"]) <= MAX_QUERY_BYTES else None
@@ -59,7 +64,7 @@ class PlainForm:
             return None
         if not LENGTH.fullmatch(length) or int(length) > max_bytes:
             return None
-        return cls(query, accept, request_id, boundary, length, receive, [])
+        return cls(query, accept, request_id, source, boundary, length, receive, [])
 
     async def files(self, field: str) -> list[bytes] | None:
         """Read the body and return the files of a form that holds nothing but files of this field, None for any other body."""

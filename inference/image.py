@@ -9,6 +9,7 @@ import io
 import struct
 import warnings
 import zlib
+from typing import NamedTuple
 
 import numpy as np
 import pyspng
@@ -34,6 +35,8 @@ SIGNATURES = {
     "GIF": (b"GIF87a", b"GIF89a"),
 }
 
+OCTETS = "application/octet-stream"
+
 # A PNG that is nothing but grey of 8 bits, in this order: signature, IHDR, one IDAT, IEND.
 PLAIN_PNG_HEAD = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 PLAIN_PNG_KIND = b"\x08\0\0\0\0"  # bit depth, colour type, compression, filter, interlace
@@ -43,6 +46,35 @@ PLAIN_PNG = struct.Struct(">16xII5s4xI4s")
 PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 
 Pixels = NDArray[np.uint8]
+
+
+class Digit(NamedTuple):
+    """An image as models see it and what it was made of.
+
+    `pixels` are canonical, uint8 of shape (28, 28), `digest` their sha256; `width` and `height` are the original's, in pixels, and
+    `original` are its bytes, None for an array.
+    """
+
+    pixels: Pixels
+    digest: str
+    width: int
+    height: int
+    original: bytes | None
+
+    @classmethod
+    def of(cls, data: bytes) -> "Digit":
+        """Read an encoded image. Raises UnsupportedImage and UnreadableImage."""
+        grey = decode(data)
+        pixels = frame(grey)
+        height, width = grey.shape
+        return cls(pixels, digest(pixels), width, height, data)
+
+    @classmethod
+    def of_array(cls, grey: Pixels) -> "Digit":
+        """Take grey pixels, uint8 of shape (height, width)."""
+        pixels = frame(grey)
+        height, width = grey.shape
+        return cls(pixels, digest(pixels), width, height, None)
 
 
 def read_digit(data: bytes) -> Pixels:
@@ -57,6 +89,11 @@ def read_digit(data: bytes) -> Pixels:
 def digest(pixels: Pixels) -> str:
     """Return the sha256, as hex, of canonical pixels: the identity of an image."""
     return hashlib.sha256(pixels.tobytes()).hexdigest()
+
+
+def media_type(data: bytes) -> str:
+    """Return the media type of an encoded image that was read, as image/png."""
+    return next((f"image/{name.lower()}" for name, signatures in SIGNATURES.items() if data.startswith(signatures)), OCTETS)
 
 
 def decode(data: bytes) -> Pixels:

@@ -9,19 +9,21 @@ test sends the same good, odd and hostile requests through both.
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 import orjson
 from starlette.types import Scope
 
 from inference import image
-from inference.answers import AnsweredChunk, Document, Panel, ReadChunk, Seat, Vacancy
+from inference.answers import AnsweredChunk, Document, ReadChunk, Seat, Vacancy
 from inference.engine import Network
 from inference.errors import ServiceError
 from inference.forms import PlainForm
-from inference.image import Pixels
-from inference.predictions import MAX_ANSWERS, MAX_IMAGES, Predictor, document, milliseconds_since
+from inference.image import Digit
+from inference.log import Call
+from inference.predictions import MAX_ANSWERS, MAX_IMAGES, Predictor, document
 
 NDJSON = b"application/x-ndjson"
 IS_STREAM = {b"*/*": False, b"application/json": False, NDJSON: True}
@@ -46,17 +48,17 @@ class FastLane:
         """Tell whether a request may be for the lane."""
         return scope["method"] == "POST" and scope["path"] in self._operations
 
-    async def answer(self, path: str, form: PlainForm) -> Answer | None:
+    async def answer(self, path: str, form: PlainForm, request_id: str) -> Answer | None:
         """Return the body of a request's answer, JSON or lines of NDJSON, or None when the request is for Connexion."""
         try:
-            return await self._operations[path](form)
+            return await self._operations[path](form, request_id)
         except ServiceError:
             return None
         except Exception:  # whatever it is: Connexion meets it again, and knows how to say it
             logger.exception("The fast lane failed.")
             return None
 
-    async def _infer(self, form: PlainForm) -> Answer | None:
+    async def _infer(self, form: PlainForm, request_id: str) -> Answer | None:
         names = form.query.get("experiment_name", [])
         if len(names) != 1 or len(form.query) > 1:
             return None
@@ -64,9 +66,9 @@ class FastLane:
         files = await form.files("image_blob")
         if files is None or len(files) != 1 or not image.is_small_plain_png(files[0]):
             return None
-        return await self._batched(seat, _Waiting(files[0], time.perf_counter()))
+        return await self._batched(seat, _Waiting(files[0], Call(request_id, form.source, time.perf_counter())))
 
-    async def _predict(self, form: PlainForm) -> Answer | None:
+    async def _predict(self, form: PlainForm, request_id: str) -> Answer | None:
         names, views = form.query.get("experiments", ["all"]), form.query.get("view", ["false"])
         is_stream = IS_STREAM.get(form.accept)
         if is_stream is None or len(views) != 1 or views[0] not in BOOLEANS or form.query.keys() - {"experiments", "view"}:
@@ -76,24 +78,21 @@ class FastLane:
         if any(isinstance(place, Vacancy) for place in panel.places):
             return None
         files = await form.files("images")
-        started = time.perf_counter()
+        call = Call(request_id, form.source, time.perf_counter())
         if files is None or len(files) > MAX_IMAGES or len(files) * len(panel.places) > MAX_ANSWERS:
             return None
+        if not is_stream and len(files) == 1 and panel.seconds_per_image <= INLINE_SECONDS and image.is_small_plain_png(files[0]):
+            chunk = self._predictor.answered(panel, ReadChunk.of(files, self._predictor.read), call)
+            return document(chunk.encoded(view=view), call)
+        chunks = self._predictor.chunks(panel, files, self._predictor.read, call)
+        first: AnsweredChunk = await asyncio.wrap_future(next(chunks))
         if is_stream:
-            return self._lines(panel, files, view=view)
-        if len(files) == 1 and panel.seconds_per_image <= INLINE_SECONDS and image.is_small_plain_png(files[0]):
-            chunk = self._predictor.answered(panel, ReadChunk.of(files, self._predictor.read))
-            return document(chunk.encoded(view=view), started)
-        entries: list[bytes] = []
-        for done in self._predictor.chunks(panel, files, self._predictor.read):
+            return _lines(first, chunks, view=view)
+        entries = first.encoded(view=view)
+        for done in chunks:
             answered: AnsweredChunk = await asyncio.wrap_future(done)
             entries += answered.encoded(view=view)
-        return document(entries, started)
-
-    async def _lines(self, panel: Panel, files: Sequence[bytes], *, view: bool) -> AsyncIterator[bytes]:
-        for done in self._predictor.chunks(panel, files, self._predictor.read):
-            answered: AnsweredChunk = await asyncio.wrap_future(done)
-            yield b"\n".join([*answered.encoded(view=view), b""])
+        return document(entries, call)
 
     async def _batched(self, seat: Seat, mine: "_Waiting") -> bytes | None:
         """Return the answer to an image. Whatever came for its model in the same turn of the loop is a batch: the first runs it."""
@@ -125,22 +124,29 @@ class FastLane:
     def _answers(self, seat: Seat, batch: Sequence["_Waiting"]) -> list[bytes | None]:
         """Return the answers to a batch, None where it is for Connexion to answer."""
         read = [self._read(waiting.data) for waiting in batch]
-        pixels = [each for each in read if each is not None]
-        answers = iter(self._predictor.inferences(seat, pixels) if pixels else ())
-        return [None if each is None else _body(next(answers), waiting) for each, waiting in zip(read, batch, strict=True)]
+        digits = [each for each in read if each is not None]
+        if not digits:
+            return [None] * len(batch)
+        calls = [waiting.call for each, waiting in zip(read, batch, strict=True) if each is not None]
+        answers = iter(self._predictor.inferences(seat, digits, calls))
+        return [None if each is None else _body(next(answers)) for each in read]
 
-    def _read(self, data: bytes) -> Pixels | None:
+    def _read(self, data: bytes) -> Digit | None:
         try:
             return self._predictor.read(data)
         except ServiceError:
             return None
 
 
-def _body(answer: Document | ServiceError, waiting: "_Waiting") -> bytes | None:
-    if isinstance(answer, ServiceError):
-        return None
-    answer["milliseconds"] = milliseconds_since(waiting.started)
-    return orjson.dumps(answer)
+async def _lines(first: AnsweredChunk, others: Iterator[Future[AnsweredChunk]], *, view: bool) -> AsyncIterator[bytes]:
+    yield b"\n".join([*first.encoded(view=view), b""])
+    for done in others:
+        answered: AnsweredChunk = await asyncio.wrap_future(done)
+        yield b"\n".join([*answered.encoded(view=view), b""])
+
+
+def _body(answer: Document | ServiceError) -> bytes | None:
+    return None if isinstance(answer, ServiceError) else orjson.dumps(answer)
 
 
 @dataclass(slots=True)
@@ -148,5 +154,5 @@ class _Waiting:
     """An image whose answer somebody waits for; the first of a batch needs no future."""
 
     data: bytes
-    started: float
+    call: Call
     answer: asyncio.Future[bytes | None] | None = None

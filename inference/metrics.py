@@ -12,6 +12,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from inference.journal import Journal
 from inference.models import ModelDirectory, State
 
 MULTIPROCESS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
@@ -22,13 +23,15 @@ SECONDS_BUCKETS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0
 class Metrics:
     """The metrics of one process, in a registry of its own, or its share of those that the workers have together."""
 
-    def __init__(self, models: ModelDirectory) -> None:
+    def __init__(self, models: ModelDirectory, journal: Journal | None) -> None:
         self._registry = CollectorRegistry()
         own: CollectorRegistry | None = self._registry
         if MULTIPROCESS_VARIABLE in os.environ:
             MultiProcessCollector(self._registry)  # type: ignore[no-untyped-call]
             own = None
         self._registry.register(_ModelStates(models))
+        if journal is not None:
+            self._registry.register(_Waiting(journal))
         self._requests = Counter("mlops_http_requests", "Answered HTTP requests.", ["operation", "status", "lane"], registry=own)
         self._request_seconds = Histogram(
             "mlops_http_request_duration_seconds", "Time from a request's headers to its answer's end.",
@@ -40,6 +43,13 @@ class Metrics:
         )  # fmt: skip
         self.predictions = Counter("mlops_predictions", "Images that a model was run on.", registry=own)
         self.cache_hits = Counter("mlops_cache_hits", "Answers that were given without running a model again.", registry=own)
+        self.journal_refused = Counter(
+            "mlops_journal_refused", "Requests that were refused because the log was full.", registry=own
+        )
+        self.journal_dropped = Counter("mlops_journal_dropped", "Answers that the full log does not have.", registry=own)
+        self.originals_dropped = Counter(
+            "mlops_originals_dropped", "Originals not stored for lack of room in the log.", registry=own
+        )
         self._children: dict[tuple[str, int, str], tuple[Counter, Histogram]] = {}
 
     def answered(self, operation: str, status: int, lane: str, seconds: float) -> None:
@@ -68,3 +78,16 @@ class _ModelStates(Collector):
         for state in State:
             gauge.add_metric([state.value], states.count(state))
         yield gauge
+
+
+class _Waiting(Collector):
+    """What of the log Postgres does not have yet, of all processes, looked at when asked."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def collect(self) -> Iterable[Metric]:
+        waiting_bytes, waiting_seconds = self._journal.pending()
+        yield GaugeMetricFamily("mlops_journal_waiting_bytes", "Log that Postgres does not have yet.", waiting_bytes)
+        yield GaugeMetricFamily("mlops_journal_waiting_seconds", "Age of the oldest record of it.", waiting_seconds)
+        yield GaugeMetricFamily("mlops_journal_bytes", "What the files of the log take.", self._journal.total())

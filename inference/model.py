@@ -1,9 +1,11 @@
 """One version of a model: what it is, what it can do now, and its network. An immutable record; what may change is behind it."""
 
+import functools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
+from inference import identity
 from inference.card import DIGITS, MNIST_INPUT, PROBABILITIES, Card, InputContract, Parity
 from inference.engine import Network
 from inference.errors import ModelFailed, ModelNotReady
@@ -72,6 +74,12 @@ class Model:
             parity=card.parity,
             test_accuracy=accuracy if is_share else None,
         )
+
+    @functools.cached_property
+    def id(self) -> str:
+        """Of its row in the database: the same for the same content under the same name, version and contract."""
+        contract = (self.task, self.classes, asdict(self.input), self.output)
+        return identity.of_content([self.name, self.version, self.digest, *contract])
 
     @property
     def loaded(self) -> bool:

@@ -10,15 +10,16 @@ import functools
 import logging
 import threading
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from inference import artefact, layout
+from inference.aliases import Pointers
 from inference.artefact import Artefact, Uncompiled
 from inference.backlog import Backlog, Job
 from inference.card import UnusableCard
-from inference.catalogue import Catalogue, Unresolved
+from inference.catalogue import NO_POINTERS, Catalogue, Unresolved
 from inference.engine import Network, UnservableModel
 from inference.errors import ModelNotReady, UnknownExperiment
 from inference.layout import NAME_PATTERN, Place, Signature
@@ -38,9 +39,15 @@ logger = logging.getLogger(__name__)
 
 
 class ModelDirectory:
-    """The models below a directory (layout.py), by name and version. Any thread may call any method."""
+    """The models below a directory (layout.py), by name and version. Any thread may call any method.
 
-    def __init__(self, directory: Path, compiled_dir: Path, memory_bytes: int) -> None:
+    `pointers` tells where the aliases point at the moment.
+    """
+
+    def __init__(
+        self, directory: Path, compiled_dir: Path, memory_bytes: int, pointers: Callable[[], Pointers] = lambda: NO_POINTERS
+    ) -> None:
+        self._pointers = pointers
         self._directory = directory
         self._compiled_dir = compiled_dir
         self._memory = Memory(memory_bytes)
@@ -50,6 +57,7 @@ class ModelDirectory:
         self._taken: dict[Key, Signature] = {}
         self._unsettled: dict[Key, tuple[Signature | None, float]] = {}
         self._said: set[str] = set()
+        self._tell: Callable[[Sequence[Model]], None] | None = None
         self._is_changed = False  # since the catalogue was made
         self._shown_at = time.monotonic()
         self._backlog = Backlog(compiled_dir, self._is_wanted, self._compiled)
@@ -62,6 +70,12 @@ class ModelDirectory:
             self._look(None)
         self._backlog.start()
         self._watch.start()
+
+    def follow(self, tell: Callable[[Sequence[Model]], None]) -> None:
+        """Tell of all models now, and again whenever any of them changed."""
+        with self._looking:
+            self._tell = tell
+            tell(self.all())
 
     def close(self) -> None:
         """Stop to follow the directory and to compile."""
@@ -99,7 +113,7 @@ class ModelDirectory:
 
     def select(self, wanted: Sequence[str]) -> list[Model | Unresolved]:
         """Return what a request names, all of one moment; see Catalogue.select. Raises MalformedRequest."""
-        return self._catalogue.select(wanted)
+        return self._catalogue.select(wanted, self._pointers())
 
     def _look(self, names: Collection[str] | None) -> set[str]:
         """Take over what changed of these names, or of all. Return those that are to be looked at again after SETTLE_SECONDS."""
@@ -220,6 +234,8 @@ class ModelDirectory:
         if self._is_changed:
             self._catalogue = Catalogue(self._models.values())
             self._is_changed = False
+            if self._tell is not None:
+                self._tell(self.all())
         self._shown_at = time.monotonic()
 
     def _say(self, messages: Sequence[str]) -> None:

@@ -17,8 +17,17 @@ import numpy as np
 from inference import image
 from inference.answers import AnsweredChunk, Document, Outputs, Panel, Probabilities, ReadChunk, Seat, Source, Vacancy, documents
 from inference.engine import CHUNK, Batch
-from inference.errors import ImageTooLarge, MalformedRequest, ModelNotReady, RequestTooLarge, ServiceError, UnknownExperiment
-from inference.image import Pixels
+from inference.errors import (
+    ImageTooLarge,
+    JournalFull,
+    MalformedRequest,
+    ModelNotReady,
+    RequestTooLarge,
+    ServiceError,
+    UnknownExperiment,
+)
+from inference.image import Digit
+from inference.log import Call, Given, PredictionLog
 from inference.metrics import Metrics
 from inference.models import Model, ModelDirectory, Unresolved
 
@@ -27,6 +36,10 @@ MAX_IMAGES = 1000
 MAX_ANSWERS = 100_000
 # Putting them into words takes some 5 ms, for which the event loop may be busy with one call.
 ANSWERS_PER_CHUNK = 1000
+SEVERAL = (
+    "This names several models, and one answers here: TASK@champion is that of one task, as mnist@champion. "
+    "POST /predictions asks many."
+)
 
 Result = TypeVar("Result")
 
@@ -41,9 +54,12 @@ class Upload(Protocol):
 class Predictor:
     """Runs models on images, and remembers what it computed: at most `cache_entries` answers, the least recently used go first."""
 
-    def __init__(self, models: ModelDirectory, metrics: Metrics, *, max_image_bytes: int, cache_entries: int) -> None:
+    def __init__(
+        self, models: ModelDirectory, metrics: Metrics, log: PredictionLog, *, max_image_bytes: int, cache_entries: int
+    ) -> None:
         self._models = models
         self._metrics = metrics
+        self._log = log
         self.max_image_bytes = max_image_bytes
         self._cache = _Cache(cache_entries) if cache_entries else None
         # An interpreter belongs to one thread, and a large image takes 100 MB while it is read: no more at once than cores.
@@ -65,7 +81,7 @@ class Predictor:
             return _seat(named, loaded=True) if loaded else Seat(*self._models.ready(name))
         found, *others = self._models.select([name])
         if others:
-            raise MalformedRequest("This names several models, and one answers here; POST /predictions asks many.")
+            raise MalformedRequest(SEVERAL)
         if isinstance(found, Unresolved):
             raise found.error
         return _seat(found, loaded=loaded)
@@ -84,42 +100,50 @@ class Predictor:
         """Return an upload's bytes, one more than are allowed if there are more: `read` then refuses them."""
         return upload.read(self.max_image_bytes + 1)
 
-    def read(self, data: bytes) -> Pixels:
-        """Return an encoded image as canonical pixels, uint8 of shape (28, 28). Raises ServiceError."""
+    def read(self, data: bytes) -> Digit:
+        """Return an encoded image as models see it. Raises ServiceError."""
         if len(data) > self.max_image_bytes:
             raise ImageTooLarge(f"The image is larger than {self.max_image_bytes} bytes.")
-        return image.read_digit(data)
+        return Digit.of(data)
 
-    def inference(self, seat: Seat, data: bytes) -> Document:
-        """Return a model's answer to one encoded image. Raises ServiceError."""
-        [answer] = self.inferences(seat, [self.read(data)])
+    def inference(self, seat: Seat, data: bytes, call: Call) -> Document:
+        """Return a model's answer to one encoded image, which is logged. Raises ServiceError."""
+        [answer] = self.inferences(seat, [self.read(data)], [call])
         if isinstance(answer, ServiceError):
             raise answer
         return answer
 
-    def inferences(self, seat: Seat, pixels: Sequence[Pixels]) -> list[Document | ServiceError]:
-        """Return a model's answer to each image, in order: canonical pixels, uint8 of shape (28, 28)."""
-        digests = [image.digest(each) for each in pixels]
-        [outputs] = self._outputs([seat], pixels, digests)
-        answers = documents(seat.model, outputs) if outputs else []
-        return [
-            {**answer, "image_digest": digest} if isinstance(answer, dict) else answer
-            for answer, digest in zip(answers, digests, strict=True)
-        ]
+    def inferences(self, seat: Seat, digits: Sequence[Digit], calls: Sequence[Call]) -> list[Document | ServiceError]:
+        """Return a model's answer to each image, in order, each of a call of its own. They are logged. Raises JournalFull."""
+        [outputs] = self._outputs([seat], digits)
+        if outputs is None:
+            return []
+        answers = documents(seat.model, outputs, digits)
+        milliseconds = [call.milliseconds() for call in calls]
+        self._log.answered(digits, calls, milliseconds, [Given(seat.model, *outputs)])
+        for answer, digit, each in zip(answers, digits, milliseconds, strict=True):
+            if isinstance(answer, dict):
+                answer["image_digest"] = digit.digest
+                answer["milliseconds"] = each
+        return answers
 
-    def entries(self, panel: Panel, sources: Sequence[Source], read: Callable[[Source], Pixels], *, view: bool) -> Iterator[bytes]:
-        """Return the JSON of each image's entry, in order, each as soon as its chunk is done.
+    def entries(
+        self, panel: Panel, sources: Sequence[Source], read: Callable[[Source], Digit], call: Call, *, view: bool
+    ) -> Iterator[bytes]:
+        """Return the JSON of each image's entry, in order, each as soon as its chunk is done and logged.
 
-        `read` makes canonical pixels of a source, or raises ServiceError. Raises RequestTooLarge for too many.
+        `read` reads a source, or raises ServiceError. Raises RequestTooLarge for too many, and JournalFull.
         """
         if len(sources) > MAX_IMAGES:
             raise RequestTooLarge(f"One call takes at most {MAX_IMAGES} images.")
         if len(sources) * len(panel.places) > MAX_ANSWERS:
             raise RequestTooLarge(f"One call gives at most {MAX_ANSWERS} answers, images times models.")
-        return itertools.chain.from_iterable(done.result().encoded(view=view) for done in self.chunks(panel, sources, read))
+        chunks = self.chunks(panel, sources, read, call)
+        first = next(chunks).result().encoded(view=view)
+        return itertools.chain(first, itertools.chain.from_iterable(done.result().encoded(view=view) for done in chunks))
 
     def chunks(
-        self, panel: Panel, sources: Sequence[Source], read: Callable[[Source], Pixels]
+        self, panel: Panel, sources: Sequence[Source], read: Callable[[Source], Digit], call: Call
     ) -> Iterator[Future["AnsweredChunk"]]:
         """Yield the chunks of a call, in order. A few are computed ahead; the rest waits until those were taken.
 
@@ -135,9 +159,9 @@ class Predictor:
                     # 1, 1, 2, 4, 8 images and so on: the first answers are there early.
                     part = sources[start : start + min(most, max(1, start))]
                     if all(map(_is_light, part)):
-                        running.append(self._pool.submit(self.answered, panel, ReadChunk.of(part, read, start)))
+                        running.append(self._pool.submit(self.answered, panel, ReadChunk.of(part, read, start), call))
                     else:
-                        running.append(self._pool.submit(self._read_and_answered, panel, part, read, start))
+                        running.append(self._pool.submit(self._read_and_answered, panel, part, read, start, call))
                     start += len(part)
                 if not running:
                     return
@@ -147,19 +171,38 @@ class Predictor:
                 chunk.cancel()
 
     def _read_and_answered(
-        self, panel: Panel, sources: Sequence[Source], read: Callable[[Source], Pixels], start: int
+        self, panel: Panel, sources: Sequence[Source], read: Callable[[Source], Digit], start: int, call: Call
     ) -> "AnsweredChunk":
-        return self.answered(panel, ReadChunk.of(sources, read, start))
+        return self.answered(panel, ReadChunk.of(sources, read, start), call)
 
-    def answered(self, panel: Panel, chunk: ReadChunk) -> AnsweredChunk:
-        """Run every model of the panel on a chunk."""
-        if not chunk.pixels:
-            return AnsweredChunk(panel, chunk, [None] * len(panel.places))
-        return AnsweredChunk(panel, chunk, self._outputs(panel.places, chunk.pixels, chunk.digests))
+    def answered(self, panel: Panel, chunk: ReadChunk, call: Call) -> AnsweredChunk:
+        """Run every model of the panel on a chunk, and log what they say.
 
-    def _outputs(self, places: Sequence[Seat | Vacancy], pixels: Sequence[Pixels], digests: Sequence[str]) -> list[Outputs | None]:
+        Raises JournalFull for the first chunk of a call; of a later one that is the problem of its images.
+        """
+        nobody = [None] * len(panel.places)
+        if not chunk.digits:
+            return AnsweredChunk(panel, chunk, nobody)
+        columns = self._outputs(panel.places, chunk.digits)
+        given = [
+            Given(place.model, *outputs)
+            for place, outputs in zip(panel.places, columns, strict=True)
+            if isinstance(place, Seat) and outputs is not None
+        ]
+        count = len(chunk.digits)
+        try:
+            self._log.answered(chunk.digits, [call] * count, [call.milliseconds()] * count, given)
+        except JournalFull as problem:
+            if chunk.entries[0]["index"] == 0:
+                raise
+            return AnsweredChunk(panel, chunk.failed(problem), nobody)
+        return AnsweredChunk(panel, chunk, columns)
+
+    def _outputs(self, places: Sequence[Seat | Vacancy], digits: Sequence[Digit]) -> list[Outputs | None]:
         """Return what each place gives for each image, None for a vacancy; what was computed before is not computed again."""
         cache = self._cache
+        pixels = [digit.pixels for digit in digits]
+        digests = [digit.digest for digit in digits]
         everything = Batch(np.stack(pixels))
         unknown = [False] * len(pixels)
         computed = 0
@@ -242,11 +285,6 @@ def _place(found: Model | Unresolved, *, loaded: bool) -> Seat | Vacancy:
         return Vacancy(found.name, problem)
 
 
-def milliseconds_since(started: float) -> float:
-    """Return the milliseconds since a time.perf_counter()."""
-    return round((time.perf_counter() - started) * 1000, 3)
-
-
-def document(entries: Iterable[bytes], started: float) -> bytes:
-    """Return the JSON of a whole answer; `started` is the time.perf_counter() from which its milliseconds count."""
-    return b'{"predictions":[%b],"milliseconds":%r}' % (b",".join(entries), milliseconds_since(started))
+def document(entries: Iterable[bytes], call: Call) -> bytes:
+    """Return the JSON of a whole answer."""
+    return b'{"predictions":[%b],"milliseconds":%r}' % (b",".join(entries), call.milliseconds())

@@ -12,8 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 from starlette.types import Send
 
+from inference.context import current_request_id
 from inference.errors import MalformedRequest, RequestTooLarge, ServiceError
-from inference.request_id import current_request_id
 
 MEDIA_TYPE = "application/problem+json"
 

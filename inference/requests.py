@@ -7,17 +7,19 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from inference import context
 from inference.errors import MalformedRequest, RequestTooLarge
 from inference.forms import PlainForm
 from inference.lane import NDJSON, Answer, FastLane
 from inference.metrics import Metrics
 from inference.problems import send_problem
-from inference.request_id import request_id
 
 BASE_PATH = "/api/v1.0"
 HOT = {f"{BASE_PATH}/{operation}": operation for operation in ("inference", "predictions")}
 SANE_ID = re.compile(rb"[A-Za-z0-9_.-]{1,64}")
-OPERATIONS = frozenset({"inference", "predictions", "experiments", "models", "healthz", "readyz", "metrics", "ui"})
+OPERATIONS = frozenset(
+    {"inference", "predictions", "experiments", "models", "aliases", "imports", "images", "healthz", "readyz", "metrics", "ui"}
+)
 
 
 class RequestLayer:
@@ -38,24 +40,18 @@ class RequestLayer:
         started = time.perf_counter()
         lane = self._lane
         if lane is not None and lane.takes(scope) and (form := PlainForm.of(scope, receive, self._max_request_bytes)) is not None:
-            answer = await lane.answer(scope["path"], form)
+            own_id = self._id(form.request_id)
+            answer = await lane.answer(scope["path"], form, own_id.decode())
             if answer is not None:
                 try:
-                    await _send(send, answer, self._id(form.request_id))
+                    await _send(send, answer, own_id)
                 finally:
                     self._metrics.answered(HOT[scope["path"]], 200, "fast", time.perf_counter() - started)
                 return
             receive = form.again
-        given, length, has_type = b"", b"0", False
-        for name, value in scope["headers"]:
-            if name == b"content-type":
-                has_type = True
-            elif name == b"content-length":
-                length = value
-            elif name == b"x-request-id":
-                given = given or value
+        given, length, has_type, program = _head(scope)
         own_id = self._id(given)
-        token = request_id.set(own_id)
+        tokens = context.request_id.set(own_id), context.source.set(context.source_of(program))
         status = 500
 
         async def send_with_id(message: Message) -> None:
@@ -74,10 +70,26 @@ class RequestLayer:
                 await self._app(_acceptable(scope, has_type=has_type), receive, send_with_id)
         finally:
             self._metrics.answered(_operation(scope["path"]), status, "connexion", time.perf_counter() - started)
-            request_id.reset(token)
+            context.request_id.reset(tokens[0])
+            context.source.reset(tokens[1])
 
     def _id(self, given: bytes) -> bytes:
         return given if given and SANE_ID.fullmatch(given) else b"%032x" % (next(self._ids) % 2**128)
+
+
+def _head(scope: Scope) -> tuple[bytes, bytes, bool, bytes]:
+    """Return a request's own id, its length, whether it states a type, and the program that sends it."""
+    given, length, has_type, program = b"", b"0", False, b""
+    for name, value in scope["headers"]:
+        if name == b"content-type":
+            has_type = True
+        elif name == b"content-length":
+            length = value
+        elif name == b"x-request-id":
+            given = given or value
+        elif name == b"user-agent":
+            program = value
+    return given, length, has_type, program
 
 
 async def _send(send: Send, answer: Answer, own_id: bytes) -> None:

@@ -1,4 +1,4 @@
-"""What the environment says to the inference service, read once."""
+"""What the environment says to the inference service and its shipper, read once."""
 
 import os
 from collections.abc import Mapping
@@ -20,6 +20,12 @@ class Settings:
     cache_entries: int
     fast_lane: bool
     workers: int
+    journal_dir: Path
+    journal_bytes: int
+    refuses_when_full: bool
+    images_url: str
+    stores_images: bool
+    images_keep_days: float
 
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -35,10 +41,28 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         cache_entries=int(environ.get("CACHE_ENTRIES", "10000")),
         fast_lane=environ.get("FAST_LANE", "1") != "0",
         workers=int(environ.get("API_WORKERS") or os.cpu_count() or 1),
+        journal_dir=Path(environ.get("JOURNAL_DIR") or ".local/journal"),
+        journal_bytes=int(environ.get("JOURNAL_BYTES") or 512 * 2**20),
+        refuses_when_full=_choice(environ, "JOURNAL_FULL", "refuse", "drop"),
+        images_url=environ.get("IMAGES_URL") or ".local/images",
+        stores_images=environ.get("IMAGES_STORE", "1") != "0",
+        images_keep_days=float(environ.get("IMAGES_KEEP_DAYS") or 30),
     )
     for name in ("max_image_bytes", "max_request_bytes", "models_memory_bytes", "workers"):
         if getattr(settings, name) < 1:
             raise ValueError(f"{name} must be at least 1")
     if settings.cache_entries < 0:
         raise ValueError("cache_entries must not be negative")
+    if settings.journal_bytes < 0:
+        raise ValueError("journal_bytes must not be negative")
+    if not 0 < settings.images_keep_days < float("inf"):
+        raise ValueError("images_keep_days must be more than 0")
     return settings
+
+
+def _choice(environ: Mapping[str, str], name: str, yes: str, no: str) -> bool:
+    """Return whether a variable has the first of two values, which it has when it is not set. Raises ValueError for any other."""
+    value = environ.get(name) or yes
+    if value not in (yes, no):
+        raise ValueError(f"{name} must be {yes} or {no}")
+    return value == yes

@@ -60,6 +60,8 @@ class Stack:
                 "API_HOST": HOST,
                 "API_PORT": str(settings.api_port),
                 "COMPILED_DIR": common.get("COMPILED_DIR") or str(directory / "compiled"),
+                "JOURNAL_DIR": common.get("JOURNAL_DIR") or str(directory / "journal"),
+                "IMAGES_URL": common.get("IMAGES_URL") or str(directory / "images"),
             },
             directory,
             root,

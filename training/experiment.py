@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from training import task as tasks
 from training.architectures import ARCHITECTURES, Architecture
+from training.task import DIGITS, Task
 
-NAME = re.compile(r"mnist_experiment_[0-9]+__[a-z0-9_]+")
+NAME = re.compile(r"[a-z][a-z0-9]*_experiment_[0-9]+__[a-z0-9_]+")
 EXPERIMENTS = Path(__file__).parent / "experiments"
 
 
@@ -40,7 +42,8 @@ class Experiment:
     schedule: Literal["constant", "cosine"] = "constant"
     augment: bool = False
     weight_decay: float = 0.0
-    keep_model: bool = True  # false: only the row in data.csv is published
+    keep_model: bool = True  # false: only the row is published
+    task: Task = DIGITS
 
     def __post_init__(self) -> None:
         """Check the ranges. Raises ValueError with the key and its range."""
@@ -56,8 +59,14 @@ class Experiment:
             raise ValueError("seed must not be negative")
 
     def config(self) -> dict[str, Any]:
-        """Give the experiment as the plain values of its file, defaults included, without its name."""
-        table = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "name"}
+        """Give the experiment as the plain values of its file, defaults included, without its name.
+
+        Of the task it has everything, but nothing of the one that goes without saying.
+        """
+        apart = ("name", "task")
+        table = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name not in apart}
+        if self.task != DIGITS:
+            table["task"] = self.task.config()
         table["architecture"] = {"name": self.architecture.name} | {
             field.name: list(value) if isinstance(value := getattr(self.architecture, field.name), tuple) else value
             for field in dataclasses.fields(self.architecture)
@@ -71,12 +80,13 @@ def read(path: Path) -> Experiment:
         raise InvalidExperiment(f"{path}: the name must look like mnist_experiment_14__some_words.toml")
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
+        task = tasks.read(table.pop("task", DIGITS.name))
         chosen = table.pop("architecture", None)
         if not isinstance(chosen, dict) or chosen.get("name") not in ARCHITECTURES:
             raise ValueError(f"[architecture] needs a name out of {', '.join(sorted(ARCHITECTURES))}")
         sizes = {key: value for key, value in chosen.items() if key != "name"}
         architecture = _parse(ARCHITECTURES[chosen["name"]], sizes, "architecture.")
-        return typing.cast("Experiment", _parse(Experiment, table, "", name=path.stem, architecture=architecture))
+        return typing.cast("Experiment", _parse(Experiment, table, "", name=path.stem, architecture=architecture, task=task))
     except (ValueError, UnicodeDecodeError) as error:
         raise InvalidExperiment(f"{path}: {error}") from None
 

@@ -7,9 +7,11 @@ from importlib import metadata
 from pathlib import Path
 
 from training.experiment import Experiment
+from training.task import DIGITS, Task
 
 # The modules that decide the numbers. The others publish and show them; a change there needs no new training.
 DECISIVE = ("architectures.py", "augment.py", "dataset.py", "run.py")
+DECISIVE_FOR_TASKS = ("task.py",)  # and of these, those of experiments whose task is another one than the digits themselves
 TENSORFLOW = ("tensorflow-cpu", "tensorflow")  # the same library under two package names
 
 
@@ -29,10 +31,10 @@ class Provenance:
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def provenance(data_sha256: str) -> Provenance:
-    """Take the present state of the code and the installed libraries."""
+def provenance(data_sha256: str, task: Task = DIGITS) -> Provenance:
+    """Take the present state of the code that a task's experiments depend on, and of the installed libraries."""
     code = hashlib.sha256()
-    for name in DECISIVE:
+    for name in DECISIVE if task == DIGITS else (*DECISIVE, *DECISIVE_FOR_TASKS):
         code.update(name.encode() + b"\n" + (Path(__file__).parent / name).read_bytes())
     return Provenance(data_sha256, code.hexdigest(), metadata.version("keras"), _tensorflow_version())
 

@@ -1,8 +1,8 @@
 """From a run to what the product ships: models/<experiment>/ and the rows of data.csv.
 
-In two steps, so that models/ and data.csv change together at the end and a stopped training leaves them as they were:
+In two steps, so that models/ and the CSV files change together at the end and a stopped training leaves them as they were:
 `stage` puts the model, its card and its row beside the checkpoint in the work directory, `publish` renames the models
-into place and then replaces data.csv.
+into place and then replaces the CSV files.
 """
 
 import csv
@@ -16,13 +16,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from inference.card import CARD_FILE, KERAS_FILE, LITERT_FILE, Card, Parity, file_record, write_atomically
+from inference.card import (
+    CARD_FILE,
+    KERAS_FILE,
+    LITERT_FILE,
+    MNIST_INPUT,
+    Card,
+    InputContract,
+    Parity,
+    file_record,
+    write_atomically,
+)
 from inference.compile import measure_parity, to_litert
 from inference.layout import VERSION_PATTERN
 from training.dataset import Digits
 from training.experiment import Experiment
 from training.provenance import Provenance
 from training.run import Curve, Run
+from training.task import DIGITS
 
 PARITY_BATCH = 500
 DIGITS_KEPT = 7  # significant decimal digits of a loss: float32 has no more
@@ -46,6 +57,8 @@ COLUMNS = (
     "Trained At",
     "Seconds",
 )
+TASK = "Task"  # a further column, of experiments whose task is another one than the digits themselves
+FURTHER_FILES = "data.d"  # beside data.csv: a file of rows for each such task
 
 
 class ParityError(RuntimeError):
@@ -76,7 +89,7 @@ def staged_row(folder: Path, fingerprint: str) -> dict[str, str] | None:
 
 
 def publish(rows: list[dict[str, str]], work: Path, models: Path, data_csv: Path) -> None:
-    """Put the staged models of these rows into `models`, then the rows into `data_csv`.
+    """Put the staged models of these rows into `models`, then the rows into `data_csv` and the files beside it, see file_of.
 
     A row of the same name is replaced in its place, a new one is appended, any other stays as it is; an experiment
     without a staged model loses the model it had. Staged files stay, so a publication that was killed can be repeated.
@@ -100,19 +113,28 @@ def publish(rows: list[dict[str, str]], work: Path, models: Path, data_csv: Path
         if incoming.exists():
             incoming.rename(target)
         shutil.rmtree(outgoing, ignore_errors=True)
-    data_csv.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(data_csv, merged(data_csv, rows).encode())
+    by_file: dict[Path, list[dict[str, str]]] = {}
+    for row in rows:
+        by_file.setdefault(file_of(row, data_csv), []).append(row)
+    for file, its_rows in by_file.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(file, merged(file, its_rows).encode())
+
+
+def file_of(row: dict[str, str], data_csv: Path) -> Path:
+    """Say which file a row belongs into: `data_csv`, or data.d/TASK.csv beside it when the row names a task."""
+    return data_csv.parent / FURTHER_FILES / f"{row[TASK]}.csv" if TASK in row else data_csv
 
 
 def merged(data_csv: Path, rows: list[dict[str, str]]) -> str:
-    """Give the new text of `data_csv`; columns that are not ours are kept, behind ours."""
+    """Give the new text of a CSV file; columns that are not ours are kept, behind ours."""
     present: list[dict[str, str]] = []
-    columns = list(COLUMNS)
+    columns = [*COLUMNS, *([TASK] if any(TASK in row for row in rows) else [])]
     if data_csv.exists():
         with data_csv.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
             present = list(reader)
-            columns += [column for column in reader.fieldnames or () if column not in COLUMNS]
+            columns += [column for column in reader.fieldnames or () if column not in columns]
     by_name = {row["Experiment Name"]: row for row in present} | {row["Experiment Name"]: row for row in rows}
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
@@ -122,7 +144,7 @@ def merged(data_csv: Path, rows: list[dict[str, str]]) -> str:
 
 
 def row_of(experiment: Experiment, run: Run, now: datetime) -> dict[str, str]:
-    """Give the row of data.csv; a score that a diverged run does not have is an empty cell."""
+    """Give the row of a CSV file; a score that a diverged run does not have is an empty cell."""
     values: dict[str, object] = {
         "Experiment Name": experiment.name,
         "Learning Rate": experiment.learning_rate,
@@ -143,16 +165,18 @@ def row_of(experiment: Experiment, run: Run, now: datetime) -> dict[str, str]:
         "Trained At": now.isoformat(timespec="seconds").replace("+00:00", "Z"),
         "Seconds": round(run.seconds, 1),
     }
-    return {column: str(values[column]) for column in COLUMNS}
+    task = {} if experiment.task == DIGITS else {TASK: experiment.task.name}
+    return {column: str(values[column]) for column in COLUMNS} | task
 
 
-def parity_of(model: Any, flatbuffer: bytes, images: npt.NDArray[np.uint8]) -> Parity:
+def parity_of(model: Any, flatbuffer: bytes, images: npt.NDArray[np.uint8], contract: InputContract = MNIST_INPUT) -> Parity:
     """Compare LiteRT with Keras on uint8 images (n, 28, 28).
 
     Raises ParityError when a probability differs by more than 1e-5, or a label differs.
     """
     # In parts, because Keras keeps the activations of all images of a call.
-    parts = [measure_parity(model, flatbuffer, images[at : at + PARITY_BATCH]) for at in range(0, len(images), PARITY_BATCH)]
+    starts = range(0, len(images), PARITY_BATCH)
+    parts = [measure_parity(model, flatbuffer, images[at : at + PARITY_BATCH], contract) for at in starts]
     parity = Parity(
         images=len(images),
         max_abs_difference=max(part.max_abs_difference for part in parts),
@@ -166,13 +190,18 @@ def parity_of(model: Any, flatbuffer: bytes, images: npt.NDArray[np.uint8]) -> P
 
 def _write_model(experiment: Experiment, run: Run, test: Digits, provenance: Provenance, folder: Path) -> None:
     folder.mkdir()
-    run.model.save(folder / KERAS_FILE)
-    flatbuffer = to_litert(run.model)
+    task = experiment.task
+    model, contract = task.served(run.model), InputContract(scale=task.scale)
+    model.save(folder / KERAS_FILE)
+    flatbuffer = to_litert(model)
     (folder / LITERT_FILE).write_bytes(flatbuffer)
     Card(
         experiment=experiment.name,
         files={name: file_record((folder / name).read_bytes()) for name in (KERAS_FILE, LITERT_FILE)},
-        parity=parity_of(run.model, flatbuffer, test.images),
+        parity=parity_of(model, flatbuffer, test.images, contract),
+        task=task.name,
+        classes=task.labels,
+        input=contract,
         parameters=run.model.count_params(),
         config=experiment.config(),
         metrics=run.scores | {"last_loss": run.loss.values[-1]},

@@ -2,8 +2,8 @@
 
 As many experiments train side by side as there are cores (`--jobs`), each with one thread. What is done is kept in the
 work directory after every epoch: stopped by Ctrl-C, SIGTERM or a power cut, the same command goes on from there. When
-all named experiments are finished, models/ and data.csv are replaced and the work directory is emptied, so the next
-command trains anew.
+all named experiments are finished, models/, data.csv and the files of data.d are replaced and the work directory is
+emptied, so the next command trains anew.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -22,6 +22,7 @@ from training.experiment import EXPERIMENTS, Experiment, InvalidExperiment, read
 from training.progress import Bars
 from training.provenance import Provenance, provenance
 
+Origins = Mapping[str, Provenance]  # by the experiment's name
 STOPPED = 128 + signal.SIGINT  # the exit status that shells know
 
 
@@ -36,9 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         experiments = _chosen(read_all(options.experiments), options.names)
         with _only_one(options.work):
-            origin = provenance(dataset.load().sha256)
-            _train(experiments, origin, options.work, options.jobs)
-            _publish(experiments, origin, options)
+            data_sha256 = dataset.load().sha256
+            origins = {experiment.name: provenance(data_sha256, experiment.task) for experiment in experiments}
+            _train(experiments, origins, options.work, options.jobs)
+            _publish(experiments, origins, options)
     except KeyboardInterrupt:
         print("stopped; the same command goes on from the last finished epochs", file=sys.stderr)
         return STOPPED
@@ -53,7 +55,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("names", nargs="*", metavar="NAME", help="experiments to train (default: all)")
     parser.add_argument("--experiments", type=Path, default=EXPERIMENTS, help="directory of the experiments' files")
     parser.add_argument("--models", type=Path, default=Path("models"), help="where models are published")
-    parser.add_argument("--data-csv", type=Path, default=Path("data.csv"), help="where the rows are published")
+    parser.add_argument(
+        "--data-csv", type=Path, default=Path("data.csv"), help="where rows are published; further tasks: data.d beside it"
+    )
     parser.add_argument("--work", type=Path, default=Path(".local/train"), help="checkpoints and unpublished results")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="experiments side by side")
     return parser.parse_args(arguments)
@@ -66,9 +70,9 @@ def _chosen(experiments: list[Experiment], names: list[str]) -> list[Experiment]
     return [experiment for experiment in experiments if not names or experiment.name in names]
 
 
-def _train(experiments: list[Experiment], origin: Provenance, work: Path, jobs: int) -> None:
+def _train(experiments: list[Experiment], origins: Origins, work: Path, jobs: int) -> None:
     """Train and stage what is not staged yet. Raises TrainingFailed at the end if an experiment has failed."""
-    waiting = [experiment for experiment in experiments if _staged(experiment, origin, work) is None]
+    waiting = [experiment for experiment in experiments if _staged(experiment, origins, work) is None]
     # The longest first, so that no core idles at the end.
     waiting.sort(key=lambda experiment: experiment.architecture.name != "deep_cnn")
     running: dict[Connection, str] = {}
@@ -77,7 +81,7 @@ def _train(experiments: list[Experiment], origin: Provenance, work: Path, jobs: 
         while waiting or running:
             while waiting and len(running) < max(jobs, 1):
                 experiment = waiting.pop(0)
-                running[worker.start(experiment, origin, work)] = experiment.name
+                running[worker.start(experiment, origins[experiment.name], work)] = experiment.name
             for connection in wait(list(running)):
                 assert isinstance(connection, Connection)  # noqa: S101  # wait gives back what it was given
                 message = worker.receive(connection)
@@ -91,16 +95,17 @@ def _train(experiments: list[Experiment], origin: Provenance, work: Path, jobs: 
         raise TrainingFailed("nothing is published, because of\n" + "\n".join(failures))
 
 
-def _publish(experiments: list[Experiment], origin: Provenance, options: argparse.Namespace) -> None:
-    rows = [row for experiment in experiments if (row := _staged(experiment, origin, options.work)) is not None]
+def _publish(experiments: list[Experiment], origins: Origins, options: argparse.Namespace) -> None:
+    rows = [row for experiment in experiments if (row := _staged(experiment, origins, options.work)) is not None]
     publish.publish(rows, options.work, options.models, options.data_csv)
     for experiment in experiments:
         shutil.rmtree(options.work / experiment.name)
-    print(f"published {len(rows)} experiments in {options.models} and {options.data_csv}", file=sys.stderr)
+    files = sorted({str(publish.file_of(row, options.data_csv)) for row in rows})
+    print(f"published {len(rows)} experiments in {options.models} and {', '.join(files)}", file=sys.stderr)
 
 
-def _staged(experiment: Experiment, origin: Provenance, work: Path) -> dict[str, str] | None:
-    return publish.staged_row(work / experiment.name, origin.fingerprint(experiment))
+def _staged(experiment: Experiment, origins: Origins, work: Path) -> dict[str, str] | None:
+    return publish.staged_row(work / experiment.name, origins[experiment.name].fingerprint(experiment))
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -107,7 +107,9 @@ def _train(experiment: Experiment, provenance: Provenance, folder: Path, sender:
     data = dataset.load()
     if data.sha256 != provenance.data_sha256:
         raise dataset.UnusableDataset("the dataset changed since the command started")
-    result = run.train(experiment, data, folder / CHECKPOINT, provenance.fingerprint(experiment), report)
+    data = experiment.task.relabelled(data)
+    fitted = replace(experiment, architecture=experiment.task.fitted(experiment.architecture))
+    result = run.train(fitted, data, folder / CHECKPOINT, provenance.fingerprint(experiment), report)
     publish.stage(experiment, result, data.test, provenance, folder)
     accuracy = f", test accuracy {result.scores['test_accuracy']:.2%}" if result.scores else ""
     return f"{result.outcome} in {result.seconds:.0f} s{accuracy}"

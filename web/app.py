@@ -47,7 +47,7 @@ def main() -> None:
         show_strip(found)
         snapshot = found.snapshot().value
         # Chosen here and not in a page: what belongs to the frame keeps its place in the URL from page to page.
-        selection = pick(None if snapshot is None else list(snapshot.experiments["experiment"]))
+        selection = pick(None if snapshot is None else snapshot.task_of)
         with contained(f"The page {page.title}"):
             page.run()
 

@@ -7,6 +7,8 @@ from typing import Any
 import requests
 from requests.adapters import HTTPAdapter
 
+# Who asks, as the API logs it with each prediction.
+USER_AGENT = "mlops-dashboard"
 CONNECT_TIMEOUT_SECONDS = 2.0
 READ_TIMEOUT_SECONDS = 8.0
 # The API takes 32 MB at once; what frames the images stays below the rest.
@@ -41,12 +43,13 @@ class ApiProblem(Exception):
 
 @dataclass(frozen=True)
 class Model:
-    """One served model: its state is READY, LOADING or FAILED, the last with a reason."""
+    """One served model: its state is READY, LOADING or FAILED, the last with a reason. Only models of one task compare."""
 
     name: str
     state: str
     reason: str | None
     digest: str | None
+    task: str
 
 
 @dataclass(frozen=True)
@@ -62,11 +65,15 @@ class Readiness:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What one experiment reads. probabilities: label -> 0..1, confidence: that of the label, 0..1."""
+    """What one experiment reads. probabilities: label -> 0..1, confidence: that of the label, 0..1.
+
+    prediction_id: under which the API keeps it, None where it keeps none.
+    """
 
     label: str
     confidence: float
     probabilities: Mapping[str, float]
+    prediction_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -101,6 +108,7 @@ class ApiClient:
         self._session = requests.Session()
         # The API is a neighbour: a proxy for the outside world must not stand between.
         self._session.trust_env = False
+        self._session.headers["User-Agent"] = USER_AGENT
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=POOLED_CONNECTIONS)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
@@ -110,7 +118,7 @@ class ApiClient:
         body = self._call("GET", "/models")
         try:
             rows = [
-                Model(str(row["name"]), str(row["state"]), row.get("reason"), row.get("digest"))
+                Model(str(row["name"]), str(row["state"]), row.get("reason"), row.get("digest"), str(row["task"]))
                 for row in body["models"]
                 if row["default"]
             ]
@@ -209,7 +217,9 @@ def _outcome(entry: Any) -> Outcome:
 
 
 def _prediction(row: Any) -> Prediction:
+    prediction_id = row.get("prediction_id")
     return Prediction(
+        prediction_id=None if prediction_id is None else str(prediction_id),
         label=str(row["class"]),
         confidence=float(row["confidence"]),
         probabilities={str(label): float(value) for label, value in row["probabilities"].items()},

@@ -38,8 +38,19 @@ class Consensus:
         return self.confidence < UNSURE_BELOW
 
 
+def by_task(answers: Sequence[Answer], tasks: Mapping[str, str]) -> dict[str, list[Answer]]:
+    """Return the answers by task, that of the most answers first: labels of different tasks say nothing of each other.
+
+    tasks: the task of each experiment.
+    """
+    groups: defaultdict[str, list[Answer]] = defaultdict(list)
+    for answer in answers:
+        groups[tasks[answer.experiment]].append(answer)
+    return dict(sorted(groups.items(), key=lambda group: -len(group[1])))
+
+
 def find_consensus(answers: Sequence[Answer]) -> Consensus | None:
-    """Return what the answers agree on, or None if no experiment answered."""
+    """Return what the answers, all of one task, agree on, or None if no experiment answered."""
     given = {answer.experiment: answer.prediction for answer in answers if answer.prediction is not None}
     if not given:
         return None

@@ -22,8 +22,8 @@ QUERY_CANCELED = "57014"
 
 # Newest first: "the latest" experiments are those with the highest id; behind them those that their file no longer has.
 EXPERIMENTS = text("""
-    SELECT experiment_name AS experiment, learning_rate, momentum, architecture, test_accuracy,
-           params ->> 'outcome' AS outcome, best_loss, last_loss, missing_since
+    SELECT experiment_name AS experiment, task, learning_rate, momentum, architecture, test_accuracy,
+           params ->> 'outcome' AS outcome, best_loss, last_loss, missing_since, params, metrics
     FROM leaderboard
     ORDER BY missing_since IS NOT NULL, experiment_id DESC
 """)
@@ -35,10 +35,13 @@ CURVES = text("""
     ORDER BY experiment_name, step
 """)
 
-LAST_IMPORT = text("""
-    SELECT max(finished_at) FILTER (WHERE error IS NULL) AS finished_at,
-           string_agg(error, ' ' ORDER BY file) FILTER (WHERE is_last) AS error
-    FROM (SELECT file, finished_at, error, id = max(id) OVER (PARTITION BY file) AS is_last FROM imports) AS i
+LAST_IMPORT = text("SELECT max(finished_at) FROM imports WHERE error IS NULL")
+
+# What the latest import said of each file.
+FILES = text("""
+    SELECT DISTINCT ON (file) file, rows_rejected, error
+    FROM imports
+    ORDER BY file, id DESC
 """)
 
 REJECTS = text("""
@@ -50,22 +53,42 @@ REJECTS = text("""
 
 
 @dataclass(frozen=True)
+class ImportedFile:
+    """What the latest import of a file said: how many of its rows it rejected, and why it failed as a whole if it did."""
+
+    file: str
+    rows_rejected: int
+    error: str | None
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """One consistent look at the database.
 
     Attributes:
-        experiments: experiment, learning_rate, momentum, architecture, test_accuracy (0..1), outcome, best_loss, last_loss,
-            missing_since; newest first, those that are missing last.
-        rejects: rows of the file that could not be read: file, line, column_name, reason, last_seen_at.
+        experiments: experiment, task, learning_rate, momentum, architecture, test_accuracy (0..1), outcome, best_loss,
+            last_loss, missing_since, params and metrics (further columns by their names); newest first, those that are
+            missing last.
+        rejects: rows of the files that could not be read: file, line, column_name, reason, last_seen_at.
         imported_at: when data was last imported, None before the first time.
-        import_error: why the last import failed as a whole, None if it did not.
+        files: what the latest import of each file said, by name.
 
     """
 
     experiments: pd.DataFrame
     rejects: pd.DataFrame
     imported_at: datetime | None
-    import_error: str | None
+    files: tuple[ImportedFile, ...]
+
+    @property
+    def task_of(self) -> dict[str, str]:
+        """The task of every experiment, newest first."""
+        return dict(zip(self.experiments["experiment"], self.experiments["task"], strict=True))
+
+    @property
+    def import_errors(self) -> list[str]:
+        """Why files could not be imported, one sentence or more for each."""
+        return [file.error for file in self.files if file.error is not None]
 
 
 def connect(settings: Settings) -> Engine:
@@ -102,12 +125,13 @@ def read_snapshot(engine: Engine) -> Snapshot:
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
         experiments = pd.read_sql(EXPERIMENTS, connection)
         rejects = pd.read_sql(REJECTS, connection)
-        last_import = connection.execute(LAST_IMPORT).one()
+        imported_at = connection.execute(LAST_IMPORT).scalar()
+        files = tuple(ImportedFile(*row) for row in connection.execute(FILES))
     return Snapshot(
         experiments=numbers(experiments, ("learning_rate", "momentum", "test_accuracy", "best_loss", "last_loss")),
         rejects=rejects,
-        imported_at=last_import.finished_at,
-        import_error=last_import.error,
+        imported_at=imported_at,
+        files=files,
     )
 
 

@@ -1,6 +1,7 @@
-"""Which experiments the pages speak of: the newest few, or a free choice. The URL holds it, so a link restores it."""
+"""Which experiments the pages speak of: the newest few of a task, or a free choice. The URL holds it, so a link restores it."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
@@ -9,9 +10,12 @@ DEFAULT_LATEST = 5
 # Far more than one looks at; a bound only so that a slip of the finger does not draw ten thousand curves.
 MOST_LATEST = 1000
 
-# The widgets' keys are the names of the parameters in the URL: ?latest=8 or ?experiments=a&experiments=b
+# The widgets' keys are the names of the parameters in the URL: ?task=a&latest=8 or ?experiments=a&experiments=b
+TASK = "task"
 LATEST = "latest"
 EXPERIMENTS = "experiments"
+# The choice of no task. It is two words, as no task of a model's card is.
+ALL_TASKS = "all tasks"
 
 
 @dataclass(frozen=True)
@@ -21,36 +25,44 @@ class Selection:
     Attributes:
         names: those that exist, in the order in which they were chosen, or newest first.
         unknown: names from the URL that the database does not have.
+        task: the one task whose newest they are; None for a choice among all.
 
     """
 
     names: tuple[str, ...]
     unknown: tuple[str, ...]
+    task: str | None = None
 
 
-def resolve(known: Sequence[str] | None, latest: int, chosen: Sequence[str]) -> Selection:
+def resolve(known: Mapping[str, str] | None, latest: int, chosen: Sequence[str], task: str | None = None) -> Selection:
     """Say which experiments are meant.
 
     Args:
-        known: all experiments, newest first; None when the database has never answered, so that nothing can be said
-            about what exists and every chosen name is taken at its word.
+        known: the task of each experiment, newest first; None when the database has never answered, so that nothing can be
+            said about what exists and every chosen name is taken at its word.
         latest: how many of the newest, when none is chosen.
-        chosen: the free choice; it wins over latest.
+        chosen: the free choice; it wins over latest and task.
+        task: the newest of which task; None for those of all.
 
     """
     if known is None:
         return Selection(names=tuple(chosen), unknown=())
     if not chosen:
-        return Selection(names=tuple(known[:latest]), unknown=())
-    existing = set(known)
+        of_task = [name for name in known if task in (None, known[name])]
+        return Selection(names=tuple(of_task[:latest]), unknown=(), task=task)
     return Selection(
-        names=tuple(name for name in chosen if name in existing),
-        unknown=tuple(name for name in chosen if name not in existing),
+        names=tuple(name for name in chosen if name in known),
+        unknown=tuple(name for name in chosen if name not in known),
     )
 
 
-def pick(known: Sequence[str] | None) -> Selection:
-    """Show the two widgets and return what they select.
+def rank_tasks(known: Mapping[str, str]) -> list[str]:
+    """Return the tasks of the experiments (newest first), the one with the most first, between equals the one of the newer."""
+    return [task for task, _ in Counter(known.values()).most_common()]
+
+
+def pick(known: Mapping[str, str] | None) -> Selection:
+    """Show the widgets and return what they select. A task is asked for only if there are several.
 
     Streamlit drops a name from the URL that is not among the options. So that a link survives a database that is down,
     the names in the URL are always options.
@@ -58,8 +70,20 @@ def pick(known: Sequence[str] | None) -> Selection:
     linked = [name for name in st.query_params.get_all(EXPERIMENTS) if name]
     held = [name for name in st.session_state.get(EXPERIMENTS, []) if isinstance(name, str)]
     options = list(dict.fromkeys([*(known or []), *linked, *held]))
+    tasks = rank_tasks(known or {})
+    task = None
     with st.container(horizontal=True, vertical_alignment="bottom", key="selection"):
         free = bool(held or linked)
+        if len(tasks) > 1:
+            task = st.selectbox(
+                "Task",
+                [*tasks, ALL_TASKS],
+                key=TASK,
+                bind="query-params",
+                width=170,
+                help="What the experiments learn to tell apart. Numbers of different tasks do not compare.",
+                disabled=free,
+            )
         latest = st.number_input(
             "Newest experiments",
             min_value=1,
@@ -80,4 +104,4 @@ def pick(known: Sequence[str] | None) -> Selection:
             placeholder="any experiments, by name",
             help="Leave this empty to see the newest ones.",
         )
-    return resolve(known, int(latest or DEFAULT_LATEST), chosen)
+    return resolve(known, int(latest or DEFAULT_LATEST), chosen, None if task == ALL_TASKS else task)

@@ -1,6 +1,6 @@
 """The status strip of every page: database, API, age of the data, rejected rows. What it says is pure, see lights()."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -81,9 +81,22 @@ def _data(snapshot: Reading[Snapshot], now: datetime) -> list[Light]:
     else:
         age = max(0.0, (now - imported).total_seconds())
         found.append(Light(f"Data imported {ago(age)}", "quiet", f"{when}."))
-    if snapshot.value.import_error is not None:
-        found.append(Light("Last import failed", "bad", plain(snapshot.value.import_error)))
+    failed = [file for file in snapshot.value.files if file.error is not None]
+    if failed:
+        what = plain(failed[0].file) if len(failed) == 1 else count(len(failed), "file")
+        found.append(Light(f"Import of {what} failed", "bad", "\n\n".join(plain(file.error or "") for file in failed)))
     return found
+
+
+def rejected_counts(snapshot: Snapshot) -> dict[str, int]:
+    """Return how many rows of which file are rejected, the files without any left out.
+
+    The database keeps only the first of very many, so an import's own count may be higher. Of a file that could not be imported
+    at all what an earlier import rejected still stands.
+    """
+    kept = snapshot.rejects["file"].value_counts()
+    counts = {file.file: max(file.rows_rejected, int(kept.get(file.file, 0))) for file in snapshot.files}
+    return {file: number for file, number in counts.items() if number}
 
 
 def rejected_rows(rejects: pd.DataFrame) -> pd.DataFrame:
@@ -114,8 +127,8 @@ def _strip(sources: Sources) -> None:
             for light in lights(snapshot, readiness, datetime.now(UTC)):
                 color, icon = _LOOKS[light.tone]
                 st.badge(light.text, icon=icon, color=color, help=light.detail)
-            if snapshot.value is not None and len(snapshot.value.rejects):
-                _show_rejects(snapshot.value.rejects)
+            if snapshot.value is not None and (counts := rejected_counts(snapshot.value)):
+                _show_rejects(counts, snapshot.value.rejects)
         seen = _fingerprint(snapshot, readiness)
         before = st.session_state.get(_SEEN, seen)
         st.session_state[_SEEN] = seen
@@ -123,9 +136,17 @@ def _strip(sources: Sources) -> None:
             st.rerun()
 
 
-def _show_rejects(rejects: pd.DataFrame) -> None:
-    with st.popover(f"{count(len(rejects), 'row')} rejected", icon=":material/report:", type="tertiary"):
+def rejected_label(counts: Mapping[str, int]) -> str:
+    """Say how many rows of how many files were rejected, as counted by rejected_counts."""
+    rows = f"{count(sum(counts.values()), 'row')} rejected"
+    return rows if len(counts) == 1 else f"{rows} in {count(len(counts), 'file')}"
+
+
+def _show_rejects(counts: Mapping[str, int], rejects: pd.DataFrame) -> None:
+    with st.popover(rejected_label(counts), icon=":material/report:", type="tertiary"):
         st.markdown("**These rows could not be imported.** Mend them in the file; the next import takes them.")
+        if len(counts) > 1:
+            st.markdown("\n".join(f"- {plain(file)}: {count(number, 'row')}" for file, number in counts.items()))
         st.dataframe(rejected_rows(rejects), hide_index=True, alt="Rejected rows with file, line, column and reason")
 
 
@@ -136,5 +157,5 @@ def _fingerprint(snapshot: Reading[Snapshot], readiness: Reading[Readiness]) -> 
         snapshot.problem is None,
         readiness.problem is None,
         None if api is None else (api.ready, api.loading, api.failed),
-        None if data is None else (data.imported_at, len(data.experiments), len(data.rejects)),
+        None if data is None else (data.imported_at, len(data.experiments), len(data.rejects), data.files),
     )

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import pandas as pd
 
 from web.client import Model
+from web.columns import LABELS, LARGEST_SHOWN, further, offered, usual
 
 # What the column Serving says of a model's state.
 _SERVING = {"READY": "Ready", "LOADING": "Loading", "FAILED": "Failed"}
 NO_MODEL = "No model"
 UNKNOWN = "API down"
-LARGEST_SHOWN = 2.0**53  # above it Streamlit's table shows an error: a browser's numbers are no longer exact there
 
 
 @dataclass(frozen=True)
@@ -41,39 +41,38 @@ def serving_state(experiment: str, models: Mapping[str, Model] | None) -> str:
     return NO_MODEL if model is None else _SERVING.get(model.state, model.state)
 
 
-def leaderboard_table(experiments: pd.DataFrame, names: Sequence[str], models: Mapping[str, Model] | None) -> pd.DataFrame:
+def leaderboard_table(
+    experiments: pd.DataFrame,
+    names: Sequence[str],
+    models: Mapping[str, Model] | None,
+    columns: Sequence[str] | None = None,
+) -> pd.DataFrame:
     """Return the chosen experiments, the most accurate first, those without an accuracy last, between equals the newer first.
+
+    Those of one task stand together, as accuracies of different tasks do not compare; the tasks are in alphabetical order.
 
     Args:
         experiments: as queries.Snapshot.experiments.
         names: the chosen ones.
         models: the served models by name, None when the API is down.
+        columns: the ids of those to show, see web.columns; None for the usual ones.
 
     Returns:
-        experiment, learning_rate, momentum, architecture, outcome (if any has one), test_accuracy (in percent), best_loss,
-        last_loss (without what no table can show), serving.
+        experiment, then the columns in their order: test_accuracy in percent, last_loss without what no table can show.
 
     """
+    if columns is None:
+        columns = usual(offered(experiments))
     rows = experiments[experiments["experiment"].isin(list(names))]
     rows = rows.sort_values("test_accuracy", ascending=False, na_position="last", kind="stable")
+    rows = rows.sort_values("task", kind="stable")
     shown = rows.assign(
         test_accuracy=rows["test_accuracy"] * 100,
         last_loss=rows["last_loss"].where(rows["last_loss"] < LARGEST_SHOWN),
         serving=[serving_state(name, models) for name in rows["experiment"]],
-    )[
-        [
-            "experiment",
-            "learning_rate",
-            "momentum",
-            "architecture",
-            "outcome",
-            "test_accuracy",
-            "best_loss",
-            "last_loss",
-            "serving",
-        ]
-    ].reset_index(drop=True)
-    return shown if shown["outcome"].notna().any() else shown.drop(columns="outcome")
+    )
+    chosen = {column: shown[column] if column in LABELS else further(rows, column) for column in columns}
+    return pd.DataFrame({"experiment": shown["experiment"], **chosen}).reset_index(drop=True)
 
 
 def summarise(experiments: pd.DataFrame, models: Mapping[str, Model] | None) -> Summary:

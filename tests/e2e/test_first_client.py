@@ -10,6 +10,8 @@ import requests
 from numpy.typing import NDArray
 from PIL import Image
 
+from inference.card import Card
+from inference.engine import as_input
 from tests.conftest import SHIPPED
 from tests.e2e.conftest import RunningStack
 
@@ -43,9 +45,10 @@ def test_every_experiment_answers_as_keras_does(stack: RunningStack, pixels: NDA
         Image.fromarray(digit).save(tmp_path / f"{number}.png")
     for name in names:
         model = keras.saving.load_model(SHIPPED / name / "model.keras", compile=False)
-        expected = np.asarray(model(pixels.astype(np.float32))).argmax(axis=1)
+        card = Card.read(SHIPPED / name / "card.json")
+        expected = np.asarray(model(as_input(pixels, card.input))).argmax(axis=1)
         answers = []
         for number in range(len(pixels)):
             with (tmp_path / f"{number}.png").open("rb") as f:
                 answers.append(requests.post(url + "?experiment_name=" + name, files={"image_blob": f}, timeout=10).json()["class"])
-        assert answers == [str(label) for label in expected], name
+        assert answers == [card.classes[label] for label in expected], name

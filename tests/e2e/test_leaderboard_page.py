@@ -11,12 +11,12 @@ from playwright.sync_api import Browser, Page, expect
 from tests.e2e.dashboard import FIRST_PAINT_MILLISECONDS, HEALS_MILLISECONDS, shown
 
 
-def names(stack: Any) -> list[str]:
-    """All experiments, newest first."""
+def names(stack: Any, task: str = "mnist") -> list[str]:
+    """All experiments of a task, newest first."""
     connection = psycopg2.connect(stack.db_dsn)
     try:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT name FROM experiments ORDER BY id DESC")
+            cursor.execute("SELECT name FROM experiments WHERE task = %s ORDER BY id DESC", [task])
             return [str(row[0]) for row in cursor.fetchall()]
     finally:
         connection.close()
@@ -85,6 +85,35 @@ def test_the_choice_goes_along_to_the_other_page_and_back(stack: Any, page: Page
     page.go_back()
     expect(page.get_by_role("heading", name="Leaderboard")).to_be_visible()
     expect(page.get_by_role("spinbutton", name="Newest experiments")).to_have_value("3")
+
+
+def test_a_column_that_nobody_foresaw_is_chosen_and_restored_from_its_link(stack: Any, page: Page, other_browser: Page) -> None:
+    open_page(page, f"{stack.web_url}/?columns=momentum")  # so that all columns are in view: the table has no others
+    expect(table_cells(page, "Momentum")).to_have_count(1, timeout=FIRST_PAINT_MILLISECONDS)
+    page.get_by_test_id("stPopoverButton").filter(has_text="Columns").click()
+    box = page.get_by_role("combobox", name="Columns of the table")
+    box.fill("batch_size")
+    page.get_by_role("option", name="batch_size", exact=True).click()
+    expect(table_cells(page, "Batch size")).to_have_count(1)
+    assert "columns=batch_size" in page.url
+    open_page(other_browser, page.url)
+    expect(table_cells(other_browser, "Batch size")).to_have_count(1, timeout=FIRST_PAINT_MILLISECONDS)
+
+
+def test_another_task_is_chosen_and_restored_from_its_link(stack: Any, page: Page, other_browser: Page) -> None:
+    open_page(page, stack.web_url)
+    page.get_by_role("combobox", name="Task").click(timeout=FIRST_PAINT_MILLISECONDS)
+    page.get_by_role("option", name="parity", exact=True).click()
+    [newest, *_] = names(stack, "parity")
+    expect(table_cells(page, newest)).to_have_count(1)
+    expect(table_cells(page, names(stack)[0])).to_have_count(0)
+    open_page(other_browser, page.url)
+    expect(table_cells(other_browser, newest)).to_have_count(1, timeout=FIRST_PAINT_MILLISECONDS)
+
+
+def test_all_tasks_together_have_a_chart_each(stack: Any, page: Page) -> None:
+    open_page(page, f"{stack.web_url}/?task=all+tasks&latest=8")
+    expect(page.locator("[data-testid=stEChartsChart]")).to_have_count(2, timeout=FIRST_PAINT_MILLISECONDS)
 
 
 def test_a_link_to_an_unknown_experiment_names_it_and_shows_the_rest(stack: Any, page: Page) -> None:

@@ -1,6 +1,7 @@
 """The pages without a browser: what they say in each state. Sources are fakes that a test breaks at will."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 import web.sources
 from web.cache import Reading
 from web.client import Answer, ApiProblem, ApiUnreachable, Model, Outcome, Prediction, Readiness
-from web.queries import Snapshot
+from web.queries import ImportedFile, Snapshot
 from web.settings import Settings
 from web.sources import make_sources
 
@@ -28,7 +29,9 @@ class FakeSources:
         self.settings = Settings()
         self.api = self
         self.names = ["ready_2", HOSTILE, "ready_1", "bare"]
-        self.served = {name: Model(name, "READY", None, "d") for name in self.names if name != "bare"}
+        self.served = {name: Model(name, "READY", None, "d", "digits") for name in self.names if name != "bare"}
+        self.tasks: dict[str, str] = {}  # of those that do not read digits
+        self.files: tuple[ImportedFile, ...] = (ImportedFile("data.csv", 1, None),)
         self.database_problem: str | None = None
         self.api_problem: str | None = None
         self.ever_read = True
@@ -40,6 +43,7 @@ class FakeSources:
         experiments = pd.DataFrame(
             {
                 "experiment": self.names,
+                "task": [self.tasks.get(name, "digits") for name in self.names],
                 "learning_rate": 0.1,
                 "momentum": 0.9,
                 "architecture": "lenet",
@@ -48,12 +52,14 @@ class FakeSources:
                 "best_loss": 0.01,
                 "last_loss": 0.02,
                 "missing_since": None,
+                "params": [{"batch_size": 2**number, HOSTILE: "x"} for number in range(len(self.names))],
+                "metrics": [{} for _ in self.names],
             }
         )
         rejects = pd.DataFrame(
             [("data.csv", 3, "Loss", HOSTILE, None)], columns=["file", "line", "column_name", "reason", "last_seen_at"]
         )
-        value = Snapshot(experiments, rejects, datetime.now(UTC), None) if self.ever_read else None
+        value = Snapshot(experiments, rejects, datetime.now(UTC), self.files) if self.ever_read else None
         return Reading(value, 40.0 if self.ever_read else None, self.database_problem)
 
     def curves(self, _metric: str, experiments: Sequence[str]) -> Reading[pd.DataFrame]:
@@ -161,6 +167,46 @@ def test_a_hostile_name_is_shown_as_it_is(sources: FakeSources) -> None:
 
 
 @pytest.mark.usefixtures("sources")
+def test_a_further_column_is_shown_from_a_link_and_its_name_as_it_is() -> None:
+    app = open_page(columns=["momentum", "batch_size", HOSTILE])
+    table = app.dataframe[-1].value
+    assert (list(table.columns), list(table["batch_size"])) == (["experiment", "momentum", "batch_size", HOSTILE], [1, 2, 4, 8])
+
+
+@pytest.mark.usefixtures("sources")
+def test_one_task_is_not_spoken_of() -> None:
+    app = open_page()
+    assert (len(app.selectbox), "digits" in words(app), "task" in app.dataframe[-1].value) == (0, False, False)
+
+
+def test_of_several_tasks_the_one_with_the_most_experiments_is_shown_first(sources: FakeSources) -> None:
+    sources.tasks = {"ready_2": "parity"}
+    app = open_page()
+    assert set(app.dataframe[-1].value["experiment"]) == {HOSTILE, "ready_1", "bare"}
+    assert app.selectbox(key="task").options == ["digits", "parity", "all tasks"]
+
+
+def test_a_link_restores_the_task(sources: FakeSources) -> None:
+    sources.tasks = {"ready_2": "parity"}
+    app = open_page(task="parity")
+    assert list(app.dataframe[-1].value["experiment"]) == ["ready_2"]
+
+
+def test_all_tasks_together_have_a_summary_and_a_chart_each(sources: FakeSources) -> None:
+    sources.tasks = {"ready_2": "parity"}
+    app = open_page(task="all tasks")
+    assert list(app.dataframe[-1].value["task"]) == ["digits", "digits", "digits", "parity"]
+    assert ("of **digits**" in words(app), "of **parity**" in words(app), len(app.get("echarts_chart"))) == (True, True, 2)
+
+
+def test_every_file_that_could_not_be_imported_is_named(sources: FakeSources) -> None:
+    sources.files = (ImportedFile("data.csv", 1, None), ImportedFile("a.csv", 0, "a is empty"), ImportedFile("b.csv", 2, None))
+    said = words(open_page())
+    assert r"Import of a\.csv failed" in said
+    assert (r"- data\.csv: 1 row" in said, r"- b\.csv: 2 rows" in said) == (True, True)
+
+
+@pytest.mark.usefixtures("sources")
 def test_rejected_rows_are_counted_on_the_page_with_their_reason() -> None:
     app = open_page()
     assert list(app.dataframe[0].value["Why"]) == [HOSTILE]
@@ -174,7 +220,7 @@ def predict_script() -> None:
 
     sources = web.sources.sources()
     snapshot = sources.snapshot().value
-    predict.show(sources, pick(None if snapshot is None else list(snapshot.experiments["experiment"])))
+    predict.show(sources, pick(None if snapshot is None else snapshot.task_of))
 
 
 def predict_page(*files: tuple[str, bytes], **query: str | list[str]) -> AppTest:
@@ -204,6 +250,14 @@ def test_an_upload_is_answered_by_every_chosen_experiment_that_has_a_model() -> 
 def test_the_consensus_and_who_disagrees_are_named() -> None:
     app = predict_page(("seven.png", b"seven"))
     assert ("2 of 3 experiments agree" in words(app), r"**1** according to evil\_" in words(app)) == (True, True)
+
+
+def test_labels_of_two_tasks_are_never_compared(sources: FakeSources) -> None:
+    sources.served["ready_2"] = replace(sources.served["ready_2"], task="parity")
+    sources.label = {"ready_2": "odd"}
+    app = predict_page(("seven.png", b"seven"))
+    assert [header.value for header in app.header] == ["7", "odd"]
+    assert ("Task parity" in words(app), "according to" in words(app)) == (True, False)
 
 
 @pytest.mark.usefixtures("sources")

@@ -19,7 +19,7 @@ def open_page(page: Page, stack: Any) -> None:
 
 
 def consensus(page: Page) -> Any:
-    return page.locator(".st-key-consensus").get_by_role("heading")
+    return page.locator("[class*=st-key-consensus-sign-]").get_by_role("heading")
 
 
 def upload(page: Page, *files: tuple[str, bytes]) -> None:
@@ -43,6 +43,15 @@ def test_a_digit_drawn_with_the_mouse_is_read(stack: Any, page: Page) -> None:
     draw_with_mouse(page)
     expect(consensus(page)).to_have_text("7")
     expect(page.locator("[data-testid=stEChartsChart] canvas").first).to_be_visible()
+
+
+def test_the_experiments_of_another_task_answer_beside_those_of_digits(stack: Any, page: Page) -> None:
+    open_page(page, stack)
+    draw_with_mouse(page)
+    expect(consensus(page)).to_have_text("7")
+    expect(page.locator("[class*=st-key-consensus-word-]").get_by_role("heading")).to_have_text("odd")
+    for task in ("mnist", "parity"):
+        expect(page.get_by_text(f"Task {task}", exact=True)).to_be_visible()
 
 
 def test_a_digit_drawn_with_a_finger_is_read(stack: Any, phone: Page) -> None:
@@ -79,7 +88,7 @@ def test_a_bad_file_among_several_says_why_and_the_rest_are_read(stack: Any, pag
     upload(page, ("one.png", seven_png()), ("bad.png", b"not an image"), ("two.png", seven_png(280)))
     expect(page.locator("[data-testid=stAlert]").filter(has_text="bad.png")).to_be_visible()
     for number in (0, 2):
-        expect(page.locator(f".st-key-digit-{number}").get_by_role("heading")).to_have_text("7")
+        expect(page.locator(f"[class*=st-key-digit-sign-{number}-]").get_by_role("heading")).to_have_text("7")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -51,7 +51,9 @@ def client(
         )
         patch.setenv("PGUSER", "mlops_app")
         patch.setenv("PGPASSWORD", "pass123")
-        settings = from_environment({"MODELS_DIR": str(folder / "models"), "COMPILED_DIR": str(folder / "compiled")})
+        settings = from_environment(
+            {"MODELS_DIR": str(folder / "models"), "COMPILED_DIR": str(folder / "compiled"), "JOURNAL_DIR": str(folder / "journal")}
+        )
         with TestClient(create_app(settings), raise_server_exceptions=False) as running:
             wait_until_ready(running)
             yield running
@@ -77,7 +79,7 @@ def test_an_inference_names_the_class_and_all_that_led_to_it(
     assert (answer["experiment_name"], answer["version"], answer["model_digest"]) == (served[0], 1, model["digest"])
     assert set(answer) == {
         "class", "confidence", "probabilities", "experiment_name", "version", "model_digest", "cached", "image_digest",
-        "milliseconds",
+        "milliseconds", "prediction_id",
     }  # fmt: skip
 
 

@@ -31,7 +31,9 @@ def api(served: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator
         shutil.copytree(SHIPPED / name, folder / "models" / name)
     (folder / "models" / "failing").mkdir()
     (folder / "models" / "failing" / "card.json").write_text("{")
-    settings = from_environment({"MODELS_DIR": str(folder / "models"), "COMPILED_DIR": str(folder / "compiled")})
+    settings = from_environment(
+        {"MODELS_DIR": str(folder / "models"), "COMPILED_DIR": str(folder / "compiled"), "JOURNAL_DIR": str(folder / "journal")}
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PGHOST", "127.0.0.1")
         patch.setenv("PGPORT", "9")

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from inference.card import CARD_FILE, KERAS_FILE, LITERT_FILE, MAX_ABS_DIFFERENCE, Card
-from inference.engine import Network
+from inference.engine import Network, as_input
 from tests.conftest import SHIPPED
 
 NAMES = sorted(path.parent.name for path in SHIPPED.glob(f"*/{KERAS_FILE}"))
@@ -32,7 +32,7 @@ def test_a_model_gives_keras_own_probabilities_for_every_test_digit(name: str, m
     card = Card.read(SHIPPED / name / CARD_FILE)
     network = Network((SHIPPED / name / LITERT_FILE).read_bytes(), len(card.classes), card.input, card.output)
     model = keras.saving.load_model(SHIPPED / name / KERAS_FILE, compile=False)
-    expected = model.predict(mnist_digits.astype(np.float32), batch_size=KERAS_BATCH, verbose=0)
+    expected = model.predict(as_input(mnist_digits, card.input), batch_size=KERAS_BATCH, verbose=0)
     given = network.probabilities(mnist_digits)
     assert given.shape == expected.shape == (10_000, len(card.classes))
     assert (given.argmax(axis=1) == expected.argmax(axis=1)).all()

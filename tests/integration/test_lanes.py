@@ -151,7 +151,11 @@ def lanes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lanes]:
 
 async def _compare(folder: Path) -> Lanes:
     def app(fast_lane: str) -> ASGIApp:
-        own = {"MODELS_DIR": str(folder / "models"), "COMPILED_DIR": str(folder / "compiled")}
+        own = {
+            "MODELS_DIR": str(folder / "models"),
+            "COMPILED_DIR": str(folder / "compiled"),
+            "JOURNAL_DIR": str(folder / "journal"),
+        }
         return create_app(from_environment({**own, "FAST_LANE": fast_lane}))
 
     async with running(app("0")) as ask_connexion, running(app("1")) as ask_fast:

@@ -32,6 +32,7 @@ def client(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     (folder / "models" / "failing").mkdir()
     (folder / "models" / "failing" / "card.json").write_text("{")
     environment = {"MODELS_DIR": str(folder / "models"), "COMPILED_DIR": str(folder / "compiled"), "FAST_LANE": request.param}
+    environment["JOURNAL_DIR"] = str(folder / "journal")
     with TestClient(create_app(from_environment(environment)), raise_server_exceptions=False) as running:
         wait_until_ready(running)
         yield running
@@ -242,7 +243,9 @@ def test_two_models_of_the_same_file_that_take_their_pixels_differently_do_not_s
         card = json.loads((tmp_path / "models" / name / "card.json").read_text())
         card["input"]["scale"] = scale
         (tmp_path / "models" / name / "card.json").write_text(json.dumps(card))
-    settings = from_environment({"MODELS_DIR": str(tmp_path / "models"), "COMPILED_DIR": str(tmp_path / "compiled")})
+    settings = from_environment(
+        {"MODELS_DIR": str(tmp_path / "models"), "COMPILED_DIR": str(tmp_path / "compiled"), "JOURNAL_BYTES": "0"}
+    )
     with TestClient(create_app(settings)) as client:
         wait_until_ready(client)
         entry = client.post(f"{BASE}/predictions?experiments=plain&experiments=dark", files=files(digits["1"])).json()

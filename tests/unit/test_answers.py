@@ -27,7 +27,7 @@ class Api:
 
 
 def model(digest: str) -> Model:
-    return Model("a", "READY", None, digest)
+    return Model("a", "READY", None, digest, "digits")
 
 
 def labels(outcomes: Sequence[Outcome]) -> list[str]:

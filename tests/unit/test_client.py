@@ -98,6 +98,18 @@ def test_the_answers_of_an_image_stand_in_their_order(api: FakeApi) -> None:
     ]
 
 
+def test_a_prediction_that_is_kept_has_its_id(api: FakeApi) -> None:
+    api.respond = lambda *_: (200, entries({"answers": [{**answer("a"), "prediction_id": "0198-7"}, answer("b")]}))
+    [answers] = ApiClient(api.url).predict([b""], ["a", "b"])
+    assert [each.prediction and each.prediction.prediction_id for each in answers] == ["0198-7", None]  # type: ignore[union-attr]
+
+
+def test_the_dashboard_says_who_asks(api: FakeApi) -> None:
+    api.respond = lambda *_: (200, entries({"answers": [answer("a")]}))
+    ApiClient(api.url).predict([b""], ["a"])
+    assert [headers["User-Agent"] for headers in api.headers] == ["mlops-dashboard"]
+
+
 def test_images_that_are_too_much_for_one_call_are_several(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("web.client.MAX_CALL_BYTES", 10)
     sizes: list[int] = []
@@ -215,9 +227,9 @@ def test_an_answer_that_takes_too_long_is_unreachable(api: FakeApi) -> None:
 
 def test_models_are_read_by_name(api: FakeApi) -> None:
     models = [
-        {"name": "a", "version": 1, "default": True, "state": "READY", "reason": None, "digest": "d"},
-        {"name": "b", "version": 1, "default": True, "state": "FAILED", "reason": "corrupt", "digest": None},
-        {"name": "b", "version": 2, "default": False, "state": "LOADING", "reason": None, "digest": None},
+        {"name": "a", "version": 1, "default": True, "state": "READY", "reason": None, "digest": "d", "task": "digits"},
+        {"name": "b", "version": 1, "default": True, "state": "FAILED", "reason": "corrupt", "digest": None, "task": "digits"},
+        {"name": "b", "version": 2, "default": False, "state": "LOADING", "reason": None, "digest": None, "task": "digits"},
     ]
     api.respond = lambda *_: (200, {"models": models})
     found = ApiClient(api.url).models()

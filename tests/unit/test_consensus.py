@@ -1,7 +1,7 @@
 """What several answers say together."""
 
 from web.client import Answer, ApiProblem, Prediction
-from web.consensus import answer_table, find_consensus, probability_table
+from web.consensus import answer_table, by_task, find_consensus, probability_table
 
 
 def said(experiment: str, label: str, confidence: float) -> Answer:
@@ -48,3 +48,14 @@ def test_the_table_says_who_disagrees_who_is_unsure_and_who_failed() -> None:
 def test_the_table_of_probabilities_has_a_column_for_every_label() -> None:
     table = probability_table({"a": {"1": 1.0}, "b": {"0": 0.5, "1": 0.5}})
     assert list(table.columns) == ["Experiment", "0", "1"]
+
+
+def test_answers_of_different_tasks_are_told_apart_those_of_the_larger_one_first() -> None:
+    odd, seven, broken = said("p", "odd", 0.9), said("a", "7", 0.9), BROKEN
+    groups = by_task([odd, seven, broken], {"p": "parity", "a": "mnist", "broken": "mnist"})
+    assert list(groups.items()) == [("mnist", [seven, broken]), ("parity", [odd])]
+
+
+def test_nobody_disagrees_with_an_answer_of_another_task() -> None:
+    groups = by_task([said("a", "7", 0.9), said("p", "odd", 0.9)], {"p": "parity", "a": "mnist"})
+    assert [find_consensus(group).dissent for group in groups.values()] == [{}, {}]  # type: ignore[union-attr]

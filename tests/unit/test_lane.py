@@ -59,7 +59,7 @@ def test_a_batch_that_fails_leaves_each_of_its_requests_to_connexion(digits: dic
     lane = FastLane(cast("Predictor", predictor), "")
 
     async def ask() -> list[object]:
-        tasks = [asyncio.ensure_future(lane.answer("/inference", form(digits["1"]))) for _ in range(3)]
+        tasks = [asyncio.ensure_future(lane.answer("/inference", form(digits["1"]), "an-id")) for _ in range(3)]
         await asyncio.sleep(0)
         if is_first_cancelled:
             tasks[0].cancel()

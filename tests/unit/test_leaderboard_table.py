@@ -10,6 +10,7 @@ from web.table import Best, Summary, accuracy_floor, leaderboard_table, summaris
 EXPERIMENTS = pd.DataFrame(
     {
         "experiment": ["new", "middle", "old"],
+        "task": ["a", "a", "a"],
         "learning_rate": [0.1, 0.01, 0.001],
         "momentum": [0.0, 0.5, 0.9],
         "architecture": ["lenet", None, "mlp"],
@@ -18,12 +19,14 @@ EXPERIMENTS = pd.DataFrame(
         "best_loss": [0.05, 0.02, math.nan],
         "last_loss": [0.06, 0.02, math.nan],
         "missing_since": [None, None, None],
+        "params": [{"batch_size": 64}, {"batch_size": 8}, {}],
+        "metrics": [{}, {}, {}],
     }
 )
 MODELS = {
-    "new": Model("new", "READY", None, "d"),
-    "old": Model("old", "FAILED", "corrupt", None),
-    "stray": Model("stray", "READY", None, "d"),
+    "new": Model("new", "READY", None, "d", "a"),
+    "old": Model("old", "FAILED", "corrupt", None, "a"),
+    "stray": Model("stray", "READY", None, "d", "a"),
 }
 
 
@@ -66,6 +69,21 @@ def test_a_loss_that_no_table_can_show_is_left_out_and_its_outcome_says_why() ->
 
 def test_without_outcomes_there_is_no_such_column() -> None:
     assert "outcome" not in leaderboard_table(EXPERIMENTS.assign(outcome=None), ["new"], MODELS)
+
+
+def test_the_chosen_columns_are_shown_in_the_order_chosen() -> None:
+    table = leaderboard_table(EXPERIMENTS, ["new", "middle"], MODELS, ["serving", "batch_size", "momentum"])
+    assert (list(table.columns), list(table["batch_size"])) == (["experiment", "serving", "batch_size", "momentum"], [64, 8])
+
+
+def test_those_of_one_task_stand_together_and_say_which_it_is() -> None:
+    table = leaderboard_table(EXPERIMENTS.assign(task=["b", "a", "b"]), ["new", "middle", "old"], MODELS)
+    assert list(table["experiment"]) == ["middle", "old", "new"]
+    assert list(table["task"]) == ["a", "b", "b"]
+
+
+def test_the_only_task_needs_no_column() -> None:
+    assert "task" not in leaderboard_table(EXPERIMENTS, ["new"], MODELS)
 
 
 def test_the_summary_of_nothing_has_no_leaders() -> None:

@@ -1,8 +1,8 @@
 """Which experiments are meant."""
 
-from web.selection import Selection, resolve
+from web.selection import Selection, rank_tasks, resolve
 
-KNOWN = ["new", "middle", "old"]
+KNOWN = {"new": "digits", "middle": "letters", "old": "digits"}
 
 
 def test_without_a_choice_the_newest_are_meant() -> None:
@@ -23,3 +23,16 @@ def test_a_name_that_does_not_exist_is_told_apart() -> None:
 
 def test_a_database_that_never_answered_takes_the_choice_at_its_word() -> None:
     assert resolve(None, 5, ["old", "gone"]) == Selection(("old", "gone"), ())
+
+
+def test_the_newest_of_a_task_are_those_of_that_task() -> None:
+    assert resolve(KNOWN, 1, [], "letters") == Selection(("middle",), (), "letters")
+
+
+def test_a_choice_takes_precedence_over_a_task() -> None:
+    assert resolve(KNOWN, 1, ["old", "middle"], "letters") == Selection(("old", "middle"), ())
+
+
+def test_the_task_of_the_most_experiments_comes_first_and_between_equals_that_of_the_newest() -> None:
+    assert rank_tasks(KNOWN) == ["digits", "letters"]
+    assert rank_tasks({"new": "letters", "old": "digits"}) == ["letters", "digits"]

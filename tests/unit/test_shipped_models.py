@@ -1,4 +1,4 @@
-"""What the repository ships: models/ and data.csv belong together and hold what the documentation promises."""
+"""What the repository ships: models/, data.csv and data.d/ belong together and hold what the documentation promises."""
 
 import csv
 import json
@@ -11,11 +11,14 @@ import pytest
 from inference.card import Card, file_record
 from inference.engine import Network
 from training.experiment import read_all
+from training.provenance import provenance
+from training.task import DIGITS
 
 ROOT = Path(__file__).parents[2]
 MODELS = ROOT / "models"
 CARDS = {path.parent.name: Card.read(path) for path in sorted(MODELS.glob("*/card.json"))}
-ROWS = {row["Experiment Name"]: row for row in csv.DictReader((ROOT / "data.csv").read_text().splitlines())}
+FILES = [ROOT / "data.csv", *sorted((ROOT / "data.d").glob("*.csv"))]
+ROWS = {row["Experiment Name"]: row for file in FILES for row in csv.DictReader(file.read_text().splitlines())}
 EXPERIMENTS = {experiment.name: experiment for experiment in read_all()}
 each_card = pytest.mark.parametrize("name", CARDS)
 each_row = pytest.mark.parametrize("name", ROWS)
@@ -23,6 +26,18 @@ each_row = pytest.mark.parametrize("name", ROWS)
 
 def test_at_least_24_models_are_shipped() -> None:
     assert len(CARDS) >= 24
+
+
+def test_a_second_task_has_three_models_with_classes_and_an_input_contract_of_their_own() -> None:
+    others = [card for card in CARDS.values() if card.task != DIGITS.name]
+    assert len(others) == 3
+    assert {(card.task, card.classes, card.input.scale) for card in others} == {("parity", ("even", "odd"), 1 / 255)}
+
+
+def test_the_readme_says_how_many_experiments_there_are() -> None:
+    of_digits = sum(experiment.task == DIGITS for experiment in EXPERIMENTS.values())
+    told = f"{of_digits} experiments on digits and {len(EXPERIMENTS) - of_digits} on another task"
+    assert told in " ".join((ROOT / "README.md").read_text().split())
 
 
 def test_all_models_together_are_at_most_15_megabytes() -> None:
@@ -39,7 +54,7 @@ def test_good_mediocre_and_failed_experiments_are_shipped() -> None:
     assert any(0.5 < accuracy < 0.95 for accuracy in accuracies)
 
 
-def test_data_csv_has_a_row_per_experiment_in_their_order() -> None:
+def test_the_csv_files_have_a_row_per_experiment_in_their_order() -> None:
     assert list(ROWS) == list(EXPERIMENTS)
 
 
@@ -57,7 +72,9 @@ def test_a_card_confirms_exactly_the_files_beside_it(name: str) -> None:
 @each_card
 def test_a_card_belongs_to_its_directory_and_its_experiment(name: str) -> None:
     card = CARDS[name]
-    assert (card.experiment, card.config) == (name, EXPERIMENTS[name].config())
+    experiment = EXPERIMENTS[name]
+    assert (card.experiment, card.config) == (name, experiment.config())
+    assert (card.task, card.classes, card.input.scale) == (experiment.task.name, experiment.task.labels, experiment.task.scale)
 
 
 @each_card
@@ -68,12 +85,19 @@ def test_litert_agreed_with_keras_on_all_test_digits(name: str) -> None:
 
 @each_card
 def test_a_shipped_model_can_be_served(name: str) -> None:
-    Network((MODELS / name / "model.tflite").read_bytes(), classes=len(CARDS[name].classes))
+    card = CARDS[name]
+    Network((MODELS / name / "model.tflite").read_bytes(), len(card.classes), card.input, card.output)
 
 
-def test_all_models_were_trained_on_the_same_data_by_the_same_code() -> None:
-    origins = {(card.data["sha256"], card.code["sha256"], card.code["tensorflow"]) for card in CARDS.values()}
+def test_all_models_were_trained_on_the_same_data_with_the_same_library() -> None:
+    origins = {(card.data["sha256"], card.code["tensorflow"]) for card in CARDS.values()}
     assert len(origins) == 1
+
+
+@each_card
+def test_a_model_was_trained_by_the_code_that_is_here(name: str) -> None:
+    card = CARDS[name]
+    assert card.code["sha256"] == provenance(card.data["sha256"], EXPERIMENTS[name].task).code_sha256
 
 
 @each_card
@@ -88,12 +112,13 @@ def test_a_row_and_a_card_say_the_same(name: str) -> None:
 @each_row
 def test_a_row_says_what_its_experiment_was(name: str) -> None:
     row, experiment = ROWS[name], EXPERIMENTS[name]
-    told = (float(row["Learning Rate"]), float(row["Momentum"]), row["Architecture"], int(row["Epochs"]))
+    told = (float(row["Learning Rate"]), float(row["Momentum"]), row["Architecture"], int(row["Epochs"]), row.get("Task", "mnist"))
     assert told == (
         experiment.learning_rate,
         experiment.momentum,
         experiment.architecture.label,
         experiment.epochs,
+        experiment.task.name,
     )
 
 

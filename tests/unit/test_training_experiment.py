@@ -52,6 +52,8 @@ def test_a_whole_number_is_a_fine_rate(tmp_path: Path) -> None:
         ("seed = 1", "seed = 1\nweight_decay = -1", "weight_decay must be finite and not negative"),
         ("seed = 1", "seed = 1\nname = 'x'", "unknown key name"),
         ("seed = 1", "seed = ", "Invalid value"),
+        ("seed = 1", "seed = 1\ntask = 'colour'", "task must be one of mnist, parity, not 'colour'"),
+        ("seed = 1", "seed = 1\ntask = 2", "task must be one of mnist, parity, not 2"),
         ('name = "mlp"', 'name = "vgg"', r"\[architecture\] needs a name out of cnn, deep_cnn, lenet5, mlp"),
         ("hidden = [16, 8]", "hidden = [16, '8']", "architecture.hidden must be int, not '8'"),
         ("hidden = [16, 8]", "hidden = 16", "architecture.hidden must be a list, not 16"),

@@ -10,7 +10,7 @@ from web.answers import AnswerBook
 from web.cache import Reading
 from web.canvas import draw_digit
 from web.client import Answer, ApiProblem, ApiUnreachable, Model
-from web.consensus import Consensus, answer_table, find_consensus, probability_table
+from web.consensus import Consensus, answer_table, by_task, find_consensus, probability_table
 from web.queries import Snapshot
 from web.selection import Selection
 from web.sources import Sources
@@ -23,6 +23,8 @@ UPLOAD_TYPES = ["png", "jpg", "jpeg", "webp", "bmp", "gif"]
 MAX_UPLOAD_MEGABYTES = 2
 # One page of answers; the rest is named, never silently dropped.
 MAX_UPLOADS = 24
+# A label of so many characters is shown as large as a digit; a longer one is a word.
+LONGEST_SIGN = 2
 
 
 @dataclass(frozen=True)
@@ -135,11 +137,12 @@ def _show_answers(sources: Sources, pictures: Sequence[Picture], ready: Sequence
         look_again()
         _show_api_down(sources, f"The inference API at `{sources.settings.api_url}` does not answer.")
         return
+    tasks = {model.name: model.task for model in ready}
     for number, (picture, outcome) in enumerate(zip(pictures, outcomes, strict=True)):
         if isinstance(outcome, ApiProblem):
             _show_refused(picture, outcome)
         else:
-            _show_picture(picture, outcome, None if len(pictures) == 1 else number)
+            _show_picture(picture, by_task(outcome, tasks), None if len(pictures) == 1 else number)
 
 
 def _show_refused(picture: Picture, problem: ApiProblem) -> None:
@@ -150,33 +153,46 @@ def _show_refused(picture: Picture, problem: ApiProblem) -> None:
     )
 
 
-def _show_picture(picture: Picture, answers: list[Answer], number: int | None) -> None:
-    """Show all about the only picture (number is None), or about one of several in little."""
-    agreed = find_consensus(answers)
+def _show_picture(picture: Picture, answers: Mapping[str, list[Answer]], number: int | None) -> None:
+    """Show all about the only picture (number is None), or about one of several in little, task by task.
+
+    answers: by task. What a task is called matters only where there are several.
+    """
+    agreed = {task: find_consensus(its_answers) for task, its_answers in answers.items()}
     with st.container(border=True):
-        if agreed is None:
-            st.error("No experiment could answer.", icon=":material/error:")
-        else:
-            _show_consensus(picture, agreed, number)
-        if number is None:
-            _show_details(answers, agreed)
-        else:
+        for place, (task, consensus) in enumerate(agreed.items()):
+            name = plain(task) if len(agreed) > 1 else None
+            if consensus is None:
+                st.error(f"No experiment{f' of {name}' if name else ''} could answer.", icon=":material/error:")
+            else:
+                _show_consensus(picture if place == 0 else None, consensus, name, f"{number or 0}-{place}", large=number is None)
+            if number is None:
+                _show_details(answers[task], consensus)
+        if number is not None:
             with st.expander("Every answer"):
-                _show_details(answers, agreed)
+                for task, consensus in agreed.items():
+                    if len(agreed) > 1:
+                        st.markdown(f"**{plain(task)}**")
+                    _show_details(answers[task], consensus)
 
 
-def _show_consensus(picture: Picture, agreed: Consensus, number: int | None) -> None:
+def _show_consensus(picture: Picture | None, agreed: Consensus, task: str | None, key: str, *, large: bool) -> None:
+    """Show what one task's experiments agree on. picture: None where it stands above; task: its name, None for the only one."""
+    is_sign = len(agreed.label) <= LONGEST_SIGN
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        if picture.name is not None:
+        if picture is not None and picture.name is not None:
             try:
-                st.image(make_thumbnail(picture.data), width=112 if number is None else 72, alt="The uploaded image")
+                st.image(make_thumbnail(picture.data), width=112 if large else 72, alt="The uploaded image")
             except NoThumbnail:
                 st.markdown(":material/image:")
-        with st.container(key="consensus" if number is None else f"digit-{number}", width=110 if number is None else 64):
+        kind = f"{'consensus' if large else 'digit'}-{'sign' if is_sign else 'word'}"
+        with st.container(key=f"{kind}-{key}", width=(110 if large else 64) if is_sign else (130 if large else 84)):
             st.header(plain(agreed.label), anchor=False)
         with st.container(gap=None, width="stretch"):
-            if picture.name is not None:
+            if picture is not None and picture.name is not None:
                 st.caption(plain(picture.name))
+            if task is not None:
+                st.caption(f"Task {task}")
             st.markdown(_verdict(agreed))
             if agreed.is_unsure:
                 st.badge(f"Unsure: probability {percent(agreed.confidence)} on average", icon=":material/help:", color="orange")
@@ -198,12 +214,12 @@ def _show_details(answers: Sequence[Answer], agreed: Consensus | None) -> None:
     given = {answer.experiment: answer.prediction for answer in answers if answer.prediction is not None}
     probabilities = {name: prediction.probabilities for name, prediction in given.items()}
     if len(given) == 1:
-        st.echarts_chart(charts.probability_bars(next(iter(probabilities.values()))), height=220, alt="Probability of each digit")
+        st.echarts_chart(charts.probability_bars(next(iter(probabilities.values()))), height=220, alt="Probability of each label")
     elif given:
         st.echarts_chart(
             charts.probability_heat_map(probabilities, dark=st.context.theme.type == "dark"),
             height=charts.heat_map_height_pixels(len(given)),
-            alt="Probability of each digit by experiment; the table below has the numbers",
+            alt="Probability of each label by experiment; the table below has the numbers",
         )
     st.dataframe(
         answer_table(answers, agreed),
@@ -223,7 +239,7 @@ def _show_details(answers: Sequence[Answer], agreed: Consensus | None) -> None:
             st.dataframe(
                 table,
                 hide_index=True,
-                alt="Probability of each digit by experiment",
+                alt="Probability of each label by experiment",
                 placeholder="",
                 column_config={
                     column: st.column_config.NumberColumn(column, format="%.4f", width=70) for column in table.columns[1:]

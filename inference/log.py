@@ -1,0 +1,187 @@
+"""The log of predictions: what is answered and which versions there are -> records of the journal. rows.py reads them.
+
+A record says what some versions of models gave for some images of some requests. The images and versions that no earlier record of
+its segment has are described in it.
+"""
+
+import base64
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from inference import identity
+from inference.errors import JournalFull
+from inference.image import Digit, media_type
+from inference.journal import Declared, Journal
+from inference.metrics import Metrics
+from inference.model import Model, State
+
+ARRAY = "application/json"
+GONE = "GONE"
+
+logger = logging.getLogger(__name__)
+
+
+class Call(NamedTuple):
+    """A request for predictions: its id, the program that asked, and the time.perf_counter() at which its work began."""
+
+    request_id: str
+    source: str | None
+    started: float
+
+    def milliseconds(self) -> float:
+        """Return the milliseconds that it has taken so far."""
+        return round((time.perf_counter() - self.started) * 1000, 3)
+
+
+class Given(NamedTuple):
+    """What a version gave for each image: probabilities, float32 of shape (n, classes), and which were remembered."""
+
+    model: Model
+    probabilities: NDArray[np.float32]
+    cached: Sequence[bool]
+
+
+class PredictionLog:
+    """Keeps what is answered. Any thread may call any method."""
+
+    def __init__(self, journal: Journal | None, metrics: Metrics, *, keeps_originals: bool, refuses: bool) -> None:
+        """Write to a journal, or nothing without one. A full one makes answers fail where the log `refuses`, else go unlogged."""
+        self._journal = journal
+        self._metrics = metrics
+        self._keeps_originals = keeps_originals
+        self._refuses = refuses
+        self._seen: dict[str, tuple[str, str | None]] = {}
+        self._seeing = threading.Lock()
+
+    def answered(
+        self, digits: Sequence[Digit], calls: Sequence[Call], milliseconds: Sequence[float], columns: Iterable[Given]
+    ) -> None:
+        """Keep what some versions gave for some images, each of which is of a call and took so many milliseconds.
+
+        Raises JournalFull.
+        """
+        journal = self._journal
+        if journal is None:
+            return
+        given = list(columns)
+        at = time.time_ns() // 1000
+        record = {
+            "at": at,
+            "events": f"{identity.first_event_id(at):032x}",
+            "requests": [call.request_id for call in calls],
+            "sources": [call.source for call in calls],
+            "milliseconds": milliseconds,
+            "images": [digit.digest for digit in digits],
+            "versions": [each.model.id for each in given],
+            "rows": [each.probabilities for each in given],
+            "cached": [each.cached for each in given],
+        }
+
+        def line(declared: Declared) -> bytes:
+            new_images = [digit for digit in digits if digit.digest not in declared]
+            new_versions = [each.model for each in given if each.model.id not in declared]
+            if new_images:
+                new_images = list({digit.digest: digit for digit in new_images}.values())
+                declared.update([digit.digest for digit in new_images])
+                record["new_images"] = self._described(new_images)
+            if new_versions:
+                declared.update([model.id for model in new_versions])
+                record["new_versions"] = [described(model) for model in new_versions]
+            return orjson.dumps(record, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE)
+
+        try:
+            journal.append(line)
+        except JournalFull:
+            if self._refuses:
+                self._metrics.journal_refused.inc()
+                raise
+            self._metrics.journal_dropped.inc(len(digits) * len(given))
+
+    def versions(self, models: Sequence[Model]) -> None:
+        """Keep which versions there are, and of their states what changed since the last time. A full journal takes them, too."""
+        if self._journal is None:
+            return
+        with self._seeing:
+            documents = {each["id"]: each for model in models for each in _states(model)}
+            states = {key: (each["status"], each["reason"]) for key, each in documents.items()}
+            if states == self._seen:
+                return
+            changed = [each for key, each in documents.items() if self._seen.get(key) != states[key]]
+            record = {"at": time.time_ns() // 1000, "states": changed, "present": list(states)}
+            try:
+                self._journal.append(_constant(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)), beyond_limit=True)
+            except JournalFull as error:
+                logger.error("The states of the models could not be logged: %s", error)  # its message says it all
+            else:
+                self._seen = states
+
+    def status(self) -> dict[str, Any]:
+        """Return whether the log takes predictions, and how much of it Postgres does not have yet."""
+        journal = self._journal
+        if journal is None:
+            return {"status": "off"}
+        waiting = journal.pending()
+        return {"status": "full" if journal.is_full else "ok", "waiting_bytes": waiting[0], "waiting_seconds": round(waiting[1], 1)}
+
+    def _described(self, digits: Sequence[Digit]) -> dict[str, Any]:
+        """Return what a record says of new images."""
+        documents = [
+            {
+                "digest": digit.digest,
+                "width": digit.width,
+                "height": digit.height,
+                "bytes": digit.pixels.nbytes if digit.original is None else len(digit.original),
+                "media_type": ARRAY if digit.original is None else media_type(digit.original),
+            }
+            for digit in digits
+        ]
+        pixels = b"".join([digit.pixels.tobytes() for digit in digits])
+        described: dict[str, Any] = {"documents": documents, "pixels": base64.b64encode(pixels).decode()}
+        if self._keeps_originals and self._journal is not None:
+            if self._journal.is_half_full:  # the other half is for the predictions
+                self._metrics.originals_dropped.inc(len(digits))
+            else:
+                originals = [None if digit.original is None else base64.b64encode(digit.original).decode() for digit in digits]
+                described["originals"] = originals
+        return described
+
+
+def described(model: Model) -> dict[str, Any]:
+    """Return what the database keeps of a version, READY."""
+    return {
+        "id": model.id,
+        "experiment_name": model.name,
+        "version": model.version,
+        "digest": model.digest,
+        "format": "litert",
+        "task": model.task,
+        "classes": model.classes,
+        "input": asdict(model.input),
+        "output": model.output,
+        "bytes": model.bytes,
+        "parity": asdict(model.parity) if model.parity else None,
+        "test_accuracy": model.test_accuracy,
+        "status": State.READY.value,
+        "reason": None,
+    }
+
+
+def _states(model: Model) -> list[dict[str, Any]]:
+    """Return a version with its state, and its newer content that does not serve, if there is one."""
+    states = [{**described(model), "status": model.state.value, "reason": model.reason}]
+    if model.update is not None:
+        content = Model(model.name, model.update.state, model.version, digest=model.update.digest)
+        states.append({**described(content), "status": content.state.value, "reason": model.update.reason})
+    return states
+
+
+def _constant(line: bytes) -> Callable[[Declared], bytes]:
+    return lambda _declared: line

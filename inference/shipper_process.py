@@ -1,0 +1,61 @@
+"""Runs the shipper as a child process as long as the service runs, and again when it dies."""
+
+import logging
+import os
+import subprocess
+import sys
+import threading
+from types import TracebackType
+
+from inference.settings import Settings
+
+RESTART_SECONDS = 1.0
+END_SECONDS = 5.0  # more than it gives itself to ship what is left
+
+logger = logging.getLogger(__name__)
+
+
+class ShipperProcess:
+    """`python -m inference.shipper`, from entering to leaving. A journal that is off needs none."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._is_needed = settings.journal_bytes > 0
+        self._ending = threading.Event()
+        self._keeping = threading.Thread(target=self._keep, name="shipper", daemon=True)
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> None:
+        """Start it."""
+        if self._is_needed:
+            self._start()
+            self._keeping.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        """Let it ship what is left, for a few seconds."""
+        if not self._is_needed:
+            return
+        self._ending.set()
+        child = self._child
+        if child is not None and child.stdin is not None:
+            child.stdin.close()  # by which it knows; it also does when this process is killed
+            try:
+                child.wait(END_SECONDS)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+        self._keeping.join()
+
+    def _start(self) -> None:
+        # Its one thread that computes has nothing to gain from more of numpy's.
+        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+        self._child = subprocess.Popen([sys.executable, "-m", "inference.shipper"], stdin=subprocess.PIPE, env=environment)
+
+    def _keep(self) -> None:
+        while self._child is not None:
+            status = self._child.wait()
+            if self._ending.is_set():
+                return
+            logger.error("The shipper of the log ended with status %d and is started again.", status)
+            if self._ending.wait(RESTART_SECONDS):
+                return
+            self._start()

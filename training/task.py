@@ -1,0 +1,140 @@
+"""A task: what an experiment learns to tell apart. One small file of training/tasks says which digits are which class.
+
+The file's stem is the task's name. Whatever an experiment's architecture is, its task gives it a head with a probability for
+each class, says how pixels reach it, and turns the digits' labels into the task's.
+"""
+
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal, cast, get_args
+
+import numpy as np
+
+from training.architectures import CLASSES, Architecture
+from training.dataset import Dataset, Digits
+
+NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")  # as a model card takes it
+TASKS = Path(__file__).parent / "tasks"
+FEWEST_CLASSES = 2
+Pixels = Literal["0..255", "0..1"]
+# What the card tells the service to multiply pixels of 0 to 255 with.
+SCALES: dict[Pixels, float] = {"0..255": 1.0, "0..1": 1 / 255}
+
+
+class InvalidTask(ValueError):
+    """A task that does not exist or is none; the message names the file and the key."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """Named classes, each with its digits. A digit without a class is left out of training and tests.
+
+    A model of `pixels` "0..255" scales them itself; one of "0..1" gets them scaled, as its card says.
+    """
+
+    name: str
+    classes: tuple[tuple[str, tuple[int, ...]], ...]
+    pixels: Pixels = "0..255"
+
+    def __post_init__(self) -> None:
+        """Check the values. Raises ValueError."""
+        if not NAME.fullmatch(self.name):
+            raise ValueError("the name must be a word of a-z 0-9 _ -")
+        if self.pixels not in get_args(Pixels):
+            raise ValueError(f"pixels must be one of {', '.join(map(repr, get_args(Pixels)))}, not {self.pixels!r}")
+        digits = [digit for _, members in self.classes for digit in members]
+        if len(self.classes) < FEWEST_CLASSES or not all(members for _, members in self.classes):
+            raise ValueError("[classes] needs at least two classes, each with a list of digits")
+        if not all(type(digit) is int and 0 <= digit < CLASSES for digit in digits) or len(set(digits)) != len(digits):
+            raise ValueError("[classes] must hold digits 0..9, each at most once")
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Give the names of the classes in the order of a model's output."""
+        return tuple(label for label, _ in self.classes)
+
+    @property
+    def scale(self) -> float:
+        """Give what its models want pixels of 0 to 255 multiplied with."""
+        return SCALES[self.pixels]
+
+    def config(self) -> dict[str, Any]:
+        """Give the task as plain values: everything of it that decides an experiment's numbers."""
+        return {"name": self.name, "pixels": self.pixels, "classes": {label: list(digits) for label, digits in self.classes}}
+
+    def relabelled(self, data: Dataset) -> Dataset:
+        """Give the digits with the numbers of their classes as labels; the digest stays that of the digits."""
+        train, validation, test = map(self._relabelled, (data.train, data.validation, data.test))
+        return Dataset(train, validation, test, data.sha256)
+
+    def _relabelled(self, digits: Digits) -> Digits:
+        none = -1
+        class_of = np.full(CLASSES, none, np.int32)
+        for number, (_, members) in enumerate(self.classes):
+            class_of[list(members)] = number
+        labels = class_of[digits.labels]
+        return Digits(digits.images[labels != none], labels[labels != none])
+
+    def fitted(self, architecture: Architecture) -> Architecture:
+        """Give the architecture as this task trains it: it takes pixels of 0 to 255 and has an output for each class."""
+        return architecture if self == DIGITS else _Headed(architecture, len(self.classes))
+
+    def served(self, model: Any) -> Any:
+        """Give the part of a trained keras.Model that is published: of a task with scaled pixels, all behind its scaling."""
+        import keras
+
+        if self.scale == 1:
+            return model
+        scaling = next(layer for layer in model.layers if isinstance(layer, keras.layers.Rescaling))
+        return keras.Model(scaling.output, model.output)
+
+
+# The task of an experiment that names none: what an architecture of training/architectures.py learns by itself.
+DIGITS = Task("mnist", tuple((str(digit), (digit,)) for digit in range(CLASSES)))
+
+
+@dataclass(frozen=True)
+class _Headed:
+    """An architecture whose output layer is replaced by one for another number of classes."""
+
+    name: ClassVar[str] = "headed"
+    architecture: Architecture
+    classes: int
+
+    @property
+    def label(self) -> str:
+        """Give the text for tables."""
+        return self.architecture.label
+
+    def build(self) -> Any:
+        """Build the untrained keras.Model."""
+        import keras
+        from keras import layers
+
+        model = self.architecture.build()
+        dense, softmax = model.layers[-2:]
+        if not isinstance(dense, layers.Dense) or not isinstance(softmax, layers.Softmax):
+            raise TypeError(f"{self.label} does not end with a dense layer and a softmax")
+        return keras.Model(model.input, layers.Softmax()(layers.Dense(self.classes)(dense.input)))
+
+
+def read(name: str, folder: Path = TASKS) -> Task:
+    """Read the task of this name. Raises InvalidTask when there is none, or its file is not TOML or not a task."""
+    if name == DIGITS.name:
+        return DIGITS
+    path = folder / f"{name}.toml"
+    known = sorted({DIGITS.name, *(file.stem for file in folder.glob("*.toml"))})
+    if name not in known:
+        raise InvalidTask(f"task must be one of {', '.join(known)}, not {name!r}")
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        classes, pixels = table.pop("classes", {}), table.pop("pixels", "0..255")
+        if table:
+            raise ValueError(f"unknown key {min(table)}; known: classes, pixels")
+        if not isinstance(classes, dict) or not all(isinstance(digits, list) for digits in classes.values()):
+            raise ValueError("[classes] must give each class a list of its digits")
+        return Task(name, tuple((label, tuple(digits)) for label, digits in classes.items()), cast("Pixels", pixels))
+    except (ValueError, TypeError) as error:  # an unhashable value is a TypeError
+        raise InvalidTask(f"{path}: {error}") from None
