@@ -5,7 +5,7 @@ RUN = .venv/bin/python
 COMPILE = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help up down check-data test test-compose lint bench bench-full train publish lock
+.PHONY: help up down check-data test test-compose lint bench bench-full bench-data train publish lock
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target what; do printf '  make %-13s %s\n' "$$target" "$$what"; done
@@ -33,6 +33,9 @@ bench:  ## measure every goal of speed in six minutes and write them into doc/pe
 
 bench-full:  ## the same with longer and more rounds
 	@$(PYTHON) local/bootstrap.py bench && exec $(RUN) -m bench --full
+
+bench-data:  ## what SQL and the API's queries take with a million predictions and five million events; ten minutes
+	@$(PYTHON) local/bootstrap.py bench && exec $(RUN) -m bench.data
 
 train:  ## train the shipped experiments again: models/ and data.csv
 	@$(PYTHON) local/bootstrap.py dev && exec $(RUN) -m training.train

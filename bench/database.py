@@ -19,6 +19,17 @@ from local.postgres import Postgres
 @contextlib.contextmanager
 def running() -> Iterator[None]:
     """Start a Postgres of its own and let the environment point to it, for the servers that are started meanwhile."""
+    with empty() as server:
+        os.environ["DATA_CSV"] = str(ROOT / "data.csv")
+        say("Setting the database up")
+        set_up(from_environment(os.environ))
+        os.environ.update(server.settings.postgres("mlops_app", server.settings.app_password))
+        yield
+
+
+@contextlib.contextmanager
+def empty() -> Iterator[Postgres]:
+    """Start a Postgres of its own without any data, and let the environment point to it as its owner."""
     folder = Path(tempfile.mkdtemp(prefix="mlops-bench-"))
     numbers = {name: str(free_port()) for name in ("DB_PORT", "API_PORT", "WEB_PORT")}
     server = Postgres(local_settings.read({"LOCAL_DIR": str(folder), **numbers}))
@@ -26,11 +37,7 @@ def running() -> Iterator[None]:
     try:
         server.open()
         os.environ.update(server.settings.postgres("postgres", server.settings.owner_password))
-        os.environ["DATA_CSV"] = str(ROOT / "data.csv")
-        say("Setting the database up")
-        set_up(from_environment(os.environ))
-        os.environ.update(server.settings.postgres("mlops_app", server.settings.app_password))
-        yield
+        yield server
     finally:
         os.environ.clear()
         os.environ.update(before)

@@ -146,8 +146,9 @@ def page_query(wanted: Filter, limit: int, before: tuple[datetime, str] | None) 
         "NOT p.disagrees": wanted.disagreement is False,
         "p.true_label IS NOT NULL": wanted.corrected is True or wanted.wrong is False,
         "p.true_label IS NULL": wanted.corrected is False,
-        "p.true_label <> p.label": wanted.wrong is True,
-        "p.true_label = p.label": wanted.wrong is False,
+        # In this form there are statistics of it: the planner knows that few are wrong.
+        "(p.true_label <> p.label) IS TRUE": wanted.wrong is True,
+        "(p.true_label <> p.label) IS FALSE": wanted.wrong is False,
     }
     where = [rule for rule, applies in rules.items() if applies]
     arguments: dict[str, Any] = {
@@ -170,7 +171,6 @@ def page_query(wanted: Filter, limit: int, before: tuple[datetime, str] | None) 
         where.append("p.model_version_id = r.id")
         if is_few:
             where += ["p.label = %(label)s"] if wanted.label is not None else []
-            where += ["p.true_label IS NOT NULL"] if wanted.wrong is True else []
         else:
             ranges += " AND c.label = %(label)s" if wanted.label is not None else ""
             where.append("p.label = r.label")
