@@ -5,7 +5,7 @@ RUN = .venv/bin/python
 COMPILE = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-compose lint bench bench-full train publish lock
+.PHONY: help up down check-data test test-compose lint bench bench-full bench-data train publish lock
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target what; do printf '  make %-13s %s\n' "$$target" "$$what"; done
@@ -15,6 +15,9 @@ up:  ## install, start everything, show where it is; Ctrl-C stops it
 
 down:  ## stop what `make up` started, wherever it runs, and what a crash left behind
 	@if [ -x $(RUN) ]; then exec $(RUN) -m local down; else echo "Nothing runs: there is no .venv"; fi
+
+check-data:  ## FILE=more.csv: what an import would take of it, and what not and why; without FILE, all that is imported
+	@$(PYTHON) local/bootstrap.py up && exec $(RUN) -m db.check_data $(if $(FILE),"$(FILE)")
 
 test:  ## unit, integration (a real Postgres) and end-to-end (a real browser) tests; TESTS=tests/unit for some
 	@$(PYTHON) local/bootstrap.py dev && exec $(RUN) -m pytest $(TESTS)
@@ -30,6 +33,9 @@ bench:  ## measure every goal of speed in six minutes and write them into doc/pe
 
 bench-full:  ## the same with longer and more rounds
 	@$(PYTHON) local/bootstrap.py bench && exec $(RUN) -m bench --full
+
+bench-data:  ## what SQL and the API's queries take with a million predictions and five million events; ten minutes
+	@$(PYTHON) local/bootstrap.py bench && exec $(RUN) -m bench.data
 
 train:  ## train the shipped experiments again: models/ and data.csv
 	@$(PYTHON) local/bootstrap.py dev && exec $(RUN) -m training.train

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from statistics import median
 
-from bench import directory, goals, images, load, machine, models, parts, plots, report, single, together
+from bench import database, directory, goals, images, load, machine, models, parts, plots, report, single, together
 from bench.directory import FEW, MANY, DirectoryResult
 from bench.effort import FULL, SHORT, Effort, say
 from bench.models import ROOT
@@ -105,7 +105,8 @@ def main(arguments: Sequence[str]) -> int:
     effort = FULL if parser.parse_args(arguments).full else SHORT
     try:
         load.find()
-        text = measure(effort)
+        with database.running():
+            text = measure(effort)
         print(text)
         report.write(DOCUMENT, text)
     except (DidNotStart, load.NoLoadGenerator, load.LoadFailed, report.NoPlace) as failure:

@@ -53,14 +53,14 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in [list(header), rule, *cells])
 
 
-def write(document: Path, text: str) -> None:
+def write(document: Path, text: str, marks: tuple[str, str] = (BEGIN, END)) -> None:
     """Put `text` between the two marks of a document. Raises NoPlace, and then leaves it as it is."""
     old = document.read_text()
-    before, begin, rest = old.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    before, begin, rest = old.partition(marks[0])
+    _, end, after = rest.partition(marks[1])
     if not begin or not end:
-        raise NoPlace(f"{document.name} needs the lines {BEGIN} and {END}")
-    document.write_text(f"{before}{BEGIN}\n{text.strip()}\n{END}{after}")
+        raise NoPlace(f"{document.name} needs the lines {marks[0]} and {marks[1]}")
+    document.write_text(f"{before}{begin}\n{text.strip()}\n{end}{after}")
 
 
 def microseconds(seconds: float) -> str:

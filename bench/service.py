@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -124,7 +125,12 @@ def reference(name: str, module: str, model: Path) -> contextlib.AbstractContext
 
 
 def ours(name: str, models: Path, *, cores: list[int] | None = None, **settings: Any) -> contextlib.AbstractContextManager[Server]:
-    """Start the service over a model directory: one worker and no cache, unless the settings say otherwise. No database answers."""
+    """Start the service over a model directory: one worker and no cache, unless the settings say otherwise.
+
+    It logs to a journal of its own, and from there to the Postgres of the environment.
+    """
+    own = CACHE / "service" / name.replace(" ", "-")
+    shutil.rmtree(own, ignore_errors=True)
     environment = {
         "API_HOST": "127.0.0.1",
         "API_PORT": "{port}",
@@ -132,8 +138,8 @@ def ours(name: str, models: Path, *, cores: list[int] | None = None, **settings:
         "CACHE_ENTRIES": "0",
         "MODELS_DIR": str(models),
         "COMPILED_DIR": str(CACHE / "compiled"),
-        "PGHOST": "127.0.0.1",
-        "PGPORT": "1",
+        "JOURNAL_DIR": str(own / "journal"),
+        "IMAGES_URL": str(own / "images"),
         **{key: str(value) for key, value in settings.items()},
     }
     return running(name, [sys.executable, "-m", "inference"], environment, cores=cores)

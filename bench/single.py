@@ -21,7 +21,7 @@ CACHE_ENTRIES = 10_000
 # The first version answers a handful in a second, one after the other: more connections would only slow it down.
 NAIVE_SECONDS, NAIVE_CONNECTIONS = 2, 1
 PLOTTED, PLOTTED_WITH_FEWER = ("limit", "ours"), ("fastapi_onnx", "stock")
-COMPARED = ("bare", "limit", "ours", "ours with 2 workers", "fastapi_onnx", "stock", "naive")
+COMPARED = ("bare", "limit", "ours", "ours without the log", "ours with 2 workers", "fastapi_onnx", "stock", "naive")
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,8 @@ def contestants(lenet: ModelFiles, cnn: ModelFiles, limit_cnn: Path) -> list[Con
         Contestant("bare", partial(reference, module="bare", model=lenet.litert), lenet.name),
         Contestant("limit", partial(reference, module="limit", model=lenet.litert), lenet.name),
         Contestant("ours", service, lenet.name),
+        Contestant("ours without the log", partial(service, JOURNAL_BYTES=0), lenet.name),
+        Contestant("ours without Postgres", partial(service, PGHOST="127.0.0.1", PGPORT=1), lenet.name),
         Contestant("ours with the cache", partial(service, CACHE_ENTRIES=CACHE_ENTRIES), lenet.name),
         Contestant("ours with 2 workers", partial(service, API_WORKERS=2), lenet.name),
         Contestant("fastapi_onnx", partial(reference, module="fastapi_onnx", model=lenet.onnx), lenet.name),

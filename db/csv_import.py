@@ -1,4 +1,4 @@
-"""data.csv -> rows and rejects. Pure: it reads a file, trusts nothing in it, and knows no database.
+"""A CSV file -> rows and rejects. Pure: it reads a file, trusts nothing in it, and knows no database.
 
 A row is either taken whole or rejected whole with the column and the reason; a reject never stops the rows after it. Only a
 file without the columns that every experiment needs, or one that is no text at all, is an error (UnusableFile).
@@ -10,12 +10,16 @@ import io
 import json
 import math
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 
 from db.curve import BadCell, Curve, read_curve
 
+# To be raised when the same file is read into other rows or rejects than before: every file is then read again, once.
+READER_VERSION = 2
 NAME, LEARNING_RATE, MOMENTUM, LOSS = "Experiment Name", "Learning Rate", "Momentum", "Loss"
 REQUIRED = (NAME, LEARNING_RATE, MOMENTUM, LOSS)
 TASK = "Task"
@@ -25,10 +29,16 @@ NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 METRIC_WORDS = frozenset({"accuracy", "loss", "error", "precision", "recall", "f1", "auc", "score", "mae", "mse", "rmse"})
 # A curve of 100,000 points is some 3 MB of JSON; an unclosed quote must not swallow a whole file into one cell.
 MAX_CELL_CHARACTERS = 16 * 2**20
+# A file that is one endless line must not fill the memory either; what is kept of such a line:
+MAX_LINE_CHARACTERS = 64 * 2**20
+MAX_KEPT_CHARACTERS = 2**20
 MAX_TITLE_CHARACTERS = 128
 MAX_NUMBER_CHARACTERS = 400  # a double written out in full has at most 309 digits before its point
 # A parameter may look like a number and be none: a commit 0012345 or 12345e67 must come out as it went in.
 IS_WRITTEN_AS_NUMBER = re.compile(r"[+-]?(0|[1-9]\d*)?(\.\d*)?|[+-]?\d(\.\d*)?[eE][+-]?\d+", flags=re.ASCII)
+
+
+STRAY = re.compile("[\0\udc80-\udcff]")  # NUL, and bytes that are no UTF-8 as surrogateescape carries them
 
 
 class UnusableFile(Exception):
@@ -50,11 +60,11 @@ class Row:
 
     def digest(self) -> str:
         """Return the sha256 of the content, as hex: equal exactly when nothing but the line differs."""
-        content = [
-            self.name, self.task, self.learning_rate, self.momentum, self.params, self.metrics,
-            {metric: [curve.steps, curve.values] for metric, curve in self.curves.items()},
-        ]  # fmt: skip
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        content = [self.name, self.task, self.learning_rate, self.momentum, self.params, self.metrics, sorted(self.curves)]
+        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
+        for metric in sorted(self.curves):
+            digest.update(hashlib.sha256(self.curves[metric].content()).digest())
+        return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -68,15 +78,25 @@ class Reject:
     name: str | None = None
 
 
-def read(path: Path) -> Iterator[Row | Reject]:
+class _LineTooLong(Exception):
+    """A line has more than MAX_LINE_CHARACTERS."""
+
+
+def read(path: Path, file_name: str | None = None, earlier: Mapping[str, str] | None = None) -> Iterator[Row | Reject]:
     """Yield each row of a CSV file (comma, semicolon or tab; UTF-8, with or without BOM, or UTF-16 with one) in its order.
+
+    `file_name` is what messages call it; `earlier` has the names that other files gave already, each with its place
+    ("data.csv, line 3"): a row that repeats one is a reject. However large the file, one row is in memory at a time.
 
     Raises UnusableFile when the file is missing, empty, no text, or lacks a required column.
     """
+    file_name = file_name or path.name
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+            raise UnusableFile(f"{file_name} is no file.")
         file = path.open("rb")
     except OSError as error:
-        raise UnusableFile(f"{path.name} cannot be read: {error.strerror}.") from error
+        raise UnusableFile(f"{file_name} cannot be read: {error.strerror}.") from error
     with file:
         start = file.read(2)
         file.seek(0)
@@ -85,61 +105,88 @@ def read(path: Path) -> Iterator[Row | Reject]:
         errors = "strict" if encoding == "utf-16" else "surrogateescape"
         text = io.TextIOWrapper(file, encoding=encoding, errors=errors, newline="")
         try:
-            yield from _rows(text, path.name)
+            yield from _rows(text, file_name, earlier or {})
         except UnicodeError as error:
-            raise UnusableFile(f"{path.name} is no valid UTF-16 text; save it as UTF-8.") from error
+            raise UnusableFile(f"{file_name} is no valid UTF-16 text; save it as UTF-8.") from error
+        except OSError as error:
+            raise UnusableFile(f"{file_name} cannot be read to its end: {error.strerror}.") from error
 
 
-def _rows(text: io.TextIOWrapper, file_name: str) -> Iterator[Row | Reject]:
-    lines = _Recorder(text)
-    first = text.readline()
+def _rows(text: io.TextIOWrapper, file_name: str, earlier: Mapping[str, str]) -> Iterator[Row | Reject]:
+    first = text.readline(MAX_KEPT_CHARACTERS)
     if not first.strip():
         raise UnusableFile(f"{file_name} is empty: its first line must be the header {','.join(REQUIRED)}.")
     if "\0" in first:
         raise UnusableFile(f"{file_name} is no text file.")
     delimiter = max(",;\t", key=first.count)
+    lines = _Recorder(text)
     previous_limit = csv.field_size_limit(MAX_CELL_CHARACTERS)
     try:
-        header = [title.strip() for title in next(csv.reader([first], delimiter=delimiter))]
+        header = [title.strip() for title in _header(first, delimiter, file_name)]
         _check_header(header, file_name)
+        rows = _RowReader(header, earlier)
         reader = csv.reader(lines, delimiter=delimiter)
-        names: dict[str, int] = {}
         while True:
-            line = reader.line_num + 2  # the header is line 1
+            line = lines.count + 2  # the header is line 1
             try:
                 cells = next(reader)
             except StopIteration:
                 return
+            except _LineTooLong:
+                reason = f"has a line of more than {MAX_LINE_CHARACTERS:,} characters; what is kept is its beginning"
+                yield Reject(line, None, reason, lines.take())
+                continue
             except csv.Error as error:
                 yield Reject(line, None, f"cannot be read as CSV ({error}); is a quote left open?", lines.take())
                 continue
-            raw = lines.take()
-            if any(cell.strip() for cell in cells):
-                yield _row_or_reject(line, header, cells, raw, names)
+            if any(map(str.strip, cells)):
+                yield rows.read(line, cells, lines)
+            lines.forget()
     finally:
         csv.field_size_limit(previous_limit)
 
 
 class _Recorder:
-    """Hands lines on and remembers those since the last `take`: the raw text of one row, however many lines it has."""
+    """Hands lines on, counts them, and remembers those of one row, however many lines it has."""
 
     def __init__(self, text: io.TextIOWrapper) -> None:
         self._text = text
         self._lines: list[str] = []
+        self.count = 0
 
     def __iter__(self) -> "_Recorder":
         return self
 
     def __next__(self) -> str:
-        line = next(self._text)
+        line = self._text.readline(MAX_LINE_CHARACTERS)
+        if not line:
+            raise StopIteration
+        self.count += 1
+        if len(line) == MAX_LINE_CHARACTERS and not line.endswith("\n"):
+            self._lines.append(line[:MAX_KEPT_CHARACTERS])
+            while line and not line.endswith("\n"):
+                line = self._text.readline(MAX_LINE_CHARACTERS)
+            raise _LineTooLong
         self._lines.append(line)
         return line
 
+    def forget(self) -> None:
+        """Begin another row."""
+        self._lines.clear()
+
     def take(self) -> str:
+        """Return the text of the row and begin another one."""
         raw = "".join(self._lines).rstrip("\r\n")
         self._lines.clear()
         # neither NUL nor a byte that is no UTF-8 can be stored as text, so they are written out
         return raw.replace("\0", "\\x00").encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
+def _header(first: str, delimiter: str, file_name: str) -> list[str]:
+    try:
+        return next(csv.reader([first], delimiter=delimiter))
+    except csv.Error as error:
+        raise UnusableFile(f"The header of {file_name} cannot be read as CSV ({error}).") from error
 
 
 def _check_header(header: list[str], file_name: str) -> None:
@@ -165,39 +212,51 @@ def column_key(title: str) -> str:
 
 
 def _holds_stray_bytes(text: str) -> bool:
-    return "\0" in text or any("\udc80" <= character <= "\udcff" for character in text)
+    return not (text.isascii() and "\0" not in text) and STRAY.search(text) is not None
 
 
-def _row_or_reject(line: int, header: list[str], cells: list[str], raw: str, names: dict[str, int]) -> Row | Reject:
-    if len(cells) != len(header):
-        return Reject(line, None, f"has {len(cells)} cells, the header has {len(header)}", raw)
-    values = dict(zip(header, (cell.strip() for cell in cells), strict=True))
-    name = values[NAME]
-    params: dict[str, object] = {}
-    metrics: dict[str, float] = {}
-    curves: dict[str, Curve] = {}
-    column = NAME
-    try:
-        if not NAME_PATTERN.fullmatch(name):
-            raise BadCell("must be 1 to 128 of A-Z a-z 0-9 _ . - and begin with a letter or digit" if name else "is missing")
-        if name in names:
-            raise BadCell(f"repeats the name of line {names[name]}")
-        for column, cell in values.items():  # noqa: B007  # the handler below names the column
-            if _holds_stray_bytes(cell):
-                raise BadCell("holds bytes that are no UTF-8 text; save the file as UTF-8")
-        column = LEARNING_RATE
-        learning_rate = _rate(values[LEARNING_RATE])
-        column = MOMENTUM
-        momentum = _rate(values[MOMENTUM])
-        column = LOSS
-        curves["loss"] = read_curve(values[LOSS])
-        for column, cell in values.items():
-            if column not in (*REQUIRED, TASK, "") and cell:
-                _further(column_key(column), cell, params, metrics, curves)
-    except BadCell as error:
-        return Reject(line, column, str(error), raw, name if NAME_PATTERN.fullmatch(name) else None)
-    names[name] = line
-    return Row(line, name, values.get(TASK) or "mnist", learning_rate, momentum, params, metrics, curves)
+class _RowReader:
+    """Turns the cells of one file's rows into rows and rejects, and knows which names it has met."""
+
+    def __init__(self, header: list[str], earlier: Mapping[str, str]) -> None:
+        self._header = header
+        self._earlier = earlier
+        self._names: dict[str, int] = {}
+        is_further = [title not in (*REQUIRED, TASK, "") for title in header]
+        self._further = {title: column_key(title) for title in compress(header, is_further)}
+
+    def read(self, line: int, cells: list[str], text: _Recorder) -> Row | Reject:
+        if len(cells) != len(self._header):
+            return Reject(line, None, f"has {len(cells)} cells, the header has {len(self._header)}", text.take())
+        values = dict(zip(self._header, map(str.strip, cells), strict=True))
+        name = values[NAME]
+        params: dict[str, object] = {}
+        metrics: dict[str, float] = {}
+        curves: dict[str, Curve] = {}
+        column = NAME
+        try:
+            if not NAME_PATTERN.fullmatch(name):
+                raise BadCell("must be 1 to 128 of A-Z a-z 0-9 _ . - and begin with a letter or digit" if name else "is missing")
+            if name in self._names:
+                raise BadCell(f"repeats the name of line {self._names[name]}")
+            if name in self._earlier:
+                raise BadCell(f"is already in {self._earlier[name]}")
+            for column, cell in values.items():  # noqa: B007  # the handler below names the column
+                if _holds_stray_bytes(cell):
+                    raise BadCell("holds bytes that are no UTF-8 text; save the file as UTF-8")
+            column = LEARNING_RATE
+            learning_rate = _rate(values[LEARNING_RATE])
+            column = MOMENTUM
+            momentum = _rate(values[MOMENTUM])
+            column = LOSS
+            curves["loss"] = read_curve(values[LOSS])
+            for column, key in self._further.items():
+                if cell := values[column]:
+                    _further(key, cell, params, metrics, curves)
+        except BadCell as error:
+            return Reject(line, column, str(error), text.take(), name if NAME_PATTERN.fullmatch(name) else None)
+        self._names[name] = line
+        return Row(line, name, values.get(TASK) or "mnist", learning_rate, momentum, params, metrics, curves)
 
 
 def _further(key: str, cell: str, params: dict[str, object], metrics: dict[str, float], curves: dict[str, Curve]) -> None:

@@ -11,16 +11,18 @@ class Settings:
 
     database: str
     data_csv: Path
+    data_dir: Path
     app_password: str = field(repr=False)
     read_password: str = field(repr=False)
     wait_seconds: float
 
 
 def from_environment(environ: Mapping[str, str]) -> Settings:
-    """Read PGDATABASE, DATA_CSV, MLOPS_APP_PASSWORD, MLOPS_READ_PASSWORD and DB_WAIT_SECONDS."""
+    """Read PGDATABASE, DATA_CSV, DATA_DIR, MLOPS_APP_PASSWORD, MLOPS_READ_PASSWORD and DB_WAIT_SECONDS."""
     return Settings(
         database=environ.get("PGDATABASE", "mlopsdb"),
         data_csv=Path(environ.get("DATA_CSV", "data.csv")),
+        data_dir=Path(environ.get("DATA_DIR", "data.d")),
         app_password=environ.get("MLOPS_APP_PASSWORD", "pass123"),
         read_password=environ.get("MLOPS_READ_PASSWORD", "pass123"),
         wait_seconds=float(environ.get("DB_WAIT_SECONDS", "60")),

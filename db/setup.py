@@ -1,6 +1,8 @@
-"""`python -m db.setup`: migrations, passwords of the roles, import of data.csv. Idempotent, safe when several run at once.
+"""`python -m db.setup`: migrations, passwords of the roles, import of data.csv and data.d/*.csv.
 
-It runs to its end on every start and then leaves. A bad data.csv never keeps the stack from starting: what is wrong is printed
+Idempotent, and safe when several run at once.
+
+It runs to its end on every start and then leaves. A bad file never keeps the stack from starting: what is wrong is printed
 and kept in the tables imports and import_rejects.
 """
 
@@ -15,10 +17,11 @@ import psycopg2.errors
 import psycopg2.extensions
 from psycopg2 import sql
 
+from db import files
 from db import settings as settings_module
 from db.migrate import migrate
 from db.settings import Settings
-from db.store import import_file
+from db.store import Outcome, import_files
 
 # Any number will do, so long as nothing else in this server takes the same advisory lock.
 SETUP_LOCK = 0x6D6C6F7073
@@ -33,8 +36,20 @@ def set_up(settings: Settings) -> None:
         for migration in migrate(settings.database):
             print(f"applied migration {migration}", flush=True)
         _set_passwords(connection, {"mlops_app": settings.app_password, "mlops_read": settings.read_password})
-        outcome = import_file(connection, settings.data_csv)
-        print(f"{settings.data_csv}: {outcome}", flush=True)
+        outcomes = import_files(connection, files.find(settings.data_csv, settings.data_dir))
+        for file, outcome in outcomes.items():
+            print(f"{file}: {outcome}", flush=True)
+        if len(outcomes) > 1:
+            print(_together(outcomes), flush=True)
+
+
+def _together(outcomes: dict[str, Outcome]) -> str:
+    """Say in one line what became of several files: those who start the stack see this one."""
+    used = [outcome for outcome in outcomes.values() if not outcome.error]
+    counts = ("read", "added", "updated", "unchanged", "missing", "rejected")
+    total = Outcome(**{count: sum(getattr(outcome, count) for outcome in used) for count in counts})
+    unusable = [outcome.error for outcome in outcomes.values() if outcome.error]
+    return f"{len(outcomes)} files, {total}" + "".join(f"; not imported: {error}" for error in unusable)
 
 
 @contextmanager

@@ -1,90 +1,118 @@
-"""Rows and rejects -> tables. One call is one transaction: after it the tables say what the file says, or nothing changed."""
+"""Rows and rejects -> tables. One call is one transaction: after it the tables say what the files say, or nothing changed."""
 
 import csv
 import hashlib
+import io
 import json
-from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
-from tempfile import SpooledTemporaryFile
-from typing import TextIO, cast
 
 import psycopg2.extensions
 
-from db.csv_import import Reject, Row, UnusableFile, read
+from db import copy_format
+from db.csv_import import READER_VERSION, Reject, Row, UnusableFile, read
+from db.files import CsvFile, CsvFiles
 
 # A file that is no experiments at all has a reject per line: enough of them to see that, not a second copy of the file.
 MAX_REJECTS_KEPT = 10_000
-# More than that of a file goes to the disk while it is read.
-MAX_SPOOL_BYTES = 16 * 2**20
+# As soon as there is that much to be copied, it is: however large the files, no more of them is in memory.
+MAX_BATCH_BYTES = 8 * 2**20
 
+# Curves stay a moment: to compress them twice would take longer than to read them.
 STAGE = """
 CREATE TEMPORARY TABLE staged_rows (
-    line integer, name text, task text, learning_rate double precision, momentum double precision,
-    params jsonb, metrics jsonb, digest text
+    position bigint GENERATED ALWAYS AS IDENTITY, file text, line integer, name text, task text, learning_rate double precision,
+    momentum double precision, params jsonb, metrics jsonb, digest text
 ) ON COMMIT DROP;
 CREATE TEMPORARY TABLE staged_curves (
     name text, metric text, steps bigint[], metric_values double precision[], best_value double precision, best_step bigint
 ) ON COMMIT DROP;
-CREATE TEMPORARY TABLE staged_rejects (line integer, name text, column_name text, reason text, raw text) ON COMMIT DROP
+ALTER TABLE staged_curves ALTER COLUMN steps SET STORAGE EXTERNAL, ALTER COLUMN metric_values SET STORAGE EXTERNAL;
+CREATE TEMPORARY TABLE staged_rejects (file text, line integer, name text, column_name text, reason text, raw text) ON COMMIT DROP
 """
+COPY_ROWS = """
+COPY staged_rows (file, line, name, task, learning_rate, momentum, params, metrics, digest) FROM STDIN (ENCODING 'UTF8')
+"""
+COPY_CURVES = "COPY staged_curves FROM STDIN (FORMAT binary, ENCODING 'UTF8')"
+COPY_REJECTS = "COPY staged_rejects FROM STDIN (ENCODING 'UTF8')"
 CHANGED = """
 CREATE TEMPORARY TABLE changed ON COMMIT DROP AS
-SELECT s.name, e.id IS NULL AS is_new FROM staged_rows s LEFT JOIN experiments e USING (name)
-WHERE e.id IS NULL OR e.content_digest <> s.digest
+SELECT s.name, s.file, e.id IS NULL AS is_new FROM staged_rows s LEFT JOIN experiments e USING (name)
+WHERE e.id IS NULL OR e.content_digest <> s.digest;
+ANALYZE staged_rows, staged_curves (name, metric), changed
 """
+COUNT_CHANGED = "SELECT file, count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new) FROM changed GROUP BY file"
 UPDATE = """
 UPDATE experiments e
 SET task = s.task, learning_rate = s.learning_rate, momentum = s.momentum, params = s.params, metrics = s.metrics,
-    content_digest = s.digest, updated_at = now()
+    source_file = s.file, source_line = s.line, content_digest = s.digest, updated_at = now(), seen_at = now(), missing_since = NULL
 FROM staged_rows s JOIN changed c USING (name) WHERE e.name = s.name AND NOT c.is_new
+"""
+SEEN = """
+UPDATE experiments e SET seen_at = now(), missing_since = NULL, source_file = s.file, source_line = s.line
+FROM staged_rows s WHERE e.name = s.name AND NOT EXISTS (SELECT FROM changed c WHERE c.name = s.name)
 """
 INSERT = """
 INSERT INTO experiments (name, task, learning_rate, momentum, params, metrics, source_file, source_line, content_digest)
-SELECT s.name, s.task, s.learning_rate, s.momentum, s.params, s.metrics, %(file)s, s.line, s.digest
-FROM staged_rows s JOIN changed c USING (name) WHERE c.is_new ORDER BY s.line
+SELECT s.name, s.task, s.learning_rate, s.momentum, s.params, s.metrics, s.file, s.line, s.digest
+FROM staged_rows s JOIN changed c USING (name) WHERE c.is_new ORDER BY s.position
 """
-SEEN = """
-UPDATE experiments e SET seen_at = now(), missing_since = NULL, source_file = %(file)s, source_line = s.line
-FROM staged_rows s WHERE e.name = s.name
+DROP_CURVES = """
+DELETE FROM metric_curves USING experiments e JOIN changed c USING (name) WHERE experiment_id = e.id AND NOT c.is_new
 """
-DROP_CURVES = "DELETE FROM metric_curves USING experiments e JOIN changed c USING (name) WHERE experiment_id = e.id"
 INSERT_CURVES = """
 INSERT INTO metric_curves (experiment_id, metric, steps, metric_values, best_value, best_step)
 SELECT e.id, s.metric, s.steps, s.metric_values, s.best_value, s.best_step
 FROM staged_curves s JOIN changed c USING (name) JOIN experiments e USING (name)
 """
-# An experiment whose row is in the file but rejected keeps its last good content and is not missing.
+# An experiment whose row is in a file but rejected keeps its last good content and is not missing.
 MISSING = """
 UPDATE experiments SET missing_since = now()
-WHERE source_file = %(file)s AND missing_since IS NULL
+WHERE source_file = ANY(%(settled)s) AND missing_since IS NULL
   AND name NOT IN (SELECT name FROM staged_rows UNION ALL SELECT name FROM staged_rejects WHERE name IS NOT NULL)
+RETURNING source_file
 """
 REJECTS = """
 INSERT INTO import_rejects (file, line, column_name, reason, raw)
-SELECT %(file)s, line, column_name, reason, raw FROM staged_rejects WHERE reason IS NOT NULL
+SELECT file, line, column_name, reason, raw FROM staged_rejects WHERE reason IS NOT NULL
 ON CONFLICT (file, line, md5(coalesce(column_name, '') || chr(10) || reason || chr(10) || raw))
 DO UPDATE SET last_seen_at = now(), resolved_at = NULL
 """
-RESOLVE = "UPDATE import_rejects SET resolved_at = now() WHERE file = %(file)s AND resolved_at IS NULL AND last_seen_at < now()"
-SAME_AS_LAST = """
-UPDATE imports SET finished_at = clock_timestamp()
-WHERE id = (SELECT max(id) FROM imports WHERE file = %(file)s)
-  AND digest IS NOT DISTINCT FROM %(digest)s AND error IS NOT DISTINCT FROM %(error)s
+RESOLVE = """
+UPDATE import_rejects SET resolved_at = now() WHERE file = ANY(%(settled)s) AND resolved_at IS NULL AND last_seen_at <> now()
+"""
+# Other columns of a table that has just been filled are unknown to the planner until it looks.
+ANALYZE = "ANALYZE experiments, metric_curves"
+LAST = """
+SELECT DISTINCT ON (file) file, id, digest, reader_version, rows_read, rows_rejected, error FROM imports ORDER BY file, id DESC
+"""
+# These move the times of what an import found, and return how many experiments are as it left them.
+SEEN_AGAIN = """
+UPDATE experiments e SET seen_at = now() FROM imports i
+WHERE i.id = ANY(%(ids)s) AND e.source_file = i.file AND e.seen_at = i.seen_at
+"""
+REJECTED_AGAIN = """
+UPDATE import_rejects r SET last_seen_at = now() FROM imports i
+WHERE i.id = ANY(%(ids)s) AND r.file = i.file AND r.last_seen_at = i.seen_at AND r.resolved_at IS NULL
+"""
+IMPORTED_AGAIN = "UPDATE imports SET seen_at = now(), finished_at = clock_timestamp() WHERE id = ANY(%(ids)s)"
+SAME_AGAIN = """
+UPDATE imports SET finished_at = clock_timestamp(), seen_at = CASE WHEN error IS NULL THEN now() END WHERE id = %(id)s
 """
 RECORD = """
-INSERT INTO imports (file, digest, started_at, finished_at, rows_read, rows_added, rows_updated, rows_unchanged,
-                     rows_missing, rows_rejected, error)
-VALUES (%(file)s, %(digest)s, %(started_at)s, clock_timestamp(), %(read)s, %(added)s, %(updated)s, %(unchanged)s,
-        %(missing)s, %(rejected)s, %(error)s)
+INSERT INTO imports (file, digest, reader_version, started_at, finished_at, seen_at, rows_read, rows_added, rows_updated,
+                     rows_unchanged, rows_missing, rows_rejected, error)
+VALUES (%(file)s, %(digest)s, %(reader_version)s, %(started_at)s, clock_timestamp(),
+        CASE WHEN %(error)s::text IS NULL THEN now() END,
+        %(read)s, %(added)s, %(updated)s, %(unchanged)s, %(missing)s, %(rejected)s, %(error)s)
 """
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an import did, in rows. `error` is set when the whole file could not be used; the tables are then as before."""
+    """What an import did, in rows. `error` is set when the whole file could not be used; its experiments are then as before."""
 
     read: int = 0
     added: int = 0
@@ -103,95 +131,193 @@ class Outcome:
         return f"{self.read} rows: " + ", ".join(f"{count} {what}" for count, what in counts if count or what == "new")
 
 
-def import_file(connection: psycopg2.extensions.connection, path: Path) -> Outcome:
-    """Make the tables say what a CSV file says; see csv_import for what is taken. Idempotent.
+@dataclass(frozen=True)
+class _Last:
+    """A file's last row in imports."""
 
+    id: int
+    digest: str | None
+    reader_version: int | None
+    read: int
+    rejected: int
+    error: str | None
+
+    @property
+    def is_gone(self) -> bool:
+        return self.digest is None and self.error is None
+
+
+@dataclass
+class _Batch:
+    """Lines that wait for COPY."""
+
+    rows: bytearray = field(default_factory=bytearray)
+    curves: bytearray = field(default_factory=bytearray)
+    rejects: bytearray = field(default_factory=bytearray)
+
+    def copy(self, cursor: psycopg2.extensions.cursor, at_least: int = 1) -> None:
+        """Copy what waits into the staged tables, once it has `at_least` so many bytes."""
+        if len(self.rows) + len(self.curves) + len(self.rejects) < at_least:
+            return
+        cursor.copy_expert(COPY_ROWS, io.BytesIO(self.rows))
+        if self.curves:
+            cursor.copy_expert(COPY_CURVES, io.BytesIO(copy_format.BINARY_HEADER + self.curves + copy_format.BINARY_END))
+        cursor.copy_expert(COPY_REJECTS, io.BytesIO(self.rejects))
+        for waiting in (self.rows, self.curves, self.rejects):
+            waiting.clear()
+
+
+def import_files(connection: psycopg2.extensions.connection, files: CsvFiles) -> dict[str, Outcome]:
+    """Make the tables say what the CSV files say, and return what was done by file; see csv_import for what is taken. Idempotent.
+
+    A file that is gone is among the outcomes once. While every file is as it was at the last import, none is read again.
     The caller holds the set-up's lock. Raises psycopg2.Error when the database fails; nothing is changed then.
     """
     started_at = datetime.now(UTC)
-    try:
-        with connection, connection.cursor() as cursor:
-            outcome = _write(cursor, path)
-    except UnusableFile as error:
-        outcome = Outcome(error=str(error))
-    except (OSError, csv.Error, UnicodeError) as error:
-        outcome = Outcome(error=f"{path.name} cannot be read to its end: {error}.")
+    # Before they are read: a file that changes meanwhile is read again at the next start.
+    digests = {file.name: _digest(file) for file in files}
     with connection, connection.cursor() as cursor:
-        fields = {"file": path.name, "digest": _digest(path), "started_at": started_at, **outcome.__dict__}
-        if not outcome.added + outcome.updated + outcome.missing:
-            cursor.execute(SAME_AS_LAST, fields)
-        if outcome.added + outcome.updated + outcome.missing or not cursor.rowcount:
-            cursor.execute(RECORD, fields)
-    return outcome
+        cursor.execute(LAST)
+        last = {str(file): _Last(*columns) for file, *columns in cursor}
+        if (unchanged := _unchanged(cursor, files, digests, last)) is not None:
+            return unchanged
+        outcomes = _write(cursor, files, last)
+        for file, outcome in outcomes.items():
+            _record(cursor, file, outcome, digests.get(file), started_at, last.get(file))
+    return outcomes
 
 
-def _write(cursor: psycopg2.extensions.cursor, path: Path) -> Outcome:
+def _unchanged(
+    cursor: psycopg2.extensions.cursor, files: CsvFiles, digests: Mapping[str, str | None], last: Mapping[str, _Last]
+) -> dict[str, Outcome] | None:
+    """Move the times on and return the outcomes when a new import would find nothing new, else None."""
+    found = {file.name: last.get(file.name) for file in files}
+    same = [entry for name, entry in found.items() if entry and digests[name] is not None and entry.digest == digests[name]]
+    known = {name for name, entry in last.items() if not entry.is_gone}
+    readable = all(entry.error is None and entry.reader_version == READER_VERSION for entry in same)
+    if files.error or len(same) < len(found) or known != set(found) or not readable:
+        return None
+    ids = {"ids": [entry.id for entry in same]}
+    cursor.execute("SAVEPOINT unchanged")
+    cursor.execute(SEEN_AGAIN, ids)
+    if cursor.rowcount != sum(entry.read - entry.rejected for entry in same):  # someone has changed the tables
+        cursor.execute("ROLLBACK TO unchanged")
+        return None
+    cursor.execute(REJECTED_AGAIN, ids)
+    cursor.execute(IMPORTED_AGAIN, ids)
+    return {
+        name: Outcome(entry.read, unchanged=entry.read - entry.rejected, rejected=entry.rejected)
+        for name, entry in found.items()
+        if entry
+    }
+
+
+def _write(cursor: psycopg2.extensions.cursor, files: CsvFiles, last: Mapping[str, _Last]) -> dict[str, Outcome]:
     cursor.execute(STAGE)
-    rejected = _stage(cursor, path)
-    file = {"file": path.name}
+    cursor.execute("SELECT name, content_digest FROM experiments")
+    known: dict[str, str] = dict(cursor.fetchall())
+    places: dict[str, str] = {}
+    outcomes = {file.name: _stage(cursor, file, places, known) for file in files}
+    if files.error:
+        outcomes[files.directory_name] = Outcome(error=files.error)
+    gone = [
+        name
+        for name, entry in last.items()
+        if name not in outcomes and not entry.is_gone and not _is_unknown(name, files, outcomes)
+    ]
+    outcomes |= {name: Outcome() for name in gone}
+    settled = {"settled": [name for name, outcome in outcomes.items() if not outcome.error]}
     cursor.execute(CHANGED)
-    counts = []
-    for statement in (UPDATE, INSERT, SEEN, DROP_CURVES, INSERT_CURVES, MISSING, REJECTS, RESOLVE):
-        cursor.execute(statement, file)
-        counts.append(cursor.rowcount)
-    updated, added, seen, _, _, missing, _, _ = counts
-    return Outcome(seen + rejected, added, updated, seen - added - updated, missing, rejected)
+    cursor.execute(COUNT_CHANGED)
+    changed = {str(file): (int(added), int(updated)) for file, added, updated in cursor}
+    for statement in (UPDATE, SEEN, INSERT, DROP_CURVES, INSERT_CURVES):
+        cursor.execute(statement)
+    cursor.execute(MISSING, settled)
+    missing = Counter(str(file) for (file,) in cursor)
+    cursor.execute(REJECTS)
+    cursor.execute(RESOLVE, settled)
+    if changed:
+        cursor.execute(ANALYZE)
+    return {name: _counted(outcome, *changed.get(name, (0, 0)), missing[name]) for name, outcome in outcomes.items()}
 
 
-def _stage(cursor: psycopg2.extensions.cursor, path: Path) -> int:
-    """Copy a file's content into the staged tables and return the number of rejects. Raises UnusableFile.
+def _is_unknown(name: str, files: CsvFiles, outcomes: Mapping[str, Outcome]) -> bool:
+    """Tell whether a file that is not there may still be: what should hold it, or stand in its place, cannot be read."""
+    if files.in_directory(name) or name == files.directory_name:
+        return files.error is not None
+    return outcomes[files.main.name].error is not None
 
-    The file is read to its end before the first COPY: an error in the midst of one would reach the caller as another one.
+
+def _counted(outcome: Outcome, added: int, updated: int, missing: int) -> Outcome:
+    if outcome.error:
+        return outcome
+    unchanged = outcome.read - outcome.rejected - added - updated
+    return replace(outcome, added=added, updated=updated, unchanged=unchanged, missing=missing)
+
+
+def _stage(cursor: psycopg2.extensions.cursor, file: CsvFile, places: dict[str, str], known: Mapping[str, str]) -> Outcome:
+    """Copy a file's content into the staged tables, all or, when it cannot be used, nothing of it, and return what was read.
+
+    `places` says where each name was met and grows by this file's; curves whose row the tables know just so (`known`: digests
+    by name) are left out.
     """
+    cursor.execute("SAVEPOINT file")
+    own: dict[str, str] = {}
     rejected = 0
-    with ExitStack() as stack:
-        rows, curves, rejects = (stack.enter_context(_spool()) for _ in range(3))
-        for entry in read(path):
+    batch = _Batch()
+    try:
+        for entry in read(file.path, file.name, places):
             if isinstance(entry, Reject):
                 rejected += 1
                 kept = (entry.column, entry.reason, entry.raw) if rejected <= MAX_REJECTS_KEPT else (None, None, None)
-                rejects.write(_copy_line(entry.line, entry.name, *kept))
+                batch.rejects += copy_format.text_line(file.name, entry.line, entry.name, *kept)
             else:
-                rows.write(_row_line(entry))
-                curves.writelines(_curve_lines(entry))
-        for table, spool in {"staged_rows": rows, "staged_curves": curves, "staged_rejects": rejects}.items():
-            spool.seek(0)
-            cursor.copy_expert(f"COPY {table} FROM STDIN", spool)
-    return rejected
+                own[entry.name] = f"{file.name}, line {entry.line}"
+                digest = entry.digest()
+                batch.rows += _row_line(file.name, entry, digest)
+                if known.get(entry.name) != digest:
+                    batch.curves += b"".join(_curve_records(entry))
+            batch.copy(cursor, at_least=MAX_BATCH_BYTES)
+    except UnusableFile as error:
+        cursor.execute("ROLLBACK TO file")
+        return Outcome(error=str(error))
+    except (OSError, csv.Error) as error:
+        cursor.execute("ROLLBACK TO file")
+        return Outcome(error=f"{file.name} cannot be read to its end: {error}.")
+    batch.copy(cursor)
+    places.update(own)
+    return Outcome(read=len(own) + rejected, rejected=rejected)
 
 
-def _spool() -> TextIO:
-    return cast("TextIO", SpooledTemporaryFile(MAX_SPOOL_BYTES, "w+", encoding="utf-8", newline="\n"))
+def _row_line(file: str, row: Row, digest: str) -> bytes:
+    params, metrics = json.dumps(row.params), json.dumps(row.metrics)
+    return copy_format.text_line(file, row.line, row.name, row.task, row.learning_rate, row.momentum, params, metrics, digest)
 
 
-def _row_line(row: Row) -> str:
-    return _copy_line(
-        row.line,
-        row.name,
-        row.task,
-        row.learning_rate,
-        row.momentum,
-        json.dumps(row.params),
-        json.dumps(row.metrics),
-        row.digest(),
-    )
-
-
-def _curve_lines(row: Row) -> Iterator[str]:
+def _curve_records(row: Row) -> Iterator[bytes]:
     for metric, curve in row.curves.items():
-        arrays = ("{" + ",".join(map(repr, numbers)) + "}" for numbers in (curve.steps, curve.values))
-        yield _copy_line(row.name, metric, *arrays, *curve.best(metric))
+        yield copy_format.curve_record(row.name, metric, curve)
 
 
-def _copy_line(*values: object) -> str:
-    """Return a line of COPY's text format."""
-    escapes = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
-    return "\t".join(r"\N" if value is None else str(value).translate(escapes) for value in values) + "\n"
+def _record(
+    cursor: psycopg2.extensions.cursor, file: str, outcome: Outcome, digest: str | None, started_at: datetime, last: _Last | None
+) -> None:
+    """Add a row to imports, or, when nothing is new, only move on the times of the file's last one."""
+    moved = outcome.added + outcome.updated + outcome.missing
+    current = (digest, READER_VERSION, outcome.read, outcome.rejected, outcome.error)
+    if last and not moved and current == (last.digest, last.reader_version, last.read, last.rejected, last.error):
+        cursor.execute(SAME_AGAIN, {"id": last.id})
+        return
+    fields = {"file": file, "digest": digest, "reader_version": READER_VERSION, "started_at": started_at}
+    cursor.execute(RECORD, fields | outcome.__dict__)
 
 
-def _digest(path: Path) -> str | None:
+def _digest(file: CsvFile) -> str | None:
+    """Return the sha256 of a file; None when it cannot be read, or is none."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        if not file.path.is_file():
+            return None
+        with file.path.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
     except OSError:
         return None

@@ -6,11 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from inference.aliases import Aliases
 from inference.answers import Document
 from inference.arrays import read_arrays
 from inference.context import current_request_id, source
+from inference.database import Database, Record
 from inference.errors import DatabaseUnavailable, MalformedRequest, UnknownExperiment
-from inference.experiments import Experiments, Record
+from inference.experiments import Experiments
 from inference.image import Digit
 from inference.log import Call, PredictionLog
 from inference.metrics import Metrics
@@ -24,13 +26,22 @@ class Api:
     """The operations, over what they need."""
 
     def __init__(
-        self, models: ModelDirectory, experiments: Experiments, predictor: Predictor, log: PredictionLog, metrics: Metrics
+        self,
+        models: ModelDirectory,
+        experiments: Experiments,
+        predictor: Predictor,
+        log: PredictionLog,
+        metrics: Metrics,
+        database: Database,
+        aliases: Aliases,
     ) -> None:
         self._models = models
         self._experiments = experiments
         self._predictor = predictor
         self._log = log
         self._metrics = metrics
+        self._database = database
+        self._aliases = aliases
         self._was_ready = False
 
     def infer(self, experiment_name: str, image_blob: Upload | None = None) -> Document:
@@ -99,7 +110,7 @@ class Api:
         ready, loading, failed = states[State.READY], states[State.LOADING], states[State.FAILED]
         database = {"status": "ok"}
         try:
-            self._experiments.check()
+            self._database.check()
         except DatabaseUnavailable as error:
             database = {"status": "down", "detail": error.detail}
         log = self._log.status()
@@ -109,7 +120,7 @@ class Api:
         elif not ready:
             status = "failed"
         else:
-            status = "degraded" if failed or database["status"] == "down" or log["status"] == "full" else "ready"
+            status = "degraded" if failed or database["status"] == "down" or log["status"] in ("full", "failing") else "ready"
         state = "loading" if loading else "ok" if ready else "failed" if failed else "empty"
         models = {"status": state, "ready": ready, "loading": loading, "failed": failed}
         return {
@@ -132,6 +143,7 @@ class Api:
             "name": model.name,
             "version": model.version,
             "default": self._models.is_default(model),
+            "aliases": self._aliases.of(model.name, model.version),
             "state": model.state.value,
             "reason": model.reason,
             "digest": model.digest,

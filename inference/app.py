@@ -2,6 +2,7 @@
 
 import functools
 import gc
+import inspect
 import json
 import logging
 from collections.abc import AsyncIterator, Callable
@@ -23,16 +24,23 @@ from starlette.formparsers import MultiPartException
 from starlette.types import ASGIApp
 
 from inference import problems
+from inference.aliases import ALIASES_FILE, Aliases
 from inference.api import Api
+from inference.database import Database
 from inference.errors import RequestTooLarge, ServiceError
 from inference.experiments import Experiments
+from inference.history import History
 from inference.image import SIDE
-from inference.journal import Journal
+from inference.imports import Imports
+from inference.journal import Journal, pending_bytes
 from inference.lane import FastLane
 from inference.log import PredictionLog
 from inference.metrics import Metrics
 from inference.models import ModelDirectory
+from inference.originals import Original, Originals
 from inference.predictions import MAX_IMAGES, Predictor
+from inference.promotions import Promotions
+from inference.records import Records
 from inference.requests import BASE_PATH, RequestLayer
 from inference.settings import Settings
 
@@ -42,20 +50,27 @@ NDJSON = "application/x-ndjson"
 # What a document of the most images has of each; so deep and so wide a one is read in a fraction of a second.
 MAX_LISTS = 1 + MAX_IMAGES * (1 + SIDE)
 MAX_COMMAS = MAX_IMAGES * (1 + SIDE + SIDE * SIDE)
+# An original has the name of its content and never changes; it is what somebody sent, and so is an image or nothing.
+ORIGINAL_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, max-age=86400, immutable"}
 
 
 def create_app(settings: Settings) -> ASGIApp:
     """Return the service as an ASGI application; its lifespan loads the models and closes what it opened."""
-    models = ModelDirectory(settings.models_dir, settings.compiled_dir, settings.models_memory_bytes)
-    experiments = Experiments()
+    aliases = Aliases(settings.journal_dir / ALIASES_FILE)
+    models = ModelDirectory(settings.models_dir, settings.compiled_dir, settings.models_memory_bytes, aliases.pointers)
+    database = Database()
+    experiments = Experiments(database)
     journal = Journal(settings.journal_dir, settings.journal_bytes) if settings.journal_bytes else None
     metrics = Metrics(models, journal)
     log = PredictionLog(journal, metrics, keeps_originals=settings.stores_images, refuses=settings.refuses_when_full)
     predictor = Predictor(models, metrics, log, max_image_bytes=settings.max_image_bytes, cache_entries=settings.cache_entries)
-    api = Api(models, experiments, predictor, log, metrics)
+    api = Api(models, experiments, predictor, log, metrics, database, aliases)
+    history = History(database, functools.partial(pending_bytes, settings.journal_dir))
+    records = Records(history, Promotions(database, models, aliases), Imports(database), Originals(database, settings.images_url))
 
     @asynccontextmanager
     async def lifespan(_app: Any) -> AsyncIterator[None]:
+        aliases.start()
         await run_in_threadpool(models.load)
         models.follow(log.versions)
         # What is there now stays: without this, each full collection looks through it all and halts every request for 50 ms.
@@ -65,9 +80,10 @@ def create_app(settings: Settings) -> ASGIApp:
         yield
         predictor.close()
         models.close()
+        aliases.close()
         if journal is not None:
             journal.close()
-        experiments.close()
+        database.close()
 
     app = connexion.FlaskApp(
         __name__,
@@ -80,7 +96,7 @@ def create_app(settings: Settings) -> ASGIApp:
     )
     # It warns at every request of an operation that takes several types of content.
     logging.getLogger("connexion.operations.openapi3").setLevel(logging.ERROR)
-    app.add_api("openapi.yaml", base_path=BASE_PATH, resolver=Resolver(functools.partial(_operation, api)))
+    app.add_api("openapi.yaml", base_path=BASE_PATH, resolver=Resolver(functools.partial(_operation, api, records)))
     app.add_error_handler(ServiceError, problems.of_service_error)
     app.add_error_handler(ProblemException, problems.of_refusal)
     app.add_error_handler(HTTPException, problems.of_status)
@@ -96,13 +112,16 @@ class _UncheckedBody(AbstractRequestBodyValidator):  # type: ignore[misc]  # con
     """Leaves a body of JSON to inference.arrays: a schema takes minutes for a thousand images, and says less of what is wrong."""
 
 
-def _operation(api: Api, operation_id: str) -> Callable[..., Any]:
+def _operation(api: Api, records: Records, operation_id: str) -> Callable[..., Any]:
     """Return an operation's method, its answer marked as what it is: Connexion cannot choose where a document names two types."""
-    method = getattr(api, operation_id)
+    method = getattr(records if hasattr(records, operation_id) else api, operation_id)
+    takes_document = "document" in inspect.signature(method).parameters
 
     @functools.wraps(method)
     def typed(*arguments: Any, **named: Any) -> Any:
-        answer = method(*arguments, **named)
+        answer = method(*arguments, **named, document=_json()) if takes_document else method(*arguments, **named)
+        if isinstance(answer, Original):
+            return answer.data, 200, {"Content-Type": answer.media_type, **ORIGINAL_HEADERS}
         body, status = answer if isinstance(answer, tuple) else (answer, 200)
         content_type = "text/plain" if isinstance(body, str) else "application/json"
         return body, status, {"Content-Type": content_type}

@@ -4,12 +4,15 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from inference.errors import MalformedRequest, ServiceError, UnknownExperiment
+from inference.aliases import Pointers
+from inference.errors import MalformedRequest, ModelFailed, ModelNotReady, ServiceError, UnknownExperiment
 from inference.layout import NAME_PATTERN
 from inference.model import Model, State
 
 ALL, CHAMPION = "all", "champion"
-PIN_PATTERN = re.compile(r"[0-9]{1,9}|[a-z][a-z0-9_-]{0,31}")
+ALIAS_PATTERN = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+PIN_PATTERN = re.compile(rf"[0-9]{{1,9}}|{ALIAS_PATTERN.pattern}")
+NO_POINTERS: Pointers = {}
 
 
 @dataclass(frozen=True)
@@ -61,19 +64,20 @@ class Catalogue:
             raise UnknownExperiment
         return found
 
-    def select(self, wanted: Sequence[str]) -> list[Model | Unresolved]:
+    def select(self, wanted: Sequence[str], pointers: Pointers = NO_POINTERS) -> list[Model | Unresolved]:
         """Return the models that a request names, in its order and each once, and what it names in vain.
 
-        A name is NAME, NAME@3, NAME@champion, `champion` (the best of each task) or `all` (the newest READY version of each).
-        A model that is LOADING or FAILED is returned as such. Raises MalformedRequest.
+        A name is NAME, NAME@3, ALIAS (of every task that has it), TASK@ALIAS, NAME@ALIAS (that version if it is of NAME) or `all`
+        (the newest READY version of each). `pointers` say where the aliases point. A task without a champion takes the best test
+        accuracy. A model that is LOADING or FAILED is returned as such. Raises MalformedRequest.
         """
         chosen: dict[object, Model | Unresolved] = {}
         for name in wanted:
-            for each in self._resolved(name):
+            for each in self._resolved(name, pointers):
                 chosen.setdefault(each.name if isinstance(each, Unresolved) else (each.name, each.version), each)
         return list(chosen.values())
 
-    def _resolved(self, wanted: str) -> Sequence[Model | Unresolved]:
+    def _resolved(self, wanted: str, pointers: Pointers) -> Sequence[Model | Unresolved]:  # noqa: PLR0911  # a return per form
         if (named := self.named(wanted)) is not None:
             return [named]
         if wanted == ALL:
@@ -81,19 +85,65 @@ class Catalogue:
         name, at, pin = wanted.partition("@")
         if not NAME_PATTERN.fullmatch(name) or (at and not PIN_PATTERN.fullmatch(pin)):
             raise MalformedRequest(
-                "An experiment is NAME, NAME@VERSION, NAME@champion, champion or all; NAME is 1 to 128 of A-Z a-z 0-9 _ . - "
-                "and begins with a letter or digit."
+                "An experiment is NAME, NAME@VERSION, NAME@ALIAS, TASK@ALIAS, an alias as champion, or all; NAME is 1 to 128 of "
+                "A-Z a-z 0-9 _ . - and begins with a letter or digit."
             )
         try:
-            return self._champions() if wanted == CHAMPION else [self._pinned(name, pin)]
+            if not at and (wanted == CHAMPION or any(alias == wanted for _, alias in pointers)):
+                return self._aliased(wanted, pointers)
+            if not at or pin.isdigit():
+                return [self.find(name, int(pin) if at else None)]
+            if name in self._answering:
+                return [self._pinned(wanted, name, pin, pointers)]
+            if name in self._tasks() or (name, pin) in pointers:
+                return [self._pointed(name, pin, pointers)]
+            raise UnknownExperiment
         except UnknownExperiment as error:
             return [Unresolved(wanted, error)]
 
-    def _pinned(self, name: str, pin: str) -> Model:
-        if not pin or pin.isdigit():
-            return self.find(name, int(pin) if pin else None)
-        if pin != CHAMPION:
-            raise UnknownExperiment("There is no such alias; champion is the one that there is.")
+    def _aliased(self, alias: str, pointers: Pointers) -> list[Model | Unresolved]:
+        """Return what an alias points to in each task that has it. Raises UnknownExperiment."""
+        tasks = {task for task, each in pointers if each == alias}
+        if alias == CHAMPION:
+            tasks |= {task for task in self._tasks() if self._best_of(task) is not None}
+        if not tasks:
+            raise UnknownExperiment("There is no champion: no READY model states its metrics.test_accuracy in its card.json.")
+        return [self._pointed(task, alias, pointers) for task in sorted(tasks)]
+
+    def _pointed(self, task: str, alias: str, pointers: Pointers) -> Model | Unresolved:
+        """Return what an alias of a task points to. Raises UnknownExperiment when there is no such alias."""
+        target = pointers.get((task, alias))
+        if target is None:
+            best = self._best_of(task) if alias == CHAMPION else None
+            if best is None:
+                raise UnknownExperiment("The task has no such alias; GET /api/v1.0/aliases lists those that there are.")
+            return best
+        words = f"The alias {alias} of the task {task} points to {target.experiment_name}@{target.version}"
+        model = self._by_key.get((target.experiment_name, target.version))
+        error: ServiceError
+        if model is None:
+            error = UnknownExperiment(f"{words}, which is no more served; PUT /api/v1.0/aliases/{task}/{alias} moves it.")
+        elif model.state is State.READY:
+            return model
+        elif model.state is State.LOADING:
+            error = ModelNotReady(f"{words}, which is being loaded; try again in a few seconds.")
+        else:
+            error = ModelFailed(f"{words}, which has failed; GET /api/v1.0/models says why, and PUT /api/v1.0/aliases moves it.")
+        return Unresolved(f"{task}@{alias}", error)
+
+    def _pinned(self, wanted: str, name: str, alias: str, pointers: Pointers) -> Model | Unresolved:
+        """Return the version of a model to which an alias points. Raises UnknownExperiment, also when it points elsewhere."""
+        tasks = {model.task for model in self.versions(name)}
+        targets = {task: pointers[task, alias] for task in sorted(tasks) if (task, alias) in pointers}
+        for task, target in targets.items():
+            if target.experiment_name == name:
+                found = self._pointed(task, alias, pointers)
+                return Unresolved(wanted, found.error) if isinstance(found, Unresolved) else found
+        if targets:
+            task, target = next(iter(targets.items()))
+            raise UnknownExperiment(f"The alias {alias} of the task {task} points to {target.experiment_name}@{target.version}.")
+        if alias != CHAMPION:
+            raise UnknownExperiment("There is no such alias; GET /api/v1.0/aliases lists those that there are.")
         champion = _best(self.versions(name))
         if champion is None:
             raise UnknownExperiment(
@@ -101,15 +151,11 @@ class Catalogue:
             )
         return champion
 
-    def _champions(self) -> list[Model]:
-        champions = {
-            task: _best(model for model in self._answering.values() if model.task == task)
-            for task in sorted({model.task for model in self._answering.values()})
-        }
-        found = [model for model in champions.values() if model is not None]
-        if not found:
-            raise UnknownExperiment("There is no champion: no READY model states its metrics.test_accuracy in its card.json.")
-        return found
+    def _tasks(self) -> set[str]:
+        return {model.task for model in self._answering.values()}
+
+    def _best_of(self, task: str) -> Model | None:
+        return _best(model for model in self._answering.values() if model.task == task)
 
 
 def _best(models: Iterable[Model]) -> Model | None:

@@ -8,7 +8,10 @@ from typing import Any, ClassVar
 
 
 class ServiceError(Exception):
-    """An error with an answer. `detail` may be refined by the raiser; the class has the usual words."""
+    """An error with an answer. `detail` may be refined by the raiser; the class has the usual words.
+
+    `path` says where in the request the fault is, with "/" between its steps, where that is one place.
+    """
 
     status: ClassVar[int] = 500
     kind: ClassVar[str] = "internal-error"
@@ -16,14 +19,18 @@ class ServiceError(Exception):
     detail = "The service failed. The request id finds the cause in its log."
     retry_after_seconds: ClassVar[int | None] = None
 
-    def __init__(self, detail: str | None = None) -> None:
+    def __init__(self, detail: str | None = None, path: str | None = None) -> None:
         super().__init__(detail or self.detail)
         if detail is not None:
             self.detail = detail
+        self.path = path
 
     def document(self) -> dict[str, Any]:
         """Return what a caller reads of it."""
-        return {"type": f"urn:mlops:problem:{self.kind}", "title": self.title, "status": self.status, "detail": self.detail}
+        document = {"type": f"urn:mlops:problem:{self.kind}", "title": self.title, "status": self.status, "detail": self.detail}
+        if self.path is None:
+            return document
+        return {**document, "errors": [{"path": self.path, "message": self.detail}]}
 
 
 class MalformedRequest(ServiceError):
@@ -42,6 +49,49 @@ class UnknownExperiment(ServiceError):
     kind = "unknown-experiment"
     title = "Unknown experiment"
     detail = "No model of this name is served; GET /api/v1.0/models lists those that are."
+
+
+class UnknownPrediction(ServiceError):
+    """404: the database has no prediction of this id."""
+
+    status = 404
+    kind = "unknown-prediction"
+    title = "Unknown prediction"
+    detail = "No prediction of this id is stored; GET /api/v1.0/predictions lists those that are."
+
+
+class UnknownAlias(ServiceError):
+    """404: the task has no such alias."""
+
+    status = 404
+    kind = "unknown-alias"
+    title = "Unknown alias"
+    detail = "The task has no such alias; GET /api/v1.0/aliases lists those that there are, and PUT here makes one."
+
+
+class UnknownImage(ServiceError):
+    """404: the image is unknown, or its original is not stored."""
+
+    status = 404
+    kind = "unknown-image"
+    title = "Unknown image"
+    detail = "No model has read an image of this digest; GET /api/v1.0/predictions names those that were read."
+
+
+class LabelConflict(ServiceError):
+    """409: another label stands, and the request does not name it as the one to replace."""
+
+    status = 409
+    kind = "label-conflict"
+    title = "Label conflict"
+
+
+class AliasConflict(ServiceError):
+    """409: the alias cannot be moved there, as things are now."""
+
+    status = 409
+    kind = "alias-conflict"
+    title = "Alias conflict"
 
 
 class RequestTooLarge(ServiceError):
@@ -78,19 +128,11 @@ class UnreadableImage(ServiceError):
 
 
 class UnusableValue(ServiceError):
-    """422: a value of the right place that cannot be used; `path` says where it stands, with "/" between its steps."""
+    """422: a value of the right place that cannot be used."""
 
     status = 422
     kind = "unusable-value"
     title = "Unusable value"
-
-    def __init__(self, detail: str, path: str) -> None:
-        super().__init__(detail)
-        self.path = path
-
-    def document(self) -> dict[str, Any]:
-        """Return what a caller reads of it."""
-        return {**super().document(), "errors": [{"path": self.path, "message": self.detail}]}
 
 
 class ModelNotReady(ServiceError):
@@ -120,6 +162,26 @@ class DatabaseUnavailable(ServiceError):
     kind = "database-unavailable"
     title = "Database unavailable"
     detail = "Postgres does not answer. Predictions and /models work without it."
+    retry_after_seconds = 5
+
+
+class NotYetStored(ServiceError):
+    """503: answers are still on their way into the database, and this may be one of them."""
+
+    status = 503
+    kind = "not-yet-stored"
+    title = "Not yet stored"
+    detail = "The prediction is not yet in the database; answers reach it within a second or so of being given."
+    retry_after_seconds = 1
+
+
+class ImagesUnavailable(ServiceError):
+    """503: the storage of the original images cannot be read now."""
+
+    status = 503
+    kind = "images-unavailable"
+    title = "Images unavailable"
+    detail = "The storage of the original images does not answer. Predictions and /models work without it."
     retry_after_seconds = 5
 
 

@@ -15,10 +15,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from inference import artefact, layout
+from inference.aliases import Pointers
 from inference.artefact import Artefact, Uncompiled
 from inference.backlog import Backlog, Job
 from inference.card import UnusableCard
-from inference.catalogue import Catalogue, Unresolved
+from inference.catalogue import NO_POINTERS, Catalogue, Unresolved
 from inference.engine import Network, UnservableModel
 from inference.errors import ModelNotReady, UnknownExperiment
 from inference.layout import NAME_PATTERN, Place, Signature
@@ -38,9 +39,15 @@ logger = logging.getLogger(__name__)
 
 
 class ModelDirectory:
-    """The models below a directory (layout.py), by name and version. Any thread may call any method."""
+    """The models below a directory (layout.py), by name and version. Any thread may call any method.
 
-    def __init__(self, directory: Path, compiled_dir: Path, memory_bytes: int) -> None:
+    `pointers` tells where the aliases point at the moment.
+    """
+
+    def __init__(
+        self, directory: Path, compiled_dir: Path, memory_bytes: int, pointers: Callable[[], Pointers] = lambda: NO_POINTERS
+    ) -> None:
+        self._pointers = pointers
         self._directory = directory
         self._compiled_dir = compiled_dir
         self._memory = Memory(memory_bytes)
@@ -106,7 +113,7 @@ class ModelDirectory:
 
     def select(self, wanted: Sequence[str]) -> list[Model | Unresolved]:
         """Return what a request names, all of one moment; see Catalogue.select. Raises MalformedRequest."""
-        return self._catalogue.select(wanted)
+        return self._catalogue.select(wanted, self._pointers())
 
     def _look(self, names: Collection[str] | None) -> set[str]:
         """Take over what changed of these names, or of all. Return those that are to be looked at again after SETTLE_SECONDS."""

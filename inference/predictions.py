@@ -36,6 +36,10 @@ MAX_IMAGES = 1000
 MAX_ANSWERS = 100_000
 # Putting them into words takes some 5 ms, for which the event loop may be busy with one call.
 ANSWERS_PER_CHUNK = 1000
+SEVERAL = (
+    "This names several models, and one answers here: TASK@champion is that of one task, as mnist@champion. "
+    "POST /predictions asks many."
+)
 
 Result = TypeVar("Result")
 
@@ -77,7 +81,7 @@ class Predictor:
             return _seat(named, loaded=True) if loaded else Seat(*self._models.ready(name))
         found, *others = self._models.select([name])
         if others:
-            raise MalformedRequest("This names several models, and one answers here; POST /predictions asks many.")
+            raise MalformedRequest(SEVERAL)
         if isinstance(found, Unresolved):
             raise found.error
         return _seat(found, loaded=loaded)

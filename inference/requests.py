@@ -17,7 +17,9 @@ from inference.problems import send_problem
 BASE_PATH = "/api/v1.0"
 HOT = {f"{BASE_PATH}/{operation}": operation for operation in ("inference", "predictions")}
 SANE_ID = re.compile(rb"[A-Za-z0-9_.-]{1,64}")
-OPERATIONS = frozenset({"inference", "predictions", "experiments", "models", "healthz", "readyz", "metrics", "ui"})
+OPERATIONS = frozenset(
+    {"inference", "predictions", "experiments", "models", "aliases", "imports", "images", "healthz", "readyz", "metrics", "ui"}
+)
 
 
 class RequestLayer:

@@ -1,22 +1,20 @@
 """Records of the journal -> rows of the database. Pure: log.py writes the records, shipper.py the rows."""
 
 import base64
-import math
-from collections.abc import Iterable, Mapping, Sequence
+import operator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
-import numpy as np
 import orjson
-from numpy.typing import NDArray
 
 from inference import identity
-from inference.image import SIDE
 
-# What of 0 to 255 counts as ink.
+SIDE = 28
+# What of 0 to 255 counts as ink: every byte by whether it does.
 INK = 128
+IS_INK = bytes(value >= INK for value in range(256))
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Document = Mapping[str, Any]
@@ -60,10 +58,12 @@ class Rows:
             self.versions.setdefault(version["id"], {**version, "at": at})
         if "new_images" in record:
             described = record["new_images"]
-            pixels = np.frombuffer(base64.b64decode(described["pixels"]), np.uint8).reshape(-1, SIDE, SIDE)
-            for document, statistics in zip(described["documents"], statistics_of(pixels), strict=True):
+            pixels = base64.b64decode(described["pixels"])
+            for index, document in enumerate(described["documents"]):
                 digest = document["digest"]
-                self.images.setdefault(digest, (digest[:32], *document.values(), *statistics, at))
+                if digest not in self.images:
+                    statistics = statistics_of(pixels[index * SIDE * SIDE : (index + 1) * SIDE * SIDE])
+                    self.images[digest] = (digest[:32], *document.values(), *statistics, at)
         event = int(record["events"], 16)
         asked = list(zip(record["images"], record["requests"], record["sources"], record["milliseconds"], strict=True))
         for version, rows, cached in zip(record["versions"], record["rows"], record["cached"], strict=True):
@@ -93,25 +93,20 @@ def originals(lines: Iterable[bytes]) -> dict[str, tuple[str, bytes]]:
     return found
 
 
-def statistics_of(pixels: NDArray[np.uint8]) -> Sequence[tuple[float | None, ...]]:
-    """Return ink_share, mean, centroid_x, centroid_y and border, as table images has them, of uint8 pixels of shape (n, 28, 28)."""
-    values = pixels.astype(np.float64)
-    mass = values.sum(axis=(1, 2))
-    positions = np.arange(SIDE)
-    with np.errstate(invalid="ignore"):
-        x = values.sum(axis=1) @ positions / mass
-        y = values.sum(axis=2) @ positions / mass
-    outermost = mass - values[:, 1:-1, 1:-1].sum(axis=(1, 2))
-    columns = ((pixels >= INK).mean(axis=(1, 2)), values.mean(axis=(1, 2)), x, y, outermost / (4 * (SIDE - 1)))
-    rows = zip(*(column.tolist() for column in columns), strict=True)
-    return [tuple(None if math.isnan(value) else value for value in row) for row in rows]
+def statistics_of(pixels: bytes) -> tuple[float | None, ...]:
+    """Return ink_share, mean, centroid_x, centroid_y and border, as table images has them, of 28x28 pixels, row by row.
+
+    Without numpy, which would double this process's memory to save microseconds.
+    """
+    rows = [sum(pixels[start : start + SIDE]) for start in range(0, SIDE * SIDE, SIDE)]
+    columns = [sum(pixels[start::SIDE]) for start in range(SIDE)]
+    mass = sum(rows)
+    corners = pixels[0] + pixels[SIDE - 1] + pixels[-SIDE] + pixels[-1]
+    border = (rows[0] + rows[-1] + columns[0] + columns[-1] - corners) / (4 * (SIDE - 1))
+    x, y = (sum(map(operator.mul, sums, range(SIDE))) / mass if mass else None for sums in (columns, rows))
+    return pixels.translate(IS_INK).count(1) / SIDE**2, mass / SIDE**2, x, y, border
 
 
 def moment(microseconds: int) -> str:
     """Return a Unix time in µs as Postgres reads it."""
     return (EPOCH + timedelta(microseconds=microseconds)).isoformat()
-
-
-def uuid(number: str) -> str:
-    """Return an id of 32 hexadecimal digits as Postgres shows it."""
-    return str(UUID(number))

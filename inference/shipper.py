@@ -1,9 +1,9 @@
 """`python -m inference.shipper`: the journal -> Postgres, and originals -> their storage. One process beside the service's own.
 
 It is a process of its own so that a slow or frozen Postgres takes no time from answers. What a batch of records says is written in
-one transaction, and repeated where it is not sure that Postgres has it: ids make a repeated write add nothing. A second thread stores
-the originals, and deletes those whose time is over (keeper.py). Whoever starts this process holds its standard input open; when that
-input ends, it ships what is left, as far as that goes quickly, and leaves.
+one transaction, and repeated where it is not sure that Postgres has it: ids make a repeated write add nothing. A second thread
+keeps the originals (keeper.py). Whoever starts this process holds its standard input open; when that ends, it ships what is left,
+as far as that goes quickly, and leaves.
 """
 
 import fcntl
@@ -24,7 +24,7 @@ import psycopg2
 import psycopg2.errors
 import psycopg2.extensions
 
-from inference.aliases import ALIASES_FILE, write_aliases
+from inference.aliases import ALIASES, ALIASES_FILE, COLUMNS, write_aliases
 from inference.connection import connect
 from inference.journal import ORIGINALS, ROWS, Progress, segments
 from inference.keeper import Keeper
@@ -224,8 +224,8 @@ class AliasFollower:
     def follow(self, connection: psycopg2.extensions.connection) -> None:
         """Look once. Raises psycopg2.Error."""
         with connection, connection.cursor() as cursor:
-            cursor.execute("SELECT task, alias, experiment_name, version FROM aliases ORDER BY task, alias")
-            rows = [dict(zip(("task", "alias", "experiment_name", "version"), row, strict=True)) for row in cursor.fetchall()]
+            cursor.execute(ALIASES)
+            rows = [dict(zip(COLUMNS, row, strict=True)) for row in cursor.fetchall()]
         if rows != self._last or not self._path.exists():
             write_aliases(self._path, rows)
             self._last = rows
@@ -264,7 +264,10 @@ def main() -> None:
     os.nice(NICENESS)
     stopping = threading.Event()
     threading.Thread(target=_stop_at_end_of_input, args=[stopping], daemon=True).start()
-    lock = _is_only_shipper(settings.journal_dir)
+    try:
+        lock = _is_only_shipper(settings.journal_dir)
+    except OSError as error:
+        sys.exit(f"The journal's directory {settings.journal_dir} cannot be used: {error.strerror}.")
     progress = Progress(settings.journal_dir)
     keeper = Keeper(settings, progress)
     keeping = threading.Thread(target=keeper.run, args=[stopping], name="originals", daemon=True)

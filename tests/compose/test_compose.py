@@ -112,7 +112,7 @@ def test_a_prediction_reaches_the_database_and_its_original_the_volume(compose: 
 
 
 def test_a_changed_data_csv_is_picked_up_by_the_next_up(compose: Compose) -> None:
-    before = compose.rows("SELECT count(*) FROM experiments")[0][0]
+    before = compose.rows("SELECT count(*) FROM experiments WHERE source_file = 'data.csv'")[0][0]
     csv = compose.folder / "data.csv"
     first_row = csv.read_text().splitlines()[1]
     csv.write_text(csv.read_text() + first_row.replace("mnist_experiment_", "added_experiment_", 1) + "\n")

@@ -11,8 +11,9 @@ import pytest
 
 from db.settings import from_environment
 from db.setup import set_up
+from inference.database import MAX_CONNECTIONS, TIMEOUT_SECONDS, Database
 from inference.errors import DatabaseUnavailable, UnknownExperiment
-from inference.experiments import MAX_CONNECTIONS, TIMEOUT_SECONDS, Experiments
+from inference.experiments import Experiments
 
 HEADER = "Experiment Name,Learning Rate,Momentum,Loss\n"
 
@@ -26,48 +27,52 @@ def environment(empty_database: dict[str, str], monkeypatch: pytest.MonkeyPatch)
 
 def test_an_empty_table_is_an_empty_list_and_any_name_unknown(environment: dict[str, str]) -> None:
     set_up(from_environment(environment))
-    experiments = Experiments()
+    database = Database()
+    experiments = Experiments(database)
     with psycopg2.connect("") as connection, connection.cursor() as cursor:
         cursor.execute("DELETE FROM experiments")
     connection.close()
     assert experiments.all() == []
     with pytest.raises(UnknownExperiment):
         experiments.one("nobody")
-    experiments.close()
+    database.close()
 
 
 def test_many_who_ask_at_once_are_all_answered(environment: dict[str, str]) -> None:
     set_up(from_environment(environment))
-    experiments = Experiments()
+    database = Database()
+    experiments = Experiments(database)
     with ThreadPoolExecutor(10) as threads:
         answers = list(threads.map(lambda _: experiments.all(), range(100)))
     assert len(answers[0]) > 0
     assert answers == [answers[0]] * 100
-    experiments.close()
+    database.close()
 
 
 def test_connections_that_a_restart_broke_are_replaced(environment: dict[str, str]) -> None:
     set_up(from_environment(environment))
-    experiments = Experiments()
+    database = Database()
+    experiments = Experiments(database)
     before = experiments.all()
-    held = [experiments._pool.getconn() for _ in range(MAX_CONNECTIONS)]
+    held = [database._pool.getconn() for _ in range(MAX_CONNECTIONS)]
     for connection in held:
-        experiments._pool.putconn(connection)
+        database._pool.putconn(connection)
     killer = psycopg2.connect("")
     with killer, killer.cursor() as cursor:
         cursor.execute("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'mlops inference'")
         assert cursor.fetchone() != (0,)
     killer.close()
     assert experiments.all() == before
-    experiments.close()
+    database.close()
 
 
 @pytest.mark.usefixtures("environment")
 def test_a_database_that_is_not_set_up_says_so() -> None:
-    experiments = Experiments()
+    database = Database()
+    experiments = Experiments(database)
     with pytest.raises(DatabaseUnavailable, match="is it set up"):
         experiments.all()
-    experiments.close()
+    database.close()
 
 
 def test_a_postgres_that_is_away_is_noticed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +81,7 @@ def test_a_postgres_that_is_away_is_noticed_at_once(monkeypatch: pytest.MonkeyPa
         monkeypatch.setenv("PGHOST", "127.0.0.1")
         monkeypatch.setenv("PGPORT", str(nobody.getsockname()[1]))
         with pytest.raises(DatabaseUnavailable):
-            Experiments().check()
+            Database().check()
 
 
 def test_a_postgres_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,7 +90,7 @@ def test_a_postgres_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setenv("PGPORT", str(silent.getsockname()[1]))
         started = time.monotonic()
         with pytest.raises(DatabaseUnavailable):
-            Experiments().check()
+            Database().check()
         assert time.monotonic() - started < 3 * TIMEOUT_SECONDS, "it must not wait for ever"
 
 
@@ -93,12 +98,12 @@ def test_after_waiting_in_vain_nobody_waits_for_a_while(monkeypatch: pytest.Monk
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("PGHOST", "127.0.0.1")
         monkeypatch.setenv("PGPORT", str(silent.getsockname()[1]))
-        experiments = Experiments()
+        database = Database()
         with pytest.raises(DatabaseUnavailable):
-            experiments.check()
+            database.check()
         started = time.monotonic()
         with pytest.raises(DatabaseUnavailable):
-            experiments.check()
+            database.check()
         assert time.monotonic() - started < TIMEOUT_SECONDS / 2
 
 
@@ -108,7 +113,7 @@ def test_a_process_with_many_open_files_reaches_postgres() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
     held = [os.dup(0) for _ in range(1100)]
     try:
-        Experiments().check()
+        Database().check()
     finally:
         for descriptor in held:
             os.close(descriptor)

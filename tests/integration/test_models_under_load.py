@@ -211,6 +211,7 @@ def port(tmp_path: Path, changer: Changer) -> Iterator[int]:
         "API_PORT": str(free),
         "MODELS_DIR": str(changer._models_dir),
         "COMPILED_DIR": str(tmp_path / "compiled"),
+        "JOURNAL_DIR": str(tmp_path / "journal"),
         "PGHOST": str(tmp_path),  # there is no Postgres
     }
     with (tmp_path / "log").open("w") as log:

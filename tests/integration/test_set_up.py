@@ -29,7 +29,7 @@ class Database:
 
     def __init__(self, environment: dict[str, str], folder: Path) -> None:
         self.csv = folder / "data.csv"
-        self.environment = {**os.environ, **environment, "DATA_CSV": str(self.csv)}
+        self.environment = {**os.environ, **environment, "DATA_CSV": str(self.csv), "DATA_DIR": str(folder / "data.d")}
 
     def start_set_up(self) -> subprocess.Popen[str]:
         return subprocess.Popen(

@@ -21,7 +21,7 @@ def serve() -> Iterator[Serve]:
     """Open model directories, and close them after the test: `serve(models_dir, memory_bytes=...)`."""
     opened: list[ModelDirectory] = []
 
-    def open_directory(models_dir: Path, **options: int) -> ModelDirectory:
+    def open_directory(models_dir: Path, **options: Any) -> ModelDirectory:
         directory = ModelDirectory(models_dir, models_dir.parent / "compiled", **{"memory_bytes": 2**28, **options})
         opened.append(directory)
         directory.load()

@@ -35,8 +35,8 @@ class FailingPredictor:
     def read(self, _data: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:
         return np.zeros((28, 28), np.uint8)
 
-    def inferences(self, _seat: Seat, pixels: Sequence[object]) -> list[Document]:
-        self.batches.append(len(pixels))
+    def inferences(self, _seat: Seat, digits: Sequence[object], _calls: Sequence[object]) -> list[Document]:
+        self.batches.append(len(digits))
         raise RuntimeError("LiteRT failed")
 
 
@@ -59,7 +59,7 @@ def test_a_batch_that_fails_leaves_each_of_its_requests_to_connexion(digits: dic
     lane = FastLane(cast("Predictor", predictor), "")
 
     async def ask() -> list[object]:
-        tasks = [asyncio.ensure_future(lane.answer("/inference", form(digits["1"]))) for _ in range(3)]
+        tasks = [asyncio.ensure_future(lane.answer("/inference", form(digits["1"]), "an-id")) for _ in range(3)]
         await asyncio.sleep(0)
         if is_first_cancelled:
             tasks[0].cancel()

@@ -1,0 +1,145 @@
+"""Records of the journal become rows; what they hold is what was logged."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from inference import identity, rows
+from inference.image import SIDE, Digit
+from inference.journal import Journal, pending_bytes, segments
+from inference.log import Call, Given, PredictionLog
+from inference.metrics import Metrics
+from inference.model import Model, State
+from inference.rows import Rows, UnusableRecord
+
+
+class NoModels:
+    def all(self) -> list[Model]:
+        return []
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> PredictionLog:
+    return make_log(tmp_path)
+
+
+def make_log(folder: Path, limit_bytes: int = 2**30, **options: Any) -> PredictionLog:
+    journal = Journal(folder, limit_bytes)
+    metrics = Metrics(NoModels(), journal)  # type: ignore[arg-type]
+    return PredictionLog(journal, metrics, **{"keeps_originals": True, "refuses": True, **options})
+
+
+def lines(folder: Path) -> list[bytes]:
+    return [line for segment in segments(folder) for line in segment.lines(0, segment.size)]
+
+
+def digit(seed: int) -> Digit:
+    pixels = np.random.default_rng(seed).integers(0, 256, (SIDE, SIDE), np.uint8)
+    return Digit(pixels, hashlib.sha256(pixels.tobytes()).hexdigest(), 28, 28, b"\x89PNG\r\n\x1a\n" + bytes([seed]))
+
+
+MODEL = Model("a", State.READY, digest="d" * 64, classes=("x", "y"))
+CALL = Call("request", "curl/8", 0.0)
+
+
+def answer(log: PredictionLog, *digits: Digit, model: Model = MODEL, row: tuple[float, float] = (0.25, 0.75)) -> None:
+    given = Given(model, np.array([row] * len(digits), np.float32), [False] * len(digits))
+    log.answered(digits, [CALL] * len(digits), [1.5] * len(digits), [given])
+
+
+def test_statistics_are_those_of_numpy_and_scipy() -> None:
+    pixels = digit(1).pixels
+    ink, mean, x, y, border = rows.statistics_of(pixels.tobytes())
+    rim = np.ones((SIDE, SIDE), bool)
+    rim[1:-1, 1:-1] = False
+    centre = ndimage.center_of_mass(pixels.astype(float))
+    expected = [(pixels >= 128).mean(), pixels.mean(), centre[1], centre[0], pixels[rim].mean()]
+    assert [ink, mean, x, y, border] == pytest.approx(expected)
+
+
+def test_an_image_without_ink_has_no_centre() -> None:
+    assert rows.statistics_of(bytes(SIDE * SIDE)) == (0, 0, None, None, 0)
+
+
+def test_a_repeated_image_is_described_once_and_is_another_event(log: PredictionLog, tmp_path: Path) -> None:
+    answer(log, digit(1))
+    answer(log, digit(1))
+    first, second = lines(tmp_path)
+    assert len(second) < len(first) / 3
+    made = Rows.of([first, second])
+    assert (len(made.images), len(made.predictions), len({event[0] for event in made.events})) == (1, 1, 2)
+
+
+def test_rows_name_the_prediction_that_the_answer_names(log: PredictionLog, tmp_path: Path) -> None:
+    answer(log, digit(1), digit(2))
+    made = Rows.of(lines(tmp_path))
+    assert set(made.predictions) == {identity.prediction_id(MODEL.id, each.digest) for each in (digit(1), digit(2))}
+    assert [row[3:6] for row in made.predictions.values()] == [(1, 0.75, [0.25, 0.75])] * 2
+
+
+def test_an_answer_that_is_not_finite_is_no_prediction(log: PredictionLog, tmp_path: Path) -> None:
+    answer(log, digit(1), row=(float("nan"), float("nan")))
+    made = Rows.of(lines(tmp_path))
+    assert (made.predictions, made.events) == ({}, [])
+
+
+def test_each_segment_describes_what_it_names(tmp_path: Path) -> None:
+    log = make_log(tmp_path, limit_bytes=80_000)
+    for _ in range(60):
+        answer(log, digit(1))
+    found = segments(tmp_path)
+    assert len(found) > 1
+    for segment in found:
+        made = Rows.of(segment.lines(0, segment.size))
+        assert (len(made.images), len(made.versions)) == (1, 1)
+
+
+def test_originals_are_left_out_when_the_log_is_half_full(tmp_path: Path) -> None:
+    log = make_log(tmp_path, limit_bytes=40_000)
+    for seed in range(24):
+        answer(log, digit(seed))
+    kept = rows.originals(lines(tmp_path))
+    assert 0 < len(kept) < 24
+    assert kept[digit(0).digest] == ("image/png", digit(0).original)
+
+
+def test_a_line_that_was_never_finished_is_not_read(log: PredictionLog, tmp_path: Path) -> None:
+    answer(log, digit(1))
+    [segment] = segments(tmp_path)
+    with segment.path.open("ab") as file:
+        file.write(b'{"at":12')
+    assert len(lines(tmp_path)) == 1
+
+
+def test_what_is_no_record_is_said_to_be_none() -> None:
+    for line in (b"nonsense\n", b"{}\n", b"[]\n", b'{"at":1,"events":"zz"}\n'):
+        with pytest.raises(UnusableRecord):
+            Rows.of([line])
+
+
+def test_states_are_logged_when_they_change(log: PredictionLog, tmp_path: Path) -> None:
+    loading = Model("a", State.LOADING, digest="d" * 64, classes=("x", "y"))
+    log.versions([loading])
+    log.versions([loading])
+    log.versions([MODEL])
+    log.versions([])
+    states = Rows.of(lines(tmp_path)).states
+    said = [([each["status"] for each in state["states"]], len(state["present"])) for state in states]
+    assert said == [(["LOADING"], 1), (["READY"], 1), ([], 0)]
+
+
+def test_all_of_a_journal_is_pending_until_it_is_shipped(log: PredictionLog, tmp_path: Path) -> None:
+    answer(log, digit(1))
+    assert pending_bytes(tmp_path) == len(lines(tmp_path)[0])
+
+
+def test_event_ids_are_uuids_of_version_7_that_rise() -> None:
+    first, second = (identity.first_event_id(1_700_000_000_000_000 + step) for step in (0, 1000))
+    assert [number >> 76 & 15 for number in (first, second)] == [7, 7]
+    assert [number >> 62 & 3 for number in (first, second)] == [2, 2]
+    assert first >> 80 == 1_700_000_000_000
+    assert first + identity.MAX_AT_ONCE <= second
