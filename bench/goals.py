@@ -27,6 +27,9 @@ def of_single(result: SingleResult, cnn_runtime: str) -> list[Row]:
         detail = f"{figure(median(rates))} against {figure(median(others))} requests/s"
         return at_least(goal, wanted, reference, ratio(rates, others), detail)
 
+    away, there = result.p99("ours without Postgres", CONNECTIONS), result.p99("ours", CONNECTIONS)
+    more = 1e3 * (median(away) - median(there))
+    loads = f"{figure(median(away) * 1e3)} against {figure(median(there) * 1e3)} ms"
     rows = [
         rate(f"{what}, LeNet-5", 0.75, "the limit", "ours", "limit"),
         rate(f"{what}, CNN of 1.2 M", 0.75, f"the limit with {cnn_runtime}", "ours on the CNN", "limit on the CNN"),
@@ -34,6 +37,8 @@ def of_single(result: SingleResult, cnn_runtime: str) -> list[Row]:
         rate(what, 5, "FastAPI + ONNX Runtime", "ours", "fastapi_onnx"),
         rate("the same with the cache on and repeated images", 1, "the limit", "ours with the cache", "limit"),
         rate("2 workers against 1", 1.8, "one worker", "ours with 2 workers", "ours"),
+        rate("the log of predictions: with it against without", 0.9, "without", "ours", "ours without the log"),
+        at_most(f"Postgres away, p99 at {CONNECTIONS} connections", 10, "ms more", more, loads),
         at_most("p50 at 1 connection", 12, "x one LiteRT call", ratio(p50, raw), call),
         at_most("p99 at 1 connection", 5, "x p50", ratio(p99, p50), f"{microseconds(median(p99))} us"),
     ]  # fmt: skip

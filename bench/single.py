@@ -82,6 +82,7 @@ def contestants(lenet: ModelFiles, cnn: ModelFiles, limit_cnn: Path) -> list[Con
         Contestant("limit", partial(reference, module="limit", model=lenet.litert), lenet.name),
         Contestant("ours", service, lenet.name),
         Contestant("ours without the log", partial(service, JOURNAL_BYTES=0), lenet.name),
+        Contestant("ours without Postgres", partial(service, PGHOST="127.0.0.1", PGPORT=1), lenet.name),
         Contestant("ours with the cache", partial(service, CACHE_ENTRIES=CACHE_ENTRIES), lenet.name),
         Contestant("ours with 2 workers", partial(service, API_WORKERS=2), lenet.name),
         Contestant("fastapi_onnx", partial(reference, module="fastapi_onnx", model=lenet.onnx), lenet.name),

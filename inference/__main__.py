@@ -26,7 +26,10 @@ SWITCH_SECONDS = 50e-6
 def main() -> None:
     """Serve on API_HOST:API_PORT."""
     _log_to_stderr()
-    settings = from_environment()
+    try:
+        settings = from_environment()
+    except ValueError as error:
+        sys.exit(f"Cannot start: {error}")
     config = uvicorn.Config(
         "inference.__main__:worker",
         factory=True,

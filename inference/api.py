@@ -120,7 +120,7 @@ class Api:
         elif not ready:
             status = "failed"
         else:
-            status = "degraded" if failed or database["status"] == "down" or log["status"] == "full" else "ready"
+            status = "degraded" if failed or database["status"] == "down" or log["status"] in ("full", "failing") else "ready"
         state = "loading" if loading else "ok" if ready else "failed" if failed else "empty"
         models = {"status": state, "ready": ready, "loading": loading, "failed": failed}
         return {

@@ -28,8 +28,8 @@ ROWS, ORIGINALS = "rows", "originals"
 SEGMENT_BYTES = 4 * 2**20
 # A directory with a smaller bound is filled with at least so many segments.
 MIN_SEGMENTS = 8
-# How often the directory is looked at, by what was written since: other processes write there and the shipper removes.
-LOOK_BYTES = 2**20
+# How often the directory is looked at: other processes write there, and the shipper removes.
+LOOKS_PER_SEGMENT = 4
 LOOK_SECONDS = 0.1
 AT = re.compile(rb'\{"at":(\d+)')
 HEAD_BYTES = 64
@@ -54,6 +54,7 @@ class Journal:
         self._total = 0
         self._looked_at = 0.0
         self._unlooked = 0
+        self.fault: str | None = None  # why the last record could not be written, though there was room
 
     def pending(self) -> tuple[int, float]:
         """Return how much Postgres does not have yet of all processes, in bytes, and the age of the oldest of it, in seconds."""
@@ -87,6 +88,7 @@ class Journal:
                 if not beyond_limit:
                     self._admit(len(line))
                 self._write(line)
+                self.fault = None
             except JournalFull:
                 self._close()  # for what this record has declared is not written
                 raise
@@ -97,21 +99,23 @@ class Journal:
             self._close()
 
     def _admit(self, size: int) -> None:
-        if self._unlooked > LOOK_BYTES or self._total + self._unlooked + size > self._limit_bytes:
-            now = time.monotonic()
-            if self._unlooked > LOOK_BYTES or now - self._looked_at > LOOK_SECONDS:
-                self._total, self._unlooked, self._looked_at = total_bytes(self._directory), 0, now
-            if self._total + self._unlooked + size > self._limit_bytes:
-                raise JournalFull
+        is_due = self._unlooked > self._segment_bytes // LOOKS_PER_SEGMENT
+        is_over = self._total + self._unlooked + size > self._limit_bytes
+        now = time.monotonic() if is_due or is_over else 0.0
+        if is_due or (is_over and now - self._looked_at > LOOK_SECONDS):
+            self._total, self._unlooked, self._looked_at = self.total(), 0, now
+            is_over = self._total + size > self._limit_bytes
+        if is_over:
+            raise JournalFull
 
     def _write(self, line: bytes) -> None:
         try:
             written = os.write(self._file, line)
+            if written != len(line):
+                os.ftruncate(self._file, self._size)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
-            raise JournalFull(_reason(error)) from error
-        if written != len(line):
-            os.ftruncate(self._file, self._size)
-            raise JournalFull(_reason(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))))
+            raise self._failed(error) from error
         self._size += written
         self._unlooked += written
 
@@ -128,7 +132,11 @@ class Journal:
             hidden.rename(path)
         except OSError as error:
             self._close()
-            raise JournalFull(_reason(error)) from error
+            raise self._failed(error) from error
+
+    def _failed(self, error: OSError) -> JournalFull:
+        self.fault = f"The log of predictions cannot be written: {error.strerror}. See JOURNAL_DIR in doc/data.md."
+        return JournalFull(self.fault)
 
     def _close(self) -> None:
         if self._file >= 0:
@@ -212,7 +220,7 @@ class Progress:
 
 def segments(directory: Path) -> list[Segment]:
     """Return the segments of a directory, oldest first."""
-    with contextlib.suppress(FileNotFoundError), os.scandir(directory) as entries:
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError), os.scandir(directory) as entries:
         return [Segment(Path(entry.path)) for entry in sorted(entries, key=lambda entry: entry.name) if entry.name.endswith(SUFFIX)]
     return []
 
@@ -248,7 +256,3 @@ def pending_seconds(directory: Path) -> float:
     """Return the age of the oldest record that Postgres does not have yet, 0 when it has all."""
     times = [segment.first_at_microseconds(offset) for segment, offset in pending(directory)]
     return max((time.time() - at / 1e6 for at in times if at is not None), default=0.0)
-
-
-def _reason(error: OSError) -> str:
-    return f"The prediction could not be written to the log: {error.strerror}. See JOURNAL_DIR in doc/data.md."

@@ -128,8 +128,11 @@ class PredictionLog:
         journal = self._journal
         if journal is None:
             return {"status": "off"}
-        waiting = journal.pending()
-        return {"status": "full" if journal.is_full else "ok", "waiting_bytes": waiting[0], "waiting_seconds": round(waiting[1], 1)}
+        waiting_bytes, waiting_seconds = journal.pending()
+        waiting = {"waiting_bytes": waiting_bytes, "waiting_seconds": round(waiting_seconds, 1)}
+        if journal.fault is not None:
+            return {"status": "failing", "detail": journal.fault, **waiting}
+        return {"status": "full" if journal.is_full else "ok", **waiting}
 
     def _described(self, digits: Sequence[Digit]) -> dict[str, Any]:
         """Return what a record says of new images."""

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from inference.storage import Storage
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -57,6 +59,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         raise ValueError("journal_bytes must not be negative")
     if not 0 < settings.images_keep_days < float("inf"):
         raise ValueError("images_keep_days must be more than 0")
+    Storage.of(settings.images_url)  # raises ValueError for an address that is none
     return settings
 
 

@@ -264,7 +264,10 @@ def main() -> None:
     os.nice(NICENESS)
     stopping = threading.Event()
     threading.Thread(target=_stop_at_end_of_input, args=[stopping], daemon=True).start()
-    lock = _is_only_shipper(settings.journal_dir)
+    try:
+        lock = _is_only_shipper(settings.journal_dir)
+    except OSError as error:
+        sys.exit(f"The journal's directory {settings.journal_dir} cannot be used: {error.strerror}.")
     progress = Progress(settings.journal_dir)
     keeper = Keeper(settings, progress)
     keeping = threading.Thread(target=keeper.run, args=[stopping], name="originals", daemon=True)

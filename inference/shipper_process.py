@@ -5,11 +5,13 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from types import TracebackType
 
 from inference.settings import Settings
 
-RESTART_SECONDS = 1.0
+RESTART_SECONDS = (1.0, 30.0)  # after its first death, and at most when it dies again and again
+LONG_SECONDS = 60.0  # who lived so long did not die of its start
 END_SECONDS = 5.0  # more than it gives itself to ship what is left
 
 logger = logging.getLogger(__name__)
@@ -51,11 +53,14 @@ class ShipperProcess:
         self._child = subprocess.Popen([sys.executable, "-m", "inference.shipper"], stdin=subprocess.PIPE, env=environment)
 
     def _keep(self) -> None:
+        pause, most = RESTART_SECONDS
         while self._child is not None:
+            started = time.monotonic()
             status = self._child.wait()
             if self._ending.is_set():
                 return
-            logger.error("The shipper of the log ended with status %d and is started again.", status)
-            if self._ending.wait(RESTART_SECONDS):
+            pause = RESTART_SECONDS[0] if time.monotonic() - started > LONG_SECONDS else min(2 * pause, most)
+            logger.error("The shipper of the log ended with status %d and is started again in %.0f s.", status, pause)
+            if self._ending.wait(pause):
                 return
             self._start()

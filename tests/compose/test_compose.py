@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -31,7 +32,7 @@ class Compose:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.ports = {name: str(_free_port()) for name in ("WEB_PORT", "API_PORT", "DB_PORT")}
+        self.ports = {name: str(_free_port()) for name in ("WEB_PORT", "API_PORT", "DB_PORT", "PGADMIN_PORT")}
         self._command = ["docker", "compose", "-p", f"test-{uuid.uuid4().hex[:8]}"]
         self.api_url = f"http://localhost:{self.ports['API_PORT']}/api/v1.0"
         self.web_url = f"http://localhost:{self.ports['WEB_PORT']}"
@@ -63,7 +64,13 @@ def compose(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compose]:
         stack.run("up", "-d", "--build", "--wait")
         yield stack
     finally:
-        stack.run("down", "--volumes", "--remove-orphans", "--rmi", "local")
+        stack.run("--profile", "*", "down", "--volumes", "--remove-orphans", "--rmi", "local")
+
+
+@pytest.fixture(scope="module")
+def pgadmin_url(compose: Compose) -> str:
+    compose.run("--profile", "pgadmin", "up", "-d", "--build", "--wait", "pgadmin")
+    return f"http://localhost:{compose.ports['PGADMIN_PORT']}"
 
 
 def test_every_experiment_reads_digits_as_it_does_in_process(compose: Compose, digits: dict[str, bytes]) -> None:
@@ -105,6 +112,31 @@ def test_a_service_that_dies_comes_back_by_itself(compose: Compose) -> None:
     restarts = ["docker", "inspect", "-f", "{{.RestartCount}}", container]
     _until(lambda: subprocess.run(restarts, check=True, capture_output=True, text=True).stdout.strip() == "1")
     _until(lambda: requests.get(f"{compose.api_url}/readyz", timeout=5).status_code == 200)
+
+
+def test_pgadmin_connects_as_the_reading_role_and_asks_nobody_for_a_password(compose: Compose, pgadmin_url: str) -> None:
+    with requests.Session() as session:
+        page = session.get(pgadmin_url, timeout=PATIENCE_SECONDS)
+        assert (page.status_code, "/login" in page.url) == (200, False)
+        script = session.get(f"{pgadmin_url}/browser/js/utils.js", timeout=PATIENCE_SECONDS).text
+        header, token = re.findall(r"pgAdmin\['csrf_token(?:_header)?'\] = '([^']+)'", script)
+        session.headers[header] = token
+        [server] = session.get(f"{pgadmin_url}/browser/server/obj/1/", timeout=PATIENCE_SECONDS).json()
+        assert (server["name"], server["username"]) == ("ml-ops-starter", "mlops_read")
+        connect = f"{pgadmin_url}/browser/server/connect/{server['gid']}/{server['id']}"
+        answer = session.post(connect, timeout=PATIENCE_SECONDS).json()
+    assert (answer["success"], answer["data"]["connected"]) == (1, True)
+    users = "SELECT DISTINCT usename::text FROM pg_stat_activity WHERE application_name LIKE 'pgAdmin%'"
+    assert compose.rows(users) == [("mlops_read",)]
+
+
+def test_pgadmin_answers_nobody_but_this_machine(compose: Compose, pgadmin_url: str) -> None:
+    foreign = {"Host": "pgadmin.example"}
+    assert requests.get(f"{pgadmin_url}/browser/", headers=foreign, timeout=PATIENCE_SECONDS).status_code == 403
+    reach = "import socket; socket.create_connection(('pgadmin', 5050), timeout=3)"
+    for service in ("inference", "web"):
+        with pytest.raises(AssertionError, match="gaierror"):
+            compose.run("exec", "-T", service, "python", "-c", reach)
 
 
 def test_only_loopback_ports_are_published_and_no_service_is_root(compose: Compose) -> None:

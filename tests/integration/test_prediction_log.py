@@ -277,6 +277,28 @@ def test_without_postgres_predictions_go_on_until_the_log_is_full_and_then_are_r
         stack.stop()
 
 
+def test_a_shipper_that_dies_is_started_again(stack: Stack) -> None:
+    stack.start_database()
+    stack.start_service()
+    assert stack.service is not None
+    [shipper] = [child for child in psutil.Process(stack.service.pid).children() if "inference.shipper" in child.cmdline()]
+    shipper.kill()
+    prediction = stack.infer(digit_png("5")).json()["prediction_id"]
+    eventually(lambda: stack.rows("SELECT 1 FROM predictions WHERE id = %s", prediction))
+
+
+def test_a_log_that_cannot_be_written_refuses_and_readiness_says_why(tmp_path: Path, models_dir: Path) -> None:
+    (tmp_path / "journal").write_text("no directory")
+    stack = Stack(tmp_path, models_dir, PGPORT="1")
+    try:
+        stack.start_service()
+        assert stack.infer(digit_png("5")).status_code == 503
+        log = requests.get(stack.url("readyz"), timeout=5).json()["dependencies"]["log"]
+        assert (log["status"], "JOURNAL_DIR" in log["detail"]) == ("failing", True)
+    finally:
+        stack.stop()
+
+
 def test_a_log_that_drops_when_it_is_full_counts_what_it_drops(tmp_path: Path, models_dir: Path) -> None:
     stack = Stack(tmp_path, models_dir, JOURNAL_BYTES="400000", JOURNAL_FULL="drop", PGPORT="1")
     try:

@@ -35,8 +35,8 @@ class FailingPredictor:
     def read(self, _data: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:
         return np.zeros((28, 28), np.uint8)
 
-    def inferences(self, _seat: Seat, pixels: Sequence[object]) -> list[Document]:
-        self.batches.append(len(pixels))
+    def inferences(self, _seat: Seat, digits: Sequence[object], _calls: Sequence[object]) -> list[Document]:
+        self.batches.append(len(digits))
         raise RuntimeError("LiteRT failed")
 
 
