@@ -34,7 +34,7 @@ bench:  ## measure every goal of speed in six minutes and write them into doc/pe
 bench-full:  ## the same with longer and more rounds
 	@$(PYTHON) local/bootstrap.py bench && exec $(RUN) -m bench --full
 
-bench-data:  ## what SQL and the API's queries take with a million predictions and five million events; ten minutes
+bench-data:  ## what SQL and the API's queries take with a million predictions and five million events, in five minutes
 	@$(PYTHON) local/bootstrap.py bench && exec $(RUN) -m bench.data
 
 train:  ## train the shipped experiments again: models/ and data.csv

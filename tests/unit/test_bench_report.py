@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import effort, report
+from bench import data, effort, report
 from bench.report import BEGIN, END, Row
 
 
@@ -55,3 +55,10 @@ def test_a_document_without_marks_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(report.NoPlace):
         report.write(document, "new")
     assert document.read_text() == "text"
+
+
+def test_each_benchmark_writes_between_marks_of_its_own(tmp_path: Path) -> None:
+    document = tmp_path / "performance.md"
+    document.write_text(f"{BEGIN}\nspeed\n{END}\n{data.MARKS[0]}\nold\n{data.MARKS[1]}\n")
+    report.write(document, "data", data.MARKS)
+    assert document.read_text() == f"{BEGIN}\nspeed\n{END}\n{data.MARKS[0]}\ndata\n{data.MARKS[1]}\n"
