@@ -46,14 +46,14 @@ def main() -> None:
         proxy_headers=False,  # no answer depends on who asks
     )
     if settings.workers == 1:
-        with ShipperProcess(settings):
+        with ShipperProcess():
             uvicorn.Server(config).run()
         return
     try:
         port = Port(settings.host, settings.port)
     except OSError as error:
         sys.exit(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.")
-    with ShipperProcess(settings), tempfile.TemporaryDirectory(prefix="mlops-metrics-") as directory:
+    with ShipperProcess(), tempfile.TemporaryDirectory(prefix="mlops-metrics-") as directory:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory  # the workers count there together
         Multiprocess(config, sockets=[port]).run()  # type: ignore[list-item]  # it only hands it to the workers
 

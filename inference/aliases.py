@@ -18,8 +18,8 @@ from inference.card import write_atomically
 
 ALIASES_FILE = "aliases.json"
 LOOK_SECONDS = 0.2
-# A file that was written so soon after a move may be of before it.
-OVERTAKEN_SECONDS = 5.0
+# A file that was written within this after a move may be of before it, where much waits to be shipped.
+OVERTAKEN_SECONDS = 3600.0
 # The rows that `write_aliases` takes.
 COLUMNS = ("task", "alias", "experiment_name", "version", "event_id")
 ALIASES = f"SELECT {', '.join(COLUMNS)} FROM aliases ORDER BY task, alias"

@@ -15,6 +15,7 @@ import flask
 from connexion.datastructures import MediaTypeDict
 from connexion.exceptions import ProblemException
 from connexion.jsonifier import Jsonifier
+from connexion.lifecycle import ConnexionRequest, ConnexionResponse
 from connexion.options import SwaggerUIOptions
 from connexion.resolver import Resolver
 from connexion.validators import VALIDATOR_MAP, AbstractRequestBodyValidator
@@ -27,7 +28,7 @@ from inference import problems
 from inference.aliases import ALIASES_FILE, Aliases
 from inference.api import Api
 from inference.database import Database
-from inference.errors import RequestTooLarge, ServiceError
+from inference.errors import JournalFull, RequestTooLarge, ServiceError
 from inference.experiments import Experiments
 from inference.history import History
 from inference.image import SIDE
@@ -98,6 +99,7 @@ def create_app(settings: Settings) -> ASGIApp:
     logging.getLogger("connexion.operations.openapi3").setLevel(logging.ERROR)
     app.add_api("openapi.yaml", base_path=BASE_PATH, resolver=Resolver(functools.partial(_operation, api, records)))
     app.add_error_handler(ServiceError, problems.of_service_error)
+    app.add_error_handler(JournalFull, functools.partial(_refused, metrics))
     app.add_error_handler(ProblemException, problems.of_refusal)
     app.add_error_handler(HTTPException, problems.of_status)
     app.add_error_handler(MultiPartException, problems.of_broken_body)
@@ -106,6 +108,12 @@ def create_app(settings: Settings) -> ASGIApp:
     app.add_error_handler(Exception, problems.of_failure)
     lane = FastLane(predictor, BASE_PATH) if settings.fast_lane else None
     return RequestLayer(app, lane, metrics, settings.max_request_bytes)
+
+
+def _refused(metrics: Metrics, request: ConnexionRequest, error: JournalFull) -> ConnexionResponse:
+    """Answer a request that could not be logged, and count it."""
+    metrics.journal_refused.inc()
+    return problems.of_service_error(request, error)
 
 
 class _UncheckedBody(AbstractRequestBodyValidator):  # type: ignore[misc]  # connexion is untyped

@@ -18,6 +18,7 @@ DIGITS = tuple("0123456789")
 PROBABILITIES, LOGITS = "probabilities", "logits"
 CONTRACT_KEYS = ("task", "classes", "input", "output")
 MAX_CARD_BYTES = 2**20
+MAX_LABEL = 64  # characters
 MAX_SIDE = 1024  # pixels; what an image is resized to takes 4 MB then
 TASK_PATTERN = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 # LiteRT computes what Keras computes, in float32 and in another order: the shipped models agree to 7e-6.
@@ -125,6 +126,8 @@ class Card:
             raise ValueError("output must be probabilities or logits")
         if not self.classes or len(set(self.classes)) != len(self.classes):
             raise ValueError("classes must be distinct, and at least one")
+        if not all(1 <= len(label) <= MAX_LABEL and label.isprintable() for label in self.classes):
+            raise ValueError(f"each class must be 1 to {MAX_LABEL} characters that can be printed")
         if not isinstance(self.task, str) or not TASK_PATTERN.fullmatch(self.task):
             raise ValueError("task must be a word of a-z 0-9 _ -, such as mnist")
         sides = (self.input.height, self.input.width)
@@ -184,7 +187,7 @@ def _refuse_constant(name: str) -> object:
 
 
 def write_atomically(path: Path, content: bytes, *, flush: bool = True) -> None:
-    """Write a file beside its place, flush it to the disk, and move it there."""
+    """Write a file beside its place, to `flush` also to the disk, and move it there."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     with temporary.open("wb") as file:
         file.write(content)

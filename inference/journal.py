@@ -9,6 +9,7 @@ import contextlib
 import errno
 import fcntl
 import json
+import logging
 import os
 import re
 import secrets
@@ -35,6 +36,8 @@ AT = re.compile(rb'\{"at":(\d+)')
 HEAD_BYTES = 64
 
 Declared = set[str]
+
+logger = logging.getLogger(__name__)
 
 
 class Journal:
@@ -67,7 +70,7 @@ class Journal:
     @property
     def is_full(self) -> bool:
         """Whether the directory holds what it may."""
-        return self.total() + self._segment_bytes > self._limit_bytes
+        return self.total() >= self._limit_bytes
 
     @property
     def is_half_full(self) -> bool:
@@ -81,30 +84,30 @@ class Journal:
         it declares: a segment can be read without any other. Raises JournalFull.
         """
         with self._lock:
+            if not beyond_limit:
+                self._admit()
             if self._file < 0 or self._size >= self._segment_bytes:
                 self._open()
-            line = record(self._declared)
             try:
-                if not beyond_limit:
-                    self._admit(len(line))
-                self._write(line)
-                self.fault = None
-            except JournalFull:
+                self._write(record(self._declared))
+            except BaseException:
                 self._close()  # for what this record has declared is not written
                 raise
+            self.fault = None
 
     def close(self) -> None:
         """Let the last segment be complete."""
         with self._lock:
             self._close()
 
-    def _admit(self, size: int) -> None:
+    def _admit(self) -> None:
+        """Raise JournalFull when the directory holds what it may; it is over that by one record of each process at most."""
         is_due = self._unlooked > self._segment_bytes // LOOKS_PER_SEGMENT
-        is_over = self._total + self._unlooked + size > self._limit_bytes
+        is_over = self._total + self._unlooked >= self._limit_bytes
         now = time.monotonic() if is_due or is_over else 0.0
         if is_due or (is_over and now - self._looked_at > LOOK_SECONDS):
             self._total, self._unlooked, self._looked_at = self.total(), 0, now
-            is_over = self._total + size > self._limit_bytes
+            is_over = self._total >= self._limit_bytes
         if is_over:
             raise JournalFull
 
@@ -173,7 +176,11 @@ class Segment:
 
     def lines(self, start: int, end: int) -> list[bytes]:
         """Return the complete lines between two offsets in bytes, at least one if there is one, each with its newline."""
-        with self.path.open("rb") as file:
+        try:
+            file = self.path.open("rb")
+        except FileNotFoundError:
+            return []
+        with file:
             file.seek(start)
             lines = file.read(max(0, end - start)).splitlines(keepends=True)
             if len(lines) == 1 and not lines[0].endswith(b"\n"):
@@ -215,7 +222,10 @@ class Progress:
                 self._save()
 
     def _save(self) -> None:
-        write_atomically(self._path, json.dumps(self._offsets).encode(), flush=False)
+        try:
+            write_atomically(self._path, json.dumps(self._offsets).encode(), flush=False)
+        except OSError as error:  # of a full disk, which the removal of what was shipped is to free
+            logger.warning("How far the log was shipped could not be written to %s: %s", self._path, error.strerror)
 
 
 def segments(directory: Path) -> list[Segment]:

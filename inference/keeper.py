@@ -16,7 +16,7 @@ from inference.connection import connect
 from inference.journal import ORIGINALS, ROWS, Progress, segments
 from inference.rows import originals
 from inference.settings import Settings
-from inference.storage import Storage, StorageUnavailable
+from inference.storage import Storage, StorageUnavailable, key_of
 
 PAUSE_SECONDS = 0.5
 RETRY_SECONDS = 5.0
@@ -25,7 +25,6 @@ BATCH_BYTES = 4 * 2**20
 EXPIRY_SECONDS = (0.5, 60.0)
 EXPIRED_AT_ONCE = 500
 SECONDS_PER_DAY = 86_400
-EXTENSIONS = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp", "image/bmp": ".bmp", "image/gif": ".gif"}
 
 WANTED = "SELECT digest FROM images WHERE id = ANY (%s::uuid[]) AND original_url IS NULL"
 STORED = """
@@ -39,11 +38,6 @@ WHERE stored_at < now() - %(keep)s * interval '1 second' AND starts_with(origina
 DELETED = "UPDATE images SET original_url = NULL, stored_at = NULL, deleted_at = now() WHERE id = ANY (%s::uuid[])"
 
 logger = logging.getLogger(__name__)
-
-
-def key_of(digest: str, media_type: str) -> str:
-    """Return the key under which an original is stored."""
-    return f"{digest[:2]}/{digest}{EXTENSIONS.get(media_type, '.bin')}"
 
 
 class Keeper:
@@ -88,6 +82,8 @@ class Keeper:
             offset, end = self._progress.get(ORIGINALS, segment), self._progress.get(ROWS, segment)
             while offset < end:
                 lines = segment.lines(offset, min(end, offset + BATCH_BYTES))
+                if not lines:
+                    break  # the shipper has given it up
                 stored += self._put(originals(lines))
                 offset += sum(map(len, lines))
                 self._progress.put(ORIGINALS, segment, offset)
@@ -97,7 +93,7 @@ class Keeper:
         """Delete originals whose time is over, and return how many. Raises StorageUnavailable and psycopg2.Error."""
         deleted = 0
         while True:
-            arguments = {"keep": self._keep_seconds, "url": self._storage.url, "most": EXPIRED_AT_ONCE}
+            arguments = {"keep": self._keep_seconds, "url": f"{self._storage.url}/", "most": EXPIRED_AT_ONCE}
             with self._connected() as connection, connection.cursor() as cursor:
                 cursor.execute(EXPIRED, arguments)
                 expired = cursor.fetchall()

@@ -101,7 +101,6 @@ class PredictionLog:
             journal.append(line)
         except JournalFull:
             if self._refuses:
-                self._metrics.journal_refused.inc()
                 raise
             self._metrics.journal_dropped.inc(len(digits) * len(given))
 
@@ -179,11 +178,16 @@ def described(model: Model) -> dict[str, Any]:
 
 def _states(model: Model) -> list[dict[str, Any]]:
     """Return a version with its state, and its newer content that does not serve, if there is one."""
-    states = [{**described(model), "status": model.state.value, "reason": model.reason}]
+    states = [{**described(model), "status": model.state.value, "reason": _printable(model.reason)}]
     if model.update is not None:
         content = Model(model.name, model.update.state, model.version, digest=model.update.digest)
-        states.append({**described(content), "status": content.state.value, "reason": model.update.reason})
+        states.append({**described(content), "status": content.state.value, "reason": _printable(model.update.reason)})
     return states
+
+
+def _printable(reason: str | None) -> str | None:
+    """Return a reason, which may quote a file, as text that Postgres takes."""
+    return None if reason is None else "".join([each if each.isprintable() else " " for each in reason])
 
 
 def _constant(line: bytes) -> Callable[[Declared], bytes]:

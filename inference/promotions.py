@@ -13,8 +13,8 @@ MOVE = f"""id AS event_id, {utc("at")} AS moved_at, from_experiment_name, from_v
 ALL = f"SELECT task, alias, experiment_name, version, model_digest, {utc('moved_at')} AS moved_at, moved_by, reason FROM aliases"
 HISTORY = f"SELECT {MOVE} FROM alias_events e WHERE task = %s AND alias = %s ORDER BY e.id DESC LIMIT {MOVES}"
 POINT = f"SELECT task, alias, {MOVE} FROM move_alias(%(task)s, %(alias)s, %(name)s, %(version)s, %(digest)s, %(by)s, %(reason)s)"
-# Only where the last move is still the one that is to be taken back: sent again after a connection broke, it changes nothing.
-POINT_BACK = POINT + " WHERE (SELECT max(id) FROM alias_events WHERE task = %(task)s AND alias = %(alias)s) = %(last)s"
+# Only where the last move is still the one that is to be taken back.
+POINT_BACK = POINT.replace("%(reason)s)", "%(reason)s, %(last)s) WHERE id IS NOT NULL")
 BEFORE = """
 SELECT e.from_experiment_name, e.from_version, l.id AS last FROM (
     SELECT * FROM alias_events WHERE task = %s AND alias = %s ORDER BY id DESC LIMIT 1

@@ -43,7 +43,7 @@ class Rows:
             try:
                 record = orjson.loads(line)
                 rows._add_states(record) if "states" in record else rows._add(record)
-            except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError, LookupError, OverflowError) as error:
                 raise UnusableRecord(f"{type(error).__name__}: {error}") from error
         return rows
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from inference.storage import Storage
 
+MAX_DAYS = 36_500  # as good as for ever
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -31,7 +33,7 @@ class Settings:
 
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
-    """Read the environment; doc/api.md describes each variable. Raises ValueError for a number that is none or too small."""
+    """Read the environment; doc/api.md and doc/data.md describe each variable. Raises ValueError for one that cannot be used."""
     settings = Settings(
         host=environ.get("API_HOST", "127.0.0.1"),
         port=int(environ.get("API_PORT", "9090")),
@@ -57,8 +59,8 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         raise ValueError("cache_entries must not be negative")
     if settings.journal_bytes < 0:
         raise ValueError("journal_bytes must not be negative")
-    if not 0 < settings.images_keep_days < float("inf"):
-        raise ValueError("images_keep_days must be more than 0")
+    if not 0 < settings.images_keep_days <= MAX_DAYS:
+        raise ValueError(f"images_keep_days must be more than 0, and at most {MAX_DAYS}")
     Storage.of(settings.images_url)  # raises ValueError for an address that is none
     return settings
 

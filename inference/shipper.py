@@ -26,7 +26,7 @@ import psycopg2.extensions
 
 from inference.aliases import ALIASES, ALIASES_FILE, COLUMNS, write_aliases
 from inference.connection import connect
-from inference.journal import ORIGINALS, ROWS, Progress, segments
+from inference.journal import ORIGINALS, ROWS, Progress, Segment, segments, total_bytes
 from inference.keeper import Keeper
 from inference.rows import Row, Rows, UnusableRecord
 from inference.settings import Settings, from_environment
@@ -36,9 +36,10 @@ RETRY_SECONDS = 1.0  # after Postgres failed
 DRAIN_SECONDS = 2.0  # for what is left at the end
 STUCK_SECONDS = 3.0  # then it leaves, even from within a call
 NICENESS = 5  # answers go first
-BATCH_BYTES = 4 * 2**20
+BATCH_BYTES = 2**20  # a label waits for a batch at most
 LOCK_FILE = "shipper.lock"
 REFUSED_FILE = "refused.log"
+REFUSED_BYTES = 16 * 2**20  # enough to see what is wrong
 ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 # What Postgres refuses because of the record itself, for ever; everything else may pass with time.
@@ -97,7 +98,8 @@ class Shipper:
     def __init__(self, settings: Settings, progress: Progress) -> None:
         self._directory = settings.journal_dir
         self._progress = progress
-        self._waits_for_originals = settings.stores_images
+        self._stores_images = settings.stores_images
+        self._limit_bytes = settings.journal_bytes
         self._aliases = AliasFollower(settings)
         self._connection: psycopg2.extensions.connection | None = None
         self._rewound: set[str] = set()
@@ -108,14 +110,12 @@ class Shipper:
         while True:
             is_last = stopping.is_set()
             try:
-                shipped = self.ship()
                 self._aliases.follow(self._connected())
+                shipped = self.ship()
                 failing = False
-            except psycopg2.Error as error:
+            except (psycopg2.Error, OSError) as error:
                 if not failing:
-                    logger.warning(
-                        "Postgres does not take the log of predictions, which waits in %s: %s", self._directory, _first_line(error)
-                    )
+                    logger.warning("The log of predictions waits in %s: %s", self._directory, _first_line(error))
                 failing, shipped = True, 0
                 self.disconnect()
             if is_last:
@@ -144,7 +144,8 @@ class Shipper:
                 offset += length
                 shipped += length
                 self._progress.put(ROWS, segment, offset)
-            if complete and not (self._waits_for_originals and self._progress.get(ORIGINALS, segment) < offset):
+                self._aliases.follow(self._connected())
+            if complete and not self._waits_for_originals(segment, offset):
                 segment.path.unlink()
                 self._progress.forget(segment)
                 self._rewound.discard(segment.name)
@@ -156,6 +157,15 @@ class Shipper:
             with suppress(psycopg2.Error):
                 self._connection.close()
             self._connection = None
+
+    def _waits_for_originals(self, segment: Segment, offset: int) -> bool:
+        """Tell whether the originals of a segment are still to be stored. Those of a journal that is half full are given up."""
+        if not self._stores_images or self._progress.get(ORIGINALS, segment) >= offset:
+            return False
+        if total_bytes(self._directory) < self._limit_bytes // 2:
+            return True
+        logger.error("Originals of images are given up, for the log is half full of them: they could not be stored.")
+        return False
 
     def _write(self, lines: Sequence[bytes], *, may_rewind: bool) -> None:
         """Write what some records say, in halves where one of them is refused, which is put aside in the end.
@@ -178,6 +188,7 @@ class Shipper:
             self._write(lines[middle:], may_rewind=may_rewind)
 
     def _insert(self, cursor: psycopg2.extensions.cursor, rows: Rows) -> None:
+        cursor.execute("SELECT lock_summaries()")
         cursor.execute(STAGE)
         if rows.versions:
             cursor.execute(VERSIONS, [json.dumps(list(rows.versions.values()))])
@@ -207,11 +218,11 @@ class Shipper:
 
     def _put_aside(self, line: bytes, error: Exception) -> None:
         """Keep a record that can never be written, and say so."""
-        with (self._directory / REFUSED_FILE).open("ab") as file:
-            file.write(line)
-        logger.error(
-            "A record of the log cannot be written and was put into %s: %s", self._directory / REFUSED_FILE, _first_line(error)
-        )
+        path = self._directory / REFUSED_FILE
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as file:
+            if file.tell() < REFUSED_BYTES:
+                file.write(line)
+        logger.error("A record of the log cannot be written and was put into %s: %s", path, _first_line(error))
 
 
 class AliasFollower:
@@ -260,7 +271,8 @@ def main() -> None:
     """Ship until the standard input ends."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     settings = from_environment()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever started this
+    for number in (signal.SIGINT, signal.SIGTERM):  # they are for whoever started this, and ends the input then
+        signal.signal(number, signal.SIG_IGN)
     os.nice(NICENESS)
     stopping = threading.Event()
     threading.Thread(target=_stop_at_end_of_input, args=[stopping], daemon=True).start()
@@ -278,7 +290,7 @@ def main() -> None:
 
 
 def _stop_at_end_of_input(stopping: threading.Event) -> None:
-    while sys.stdin.buffer.read(1):
+    while os.read(0, 1):  # not through sys.stdin, whose lock would be held when this process fails
         pass
     stopping.set()
     time.sleep(STUCK_SECONDS)

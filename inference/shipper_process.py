@@ -1,14 +1,11 @@
 """Runs the shipper as a child process as long as the service runs, and again when it dies."""
 
 import logging
-import os
 import subprocess
 import sys
 import threading
 import time
 from types import TracebackType
-
-from inference.settings import Settings
 
 RESTART_SECONDS = (1.0, 30.0)  # after its first death, and at most when it dies again and again
 LONG_SECONDS = 60.0  # who lived so long did not die of its start
@@ -18,25 +15,23 @@ logger = logging.getLogger(__name__)
 
 
 class ShipperProcess:
-    """`python -m inference.shipper`, from entering to leaving. A journal that is off needs none."""
+    """`python -m inference.shipper`, from entering to leaving."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._is_needed = settings.journal_bytes > 0
+    def __init__(self) -> None:
         self._ending = threading.Event()
+        self._starting = threading.Lock()
         self._keeping = threading.Thread(target=self._keep, name="shipper", daemon=True)
         self._child: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> None:
         """Start it."""
-        if self._is_needed:
-            self._start()
-            self._keeping.start()
+        self._start()
+        self._keeping.start()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         """Let it ship what is left, for a few seconds."""
-        if not self._is_needed:
-            return
-        self._ending.set()
+        with self._starting:
+            self._ending.set()
         child = self._child
         if child is not None and child.stdin is not None:
             child.stdin.close()  # by which it knows; it also does when this process is killed
@@ -48,9 +43,9 @@ class ShipperProcess:
         self._keeping.join()
 
     def _start(self) -> None:
-        # Its one thread that computes has nothing to gain from more of numpy's.
-        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
-        self._child = subprocess.Popen([sys.executable, "-m", "inference.shipper"], stdin=subprocess.PIPE, env=environment)
+        with self._starting:
+            if not self._ending.is_set():
+                self._child = subprocess.Popen([sys.executable, "-m", "inference.shipper"], stdin=subprocess.PIPE)
 
     def _keep(self) -> None:
         pause, most = RESTART_SECONDS

@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 KEY_PATTERN = re.compile(r"[0-9a-f]{2}/[0-9a-f]{2,128}\.[a-z0-9]{1,8}")
 SCHEME_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+EXTENSIONS = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp", "image/bmp": ".bmp", "image/gif": ".gif"}
 FORMS = "a directory, file:///a/directory or s3://bucket/prefix"
 UNFINISHED = ".unfinished"  # what is being written, in the same file system as where it goes; no key looks like it
 UNFINISHED_SECONDS = 3600.0  # by then its writer was killed
@@ -174,3 +175,8 @@ def check(keys: Iterable[str]) -> None:
     for key in keys:
         if not KEY_PATTERN.fullmatch(key):
             raise ValueError(f"{key[:100]!r} is no key of an image: hex digits and an extension, such as ab/abcdef0123.png")
+
+
+def key_of(digest: str, media_type: str) -> str:
+    """Return the key under which the original of an image is stored."""
+    return f"{digest[:2]}/{digest}{EXTENSIONS.get(media_type, '.bin')}"

@@ -127,7 +127,7 @@ COMMENT ON TABLE prediction_events IS 'Every request that a prediction answered,
 COMMENT ON COLUMN prediction_events.id IS 'UUIDv7: rises with time.';
 COMMENT ON COLUMN prediction_events.at IS 'When it was answered.';
 COMMENT ON COLUMN prediction_events.prediction_id IS 'What was answered, see predictions.id.';
-COMMENT ON COLUMN prediction_events.milliseconds IS 'Time from the image''s bytes to the answer, of the image''s part of the request.';
+COMMENT ON COLUMN prediction_events.milliseconds IS 'Time from the beginning of the request''s work until this answer was there.';
 COMMENT ON COLUMN prediction_events.cached IS 'Whether the answer was remembered, and no model run.';
 COMMENT ON COLUMN prediction_events.request_id IS 'X-Request-Id of the request.';
 COMMENT ON COLUMN prediction_events.source IS 'Program that asked: the first word of its User-Agent; null when it gave none.';
@@ -202,13 +202,18 @@ COMMENT ON COLUMN traffic.events IS 'How many answers.';
 COMMENT ON COLUMN traffic.cached IS 'How many of them were remembered.';
 COMMENT ON COLUMN traffic.milliseconds IS 'Sum of their milliseconds.';
 
+-- Who writes predictions or labels takes this lock first, until its transaction ends: the triggers below change rows that several
+-- writers share, in an order that nobody could keep.
+CREATE FUNCTION lock_summaries() RETURNS void LANGUAGE sql AS $$ SELECT pg_advisory_xact_lock(hashtext('summaries of predictions')) $$;
+COMMENT ON FUNCTION lock_summaries IS 'Waits until no other transaction adds predictions, events or labels, and keeps others waiting until this one ends.';
+
 -- New predictions: those of labelled images count in the confusion, and an image's versions may disagree from now on.
--- Statements that touch several rows of a summary do so in the order of its key, so that two writers never wait for each other.
 CREATE FUNCTION summarise_predictions() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     images uuid[];
     tasks  text[];
 BEGIN
+    PERFORM lock_summaries();
     WITH labelled AS (
         UPDATE predictions p SET true_label = l.label
         FROM added a JOIN labels l ON l.image_id = a.image_id AND l.task = a.task AND l.replaced_at IS NULL
@@ -239,6 +244,7 @@ COMMENT ON FUNCTION summarise_predictions IS 'Keeps confusion_counts, image_vote
 
 CREATE FUNCTION summarise_events() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
+    PERFORM lock_summaries();
     WITH counted AS (
         SELECT prediction_id, count(*) AS events, max(at) AS last_event_at FROM added GROUP BY 1
     )
@@ -256,10 +262,10 @@ CREATE TRIGGER summarise AFTER INSERT ON prediction_events
     REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION summarise_events();
 COMMENT ON FUNCTION summarise_events IS 'Keeps traffic and the counts of predictions up to date when events are added.';
 
--- A label. The image's row is locked first: a prediction that is added at the same time refers to it, so one of the two sees the other.
+-- A label.
 CREATE FUNCTION replace_label() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
-    PERFORM FROM images WHERE id = NEW.image_id FOR UPDATE;
+    PERFORM lock_summaries();
     UPDATE labels SET replaced_at = clock_timestamp() WHERE image_id = NEW.image_id AND task = NEW.task AND replaced_at IS NULL;
     RETURN NEW;
 END $$;
@@ -293,11 +299,11 @@ CREATE FUNCTION label_prediction(
 DECLARE
     image uuid;
 BEGIN
+    PERFORM lock_summaries();
     SELECT p.image_id, p.task, m.classes INTO image, task, classes
     FROM predictions p JOIN model_versions m ON m.id = p.model_version_id WHERE p.id = prediction;
     IF image IS NULL THEN outcome := 'unknown'; RETURN; END IF;
     IF label_prediction.label <> ALL (classes) THEN outcome := 'no class'; RETURN; END IF;
-    PERFORM FROM images WHERE id = image FOR UPDATE;
     SELECT l.label, l.labelled_by, l.labelled_at INTO current_label, current_by, labelled_at
     FROM labels l WHERE l.image_id = image AND l.task = label_prediction.task AND l.replaced_at IS NULL;
     IF current_label = label_prediction.label THEN outcome := 'unchanged'; RETURN; END IF;
@@ -442,13 +448,18 @@ COMMENT ON COLUMN traffic_per_minute.mean_milliseconds IS 'Their mean time.';
 GRANT SELECT ON model_versions, images, predictions, prediction_events, labels, image_votes, confusion_counts, traffic,
     prediction_log, confusion, live_accuracy, disagreements, traffic_per_minute TO mlops_app, mlops_read;
 GRANT SELECT ON imports, import_rejects TO mlops_app;
-GRANT INSERT ON model_versions, images, predictions, prediction_events, labels TO mlops_app;
+GRANT INSERT ON model_versions, images, prediction_events TO mlops_app;
+GRANT INSERT (id, image_id, model_version_id, task, label, confidence, probabilities, created_at, last_event_at) ON predictions TO mlops_app;
 GRANT UPDATE (status, reason, status_since) ON model_versions TO mlops_app;
 GRANT UPDATE (original_url, stored_at, deleted_at) ON images TO mlops_app;
-REVOKE EXECUTE ON FUNCTION drop_events_before, make_events_partition, label_prediction FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION make_events_partition, label_prediction TO mlops_app;
+-- A function that acts as the owner must not be attached to a table of somebody else's, say a temporary one.
+REVOKE EXECUTE ON FUNCTION drop_events_before, make_events_partition, label_prediction, lock_summaries,
+    summarise_predictions, summarise_events, replace_label, apply_label FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION make_events_partition, label_prediction, lock_summaries TO mlops_app;
 
 DO $$
 BEGIN
     PERFORM make_events_partition(now()), make_events_partition(now() + interval '1 month');
+    EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
+    EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO mlops_app', current_database());
 END $$;

@@ -77,8 +77,11 @@ COMMENT ON COLUMN tasks.champion IS 'Experiment that its alias champion points t
 COMMENT ON COLUMN tasks.champion_version IS 'Version that its alias champion points to.';
 
 -- Moves wait for each other, so that each knows where the one before it led. Nothing is added where it leads nowhere new.
-CREATE FUNCTION move_alias(task text, alias text, experiment_name text, version integer, model_digest text, moved_by text, reason text)
-RETURNS alias_events LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+-- With `expected`, nothing is moved either when the last move is another than that.
+CREATE FUNCTION move_alias(
+    task text, alias text, experiment_name text, version integer, model_digest text, moved_by text, reason text,
+    expected bigint DEFAULT NULL
+) RETURNS alias_events LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
     last  alias_events;
@@ -86,6 +89,7 @@ DECLARE
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('alias ' || task || ' ' || alias));
     SELECT * INTO last FROM alias_events e WHERE e.task = move_alias.task AND e.alias = move_alias.alias ORDER BY e.id DESC LIMIT 1;
+    IF last.id <> expected THEN RETURN NULL; END IF;
     IF last.experiment_name = experiment_name AND last.version = version AND last.model_digest IS NOT DISTINCT FROM model_digest THEN
         RETURN last;
     END IF;
@@ -94,7 +98,7 @@ BEGIN
     RETURNING * INTO added;
     RETURN added;
 END $$;
-COMMENT ON FUNCTION move_alias IS 'Points an alias of a task to a version of a model, and returns its last move.';
+COMMENT ON FUNCTION move_alias IS 'Points an alias of a task to a version of a model, and returns its last move; null where that is not the expected one.';
 
 CREATE FUNCTION first_champions() RETURNS SETOF alias_events LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT e.* FROM (

@@ -277,6 +277,19 @@ def test_without_postgres_predictions_go_on_until_the_log_is_full_and_then_are_r
         stack.stop()
 
 
+def test_a_storage_that_is_away_stops_no_prediction(tmp_path: Path, models_dir: Path) -> None:
+    (tmp_path / "images").write_text("no directory")
+    stack = Stack(tmp_path, models_dir, JOURNAL_BYTES="400000")
+    try:
+        stack.start_database()
+        stack.start_service()
+        assert {stack.infer(noise(number)).status_code for number in range(500)} == {200}
+        stack.until_shipped()
+        assert stack.rows("SELECT count(*) FROM predictions") == [(500,)]
+    finally:
+        stack.stop()
+
+
 def test_a_shipper_that_dies_is_started_again(stack: Stack) -> None:
     stack.start_database()
     stack.start_service()

@@ -214,12 +214,17 @@ def test_the_services_role_adds_and_never_takes_away(query: Query, environment: 
     for statement in (
         "DELETE FROM predictions", "UPDATE predictions SET label = '4'", "DELETE FROM prediction_events",
         "DELETE FROM alias_events",
-        "UPDATE labels SET label = '9'", "INSERT INTO alias_events DEFAULT VALUES", "SELECT drop_events_before(now())",
+        "INSERT INTO labels DEFAULT VALUES", "INSERT INTO alias_events DEFAULT VALUES", "SELECT drop_events_before(now())",
         "DROP TABLE images",
     ):  # fmt: skip
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
             execute(connection, statement)
     connection.close()
+
+
+def test_nobody_else_may_run_what_acts_as_the_owner(query: Query) -> None:
+    may = "SELECT proname FROM pg_proc WHERE prosecdef AND has_function_privilege('mlops_read', oid, 'EXECUTE')"
+    assert query(may) == []
 
 
 def test_every_relation_column_and_function_is_explained(query: Query) -> None:

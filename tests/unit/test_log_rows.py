@@ -1,5 +1,6 @@
 """Records of the journal become rows; what they hold is what was logged."""
 
+import contextlib
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from scipy import ndimage
 
 from inference import identity, rows
+from inference.errors import JournalFull
 from inference.image import SIDE, Digit
 from inference.journal import Journal, pending_bytes, segments
 from inference.log import Call, Given, PredictionLog
@@ -105,6 +107,29 @@ def test_originals_are_left_out_when_the_log_is_half_full(tmp_path: Path) -> Non
     kept = rows.originals(lines(tmp_path))
     assert 0 < len(kept) < 24
     assert kept[digit(0).digest] == ("image/png", digit(0).original)
+
+
+@pytest.mark.parametrize("refuses", [True, False])
+def test_a_full_log_leaves_no_files_behind(tmp_path: Path, *, refuses: bool) -> None:
+    log = make_log(tmp_path, limit_bytes=20_000, refuses=refuses)
+    for number in range(200):
+        with contextlib.suppress(JournalFull):
+            answer(log, digit(number))
+    assert len(list(tmp_path.iterdir())) < 20
+    assert sum(segment.size for segment in segments(tmp_path)) < 25_000
+
+
+def test_a_record_that_cannot_be_written_declares_nothing(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, 2**20)
+
+    def broken(declared: set[str]) -> bytes:
+        declared.add("a")
+        raise ValueError
+
+    with pytest.raises(ValueError):  # noqa: PT011  # it is the one above
+        journal.append(broken)
+    journal.append(lambda declared: f'{{"declared":{len(declared)}}}\n'.encode())
+    assert lines(tmp_path) == [b'{"declared":0}\n']
 
 
 def test_a_line_that_was_never_finished_is_not_read(log: PredictionLog, tmp_path: Path) -> None:

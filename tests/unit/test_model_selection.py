@@ -2,6 +2,7 @@
 
 import pytest
 
+from inference.card import Card, UnusableCard
 from inference.catalogue import Catalogue, Unresolved
 from inference.errors import MalformedRequest
 from inference.model import Model, State
@@ -63,3 +64,10 @@ def test_all_of_nothing_is_nothing_and_has_no_champion() -> None:
 def test_what_is_no_name_is_malformed(wanted: str) -> None:
     with pytest.raises(MalformedRequest):
         MODELS.select([wanted])
+
+
+@pytest.mark.parametrize("label", ["", "\ud800", "\0", "a\nb", "x" * 65])
+def test_a_card_whose_classes_nobody_could_print_or_send_back_is_refused(label: str) -> None:
+    document = {"experiment": "a", "files": {}, "parity": {"images": 0, "max_abs_difference": 0.0, "equal_argmax": True}}
+    with pytest.raises(UnusableCard, match="each class must be 1 to 64 characters"):
+        Card.of({**document, "classes": ["even", label]})
