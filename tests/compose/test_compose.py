@@ -1,5 +1,6 @@
 """The compose stack, built from a copy of the project, started, used and changed. Needs a Docker engine; `make test-compose`."""
 
+import hashlib
 import io
 import json
 import os
@@ -11,6 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import psycopg2
@@ -90,6 +92,23 @@ def test_everything_is_ready_and_the_dashboard_answers(compose: Compose) -> None
     ready = requests.get(f"{compose.api_url}/readyz", timeout=10).json()
     assert (ready["status"], ready["dependencies"]["database"]) == ("ready", {"status": "ok"})
     assert requests.get(f"{compose.web_url}/_stcore/health", timeout=10).text == "ok"
+
+
+def test_a_prediction_reaches_the_database_and_its_original_the_volume(compose: Compose, digits: dict[str, bytes]) -> None:
+    digit = next(iter(digits.values()))
+    experiment = min(folder.name for folder in (ROOT / "models").iterdir() if folder.is_dir())
+    url = f"{compose.api_url}/inference?experiment_name={experiment}"
+    answer = requests.post(url, files={"image_blob": io.BytesIO(digit)}, timeout=10)
+    assert answer.status_code == 200
+    request = answer.headers["X-Request-ID"]
+    query = (
+        "SELECT original_url FROM prediction_events JOIN predictions ON predictions.id = prediction_id"
+        f" JOIN images ON images.id = image_id WHERE request_id = '{request}' AND original_url IS NOT NULL"
+    )
+    _until(lambda: len(compose.rows(query)) == 1)
+    [(original,)] = compose.rows(query)
+    path = unquote(urlsplit(str(original)).path)
+    assert compose.run("exec", "-T", "inference", "sha256sum", path).split()[0] == hashlib.sha256(digit).hexdigest()
 
 
 def test_a_changed_data_csv_is_picked_up_by_the_next_up(compose: Compose) -> None:
