@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
 from inference.port import Port
+from inference.protocol import Protocol
 from inference.settings import from_environment
 from inference.shipper_process import ShipperProcess
 
@@ -38,7 +39,8 @@ def main() -> None:
         port=settings.port,
         # With several workers, asyncio's own loop answers small requests in 44 ms instead of 0.2.
         loop="uvloop",
-        http="httptools",
+        http=Protocol,
+        ws="none",
         access_log=False,
         log_config=None,
         timeout_graceful_shutdown=GRACE_SECONDS,
