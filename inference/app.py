@@ -106,7 +106,7 @@ def create_app(settings: Settings) -> ASGIApp:
     app.add_error_handler(UnicodeError, problems.of_broken_body)  # of a charset in the Content-Type that is none
     app.add_error_handler(RecursionError, problems.of_broken_body)  # of JSON that is nested without end
     app.add_error_handler(Exception, problems.of_failure)
-    lane = FastLane(predictor, BASE_PATH) if settings.fast_lane else None
+    lane = FastLane(predictor) if settings.fast_lane else None
     return RequestLayer(app, lane, metrics, settings.max_request_bytes)
 
 

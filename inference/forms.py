@@ -2,9 +2,8 @@
 
 import functools
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-
-from starlette.types import Message, Receive, Scope
 
 from inference.context import source_of
 
@@ -22,33 +21,32 @@ PART_HEAD = re.compile(
 # Names and values that need no decoding.
 QUERY = re.compile(rb"[a-z_]+=[0-9A-Za-z_.@-]+(?:&[a-z_]+=[0-9A-Za-z_.@-]+)*")
 MAX_QUERY_BYTES = 8192
-LENGTH = re.compile(rb"[1-9][0-9]{0,11}")
+MAX_LENGTH_DIGITS = 12
+
+Headers = Iterable[tuple[bytes, bytes]]
 
 
 @dataclass(slots=True)
 class PlainForm:
-    """A request whose head has nothing unusual: its query by name, its Accept, and its body, which is read when it is asked for."""
+    """The head of a request that has nothing unusual: its query by name, its Accept, its id, and how its body is divided."""
 
     query: dict[str, list[str]]
     accept: bytes
     request_id: bytes
     source: str | None
-    _boundary: bytes
-    _length: bytes
-    _receive: Receive
-    _messages: list[Message]
+    _delimiter: bytes
+    _length: int
 
     @classmethod
-    def of(cls, scope: Scope, receive: Receive, max_bytes: int) -> "PlainForm | None":
+    def of(cls, headers: Headers, query_string: bytes, max_bytes: int) -> "PlainForm | None":
         """Return a request's form, None where its head is unusual or its body is to be of more than `max_bytes`."""
-        boundary = length = None
+        delimiter = length = None
         accept, request_id, source = b"*/*", b"", None
-        for name, value in scope["headers"]:
-            if name == b"content-type" and boundary is None:
-                matched = CONTENT_TYPE.fullmatch(value)
-                if matched is None:
+        for name, value in headers:
+            if name == b"content-type" and delimiter is None:
+                delimiter = _delimiter(value)
+                if delimiter is None:
                     return None
-                boundary = matched[1]
             elif name == b"content-length" and length is None:
                 length = value
             elif name == b"accept" and accept == b"*/*":
@@ -59,41 +57,36 @@ class PlainForm:
                 source = source_of(value)
             elif name not in HARMLESS_HEADERS:
                 return None
-        query = _parsed(scope["query_string"]) if len(scope["query_string"]) <= MAX_QUERY_BYTES else None
-        if boundary is None or length is None or query is None:
+        query = _parsed(query_string) if len(query_string) <= MAX_QUERY_BYTES else None
+        if delimiter is None or length is None or query is None:
             return None
-        if not LENGTH.fullmatch(length) or int(length) > max_bytes:
+        if not length.isdigit() or not 0 < len(length) <= MAX_LENGTH_DIGITS or not 0 < int(length) <= max_bytes:
             return None
-        return cls(query, accept, request_id, source, boundary, length, receive, [])
+        return cls(query, accept, request_id, source, delimiter, int(length))
 
-    async def files(self, field: str) -> list[bytes] | None:
-        """Read the body and return the files of a form that holds nothing but files of this field, None for any other body."""
-        message = await self._receive()
-        self._messages.append(message)
-        while message["type"] == "http.request" and message.get("more_body", False):
-            message = await self._receive()
-            self._messages.append(message)
-        if message["type"] != "http.request":
+    def files(self, body: bytes, field: bytes) -> list[bytes] | None:
+        """Return the files of a form that holds nothing but files of this field, None for any other body."""
+        delimiter = self._delimiter
+        if len(body) != self._length:
             return None
-        body = b"".join([message["body"] for message in self._messages])
-        delimiter = b"--" + self._boundary
         pieces = (b"\r\n" + body).split(b"\r\n" + delimiter)
         if pieces[0] or pieces[-1] != b"--\r\n" or body.count(delimiter) != len(pieces) - 1:
-            return None
-        if self._length != b"%d" % len(body):
             return None
         files = []
         for piece in pieces[1:-1]:
             head, _, data = piece.partition(b"\r\n\r\n")
             matched = PART_HEAD.fullmatch(head)
-            if matched is None or matched[1] != field.encode():
+            if matched is None or matched[1] != field:
                 return None
             files.append(data)
         return files or None
 
-    async def again(self) -> Message:
-        """Receive what was read once more, and then what comes."""
-        return self._messages.pop(0) if self._messages else await self._receive()
+
+@functools.lru_cache(maxsize=256)
+def _delimiter(content_type: bytes) -> bytes | None:
+    """Return what stands between the parts of a form, None for another type."""
+    matched = CONTENT_TYPE.fullmatch(content_type)
+    return b"--" + matched[1] if matched else None
 
 
 @functools.lru_cache(maxsize=256)

@@ -9,12 +9,11 @@ test sends the same good, odd and hostile requests through both.
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
-from starlette.types import Scope
 
 from inference import image
 from inference.answers import AnsweredChunk, Document, ReadChunk, Seat, Vacancy
@@ -37,38 +36,51 @@ logger = logging.getLogger(__name__)
 
 
 class FastLane:
-    """Answers hot requests."""
+    """Answers hot requests. For the thread of one event loop."""
 
-    def __init__(self, predictor: Predictor, base_path: str) -> None:
+    def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
-        self._operations = {f"{base_path}/inference": self._infer, f"{base_path}/predictions": self._predict}
         self._waiting: dict[Network, list[_Waiting]] = {}
 
-    def takes(self, scope: Scope) -> bool:
-        """Tell whether a request may be for the lane."""
-        return scope["method"] == "POST" and scope["path"] in self._operations
+    def infer(self, form: PlainForm, body: bytes, request_id: str, answer: Callable[[bytes | None], None]) -> bool:
+        """Take a request of POST /inference, or return False: it is for Connexion.
 
-    async def answer(self, path: str, form: PlainForm, request_id: str) -> Answer | None:
-        """Return the body of a request's answer, JSON or lines of NDJSON, or None when the request is for Connexion."""
+        What was taken is answered in a later turn of the loop, with the JSON, or with None: it is for Connexion after all. What
+        comes for a model in the same turn is a batch.
+        """
+        names = form.query.get("experiment_name", ())
+        if len(names) != 1 or len(form.query) > 1:
+            return False
+        files = form.files(body, b"image_blob")
+        if files is None or len(files) != 1 or not image.is_small_plain_png(files[0]):
+            return False
         try:
-            return await self._operations[path](form, request_id)
+            seat = self._predictor.seat(names[0], loaded=True)  # the loop reads no files
+        except ServiceError:
+            return False
+        except Exception:  # as in `predict`
+            logger.exception("The fast lane failed.")
+            return False
+        mine = _Waiting(files[0], Call(request_id, form.source, time.perf_counter()), answer)
+        batch = self._waiting.get(seat.network)
+        if batch is None:
+            self._waiting[seat.network] = [mine]
+            asyncio.get_running_loop().call_soon(self._run, seat)
+        else:
+            batch.append(mine)
+        return True
+
+    async def predict(self, form: PlainForm, body: bytes, request_id: str) -> Answer | None:
+        """Return the body of an answer of POST /predictions, JSON or lines of NDJSON, or None when the request is for Connexion."""
+        try:
+            return await self._predict(form, body, request_id)
         except ServiceError:
             return None
         except Exception:  # whatever it is: Connexion meets it again, and knows how to say it
             logger.exception("The fast lane failed.")
             return None
 
-    async def _infer(self, form: PlainForm, request_id: str) -> Answer | None:
-        names = form.query.get("experiment_name", [])
-        if len(names) != 1 or len(form.query) > 1:
-            return None
-        seat = self._predictor.seat(names[0], loaded=True)  # the loop reads no files
-        files = await form.files("image_blob")
-        if files is None or len(files) != 1 or not image.is_small_plain_png(files[0]):
-            return None
-        return await self._batched(seat, _Waiting(files[0], Call(request_id, form.source, time.perf_counter())))
-
-    async def _predict(self, form: PlainForm, request_id: str) -> Answer | None:
+    async def _predict(self, form: PlainForm, body: bytes, request_id: str) -> Answer | None:
         names, views = form.query.get("experiments", ["all"]), form.query.get("view", ["false"])
         is_stream = IS_STREAM.get(form.accept)
         if is_stream is None or len(views) != 1 or views[0] not in BOOLEANS or form.query.keys() - {"experiments", "view"}:
@@ -77,7 +89,7 @@ class FastLane:
         panel = self._predictor.panel(names, loaded=True)
         if any(isinstance(place, Vacancy) for place in panel.places):
             return None
-        files = await form.files("images")
+        files = form.files(body, b"images")
         call = Call(request_id, form.source, time.perf_counter())
         if files is None or len(files) > MAX_IMAGES or len(files) * len(panel.places) > MAX_ANSWERS:
             return None
@@ -94,32 +106,29 @@ class FastLane:
             entries += answered.encoded(view=view)
         return document(entries, call)
 
-    async def _batched(self, seat: Seat, mine: "_Waiting") -> bytes | None:
-        """Return the answer to an image. Whatever came for its model in the same turn of the loop is a batch: the first runs it."""
-        batch = self._waiting.get(seat.network)
-        if batch is not None:
-            batch.append(mine)
-            mine.answer = asyncio.get_running_loop().create_future()
-            return await mine.answer
-        batch = self._waiting[seat.network] = [mine]
+    def _run(self, seat: Seat) -> None:
+        """Answer all that wait for a model."""
+        batch = self._waiting.pop(seat.network)
+        if seat.network.seconds_per_image * len(batch) <= INLINE_SECONDS:
+            _hand_out(batch, self._tried(seat, batch))
+            return
+        loop = asyncio.get_running_loop()
+
+        def done(future: Future[list[bytes | None]]) -> None:
+            answers = [None] * len(batch) if future.cancelled() else future.result()
+            loop.call_soon_threadsafe(_hand_out, batch, answers)
+
+        self._predictor.submit(self._tried, seat, batch).add_done_callback(done)
+
+    def _tried(self, seat: Seat, batch: Sequence["_Waiting"]) -> list[bytes | None]:
+        """Return the answers to a batch, None where it is for Connexion to answer. Raises nothing."""
         try:
-            try:
-                await asyncio.sleep(0)
-            finally:
-                del self._waiting[seat.network]
-            if seat.network.seconds_per_image * len(batch) <= INLINE_SECONDS:
-                answers = self._answers(seat, batch)
-            else:
-                answers = await asyncio.wrap_future(self._predictor.submit(self._answers, seat, batch))
-        except BaseException:  # also where the first was cancelled: the others are for Connexion then, not for nobody
-            for waiting in batch[1:]:
-                if waiting.answer is not None and not waiting.answer.done():
-                    waiting.answer.set_result(None)
-            raise
-        for waiting, answer in zip(batch, answers, strict=True):
-            if waiting.answer is not None and not waiting.answer.done():  # its client may have gone
-                waiting.answer.set_result(answer)
-        return answers[0]
+            return self._answers(seat, batch)
+        except ServiceError:
+            return [None] * len(batch)
+        except Exception:  # whatever it is: Connexion meets it again, and knows how to say it
+            logger.exception("The fast lane failed.")
+            return [None] * len(batch)
 
     def _answers(self, seat: Seat, batch: Sequence["_Waiting"]) -> list[bytes | None]:
         """Return the answers to a batch, None where it is for Connexion to answer."""
@@ -149,10 +158,14 @@ def _body(answer: Document | ServiceError) -> bytes | None:
     return None if isinstance(answer, ServiceError) else orjson.dumps(answer)
 
 
-@dataclass(slots=True)
-class _Waiting:
-    """An image whose answer somebody waits for; the first of a batch needs no future."""
+def _hand_out(batch: Sequence["_Waiting"], answers: Sequence[bytes | None]) -> None:
+    for waiting, answer in zip(batch, answers, strict=True):
+        waiting.answer(answer)
+
+
+class _Waiting(NamedTuple):
+    """An image whose answer somebody waits for."""
 
     data: bytes
     call: Call
-    answer: asyncio.Future[bytes | None] | None = None
+    answer: Callable[[bytes | None], None]
