@@ -85,7 +85,7 @@ class RequestLayer:
     def infer(self, form: PlainForm, body: bytes, started: float, answer: Callable[[bytes | None, bytes], None]) -> bool:
         """Take a request of POST /inference that began at a time.perf_counter(), or return False: it is to be called as ASGI.
 
-        What was taken is answered in a later turn of the loop, with the JSON and its X-Request-Id, or with None: it is to be called.
+        What was taken is answered in a later turn of the loop, with the JSON and its X-Request-Id, or None: it is to be called.
         """
         own_id = self._id(form.request_id)
 

@@ -1,10 +1,11 @@
-"""The two lanes, driven as an ASGI server drives them: whatever is asked, the fast one answers as Connexion does."""
+"""The two lanes, as an ASGI server drives them and over a socket: whatever is asked, the fast one answers as Connexion does."""
 
 import asyncio
+import functools
 import json
 import re
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,9 +13,12 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
+import uvicorn
 from starlette.types import ASGIApp, Message
+from uvicorn.server import ServerState
 
 from inference.app import create_app
+from inference.protocol import Protocol
 from inference.settings import from_environment
 from tests.conftest import SHIPPED
 from tests.corpus import BASE, FAILING, FIRST, SECOND, Request, requests
@@ -26,6 +30,7 @@ PLAIN = [request for request in CORPUS.values() if request.is_plain]
 # What differs between two answers to the same request, whoever gives them.
 VOLATILE = {"milliseconds", "instance", "cached"}
 MOST_ERROR_BYTES = 1024
+METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
 @dataclass(frozen=True)
@@ -134,6 +139,9 @@ class Lanes:
     after_a_broken_call: Answer
     taken: float
     taken_when_off: float
+    wire: dict[str, Answer]  # what came over a socket of what can be said there
+    wire_at_once: list[Answer]  # to the plain requests in one piece over one connection
+    taken_on_wire: float
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +166,8 @@ async def _compare(folder: Path) -> Lanes:
         }
         return create_app(from_environment({**own, "FAST_LANE": fast_lane}))
 
-    async with running(app("0")) as ask_connexion, running(app("1")) as ask_fast:
+    fast_app = app("1")
+    async with running(app("0")) as ask_connexion, running(fast_app) as ask_fast:
         connexion = {name: await ask_connexion(request) for name, request in CORPUS.items()}
         fast = {name: await ask_fast(request) for name, request in CORPUS.items()}
         taken_before = await _taken(ask_fast)
@@ -166,7 +175,68 @@ async def _compare(folder: Path) -> Lanes:
         taken = await _taken(ask_fast) - taken_before
         together = {request.name: answer for request, answer in zip(PLAIN, answers, strict=True)}
         broken = await _break_off(ask_fast)
-        return Lanes(connexion, fast, together, broken, taken, await _taken(ask_connexion))
+        before = await _taken(ask_fast)
+        async with listening(fast_app) as port:
+            wire = {request.name: (await _over_socket(port, [request]))[0] for request in CORPUS.values() if _is_sayable(request)}
+            taken_on_wire = await _taken(ask_fast) - before
+            at_once = await _over_socket(port, PLAIN)
+        return Lanes(connexion, fast, together, broken, taken, await _taken(ask_connexion), wire, at_once, taken_on_wire)
+
+
+@asynccontextmanager
+async def listening(app: ASGIApp) -> AsyncIterator[int]:
+    """Listen with the service's own protocol, and yield the port."""
+    config = uvicorn.Config(app, http=Protocol, ws="none", log_config=None, access_log=False, proxy_headers=False)
+    config.load()
+    state = ServerState()
+    server = await asyncio.get_running_loop().create_server(functools.partial(Protocol, config, state, {}), "127.0.0.1", 0)
+    yield server.sockets[0].getsockname()[1]
+    server.close()
+    await server.wait_closed()
+    assert not state.tasks
+
+
+def _is_sayable(request: Request) -> bool:
+    """Tell whether a request can be sent over a connection, and ends."""
+    lengths = [value for name, value in request.headers if name == b"content-length"]
+    is_odd = any(name in {b"transfer-encoding", b"expect", b"upgrade"} for name, _ in request.headers)
+    is_text = all(re.fullmatch(rb"[!-~]+: [!-~]([ -~]*[!-~])?", b"%b: %b" % header) for header in request.headers)
+    is_line = request.method in METHODS and re.fullmatch(rb"/[!-~]*", request.target) is not None
+    return lengths == [b"%d" % len(request.body)] and is_line and is_text and not is_odd and not request.is_broken_off
+
+
+def _bytes(request: Request) -> bytes:
+    lines = b"".join(b"%b: %b\r\n" % header for header in request.headers)
+    return b"%b %b HTTP/1.1\r\n%b\r\n%b" % (request.method.encode(), request.target, lines, request.body)
+
+
+async def _over_socket(port: int, asked: Sequence[Request]) -> list[Answer]:
+    """Send requests over one connection without waiting, and return the answers."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for request in asked:
+        sent = _bytes(request)
+        size = request.chunk_bytes or len(sent)
+        for start in range(0, len(sent), size):
+            writer.write(sent[start : start + size])
+            await asyncio.sleep(0)
+    answers = [await asyncio.wait_for(_next_answer(reader), timeout=60) for _ in asked]
+    writer.close()
+    return answers
+
+
+async def _next_answer(reader: asyncio.StreamReader) -> Answer:
+    status_line, *lines = (await reader.readuntil(b"\r\n\r\n")).rstrip().split(b"\r\n")
+    headers = [(name.lower(), value) for name, value in (line.split(b": ", 1) for line in lines)]
+    length = dict(headers).get(b"content-length")
+    if length is not None:
+        body = await reader.readexactly(int(length))
+    else:
+        body = b""
+        while size := int(await reader.readuntil(b"\r\n"), 16):
+            body += await reader.readexactly(size)
+            await reader.readexactly(2)
+        await reader.readexactly(2)
+    return _read([{"status": int(status_line.split(b" ")[1]), "headers": headers}, {"body": body}])
 
 
 async def _taken(ask: Ask) -> float:
@@ -203,6 +273,21 @@ def test_a_request_gets_its_right_status_never_500_and_an_error_is_a_small_probl
 def test_the_fast_lane_takes_what_ordinary_clients_send(lanes: Lanes) -> None:
     assert lanes.taken >= 0.8 * len(PLAIN)
     assert lanes.taken_when_off == 0
+
+
+@pytest.mark.parametrize("name", [name for name, request in CORPUS.items() if _is_sayable(request)])
+def test_what_comes_over_a_socket_is_answered_alike(lanes: Lanes, name: str) -> None:
+    wire, fast = lanes.wire[name], lanes.fast[name]
+    assert replace(wire, body=b"") == replace(fast, body=b""), f"{wire}\n{fast}"
+
+
+def test_most_requests_can_be_said_over_a_socket_and_the_fast_lane_takes_the_plain_ones(lanes: Lanes) -> None:
+    assert len(lanes.wire) >= 0.8 * len(CORPUS)
+    assert lanes.taken_on_wire >= 0.8 * len(PLAIN)
+
+
+def test_requests_sent_before_the_first_answer_came_are_answered_in_their_order(lanes: Lanes) -> None:
+    assert [answer.documents for answer in lanes.wire_at_once] == [lanes.fast[request.name].documents for request in PLAIN]
 
 
 def test_many_requests_at_once_get_the_answers_that_they_get_alone(lanes: Lanes) -> None:
