@@ -102,19 +102,16 @@ def measure_growth(effort: Effort, directories: dict[int, Path], images: Sequenc
             calls[count] = load.write_requests([many([image], names(count)) for image in images[:50]])
             stack.callback(calls[count].unlink)
         for server in servers.values():
-            load.run(server.port, alike, CONNECTIONS, effort.seconds)
+            server.load(alike, CONNECTIONS, effort.seconds)
         for number in range(effort.rounds):
             say(f"  round {number + 1} of {effort.rounds}")
             # There and back, for the goal is near 1: what drifts within a round meets both alike.
-            rates = {
-                count: [load.run(servers[count].port, alike, CONNECTIONS, effort.seconds).requests_per_second]
-                for count in (FEW, MANY)
-            }
+            rates = {count: [servers[count].load(alike, CONNECTIONS, effort.seconds).requests_per_second] for count in (FEW, MANY)}
             for count in (MANY, FEW):
-                rates[count].append(load.run(servers[count].port, alike, CONNECTIONS, effort.seconds).requests_per_second)
+                rates[count].append(servers[count].load(alike, CONNECTIONS, effort.seconds).requests_per_second)
                 result.throughput.setdefault(count, []).append(mean(rates[count]))
             for count, requests in calls.items():
-                measured = load.run(servers[MANY].port, requests, 1, effort.seconds)
+                measured = servers[MANY].load(requests, 1, effort.seconds)
                 if measured.refused:
                     break
                 result.call_seconds.setdefault(count, []).append(measured.p50_seconds)
@@ -128,10 +125,10 @@ def measure_changes(effort: Effort, images: Sequence[bytes]) -> ChangeResult:
         server = stack.enter_context(ours("ours with changing models", directory))
         requests = load.write_requests(single(image, name) for image, name in zip(images, cycle(names(FEW)), strict=False))
         stack.callback(requests.unlink)
-        load.run(server.port, requests, CONNECTIONS, effort.seconds)
+        server.load(requests, CONNECTIONS, effort.seconds)
         for number in range(effort.rounds):
             say(f"  round {number + 1} of {effort.rounds}")
-            result.still.append(load.run(server.port, requests, CONNECTIONS, CHANGES_LOAD_SECONDS))
+            result.still.append(server.load(requests, CONNECTIONS, CHANGES_LOAD_SECONDS))
             with load.command(server.port, requests, CONNECTIONS, CHANGES_LOAD_SECONDS) as process:
                 published = []
                 for offset, name in enumerate((f"new_{number}", names(FEW)[number % FEW])):
@@ -139,6 +136,7 @@ def measure_changes(effort: Effort, images: Sequence[bytes]) -> ChangeResult:
                     published.append((name, digest, time.perf_counter()))
                 result.visible_seconds += [_seconds_until(server, images[0], *each) for each in published]
                 output, _ = process.communicate()
+            server.settle()
             result.changing.append(load.parse(output))
             if None in result.visible_seconds:
                 break  # it does not follow its directory: further rounds would say the same

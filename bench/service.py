@@ -15,8 +15,11 @@ from typing import Any
 
 import psutil
 
+from bench import load
 from bench.forms import BASE_PATH, CONTENT_TYPE
+from bench.load import Load
 from bench.models import CACHE, ROOT
+from inference.journal import pending_bytes
 
 START_SECONDS = 120
 STOP_SECONDS = 15
@@ -24,6 +27,7 @@ ANSWER_SECONDS = 60
 POLL_SECONDS = 0.005
 # CPU between two looks, 20 ms apart, that still counts as idle: a step of the clock that counts it.
 SETTLED_SECONDS = 0.01
+SHIP_SECONDS = 30
 
 
 class DidNotStart(Exception):
@@ -38,6 +42,7 @@ class Server:
     process: psutil.Popen
     port: int
     cold_start_seconds: float
+    journal: Path | None = None  # of a service whose log goes to a Postgres
 
     def processes(self) -> list[psutil.Process]:
         """Return its processes, children included."""
@@ -53,11 +58,20 @@ class Server:
         return sum(each.user + each.system for each in times)
 
     def settle(self) -> None:
-        """Wait until it computes no more: a load that ended may have left requests that nobody waits for."""
+        """Wait until it computes no more: a load may leave requests that nobody waits for, and a log to be shipped."""
+        deadline = time.monotonic() + SHIP_SECONDS
+        while self.journal is not None and pending_bytes(self.journal) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS * 4)
         before = -1.0
         while (now := self.cpu_seconds()) > before + SETTLED_SECONDS:
             before = now
             time.sleep(POLL_SECONDS * 4)
+
+    def load(self, requests: Path, connections: int, seconds: int) -> Load:
+        """Send the requests of a file in rotation, and let it settle. Raises LoadFailed."""
+        measured = load.run(self.port, requests, connections, seconds)
+        self.settle()
+        return measured
 
     def holds(self, library: str) -> bool:
         """Tell whether a file whose path contains `library` is mapped into one of its processes."""
@@ -77,7 +91,9 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(name: str, command: list[str], environment: Mapping[str, str], *, cores: list[int] | None = None) -> Iterator[Server]:
+def running(
+    name: str, command: list[str], environment: Mapping[str, str], *, cores: list[int] | None = None, journal: Path | None = None
+) -> Iterator[Server]:
     """Start a server on a free port ("{port}" in the command and the environment), and stop it in the end. Raises DidNotStart."""
     port = free_port()
     variables = {**os.environ, **{key: value.replace("{port}", str(port)) for key, value in environment.items()}}
@@ -92,7 +108,7 @@ def running(name: str, command: list[str], environment: Mapping[str, str], *, co
             process.cpu_affinity(cores)
         _wait_until_ready(process, port, log_file)
         cold_start_seconds = time.perf_counter() - started
-        yield Server(name, process, port, cold_start_seconds)
+        yield Server(name, process, port, cold_start_seconds, journal)
     finally:
         _stop(process)
 
@@ -142,7 +158,9 @@ def ours(name: str, models: Path, *, cores: list[int] | None = None, **settings:
         "IMAGES_URL": str(own / "images"),
         **{key: str(value) for key, value in settings.items()},
     }
-    return running(name, [sys.executable, "-m", "inference"], environment, cores=cores)
+    is_shipped = not settings.keys() & {"JOURNAL_BYTES", "PGHOST"}
+    journal = Path(environment["JOURNAL_DIR"]) if is_shipped else None
+    return running(name, [sys.executable, "-m", "inference"], environment, cores=cores, journal=journal)
 
 
 def _wait_until_ready(process: psutil.Popen, port: int, log: Path) -> None:

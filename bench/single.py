@@ -108,14 +108,13 @@ def measure(effort: Effort, lenet: ModelFiles, cnn: ModelFiles, limit_cnn: Path,
             running.append((contestant, server, files[contestant.experiment]))
         for contestant, server, requests in running:
             result.loads[contestant.name] = {connections: [] for connections in contestant.connections(effort)}
-            load.run(server.port, requests, max(result.loads[contestant.name]), effort.seconds)
+            server.load(requests, max(result.loads[contestant.name]), effort.seconds)
         for number in range(effort.rounds):
             say(f"  round {number + 1} of {effort.rounds}")
             result.litert_call_seconds.append(_litert_call_seconds(lenet, images))
             for contestant, server, requests in running[:: 1 if number % 2 else -1]:
                 for connections, loads in result.loads[contestant.name].items():
-                    loads.append(load.run(server.port, requests, connections, contestant.seconds(effort)))
-                    server.settle()
+                    loads.append(server.load(requests, connections, contestant.seconds(effort)))
         result.memory_bytes = {contestant.name: server.memory_bytes() for contestant, server, _ in running}
     return result
 

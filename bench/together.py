@@ -105,6 +105,7 @@ def _per_call(server: Server, requests: Path, seconds: int) -> tuple[float, floa
     cpu = server.cpu_seconds()
     measured = load.run(server.port, requests, 1, seconds)
     cpu = server.cpu_seconds() - cpu
+    server.settle()
     if measured.refused or measured.broken:
         raise NoSuchOperation(f"{measured.refused} calls were refused and {measured.broken} not answered")
     return cpu / measured.requests, measured.p50_seconds
