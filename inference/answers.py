@@ -166,7 +166,8 @@ def consensus(answers: Sequence[Document]) -> Document | None:
     mean, winner = given[0], answers[0]["class"]
     votes = {winner: 1}
     if len(answers) > 1:
-        if all(each.keys() == mean.keys() for each in given):
+        labels_in_order = list(mean)
+        if all(list(each) == labels_in_order for each in given):
             columns = zip(*[each.values() for each in given], strict=True)
             mean = {label: sum(column) / len(given) for label, column in zip(mean, columns, strict=True)}
         else:

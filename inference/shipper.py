@@ -33,6 +33,7 @@ from inference.settings import Settings, from_environment
 
 PAUSE_SECONDS = 0.2  # between two looks at the journal: larger batches cost less
 RETRY_SECONDS = 1.0  # after Postgres failed
+ALIASES_SECONDS = 0.35  # a move is to be followed within a second
 DRAIN_SECONDS = 2.0  # for what is left at the end
 STUCK_SECONDS = 3.0  # then it leaves, even from within a call
 NICENESS = 5  # answers go first
@@ -231,15 +232,19 @@ class AliasFollower:
     def __init__(self, settings: Settings) -> None:
         self._path = settings.journal_dir / ALIASES_FILE
         self._last: object = None
+        self._looked_at = -ALIASES_SECONDS
 
     def follow(self, connection: psycopg2.extensions.connection) -> None:
-        """Look once. Raises psycopg2.Error."""
+        """Look once, unless that was a moment ago. Raises psycopg2.Error."""
+        if time.monotonic() - self._looked_at < ALIASES_SECONDS:
+            return
         with connection, connection.cursor() as cursor:
             cursor.execute(ALIASES)
             rows = [dict(zip(COLUMNS, row, strict=True)) for row in cursor.fetchall()]
         if rows != self._last or not self._path.exists():
             write_aliases(self._path, rows)
             self._last = rows
+        self._looked_at = time.monotonic()
 
 
 def _copy_line(row: Row) -> str:
