@@ -13,7 +13,7 @@ from web.guard import contained
 from web.selection import pick
 from web.sources import sources
 from web.status import show_strip
-from web.views import leaderboard, predict
+from web.views import compare, evaluate, leaderboard, models, predict
 from web.wording import count
 
 NAME = "ML Ops Starter"
@@ -26,12 +26,24 @@ def main() -> None:
     def show_leaderboard() -> None:
         leaderboard.show(found, selection)
 
+    def show_compare() -> None:
+        compare.show(found, selection)
+
     def show_predict() -> None:
         predict.show(found, selection)
 
+    def show_evaluate() -> None:
+        evaluate.show(found)
+
+    def show_models() -> None:
+        models.show(found)
+
     leaderboard_page = st.Page(show_leaderboard, title="Leaderboard", default=True)
+    compare_page = st.Page(show_compare, title="Compare", url_path="compare")
     predict_page = st.Page(show_predict, title="Predict", url_path="predict")
-    page = st.navigation([leaderboard_page, predict_page], position="top")
+    evaluate_page = st.Page(show_evaluate, title="Evaluate", url_path="evaluate")
+    models_page = st.Page(show_models, title="Models", url_path="models")
+    page = st.navigation([leaderboard_page, compare_page, predict_page, evaluate_page, models_page], position="top")
     # Own pictures: for the tab of a page with an emoji or material icon Streamlit fetches one from the network.
     st.set_page_config(page_title=f"{page.title} \N{MIDDLE DOT} {NAME}", page_icon=HERE / "icon.svg", layout="wide")
     st.logo(HERE / "icon.svg", size="large")
@@ -40,14 +52,13 @@ def main() -> None:
         found = sources()
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="headline"):
             st.title(page.title, anchor=False, width="content")
-            if page is leaderboard_page:
+            if page is not predict_page:
                 _link_to_predict(predict_page, found.models())
-            else:
-                st.page_link(leaderboard_page, label=":primary[**See the leaderboard**]", icon=":material/leaderboard:")
         show_strip(found)
-        snapshot = found.snapshot().value
-        # Chosen here and not in a page: what belongs to the frame keeps its place in the URL from page to page.
-        selection = pick(None if snapshot is None else snapshot.task_of)
+        if page in (leaderboard_page, compare_page, predict_page):
+            snapshot = found.snapshot().value
+            # Chosen here and not in a page: what belongs to the frame keeps its place in the URL from page to page.
+            selection = pick(None if snapshot is None else snapshot.task_of)
         with contained(f"The page {page.title}"):
             page.run()
 

@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from playwright.sync_api import Browser, Page, sync_playwright
 
+import web.sources
 from local import ports
 from local import settings as local_settings
 from local.stack import Stack
 from tests.e2e import browser as chromium
+from tests.e2e.fakes import FakeSources
 
 
 class RunningStack:
@@ -83,3 +86,12 @@ def page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     yield context.new_page()
     context.close()
+
+
+@pytest.fixture
+def sources(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSources]:
+    fake = FakeSources()
+    monkeypatch.setattr(web.sources, "sources", lambda: fake)
+    st.cache_resource.clear()
+    yield fake
+    st.cache_resource.clear()

@@ -1,0 +1,99 @@
+"""Fake sources that a test breaks at will, and the dashboard run on them without a browser."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+from streamlit.testing.v1 import AppTest
+
+from web.cache import Reading
+from web.client import Answer, ApiProblem, ApiUnreachable, Model, Outcome, Prediction, Readiness
+from web.queries import ImportedFile, Snapshot
+from web.settings import Settings
+
+APP = str(Path(__file__).resolve().parents[2] / "web" / "app.py")
+HOSTILE = "evil_*b*[c](http://x)<script>alert(1)</script>:red[d]"
+DOWN = "Postgres at `db.example:5432` does not answer: start it."
+
+
+class FakeSources:
+    """Three experiments, newest first: one with hostile name, one ready, one without a model."""
+
+    def __init__(self) -> None:
+        self.settings = Settings()
+        self.api = self
+        self.names = ["ready_2", HOSTILE, "ready_1", "bare"]
+        self.served = {name: Model(name, "READY", None, "d", "digits") for name in self.names if name != "bare"}
+        self.tasks: dict[str, str] = {}  # of those that do not read digits
+        self.files: tuple[ImportedFile, ...] = (ImportedFile("data.csv", 1, None),)
+        self.database_problem: str | None = None
+        self.api_problem: str | None = None
+        self.ever_read = True
+        self.label = {HOSTILE: "1"}
+        self.calls = 0
+        self.curve_error: Exception | None = None
+
+    def snapshot(self) -> Reading[Snapshot]:
+        experiments = pd.DataFrame(
+            {
+                "experiment": self.names,
+                "task": [self.tasks.get(name, "digits") for name in self.names],
+                "learning_rate": 0.1,
+                "momentum": 0.9,
+                "architecture": "lenet",
+                "test_accuracy": 0.98,
+                "outcome": "finished",
+                "best_loss": 0.01,
+                "last_loss": 0.02,
+                "missing_since": None,
+                "params": [{"batch_size": 2**number, HOSTILE: "x"} for number in range(len(self.names))],
+                "metrics": [{} for _ in self.names],
+            }
+        )
+        rejects = pd.DataFrame(
+            [("data.csv", 3, "Loss", HOSTILE, None)], columns=["file", "line", "column_name", "reason", "last_seen_at"]
+        )
+        value = Snapshot(experiments, rejects, datetime.now(UTC), self.files) if self.ever_read else None
+        return Reading(value, 40.0 if self.ever_read else None, self.database_problem)
+
+    def curves(self, _metric: str, experiments: Sequence[str]) -> Reading[pd.DataFrame]:
+        if self.curve_error is not None:
+            raise self.curve_error
+        rows = [(name, step, 1.0 / (step + 1)) for name in experiments for step in range(3)]
+        return Reading(pd.DataFrame(rows, columns=["experiment", "step", "value"]), 0.0, None)
+
+    def models(self) -> Reading[dict[str, Model]]:
+        return Reading(None if self.api_problem else self.served, 0.0, self.api_problem)
+
+    def readiness(self) -> Reading[Readiness]:
+        return Reading(Readiness("ready", len(self.served), 0, 0, None), 0.0, self.api_problem)
+
+    def retry(self) -> None:
+        """Nothing is cached here."""
+
+    def predict(self, images: Sequence[bytes], experiments: Sequence[str]) -> list[Outcome]:
+        self.calls += 1
+        if b"gone" in images:
+            raise ApiUnreachable("No answer.")
+        return [self._outcome(image, experiments) for image in images]
+
+    def _outcome(self, image: bytes, experiments: Sequence[str]) -> Outcome:
+        if image == b"bad":
+            return ApiProblem(415, "Unsupported", "This is *no* image.")
+        return [Answer(name, prediction=Prediction(self.label.get(name, "7"), 0.9, {"1": 0.1, "7": 0.9})) for name in experiments]
+
+
+def open_page(**query: str | list[str]) -> AppTest:
+    """The whole app on its first page, the leaderboard."""
+    app = AppTest.from_file(APP, default_timeout=20)
+    for name, value in query.items():
+        app.query_params[name] = value
+    return app.run()
+
+
+def words(app: AppTest) -> str:
+    """Everything that a reader sees in alerts, markdown and captions."""
+    boxes = [*app.error, *app.warning, *app.info]
+    titles = [str(getattr(box.proto, "title", "")) for box in boxes]
+    return "\n".join([*titles, *(each.value for each in [*boxes, *app.markdown, *app.caption, *app.title])])
