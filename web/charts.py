@@ -5,10 +5,12 @@ Names of experiments are data: they appear only as plain strings (series names, 
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+
+from web.comparison import relative, smooth
 
 Option = dict[str, Any]
 
@@ -26,6 +28,7 @@ MAX_CELLS = 100_000
 DIVERGED_FACTOR = 10
 CEILING_FACTOR = 5
 SHOWN_DECIMALS = 6
+RAW_OPACITY = 0.3
 
 # The accent of the themes in .streamlit/config.toml: from the surface to the accent.
 # What would be written as 0 is left blank, so that the eye finds the rest.
@@ -37,7 +40,15 @@ _HEAT = {False: ("#eef5f5", "#0b7a75"), True: ("#1d2b2e", "#4fd1c5")}
 _CELL_TEXT = {False: ("#243b3d", "#ffffff"), True: ("#c9dcdc", "#06201f")}
 
 
-def loss_curves(curves: pd.DataFrame, order: Sequence[str], *, log: bool, metric: str) -> Option:
+def loss_curves(
+    curves: pd.DataFrame,
+    order: Sequence[str],
+    *,
+    log: bool,
+    metric: str,
+    smoothing: float = 0.0,
+    x: Literal["step", "relative"] = "step",
+) -> Option:
     """One line per experiment over the training steps.
 
     Args:
@@ -45,21 +56,31 @@ def loss_curves(curves: pd.DataFrame, order: Sequence[str], *, log: bool, metric
         order: the experiments to draw, in the order of their colours; those without a curve are left out.
         log: a logarithmic axis; points that are not above 0 are left out then, as it cannot show them.
         metric: the name of the y axis.
+        smoothing: the weight of comparison.smooth, 0 to 0.99. Above 0 the raw line stands faintly behind the smoothed one.
+        x: the steps as they are, or in percent of each run's own.
 
     """
     usable = curves[curves["value"] > 0] if log else curves
+    if x == "relative":
+        usable = relative(usable)
     present = set(usable["experiment"])
     drawn = [name for name in order if name in present][:MAX_CURVES]
-    wide = usable[usable["experiment"].isin(drawn)].pivot_table(index="step", columns="experiment", values="value")
+    usable = usable[usable["experiment"].isin(drawn)]
+    # The columns of the table: drawn first, and with smoothing the raw values of each behind them.
+    wide = (
+        smooth(usable, smoothing).pivot_table(index="step", columns="experiment", values="value").reindex(columns=pd.Index(drawn))
+    )
     single = {name for name in drawn if wide[name].count() == 1}
-    wide = wide.interpolate("index", limit_area="inside").round(SHOWN_DECIMALS)
-    rows = max(2, MAX_CELLS // max(1, len(drawn)))
+    raw = usable.pivot_table(index="step", columns="experiment", values="value").reindex(columns=pd.Index(drawn))
+    wide = pd.concat([wide, raw], axis=1) if smoothing else wide
+    # Columns are numbered, so that no name can collide with the step or be taken for a dimension's index.
+    columns = [f"c{number}" for number in range(len(wide.columns))]
+    wide = wide.set_axis(columns, axis=1).interpolate("index", limit_area="inside").round(SHOWN_DECIMALS)
+    rows = max(2, MAX_CELLS // max(1, len(columns)))
     if len(wide) > rows:
         wide = wide.iloc[np.unique(np.linspace(0, len(wide) - 1, rows).round().astype(int))]
-    ceiling = find_ceiling(usable[usable["experiment"].isin(drawn)])
-    # Columns are numbered, so that no name can collide with the step or be taken for a dimension's index.
-    columns = [f"c{number}" for number in range(len(drawn))]
-    table = wide.reindex(columns=pd.Index(drawn)).set_axis(columns, axis=1).reset_index()
+    ceiling = find_ceiling(usable)
+    table = wide.rename_axis(index="step").reset_index()
     return {
         "aria": {"enabled": True},
         "dataset": {"source": table},
@@ -69,6 +90,7 @@ def loss_curves(curves: pd.DataFrame, order: Sequence[str], *, log: bool, metric
             "bottom": 0,
             "icon": "roundRect",
             "itemHeight": 4,
+            "data": drawn,
             "textStyle": {"width": 260, "overflow": "truncate"},
         },
         "tooltip": {
@@ -85,7 +107,7 @@ def loss_curves(curves: pd.DataFrame, order: Sequence[str], *, log: bool, metric
         },
         "xAxis": {
             "type": "value",
-            "name": "step",
+            "name": "step" if x == "step" else "% of the run",
             "nameLocation": "middle",
             "nameGap": 28,
             "min": "dataMin",
@@ -111,8 +133,25 @@ def loss_curves(curves: pd.DataFrame, order: Sequence[str], *, log: bool, metric
                 "emphasis": {"focus": "series"},
                 "lineStyle": {"width": 2, "type": DASHES[number // PALETTE_SIZE % len(DASHES)]},
             }
-            for number, (name, column) in enumerate(zip(drawn, columns, strict=True))
-        ],
+            for number, (name, column) in enumerate(zip(drawn, columns[: len(drawn)], strict=True))
+        ]
+        + [_raw_line(name, column) for name, column in zip(drawn, columns[len(drawn) :], strict=bool(smoothing))],
+    }
+
+
+def _raw_line(name: str, column: str) -> dict[str, Any]:
+    """What was smoothed, faintly. Its name is that of its smoothed line: so it has that colour and goes with it."""
+    return {
+        "type": "line",
+        "name": name,
+        "encode": {"x": "step", "y": column},
+        "showSymbol": False,
+        "connectNulls": True,
+        "animation": False,
+        "silent": True,
+        "z": 1,
+        "tooltip": {"show": False},
+        "lineStyle": {"width": 1, "opacity": RAW_OPACITY},
     }
 
 

@@ -35,6 +35,24 @@ CURVES = text("""
     ORDER BY experiment_name, step
 """)
 
+RUNS = text("""
+    SELECT experiment_name AS experiment, task, learning_rate, momentum, test_accuracy, params
+    FROM leaderboard
+    WHERE experiment_name = ANY(:experiments)
+    ORDER BY array_position(:experiments, experiment_name)
+""")
+
+# The most accurate of the task with the most experiments, of those that their file still has.
+TOP = text("""
+    SELECT experiment_name
+    FROM leaderboard
+    WHERE missing_since IS NULL AND test_accuracy IS NOT NULL AND task = (
+        SELECT task FROM experiments GROUP BY task ORDER BY count(*) DESC, max(id) DESC LIMIT 1
+    )
+    ORDER BY test_accuracy DESC, experiment_id DESC
+    LIMIT :count
+""")
+
 LAST_IMPORT = text("SELECT max(finished_at) FROM imports WHERE error IS NULL")
 
 # What the latest import said of each file.
@@ -144,6 +162,29 @@ def read_curves(engine: Engine, metric: str, experiments: Sequence[str]) -> pd.D
     """
     with engine.connect() as connection:
         return pd.read_sql(CURVES, connection, params={"metric": metric, "experiments": list(experiments)})
+
+
+def read_runs(engine: Engine, experiments: Sequence[str]) -> pd.DataFrame:
+    """Read experiment, task, learning_rate, momentum, test_accuracy (0..1) and params of the named ones that exist, in their order.
+
+    Raises:
+        SQLAlchemyError: as read_snapshot.
+
+    """
+    with engine.connect() as connection:
+        runs = pd.read_sql(RUNS, connection, params={"experiments": list(experiments)})
+    return numbers(runs, ("learning_rate", "momentum", "test_accuracy"))
+
+
+def read_top(engine: Engine, count: int) -> list[str]:
+    """Read the names of the most accurate experiments, the best first.
+
+    Raises:
+        SQLAlchemyError: as read_snapshot.
+
+    """
+    with engine.connect() as connection:
+        return list(connection.execute(TOP, {"count": count}).scalars())
 
 
 def numbers(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:

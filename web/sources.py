@@ -47,6 +47,16 @@ class Sources:
             self._describe_database,
         )
 
+    def runs(self, experiments: Sequence[str]) -> Reading[pd.DataFrame]:
+        """Return the settings and results of experiments, see queries.read_runs."""
+        return self.database_cache.get(
+            ("runs", tuple(experiments)), partial(queries.read_runs, self.engine, experiments), self._describe_database
+        )
+
+    def top(self, count: int) -> Reading[list[str]]:
+        """Return the most accurate experiments, see queries.read_top."""
+        return self.database_cache.get(("top", count), partial(queries.read_top, self.engine, count), self._describe_database)
+
     def models(self) -> Reading[dict[str, Model]]:
         """Return the served models by name."""
         return self.api_cache.get("models", self.api.models, self._describe_api)

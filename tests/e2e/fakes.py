@@ -63,6 +63,16 @@ class FakeSources:
         rows = [(name, step, 1.0 / (step + 1)) for name in experiments for step in range(3)]
         return Reading(pd.DataFrame(rows, columns=["experiment", "step", "value"]), 0.0, None)
 
+    def runs(self, experiments: Sequence[str]) -> Reading[pd.DataFrame]:
+        value = self.snapshot().value
+        if value is None:
+            return Reading(None, None, self.database_problem)
+        rows = value.experiments.set_index("experiment").reindex([name for name in experiments if name in self.names])
+        return Reading(rows.reset_index(), 0.0, self.database_problem)
+
+    def top(self, count: int) -> Reading[list[str]]:
+        return Reading(self.names[:count] if self.ever_read else None, 0.0, self.database_problem)
+
     def models(self) -> Reading[dict[str, Model]]:
         return Reading(None if self.api_problem else self.served, 0.0, self.api_problem)
 

@@ -118,3 +118,24 @@ def test_names_without_a_common_start_stay_whole() -> None:
 
 def test_a_single_name_stays_whole() -> None:
     assert charts.without_common_start(["run_13"]) == ["run_13"]
+
+
+def test_a_smoothed_line_has_its_raw_line_behind_it_in_its_colour_and_out_of_the_legend() -> None:
+    option = charts.loss_curves(curves(a=[(1, 4.0), (2, 2.0)], b=[(1, 1.0)]), ["a", "b"], log=True, metric="loss", smoothing=0.5)
+    assert ([series["name"] for series in option["series"]], option["legend"]["data"]) == (["a", "b", "a", "b"], ["a", "b"])
+    table = option["dataset"]["source"]
+    smoothed, raw = (list(table[option["series"][number]["encode"]["y"]]) for number in (0, 2))
+    assert (smoothed, raw) == ([4.0, 2.666667], [4.0, 2.0])
+
+
+def test_smoothing_feeds_no_value_of_zero_to_a_log_axis() -> None:
+    option = charts.loss_curves(curves(a=[(1, 0.0), (2, 2.0), (3, -1.0)]), ["a"], log=True, metric="loss", smoothing=0.9)
+    assert option["dataset"]["source"].drop(columns="step").gt(0).to_numpy().all()
+
+
+def test_a_relative_axis_ends_every_run_at_a_hundred_percent() -> None:
+    option = charts.loss_curves(
+        curves(a=[(5, 1.0), (10, 2.0)], b=[(50, 3.0), (100, 4.0)]), ["a", "b"], log=False, metric="loss", x="relative"
+    )
+    assert list(option["dataset"]["source"]["step"]) == [50.0, 100.0]
+    assert (drawn(option, "a"), drawn(option, "b")) == ([(50, 1.0), (100, 2.0)], [(50, 3.0), (100, 4.0)])

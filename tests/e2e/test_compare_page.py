@@ -1,0 +1,86 @@
+"""Compare in a real browser, over the real stack."""
+
+import csv
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.dashboard import FIRST_PAINT_MILLISECONDS, HEALS_MILLISECONDS
+
+CHOSEN = ["mnist_experiment_12__lenet5", "mnist_experiment_14__lenet5_tanh", "mnist_experiment_18__cnn_16_32"]
+
+
+def open_page(page: Page, stack: Any, names: list[str], **query: str) -> None:
+    page.goto(f"{stack.web_url}/compare?{urlencode({'experiments': names, **query}, doseq=True)}")
+    expect(page.get_by_role("heading", name="Compare", exact=True)).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
+
+
+def chart(page: Page) -> Any:
+    return page.locator("[data-testid=stEChartsChart] canvas").first
+
+
+def cell(page: Page, text: str) -> Any:
+    return page.locator("[data-testid=stDataFrame] table").get_by_text(text, exact=True).first
+
+
+def test_a_link_restores_the_comparison(stack: Any, page: Page) -> None:
+    open_page(page, stack, CHOSEN, s="0.6", log="true", base=CHOSEN[1], x="relative")
+    expect(chart(page)).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
+    expect(page.get_by_role("slider", name="Smoothing")).to_have_value("0.6")
+    expect(page.get_by_role("switch", name="Log axis")).to_be_checked()
+    expect(page.get_by_role("radio", name="relative")).to_be_checked()
+    expect(page.get_by_text(f"the change against {CHOSEN[1]}")).to_be_visible()
+    for name in CHOSEN:
+        expect(cell(page, name)).to_be_attached()
+
+
+def test_what_is_changed_by_hand_is_in_the_url(stack: Any, page: Page) -> None:
+    open_page(page, stack, CHOSEN)
+    page.get_by_role("slider", name="Smoothing").focus(timeout=FIRST_PAINT_MILLISECONDS)
+    page.keyboard.press("ArrowRight")
+    page.get_by_text("Only differences").click()
+    page.wait_for_url("**s=0.01**")
+    page.wait_for_url("**diff=false**")
+    expect(cell(page, "trained_at")).to_be_attached()
+
+
+def test_the_curves_come_as_csv_as_they_were_recorded(stack: Any, page: Page, tmp_path: Path) -> None:
+    open_page(page, stack, CHOSEN, s="0.9")
+    button = page.get_by_role("button", name="Curves as CSV")
+    expect(button).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
+    with page.expect_download() as download:
+        button.click()
+    path = tmp_path / "curves.csv"
+    download.value.save_as(path)
+    rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+    assert ({row["experiment"] for row in rows}, set(rows[0])) == (set(CHOSEN), {"experiment", "step", "value"})
+
+
+def test_one_alone_leads_to_the_three_most_accurate(stack: Any, page: Page) -> None:
+    open_page(page, stack, CHOSEN[:1])
+    page.get_by_role("button", name="Compare the top 3").click(timeout=FIRST_PAINT_MILLISECONDS)
+    expect(chart(page)).to_be_visible()
+    expect(cell(page, "mnist_experiment_25__deep_cnn_16_48_96_augmented")).to_be_attached()
+
+
+def test_the_comparison_outlives_postgres_and_goes_on_when_it_is_back(stack: Any, page: Page) -> None:
+    open_page(page, stack, CHOSEN[:2])
+    expect(chart(page)).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
+    stack.stop_database(crash=True)
+    try:
+        expect(page.get_by_text("Last known data")).to_be_visible(timeout=HEALS_MILLISECONDS)
+        expect(chart(page)).to_be_visible()
+    finally:
+        stack.start_database()
+    expect(page.get_by_text("Last known data")).to_be_hidden(timeout=HEALS_MILLISECONDS)
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_nothing_is_wider_than_the_screen(stack: Any, page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    open_page(page, stack, CHOSEN)
+    expect(chart(page)).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
