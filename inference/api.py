@@ -91,11 +91,11 @@ class Api:
 
     def get_model(self, experiment_name: str) -> Document:
         """Return one model. Raises UnknownExperiment."""
-        return self._described(self._models.find(_valid(experiment_name)))
+        return self._detailed(self._models.find(_valid(experiment_name)))
 
     def get_model_version(self, experiment_name: str, version: int) -> Document:
         """Return one version of a model. Raises UnknownExperiment."""
-        return self._described(self._models.find(_valid(experiment_name), version))
+        return self._detailed(self._models.find(_valid(experiment_name), version))
 
     def health(self) -> Document:
         """Say that the process lives."""
@@ -137,6 +137,11 @@ class Api:
             return {**record, "serving": self._models.find(record["name"]).state.value}
         except UnknownExperiment:
             return {**record, "serving": NO_MODEL}
+
+    def _detailed(self, model: Model) -> Document:
+        card = model.card
+        told = card and {part: getattr(card, part) for part in ("parameters", "config", "metrics", "data", "code")}
+        return {**self._described(model), "card": told}
 
     def _described(self, model: Model) -> Document:
         return {

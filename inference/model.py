@@ -36,7 +36,8 @@ class Model:
     """A version of a model and its state. `reason` is set exactly when it is FAILED, `resident` exactly when it is READY.
 
     `digest` is that of model.keras, or of model.tflite where there is no other; `bytes` the size of the LiteRT model;
-    `test_accuracy` (0 to 1) what its card says; `update` what became of a newer content of the same version.
+    `test_accuracy` (0 to 1) what its card says; `update` what became of a newer content of the same version;
+    `card` is None until one was read.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Model:
     parity: Parity | None = None
     test_accuracy: float | None = None
     update: Update | None = None
+    card: Card | None = field(default=None, repr=False, compare=False)
     resident: Resident | None = field(default=None, repr=False, compare=False)
     # Looks at the files of this version at once and returns the model that they are now.
     renewed: Callable[["Model"], "Model"] | None = field(default=None, repr=False, compare=False)
@@ -73,6 +75,7 @@ class Model:
             bytes=size,
             parity=card.parity,
             test_accuracy=accuracy if is_share else None,
+            card=card,
         )
 
     @functools.cached_property

@@ -113,6 +113,13 @@ class LastGood:
             for entry in self._entries.values():
                 entry.failed_at = None
 
+    def outdate(self) -> None:
+        """Read every value anew at its next get(), because somebody has just changed what they tell."""
+        with self._lock:
+            for entry in self._entries.values():
+                if entry.read_at is not None:
+                    entry.read_at = min(entry.read_at, self._clock() - self._fresh_seconds)
+
     def _read(self, entry: _Entry, read: Callable[[], Any], describe: Callable[[Exception], str]) -> None:
         try:
             value = read()

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -50,6 +52,72 @@ class Model:
     reason: str | None
     digest: str | None
     task: str
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of a model, as the page Models shows it.
+
+    Attributes:
+        name, version, state, reason, digest, task: as of Model.
+        is_default: whether it answers to the bare name.
+        aliases: the aliases that point to it.
+        classes: the labels, in the order of the output.
+        contract: what it takes: height, width, scale, invert.
+        output: probabilities or logits.
+        bytes: size of the LiteRT model; memory_bytes: what one process has of it in memory now, 0 if nothing.
+        test_accuracy: 0..1, of its card.
+        parity: images, max_abs_difference, equal_argmax; None where nobody compared.
+        update: state, digest and reason of a newer content of its files that does not serve, or not yet.
+
+    """
+
+    name: str
+    version: int
+    state: str
+    reason: str | None
+    digest: str | None
+    task: str
+    is_default: bool
+    aliases: tuple[str, ...]
+    classes: tuple[str, ...]
+    contract: Mapping[str, Any]
+    output: str
+    bytes: int | None
+    memory_bytes: int
+    test_accuracy: float | None
+    parity: Mapping[str, Any] | None
+    update: Mapping[str, Any] | None
+
+    @property
+    def label(self) -> str:
+        """What names it in a request: the bare name where it answers to that, else NAME@2."""
+        return self.name if self.is_default else f"{self.name}@{self.version}"
+
+
+@dataclass(frozen=True)
+class Move:
+    """A move of an alias: when (aware), to which version, from which one (None at the first), by whom and why."""
+
+    at: datetime
+    experiment: str
+    version: int
+    from_experiment: str | None
+    from_version: int | None
+    moved_by: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Alias:
+    """Where an alias of a task points, the state of that version (NO_MODEL when there is none), and its moves, newest first."""
+
+    task: str
+    alias: str
+    experiment: str
+    version: int
+    serving: str
+    moves: tuple[Move, ...]
 
 
 @dataclass(frozen=True)
@@ -126,6 +194,37 @@ class ApiClient:
             raise _off_contract() from error
         return {row.name: row for row in rows}
 
+    def versions(self) -> list[Version]:
+        """Fetch every version of every model."""
+        body = self._call("GET", "/models")
+        try:
+            return [_version(row) for row in body["models"]]
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise _off_contract() from error
+
+    def card(self, name: str, version: int) -> Mapping[str, Any]:
+        """Fetch what a version's card says of how it came to be: parameters, config, metrics, data, code; empty without one."""
+        body = self._call("GET", f"/models/{quote(name, safe='')}/versions/{version}")
+        card = body.get("card") if isinstance(body, dict) else None
+        return card if isinstance(card, dict) else {}
+
+    def aliases(self) -> list[Alias]:
+        """Fetch every alias with its moves."""
+        body = self._call("GET", "/aliases")
+        try:
+            return [_alias(self._call("GET", _alias_path(row["task"], row["alias"]))) for row in body["aliases"]]
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise _off_contract() from error
+
+    def move_alias(self, task: str, alias: str, experiment: str, version: int, *, moved_by: str, reason: str) -> None:
+        """Point an alias to a version that serves. ApiProblem says why it cannot."""
+        move = {"experiment_name": experiment, "version": version, "moved_by": moved_by, "reason": reason}
+        self._call("PUT", _alias_path(task, alias), json=move)
+
+    def roll_alias_back(self, task: str, alias: str, *, moved_by: str, reason: str) -> None:
+        """Point an alias to where it pointed before its last move. ApiProblem says why it cannot."""
+        self._call("POST", _alias_path(task, alias) + "/rollback", json={"moved_by": moved_by, "reason": reason})
+
     def readiness(self) -> Readiness:
         """Ask the API how it is. A 503 with a readiness document is an answer, not a problem."""
         body = self._call("GET", "/readyz", accept=(200, 503))
@@ -181,6 +280,47 @@ class ApiClient:
         if body is None:
             raise _off_contract()
         return body
+
+
+def _alias_path(task: str, alias: str) -> str:
+    return f"/aliases/{quote(task, safe='')}/{quote(alias, safe='')}"
+
+
+def _version(row: Any) -> Version:
+    return Version(
+        name=str(row["name"]),
+        version=int(row["version"]),
+        state=str(row["state"]),
+        reason=row["reason"],
+        digest=row["digest"],
+        task=str(row["task"]),
+        is_default=bool(row["default"]),
+        aliases=tuple(map(str, row["aliases"])),
+        classes=tuple(map(str, row["classes"])),
+        contract=dict(row["input"]),
+        output=str(row["output"]),
+        bytes=row["bytes"],
+        memory_bytes=int(row["memory_bytes"]),
+        test_accuracy=row["test_accuracy"],
+        parity=row["parity"],
+        update=row["update"],
+    )
+
+
+def _alias(row: Any) -> Alias:
+    moves = tuple(
+        Move(
+            at=datetime.fromisoformat(move["moved_at"]),
+            experiment=str(move["experiment_name"]),
+            version=int(move["version"]),
+            from_experiment=move["from_experiment_name"],
+            from_version=move["from_version"],
+            moved_by=str(move["moved_by"]),
+            reason=str(move["reason"]),
+        )
+        for move in row["history"]
+    )
+    return Alias(str(row["task"]), str(row["alias"]), str(row["experiment_name"]), int(row["version"]), str(row["serving"]), moves)
 
 
 def _parts(images: Sequence[bytes]) -> Iterator[list[bytes]]:

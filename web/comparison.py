@@ -86,14 +86,14 @@ def result_table(runs: pd.DataFrame, curves: pd.DataFrame, baseline: str) -> pd.
 
     Returns:
         experiment, test_accuracy (percent), accuracy_change (percentage points), best, best_change, best_step, last,
-        last_change. Changes are NaN for runs of another task than the baseline's, as their numbers do not compare.
+        last_change. Changes are NaN for the baseline itself and for runs of another task, as their numbers do not compare.
 
     """
     names = list(runs["experiment"])
     table = best_and_last(curves, names).reset_index()
     table.insert(1, "test_accuracy", runs["test_accuracy"].to_numpy(dtype="float64") * WHOLE)
     task_of = dict(zip(names, runs["task"], strict=True))
-    compares = np.array([task_of[name] == task_of.get(baseline) for name in names])
+    compares = np.array([name != baseline and task_of[name] == task_of.get(baseline) for name in names])
     base = table[table["experiment"] == baseline]
     for column, change in (("test_accuracy", "accuracy_change"), ("best", "best_change"), ("last", "last_change")):
         reference = float(base[column].iloc[0]) if len(base) else math.nan

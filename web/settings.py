@@ -10,11 +10,12 @@ MAX_PORT = 65535
 class Settings:
     """Where the dashboard finds Postgres and the inference API.
 
-    The defaults suit a machine of one's own. Variables: API_URL, and libpq's PGHOST, PGPORT, PGDATABASE, PGUSER and
-    PGPASSWORD.
+    The defaults suit a machine of one's own. Variables: API_URL, PUBLIC_API_URL (where people reach the API, for what they copy
+    from the pages; API_URL when unset), and libpq's PGHOST, PGPORT, PGDATABASE, PGUSER and PGPASSWORD.
     """
 
     api_url: str = "http://localhost:9090/api/v1.0"
+    public_api_url: str = "http://localhost:9090/api/v1.0"
     database_host: str = "localhost"
     database_port: int = 5432
     database_name: str = "mlopsdb"
@@ -36,8 +37,10 @@ class Settings:
         port = read("PGPORT", str(cls.database_port))
         if not (port.isascii() and port.isdecimal() and 0 < int(port) <= MAX_PORT):
             raise ValueError(f"PGPORT must be a port number from 1 to {MAX_PORT}, not {port!r}")
+        api_url = read("API_URL", cls.api_url).rstrip("/")
         return cls(
-            api_url=read("API_URL", cls.api_url).rstrip("/"),
+            api_url=api_url,
+            public_api_url=read("PUBLIC_API_URL", api_url).rstrip("/"),
             database_host=read("PGHOST", cls.database_host),
             database_port=int(port),
             database_name=read("PGDATABASE", cls.database_name),

@@ -1,9 +1,10 @@
 """The two sources of every page, Postgres and the inference API, with their pools and caches. One set per process."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -11,7 +12,7 @@ from sqlalchemy import Engine
 
 from web import queries
 from web.cache import LastGood, Reading
-from web.client import ApiClient, ApiProblem, Model, Readiness
+from web.client import Alias, ApiClient, ApiProblem, Model, Readiness, Version
 from web.queries import Snapshot
 from web.settings import Settings
 from web.wording import plain
@@ -60,6 +61,22 @@ class Sources:
     def models(self) -> Reading[dict[str, Model]]:
         """Return the served models by name."""
         return self.api_cache.get("models", self.api.models, self._describe_api)
+
+    def versions(self) -> Reading[list[Version]]:
+        """Return every version of every model."""
+        return self.api_cache.get("versions", self.api.versions, self._describe_api)
+
+    def card(self, name: str, version: int, digest: str | None) -> Reading[Mapping[str, Any]]:
+        """Return what the card of a version says; digest: of its files, which the card belongs to."""
+        return self.api_cache.get(("card", name, version, digest), partial(self.api.card, name, version), self._describe_api)
+
+    def aliases(self) -> Reading[list[Alias]]:
+        """Return every alias with its moves."""
+        return self.api_cache.get("aliases", self.api.aliases, self._describe_api)
+
+    def models_changed(self) -> None:
+        """Ask the API anew at the next look, because this page has just changed something there."""
+        self.api_cache.outdate()
 
     def readiness(self) -> Reading[Readiness]:
         """Return what the API says of itself."""

@@ -16,6 +16,7 @@ _DAY_SECONDS = 86400
 # Unit, its length in seconds, and the age up to which it is used.
 _UNITS = (("s", 1, 60), ("min", 60, 3600), ("h", 3600, 2 * _DAY_SECONDS))
 _WHOLE = 100
+_KILO = 1000
 
 
 def plain(text: str) -> str:
@@ -40,6 +41,15 @@ def percent(share: float, digits: int = 0) -> str:
     if shown <= 0 < share:
         return f"< {10**-digits:.{digits}f}\N{NO-BREAK SPACE}%"
     return f"{shown:.{digits}f}\N{NO-BREAK SPACE}%"
+
+
+def size(count_of_bytes: int) -> str:
+    """Write a size in one unit of 1,000: 12 kB, 3.4 MB."""
+    if count_of_bytes < _KILO:
+        return f"{count_of_bytes}\N{NO-BREAK SPACE}B"
+    if count_of_bytes < _KILO**2:
+        return f"{count_of_bytes / _KILO:.0f}\N{NO-BREAK SPACE}kB"
+    return f"{count_of_bytes / _KILO**2:.1f}\N{NO-BREAK SPACE}MB"
 
 
 def count(number: int, noun: str) -> str:

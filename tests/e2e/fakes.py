@@ -1,20 +1,42 @@
 """Fake sources that a test breaks at will, and the dashboard run on them without a browser."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from streamlit.testing.v1 import AppTest
 
 from web.cache import Reading
-from web.client import Answer, ApiProblem, ApiUnreachable, Model, Outcome, Prediction, Readiness
+from web.client import Alias, Answer, ApiProblem, ApiUnreachable, Model, Move, Outcome, Prediction, Readiness, Version
 from web.queries import ImportedFile, Snapshot
 from web.settings import Settings
 
 APP = str(Path(__file__).resolve().parents[2] / "web" / "app.py")
 HOSTILE = "evil_*b*[c](http://x)<script>alert(1)</script>:red[d]"
 DOWN = "Postgres at `db.example:5432` does not answer: start it."
+
+
+def make_version(name: str, version: int = 1, **changed: Any) -> Version:
+    """A version that serves, but for what is changed."""
+    usual: dict[str, Any] = {
+        "state": "READY",
+        "reason": None,
+        "digest": "d",
+        "task": "digits",
+        "is_default": True,
+        "aliases": (),
+        "classes": tuple("0123456789"),
+        "contract": {"height": 28, "width": 28, "scale": 1.0, "invert": False},
+        "output": "probabilities",
+        "bytes": 250_000,
+        "memory_bytes": 800_000,
+        "test_accuracy": 0.98,
+        "parity": None,
+        "update": None,
+    }
+    return Version(name, version, **{**usual, **changed})
 
 
 class FakeSources:
@@ -32,6 +54,14 @@ class FakeSources:
         self.ever_read = True
         self.label = {HOSTILE: "1"}
         self.calls = 0
+        self.listed = [
+            make_version("ready_1", test_accuracy=0.99, aliases=("champion",)),
+            make_version("ready_2", 2),
+            make_version("ready_2", 1, is_default=False),
+            make_version(HOSTILE, state="FAILED", reason="The file is *torn*."),
+        ]
+        self.moved: list[tuple[str, ...]] = []
+        self.refused: ApiProblem | None = None
         self.curve_error: Exception | None = None
 
     def snapshot(self) -> Reading[Snapshot]:
@@ -75,6 +105,28 @@ class FakeSources:
 
     def models(self) -> Reading[dict[str, Model]]:
         return Reading(None if self.api_problem else self.served, 0.0, self.api_problem)
+
+    def versions(self) -> Reading[list[Version]]:
+        return Reading(self.listed, 0.0, self.api_problem)
+
+    def card(self, _name: str, _version: int, _digest: str | None) -> Reading[Mapping[str, Any]]:
+        return Reading({"config": {"learning_rate": 0.1}}, 0.0, None)
+
+    def aliases(self) -> Reading[list[Alias]]:
+        last = Move(datetime.now(UTC), "ready_1", 1, "ready_2", 2, "ann", "better")
+        first = Move(datetime(2026, 1, 1, tzinfo=UTC), "ready_2", 2, None, None, "ml-ops-starter", "first")
+        return Reading([Alias("digits", "champion", "ready_1", 1, "READY", (last, first))], 0.0, self.api_problem)
+
+    def models_changed(self) -> None:
+        """Nothing is cached here."""
+
+    def move_alias(self, task: str, alias: str, experiment: str, version: int, *, moved_by: str, reason: str) -> None:
+        if self.refused is not None:
+            raise self.refused
+        self.moved.append((task, alias, f"{experiment}@{version}", moved_by, reason))
+
+    def roll_alias_back(self, task: str, alias: str, *, moved_by: str, reason: str) -> None:
+        self.moved.append((task, alias, "back", moved_by, reason))
 
     def readiness(self) -> Reading[Readiness]:
         return Reading(Readiness("ready", len(self.served), 0, 0, None), 0.0, self.api_problem)

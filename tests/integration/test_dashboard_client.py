@@ -114,3 +114,17 @@ def test_models_and_readiness_are_read(api: ApiClient, served: list[str]) -> Non
     assert {name: model.state for name, model in api.models().items()} == {**dict.fromkeys(served, "READY"), "failing": "FAILED"}
     readiness = api.readiness()
     assert (readiness.status, readiness.ready, readiness.failed) == ("degraded", 3, 1)
+
+
+def test_versions_are_read_with_the_reason_of_one_that_failed_and_the_card_of_another(api: ApiClient, served: list[str]) -> None:
+    versions = {version.name: version for version in api.versions()}
+    failing, good = versions["failing"], versions[served[0]]
+    assert (failing.state, failing.reason is not None, good.label, good.parity and good.parity["equal_argmax"]) == (
+        "FAILED",
+        True,
+        served[0],
+        True,
+    )
+    assert set(api.card(good.name, good.version)) == {"parameters", "config", "metrics", "data", "code"}
+    assert "learning_rate" in api.card(good.name, good.version)["config"]
+    assert api.card("failing", 1) == {}

@@ -131,3 +131,12 @@ def test_the_least_recently_used_value_gives_way(cache: LastGood, source: Source
     cache.get("a", source)
     cache.get("b", source)
     assert source.reads - before == 1
+
+
+def test_what_somebody_has_changed_is_read_anew_at_once_and_stays_when_that_fails(cache: LastGood, source: Source) -> None:
+    cache.get("a", source)
+    cache.outdate()
+    assert cache.get("a", source).value == 2
+    source.down = True
+    cache.outdate()
+    assert cache.get("a", source).value == 2

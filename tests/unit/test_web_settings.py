@@ -12,13 +12,20 @@ def test_an_empty_environment_means_a_machine_of_ones_own() -> None:
 def test_every_variable_is_read() -> None:
     environment = {
         "API_URL": "http://api:1/api/v1.0/",
+        "PUBLIC_API_URL": "http://me:3/api/v1.0/",
         "PGHOST": "db",
         "PGPORT": "2",
         "PGDATABASE": "d",
         "PGUSER": "u",
         "PGPASSWORD": "p",
     }
-    assert Settings.from_environment(environment) == Settings("http://api:1/api/v1.0", "db", 2, "d", "u", "p")
+    assert Settings.from_environment(environment) == Settings(
+        "http://api:1/api/v1.0", "http://me:3/api/v1.0", "db", 2, "d", "u", "p"
+    )
+
+
+def test_people_reach_the_api_where_the_dashboard_does_unless_told_otherwise() -> None:
+    assert Settings.from_environment({"API_URL": "http://api:1"}).public_api_url == "http://api:1"
 
 
 @pytest.mark.parametrize("port", ["x", "0", "65536", "-1", "٣"])

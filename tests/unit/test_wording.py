@@ -2,7 +2,7 @@
 
 import pytest
 
-from web.wording import ago, count, percent, plain, some
+from web.wording import ago, count, percent, plain, size, some
 
 
 def test_markdown_in_a_name_is_escaped() -> None:
@@ -37,3 +37,7 @@ def test_a_count_has_its_plural() -> None:
 
 def test_a_long_list_says_how_many_more() -> None:
     assert some(["a", "b", "c"], at_most=2) == "a, b and 1 more"
+
+
+def test_a_size_has_one_unit() -> None:
+    assert [size(number).replace("\N{NO-BREAK SPACE}", " ") for number in (999, 12_345, 3_450_000)] == ["999 B", "12 kB", "3.5 MB"]

@@ -212,4 +212,4 @@ def _show_parameters(runs: pd.DataFrame, baseline: str) -> None:
     )
     same = len(parameter_table(settings, baseline, only_differences=False)) - len(table)
     if only and same:
-        st.caption(f"{count(same, 'parameter')} more {'is' if same == 1 else 'are'} the same in all.")
+        st.caption(f"{same} more {'parameter is' if same == 1 else 'parameters are'} the same in all.")

@@ -1,0 +1,78 @@
+"""Models in a real browser, over the real stack."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.dashboard import FIRST_PAINT_MILLISECONDS, HEALS_MILLISECONDS
+from tests.e2e.digits import seven_png
+
+LENET = "mnist_experiment_12__lenet5"
+CHAMPION = "mnist_experiment_25__deep_cnn_16_48_96_augmented"
+
+
+def open_page(page: Page, stack: Any, model: str = LENET) -> None:
+    page.goto(f"{stack.web_url}/models?m={model}")
+    expect(page.get_by_role("heading", name="Models", exact=True)).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
+    expect(page.get_by_role("heading", name=f"{model}, version 1")).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
+
+
+def copied(page: Page, tab: str) -> str:
+    page.get_by_role("tab", name=tab).click()
+    return page.locator("[data-testid=stCode]").filter(visible=True).first.locator("code").inner_text()
+
+
+def fill(page: Page, button: str, who: str, why: str) -> None:
+    form = page.locator("[data-testid=stForm]").filter(has=page.get_by_role("button", name=button, exact=True), visible=True)
+    form.get_by_role("textbox", name="Who").fill(who)
+    form.get_by_role("textbox", name="Why").fill(why)
+    form.get_by_role("button", name=button, exact=True).click()
+
+
+def test_what_is_copied_runs_and_answers(stack: Any, page: Page, tmp_path: Path) -> None:
+    (tmp_path / "digit.png").write_bytes(seven_png())
+    open_page(page, stack)
+    for command in (["bash", "-c", copied(page, "curl")], [sys.executable, "-c", copied(page, "Python")]):
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert "7" in done.stdout
+
+
+def test_the_card_says_how_a_model_was_trained(stack: Any, page: Page) -> None:
+    open_page(page, stack)
+    page.get_by_text("Card: how it was trained").click()
+    expect(page.get_by_text("learning_rate").first).to_be_visible()
+
+
+def test_a_model_is_promoted_and_rolled_back(stack: Any, page: Page) -> None:
+    open_page(page, stack)
+    page.get_by_text("Promote a version").click()
+    fill(page, "Promote", "ann", "reads 4 better")
+    moved = page.get_by_text(f"champion of mnist is {LENET}, version 1")
+    expect(moved).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
+    page.get_by_role("button", name="Roll back").first.click()
+    fill(page, "Roll back", "bob", "misreads 7")
+    expect(page.get_by_text(f"champion of mnist is {CHAMPION}, version 1")).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
+    page.get_by_text("History: 3 moves").click()
+    expect(page.locator("[data-testid=stDataFrame] table").get_by_text("misreads 7", exact=True)).to_be_attached()
+
+
+def test_with_the_api_down_what_was_known_stays_and_the_page_heals(stack: Any, page: Page) -> None:
+    open_page(page, stack)
+    stack.stop_api()
+    try:
+        expect(page.get_by_text("The inference API is down")).to_be_visible(timeout=HEALS_MILLISECONDS)
+        expect(page.get_by_role("heading", name=f"{LENET}, version 1")).to_be_visible()
+    finally:
+        stack.start_api()
+    expect(page.get_by_text("The inference API is down")).to_be_hidden(timeout=HEALS_MILLISECONDS)
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_nothing_is_wider_than_the_screen(stack: Any, page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    open_page(page, stack)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
