@@ -7,7 +7,7 @@ the shipped experiments. Takes WEB_PORT from the environment, as `make up` does.
 import io
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -56,7 +56,9 @@ def open_page(page: Page, url: str, text: str) -> None:
 
 def draw(page: Page, film: list[Image.Image] | None = None) -> None:
     """Draw a three with the mouse, and wait for the answers. A frame is added to the film every few points."""
-    box: Mapping[str, float] = page.locator("canvas[data-part=canvas]").bounding_box() or {}
+    box = page.locator("canvas[data-part=canvas]").bounding_box()
+    if box is None:
+        raise SystemExit("The canvas of Predict is not on the screen.")
     points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in three()]
     page.mouse.move(*points[0])
     page.mouse.down()

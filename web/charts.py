@@ -35,9 +35,9 @@ RAW_OPACITY = 0.3
 SHOWN_FROM = 0.005
 # From this probability on a cell is so strong that its number needs the other colour.
 STRONG_ABOVE = 0.65
-_SURFACE = {False: "#ffffff", True: "#10191b"}
-_HEAT = {False: ("#eef5f5", "#0b7a75"), True: ("#1d2b2e", "#4fd1c5")}
-_CELL_TEXT = {False: ("#243b3d", "#ffffff"), True: ("#c9dcdc", "#06201f")}
+SURFACE = {False: "#ffffff", True: "#10191b"}
+HEAT = {False: ("#eef5f5", "#0b7a75"), True: ("#1d2b2e", "#4fd1c5")}
+CELL_TEXT = {False: ("#243b3d", "#ffffff"), True: ("#c9dcdc", "#06201f")}
 
 
 def loss_curves(
@@ -206,7 +206,7 @@ def probability_heat_map(answers: Mapping[str, Mapping[str, float]], *, dark: bo
     """
     labels = sorted({label for probabilities in answers.values() for label in probabilities})
     experiments = list(answers)
-    faint, strong = _CELL_TEXT[dark]
+    faint, strong = CELL_TEXT[dark]
     cells = [
         {
             "value": [labels.index(label), row, round(value, 4)],
@@ -239,13 +239,13 @@ def probability_heat_map(answers: Mapping[str, Mapping[str, float]], *, dark: bo
             "axisLine": {"show": False},
             "axisLabel": {"width": 260, "overflow": "truncate"},
         },
-        "visualMap": {"show": False, "min": 0, "max": 1, "dimension": 2, "inRange": {"color": list(_HEAT[dark])}},
+        "visualMap": {"show": False, "min": 0, "max": 1, "dimension": 2, "inRange": {"color": list(HEAT[dark])}},
         "series": [
             {
                 "type": "heatmap",
                 "name": "probability",
                 "data": cells,
-                "itemStyle": {"borderColor": _SURFACE[dark], "borderWidth": 3, "borderRadius": 6},
+                "itemStyle": {"borderColor": SURFACE[dark], "borderWidth": 3, "borderRadius": 6},
                 "animation": False,
             }
         ],

@@ -11,6 +11,7 @@ from requests.adapters import HTTPAdapter
 
 # Who asks, as the API logs it with each prediction.
 USER_AGENT = "mlops-dashboard"
+EVALUATION = "mlops-evaluation"
 CONNECT_TIMEOUT_SECONDS = 2.0
 READ_TIMEOUT_SECONDS = 8.0
 # The API takes 32 MB at once; what frames the images stays below the rest.
@@ -168,6 +169,7 @@ class ApiClient:
         self,
         base_url: str,
         *,
+        user_agent: str = USER_AGENT,
         connect_timeout_seconds: float = CONNECT_TIMEOUT_SECONDS,
         read_timeout_seconds: float = READ_TIMEOUT_SECONDS,
     ) -> None:
@@ -176,7 +178,7 @@ class ApiClient:
         self._session = requests.Session()
         # The API is a neighbour: a proxy for the outside world must not stand between.
         self._session.trust_env = False
-        self._session.headers["User-Agent"] = USER_AGENT
+        self._session.headers["User-Agent"] = user_agent
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=POOLED_CONNECTIONS)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)

@@ -12,7 +12,8 @@ from sqlalchemy import Engine
 
 from web import queries
 from web.cache import LastGood, Reading
-from web.client import Alias, ApiClient, ApiProblem, Model, Readiness, Version
+from web.client import EVALUATION, Alias, ApiClient, ApiProblem, Model, Readiness, Version
+from web.evaluator import Evaluator
 from web.queries import Snapshot
 from web.settings import Settings
 from web.wording import plain
@@ -24,6 +25,8 @@ API_FRESH_SECONDS = 3.0
 RETRY_SECONDS = 2.0
 # How long a page waits for a source that hangs.
 DEADLINE_SECONDS = 5.0
+# A call of many images, which nobody waits for.
+EVALUATION_TIMEOUT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class Sources:
     api: ApiClient
     database_cache: LastGood
     api_cache: LastGood
+    evaluator: Evaluator
 
     def snapshot(self) -> Reading[Snapshot]:
         """Everything of the database but the curves."""
@@ -101,6 +105,8 @@ class Sources:
 
 def make_sources(settings: Settings) -> Sources:
     """Wire the sources. Nothing is connected yet."""
+    # Its calls are many images each, nobody waits for one, and who reads the log can tell them from people's.
+    background = ApiClient(settings.api_url, user_agent=EVALUATION, read_timeout_seconds=EVALUATION_TIMEOUT_SECONDS)
     return Sources(
         settings=settings,
         engine=queries.connect(settings),
@@ -109,6 +115,9 @@ def make_sources(settings: Settings) -> Sources:
             fresh_seconds=DATABASE_FRESH_SECONDS, retry_seconds=RETRY_SECONDS, deadline_seconds=DEADLINE_SECONDS
         ),
         api_cache=LastGood(fresh_seconds=API_FRESH_SECONDS, retry_seconds=RETRY_SECONDS, deadline_seconds=DEADLINE_SECONDS),
+        evaluator=Evaluator(
+            background.predict, lambda: {each.name: each.digest for each in background.versions() if each.is_default}
+        ),
     )
 
 

@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from web.cache import Reading
 from web.client import Alias, Answer, ApiProblem, ApiUnreachable, Model, Move, Outcome, Prediction, Readiness, Version
+from web.evaluator import Evaluator
 from web.queries import ImportedFile, Snapshot
 from web.settings import Settings
 
@@ -62,6 +63,7 @@ class FakeSources:
         ]
         self.moved: list[tuple[str, ...]] = []
         self.refused: ApiProblem | None = None
+        self.evaluator = Evaluator(self.predict, lambda: {each.name: each.digest for each in self.listed if each.is_default})
         self.curve_error: Exception | None = None
 
     def snapshot(self) -> Reading[Snapshot]:

@@ -1,5 +1,7 @@
 """The environment of the dashboard."""
 
+from pathlib import Path
+
 import pytest
 
 from web.settings import Settings
@@ -18,9 +20,10 @@ def test_every_variable_is_read() -> None:
         "PGDATABASE": "d",
         "PGUSER": "u",
         "PGPASSWORD": "p",
+        "MNIST_PATH": "m.npz",
     }
     assert Settings.from_environment(environment) == Settings(
-        "http://api:1/api/v1.0", "http://me:3/api/v1.0", "db", 2, "d", "u", "p"
+        "http://api:1/api/v1.0", "http://me:3/api/v1.0", "db", 2, "d", "u", "p", Path("m.npz")
     )
 
 
