@@ -90,7 +90,7 @@ def reliability_diagram(bins: pd.DataFrame) -> Option:
     return {
         "aria": {"enabled": True},
         "dataset": {"source": table},
-        "grid": {"left": 8, "right": 12, "top": 36, "bottom": 32, "containLabel": True},
+        "grid": {"left": 8, "right": 12, "top": 36, "bottom": 56, "containLabel": True},
         "legend": {"bottom": 0, "itemHeight": 8},
         "tooltip": {"trigger": "axis", "confine": True, "valueFormatter": "%.3f"},
         "xAxis": {"type": "category", "name": "confidence", "nameLocation": "middle", "nameGap": 28, "axisTick": {"show": False}},

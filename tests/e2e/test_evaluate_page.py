@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, FilePayload, Page, expect
 
 from tests.e2e.dashboard import FIRST_PAINT_MILLISECONDS, HEALS_MILLISECONDS
 from tests.e2e.digits import seven_png
+from web.labelled import rendered_digits
 
 SMALL, LENET = "mnist_experiment_1__softmax_regression", "mnist_experiment_12__lenet5"
 RUN_MILLISECONDS = 60_000
@@ -78,8 +79,13 @@ def evaluate_or_known(page: Page) -> None:
 
 
 def test_a_run_is_cancelled(stack: Any, page: Page) -> None:
-    open_page(
-        page, stack, model="mnist_experiment_25__deep_cnn_16_48_96_augmented", vs="mnist_experiment_23__deep_cnn_16_32_64_augmented"
+    deep = ("mnist_experiment_25__deep_cnn_16_48_96_augmented", "mnist_experiment_23__deep_cnn_16_32_64_augmented")
+    open_page(page, stack, set="your zip", model=deep[0], vs=deep[1])
+    expect(page.get_by_text("Upload a zip file")).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
+    many = rendered_digits(200)
+    upload(
+        page,
+        **{f"{label}__{number}.png": image for number, (label, image) in enumerate(zip(many.labels, many.images, strict=True))},
     )
     page.get_by_role("button", name="Evaluate", exact=True).click(timeout=FIRST_PAINT_MILLISECONDS)
     page.get_by_role("button", name="Cancel").click()
