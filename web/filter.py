@@ -127,6 +127,12 @@ def parse(text: str, keys: Collection[str]) -> Condition | None:
     return Condition(parser.whole(), tuple(parser.parameters.items()))
 
 
+def marked(text: str, fault: FilterFault) -> str:
+    """Return a filter with carets below its token at fault, as two lines of a fixed pitch."""
+    one_line = re.sub(r"[\s\0]", " ", text)
+    return f"{one_line}\n{' ' * fault.position}{'^' * max(1, fault.length)}"
+
+
 def _tokens(text: str) -> Iterator[_Token]:
     position = 0
     while position < len(text):

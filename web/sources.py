@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from web import queries
 from web.cache import LastGood, Reading
 from web.client import ApiClient, ApiProblem, Model, Readiness
-from web.queries import Snapshot
+from web.queries import Board, Snapshot, View
 from web.settings import Settings
 from web.wording import plain
 
@@ -27,7 +27,7 @@ DEADLINE_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Sources:
-    """Reads through the caches. Nothing here raises: a Reading says what is wrong. Values are shared: never change one."""
+    """Reads through the caches. What returns a Reading never raises: it says what is wrong. Values are shared: never change one."""
 
     settings: Settings
     engine: Engine
@@ -36,7 +36,7 @@ class Sources:
     api_cache: LastGood
 
     def snapshot(self) -> Reading[Snapshot]:
-        """Everything of the database but the curves."""
+        """What every page needs of the database."""
         return self.database_cache.get("snapshot", partial(queries.read_snapshot, self.engine), self._describe_database)
 
     def curves(self, metric: str, experiments: Sequence[str]) -> Reading[pd.DataFrame]:
@@ -46,6 +46,26 @@ class Sources:
             partial(queries.read_curves, self.engine, metric, experiments),
             self._describe_database,
         )
+
+    def keys(self) -> Reading[list[str]]:
+        """Return the keys of params and metrics that any experiment has, see queries.read_keys."""
+        return self.database_cache.get("keys", partial(queries.read_keys, self.engine), self._describe_database)
+
+    def leaderboard(self, view: View, page: int) -> Reading[Board]:
+        """Return a page of the leaderboard, see queries.read_leaderboard."""
+        return self.database_cache.get(
+            ("leaderboard", view, page), partial(queries.read_leaderboard, self.engine, view, page), self._describe_database
+        )
+
+    def matching(self, view: View, limit: int) -> Reading[pd.DataFrame]:
+        """Return the first experiments of a view, see queries.read_matching."""
+        return self.database_cache.get(
+            ("matching", view, limit), partial(queries.read_matching, self.engine, view, limit), self._describe_database
+        )
+
+    def export(self, view: View) -> pd.DataFrame:
+        """Read all experiments of a view. Not kept, as it may be large, and raises as queries.read_matching."""
+        return queries.read_matching(self.engine, view)
 
     def models(self) -> Reading[dict[str, Model]]:
         """Return the served models by name."""

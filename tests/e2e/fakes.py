@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from web.cache import Reading
 from web.client import Answer, ApiProblem, ApiUnreachable, Model, Outcome, Prediction, Readiness
-from web.queries import ImportedFile, Snapshot
+from web.queries import PAGE_ROWS, Board, ImportedFile, Snapshot, Totals, View
 from web.settings import Settings
 
 APP = str(Path(__file__).resolve().parents[2] / "web" / "app.py")
@@ -32,13 +32,52 @@ class FakeSources:
         self.ever_read = True
         self.label = {HOSTILE: "1"}
         self.calls = 0
+        self.matched = ["ready_1"]  # what a filter lets through
+        self.viewed: View | None = None
         self.curve_error: Exception | None = None
 
     def snapshot(self) -> Reading[Snapshot]:
         experiments = pd.DataFrame(
+            {"experiment": self.names, "task": [self.tasks.get(name, "digits") for name in self.names]}, dtype="object"
+        )
+        rejects = pd.DataFrame(
+            [("data.csv", 3, "Loss", HOSTILE, None)], columns=["file", "line", "column_name", "reason", "last_seen_at"]
+        )
+        value = Snapshot(experiments, rejects, datetime.now(UTC), self.files) if self.ever_read else None
+        return Reading(value, 40.0 if self.ever_read else None, self.database_problem)
+
+    def keys(self) -> Reading[list[str]]:
+        return Reading(["batch_size", HOSTILE, "outcome"] if self.ever_read else None, 40.0, self.database_problem)
+
+    def leaderboard(self, view: View, page: int) -> Reading[Board]:
+        self.viewed = view
+        rows = self._rows(view)
+        tasks = sorted({self.tasks.get(name, "digits") for name in self.names})
+        totals = tuple(
+            Totals(
+                task, sum(self.tasks.get(name, "digits") == task for name in self.names), 0, self.names[0], 0.98, 0.98, None, None
+            )
+            for task in tasks
+        )
+        first = (page - 1) * PAGE_ROWS
+        return Reading(Board(rows.iloc[first : first + PAGE_ROWS], page, len(rows), totals), 40.0, self.database_problem)
+
+    def matching(self, view: View, limit: int) -> Reading[pd.DataFrame]:
+        return Reading(self._rows(view).head(limit), 40.0, self.database_problem)
+
+    def export(self, view: View) -> pd.DataFrame:
+        return self._rows(view)
+
+    def _rows(self, view: View) -> pd.DataFrame:
+        """Return the experiments of a view, newest first whatever its order; a filter lets those of self.matched through."""
+        task_of = {name: self.tasks.get(name, "digits") for name in self.names}
+        of_task = [name for name in self.names if view.task in (None, task_of[name])]
+        filtered = of_task[: view.latest] if view.condition is None else [name for name in of_task if name in self.matched]
+        names = sorted([name for name in self.names if name in view.names] if view.names else filtered, key=task_of.__getitem__)
+        return pd.DataFrame(
             {
-                "experiment": self.names,
-                "task": [self.tasks.get(name, "digits") for name in self.names],
+                "experiment": names,
+                "task": [task_of[name] for name in names],
                 "learning_rate": 0.1,
                 "momentum": 0.9,
                 "architecture": "lenet",
@@ -47,15 +86,12 @@ class FakeSources:
                 "best_loss": 0.01,
                 "last_loss": 0.02,
                 "missing_since": None,
-                "params": [{"batch_size": 2**number, HOSTILE: "x"} for number in range(len(self.names))],
-                "metrics": [{} for _ in self.names],
+                "params": [{"batch_size": 2 ** self.names.index(name), HOSTILE: "x"} for name in names],
+                "metrics": [{} for _ in names],
+                "champion": [name == "ready_1" for name in names],
+                "loss_curve": [[1.0, 0.5] for _ in names],
             }
         )
-        rejects = pd.DataFrame(
-            [("data.csv", 3, "Loss", HOSTILE, None)], columns=["file", "line", "column_name", "reason", "last_seen_at"]
-        )
-        value = Snapshot(experiments, rejects, datetime.now(UTC), self.files) if self.ever_read else None
-        return Reading(value, 40.0 if self.ever_read else None, self.database_problem)
 
     def curves(self, _metric: str, experiments: Sequence[str]) -> Reading[pd.DataFrame]:
         if self.curve_error is not None:
