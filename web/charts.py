@@ -247,9 +247,11 @@ def _whole_percent(share: float) -> str:
 
 # The leaderboard's other views. More dots or lines than this nobody tells apart either.
 MAX_EXPERIMENTS = 1000
+# The heat map has a cell for many of them.
+MAX_COUNTED = 10_000
 # So many learning rates or momenta have a row or column of the heat map each; more are rounded to one significant digit.
 MAX_TICKS = 20
-_AXES = {"learning_rate": "learning rate", "momentum": "momentum", "best_loss": "best loss", "test_accuracy": "accuracy, %"}
+AXES = {"learning_rate": "learning rate", "momentum": "momentum", "best_loss": "best loss", "test_accuracy": "accuracy, %"}
 _ON_LOG_AXIS = ("learning_rate", "best_loss")
 
 
@@ -283,16 +285,16 @@ def parallel_coordinates(experiments: pd.DataFrame, *, dark: bool) -> Option:
         dark: for the dark theme.
 
     """
-    rows = complete(experiments, tuple(_AXES)).sort_values("test_accuracy")
+    rows = complete(experiments, tuple(AXES)).sort_values("test_accuracy")
     rows = rows.assign(test_accuracy=(rows["test_accuracy"] * 100).round(2), best_loss=rows["best_loss"].round(SHOWN_DECIMALS))
     accuracies = rows["test_accuracy"]
     axes = [
         {"dim": number, "name": name, "type": "log" if column in _ON_LOG_AXIS else "value", "scale": True}
-        for number, (column, name) in enumerate(_AXES.items())
+        for number, (column, name) in enumerate(AXES.items())
     ]
     data = [
         {"name": name, "value": values}
-        for name, values in zip(rows["experiment"], rows[list(_AXES)].to_numpy().tolist(), strict=True)
+        for name, values in zip(rows["experiment"], rows[list(AXES)].to_numpy().tolist(), strict=True)
     ]
     return {
         "aria": {"enabled": True},
@@ -301,7 +303,7 @@ def parallel_coordinates(experiments: pd.DataFrame, *, dark: bool) -> Option:
         "tooltip": {"confine": True},
         "visualMap": {
             "show": False,
-            "dimension": len(_AXES) - 1,
+            "dimension": len(AXES) - 1,
             "min": float(accuracies.min()) if len(rows) else 0,
             "max": float(accuracies.max()) if len(rows) else 1,
             "inRange": {"color": [_FAINT_LINE[dark], _HEAT[dark][1]]},
@@ -324,7 +326,7 @@ def best_accuracy_heat_map(experiments: pd.DataFrame, *, dark: bool) -> Option:
     """Learning rate x momentum, each cell with the best accuracy of its experiments in percent.
 
     Args:
-        experiments: learning_rate, momentum and test_accuracy (0..1), at most MAX_EXPERIMENTS.
+        experiments: learning_rate, momentum and test_accuracy (0..1), at most MAX_COUNTED.
         dark: for the dark theme.
 
     """

@@ -243,16 +243,14 @@ class _Parser:
     def _compare(self, column: _Column, sign: str) -> str:
         """Compare with the value that comes next."""
         number, text = self._value(column)
-        if column.kind == "number":
-            return f"({column.sql} {sign} {number})"
-        if column.kind == "text":
-            return f"({column.sql} {sign} {text})"
+        if column.kind != "key":
+            return f"({column.sql} {sign} {self._bind(text if column.kind == 'text' or number is None else number)})"
         whole_text = f"{column.sql} #>> '{{}}'"
         if number is None:
-            return f"({whole_text} {sign} {text})"
+            return f"({whole_text} {sign} {self._bind(text)})"
+        as_number = f"CAST({whole_text} AS numeric) {sign} {self._bind(number)}"
         # The order of a text and a number means nothing, so it is left open; whether they are equal is seen.
-        otherwise = f" ELSE {whole_text} {sign} {text}" if sign in ("=", "<>") else ""
-        as_number = f"CAST({whole_text} AS numeric) {sign} {number}"
+        otherwise = f" ELSE {whole_text} {sign} {self._bind(text)}" if sign in ("=", "<>") else ""
         return f"(CASE jsonb_typeof({column.sql}) WHEN 'number' THEN {as_number}{otherwise} END)"
 
     def _contains(self, column: _Column, sign: _Token) -> str:
@@ -260,7 +258,7 @@ class _Parser:
             raise self._fault(sign, f"{column.name} is a number; ~ searches texts.", "=")
         _, text = self._value(column)
         whole_text = column.sql if column.kind == "text" else f"{column.sql} #>> '{{}}'"
-        return f"(strpos(lower({whole_text}), lower({text})) {'>' if sign.text == '~' else '='} 0)"
+        return f"(strpos(lower({whole_text}), lower({self._bind(text)})) {'>' if sign.text == '~' else '='} 0)"
 
     def _among(self, column: _Column) -> str:
         opening = self._next
@@ -271,18 +269,16 @@ class _Parser:
         self._expect(")", "This list is never closed.", opening)
         return f"({' OR '.join(parts)})"
 
-    def _value(self, column: _Column) -> tuple[str | None, str]:
-        """Take a value and return it bound: as a number if it is one, and as a text."""
+    def _value(self, column: _Column) -> tuple[Decimal | None, str]:
+        """Take a value and return it as a number, if it is one, and as a text. A column of numbers takes only a number."""
         token = self._next
         if token.kind not in ("word", "quoted") or token.keyword in _KEYWORDS:
             raise self._fault(token, "Here a value is expected: a number, a word or a 'text'.")
         self._at += 1
         number = self._number(token) if token.kind == "word" and _NUMBER.fullmatch(token.text) else None
-        if column.kind == "number":
-            if number is None:
-                raise self._fault(token, f"{column.name} is a number, {token.text} is none.")
-            return self._bind(number), ""
-        return (None if number is None or column.kind == "text" else self._bind(number)), self._bind(token.text)
+        if number is None and column.kind == "number":
+            raise self._fault(token, f"{column.name} is a number, {token.text} is none.")
+        return number, token.text
 
     def _number(self, token: _Token) -> Decimal:
         number = Decimal(token.text)

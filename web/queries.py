@@ -314,13 +314,16 @@ def read_leaderboard(engine: Engine, view: View, page: int) -> Board:
     return Board(rows=rows, page=page, matching=matching, totals=totals)
 
 
-def read_matching(engine: Engine, view: View, limit: int | None = None) -> pd.DataFrame:
-    """Read the experiments of a view on all pages, the first `limit` of them; columns as Board.rows but for loss_curve.
-
-    Raises as read_snapshot.
-    """
+def read_matching(engine: Engine, view: View) -> pd.DataFrame:
+    """Read all experiments of a view in its order; columns as Board.rows but for loss_curve. Raises as read_snapshot."""
     with engine.connect() as connection:
-        return _read_rows(connection, view, _ROWS, {"limit": limit, "offset": 0})
+        return _read_rows(connection, view, _ROWS, {"limit": None, "offset": 0})
+
+
+def read_points(engine: Engine, view: View, limit: int) -> pd.DataFrame:
+    """Read the first experiments of a view: experiment, task and NUMBERS. Raises as read_snapshot."""
+    with engine.connect() as connection:
+        return _read_rows(connection, view, _ROWS, {"limit": limit, "offset": 0})[["experiment", "task", *NUMBERS]]
 
 
 def _read_rows(connection: Connection, view: View, statement: str, bounds: Mapping[str, int | None]) -> pd.DataFrame:

@@ -57,10 +57,10 @@ class Sources:
             ("leaderboard", view, page), partial(queries.read_leaderboard, self.engine, view, page), self._describe_database
         )
 
-    def matching(self, view: View, limit: int) -> Reading[pd.DataFrame]:
-        """Return the first experiments of a view, see queries.read_matching."""
+    def points(self, view: View, limit: int) -> Reading[pd.DataFrame]:
+        """Return the numbers of the first experiments of a view, see queries.read_points."""
         return self.database_cache.get(
-            ("matching", view, limit), partial(queries.read_matching, self.engine, view, limit), self._describe_database
+            ("points", view, limit), partial(queries.read_points, self.engine, view, limit), self._describe_database
         )
 
     def export(self, view: View) -> pd.DataFrame:

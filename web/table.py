@@ -6,7 +6,7 @@ import pandas as pd
 
 from web.client import Model
 from web.columns import LABELS, LARGEST_SHOWN, further, label, offered
-from web.queries import PAGE_ROWS, Board, View
+from web.queries import View
 from web.wording import count, plain
 
 # What the column Serving says of a model's state.
@@ -49,24 +49,34 @@ def leaderboard_table(rows: pd.DataFrame, models: Mapping[str, Model] | None, co
     return pd.DataFrame({"experiment": shown["experiment"], **chosen}).reset_index(drop=True)
 
 
-def describe_rows(board: Board, view: View, among: int) -> str:
-    """Say in markdown which of how many experiments are shown, in which order. among: how many the task has."""
-    first = (board.page - 1) * PAGE_ROWS
-    shown = f"{len(board.rows):,}" if board.pages == 1 else f"{first + 1:,} to {first + len(board.rows):,}"
+def describe_rows(view: View, *, first: int, shown: int, matching: int, among: int, several_tasks: bool) -> str:
+    """Say in markdown which experiments of a view are shown, in which order, and how many are not.
+
+    Args:
+        view: what is asked for.
+        first: how many of the view stand on earlier pages.
+        shown: how many are shown.
+        matching: how many the view has.
+        among: how many the task has.
+        several_tasks: whether those shown are of several.
+
+    """
+    which = f"{shown:,}" if shown == matching else f"{first + 1:,} to {first + shown:,}"
     if view.names:
-        which = f"{shown} of {count(board.matching, 'chosen experiment')}"
+        what = f"{which} of {count(matching, 'chosen experiment')}"
     elif view.condition is not None:
-        which = f"{shown} of {board.matching:,} that match; {among - board.matching:,} of {count(among, 'experiment')} do not"
-    elif board.matching < among:
-        newest = f"of the newest {board.matching:,} " if board.pages > 1 else ""
-        which = f"{shown} {newest}of {count(among, 'experiment')}, the newest"
+        what = f"{which} of {matching:,} that match; {among - matching:,} of {count(among, 'experiment')} do not"
+    elif matching < among:
+        newest = "" if shown == matching else f"of the newest {matching:,} "
+        what = f"{which} {newest}of {count(among, 'experiment')}, the newest"
     else:
-        which = f"{shown} of {count(among, 'experiment')}"
-    ends = ("highest", "lowest") if view.descending else ("lowest", "highest")
-    tasks = "by task, then " if len(set(board.rows["task"])) > 1 else ""
-    order = f"sorted {tasks}by {plain(label(view.sort).lower())}, {ends[0]} first"
-    further_on = board.matching - first - len(board.rows)
-    return f"{which}; {order}" + (f"; {further_on:,} more on the next pages" if further_on > 0 else "")
+        what = f"{which} of {count(among, 'experiment')}"
+    ends = "highest" if view.descending else "lowest"
+    tasks = "by task, then " if several_tasks else ""
+    more = matching - first - shown
+    return f"{what}; sorted {tasks}by {plain(label(view.sort).lower())}, {ends} first" + (
+        f"; {more:,} more behind" if more > 0 else ""
+    )
 
 
 def usable_page(asked: object) -> int:

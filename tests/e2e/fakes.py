@@ -32,6 +32,7 @@ class FakeSources:
         self.ever_read = True
         self.label = {HOSTILE: "1"}
         self.calls = 0
+        self.imported_at = datetime.now(UTC)
         self.matched = ["ready_1"]  # what a filter lets through
         self.viewed: View | None = None
         self.curve_error: Exception | None = None
@@ -43,7 +44,7 @@ class FakeSources:
         rejects = pd.DataFrame(
             [("data.csv", 3, "Loss", HOSTILE, None)], columns=["file", "line", "column_name", "reason", "last_seen_at"]
         )
-        value = Snapshot(experiments, rejects, datetime.now(UTC), self.files) if self.ever_read else None
+        value = Snapshot(experiments, rejects, self.imported_at, self.files) if self.ever_read else None
         return Reading(value, 40.0 if self.ever_read else None, self.database_problem)
 
     def keys(self) -> Reading[list[str]]:
@@ -62,7 +63,7 @@ class FakeSources:
         first = (page - 1) * PAGE_ROWS
         return Reading(Board(rows.iloc[first : first + PAGE_ROWS], page, len(rows), totals), 40.0, self.database_problem)
 
-    def matching(self, view: View, limit: int) -> Reading[pd.DataFrame]:
+    def points(self, view: View, limit: int) -> Reading[pd.DataFrame]:
         return Reading(self._rows(view).head(limit), 40.0, self.database_problem)
 
     def export(self, view: View) -> pd.DataFrame:

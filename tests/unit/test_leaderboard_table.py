@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from web.client import Model
+from web.filter import parse
 from web.queries import Board, Totals, View
 from web.table import CHAMPION, accuracy_floor, by_task, describe_rows, leaderboard_table, serving_count, to_csv, usable_page
 
@@ -37,9 +38,9 @@ MODELS = {
 USUAL = ["champion", "learning_rate", "momentum", "outcome", "test_accuracy", "last_loss", "loss_curve", "serving"]
 
 
-def board(rows: int, matching: int, page: int = 1, among: int = 60) -> Board:
-    shown = pd.DataFrame({"experiment": [str(number) for number in range(rows)], "task": "a"})
-    return Board(shown, page, matching, (Totals("a", among, 0, None, None, None, None, None),))
+def board(matching: int) -> Board:
+    totals = [Totals(task, number, 1, None, None, None, None, None) for task, number in (("a", 5), ("b", 7))]
+    return Board(pd.DataFrame(), 1, matching, tuple(totals))
 
 
 def test_the_order_of_the_rows_stays() -> None:
@@ -86,23 +87,37 @@ def test_accuracy_bars_begin_at_the_ten_below_the_lowest(lowest: float | None, f
 
 
 @pytest.mark.parametrize(
-    ("view", "shown", "words"),
+    ("view", "counts", "words"),
     [
-        (View(latest=5), board(5, 5), "5 of 60 experiments, the newest; sorted by test accuracy, highest first"),
-        (View(), board(60, 60), "60 of 60 experiments; sorted"),
-        (View(latest=5000), board(60, 60), "60 of 60 experiments; sorted"),
+        (View(latest=5), (0, 5, 5, 60), "5 of 60 experiments, the newest; sorted by test accuracy, highest first"),
+        (View(), (0, 60, 60, 60), "60 of 60 experiments; sorted by test accuracy, highest first"),
+        (View(latest=99), (0, 60, 60, 60), "60 of 60 experiments; sorted by test accuracy, highest first"),
         (
             View(),
-            board(100, 250, 2, among=250),
-            "101 to 200 of 250 experiments; sorted by test accuracy, highest first; 50 more on",
+            (100, 100, 250, 250),
+            "101 to 200 of 250 experiments; sorted by test accuracy, highest first; 50 more behind",
         ),
-        (View(latest=150), board(100, 150, among=250), "1 to 100 of the newest 150 of 250 experiments, the newest; sorted"),
-        (View(names=("a", "b")), board(2, 2), "2 of 2 chosen experiments; sorted"),
-        (View(sort="batch_size", descending=False), board(60, 60), r"sorted by batch size, lowest first"),
+        (
+            View(latest=150),
+            (100, 50, 150, 250),
+            "101 to 150 of the newest 150 of 250 experiments, the newest; sorted by test accuracy, highest first",
+        ),
+        (View(names=("a", "b")), (0, 2, 2, 60), "2 of 2 chosen experiments; sorted by test accuracy, highest first"),
+        (
+            View(condition=parse("lr < 1", ())),
+            (0, 7, 7, 60),
+            "7 of 7 that match; 53 of 60 experiments do not; sorted by test accuracy, highest first",
+        ),
+        (View(sort="batch_size", descending=False), (0, 9, 9, 9), "9 of 9 experiments; sorted by batch size, lowest first"),
     ],
 )
-def test_what_is_hidden_is_said(view: View, shown: Board, words: str) -> None:
-    assert words in describe_rows(shown, view, shown.among(view.task))
+def test_what_is_hidden_is_said(view: View, counts: tuple[int, int, int, int], words: str) -> None:
+    first, shown, matching, among = counts
+    assert describe_rows(view, first=first, shown=shown, matching=matching, among=among, several_tasks=False) == words
+
+
+def test_several_tasks_are_said_to_stand_one_after_another() -> None:
+    assert "sorted by task, then by" in describe_rows(View(), first=0, shown=3, matching=3, among=3, several_tasks=True)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +128,11 @@ def test_a_link_may_ask_for_any_page(asked: object, page: int) -> None:
 
 
 def test_a_page_count_is_never_none() -> None:
-    assert [board(0, 0).pages, board(100, 100).pages, board(100, 101).pages] == [1, 1, 2]
+    assert [board(0).pages, board(100).pages, board(101).pages] == [1, 1, 2]
+
+
+def test_those_that_no_file_has_any_more_count_among_all() -> None:
+    assert [board(0).among("a"), board(0).among(None)] == [6, 14]
 
 
 def test_names_are_grouped_by_task_in_the_order_of_the_rows() -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 from web import charts, columns
 from web.client import Model
 from web.filter import FilterFault, column_names, marked, parse
-from web.queries import DEFAULT_SORT, SORTS, Board, Totals, View
+from web.queries import DEFAULT_SORT, PAGE_ROWS, SORTS, Board, Totals, View
 from web.selection import EXPERIMENTS, Selection
 from web.sources import Sources
 from web.table import accuracy_floor, by_task, describe_rows, leaderboard_table, serving_count, to_csv, usable_page
@@ -25,6 +25,12 @@ ROW_HEIGHT_PIXELS, MAX_TABLE_ROWS = 35, 16
 # The widgets' keys, and their names in the URL: ?filter=lr+<+0.1&sort=momentum&down=false&page=2&view=Scatter&columns=momentum
 FILTER, EVERY, SORT, DOWN, PAGE, VIEW, COLUMNS = "filter", "every", "sort", "down", "page", "view", "columns"
 TABLE, PARALLEL, HEAT_MAP, SCATTER = "Table", "Parallel coordinates", "Heat map", "Scatter"
+# What an experiment must have to be drawn.
+NEEDS = {
+    PARALLEL: tuple(charts.AXES),
+    HEAT_MAP: ("learning_rate", "momentum", "test_accuracy"),
+    SCATTER: ("learning_rate", "test_accuracy"),
+}
 # Where a session keeps the page that a button leads to, until the choice that goes along is made.
 _GO = "leaderboard_go"
 _SORT_LABELS = {"experiment": "Name", "newest": "Newest"}
@@ -80,7 +86,6 @@ def show(sources: Sources, selection: Selection, links: Mapping[str, st.Page]) -
 
 def _show_board(sources: Sources, board: Board, view: View, models: Mapping[str, Model] | None, keys: Sequence[str]) -> None:
     """Show the experiments in the view that is picked, and their curves below."""
-    several = len(board.totals) > 1
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="board"):
         shape = st.segmented_control(
             "View",
@@ -88,14 +93,26 @@ def _show_board(sources: Sources, board: Board, view: View, models: Mapping[str,
             default=TABLE,
             required=True,
             label_visibility="collapsed",
+            wrap=True,
             key=VIEW,
             bind="query-params",
         )
-        chosen_columns = _pick_columns(columns.offered(keys, several_tasks=several))
-    among = board.among(None if view.names else view.task)
+        offered = columns.offered(keys, several_tasks=len(board.totals) > 1)
+        chosen_columns = _pick_columns(offered)
+    if view.task is not None and chosen_columns == columns.usual(offered):  # then all rows would say the same
+        chosen_columns = [column for column in chosen_columns if column != columns.TASK]
+    most = charts.MAX_COUNTED if shape == HEAT_MAP else charts.MAX_EXPERIMENTS
+    words = describe_rows(
+        view,
+        first=(board.page - 1) * PAGE_ROWS if shape == TABLE else 0,
+        shown=len(board.rows) if shape == TABLE else min(most, board.matching),
+        matching=board.matching,
+        among=(among := board.among(None if view.names else view.task)),
+        several_tasks=len(set(board.rows["task"])) > 1,
+    )
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="rows"):
         with st.container(horizontal=True, vertical_alignment="center", width="content"):
-            st.caption(describe_rows(board, view, among), width="content")
+            st.caption(words, width="content")
             if not view.names and view.condition is None:
                 st.toggle(f"Show all {among:,}", key=EVERY, bind="query-params", on_change=_begin)
         actions = st.container(horizontal=True, width="content")
@@ -107,9 +124,18 @@ def _show_board(sources: Sources, board: Board, view: View, models: Mapping[str,
         ticked = _show_table(board, leaderboard_table(board.rows, models, chosen_columns))
     else:
         ticked = []
-        _show_shape(sources, view, shape, board.matching)
+        _show_shape(sources, view, shape, most)
     with actions:
-        _show_actions(sources, view, board.matching, ticked)
+        if shape == TABLE:
+            _show_ways(ticked)
+        st.download_button(
+            f"CSV of {count(board.matching, 'experiment')}",
+            lambda: to_csv(sources.export(view)),
+            "experiments.csv",
+            "text/csv",
+            icon=":material/download:",
+            on_click="ignore",
+        )
     rows = board.rows
     if gone := list(rows.loc[rows["missing_since"].notna(), "experiment"]):
         st.caption(f"No longer in the file they came from: {some(gone)}.")
@@ -197,7 +223,7 @@ def _show_totals(totals: Totals, serving: int | None, *, several_tasks: bool) ->
     if totals.most_accurate is not None and totals.best_accuracy is not None:
         parts.append(f"best accuracy **{percent(totals.best_accuracy, 2)}** by {plain(totals.most_accurate)}")
     if totals.least_loss is not None:
-        parts.append(f"lowest loss **{totals.lowest_loss:.4f}** by {plain(totals.least_loss)}")
+        parts.append(f"lowest loss **{totals.lowest_loss:.3g}** by {plain(totals.least_loss)}")
     if serving is not None:
         parts.append(f"**{serving:,}** serving")
     st.markdown(" \N{MIDDLE DOT} ".join(parts))
@@ -272,8 +298,8 @@ def _show_table(board: Board, table: pd.DataFrame) -> list[str]:
     return [names[row] for row in shown.selection.rows if row < len(names)]
 
 
-def _show_actions(sources: Sources, view: View, matching: int, ticked: list[str]) -> None:
-    """Show what to do with the ticked experiments and with all of the view."""
+def _show_ways(ticked: list[str]) -> None:
+    """Show where the ticked experiments can be taken."""
     for title, icon in (("Compare", ":material/compare_arrows:"), ("Predict", ":material/draw:")):
         st.button(
             f"{title} {len(ticked):,}" if ticked else title,
@@ -284,14 +310,6 @@ def _show_actions(sources: Sources, view: View, matching: int, ticked: list[str]
             disabled=not ticked,
             help=None if ticked else "Tick rows of the table first.",
         )
-    st.download_button(
-        f"CSV of {count(matching, 'experiment')}",
-        lambda: to_csv(sources.export(view)),
-        "experiments.csv",
-        "text/csv",
-        icon=":material/download:",
-        on_click="ignore",
-    )
 
 
 def _go(title: str, names: list[str]) -> None:
@@ -300,14 +318,12 @@ def _go(title: str, names: list[str]) -> None:
     st.session_state[_GO] = title
 
 
-def _show_shape(sources: Sources, view: View, shape: str, matching: int) -> None:
-    """Show all experiments of a view as a chart, one for each task, as accuracies of different tasks do not compare."""
-    reading = sources.matching(view, charts.MAX_EXPERIMENTS)
+def _show_shape(sources: Sources, view: View, shape: str, most: int) -> None:
+    """Show the first experiments of a view as a chart, one for each task, as accuracies of different tasks do not compare."""
+    reading = sources.points(view, most)
     if reading.value is None:
         st.info(f"{reading.problem} These experiments were not read before it went away.")
         return
-    if matching > charts.MAX_EXPERIMENTS:
-        st.caption(f"The chart shows the first {charts.MAX_EXPERIMENTS:,} of {matching:,} experiments in this order.")
     dark = st.context.theme.type == "dark"
     for task, rows in reading.value.groupby("task"):
         if len(set(reading.value["task"])) > 1:
@@ -316,7 +332,12 @@ def _show_shape(sources: Sources, view: View, shape: str, matching: int) -> None
             option = charts.parallel_coordinates(rows, dark=dark)
         else:
             option = charts.best_accuracy_heat_map(rows, dark=dark) if shape == HEAT_MAP else charts.scatter(rows)
-        st.echarts_chart(option, height=CHART_HEIGHT_PIXELS, alt=f"{shape} of {count(len(rows), 'experiment')}")
+        drawn = len(charts.complete(rows, NEEDS[shape]))
+        st.echarts_chart(option, height=CHART_HEIGHT_PIXELS, alt=f"{shape} of {count(drawn, 'experiment')}")
+        if drawn < len(rows):
+            st.caption(
+                f"{count(len(rows) - drawn, 'experiment')} without one of these numbers, or with one that the axis cannot show."
+            )
 
 
 def _show_curves(sources: Sources, by_task: Mapping[str, Sequence[str]], few: int) -> None:
