@@ -24,7 +24,7 @@ def main() -> None:
     """Draw the frame, then the page that the URL names."""
 
     def show_leaderboard() -> None:
-        leaderboard.show(found, selection)
+        leaderboard.show(found, selection, {"Compare": compare_page, "Predict": predict_page})
 
     def show_compare() -> None:
         compare.show(found, selection)

@@ -38,6 +38,7 @@ STRONG_ABOVE = 0.65
 SURFACE = {False: "#ffffff", True: "#10191b"}
 HEAT = {False: ("#eef5f5", "#0b7a75"), True: ("#1d2b2e", "#4fd1c5")}
 CELL_TEXT = {False: ("#243b3d", "#ffffff"), True: ("#c9dcdc", "#06201f")}
+_FAINT_LINE = {False: "#c9d6d6", True: "#37474b"}
 
 
 def loss_curves(
@@ -281,3 +282,146 @@ def heat_map_height_pixels(experiments: int) -> int:
 def _whole_percent(share: float) -> str:
     """0.987 -> 99: what fits into a cell. The exact value is in the table."""
     return f"{share * 100:.0f}"
+
+
+# The leaderboard's other views. More dots or lines than this nobody tells apart either.
+MAX_EXPERIMENTS = 1000
+# The heat map has a cell for many of them.
+MAX_COUNTED = 10_000
+# So many learning rates or momenta have a row or column of the heat map each; more are rounded to one significant digit.
+MAX_TICKS = 20
+AXES = {"learning_rate": "learning rate", "momentum": "momentum", "best_loss": "best loss", "test_accuracy": "accuracy, %"}
+_ON_LOG_AXIS = ("learning_rate", "best_loss")
+
+
+def scatter(experiments: pd.DataFrame) -> Option:
+    """Learning rate against accuracy, a dot for each experiment that has both.
+
+    Args:
+        experiments: experiment, learning_rate and test_accuracy (0..1), at most MAX_EXPERIMENTS.
+
+    """
+    rows = complete(experiments, ("learning_rate", "test_accuracy"))
+    data = [
+        {"name": name, "value": [rate, round(accuracy * 100, 2)]}
+        for name, rate, accuracy in zip(rows["experiment"], rows["learning_rate"], rows["test_accuracy"], strict=True)
+    ]
+    return {
+        "aria": {"enabled": True},
+        "grid": {"left": 8, "right": 24, "top": 36, "bottom": 32, "containLabel": True},
+        "tooltip": {"confine": True},
+        "xAxis": {"type": "log", "name": "learning rate", "nameLocation": "middle", "nameGap": 28, "splitLine": {"show": False}},
+        "yAxis": {"type": "value", "name": "accuracy, %", "nameTextStyle": {"align": "left"}, "scale": True},
+        "series": [{"type": "scatter", "symbolSize": 10, "data": data, "itemStyle": {"opacity": 0.7}, "animation": False}],
+    }
+
+
+def parallel_coordinates(experiments: pd.DataFrame, *, dark: bool) -> Option:
+    """One line per experiment across learning rate, momentum, best loss and accuracy, the stronger the more accurate.
+
+    Args:
+        experiments: experiment and these columns, at most MAX_EXPERIMENTS; one that lacks any is left out.
+        dark: for the dark theme.
+
+    """
+    rows = complete(experiments, tuple(AXES)).sort_values("test_accuracy")
+    rows = rows.assign(test_accuracy=(rows["test_accuracy"] * 100).round(2), best_loss=rows["best_loss"].round(SHOWN_DECIMALS))
+    accuracies = rows["test_accuracy"]
+    axes = [
+        {"dim": number, "name": name, "type": "log" if column in _ON_LOG_AXIS else "value", "scale": True}
+        for number, (column, name) in enumerate(AXES.items())
+    ]
+    data = [
+        {"name": name, "value": values}
+        for name, values in zip(rows["experiment"], rows[list(AXES)].to_numpy().tolist(), strict=True)
+    ]
+    return {
+        "aria": {"enabled": True},
+        "parallel": {"left": 48, "right": 56, "top": 44, "bottom": 24},
+        "parallelAxis": axes,
+        "tooltip": {"confine": True},
+        "visualMap": {
+            "show": False,
+            "dimension": len(AXES) - 1,
+            "min": float(accuracies.min()) if len(rows) else 0,
+            "max": float(accuracies.max()) if len(rows) else 1,
+            "inRange": {"color": [_FAINT_LINE[dark], HEAT[dark][1]]},
+        },
+        "series": [
+            {"type": "parallel", "data": data, "lineStyle": {"width": 2, "opacity": 0.6}, "smooth": 0.2, "animation": False}
+        ],
+        # On a phone the names of the axes would lie over each other.
+        "media": [
+            {"query": {"minWidth": 521}, "option": {"parallelAxis": axes}},
+            {
+                "query": {"maxWidth": 520},
+                "option": {"parallelAxis": [{**axis, "nameTextStyle": {"width": 64, "overflow": "break"}} for axis in axes]},
+            },
+        ],
+    }
+
+
+def best_accuracy_heat_map(experiments: pd.DataFrame, *, dark: bool) -> Option:
+    """Learning rate x momentum, each cell with the best accuracy of its experiments in percent.
+
+    Args:
+        experiments: learning_rate, momentum and test_accuracy (0..1), at most MAX_COUNTED.
+        dark: for the dark theme.
+
+    """
+    rows = complete(experiments, ("learning_rate", "momentum", "test_accuracy"))
+    rows = rows.assign(learning_rate=_few(rows["learning_rate"]), momentum=_few(rows["momentum"]))
+    best = (rows.groupby(["learning_rate", "momentum"])["test_accuracy"].max() * 100).round(2)
+    rates, momenta = (sorted(set(rows[column])) for column in ("learning_rate", "momentum"))
+    lowest, highest = (float(best.min()), float(best.max())) if len(best) else (0.0, 100.0)
+    faint, strong = CELL_TEXT[dark]
+    middle = lowest + STRONG_ABOVE * (highest - lowest)
+    spots = best.reset_index().to_numpy(dtype="float64").tolist()
+    cells = [
+        {
+            "value": [rates.index(rate), momenta.index(momentum), accuracy],
+            "label": {"show": True, "formatter": f"{accuracy:.1f}", "color": strong if accuracy > middle else faint},
+        }
+        for rate, momentum, accuracy in spots
+    ]
+    return {
+        "aria": {"enabled": True},
+        "grid": {"left": 8, "right": 8, "top": 36, "bottom": 32, "containLabel": True},
+        "tooltip": {"confine": True},
+        "xAxis": {
+            "type": "category",
+            "data": [f"{rate:g}" for rate in rates],
+            "name": "learning rate",
+            "nameLocation": "middle",
+            "nameGap": 28,
+        },
+        "yAxis": {
+            "type": "category",
+            "data": [f"{momentum:g}" for momentum in momenta],
+            "name": "momentum",
+            "nameTextStyle": {"align": "left"},
+        },
+        "visualMap": {"show": False, "min": lowest, "max": highest, "dimension": 2, "inRange": {"color": list(HEAT[dark])}},
+        "series": [
+            {
+                "type": "heatmap",
+                "name": "best accuracy, %",
+                "data": cells,
+                "itemStyle": {"borderColor": SURFACE[dark], "borderWidth": 3, "borderRadius": 6},
+                "animation": False,
+            }
+        ],
+    }
+
+
+def complete(experiments: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Return the experiments that have a number in each of these columns, and one above 0 where the axis is logarithmic."""
+    rows = experiments.dropna(subset=list(columns))
+    for column in set(columns).intersection(_ON_LOG_AXIS):
+        rows = rows[rows[column] > 0]
+    return rows
+
+
+def _few(values: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Round to one significant digit where there are more than MAX_TICKS different values."""
+    return values if values.nunique() <= MAX_TICKS else values.map(lambda value: float(f"{value:.1g}"))

@@ -5,13 +5,14 @@ neither their names, nor whether one experiment has a number where another one h
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 # What is always there, by id: how a reader sees it. Its order is the one in which it is offered.
 LABELS = {
+    "champion": "Champion",
     "learning_rate": "Learning rate",
     "momentum": "Momentum",
     "task": "Task",
@@ -20,6 +21,7 @@ LABELS = {
     "test_accuracy": "Test accuracy",
     "best_loss": "Best loss",
     "last_loss": "Last loss",
+    "loss_curve": "Loss",
     "serving": "Serving",
 }
 # Of these, params and metrics hold what the columns of the same name show already.
@@ -31,19 +33,16 @@ FROM_FILE = " (file)"
 LARGEST_SHOWN = 2.0**53  # above it Streamlit's table shows an error: a browser's numbers are no longer exact there
 
 
-def offered(experiments: pd.DataFrame) -> list[str]:
+def offered(keys: Collection[str], *, several_tasks: bool) -> list[str]:
     """Return the ids of all columns that can be shown: those always there, then the further ones by name.
 
     Args:
-        experiments: as queries.Snapshot.experiments. Its outcome is offered if any has one, its task if there are several.
+        keys: those of params and metrics that any experiment has. An outcome is offered if any has one.
+        several_tasks: whether there are, so that the task is worth a column.
 
     """
-    useless = set()
-    if len(set(experiments["task"])) <= 1:
-        useless.add(TASK)
-    if not experiments["outcome"].notna().any():
-        useless.add(OUTCOME)
-    return [*(column for column in LABELS if column not in useless), *sorted(map(_id, _keys(experiments)))]
+    useless = {column for column, is_useful in ((TASK, several_tasks), (OUTCOME, OUTCOME in keys)) if not is_useful}
+    return [*(column for column in LABELS if column not in useless), *sorted(_id(key) for key in keys if key not in SHOWN_ALREADY)]
 
 
 def usual(columns: Sequence[str]) -> list[str]:
@@ -73,14 +72,6 @@ def further(experiments: pd.DataFrame, column: str) -> "pd.Series[Any]":
         numbers = pd.Series(values, index=experiments.index, dtype="float64")
         return numbers.where(numbers.abs() < LARGEST_SHOWN)
     return pd.Series([_text(value) for value in values], index=experiments.index, dtype="object")
-
-
-def _keys(experiments: pd.DataFrame) -> set[str]:
-    keys: set[str] = set()
-    for holder in ("params", "metrics"):
-        for mapping in experiments[holder]:
-            keys.update(_mapping(mapping))
-    return keys.difference(SHOWN_ALREADY)
 
 
 def _id(key: str) -> str:

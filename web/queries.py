@@ -1,13 +1,14 @@
 """What the dashboard reads from Postgres. The only module that knows SQL."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import pandas as pd
-from sqlalchemy import URL, Engine, create_engine, text
+from sqlalchemy import URL, Connection, Engine, create_engine, text
 from sqlalchemy.exc import OperationalError
 
+from web.filter import Condition
 from web.settings import Settings
 from web.wording import START_AGAIN
 
@@ -21,12 +22,7 @@ INSUFFICIENT_PRIVILEGE = "42501"
 QUERY_CANCELED = "57014"
 
 # Newest first: "the latest" experiments are those with the highest id; behind them those that their file no longer has.
-EXPERIMENTS = text("""
-    SELECT experiment_name AS experiment, task, learning_rate, momentum, architecture, test_accuracy,
-           params ->> 'outcome' AS outcome, best_loss, last_loss, missing_since, params, metrics
-    FROM leaderboard
-    ORDER BY missing_since IS NOT NULL, experiment_id DESC
-""")
+EXPERIMENTS = text("SELECT name AS experiment, task FROM experiments ORDER BY missing_since IS NOT NULL, id DESC")
 
 CURVES = text("""
     SELECT experiment_name AS experiment, step, value
@@ -84,9 +80,7 @@ class Snapshot:
     """One consistent look at the database.
 
     Attributes:
-        experiments: experiment, task, learning_rate, momentum, architecture, test_accuracy (0..1), outcome, best_loss,
-            last_loss, missing_since, params and metrics (further columns by their names); newest first, those that are
-            missing last.
+        experiments: experiment and task of all; newest first, those that no file has any more last.
         rejects: rows of the files that could not be read: file, line, column_name, reason, last_seen_at.
         imported_at: when data was last imported, None before the first time.
         files: what the latest import of each file said, by name.
@@ -134,7 +128,7 @@ def connect(settings: Settings) -> Engine:
 
 
 def read_snapshot(engine: Engine) -> Snapshot:
-    """Read everything but the curves in one transaction.
+    """Read what every page needs in one transaction.
 
     Raises:
         SQLAlchemyError: the database is down, is not set up, or refuses.
@@ -146,7 +140,7 @@ def read_snapshot(engine: Engine) -> Snapshot:
         imported_at = connection.execute(LAST_IMPORT).scalar()
         files = tuple(ImportedFile(*row) for row in connection.execute(FILES))
     return Snapshot(
-        experiments=numbers(experiments, ("learning_rate", "momentum", "test_accuracy", "best_loss", "last_loss")),
+        experiments=experiments,
         rejects=rejects,
         imported_at=imported_at,
         files=files,
@@ -208,3 +202,200 @@ def describe(error: Exception, address: str) -> str:
             return f"{where} has no such database: check PGDATABASE, then {START_AGAIN}."
         return f"{where} does not answer: start it with `make up` or `docker compose up`."
     return f"{where} sent an answer that cannot be used; the log of the web service has the details."
+
+
+# The leaderboard: a page of rows, sorted and counted by Postgres, so that ten thousand experiments cost no more than a hundred.
+
+PAGE_ROWS = 100
+# A curve in a cell is some 100 pixels wide.
+SPARK_POINTS = 20
+NEWEST = "newest"
+DEFAULT_SORT = "test_accuracy"
+# What rows can be sorted by besides the keys of params and metrics.
+SORTS = {
+    DEFAULT_SORT: "test_accuracy",
+    "best_loss": "best_loss",
+    "last_loss": "last_loss",
+    "learning_rate": "learning_rate",
+    "momentum": "momentum",
+    "experiment": "experiment_name",
+    "architecture": "architecture",
+    NEWEST: "experiment_id",
+}
+NUMBERS = ("learning_rate", "momentum", "test_accuracy", "best_loss", "last_loss")
+
+KEYS = text("""
+    SELECT jsonb_object_keys(params) AS key FROM experiments WHERE jsonb_typeof(params) = 'object'
+    UNION
+    SELECT jsonb_object_keys(metrics) FROM experiments WHERE jsonb_typeof(metrics) = 'object'
+    ORDER BY key
+""")
+
+TOTALS = text("""
+    SELECT task, count(*) FILTER (WHERE missing_since IS NULL) AS experiments, count(missing_since) AS gone,
+           (array_agg(experiment_name ORDER BY test_accuracy DESC, experiment_id DESC)
+               FILTER (WHERE missing_since IS NULL AND test_accuracy IS NOT NULL))[1] AS most_accurate,
+           max(test_accuracy) FILTER (WHERE missing_since IS NULL) AS best_accuracy,
+           min(test_accuracy) AS lowest_accuracy,
+           (array_agg(experiment_name ORDER BY best_loss, experiment_id DESC)
+               FILTER (WHERE missing_since IS NULL AND best_loss IS NOT NULL))[1] AS least_loss,
+           min(best_loss) FILTER (WHERE missing_since IS NULL) AS lowest_loss
+    FROM leaderboard
+    GROUP BY task
+""")
+
+_COUNT = "SELECT count(*) FROM leaderboard WHERE {where}"
+
+_ROWS = """
+    SELECT experiment_id, experiment_name AS experiment, task, learning_rate, momentum, architecture, test_accuracy,
+           params ->> 'outcome' AS outcome, best_loss, last_loss, missing_since, params, metrics,
+           (task, experiment_name) IN (SELECT task, experiment_name FROM aliases WHERE alias = 'champion') AS champion,
+           row_number() OVER (ORDER BY {order}) AS place
+    FROM leaderboard
+    WHERE {where}
+    ORDER BY place
+    LIMIT :limit OFFSET :offset
+"""
+
+# Of each curve the first point, the last one and those evenly between them.
+_ROWS_WITH_CURVES = """
+    WITH page AS MATERIALIZED ({rows})
+    SELECT page.*, ARRAY(
+        SELECT point.value
+        FROM metric_curves c CROSS JOIN LATERAL unnest(c.metric_values) WITH ORDINALITY AS point (value, number)
+        WHERE c.experiment_id = page.experiment_id AND c.metric = 'loss'
+          AND (number = 1 OR (number - 1) * :gaps / greatest(c.points - 1, 1) <> (number - 2) * :gaps / greatest(c.points - 1, 1))
+        ORDER BY number
+    ) AS loss_curve
+    FROM page
+    ORDER BY place
+"""
+
+
+@dataclass(frozen=True)
+class View:
+    """Which experiments the leaderboard shows, and in which order.
+
+    Attributes:
+        names: a free choice, it wins over everything else.
+        condition: a filter, it wins over latest.
+        task: of which task, unless they are chosen by name; None for all.
+        latest: how many of the newest; None for all.
+        sort: an id of SORTS, or a key of params and metrics. Experiments of one task stand together, those without a value last.
+        descending: the highest first.
+
+    """
+
+    names: tuple[str, ...] = ()
+    condition: Condition | None = None
+    task: str | None = None
+    latest: int | None = None
+    sort: str = DEFAULT_SORT
+    descending: bool = True
+
+
+@dataclass(frozen=True)
+class Totals:
+    """A task in one line: its experiments that a file still has, how many no file has, and who leads; None where nobody does."""
+
+    task: str
+    experiments: int
+    gone: int
+    most_accurate: str | None
+    best_accuracy: float | None
+    lowest_accuracy: float | None
+    least_loss: str | None
+    lowest_loss: float | None
+
+
+@dataclass(frozen=True)
+class Board:
+    """One page of the leaderboard.
+
+    Attributes:
+        rows: experiment, task, learning_rate, momentum, architecture, test_accuracy (0..1), outcome, best_loss, last_loss,
+            missing_since, params and metrics (further columns by their names), champion (whether it is its task's), loss_curve
+            (its values, at most SPARK_POINTS); at most PAGE_ROWS in the order of the view.
+        page: which page it is, from 1 on: the last one where the one asked for is beyond it.
+        matching: how many experiments the view has on all pages.
+        totals: every task.
+
+    """
+
+    rows: pd.DataFrame
+    page: int
+    matching: int
+    totals: tuple[Totals, ...]
+
+    @property
+    def pages(self) -> int:
+        """How many pages there are, at least one."""
+        return max(1, -(-self.matching // PAGE_ROWS))
+
+    def among(self, task: str | None) -> int:
+        """Return how many experiments a task has in all, or all tasks together."""
+        return sum(total.experiments + total.gone for total in self.totals if task in (None, total.task))
+
+
+def read_keys(engine: Engine) -> list[str]:
+    """Read the keys of params and metrics that any experiment has, in alphabetical order. Raises as read_snapshot."""
+    with engine.connect() as connection:
+        return [str(key) for (key,) in connection.execute(KEYS)]
+
+
+def read_leaderboard(engine: Engine, view: View, page: int) -> Board:
+    """Read a page of a view, and how many experiments there are. Raises as read_snapshot."""
+    where, parameters = _where(view)
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        matching = int(connection.execute(text(_COUNT.replace("{where}", where)), parameters).scalar_one())
+        totals = tuple(Totals(*row) for row in connection.execute(TOTALS))
+        page = max(1, min(page, -(-matching // PAGE_ROWS)))
+        bounds = {"limit": PAGE_ROWS, "offset": (page - 1) * PAGE_ROWS, "gaps": SPARK_POINTS - 1}
+        rows = _read_rows(connection, view, _ROWS_WITH_CURVES.replace("{rows}", _ROWS), bounds)
+    return Board(rows=rows, page=page, matching=matching, totals=totals)
+
+
+def read_matching(engine: Engine, view: View) -> pd.DataFrame:
+    """Read all experiments of a view in its order; columns as Board.rows but for loss_curve. Raises as read_snapshot."""
+    with engine.connect() as connection:
+        return _read_rows(connection, view, _ROWS, {"limit": None, "offset": 0})
+
+
+def read_points(engine: Engine, view: View, limit: int) -> pd.DataFrame:
+    """Read the first experiments of a view: experiment, task and NUMBERS. Raises as read_snapshot."""
+    with engine.connect() as connection:
+        return _read_rows(connection, view, _ROWS, {"limit": limit, "offset": 0})[["experiment", "task", *NUMBERS]]
+
+
+def _read_rows(connection: Connection, view: View, statement: str, bounds: Mapping[str, int | None]) -> pd.DataFrame:
+    where, parameters = _where(view)
+    bound = {**parameters, **bounds, **({} if view.sort in SORTS else {"sort": view.sort})}
+    query = text(statement.replace("{where}", where).replace("{order}", _order(view)))
+    return numbers(pd.read_sql(query.bindparams(**bound), connection), NUMBERS).drop(columns=["experiment_id", "place"])
+
+
+def _where(view: View) -> tuple[str, dict[str, object]]:
+    """Return the condition of a view and its parameters."""
+    if view.names:
+        return "experiment_name = ANY(:names)", {"names": list(view.names)}
+    of_task = "TRUE" if view.task is None else "task = :task"
+    parameters: dict[str, object] = {} if view.task is None else {"task": view.task}
+    if view.condition is not None:
+        return f"{of_task} AND {view.condition.sql}", {**parameters, **dict(view.condition.parameters)}
+    if view.latest is None:
+        return of_task, parameters
+    newest = f"SELECT id FROM experiments WHERE {of_task} ORDER BY missing_since IS NOT NULL, id DESC LIMIT :latest"
+    return f"experiment_id IN ({newest})", {**parameters, "latest": view.latest}
+
+
+def _order(view: View) -> str:
+    """Return the order of a view. What is no number in one experiment, and is in another, comes behind the numbers."""
+    direction = "DESC" if view.descending else "ASC"
+    by = [SORTS[view.sort]] if view.sort in SORTS else _key_order()
+    return ", ".join(["task", *(f"{expression} {direction} NULLS LAST" for expression in by), "experiment_id DESC"])
+
+
+def _key_order() -> list[str]:
+    value = "coalesce(metrics -> CAST(:sort AS text), params -> CAST(:sort AS text))"
+    as_text = f"{value} #>> '{{}}'"
+    return [f"CASE jsonb_typeof({value}) WHEN 'number' THEN CAST({as_text} AS numeric) END", as_text]

@@ -10,6 +10,9 @@ DEFAULT_LATEST = 5
 # Far more than one looks at; a bound only so that a slip of the finger does not draw ten thousand curves.
 MOST_LATEST = 1000
 
+# A box of ten thousand names makes the browser think for half a second. A name behind these is typed in full.
+MOST_OFFERED = 1000
+
 # The widgets' keys are the names of the parameters in the URL: ?task=a&latest=8 or ?experiments=a&experiments=b
 TASK = "task"
 LATEST = "latest"
@@ -69,7 +72,9 @@ def pick(known: Mapping[str, str] | None) -> Selection:
     """
     linked = [name for name in st.query_params.get_all(EXPERIMENTS) if name]
     held = [name for name in st.session_state.get(EXPERIMENTS, []) if isinstance(name, str)]
-    options = list(dict.fromkeys([*(known or []), *linked, *held]))
+    offered = list(known or [])[:MOST_OFFERED]
+    options = list(dict.fromkeys([*offered, *linked, *held]))
+    more = len(known or []) - len(offered)
     tasks = rank_tasks(known or {})
     task = None
     with st.container(horizontal=True, vertical_alignment="bottom", key="selection"):
@@ -102,6 +107,12 @@ def pick(known: Mapping[str, str] | None) -> Selection:
             key=EXPERIMENTS,
             bind="query-params",
             placeholder="any experiments, by name",
-            help="Leave this empty to see the newest ones.",
+            accept_new_options=more > 0,
+            help="Leave this empty to see the newest ones."
+            + (
+                f" The list has the newest {MOST_OFFERED:,}; the name of one of the {more:,} others is typed in full."
+                if more > 0
+                else ""
+            ),
         )
     return resolve(known, int(latest or DEFAULT_LATEST), chosen, None if task == ALL_TASKS else task)

@@ -14,7 +14,7 @@ from web import queries
 from web.cache import LastGood, Reading
 from web.client import EVALUATION, Alias, ApiClient, ApiProblem, Model, Readiness, Version
 from web.evaluator import Evaluator
-from web.queries import Snapshot
+from web.queries import Board, Snapshot, View
 from web.settings import Settings
 from web.wording import plain
 
@@ -31,7 +31,7 @@ EVALUATION_TIMEOUT_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Sources:
-    """Reads through the caches. Nothing here raises: a Reading says what is wrong. Values are shared: never change one."""
+    """Reads through the caches. What returns a Reading never raises: it says what is wrong. Values are shared: never change one."""
 
     settings: Settings
     engine: Engine
@@ -41,7 +41,7 @@ class Sources:
     evaluator: Evaluator
 
     def snapshot(self) -> Reading[Snapshot]:
-        """Everything of the database but the curves."""
+        """What every page needs of the database."""
         return self.database_cache.get("snapshot", partial(queries.read_snapshot, self.engine), self._describe_database)
 
     def curves(self, metric: str, experiments: Sequence[str]) -> Reading[pd.DataFrame]:
@@ -61,6 +61,26 @@ class Sources:
     def top(self, count: int) -> Reading[list[str]]:
         """Return the most accurate experiments, see queries.read_top."""
         return self.database_cache.get(("top", count), partial(queries.read_top, self.engine, count), self._describe_database)
+
+    def keys(self) -> Reading[list[str]]:
+        """Return the keys of params and metrics that any experiment has, see queries.read_keys."""
+        return self.database_cache.get("keys", partial(queries.read_keys, self.engine), self._describe_database)
+
+    def leaderboard(self, view: View, page: int) -> Reading[Board]:
+        """Return a page of the leaderboard, see queries.read_leaderboard."""
+        return self.database_cache.get(
+            ("leaderboard", view, page), partial(queries.read_leaderboard, self.engine, view, page), self._describe_database
+        )
+
+    def points(self, view: View, limit: int) -> Reading[pd.DataFrame]:
+        """Return the numbers of the first experiments of a view, see queries.read_points."""
+        return self.database_cache.get(
+            ("points", view, limit), partial(queries.read_points, self.engine, view, limit), self._describe_database
+        )
+
+    def export(self, view: View) -> pd.DataFrame:
+        """Read all experiments of a view. Not kept, as it may be large, and raises as queries.read_matching."""
+        return queries.read_matching(self.engine, view)
 
     def models(self) -> Reading[dict[str, Model]]:
         """Return the served models by name."""

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from web.cache import Reading
 from web.client import Alias, Answer, ApiProblem, ApiUnreachable, Model, Move, Outcome, Prediction, Readiness, Version
 from web.evaluator import Evaluator
-from web.queries import ImportedFile, Snapshot
+from web.queries import PAGE_ROWS, Board, ImportedFile, Snapshot, Totals, View
 from web.settings import Settings
 
 APP = str(Path(__file__).resolve().parents[2] / "web" / "app.py")
@@ -64,13 +64,53 @@ class FakeSources:
         self.moved: list[tuple[str, ...]] = []
         self.refused: ApiProblem | None = None
         self.evaluator = Evaluator(self.predict, lambda: {each.name: each.digest for each in self.listed if each.is_default})
+        self.imported_at = datetime.now(UTC)
+        self.matched = ["ready_1"]  # what a filter lets through
+        self.viewed: View | None = None
         self.curve_error: Exception | None = None
 
     def snapshot(self) -> Reading[Snapshot]:
         experiments = pd.DataFrame(
+            {"experiment": self.names, "task": [self.tasks.get(name, "digits") for name in self.names]}, dtype="object"
+        )
+        rejects = pd.DataFrame(
+            [("data.csv", 3, "Loss", HOSTILE, None)], columns=["file", "line", "column_name", "reason", "last_seen_at"]
+        )
+        value = Snapshot(experiments, rejects, self.imported_at, self.files) if self.ever_read else None
+        return Reading(value, 40.0 if self.ever_read else None, self.database_problem)
+
+    def keys(self) -> Reading[list[str]]:
+        return Reading(["batch_size", HOSTILE, "outcome"] if self.ever_read else None, 40.0, self.database_problem)
+
+    def leaderboard(self, view: View, page: int) -> Reading[Board]:
+        self.viewed = view
+        rows = self._rows(view)
+        tasks = sorted({self.tasks.get(name, "digits") for name in self.names})
+        totals = tuple(
+            Totals(
+                task, sum(self.tasks.get(name, "digits") == task for name in self.names), 0, self.names[0], 0.98, 0.98, None, None
+            )
+            for task in tasks
+        )
+        first = (page - 1) * PAGE_ROWS
+        return Reading(Board(rows.iloc[first : first + PAGE_ROWS], page, len(rows), totals), 40.0, self.database_problem)
+
+    def points(self, view: View, limit: int) -> Reading[pd.DataFrame]:
+        return Reading(self._rows(view).head(limit), 40.0, self.database_problem)
+
+    def export(self, view: View) -> pd.DataFrame:
+        return self._rows(view)
+
+    def _rows(self, view: View) -> pd.DataFrame:
+        """Return the experiments of a view, newest first whatever its order; a filter lets those of self.matched through."""
+        task_of = {name: self.tasks.get(name, "digits") for name in self.names}
+        of_task = [name for name in self.names if view.task in (None, task_of[name])]
+        filtered = of_task[: view.latest] if view.condition is None else [name for name in of_task if name in self.matched]
+        names = sorted([name for name in self.names if name in view.names] if view.names else filtered, key=task_of.__getitem__)
+        return pd.DataFrame(
             {
-                "experiment": self.names,
-                "task": [self.tasks.get(name, "digits") for name in self.names],
+                "experiment": names,
+                "task": [task_of[name] for name in names],
                 "learning_rate": 0.1,
                 "momentum": 0.9,
                 "architecture": "lenet",
@@ -79,15 +119,12 @@ class FakeSources:
                 "best_loss": 0.01,
                 "last_loss": 0.02,
                 "missing_since": None,
-                "params": [{"batch_size": 2**number, HOSTILE: "x"} for number in range(len(self.names))],
-                "metrics": [{} for _ in self.names],
+                "params": [{"batch_size": 2 ** self.names.index(name), HOSTILE: "x"} for name in names],
+                "metrics": [{} for _ in names],
+                "champion": [name == "ready_1" for name in names],
+                "loss_curve": [[1.0, 0.5] for _ in names],
             }
         )
-        rejects = pd.DataFrame(
-            [("data.csv", 3, "Loss", HOSTILE, None)], columns=["file", "line", "column_name", "reason", "last_seen_at"]
-        )
-        value = Snapshot(experiments, rejects, datetime.now(UTC), self.files) if self.ever_read else None
-        return Reading(value, 40.0 if self.ever_read else None, self.database_problem)
 
     def curves(self, _metric: str, experiments: Sequence[str]) -> Reading[pd.DataFrame]:
         if self.curve_error is not None:
@@ -96,11 +133,18 @@ class FakeSources:
         return Reading(pd.DataFrame(rows, columns=["experiment", "step", "value"]), 0.0, None)
 
     def runs(self, experiments: Sequence[str]) -> Reading[pd.DataFrame]:
-        value = self.snapshot().value
-        if value is None:
-            return Reading(None, None, self.database_problem)
-        rows = value.experiments.set_index("experiment").reindex([name for name in experiments if name in self.names])
-        return Reading(rows.reset_index(), 0.0, self.database_problem)
+        names = [name for name in experiments if name in self.names]
+        rows = pd.DataFrame(
+            {
+                "experiment": names,
+                "task": [self.tasks.get(name, "digits") for name in names],
+                "learning_rate": 0.1,
+                "momentum": 0.9,
+                "test_accuracy": 0.98,
+                "params": [{"batch_size": 2 ** self.names.index(name), HOSTILE: "x"} for name in names],
+            }
+        )
+        return Reading(rows if self.ever_read else None, 0.0, self.database_problem)
 
     def top(self, count: int) -> Reading[list[str]]:
         return Reading(self.names[:count] if self.ever_read else None, 0.0, self.database_problem)

@@ -76,7 +76,11 @@ def test_a_further_column_is_shown_from_a_link_and_its_name_as_it_is() -> None:
 @pytest.mark.usefixtures("sources")
 def test_one_task_is_not_spoken_of() -> None:
     app = open_page()
-    assert (len(app.selectbox), "digits" in words(app), "task" in app.dataframe[-1].value) == (0, False, False)
+    assert ([box.label for box in app.selectbox], "digits" in words(app), "task" in app.dataframe[-1].value) == (
+        ["Sort by"],
+        False,
+        False,
+    )
 
 
 def test_of_several_tasks_the_one_with_the_most_experiments_is_shown_first(sources: FakeSources) -> None:

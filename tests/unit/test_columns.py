@@ -11,13 +11,10 @@ from web.columns import further, label, offered, usual
 ODD = "größe_名前"
 
 
-def experiments(*further_columns: tuple[dict[str, Any], dict[str, Any]], task: str = "a") -> pd.DataFrame:
+def experiments(*further_columns: tuple[dict[str, Any], dict[str, Any]]) -> pd.DataFrame:
     """Experiments with these params and metrics."""
     return pd.DataFrame(
         {
-            "experiment": [f"e{number}" for number in range(len(further_columns))],
-            "task": [task, *["a"] * (len(further_columns) - 1)],
-            "outcome": None,
             "params": [params for params, _ in further_columns],
             "metrics": [metrics for _, metrics in further_columns],
         }
@@ -30,24 +27,27 @@ def values(column: str, *cells: Any) -> list[Any]:
 
 
 def test_every_param_and_metric_that_any_experiment_has_is_offered() -> None:
-    table = experiments(({"batch_size": 64}, {}), ({ODD: "x"}, {"test_loss": 0.1}))
-    assert offered(table)[-3:] == ["batch_size", ODD, "test_loss"]
+    assert offered(["test_loss", "batch_size", ODD], several_tasks=False)[-3:] == ["batch_size", ODD, "test_loss"]
 
 
 def test_what_is_always_there_comes_first_and_is_usual() -> None:
-    table = experiments(({"batch_size": 64, "architecture": "mlp"}, {"test_accuracy": 0.9}))
-    always = ["learning_rate", "momentum", "architecture", "test_accuracy", "best_loss", "last_loss", "serving"]
-    assert (offered(table), usual(offered(table))) == ([*always, "batch_size"], always)
+    columns = offered(["batch_size", "architecture", "test_accuracy"], several_tasks=False)
+    settings = ["champion", "learning_rate", "momentum", "architecture"]
+    always = [*settings, "test_accuracy", "best_loss", "last_loss", "loss_curve", "serving"]
+    assert (columns, usual(columns)) == ([*always, "batch_size"], always)
 
 
 def test_a_task_is_offered_only_where_there_are_several_and_an_outcome_only_where_one_has_one() -> None:
-    table = experiments(({}, {}), ({}, {}), task="b").assign(outcome=pd.Series(["finished", None]))
-    assert offered(table)[2:5] == ["task", "architecture", "outcome"]
+    assert offered(["outcome"], several_tasks=True)[3:6] == ["task", "architecture", "outcome"]
 
 
 def test_a_further_column_that_is_named_like_another_one_is_told_apart() -> None:
+    assert offered(["serving", "experiment", "best_loss"], several_tasks=False)[-3:] == [
+        "best_loss (file)",
+        "experiment (file)",
+        "serving (file)",
+    ]
     table = experiments(({"serving": "on Mondays", "experiment": "first"}, {"best_loss": 0.5}))
-    assert offered(table)[-3:] == ["best_loss (file)", "experiment (file)", "serving (file)"]
     assert (list(further(table, "serving (file)")), list(further(table, "best_loss (file)"))) == (["on Mondays"], [0.5])
 
 
