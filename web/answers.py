@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 from web.client import Answer, ApiProblem, Model, Outcome
 
-# Two full uploads: more pictures than one page shows.
-CAPACITY = 64
+# More pictures than one upload may hold.
+CAPACITY = 256
 
 
 class AnswerBook:

@@ -1,5 +1,6 @@
 // A square to draw on with mouse, pen or finger. Strokes are kept as points of 0..1, so that they can be undone and drawn
-// anew in any size and colour. What leaves the browser is always black ink on white, 140x140.
+// anew in any size and colour. What leaves the browser is always black ink on white, 140x140, with the strokes that made it: the
+// page gives them back to a canvas that has just been put up, so that a drawing outlives a look at another page.
 
 const EXPORT_SIDE = 140;
 // MNIST's strokes are some 2.2 of 28 pixels wide.
@@ -39,7 +40,7 @@ export default function ({ parentElement, data, setStateValue }) {
   const undo = find("undo");
   const clear = find("clear");
   // Called again for every rerun of the page; the drawing stays.
-  const drawing = drawings.get(parentElement) ?? { strokes: [], pointer: null };
+  const drawing = drawings.get(parentElement) ?? { strokes: data.strokes ?? [], pointer: null };
   drawings.set(parentElement, drawing);
 
   canvas.setAttribute("aria-label", data.label);
@@ -59,12 +60,14 @@ export default function ({ parentElement, data, setStateValue }) {
 
   function send() {
     redraw();
-    setStateValue("png", drawing.strokes.length ? toPng(drawing.strokes) : null);
+    const strokes = drawing.strokes;
+    setStateValue("drawing", { png: strokes.length ? toPng(strokes) : null, strokes });
   }
 
   function pointOf(event) {
     const box = canvas.getBoundingClientRect();
-    return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+    const share = (part, whole) => Math.round((part / whole) * 1000) / 1000;
+    return [share(event.clientX - box.left, box.width), share(event.clientY - box.top, box.height)];
   }
 
   canvas.onpointerdown = (event) => {

@@ -1,5 +1,6 @@
 """The inference API as the pages see it. The only module that speaks HTTP."""
 
+import base64
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,8 @@ CONNECT_TIMEOUT_SECONDS = 2.0
 READ_TIMEOUT_SECONDS = 8.0
 # The API takes 32 MB at once; what frames the images stays below the rest.
 MAX_CALL_BYTES = 31 * 2**20
+MAX_CALL_IMAGES = 1000
+MAX_CALL_ANSWERS = 100_000
 # A page makes one call at a time; many pages at once still find a connection waiting.
 POOLED_CONNECTIONS = 32
 
@@ -46,13 +49,17 @@ class ApiProblem(Exception):
 
 @dataclass(frozen=True)
 class Model:
-    """One served model: its state is READY, LOADING or FAILED, the last with a reason. Only models of one task compare."""
+    """One served model: its state is READY, LOADING or FAILED, the last with a reason. Only models of one task compare.
+
+    classes: its labels.
+    """
 
     name: str
     state: str
     reason: str | None
     digest: str | None
     task: str
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -154,8 +161,23 @@ class Answer:
     problem: ApiProblem | None = None
 
 
-# What became of one image: the answer of every experiment, or the problem of the image itself.
-Outcome = list[Answer] | ApiProblem
+class Answers(list[Answer]):
+    """The answer of every experiment to one image, and what they saw of it: a PNG of 28x28, None where nobody asked for it."""
+
+    view: bytes | None = None
+
+
+# What became of one image: the answers, or the problem of the image itself.
+Outcome = Answers | list[Answer] | ApiProblem
+
+
+@dataclass(frozen=True)
+class Label:
+    """What a person said that an image shows: who, and when (aware)."""
+
+    label: str
+    labelled_by: str
+    labelled_at: datetime
 
 
 class ApiClient:
@@ -188,13 +210,40 @@ class ApiClient:
         body = self._call("GET", "/models")
         try:
             rows = [
-                Model(str(row["name"]), str(row["state"]), row.get("reason"), row.get("digest"), str(row["task"]))
+                Model(
+                    str(row["name"]),
+                    str(row["state"]),
+                    row.get("reason"),
+                    row.get("digest"),
+                    str(row["task"]),
+                    tuple(map(str, row["classes"])),
+                )
                 for row in body["models"]
                 if row["default"]
             ]
         except (KeyError, TypeError, AttributeError) as error:
             raise _off_contract() from error
         return {row.name: row for row in rows}
+
+    def label(self, prediction_id: str, label: str, *, labelled_by: str, replaces: str | None = None) -> None:
+        """Store what the image of a prediction shows, for every version that reads it.
+
+        replaces: the label that stands, which is to be another one now. ApiProblem 409: another one stands, see current_label;
+        503: the prediction is not in the database yet, or there is no database.
+        """
+        body = {"label": label, "labelled_by": labelled_by, **({} if replaces is None else {"replaces": replaces})}
+        self._call("PUT", f"/predictions/{quote(prediction_id, safe='')}/label", json=body)
+
+    def current_label(self, prediction_id: str) -> Label | None:
+        """Fetch what people say that the image of a prediction shows, None if nobody did."""
+        body = self._call("GET", f"/predictions/{quote(prediction_id, safe='')}")
+        try:
+            for given in body["labels"]:
+                if given["replaced_at"] is None:
+                    return Label(str(given["label"]), str(given["labelled_by"]), datetime.fromisoformat(given["labelled_at"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise _off_contract() from error
+        return None
 
     def versions(self) -> list[Version]:
         """Fetch every version of every model."""
@@ -243,20 +292,22 @@ class ApiClient:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise _off_contract() from error
 
-    def predict(self, images: Sequence[bytes], experiments: Sequence[str]) -> list[Outcome]:
+    def predict(self, images: Sequence[bytes], experiments: Sequence[str], *, view: bool = False) -> list[Outcome]:
         """Ask every experiment what each image (the bytes of a PNG, JPEG, WebP, BMP or GIF) shows, in as few calls as may be.
 
         Outcomes come in the order of the images, the answers of each in the order of the experiments. What is wrong with
-        an image stands in place of its answers, what is wrong with an experiment within them. Raises ApiUnreachable alone.
+        an image stands in place of its answers, what is wrong with an experiment within them. With `view` the answers tell
+        what was seen. Raises ApiUnreachable alone.
         """
-        return [outcome for part in _parts(images) for outcome in self._predict_part(part, experiments)]
+        most = max(1, min(MAX_CALL_IMAGES, MAX_CALL_ANSWERS // max(1, len(experiments))))
+        return [outcome for part in _parts(images, most) for outcome in self._predict_part(part, experiments, view=view)]
 
-    def _predict_part(self, images: Sequence[bytes], experiments: Sequence[str]) -> list[Outcome]:
+    def _predict_part(self, images: Sequence[bytes], experiments: Sequence[str], *, view: bool) -> list[Outcome]:
         try:
             body = self._call(
                 "POST",
                 "/predictions",
-                params=[("experiments", name) for name in experiments],
+                params=[*(("experiments", name) for name in experiments), *([("view", "true")] if view else [])],
                 # The name a person gave the file stays here: the API needs none.
                 files=[("images", ("image", image, "application/octet-stream")) for image in images],
             )
@@ -325,14 +376,16 @@ def _alias(row: Any) -> Alias:
     return Alias(str(row["task"]), str(row["alias"]), str(row["experiment_name"]), int(row["version"]), str(row["serving"]), moves)
 
 
-def _parts(images: Sequence[bytes]) -> Iterator[list[bytes]]:
+def _parts(images: Sequence[bytes], most: int) -> Iterator[list[bytes]]:
     """Yield the images in order, as many together as one call may carry; one that is larger goes alone, to be refused alone."""
     part: list[bytes] = []
+    size = 0
     for image in images:
-        if part and sum(map(len, part)) + len(image) > MAX_CALL_BYTES:
+        if part and (size + len(image) > MAX_CALL_BYTES or len(part) == most):
             yield part
-            part = []
+            part, size = [], 0
         part.append(image)
+        size += len(image)
     if part:
         yield part
 
@@ -350,12 +403,15 @@ def _outcomes(body: Any, images: int) -> list[Outcome]:
 def _outcome(entry: Any) -> Outcome:
     if "problem" in entry:
         return _problem(entry["problem"])
-    return [
+    answers = Answers(
         Answer(str(row["experiment_name"]), problem=_problem(row["problem"]))
         if "problem" in row
         else Answer(str(row["experiment_name"]), prediction=_prediction(row))
         for row in entry["answers"]
-    ]
+    )
+    if "view" in entry:
+        answers.view = base64.b64decode(entry["view"], validate=True)
+    return answers
 
 
 def _prediction(row: Any) -> Prediction:

@@ -91,3 +91,27 @@ def probability_table(probabilities: Mapping[str, Mapping[str, float]]) -> pd.Da
     labels = sorted({label for shares in probabilities.values() for label in shares})
     rows = [[name, *(shares.get(label) for label in labels)] for name, shares in probabilities.items()]
     return pd.DataFrame(rows, columns=["Experiment", *labels])
+
+
+@dataclass(frozen=True)
+class Read:
+    """What became of one picture of several: its consensus, or why there is none."""
+
+    file: str
+    consensus: Consensus | None
+    problem: str | None = None
+
+
+def gallery_table(read: Sequence[Read]) -> pd.DataFrame:
+    """One row per picture: file, answer, agree (3 of 4), confidence (percent), note (unsure, disagreement, or the problem)."""
+    rows: list[tuple[str, str | None, str | None, float | None, str]] = []
+    for each in read:
+        agreed = each.consensus
+        if agreed is None:
+            rows.append((each.file, None, None, None, each.problem or "no answer"))
+            continue
+        notes = ["unsure"] if agreed.is_unsure else []
+        if agreed.dissent:
+            notes.append("also read as " + ", ".join(agreed.dissent))
+        rows.append((each.file, agreed.label, f"{agreed.votes} of {agreed.voters}", agreed.confidence * 100, "; ".join(notes)))
+    return pd.DataFrame(rows, columns=["file", "answer", "agree", "confidence", "note"])

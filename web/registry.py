@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 import pandas as pd
 
@@ -98,6 +99,17 @@ def reconcile(experiments: Collection[str], versions: Sequence[Version]) -> tupl
 def curl(api_url: str, name: str) -> str:
     """Return the command that asks one model about digit.png."""
     return f"curl -F image_blob=@digit.png {shlex.quote(f'{api_url}/inference?experiment_name={name}')}"
+
+
+def curl_many(api_url: str, names: Sequence[str], files: Sequence[str]) -> str:
+    """Return the command that asks models about image files in one call, a line per file. names: of the models, or all."""
+    query = urlencode([("experiments", name) for name in names])
+    parts = [shlex.quote(f'images=@"{_escaped(file)}"' if set(file) & set(',;"\\') else f"images=@{file}") for file in files]
+    return " \\\n  ".join(["curl", *(f"-F {part}" for part in parts), shlex.quote(f"{api_url}/predictions?{query}")])
+
+
+def _escaped(file: str) -> str:
+    return file.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def python(api_url: str, name: str) -> str:

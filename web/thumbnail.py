@@ -15,8 +15,8 @@ class NoThumbnail(Exception):
     """The file is not an image that can be shown."""
 
 
-def make_thumbnail(data: bytes) -> bytes:
-    """Turn the bytes of an image into a PNG of at most 256x256, upright.
+def make_thumbnail(data: bytes, side: int = THUMBNAIL_SIDE) -> bytes:
+    """Turn the bytes of an image into a PNG of at most side x side pixels, upright.
 
     Raises:
         NoThumbnail: not one of FORMATS, broken, or a side over MAX_SIDE.
@@ -26,11 +26,11 @@ def make_thumbnail(data: bytes) -> bytes:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             if max(image.size) > MAX_SIDE:
                 raise NoThumbnail(f"a side is over {MAX_SIDE} pixels")
-            image.draft("RGB", (THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+            image.draft("RGB", (side, side))
             upright = ImageOps.exif_transpose(image)
             # 16 bit would saturate in the conversion; a thumbnail of it is not worth the code.
             small = upright.convert("RGBA" if "A" in upright.getbands() or "transparency" in image.info else "RGB")
-            small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+            small.thumbnail((side, side))
             out = io.BytesIO()
             small.save(out, "PNG")
     except NoThumbnail:

@@ -9,7 +9,7 @@ import pandas as pd
 from streamlit.testing.v1 import AppTest
 
 from web.cache import Reading
-from web.client import Alias, Answer, ApiProblem, ApiUnreachable, Model, Move, Outcome, Prediction, Readiness, Version
+from web.client import Alias, Answer, ApiProblem, ApiUnreachable, Label, Model, Move, Outcome, Prediction, Readiness, Version
 from web.evaluator import Evaluator
 from web.queries import PAGE_ROWS, Board, ImportedFile, Snapshot, Totals, View
 from web.settings import Settings
@@ -47,13 +47,17 @@ class FakeSources:
         self.settings = Settings()
         self.api = self
         self.names = ["ready_2", HOSTILE, "ready_1", "bare"]
-        self.served = {name: Model(name, "READY", None, "d", "digits") for name in self.names if name != "bare"}
+        self.served = {
+            name: Model(name, "READY", None, "d", "digits", tuple("0123456789")) for name in self.names if name != "bare"
+        }
         self.tasks: dict[str, str] = {}  # of those that do not read digits
         self.files: tuple[ImportedFile, ...] = (ImportedFile("data.csv", 1, None),)
         self.database_problem: str | None = None
         self.api_problem: str | None = None
         self.ever_read = True
-        self.label = {HOSTILE: "1"}
+        self.reads = {HOSTILE: "1"}
+        self.keeps_predictions = True
+        self.standing: Label | None = None
         self.calls = 0
         self.listed = [
             make_version("ready_1", test_accuracy=0.99, aliases=("champion",)),
@@ -180,7 +184,7 @@ class FakeSources:
     def retry(self) -> None:
         """Nothing is cached here."""
 
-    def predict(self, images: Sequence[bytes], experiments: Sequence[str]) -> list[Outcome]:
+    def predict(self, images: Sequence[bytes], experiments: Sequence[str], *, view: bool = False) -> list[Outcome]:  # noqa: ARG002
         self.calls += 1
         if b"gone" in images:
             raise ApiUnreachable("No answer.")
@@ -189,7 +193,21 @@ class FakeSources:
     def _outcome(self, image: bytes, experiments: Sequence[str]) -> Outcome:
         if image == b"bad":
             return ApiProblem(415, "Unsupported", "This is *no* image.")
-        return [Answer(name, prediction=Prediction(self.label.get(name, "7"), 0.9, {"1": 0.1, "7": 0.9})) for name in experiments]
+        name_of = "p" if self.keeps_predictions else None
+        return [
+            Answer(name, prediction=Prediction(self.reads.get(name, "7"), 0.9, {"1": 0.1, "7": 0.9}, name_of))
+            for name in experiments
+        ]
+
+    def label(self, _prediction_id: str, label: str, *, labelled_by: str, replaces: str | None = None) -> None:
+        if self.refused is not None:
+            raise self.refused
+        if self.standing is not None and self.standing.label not in (label, replaces):
+            raise ApiProblem(409, "Label conflict", "")
+        self.standing = Label(label, labelled_by, datetime(2026, 1, 31, 12, 0, tzinfo=UTC))
+
+    def current_label(self, _prediction_id: str) -> Label | None:
+        return self.standing
 
 
 def open_page(**query: str | list[str]) -> AppTest:

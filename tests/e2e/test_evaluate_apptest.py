@@ -72,7 +72,7 @@ def test_what_was_evaluated_is_kept_for_the_next_session() -> None:
 
 
 def test_two_models_are_compared(sources: FakeSources) -> None:
-    sources.label["ready_2"] = "1"
+    sources.reads["ready_2"] = "1"
     app = evaluated(evaluate_page(vs="ready_2"))
     said = words(app)
     assert ("These images do not tell which" in said, "p = 1" in said, "0.0" in said) == (True, True, True)

@@ -1,6 +1,7 @@
 """The pages without a browser: what they say in each state. Sources are fakes that a test breaks at will."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 import web.sources
 from tests.e2e.fakes import APP, DOWN, HOSTILE, FakeSources, open_page, words
+from web.client import ApiProblem, Label
 from web.queries import ImportedFile
 from web.settings import Settings
 from web.sources import make_sources
@@ -158,7 +160,7 @@ def test_the_consensus_and_who_disagrees_are_named() -> None:
 
 def test_labels_of_two_tasks_are_never_compared(sources: FakeSources) -> None:
     sources.served["ready_2"] = replace(sources.served["ready_2"], task="parity")
-    sources.label = {"ready_2": "odd"}
+    sources.reads = {"ready_2": "odd"}
     app = predict_page(("seven.png", b"seven"))
     assert [header.value for header in app.header] == ["7", "odd"]
     assert ("Task parity" in words(app), "according to" in words(app)) == (True, False)
@@ -173,7 +175,61 @@ def test_an_experiment_without_a_model_is_named_and_is_no_error() -> None:
 @pytest.mark.usefixtures("sources")
 def test_a_bad_file_is_a_red_row_with_its_reason_and_the_rest_go_on() -> None:
     app = predict_page(("a.png", b"seven"), ("b.png", b"bad"), ("c.png", b"other"))
-    assert ([box.value for box in app.error], words(app).count("experiments agree")) == ([r"This is \*no\* image\."], 2)
+    assert [box.value for box in app.error] == [r"This is \*no\* image\."]
+    gallery = app.dataframe[0].value
+    assert (list(gallery["answer"].fillna("")), list(gallery["agree"].fillna(""))) == (["7", "", "7"], ["2 of 3", "", "2 of 3"])
+    assert list(gallery["note"]) == ["also read as 1", "This is *no* image.", "also read as 1"]
+    assert ("2 of 3 pictures read" in words(app), words(app).count("experiments agree")) == (True, 1)
+
+
+@pytest.mark.usefixtures("sources")
+def test_a_click_stores_what_a_picture_really_shows(sources: FakeSources) -> None:
+    app = predict_page(("seven.png", b"seven"))
+    app.button_group(key="label-p").set_value("4").run()
+    assert sources.standing is not None
+    assert (sources.standing.label, sources.standing.labelled_by, "Labelled 4" in words(app)) == ("4", "dashboard", True)
+    app.button_group(key="label-p").set_value("9").run()
+    assert (sources.standing.label, "Labelled 9" in words(app)) == ("9", True)
+
+
+def test_another_person_s_label_is_replaced_only_on_demand(sources: FakeSources) -> None:
+    sources.standing = Label("1", "*ann*", datetime(2026, 1, 31, 12, 0, tzinfo=UTC))
+    app = predict_page(("seven.png", b"seven"))
+    app.button_group(key="label-p").set_value("4").run()
+    assert r"\*ann\* said **1** on 2026-01-31 at 12:00 UTC" in words(app)
+    assert sources.standing.label == "1"
+    next(button for button in app.button if button.label == "Replace 1 by 4").click().run()
+    assert (sources.standing.label, "Labelled 4" in words(app)) == ("4", True)
+
+
+def test_a_label_that_cannot_be_stored_says_why(sources: FakeSources) -> None:
+    sources.refused = ApiProblem(503, "Database unavailable", "Postgres is *away*.")
+    app = predict_page(("seven.png", b"seven"))
+    app.button_group(key="label-p").set_value("4").run()
+    assert r"Postgres is \*away\*\. Click again in a moment." in words(app)
+
+
+def test_an_api_that_keeps_no_predictions_takes_no_labels(sources: FakeSources) -> None:
+    sources.keeps_predictions = False
+    app = predict_page(("seven.png", b"seven"))
+    assert "label-p" not in app.session_state
+
+
+@pytest.mark.usefixtures("sources")
+def test_an_example_is_answered() -> None:
+    app = AppTest.from_function(predict_script, default_timeout=20)
+    app.query_params["example"] = "3"
+    app.session_state["input"] = ":material/grid_view: Examples"
+    app.run()
+    assert "2 of 3 experiments agree" in words(app)
+
+
+@pytest.mark.usefixtures("sources")
+def test_what_is_copied_names_the_file_and_the_experiments() -> None:
+    app = predict_page(("a;b.png", b"seven"), experiments=["ready_1"])
+    assert app.code[0].value == (
+        """curl \\\n  -F 'images=@"a;b.png"' \\\n  'http://localhost:9090/api/v1.0/predictions?experiments=ready_1'"""
+    )
 
 
 def test_many_files_are_one_call(sources: FakeSources) -> None:

@@ -1,13 +1,20 @@
 """Predict in a real browser, over the real stack."""
 
+import json
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
 from playwright.sync_api import Browser, FilePayload, Page, expect
 
 from tests.e2e.dashboard import FIRST_PAINT_MILLISECONDS, HEALS_MILLISECONDS, shown
 from tests.e2e.digits import draw_with_finger, draw_with_mouse, seven_png
+from web.client import ApiClient
+from web.consensus import find_consensus
+from web.examples import EXAMPLES, draw_example
 
 HINT = "What will they read?"
 
@@ -79,7 +86,7 @@ def test_an_uploaded_digit_is_shown_and_read(stack: Any, page: Page) -> None:
     open_page(page, stack)
     upload(page, ("seven_*bold*.png", seven_png()))
     expect(consensus(page)).to_have_text("7")
-    expect(page.get_by_role("img", name="The uploaded image")).to_be_visible()
+    expect(page.get_by_role("img", name="The picture")).to_be_visible()
     expect(page.get_by_role("paragraph").get_by_text("seven_*bold*.png", exact=True)).to_be_visible()
 
 
@@ -87,8 +94,70 @@ def test_a_bad_file_among_several_says_why_and_the_rest_are_read(stack: Any, pag
     open_page(page, stack)
     upload(page, ("one.png", seven_png()), ("bad.png", b"not an image"), ("two.png", seven_png(280)))
     expect(page.locator("[data-testid=stAlert]").filter(has_text="bad.png")).to_be_visible()
-    for number in (0, 2):
-        expect(page.locator(f"[class*=st-key-digit-sign-{number}-]").get_by_role("heading")).to_have_text("7")
+    expect(page.get_by_text("2 of 3 pictures read")).to_be_visible()
+    expect(consensus(page)).to_have_text("7")
+
+
+def test_thirty_files_are_a_table_and_each_can_be_looked_at(stack: Any, page: Page) -> None:
+    open_page(page, stack)
+    upload(page, *((f"{number}.png", seven_png(100 + number)) for number in range(30)))
+    expect(page.get_by_text("30 of 30 pictures read")).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
+    expect(page.locator("[data-testid=stDataFrame] table").get_by_text("29.png", exact=True)).to_be_attached()
+
+
+@pytest.mark.parametrize("digit", EXAMPLES)
+def test_an_example_is_read_rightly_by_most_models(stack: Any, digit: str) -> None:
+    [outcome] = ApiClient(stack.api_url).predict([draw_example(digit)], ["all"])
+    assert isinstance(outcome, list)
+    agreed = find_consensus([answer for answer in outcome if answer.experiment.startswith("mnist")])
+    assert agreed is not None
+    assert (agreed.label, agreed.votes > 0.8 * agreed.voters) == (digit, True)
+
+
+def test_an_example_is_answered_from_a_link(stack: Any, page: Page) -> None:
+    open_page(page, stack)
+    page.get_by_role("tab", name="Examples").click()
+    page.get_by_role("button", name="3", exact=True).first.click()
+    expect(consensus(page)).to_have_text("3", timeout=FIRST_PAINT_MILLISECONDS)
+    expect(page.get_by_role("img", name="What the models see, 28 by 28 pixels")).to_be_visible()
+
+
+def test_one_click_stores_what_a_drawing_really_shows(stack: Any, page: Page) -> None:
+    open_page(page, stack)
+    draw_with_mouse(page)
+    expect(consensus(page)).to_have_text("7")
+    question = page.locator("[data-testid=stButtonGroup]").filter(has_text="What is it really?").first
+    question.get_by_role("button", name="1", exact=True).click()
+    expect(page.get_by_text("Labelled 1")).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
+    connection = psycopg2.connect(stack.db_dsn)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT label, labelled_by FROM labels WHERE replaced_at IS NULL")
+            assert cursor.fetchall() == [("1", "dashboard")]
+    finally:
+        connection.close()
+
+
+def test_a_drawing_outlives_a_look_at_another_page(stack: Any, page: Page) -> None:
+    open_page(page, stack)
+    draw_with_mouse(page)
+    expect(consensus(page)).to_have_text("7")
+    page.get_by_role("link", name="Models").first.click()
+    expect(page.get_by_role("heading", name="Aliases")).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
+    page.go_back()
+    expect(consensus(page)).to_have_text("7", timeout=FIRST_PAINT_MILLISECONDS)
+    expect(page.get_by_role("button", name="Undo")).to_be_enabled()
+
+
+def test_what_is_copied_runs_and_answers(stack: Any, page: Page, tmp_path: Path) -> None:
+    (tmp_path / "digit.png").write_bytes(seven_png())
+    open_page(page, stack)
+    draw_with_mouse(page)
+    expect(consensus(page)).to_have_text("7")
+    page.get_by_text("Copy as curl").click()
+    command = page.locator("[data-testid=stCode] code").first.inner_text()
+    done = subprocess.run(["/bin/bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert len(json.loads(done.stdout)["predictions"][0]["answers"]) > 20
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

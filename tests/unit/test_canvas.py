@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from web.canvas import MAX_PNG_BYTES, decode_png
+from web.canvas import MAX_PNG_BYTES, MAX_POINTS, decode_png, usable_strokes
 
 PREFIX = "data:image/png;base64,"
 
@@ -19,3 +19,16 @@ def test_a_drawing_is_decoded() -> None:
 )
 def test_anything_else_is_a_blank_canvas(value: object) -> None:
     assert decode_png(value) is None
+
+
+def test_strokes_are_given_back_as_they_came() -> None:
+    strokes = [[[0.1, 0.2], [0.3, 1]], [[0.5, 0.5]]]
+    assert usable_strokes({"png": None, "strokes": strokes}) == strokes
+
+
+@pytest.mark.parametrize(
+    "strokes",
+    [None, "x", [[]], [3], [[[1]]], [[["a", "b"]]], [[{"x": 1}]], [[[0.1, 0.1]] * (MAX_POINTS + 1)], [3] * (MAX_POINTS + 1)],
+)
+def test_what_the_canvas_does_not_send_is_no_stroke(strokes: object) -> None:
+    assert (usable_strokes({"strokes": strokes}), usable_strokes(strokes)) == ([], [])

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from web import client
 from web.client import Answer, ApiClient, ApiProblem, ApiUnreachable, Prediction, Readiness
 
 # (method, path, query, body) -> status, document or raw bytes
@@ -226,10 +227,11 @@ def test_an_answer_that_takes_too_long_is_unreachable(api: FakeApi) -> None:
 
 
 def test_models_are_read_by_name(api: FakeApi) -> None:
+    shared = {"task": "digits", "classes": ["0", "1"]}
     models = [
-        {"name": "a", "version": 1, "default": True, "state": "READY", "reason": None, "digest": "d", "task": "digits"},
-        {"name": "b", "version": 1, "default": True, "state": "FAILED", "reason": "corrupt", "digest": None, "task": "digits"},
-        {"name": "b", "version": 2, "default": False, "state": "LOADING", "reason": None, "digest": None, "task": "digits"},
+        {**shared, "name": "a", "version": 1, "default": True, "state": "READY", "reason": None, "digest": "d"},
+        {**shared, "name": "b", "version": 1, "default": True, "state": "FAILED", "reason": "corrupt", "digest": None},
+        {**shared, "name": "b", "version": 2, "default": False, "state": "LOADING", "reason": None, "digest": None},
     ]
     api.respond = lambda *_: (200, {"models": models})
     found = ApiClient(api.url).models()
@@ -247,3 +249,26 @@ def test_readiness_is_an_answer_also_while_the_api_is_not_ready(api: FakeApi, st
     }
     api.respond = lambda *_: (status, {"status": "degraded", "dependencies": dependencies})
     assert ApiClient(api.url).readiness() == Readiness("degraded", 3, 2, 1, "refused")
+
+
+def test_a_call_carries_no_more_images_than_the_api_takes(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+
+    def respond(_method: str, _path: str, _query: dict[str, list[str]], body: bytes) -> tuple[int, Any]:
+        sizes.append(body.count(b'name="images"'))
+        return 200, {"predictions": [{"answers": []} for _ in range(sizes[-1])]}
+
+    api.respond = respond
+    monkeypatch.setattr(client, "MAX_CALL_ANSWERS", 6)
+    assert len(ApiClient(api.url).predict([b"x"] * 5, ["a", "b"])) == 5
+    assert sizes == [3, 2]
+
+
+def test_what_the_models_see_is_asked_for_and_read(api: FakeApi) -> None:
+    api.respond = lambda _method, _path, query, _body: (
+        200,
+        {"predictions": [{"answers": [], "view": "cG5n"}] if query["view"] == ["true"] else []},
+    )
+    [outcome] = ApiClient(api.url).predict([b"x"], ["a"], view=True)
+    assert isinstance(outcome, client.Answers)
+    assert outcome.view == b"png"

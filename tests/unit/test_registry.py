@@ -8,6 +8,7 @@ from web.client import Move
 from web.registry import (
     contract_sentence,
     curl,
+    curl_many,
     move_table,
     order,
     parity_sentence,
@@ -88,3 +89,17 @@ def test_what_is_copied_is_quoted() -> None:
     ).stdout.splitlines()
     assert arguments == ["-F", "image_blob=@digit.png", f"http://x/inference?experiment_name={hostile}"]
     compile(python("http://x", hostile), "copied", "exec")
+
+
+def test_a_file_of_any_name_reaches_curl_as_it_is() -> None:
+    command = curl_many("http://x", ["a b", "c"], ['we"ird; n\\ame.png', "plain.png"])
+    arguments = subprocess.run(
+        ["/bin/bash", "-c", command.replace("curl", "printf '%s\\n'", 1)], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert arguments == [
+        "-F",
+        'images=@"we\\"ird; n\\\\ame.png"',
+        "-F",
+        "images=@plain.png",
+        "http://x/predictions?experiments=a+b&experiments=c",
+    ]

@@ -1,7 +1,9 @@
 """Predict: draw a digit or upload images, and see what each chosen experiment reads."""
 
+import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import streamlit as st
 
@@ -9,9 +11,13 @@ from web import charts
 from web.answers import AnswerBook
 from web.cache import Reading
 from web.canvas import draw_digit
-from web.client import Answer, ApiProblem, ApiUnreachable, Model
-from web.consensus import Consensus, answer_table, by_task, find_consensus, probability_table
+from web.client import Answer, Answers, ApiProblem, ApiUnreachable, Model, Outcome
+from web.consensus import Consensus, Read, answer_table, by_task, find_consensus, gallery_table, probability_table
+from web.correction import Correction, correct
+from web.correction import State as CorrectionState
+from web.examples import EXAMPLES, draw_example
 from web.queries import Snapshot
+from web.registry import curl_many
 from web.selection import Selection
 from web.sources import Sources
 from web.status import look_again
@@ -21,8 +27,11 @@ from web.wording import count, percent, plain, some
 
 UPLOAD_TYPES = ["png", "jpg", "jpeg", "webp", "bmp", "gif"]
 MAX_UPLOAD_MEGABYTES = 2
-# One page of answers; the rest is named, never silently dropped.
-MAX_UPLOADS = 24
+# The rest is named, never silently dropped.
+MAX_UPLOADS = 200
+GALLERY_SIDE, GALLERY_ROW_PIXELS = 48, 52
+# Readable on both themes.
+RED_ROW = "background-color: rgba(214, 69, 65, 0.25)"
 # A label of so many characters is shown as large as a digit; a longer one is a word.
 LONGEST_SIGN = 2
 
@@ -64,7 +73,7 @@ def show(sources: Sources, selection: Selection) -> None:
         elif not pictures:
             _show_hint(len(ready))
         else:
-            _show_answers(sources, pictures, ready)
+            _show_answers(sources, pictures, ready, everyone=everyone)
     _show_silent(chosen, reading)
 
 
@@ -75,8 +84,10 @@ def _newest_first(models: Mapping[str, Model], snapshot: Snapshot | None) -> lis
 
 
 def _show_inputs() -> list[Picture]:
-    """Show canvas and upload, and return the pictures of the one that is open."""
-    draw_tab, upload_tab = st.tabs([":material/draw: Draw", ":material/upload: Upload"], key="input", on_change="rerun")
+    """Show canvas, upload and examples, and return the pictures of the one that is open."""
+    draw_tab, upload_tab, example_tab = st.tabs(
+        [":material/draw: Draw", ":material/upload: Upload", ":material/grid_view: Examples"], key="input", on_change="rerun"
+    )
     with draw_tab:
         drawing = draw_digit("canvas")
     with upload_tab:
@@ -88,11 +99,23 @@ def _show_inputs() -> list[Picture]:
             key="uploads",
             help="Dark on light or light on dark, any size up to 4096 pixels: the digit is found, cut out and centred.",
         )
+    if example_tab.open:
+        with example_tab:
+            return _show_examples()
     if upload_tab.open:
         if len(uploads) > MAX_UPLOADS:
-            st.warning(f"The first {MAX_UPLOADS} of {len(uploads)} images are shown. Remove some to see the others.")
+            st.warning(f"The first {MAX_UPLOADS} of {len(uploads)} images are asked about. Remove some to see the others.")
         return [Picture(upload.name, upload.getvalue()) for upload in uploads[:MAX_UPLOADS]]
     return [] if drawing is None else [Picture(None, drawing)]
+
+
+def _show_examples() -> list[Picture]:
+    """Show ten digits of our own making, and return the one that is chosen."""
+    chosen = st.pills("Digits of our own making", EXAMPLES, key="example", bind="query-params")
+    with st.container(horizontal=True, gap="small", key="examples"):
+        for digit in EXAMPLES:
+            st.image(draw_example(digit), width=72, alt=f"Example digit {digit}")
+    return [] if chosen is None else [Picture(f"{chosen}.png", draw_example(chosen))]
 
 
 def _show_api_down(sources: Sources, problem: str) -> None:
@@ -129,8 +152,8 @@ def _show_hint(voters: int) -> None:
     )
 
 
-def _show_answers(sources: Sources, pictures: Sequence[Picture], ready: Sequence[Model]) -> None:
-    book = st.session_state.setdefault("answer_book", AnswerBook(sources.api.predict))
+def _show_answers(sources: Sources, pictures: Sequence[Picture], ready: Sequence[Model], *, everyone: bool) -> None:
+    book = st.session_state.setdefault("answer_book", AnswerBook(partial(sources.api.predict, view=True)))
     try:
         outcomes = book.ask([picture.data for picture in pictures], ready)
     except ApiUnreachable:
@@ -138,11 +161,59 @@ def _show_answers(sources: Sources, pictures: Sequence[Picture], ready: Sequence
         _show_api_down(sources, f"The inference API at `{sources.settings.api_url}` does not answer.")
         return
     tasks = {model.name: model.task for model in ready}
-    for number, (picture, outcome) in enumerate(zip(pictures, outcomes, strict=True)):
+    place = 0 if len(pictures) == 1 else _show_gallery(pictures, outcomes, tasks)
+    picture, outcome = pictures[place], outcomes[place]
+    if isinstance(outcome, ApiProblem):
+        if len(pictures) == 1:
+            _show_refused(picture, outcome)
+        return
+    _show_picture(sources, picture, outcome, by_task(outcome, tasks), {model.name: model.classes for model in ready})
+    _show_code(sources, picture, ["all"] if everyone else [model.name for model in ready])
+
+
+def _show_gallery(pictures: Sequence[Picture], outcomes: Sequence[Outcome], tasks: Mapping[str, str]) -> int:
+    """Show a row for each of several pictures, those that cannot be read in red, and return the place of the chosen one."""
+    read = []
+    for picture, outcome in zip(pictures, outcomes, strict=True):
         if isinstance(outcome, ApiProblem):
             _show_refused(picture, outcome)
+            read.append(Read(str(picture.name), None, outcome.detail or outcome.title))
         else:
-            _show_picture(picture, by_task(outcome, tasks), None if len(pictures) == 1 else number)
+            # The task that most of the models are of: a row has room for one.
+            first = next(iter(by_task(outcome, tasks).values()), [])
+            read.append(Read(str(picture.name), find_consensus(first)))
+    table = gallery_table(read)
+    table.insert(0, "picture", [_data_url(picture.data) for picture in pictures])
+    bad = [each.consensus is None for each in read]
+    chosen = st.dataframe(
+        table.style.apply(lambda row: [RED_ROW if bad[int(row.name)] else ""] * len(row), axis=1),
+        hide_index=True,
+        alt="What the experiments agree on for each picture",
+        placeholder="",
+        key="gallery_table",
+        on_select="rerun",
+        selection_mode="single-row",
+        row_height=GALLERY_ROW_PIXELS,
+        column_config={
+            "picture": st.column_config.ImageColumn("Picture", width=60),
+            "file": st.column_config.TextColumn("File", width=150),
+            "answer": st.column_config.TextColumn("Answer", width=65),
+            "agree": st.column_config.TextColumn("Agree", width=80),
+            "confidence": st.column_config.ProgressColumn("Confidence", format="%.1f %%", min_value=0, max_value=100, width=130),
+            "note": st.column_config.TextColumn("Note", width=220),
+        },
+    )
+    good = sum(not each for each in bad)
+    st.caption(f"{good:,} of {count(len(bad), 'picture')} read. Tick a row to see every answer to it.")
+    rows = chosen["selection"]["rows"]
+    return int(rows[0]) if rows else next((place for place, is_bad in enumerate(bad) if not is_bad), 0)
+
+
+def _data_url(data: bytes) -> str | None:
+    try:
+        return "data:image/png;base64," + base64.b64encode(make_thumbnail(data, side=GALLERY_SIDE)).decode()
+    except NoThumbnail:
+        return None
 
 
 def _show_refused(picture: Picture, problem: ApiProblem) -> None:
@@ -153,11 +224,18 @@ def _show_refused(picture: Picture, problem: ApiProblem) -> None:
     )
 
 
-def _show_picture(picture: Picture, answers: Mapping[str, list[Answer]], number: int | None) -> None:
-    """Show all about the only picture (number is None), or about one of several in little, task by task.
+def _show_picture(
+    sources: Sources,
+    picture: Picture,
+    outcome: Answers | list[Answer],
+    answers: Mapping[str, list[Answer]],
+    classes: Mapping[str, Sequence[str]],
+) -> None:
+    """Show all about one picture, task by task.
 
-    answers: by task. What a task is called matters only where there are several.
+    answers: by task. What a task is called matters only where there are several. classes: the labels of each experiment.
     """
+    view = outcome.view if isinstance(outcome, Answers) else None
     agreed = {task: find_consensus(its_answers) for task, its_answers in answers.items()}
     with st.container(border=True):
         for place, (task, consensus) in enumerate(agreed.items()):
@@ -165,28 +243,81 @@ def _show_picture(picture: Picture, answers: Mapping[str, list[Answer]], number:
             if consensus is None:
                 st.error(f"No experiment{f' of {name}' if name else ''} could answer.", icon=":material/error:")
             else:
-                _show_consensus(picture if place == 0 else None, consensus, name, f"{number or 0}-{place}", large=number is None)
-            if number is None:
-                _show_details(answers[task], consensus)
-        if number is not None:
-            with st.expander("Every answer"):
-                for task, consensus in agreed.items():
-                    if len(agreed) > 1:
-                        st.markdown(f"**{plain(task)}**")
-                    _show_details(answers[task], consensus)
+                is_first = place == 0
+                _show_consensus(picture if is_first else None, view if is_first else None, consensus, name, f"0-{place}")
+                _show_correction(sources, answers[task], classes)
+            _show_details(answers[task], consensus)
 
 
-def _show_consensus(picture: Picture | None, agreed: Consensus, task: str | None, key: str, *, large: bool) -> None:
-    """Show what one task's experiments agree on. picture: None where it stands above; task: its name, None for the only one."""
+def _show_correction(sources: Sources, answers: Sequence[Answer], classes: Mapping[str, Sequence[str]]) -> None:
+    """Let one click say what the picture shows. The label counts for every model of the task that reads it."""
+    kept = (
+        (each.experiment, each.prediction.prediction_id) for each in answers if each.prediction and each.prediction.prediction_id
+    )
+    experiment, prediction_id = next(kept, ("", ""))
+    if not prediction_id:
+        return  # the API keeps no predictions
+    corrections: dict[str, Correction] = st.session_state.setdefault("corrections", {})
+    key = f"label-{prediction_id}"
+
+    def store(replaces: str | None = None, label: str | None = None) -> None:
+        label = label or st.session_state.get(key)
+        if label is not None:
+            before = corrections.get(prediction_id)
+            if replaces is None and before is not None and before.state is CorrectionState.STORED:
+                replaces = before.label  # one's own, a moment ago
+            corrections[prediction_id] = correct(sources.api.label, sources.api.current_label, prediction_id, label, replaces)
+
+    st.pills("What is it really?", list(classes[experiment]), key=key, on_change=store)
+    last = corrections.get(prediction_id)
+    if last is None:
+        return
+    if last.state is CorrectionState.STORED:
+        st.badge(f"Labelled {plain(last.label)}", icon=":material/check_circle:", color="green")
+    elif last.state is CorrectionState.FAILED:
+        st.warning(last.problem or "", icon=":material/error:", title="Not labelled")
+    elif last.standing is not None:
+        standing = last.standing
+        st.warning(
+            f"{plain(standing.labelled_by)} said **{plain(standing.label)}** on {standing.labelled_at:%Y-%m-%d at %H:%M} UTC.",
+            icon=":material/help:",
+            title="Another label stands",
+        )
+        st.button(
+            f"Replace {plain(standing.label)} by {plain(last.label)}",
+            key=f"replace-{prediction_id}",
+            on_click=store,
+            kwargs={"replaces": standing.label, "label": last.label},
+        )
+
+
+def _show_code(sources: Sources, picture: Picture, names: Sequence[str]) -> None:
+    with st.expander("Copy as curl", icon=":material/terminal:"):
+        file = picture.name or "digit.png"
+        st.code(curl_many(sources.settings.public_api_url, names, [file]), language="bash", wrap_lines=True)
+        st.download_button(
+            "The picture",
+            picture.data,
+            file_name=file,
+            mime="application/octet-stream",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+
+
+def _show_consensus(picture: Picture | None, view: bytes | None, agreed: Consensus, task: str | None, key: str) -> None:
+    """Show what one task's experiments agree on.
+
+    picture, view (what the models see of it): None where they stand above; task: its name, None for the only one.
+    """
     is_sign = len(agreed.label) <= LONGEST_SIGN
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         if picture is not None and picture.name is not None:
             try:
-                st.image(make_thumbnail(picture.data), width=112 if large else 72, alt="The uploaded image")
+                st.image(make_thumbnail(picture.data), width=96, alt="The picture")
             except NoThumbnail:
                 st.markdown(":material/image:")
-        kind = f"{'consensus' if large else 'digit'}-{'sign' if is_sign else 'word'}"
-        with st.container(key=f"{kind}-{key}", width=(110 if large else 64) if is_sign else (130 if large else 84)):
+        with st.container(key=f"consensus-{'sign' if is_sign else 'word'}-{key}", width=110 if is_sign else 130):
             st.header(plain(agreed.label), anchor=False)
         with st.container(gap=None, width="stretch"):
             if picture is not None and picture.name is not None:
@@ -200,6 +331,10 @@ def _show_consensus(picture: Picture | None, agreed: Consensus, task: str | None
                 st.markdown(f"Probability {percent(agreed.confidence)}{' on average' if agreed.voters > 1 else ''}")
             for label, names in agreed.dissent.items():
                 st.caption(f"**{plain(label)}** according to {some(names)}")
+        if view is not None:
+            with st.container(width=104, gap=None, key=f"view-{key}"):
+                st.image(view, width=96, alt="What the models see, 28 by 28 pixels")
+                st.caption("The models see")
 
 
 def _verdict(agreed: Consensus) -> str:
