@@ -102,7 +102,7 @@ def test_thirty_files_are_a_table_and_each_can_be_looked_at(stack: Any, page: Pa
     open_page(page, stack)
     upload(page, *((f"{number}.png", seven_png(100 + number)) for number in range(30)))
     expect(page.get_by_text("30 of 30 pictures read")).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
-    expect(page.locator("[data-testid=stDataFrame] table").get_by_text("29.png", exact=True)).to_be_attached()
+    expect(page.locator("[data-testid=stDataFrame] table").get_by_text("4.png", exact=True)).to_be_attached()
 
 
 @pytest.mark.parametrize("digit", EXAMPLES)
@@ -117,7 +117,7 @@ def test_an_example_is_read_rightly_by_most_models(stack: Any, digit: str) -> No
 def test_an_example_is_answered_from_a_link(stack: Any, page: Page) -> None:
     open_page(page, stack)
     page.get_by_role("tab", name="Examples").click()
-    page.get_by_role("button", name="3", exact=True).first.click()
+    page.get_by_role("radio", name="3", exact=True).first.click()
     expect(consensus(page)).to_have_text("3", timeout=FIRST_PAINT_MILLISECONDS)
     expect(page.get_by_role("img", name="What the models see, 28 by 28 pixels")).to_be_visible()
 
@@ -127,7 +127,7 @@ def test_one_click_stores_what_a_drawing_really_shows(stack: Any, page: Page) ->
     draw_with_mouse(page)
     expect(consensus(page)).to_have_text("7")
     question = page.locator("[data-testid=stButtonGroup]").filter(has_text="What is it really?").first
-    question.get_by_role("button", name="1", exact=True).click()
+    question.get_by_role("radio", name="1", exact=True).click()
     expect(page.get_by_text("Labelled 1")).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
     connection = psycopg2.connect(stack.db_dsn)
     try:
