@@ -167,3 +167,106 @@ def test_an_api_that_dies_leaves_the_page_standing_and_comes_back_by_itself(stac
     finally:
         stack.start_api()
     expect(shown(page, "API up")).to_be_visible(timeout=HEALS_MILLISECONDS)
+
+
+def tick(page: Page, *rows: int) -> None:
+    """Tick rows of the table, 0 being the first: the boxes are drawn on a canvas."""
+    for row in rows:
+        page.locator("[data-testid=stDataFrame] .dvn-scroller").first.click(position={"x": 16, "y": 35 * (row + 1) + 17})
+
+
+def filter_by(page: Page, text: str) -> None:
+    box = page.get_by_role("searchbox", name="Filter")
+    box.fill(text, timeout=FIRST_PAINT_MILLISECONDS)
+    box.press("Enter")
+
+
+def test_a_filter_is_applied_and_restored_from_its_link(stack: Any, page: Page, other_browser: Page) -> None:
+    open_page(page, stack.web_url)
+    filter_by(page, "architecture ~ lenet and 'Batch Size' >= 1 and accuracy > 50 %")
+    expect(page.get_by_text("that match")).to_be_visible()
+    expect(table_cells(page, names(stack)[0])).to_have_count(0)
+    first = page.locator("[data-testid=stDataFrame] table tbody tr").first.inner_text()
+    open_page(other_browser, page.url)
+    expect(other_browser.get_by_text("that match")).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
+    expect(other_browser.locator("[data-testid=stDataFrame] table tbody tr").first).to_have_text(first.replace("\t", ""))
+
+
+def test_a_filter_that_cannot_be_read_is_mended_in_one_click(stack: Any, page: Page) -> None:
+    open_page(page, stack.web_url)
+    filter_by(page, "acuracy > 0.99")
+    expect(page.get_by_text("There is no column acuracy.")).to_be_visible()
+    page.get_by_role("button", name="Did you mean accuracy?").click()
+    expect(page.get_by_text("that match")).to_be_visible()
+    expect(page.get_by_role("searchbox", name="Filter")).to_have_value("accuracy > 0.99")
+
+
+def test_a_filter_that_nothing_matches_is_cleared(stack: Any, page: Page) -> None:
+    open_page(page, f"{stack.web_url}/?{urlencode({'filter': 'lr > 1000'})}")
+    page.get_by_role("button", name="Clear the filter").click(timeout=FIRST_PAINT_MILLISECONDS)
+    expect(table_cells(page, names(stack)[0])).to_have_count(1)
+    assert "filter" not in page.url
+
+
+def test_all_are_sorted_by_name_and_the_link_restores_it(stack: Any, page: Page, other_browser: Page) -> None:
+    open_page(page, stack.web_url)
+    page.get_by_text("Show all", exact=False).first.click(timeout=FIRST_PAINT_MILLISECONDS)
+    page.get_by_role("combobox", name="Sort by").click()
+    page.get_by_role("option", name="Name", exact=True).click()
+    expect(page.get_by_text("sorted by experiment, highest first")).to_be_visible()
+    open_page(other_browser, page.url)
+    last = sorted(names(stack))[-1]
+    expect(other_browser.locator("[data-testid=stDataFrame] table tbody tr").first).to_contain_text(last)
+
+
+def test_a_hundred_rows_are_a_page_and_the_link_restores_it(stack: Any, page: Page, other_browser: Page) -> None:
+    connection = psycopg2.connect(stack.db_dsn)
+    connection.autocommit = True
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO experiments (name, task, learning_rate, momentum, source_file, source_line, content_digest)"
+                " SELECT 'paged_' || n, 'pages', 1, 0, 'f', 1, '' FROM generate_series(1, 150) n"
+            )
+        open_page(page, f"{stack.web_url}/?{urlencode({'task': 'all tasks', 'filter': 'experiment ~ paged_', 'sort': 'Newest'})}")
+        expect(page.get_by_text("1 to 100 of 150 that match")).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
+        page.get_by_role("button", name="2", exact=True).click()
+        expect(page.get_by_text("101 to 150 of 150 that match")).to_be_visible()
+        expect(table_cells(page, "paged_50")).to_have_count(1)
+        open_page(other_browser, page.url)
+        expect(table_cells(other_browser, "paged_50")).to_have_count(1, timeout=FIRST_PAINT_MILLISECONDS)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM experiments WHERE task = 'pages'")
+        connection.close()
+
+
+@pytest.mark.parametrize("title", ["Compare", "Predict"])
+def test_ticked_rows_go_along_to_another_page(stack: Any, page: Page, title: str) -> None:
+    open_page(page, f"{stack.web_url}/?sort=Newest")
+    newest = names(stack)[:2]
+    expect(table_cells(page, newest[0])).to_have_count(1, timeout=FIRST_PAINT_MILLISECONDS)
+    tick(page, 0, 1)
+    page.get_by_role("button", name=f"{title} 2").click()
+    expect(page.get_by_role("heading", name=title, exact=True)).to_be_visible()
+    expect(page).to_have_url(f"{stack.web_url}/{title.lower()}?{urlencode([('experiments', name) for name in newest])}")
+
+
+def test_the_file_has_all_that_match(stack: Any, page: Page) -> None:
+    open_page(page, f"{stack.web_url}/?every=true")
+    with page.expect_download(timeout=FIRST_PAINT_MILLISECONDS) as download:
+        page.get_by_role("button", name="CSV of").click()
+    lines = download.value.path().read_text().splitlines()
+    assert (lines[0].startswith("experiment,task,learning_rate"), len(lines)) == (True, len(names(stack)) + 1)
+
+
+@pytest.mark.parametrize(
+    "query", ["every=true", "filter=acuracy+>+1", "view=Heat+map", "view=Scatter", "view=Parallel+coordinates"]
+)
+def test_a_phone_shows_every_state_without_scrolling_sideways(stack: Any, page: Page, query: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    open_page(page, f"{stack.web_url}/?{query}")
+    wanted = "[data-testid=stCode]" if "filter" in query else "[data-testid=stEChartsChart] canvas"
+    expect(page.locator(wanted).first).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
+    widths = page.evaluate("[document.documentElement.scrollWidth, document.querySelector('[data-testid=stMain]').scrollWidth]")
+    assert max(widths) <= 390
