@@ -5,7 +5,7 @@ RUN = .venv/bin/python
 COMPILE = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help up down check-data test test-compose lint bench bench-full bench-data pictures train publish lock
+.PHONY: help up down check-data test test-compose lint bench bench-full bench-data bench-pages pictures train publish lock
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target what; do printf '  make %-13s %s\n' "$$target" "$$what"; done
@@ -36,6 +36,9 @@ bench-full:  ## the same with longer and more rounds
 
 bench-data:  ## what SQL and the API's queries take with a million predictions and five million events, in five minutes
 	@$(PYTHON) local/bootstrap.py bench && exec $(RUN) -m bench.data
+
+bench-pages:  ## how long people wait for the dashboard: 10,000 experiments, 50 curves, a stroke to its answers; in two minutes
+	@$(PYTHON) local/bootstrap.py dev && exec $(RUN) -m bench.pages
 
 pictures:  ## the pictures of doc/ anew, from what runs
 	@$(PYTHON) local/bootstrap.py dev && exec $(RUN) -m doc.pictures

@@ -47,6 +47,20 @@ def test_what_is_changed_by_hand_is_in_the_url(stack: Any, page: Page) -> None:
     expect(cell(page, "trained_at")).to_be_attached()
 
 
+def test_back_from_another_page_the_comparison_is_as_it_was_left(stack: Any, page: Page) -> None:
+    open_page(page, stack, CHOSEN, s="0.6", log="true", base=CHOSEN[1])
+    expect(chart(page)).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
+    page.get_by_role("link", name="Models").first.click()
+    expect(page.get_by_role("heading", name="Aliases")).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
+    page.go_back()
+    expect(chart(page)).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
+    expect(page.get_by_role("slider", name="Smoothing")).to_have_value("0.6")
+    expect(page.get_by_role("switch", name="Log axis")).to_be_checked()
+    expect(page.get_by_text(f"the change against {CHOSEN[1]}")).to_be_visible()
+    for name in CHOSEN:
+        expect(cell(page, name)).to_be_attached()
+
+
 def test_the_curves_come_as_csv_as_they_were_recorded(stack: Any, page: Page, tmp_path: Path) -> None:
     open_page(page, stack, CHOSEN, s="0.9")
     button = page.get_by_role("button", name="Curves as CSV")

@@ -1,0 +1,190 @@
+"""`python -m bench.pages`: how long people wait for the dashboard, in a real browser over a stack of its own; medians of five.
+
+The stack holds 10,000 experiments beside the shipped ones, 50 of them with curves of 1,000 steps.
+"""
+
+import os
+import tempfile
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from statistics import median
+from urllib.parse import urlencode
+
+import psycopg2
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from bench.effort import say
+from local import ports, settings
+from local.stack import Stack
+from tests.e2e import browser as chromium
+from tests.e2e.digits import draw_with_mouse
+
+ROUNDS = 5
+EXPERIMENTS, CURVES, STEPS, SHORT_STEPS = 10_000, 50, 1_000, 100
+MODELS = 24
+PATIENCE_MILLISECONDS = 60_000
+
+FILL = """
+WITH added AS (
+    INSERT INTO experiments (name, task, learning_rate, momentum, params, metrics, source_file, source_line, content_digest)
+    SELECT 'run_' || number, 'mnist', 10 ^ -(1 + number %% 4), (number %% 10) / 10.0,
+           jsonb_build_object('batch_size', 2 ^ (3 + number %% 6), 'architecture', 'net ' || number %% 20),
+           jsonb_build_object('test_accuracy', 0.9 + (number * 7919 %% 1000) / 10000.0),
+           'bench', number, md5(number::text)
+    FROM generate_series(1, %(experiments)s) AS number
+    RETURNING id, source_line AS number
+)
+INSERT INTO metric_curves (experiment_id, metric, steps, metric_values, best_value, best_step)
+SELECT id, 'loss', steps, losses, losses[cardinality(losses)], steps[cardinality(steps)]
+FROM added
+CROSS JOIN LATERAL (
+    SELECT array_agg(step ORDER BY step) AS steps,
+           array_agg(2.3 * exp(-step / 200.0) + 0.05 + 0.02 * random() ORDER BY step) AS losses
+    FROM generate_series(1, CASE WHEN number <= %(curves)s THEN %(long)s ELSE %(short)s END) AS step
+) AS curve
+"""
+
+# From pointerup to the answer's heading, as the page itself sees it.
+WATCH = """() => {
+    window.answered = null;
+    window.addEventListener("pointerup", () => {
+        const lifted = performance.now();
+        const watcher = new MutationObserver(() => {
+            if (!document.querySelector("[class*=st-key-consensus-sign-] h2")) return;
+            window.answered = performance.now() - lifted;
+            watcher.disconnect();
+        });
+        watcher.observe(document.body, {childList: true, subtree: true});
+    }, {once: true, capture: true});
+}"""
+
+
+@dataclass(frozen=True)
+class Wait:
+    """What somebody waits for: the rounds' values, their unit, and the goal."""
+
+    what: str
+    values: tuple[float, ...]
+    unit: str
+    goal: float
+
+    def __str__(self) -> str:
+        """Return a line for the terminal."""
+        middle = median(self.values)
+        rounds = ", ".join(f"{value:.3g}" for value in self.values)
+        return (
+            f"{self.what}: {middle:.3g} {self.unit} (goal < {self.goal:g}: {'met' if middle < self.goal else 'missed'}; {rounds})"
+        )
+
+
+def fill(dsn: str) -> None:
+    """Add the experiments."""
+    with closing(psycopg2.connect(dsn)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(FILL, {"experiments": EXPERIMENTS, "curves": CURVES, "long": STEPS, "short": SHORT_STEPS})
+        cursor.execute("ANALYZE experiments, metric_curves")
+
+
+def seconds(page: Page, act: Callable[[], object], seen: Callable[[], object]) -> float:
+    """Return how long it takes from an act until something is seen, by the browser's clock."""
+    begin = page.evaluate("performance.timeOrigin + performance.now()")
+    act()
+    seen()
+    return float(page.evaluate("performance.timeOrigin + performance.now()") - begin) / 1000
+
+
+def first_view(browser: Browser, url: str) -> float:
+    """Open the leaderboard, of all experiments, in a browser that was never here."""
+    with closing(browser.new_context(viewport={"width": 1440, "height": 900})) as context:
+        page = context.new_page()
+        return seconds(page, lambda: page.goto(f"{url}/?every=true"), lambda: wait_for(page, "100 of 10,0"))
+
+
+def filtering(browser: Browser, url: str, number: int) -> float:
+    """Write a filter."""
+    with closing(browser.new_context(viewport={"width": 1440, "height": 900})) as context:
+        page = context.new_page()
+        page.goto(f"{url}/?every=true")
+        wait_for(page, "100 of 10,0")
+        page.wait_for_timeout(2000)
+        box = page.get_by_role("searchbox", name="Filter").or_(page.get_by_role("textbox", name="Filter")).first
+        box.fill(f"accuracy > 97 % and lr < 0.05 and batch_size >= {number}")
+        return seconds(page, lambda: box.press("Enter"), lambda: wait_for(page, "that match"))
+
+
+def comparing(browser: Browser, url: str) -> tuple[float, float]:
+    """Open Compare with 50 curves of 1,000 steps. Returns seconds, and megabytes of the page's memory."""
+    names = [f"run_{number}" for number in range(1, CURVES + 1)]
+    with closing(browser.new_context(viewport={"width": 1440, "height": 900})) as context:
+        page = context.new_page()
+        tools = context.new_cdp_session(page)
+        tools.send("Performance.enable")
+        link = f"{url}/compare?{urlencode({'experiments': names}, doseq=True)}"
+        took = seconds(page, lambda: page.goto(link), page.locator("[data-testid=stEChartsChart] canvas").first.wait_for)
+        page.wait_for_timeout(3000)
+        tools.send("HeapProfiler.collectGarbage")
+        metrics = {metric["name"]: metric["value"] for metric in tools.send("Performance.getMetrics")["metrics"]}
+        return took, metrics["JSHeapUsedSize"] / 1e6
+
+
+def answering(browser: Browser, url: str, names: list[str]) -> list[float]:
+    """Draw a digit again and again. Returns milliseconds from lifting the pen to the answer."""
+    with closing(browser.new_context(viewport={"width": 1440, "height": 900})) as context:
+        page = context.new_page()
+        page.goto(f"{url}/predict?{urlencode({'experiments': names}, doseq=True)}")
+        page.get_by_text("What will they read?").wait_for(timeout=PATIENCE_MILLISECONDS)
+        found = []
+        for round_ in range(ROUNDS + 1):
+            page.wait_for_timeout(1500)
+            # Another window is another drawing, which no cache knows.
+            page.set_viewport_size({"width": 1440 - 8 * round_, "height": 900})
+            page.wait_for_timeout(500)
+            page.evaluate(WATCH)
+            draw_with_mouse(page)
+            page.wait_for_function("window.answered !== null")
+            found.append(float(page.evaluate("window.answered")))
+            page.get_by_role("button", name="Clear", exact=True).click()
+            page.get_by_text("What will they read?").wait_for()
+        return found[1:]
+
+
+def wait_for(page: Page, text: str) -> None:
+    """Wait until the page says so."""
+    page.get_by_text(text).first.wait_for(timeout=PATIENCE_MILLISECONDS)
+
+
+def main() -> None:
+    """Measure and print."""
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        chosen = {name: str(ports.free()) for name in ("WEB_PORT", "API_PORT", "DB_PORT")}
+        stack = Stack(settings.read({**chosen, "LOCAL_DIR": folder}))
+        try:
+            say("starting a stack")
+            stack.start()
+            say(f"adding {EXPERIMENTS:,} experiments")
+            fill(stack.settings.dsn)
+            names = sorted(path.name for path in (stack.settings.root / "models").glob("mnist_*"))[:MODELS]
+            browser = playwright.chromium.launch(executable_path=chromium.find(playwright), args=chromium.arguments())
+            url = stack.settings.web_url
+            first_view(browser, url)  # the first of all loads the program itself
+            say("measuring")
+            views = tuple(first_view(browser, url) for _ in range(ROUNDS))
+            filters = tuple(filtering(browser, url, 8 + number) for number in range(ROUNDS))
+            compared = [comparing(browser, url) for _ in range(ROUNDS)]
+            answers = tuple(answering(browser, url, names))
+            browser.close()
+        finally:
+            stack.stop()
+    for wait in (
+        Wait("Leaderboard of 10,000 experiments, first view", views, "s", 3),
+        Wait("Leaderboard of 10,000 experiments, filter", filters, "s", 1),
+        Wait("Compare, 50 curves of 1,000 steps visible", tuple(took for took, _ in compared), "s", 4),
+        Wait("Compare, 50 curves of 1,000 steps, JavaScript's memory", tuple(memory for _, memory in compared), "MB", 60),
+        Wait(f"Predict, from lifting the pen to the answers of {len(names)} models", answers, "ms", 300),
+    ):
+        print(wait)
+    print(f"load of the machine at the end (1, 5, 15 min): {', '.join(f'{load:.1f}' for load in os.getloadavg())}")
+
+
+if __name__ == "__main__":
+    main()
