@@ -3,6 +3,7 @@
 Run from the project root with `python -m streamlit run web/app.py`; with the bare command the package web is not found.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import streamlit as st
@@ -10,6 +11,7 @@ import streamlit as st
 from web.cache import Reading
 from web.client import Model
 from web.guard import contained
+from web.selection import CHOICES as SELECTION_CHOICES
 from web.selection import pick
 from web.sources import sources
 from web.status import show_strip
@@ -43,7 +45,15 @@ def main() -> None:
     predict_page = st.Page(show_predict, title="Predict", url_path="predict")
     evaluate_page = st.Page(show_evaluate, title="Evaluate", url_path="evaluate")
     models_page = st.Page(show_models, title="Models", url_path="models")
-    page = st.navigation([leaderboard_page, compare_page, predict_page, evaluate_page, models_page], position="top")
+    choices = {
+        leaderboard_page: (*SELECTION_CHOICES, *leaderboard.CHOICES),
+        compare_page: (*SELECTION_CHOICES, *compare.CHOICES),
+        predict_page: (*SELECTION_CHOICES, *predict.CHOICES),
+        evaluate_page: evaluate.CHOICES,
+        models_page: models.CHOICES,
+    }
+    page = st.navigation(list(choices), position="top")
+    _keep({key for keys in choices.values() for key in keys}.difference(choices[page]))
     # Own pictures: for the tab of a page with an emoji or material icon Streamlit fetches one from the network.
     st.set_page_config(page_title=f"{page.title} \N{MIDDLE DOT} {NAME}", page_icon=HERE / "icon.svg", layout="wide")
     st.logo(HERE / "icon.svg", size="large")
@@ -61,6 +71,13 @@ def main() -> None:
             selection = pick(None if snapshot is None else snapshot.task_of)
         with contained(f"The page {page.title}"):
             page.run()
+
+
+def _keep(keys: Iterable[str]) -> None:
+    """Keep what is chosen on other pages: Streamlit forgets the state of every widget that a page does not show."""
+    for key in keys:
+        if key in st.session_state:
+            st.session_state[key] = st.session_state[key]
 
 
 def _link_to_predict(page: st.Page, models: Reading[dict[str, Model]]) -> None:

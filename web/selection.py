@@ -17,6 +17,7 @@ MOST_OFFERED = 1000
 TASK = "task"
 LATEST = "latest"
 EXPERIMENTS = "experiments"
+CHOICES = (TASK, LATEST, EXPERIMENTS)
 # The choice of no task. It is two words, as no task of a model's card is.
 ALL_TASKS = "all tasks"
 

@@ -47,12 +47,12 @@ def test_what_is_changed_by_hand_is_in_the_url(stack: Any, page: Page) -> None:
     expect(cell(page, "trained_at")).to_be_attached()
 
 
-def test_back_from_another_page_the_comparison_is_as_it_was_left(stack: Any, page: Page) -> None:
+def test_after_a_look_at_another_page_the_comparison_is_as_it_was_left(stack: Any, page: Page) -> None:
     open_page(page, stack, CHOSEN, s="0.6", log="true", base=CHOSEN[1])
     expect(chart(page)).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
     page.get_by_role("link", name="Models").first.click()
     expect(page.get_by_role("heading", name="Aliases")).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
-    page.go_back()
+    page.get_by_role("link", name="Compare").first.click()
     expect(chart(page)).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
     expect(page.get_by_role("slider", name="Smoothing")).to_have_value("0.6")
     expect(page.get_by_role("switch", name="Log axis")).to_be_checked()

@@ -15,6 +15,8 @@ from web.wording import count, plain, some
 
 METRICS = {"loss": "Training loss", "validation_loss": "Validation loss"}
 AXES = {"step": "steps", "relative": "percent of each run"}  # what stands in the URL, and what it means
+# The keys of what is chosen here, and their names in the URL.
+CHOICES = ("base", "curve", "s", "x", "log", "diff")
 CHART_HEIGHT_PIXELS = 460
 FEWEST = 2
 TOP = 3

@@ -24,6 +24,7 @@ MNIST = {"MNIST 1,000": 1_000, "MNIST 10,000": 10_000}
 NOBODY = "nobody"
 # Keys of the widgets and their names in the URL; the last two are a cell of the confusion matrix.
 SET, MODEL, OTHER, TRUE, READ = "set", "model", "vs", "true", "read"
+CHOICES = (SET, MODEL, OTHER, TRUE, READ)
 RUN = "evaluation"
 MAX_ZIP_MEGABYTES = 32
 LOOK_EVERY_SECONDS = 0.5

@@ -24,6 +24,7 @@ ROW_HEIGHT_PIXELS, MAX_TABLE_ROWS = 35, 16
 
 # The widgets' keys, and their names in the URL: ?filter=lr+<+0.1&sort=momentum&down=false&page=2&view=Scatter&columns=momentum
 FILTER, EVERY, SORT, DOWN, PAGE, VIEW, COLUMNS = "filter", "every", "sort", "down", "page", "view", "columns"
+CHOICES = (FILTER, EVERY, SORT, DOWN, PAGE, VIEW, COLUMNS, "curve", "log")
 TABLE, PARALLEL, HEAT_MAP, SCATTER = "Table", "Parallel coordinates", "Heat map", "Scatter"
 # What an experiment must have to be drawn.
 NEEDS = {

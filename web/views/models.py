@@ -24,6 +24,7 @@ from web.wording import ago, count, plain, some
 
 # The key of the chosen model, and its name in the URL: ?m=NAME or ?m=NAME@2
 CHOSEN = "m"
+CHOICES = (CHOSEN,)
 # Cards of failed models that are shown in full; the table has all.
 MOST_FAILED = 10
 LONGEST_ALIAS, LONGEST_BY, LONGEST_REASON = 32, 100, 500

@@ -25,6 +25,8 @@ from web.table import serving_state
 from web.thumbnail import NoThumbnail, make_thumbnail
 from web.wording import count, percent, plain, some
 
+# The keys of what is chosen here, and their names in the URL.
+CHOICES = ("all", "example")
 UPLOAD_TYPES = ["png", "jpg", "jpeg", "webp", "bmp", "gif"]
 MAX_UPLOAD_MEGABYTES = 2
 # The rest is named, never silently dropped.
