@@ -89,6 +89,14 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 @pytest.fixture
+def other_browser(browser: Browser) -> Iterator[Page]:
+    """Somebody else's browser: no cookie, no storage, no session in common."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture
 def sources(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSources]:
     fake = FakeSources()
     monkeypatch.setattr(web.sources, "sources", lambda: fake)

@@ -1,6 +1,6 @@
 """Fake sources that a test breaks at will, and the dashboard run on them without a browser."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -213,6 +213,14 @@ class FakeSources:
 def open_page(**query: str | list[str]) -> AppTest:
     """The whole app on its first page, the leaderboard."""
     app = AppTest.from_file(APP, default_timeout=20)
+    for name, value in query.items():
+        app.query_params[name] = value
+    return app.run()
+
+
+def open_alone(script: Callable[[], None], **query: str | list[str]) -> AppTest:
+    """One page without the frame: AppTest switches only to pages that are files. It runs the text of the function alone."""
+    app = AppTest.from_function(script, default_timeout=30)
     for name, value in query.items():
         app.query_params[name] = value
     return app.run()

@@ -3,11 +3,11 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.e2e.fakes import DOWN, HOSTILE, FakeSources, words
+from tests.e2e.fakes import DOWN, HOSTILE, FakeSources, open_alone, words
 
 
 def compare_script() -> None:
-    """What app.py does for the page Compare: AppTest switches only to pages that are files, and runs this text alone."""
+    """What app.py does for the page Compare."""
     import web.sources  # noqa: PLC0415
     from web.selection import pick  # noqa: PLC0415
     from web.views import compare  # noqa: PLC0415
@@ -18,10 +18,7 @@ def compare_script() -> None:
 
 
 def compare_page(**query: str | list[str]) -> AppTest:
-    app = AppTest.from_function(compare_script, default_timeout=20)
-    for name, value in query.items():
-        app.query_params[name] = value
-    return app.run()
+    return open_alone(compare_script, **query)
 
 
 @pytest.mark.usefixtures("sources")

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.e2e.fakes import FakeSources, make_version, words
+from tests.e2e.fakes import FakeSources, make_version, open_alone, words
 from web.settings import Settings
 
 WAIT_SECONDS = 20
 
 
 def evaluate_script() -> None:
-    """What app.py does for the page Evaluate: AppTest switches only to pages that are files, and runs this text alone."""
+    """What app.py does for the page Evaluate."""
     import web.sources  # noqa: PLC0415
     from web.views import evaluate  # noqa: PLC0415
 
@@ -24,10 +24,7 @@ def evaluate_script() -> None:
 
 
 def evaluate_page(**query: str) -> AppTest:
-    app = AppTest.from_function(evaluate_script, default_timeout=30)
-    for name, value in query.items():
-        app.query_params[name] = value
-    return app.run()
+    return open_alone(evaluate_script, **query)
 
 
 def evaluated(app: AppTest) -> AppTest:

@@ -2,12 +2,11 @@
 
 import io
 import zipfile
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import Browser, FilePayload, Page, expect
+from playwright.sync_api import FilePayload, Page, expect
 
 from tests.e2e.dashboard import FIRST_PAINT_MILLISECONDS, HEALS_MILLISECONDS
 from tests.e2e.digits import seven_png
@@ -35,15 +34,6 @@ def upload(page: Page, **files: bytes) -> None:
     page.locator("input[type=file]").set_input_files(
         [FilePayload(name="my.zip", mimeType="application/zip", buffer=out.getvalue())]
     )
-
-
-@pytest.fixture
-def other_browser(page: Page) -> Iterator[Page]:
-    browser = page.context.browser
-    assert isinstance(browser, Browser)
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    yield context.new_page()
-    context.close()
 
 
 def test_a_model_is_evaluated_on_rendered_digits_and_a_link_shows_it_to_others(stack: Any, page: Page, other_browser: Page) -> None:

@@ -1,12 +1,11 @@
 """The leaderboard in a real browser, over the real stack."""
 
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
 import psycopg2
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.e2e.dashboard import FIRST_PAINT_MILLISECONDS, HEALS_MILLISECONDS, shown
 
@@ -30,16 +29,6 @@ def table_cells(page: Page, name: str) -> Any:
 def open_page(page: Page, url: str) -> None:
     page.goto(url)
     expect(page.get_by_role("heading", name="Leaderboard")).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
-
-
-@pytest.fixture
-def other_browser(page: Page) -> Iterator[Page]:
-    """Somebody else's browser: no cookie, no storage, no session in common."""
-    browser = page.context.browser
-    assert isinstance(browser, Browser)
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    yield context.new_page()
-    context.close()
 
 
 def test_the_five_newest_experiments_and_their_curves_are_shown(stack: Any, page: Page) -> None:

@@ -3,12 +3,12 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.e2e.fakes import DOWN, FakeSources, words
+from tests.e2e.fakes import DOWN, FakeSources, open_alone, words
 from web.client import ApiProblem
 
 
 def models_script() -> None:
-    """What app.py does for the page Models: AppTest switches only to pages that are files, and runs this text alone."""
+    """What app.py does for the page Models."""
     import web.sources  # noqa: PLC0415
     from web.views import models  # noqa: PLC0415
 
@@ -16,10 +16,7 @@ def models_script() -> None:
 
 
 def models_page(**query: str) -> AppTest:
-    app = AppTest.from_function(models_script, default_timeout=20)
-    for name, value in query.items():
-        app.query_params[name] = value
-    return app.run()
+    return open_alone(models_script, **query)
 
 
 def fill(app: AppTest, button: str, **texts: str) -> AppTest:

@@ -103,7 +103,9 @@ def test_versions_and_the_champion_are_pinned_by_name(client: TestClient, digits
     assert [answer["model_digest"] for answer in entry["answers"][:2]] == [by_version[1]["digest"], by_version[2]["digest"]]
     assert [by_version[1]["default"], by_version[2]["default"]] == [False, True]
     assert client.get(f"{BASE}/models/{SMALL}").json()["version"] == 2
-    assert client.get(f"{BASE}/models/{SMALL}/versions/1").json() == by_version[1]
+    detail = client.get(f"{BASE}/models/{SMALL}/versions/1").json()
+    assert {**by_version[1], "card": detail["card"]} == detail
+    assert detail["card"]["config"]["learning_rate"] == 0.1
     assert client.get(f"{BASE}/models/{SMALL}/versions/3").status_code == 404
 
 
