@@ -240,15 +240,17 @@ def test_a_hundred_rows_are_a_page_and_the_link_restores_it(stack: Any, page: Pa
         connection.close()
 
 
-@pytest.mark.parametrize("title", ["Compare", "Predict"])
-def test_ticked_rows_go_along_to_another_page(stack: Any, page: Page, title: str) -> None:
+@pytest.mark.parametrize(("title", "action"), [("Compare", "Compare 2"), ("Predict", "Predict with 2")])
+def test_ticked_rows_go_along_to_another_page(stack: Any, page: Page, title: str, action: str) -> None:
     open_page(page, f"{stack.web_url}/?sort=Newest")
     newest = names(stack)[:2]
     expect(table_cells(page, newest[0])).to_have_count(1, timeout=FIRST_PAINT_MILLISECONDS)
     tick(page, 0, 1)
-    page.get_by_role("button", name=f"{title} 2").click()
+    page.get_by_role("link", name=action).click()
     expect(page.get_by_role("heading", name=title, exact=True)).to_be_visible()
-    expect(page).to_have_url(f"{stack.web_url}/{title.lower()}?{urlencode([('experiments', name) for name in newest])}")
+    assert urlencode([("experiments", name) for name in newest]) in page.url
+    for name in newest:
+        expect(page.get_by_role("button", name=f"Remove {name}")).to_be_visible()
 
 
 def test_the_file_has_all_that_match(stack: Any, page: Page) -> None:
