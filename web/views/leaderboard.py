@@ -249,7 +249,7 @@ def _pick_columns(offered: Sequence[str]) -> list[str]:
 def _column_configs(table: pd.DataFrame, floor: float) -> dict[str, Any]:
     """Say how the table shows each of its columns. floor: where the accuracy bars begin, in percent."""
     usual = {
-        "experiment": st.column_config.TextColumn("Experiment", width=275),
+        "experiment": st.column_config.TextColumn("Experiment", width=250),
         "champion": st.column_config.TextColumn("\N{BLACK STAR}", width=40, help="The champion of its task, see the page Models."),
         "learning_rate": st.column_config.NumberColumn(format="%.4g", width=97),
         "momentum": st.column_config.NumberColumn(format="%.3g", width="small"),
