@@ -97,7 +97,7 @@ def first_view(browser: Browser, url: str) -> float:
     """Open the leaderboard, of all experiments, in a browser that was never here."""
     with closing(browser.new_context(viewport={"width": 1440, "height": 900})) as context:
         page = context.new_page()
-        return seconds(page, lambda: page.goto(f"{url}/?every=true"), lambda: wait_for(page, "100 of 10,0"))
+        return seconds(page, lambda: page.goto(f"{url}/?every=true"), lambda: see_table(page))
 
 
 def filtering(browser: Browser, url: str, number: int) -> float:
@@ -146,6 +146,12 @@ def answering(browser: Browser, url: str, names: list[str]) -> list[float]:
             page.get_by_role("button", name="Clear", exact=True).click()
             page.get_by_text("What will they read?").wait_for()
         return found[1:]
+
+
+def see_table(page: Page) -> None:
+    """Wait until the table is drawn and has rows."""
+    page.locator("[data-testid=stDataFrame] canvas").first.wait_for(timeout=PATIENCE_MILLISECONDS)
+    page.locator("[data-testid=stDataFrame] table tbody td").first.wait_for(state="attached", timeout=PATIENCE_MILLISECONDS)
 
 
 def wait_for(page: Page, text: str) -> None:

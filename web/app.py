@@ -68,7 +68,7 @@ def main() -> None:
         if page in (leaderboard_page, compare_page, predict_page):
             snapshot = found.snapshot().value
             # Chosen here and not in a page: what belongs to the frame keeps its place in the URL from page to page.
-            selection = pick(None if snapshot is None else snapshot.task_of)
+            selection = pick(None if snapshot is None else snapshot.task_of, page.title)
         with contained(f"The page {page.title}"):
             page.run()
 

@@ -18,6 +18,8 @@ TASK = "task"
 LATEST = "latest"
 EXPERIMENTS = "experiments"
 CHOICES = (TASK, LATEST, EXPERIMENTS)
+# Where a session keeps the page that was shown last.
+_PAGE = "selection_page"
 # The choice of no task. It is two words, as no task of a model's card is.
 ALL_TASKS = "all tasks"
 
@@ -65,13 +67,18 @@ def rank_tasks(known: Mapping[str, str]) -> list[str]:
     return [task for task, _ in Counter(known.values()).most_common()]
 
 
-def pick(known: Mapping[str, str] | None) -> Selection:
+def pick(known: Mapping[str, str] | None, page: str = "") -> Selection:
     """Show the widgets and return what they select. A task is asked for only if there are several.
+
+    Of a link from one page to another the names win over those that were chosen before: page is the title of the one shown.
 
     Streamlit drops a name from the URL that is not among the options. So that a link survives a database that is down,
     the names in the URL are always options.
     """
     linked = [name for name in st.query_params.get_all(EXPERIMENTS) if name]
+    if linked and st.session_state.get(_PAGE, page) != page:
+        st.session_state[EXPERIMENTS] = linked  # by itself the box keeps what it has
+    st.session_state[_PAGE] = page
     held = [name for name in st.session_state.get(EXPERIMENTS, []) if isinstance(name, str)]
     offered = list(known or [])[:MOST_OFFERED]
     options = list(dict.fromkeys([*offered, *linked, *held]))

@@ -77,8 +77,8 @@ def test_the_champion_has_a_star_and_every_row_its_curve() -> None:
 
 @pytest.mark.usefixtures("sources")
 def test_without_a_ticked_row_there_is_nothing_to_compare() -> None:
-    app = open_page()
-    assert [(button.label, button.disabled) for button in app.button] == [("Compare", True), ("Predict", True)]
+    links = [link.proto for link in open_page().get("page_link")]
+    assert [(link.label, link.disabled) for link in links[1:]] == [("Compare ticked", True), ("Predict with ticked", True)]
 
 
 @pytest.mark.parametrize("view", ["Parallel coordinates", "Heat map", "Scatter"])

@@ -139,3 +139,46 @@ def test_a_relative_axis_ends_every_run_at_a_hundred_percent() -> None:
     )
     assert list(option["dataset"]["source"]["step"]) == [50.0, 100.0]
     assert (drawn(option, "a"), drawn(option, "b")) == ([(50, 1.0), (100, 2.0)], [(50, 3.0), (100, 4.0)])
+
+
+POINTS = pd.DataFrame(
+    {
+        "experiment": ["a", "b", "c", "d"],
+        "learning_rate": [0.1, 0.1, 0.01, 0.0],
+        "momentum": [0.9, 0.9, 0.0, 0.0],
+        "best_loss": [0.5, 0.25, None, 0.1],
+        "test_accuracy": [0.9, 0.985, 0.5, 0.7],
+    }
+)
+
+
+def test_a_scatter_leaves_out_what_a_log_axis_cannot_show() -> None:
+    [series] = charts.scatter(POINTS)["series"]
+    assert [(dot["name"], dot["value"]) for dot in series["data"]] == [("a", [0.1, 90.0]), ("b", [0.1, 98.5]), ("c", [0.01, 50.0])]
+
+
+def test_parallel_coordinates_have_a_line_for_each_that_has_all_numbers() -> None:
+    option = charts.parallel_coordinates(POINTS, dark=False)
+    assert [line["name"] for line in option["series"][0]["data"]] == ["a", "b"]
+    assert len(option["parallelAxis"]) == len(option["series"][0]["data"][0]["value"]) == 4
+
+
+def test_a_cell_of_the_heat_map_has_the_best_of_its_experiments() -> None:
+    option = charts.best_accuracy_heat_map(POINTS, dark=True)
+    assert [cell["value"] for cell in option["series"][0]["data"]] == [[0, 0, 50.0], [1, 1, 98.5]]
+    assert (option["xAxis"]["data"], option["yAxis"]["data"]) == (["0.01", "0.1"], ["0", "0.9"])
+
+
+def test_many_learning_rates_are_rounded_to_one_digit() -> None:
+    many = pd.DataFrame({"learning_rate": [0.1 + 0.001 * number for number in range(100)], "momentum": 0.0, "test_accuracy": 0.9})
+    assert charts.best_accuracy_heat_map(many, dark=False)["xAxis"]["data"] == ["0.1", "0.2"]
+
+
+def test_charts_of_nothing_are_empty() -> None:
+    none = POINTS.iloc[:0]
+    for option in (
+        charts.scatter(none),
+        charts.parallel_coordinates(none, dark=False),
+        charts.best_accuracy_heat_map(none, dark=False),
+    ):
+        assert option["series"][0]["data"] == []

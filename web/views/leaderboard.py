@@ -32,15 +32,11 @@ NEEDS = {
     HEAT_MAP: ("learning_rate", "momentum", "test_accuracy"),
     SCATTER: ("learning_rate", "test_accuracy"),
 }
-# Where a session keeps the page that a button leads to, until the choice that goes along is made.
-_GO = "leaderboard_go"
 _SORT_LABELS = {"experiment": "Name", "newest": "Newest"}
 
 
 def show(sources: Sources, selection: Selection, links: Mapping[str, st.Page]) -> None:
     """Draw the page. links: the pages that the ticked experiments can be taken to, by title."""
-    if go := st.session_state.pop(_GO, None):
-        st.switch_page(links[go])
     snapshot, models, keys = sources.snapshot(), sources.models(), sources.keys()
     if snapshot.value is None or keys.value is None:
         _show_no_database(sources, snapshot.problem or keys.problem)
@@ -82,10 +78,17 @@ def show(sources: Sources, selection: Selection, links: Mapping[str, st.Page]) -
             if selection.task in (None, totals.task):
                 serving = serving_count(task_of, totals.task, served)
                 _show_totals(totals, serving, several_tasks=len(reading.value.totals) > 1)
-    _show_board(sources, reading.value, view, served, keys.value)
+    _show_board(sources, reading.value, view, served, keys.value, links)
 
 
-def _show_board(sources: Sources, board: Board, view: View, models: Mapping[str, Model] | None, keys: Sequence[str]) -> None:
+def _show_board(
+    sources: Sources,
+    board: Board,
+    view: View,
+    models: Mapping[str, Model] | None,
+    keys: Sequence[str],
+    links: Mapping[str, st.Page],
+) -> None:
     """Show the experiments in the view that is picked, and their curves below."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="board"):
         shape = st.segmented_control(
@@ -128,7 +131,7 @@ def _show_board(sources: Sources, board: Board, view: View, models: Mapping[str,
         _show_shape(sources, view, shape, most)
     with actions:
         if shape == TABLE:
-            _show_ways(ticked)
+            _show_ways(links, ticked)
         st.download_button(
             f"CSV of {count(board.matching, 'experiment')}",
             lambda: to_csv(sources.export(view)),
@@ -247,7 +250,7 @@ def _pick_columns(offered: Sequence[str]) -> list[str]:
 def _column_configs(table: pd.DataFrame, floor: float) -> dict[str, Any]:
     """Say how the table shows each of its columns. floor: where the accuracy bars begin, in percent."""
     usual = {
-        "experiment": st.column_config.TextColumn("Experiment", width=275),
+        "experiment": st.column_config.TextColumn("Experiment", width=250),
         "champion": st.column_config.TextColumn("\N{BLACK STAR}", width=40, help="The champion of its task, see the page Models."),
         "learning_rate": st.column_config.NumberColumn(format="%.4g", width=97),
         "momentum": st.column_config.NumberColumn(format="%.3g", width="small"),
@@ -299,24 +302,18 @@ def _show_table(board: Board, table: pd.DataFrame) -> list[str]:
     return [names[row] for row in shown.selection.rows if row < len(names)]
 
 
-def _show_ways(ticked: list[str]) -> None:
+def _show_ways(links: Mapping[str, st.Page], ticked: list[str]) -> None:
     """Show where the ticked experiments can be taken."""
-    for title, icon in (("Compare", ":material/compare_arrows:"), ("Predict", ":material/draw:")):
-        st.button(
-            f"{title} {len(ticked):,}" if ticked else title,
+    ways = (("Compare", "Compare", ":material/compare_arrows:"), ("Predict", "Predict with", ":material/draw:"))
+    for title, action, icon in ways:
+        st.page_link(
+            links[title],
+            label=f"{action} {len(ticked):,}" if ticked else f"{action} ticked",
             icon=icon,
-            key=f"go-{title}",
-            on_click=_go,
-            args=(title, ticked),
+            query_params={EXPERIMENTS: ticked},
             disabled=not ticked,
             help=None if ticked else "Tick rows of the table first.",
         )
-
-
-def _go(title: str, names: list[str]) -> None:
-    """Choose these experiments, and go to the page of this title."""
-    st.session_state[EXPERIMENTS] = names
-    st.session_state[_GO] = title
 
 
 def _show_shape(sources: Sources, view: View, shape: str, most: int) -> None:
