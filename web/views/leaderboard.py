@@ -78,7 +78,7 @@ def show(sources: Sources, selection: Selection, links: Mapping[str, st.Page]) -
             if selection.task in (None, totals.task):
                 serving = serving_count(task_of, totals.task, served)
                 _show_totals(totals, serving, several_tasks=len(reading.value.totals) > 1)
-    _show_board(sources, reading.value, view, served, keys.value, links)
+    _show_board(sources, reading.value, view, served, keys.value, links, is_stale=reading.is_stale)
 
 
 def _show_board(
@@ -88,8 +88,10 @@ def _show_board(
     models: Mapping[str, Model] | None,
     keys: Sequence[str],
     links: Mapping[str, st.Page],
+    *,
+    is_stale: bool,
 ) -> None:
-    """Show the experiments in the view that is picked, and their curves below."""
+    """Show the experiments in the view that is picked, and their curves below. is_stale: Postgres does not answer now."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="board"):
         shape = st.segmented_control(
             "View",
@@ -139,6 +141,8 @@ def _show_board(
             "text/csv",
             icon=":material/download:",
             on_click="ignore",
+            disabled=is_stale,
+            help="Postgres does not answer." if is_stale else "All that match, on all pages.",
         )
     rows = board.rows
     if gone := list(rows.loc[rows["missing_since"].notna(), "experiment"]):
