@@ -1,9 +1,9 @@
 """`python -m inference`: the service under uvicorn, in API_WORKERS processes, until it is told to stop."""
 
-import logging
 import multiprocessing
 import multiprocessing.connection
 import os
+import resource
 import signal
 import sys
 import tempfile
@@ -13,6 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
+from inference import json_log
 from inference.port import Port
 from inference.protocol import Protocol
 from inference.settings import from_environment
@@ -22,11 +23,13 @@ from inference.shipper_process import ShipperProcess
 GRACE_SECONDS = 8
 # A thread that comes back from a model waits so long for Python's lock; in the default of 5 ms it would run ten more.
 SWITCH_SECONDS = 50e-6
+# Descriptors that a worker asks for: the usual 1,024 are fewer than the connections that it keeps.
+MAX_DESCRIPTORS = 16_384
 
 
 def main() -> None:
     """Serve on API_HOST:API_PORT."""
-    _log_to_stderr()
+    json_log.set_up()
     try:
         settings = from_environment()
     except ValueError as error:
@@ -64,7 +67,11 @@ def worker() -> ASGIApp:
     """Return the application of one worker process. It stops when its parent has died: another one will want the port."""
     from inference.app import create_app  # noqa: PLC0415  # after main has said where metrics are counted; the parent needs none of it
 
-    _log_to_stderr()
+    json_log.set_up()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < MAX_DESCRIPTORS:
+        most = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MAX_DESCRIPTORS)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
     sys.setswitchinterval(SWITCH_SECONDS)
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -75,11 +82,6 @@ def worker() -> ASGIApp:
 def _stop_after(sentinel: int) -> None:
     multiprocessing.connection.wait([sentinel])
     os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _log_to_stderr() -> None:
-    form = "%(asctime)s %(levelname)s %(name)s %(message)s"
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=form)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ from inference.history import History
 from inference.image import SIDE
 from inference.imports import Imports
 from inference.journal import Journal, pending_bytes
+from inference.keys import Keys
 from inference.lane import FastLane
 from inference.log import PredictionLog
 from inference.metrics import Metrics
@@ -43,6 +44,7 @@ from inference.predictions import MAX_IMAGES, Predictor
 from inference.promotions import Promotions
 from inference.records import Records
 from inference.requests import BASE_PATH, RequestLayer
+from inference.room import Room
 from inference.settings import Settings
 
 # A call of many models makes more objects than Python's default of 700 lets be before it looks for garbage, of which there is none.
@@ -107,7 +109,9 @@ def create_app(settings: Settings) -> ASGIApp:
     app.add_error_handler(RecursionError, problems.of_broken_body)  # of JSON that is nested without end
     app.add_error_handler(Exception, problems.of_failure)
     lane = FastLane(predictor) if settings.fast_lane else None
-    return RequestLayer(app, lane, metrics, settings.max_request_bytes)
+    keys = None if settings.api_keys_file is None else Keys(settings.api_keys_file)
+    room = Room(settings.max_requests, 2 * settings.max_request_bytes)
+    return RequestLayer(app, lane, metrics, room, keys, settings.max_request_bytes)
 
 
 def _refused(metrics: Metrics, request: ConnexionRequest, error: JournalFull) -> ConnexionResponse:

@@ -17,6 +17,7 @@ import psycopg2.extensions
 import psycopg2.pool
 from psycopg2.extras import RealDictCursor
 
+from inference.context import current_request_id
 from inference.errors import DatabaseUnavailable
 
 # A query takes a few milliseconds; a Postgres that needs longer than this is as good as away.
@@ -79,7 +80,8 @@ class Database:
             try:
                 _wait(connection, deadline)
                 with connection.cursor(cursor_factory=RealDictCursor) as cursor:
-                    cursor.execute(statement, arguments)
+                    # Postgres's log and pg_stat_activity then name the request that asked; an id has no character of SQL's
+                    cursor.execute(f"/* request_id={current_request_id()} */ {statement}", arguments)
                     _wait(connection, deadline)
                     records = [dict(row) for row in cursor.fetchall()]
                 broken = False

@@ -42,6 +42,15 @@ class MalformedRequest(ServiceError):
     detail = "The request is not as the API's document says; see /api/v1.0/ui/."
 
 
+class KeyRequired(ServiceError):
+    """401: the service has API keys, and the request has none of them."""
+
+    status = 401
+    kind = "key-required"
+    title = "API key required"
+    detail = "This operation needs an API key in the header X-API-Key; whoever runs the service hands them out."
+
+
 class UnknownExperiment(ServiceError):
     """404: nothing of this name is known."""
 
@@ -76,6 +85,15 @@ class UnknownImage(ServiceError):
     kind = "unknown-image"
     title = "Unknown image"
     detail = "No model has read an image of this digest; GET /api/v1.0/predictions names those that were read."
+
+
+class RequestTimeout(ServiceError):
+    """408: the request did not come to its end in time."""
+
+    status = 408
+    kind = "request-timeout"
+    title = "Request timeout"
+    detail = "The request came too slowly; send it again over a faster connection, or in smaller parts."
 
 
 class LabelConflict(ServiceError):
@@ -119,6 +137,15 @@ class UnsupportedImage(ServiceError):
     detail = "The bytes are no PNG, JPEG, WebP, BMP or GIF."
 
 
+class UnsupportedEncoding(ServiceError):
+    """415: a body that is compressed."""
+
+    status = 415
+    kind = "unsupported-encoding"
+    title = "Unsupported Content-Encoding"
+    detail = "Bodies are read as they are; send the request without Content-Encoding."
+
+
 class UnreadableImage(ServiceError):
     """422: an image type that the service reads, and yet this one cannot be used."""
 
@@ -133,6 +160,25 @@ class UnusableValue(ServiceError):
     status = 422
     kind = "unusable-value"
     title = "Unusable value"
+
+
+class HeadTooLarge(ServiceError):
+    """431: more headers, or a longer address, than are read."""
+
+    status = 431
+    kind = "head-too-large"
+    title = "Request head too large"
+    detail = "The request's line and headers are more than 64 KB; send less of them."
+
+
+class Busy(ServiceError):
+    """503: as much is under way as the service takes on at once."""
+
+    status = 503
+    kind = "busy"
+    title = "Busy"
+    detail = "The service has as many requests under way as it takes; try again in a second."
+    retry_after_seconds = 1
 
 
 class ModelNotReady(ServiceError):

@@ -11,7 +11,7 @@ from inference.context import source_of
 HARMLESS_HEADERS = frozenset(
     b"accept-encoding accept-language cache-control connection cookie dnt host origin pragma priority referer sec-ch-ua"
     b" sec-ch-ua-mobile sec-ch-ua-platform sec-fetch-dest sec-fetch-mode sec-fetch-site traceparent tracestate via"
-    b" x-forwarded-for x-forwarded-host x-forwarded-proto x-real-ip".split()
+    b" x-api-key x-forwarded-for x-forwarded-host x-forwarded-proto x-real-ip".split()
 )
 CONTENT_TYPE = re.compile(rb"multipart/form-data; ?boundary=([0-9A-Za-z_-]{1,70})")
 PART_HEAD = re.compile(
@@ -35,7 +35,7 @@ class PlainForm:
     request_id: bytes
     source: str | None
     _delimiter: bytes
-    _length: int
+    length: int
 
     @classmethod
     def of(cls, headers: Headers, query_string: bytes, max_bytes: int) -> "PlainForm | None":
@@ -67,7 +67,7 @@ class PlainForm:
     def files(self, body: bytes, field: bytes) -> list[bytes] | None:
         """Return the files of a form that holds nothing but files of this field, None for any other body."""
         delimiter = self._delimiter
-        if len(body) != self._length:
+        if len(body) != self.length:
             return None
         pieces = (b"\r\n" + body).split(b"\r\n" + delimiter)
         if pieces[0] or pieces[-1] != b"--\r\n" or body.count(delimiter) != len(pieces) - 1:

@@ -43,6 +43,11 @@ PLAIN_PNG_KIND = b"\x08\0\0\0\0"  # bit depth, colour type, compression, filter,
 SMALL_BYTES = 65_536
 SMALL_SIDE = 128  # bringing more than this to 28x28 takes longer than all the rest
 PLAIN_PNG = struct.Struct(">16xII5s4xI4s")
+# A chunk costs Pillow some 5 us, and a text or a profile, of which each may unpack to 1 MB, a thousand times that.
+MAX_CHUNKS = 10_000
+PACKED_COST = 200
+PACKED_CHUNKS = frozenset({b"zTXt", b"iTXt", b"iCCP"})
+CHUNK = struct.Struct(">I4s")
 PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 
 Pixels = NDArray[np.uint8]
@@ -107,6 +112,8 @@ def decode(data: bytes) -> Pixels:
         return plain
     if not data:
         raise UnreadableImage("The file is empty.")
+    if data.startswith(SIGNATURES["PNG"]) and _count_chunks(data) > MAX_CHUNKS:
+        raise UnreadableImage(f"The PNG file has more than {MAX_CHUNKS} chunks.")
     formats = [name for name, signatures in SIGNATURES.items() if data.startswith(signatures)]
     if not formats:
         raise UnsupportedImage
@@ -158,6 +165,16 @@ def _plain_size(data: bytes) -> tuple[int, int] | None:
     if kind != PLAIN_PNG_KIND or chunk != b"IDAT" or len(data) != PLAIN_PNG.size + length + 4 + len(PNG_END):
         return None
     return (height, width) if 1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE else None
+
+
+def _count_chunks(data: bytes) -> int:
+    """Return how many chunks a PNG has, MAX_CHUNKS + 1 where they are more, counting those that unpack to more than they take."""
+    position, count = 8, 0
+    while position + 8 <= len(data) and count <= MAX_CHUNKS:
+        length, kind = CHUNK.unpack_from(data, position)
+        count += PACKED_COST if kind in PACKED_CHUNKS else 1
+        position += 12 + length
+    return count
 
 
 def _check(image: Image.Image) -> None:

@@ -50,6 +50,7 @@ class Metrics:
         self.originals_dropped = Counter(
             "mlops_originals_dropped", "Originals not stored for lack of room in the log.", registry=own
         )
+        self.limits = Counter("mlops_limit_hits", "Requests and connections that met a limit.", ["limit"], registry=own)
         self._children: dict[tuple[str, int, str], tuple[Counter, Histogram]] = {}
 
     def answered(self, operation: str, status: int, lane: str, seconds: float) -> None:

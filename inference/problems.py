@@ -22,15 +22,35 @@ logger = logging.getLogger(__name__)
 
 def of_service_error(_request: ConnexionRequest, error: ServiceError) -> ConnexionResponse:
     """Answer with what the error says of itself."""
-    headers = {"Retry-After": str(error.retry_after_seconds)} if error.retry_after_seconds is not None else {}
-    return _response(error.document(), headers)
+    return _response(error.document(), {name.decode(): value.decode() for name, value in _headers(error)})
 
 
 async def send_problem(send: Send, error: ServiceError) -> None:
     """Answer an ASGI request that no operation sees."""
-    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"connection", b"close")]
+    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"connection", b"close"), *_headers(error)]
     await send({"type": "http.response.start", "status": error.status, "headers": headers})
     await send({"type": "http.response.body", "body": _body(error.document())})
+
+
+def wire_problem(error: ServiceError, own_id: bytes) -> bytes:
+    """Return a whole answer, head and body, for a connection that ends with it: what came there is no request to be called."""
+    body = orjson.dumps({**error.document(), "instance": f"urn:mlops:request:{own_id.decode()}"})
+    head = [
+        f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}".encode(),
+        b"content-type: " + MEDIA_TYPE.encode(),
+        b"content-length: %d" % len(body),
+        b"x-request-id: " + own_id,
+        b"connection: close",
+        *[b"%b: %b" % header for header in _headers(error)],
+    ]
+    return b"\r\n".join([*head, b"", body])
+
+
+def _headers(error: ServiceError) -> list[tuple[bytes, bytes]]:
+    """Return the headers that an error's answer needs besides its type."""
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        return [(b"www-authenticate", b"X-API-Key")]
+    return [] if error.retry_after_seconds is None else [(b"retry-after", b"%d" % error.retry_after_seconds)]
 
 
 def of_refusal(_request: ConnexionRequest, error: ProblemException) -> ConnexionResponse:

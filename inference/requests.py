@@ -1,20 +1,25 @@
-"""What every request gets, whatever answers it: an id, a count and a duration. The outermost ASGI layer."""
+"""What every request gets, whatever answers it: an id, its limits, a count and a duration. The outermost ASGI layer."""
 
 import asyncio
 import itertools
+import logging
 import os
 import re
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NoReturn
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from inference import context
-from inference.errors import MalformedRequest, RequestTooLarge
-from inference.forms import Headers, PlainForm
+from inference.errors import Busy, KeyRequired, MalformedRequest, RequestTooLarge, ServiceError, UnsupportedEncoding
+from inference.forms import MAX_LENGTH_DIGITS, Headers, PlainForm
+from inference.keys import Keys
 from inference.lane import NDJSON, Answer, FastLane
 from inference.metrics import Metrics
-from inference.problems import send_problem
+from inference.problems import send_problem, wire_problem
+from inference.room import Room
 
 BASE_PATH = "/api/v1.0"
 HOT = {f"{BASE_PATH}/{operation}": operation for operation in ("inference", "predictions")}
@@ -23,15 +28,26 @@ SANE_ID = re.compile(rb"[A-Za-z0-9_.-]{1,64}")
 OPERATIONS = frozenset(
     {"inference", "predictions", "experiments", "models", "aliases", "imports", "images", "healthz", "readyz", "metrics", "ui"}
 )
+ALWAYS_ANSWERED = frozenset({"healthz", "readyz", "metrics"})  # also when there is no room for more
+READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+MAX_SHORT_BYTES = 131_072  # what the short way may take is a small image; a larger body is read with a check on what comes
+SLOW_SECONDS = 1.0
+GONE = 499  # a client that left before its answer, as nginx counts it
+
+logger = logging.getLogger(__name__)
 
 
 class RequestLayer:
-    """Wraps an ASGI application: X-Request-Id on every answer, its metrics, a bound on what a request may hold, the fast lane."""
+    """Wraps an ASGI application: X-Request-Id on every answer, its metrics, keys, bounds on what is taken on, the fast lane."""
 
-    def __init__(self, app: ASGIApp, lane: FastLane | None, metrics: Metrics, max_request_bytes: int) -> None:
+    def __init__(
+        self, app: ASGIApp, lane: FastLane | None, metrics: Metrics, room: Room, keys: Keys | None, max_request_bytes: int
+    ) -> None:
         self._app = app
         self._lane = lane
         self._metrics = metrics
+        self._room = room
+        self._keys = keys
         self._max_request_bytes = max_request_bytes
         self._ids = itertools.count(int.from_bytes(os.urandom(16)))
 
@@ -42,20 +58,23 @@ class RequestLayer:
             return
         started = time.perf_counter()
         form = self._plain_form(scope)
-        if form is not None:
-            receive = body = ReadBody(receive)
-            own_id = self._id(form.request_id)
-            answer = await self._answer(scope["path"], form, await body.whole(), own_id.decode())
-            if answer is not None:
-                try:
-                    await _send(send, answer, own_id)
-                finally:
-                    self._metrics.answered(HOT[scope["path"]], 200, "fast", time.perf_counter() - started)
-                return
-        given, length, has_type, program = _head(scope)
-        own_id = self._id(given)
-        tokens = context.request_id.set(own_id), context.source.set(context.source_of(program))
-        status = 500
+        if form is not None and self._room.take(form.length) is None:
+            try:
+                receive = body = ReadBody(receive)
+                own_id = self._id(form.request_id)
+                answer = await self._answer(scope["path"], form, await body.whole(), own_id.decode())
+                if answer is not None:
+                    try:
+                        await _send(send, answer, own_id)
+                    finally:
+                        self._metrics.answered(HOT[scope["path"]], 200, "fast", time.perf_counter() - started)
+                    return
+            finally:
+                self._room.give(form.length)
+        head = _head(scope)
+        own_id = self._id(head.request_id)
+        tokens = context.request_id.set(own_id), context.source.set(context.source_of(head.program))
+        operation, status = _operation(scope["path"]), GONE
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -65,40 +84,108 @@ class RequestLayer:
             await send(message)
 
         try:
-            if not length.isdigit():
-                await send_problem(send_with_id, MalformedRequest("Content-Length is no number of bytes."))
-            elif int(length) > self._max_request_bytes:
-                await send_problem(send_with_id, RequestTooLarge(f"A request may have {self._max_request_bytes} bytes."))
-            else:
-                await self._app(_acceptable(scope, has_type=has_type), receive, send_with_id)
+            await self._call(scope, receive, send_with_id, head, operation)
+        except ServiceError as refusal:
+            await send_problem(send_with_id, refusal)
+        except Exception:
+            status = 500
+            raise
         finally:
-            self._metrics.answered(_operation(scope["path"]), status, "connexion", time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            self._metrics.answered(operation, status, "connexion", seconds)
+            if status >= 500 or seconds > SLOW_SECONDS:  # noqa: PLR2004  # from where on it is the service's fault
+                said = {"operation": operation, "status": status, "milliseconds": round(1000 * seconds)}
+                logger.warning("An answer failed or was slow.", extra=said)
             context.request_id.reset(tokens[0])
             context.source.reset(tokens[1])
+
+    async def _call(self, scope: Scope, receive: Receive, send: Send, head: "Head", operation: str) -> None:
+        """Call the application with a request that keeps the limits. Raises ServiceError for any other."""
+        if not self._may(scope["method"], head.key):
+            self.limit_hit("key")
+            raise KeyRequired
+        if not head.length.isdigit():
+            raise MalformedRequest("Content-Length is no number of bytes.")
+        size = int(head.length) if len(head.length) <= MAX_LENGTH_DIGITS else self._max_request_bytes + 1
+        if size > self._max_request_bytes:
+            self._refuse_size()
+        if head.is_encoded:
+            raise UnsupportedEncoding
+        limit = None if operation in ALWAYS_ANSWERED else self._room.take(size)
+        if limit is not None:
+            self.limit_hit(limit)
+            raise Busy
+        try:
+            scope = _acceptable(scope, has_type=head.has_type)
+            if head.is_chunked:
+                receive = body = ReadBody(receive)
+                length = await self._chunked_length(body)
+                headers = [each for each in scope["headers"] if each[0] != b"transfer-encoding"]
+                scope = {**scope, "headers": [*headers, (b"content-length", b"%d" % length)]}
+            await self._app(scope, receive, send)
+        finally:
+            if operation not in ALWAYS_ANSWERED:
+                self._room.give(size)
+
+    async def _chunked_length(self, body: "ReadBody") -> int:
+        """Read a body that comes without its length, for Connexion takes only one that has it; return its length in bytes."""
+        length = 0
+        while (piece := await body.next()) is not None:
+            length += len(piece)
+            if length > self._max_request_bytes:
+                self._refuse_size()
+        return length
+
+    def _refuse_size(self) -> NoReturn:
+        self.limit_hit("request_bytes")
+        raise RequestTooLarge(f"A request may have {self._max_request_bytes} bytes.")
+
+    def _may(self, method: str, key: bytes | None) -> bool:
+        """Tell whether a request may do what it wants: to read is free, all else needs a key where there are keys."""
+        return self._keys is None or method in READING_METHODS or (key is not None and self._keys.admits(key))
+
+    def limit_hit(self, limit: str) -> None:
+        """Count a request or connection that met a limit."""
+        self._metrics.limits.labels(limit).inc()
+
+    def refusal(self, error: ServiceError, limit: str) -> bytes:
+        """Return the whole answer for a connection that met a limit before there was a request to call."""
+        self.limit_hit(limit)
+        return wire_problem(error, self._id(b""))
 
     def inference_form(self, url: bytes, headers: Headers) -> PlainForm | None:
         """Return the form of a request that may be for `infer`, None for any other."""
         if self._lane is None or not url.startswith(INFERENCE_URL):
             return None
-        return PlainForm.of(headers, url[len(INFERENCE_URL) :], self._max_request_bytes)
+        if self._keys is not None and not self._may("POST", dict(headers).get(b"x-api-key")):
+            return None
+        return PlainForm.of(headers, url[len(INFERENCE_URL) :], MAX_SHORT_BYTES)
 
     def infer(self, form: PlainForm, body: bytes, started: float, answer: Callable[[bytes | None, bytes], None]) -> bool:
         """Take a request of POST /inference that began at a time.perf_counter(), or return False: it is to be called as ASGI.
 
         What was taken is answered in a later turn of the loop, with the JSON and its X-Request-Id, or None: it is to be called.
         """
+        if self._lane is None or self._room.take(form.length) is not None:
+            return False
         own_id = self._id(form.request_id)
 
         def done(document: bytes | None) -> None:
+            self._room.give(form.length)
             answer(document, own_id)
             if document is not None:
                 self._metrics.answered("inference", 200, "fast", time.perf_counter() - started)
 
-        return self._lane is not None and self._lane.infer(form, body, own_id.decode(), done)
+        is_taken = self._lane.infer(form, body, own_id.decode(), done)
+        if not is_taken:
+            self._room.give(form.length)
+        return is_taken
 
     def _plain_form(self, scope: Scope) -> PlainForm | None:
         """Return the form of a request that may be for the lane, None for any other."""
         if self._lane is None or scope["method"] != "POST" or scope["path"] not in HOT:
+            return None
+        if self._keys is not None and not self._may("POST", dict(scope["headers"]).get(b"x-api-key")):
             return None
         return PlainForm.of(scope["headers"], scope["query_string"], self._max_request_bytes)
 
@@ -130,32 +217,55 @@ class ReadBody:
 
     async def whole(self) -> bytes | None:
         """Return the body, None when the client goes before its end."""
-        message: Message = {"more_body": True}
-        while message.get("more_body", False):
-            message = await self._receive()
-            self._messages.append(message)
-            if message["type"] != "http.request":
-                return None
+        while await self.next() is not None:
+            pass
+        if self._messages[-1]["type"] != "http.request":
+            return None
         return b"".join([message["body"] for message in self._messages])
+
+    async def next(self) -> bytes | None:
+        """Return the next piece of the body, None behind its end or when the client has gone."""
+        if self._messages and not self._messages[-1].get("more_body", False):
+            return None
+        self._messages.append(await self._receive())
+        return self._messages[-1].get("body")
 
     async def __call__(self) -> Message:
         """Receive what was read once more, and then what comes."""
         return self._messages.pop(0) if self._messages else await self._receive()
 
 
-def _head(scope: Scope) -> tuple[bytes, bytes, bool, bytes]:
-    """Return a request's own id, its length, whether it states a type, and the program that sends it."""
-    given, length, has_type, program = b"", b"0", False, b""
+@dataclass(slots=True)
+class Head:
+    """What a request says of itself: its own id, its length in bytes, the program that sends it, its key."""
+
+    request_id: bytes = b""
+    length: bytes = b"0"
+    program: bytes = b""
+    key: bytes | None = None
+    has_type: bool = False
+    is_encoded: bool = False
+    is_chunked: bool = False
+
+
+def _head(scope: Scope) -> Head:
+    head = Head()
     for name, value in scope["headers"]:
         if name == b"content-type":
-            has_type = True
+            head.has_type = True
         elif name == b"content-length":
-            length = value
+            head.length = value
         elif name == b"x-request-id":
-            given = given or value
+            head.request_id = head.request_id or value
         elif name == b"user-agent":
-            program = value
-    return given, length, has_type, program
+            head.program = value
+        elif name == b"x-api-key":
+            head.key = value
+        elif name == b"content-encoding":
+            head.is_encoded = value.strip().lower() != b"identity"
+        elif name == b"transfer-encoding":
+            head.is_chunked = value.strip().lower() == b"chunked"
+    return head
 
 
 async def _send(send: Send, answer: Answer, own_id: bytes) -> None:

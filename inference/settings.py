@@ -20,6 +20,8 @@ class Settings:
     compiled_dir: Path
     max_image_bytes: int
     max_request_bytes: int
+    max_requests: int
+    api_keys_file: Path | None
     models_memory_bytes: int
     cache_entries: int
     fast_lane: bool
@@ -41,6 +43,8 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         compiled_dir=Path(environ.get("COMPILED_DIR", ".local/compiled")),
         max_image_bytes=int(environ.get("MAX_IMAGE_BYTES", str(2 * 2**20))),
         max_request_bytes=int(environ.get("MAX_REQUEST_BYTES", str(32 * 2**20))),
+        max_requests=int(environ.get("MAX_REQUESTS") or 256),
+        api_keys_file=Path(environ["API_KEYS_FILE"]) if environ.get("API_KEYS_FILE") else None,
         models_memory_bytes=int(environ.get("MODELS_MEMORY_BYTES", str(192 * 2**20))),
         cache_entries=int(environ.get("CACHE_ENTRIES", "10000")),
         fast_lane=environ.get("FAST_LANE", "1") != "0",
@@ -52,7 +56,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         stores_images=environ.get("IMAGES_STORE", "1") != "0",
         images_keep_days=float(environ.get("IMAGES_KEEP_DAYS") or 30),
     )
-    for name in ("max_image_bytes", "max_request_bytes", "models_memory_bytes", "workers"):
+    for name in ("max_image_bytes", "max_request_bytes", "max_requests", "models_memory_bytes", "workers"):
         if getattr(settings, name) < 1:
             raise ValueError(f"{name} must be at least 1")
     if settings.cache_entries < 0:
