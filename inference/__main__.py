@@ -20,7 +20,7 @@ from inference.settings import from_environment
 from inference.shipper_process import ShipperProcess
 
 # uvicorn waits this long for the answers that are under way when it is told to stop.
-GRACE_SECONDS = 8
+GRACE_SECONDS = 7
 # A thread that comes back from a model waits so long for Python's lock; in the default of 5 ms it would run ten more.
 SWITCH_SECONDS = 50e-6
 # Descriptors that a worker asks for: the usual 1,024 are fewer than the connections that it keeps.

@@ -71,7 +71,7 @@ class Protocol(HttpToolsProtocol):
         self._in_body = True
         self._received = self._body = 0
         headers, self.headers = self.headers, TRAILERS
-        is_named = bool(headers) and headers[0][0] == b"host" or any(name == b"host" for name, _ in headers)
+        is_named = (bool(headers) and headers[0][0] == b"host") or any(name == b"host" for name, _ in headers)
         if not is_named and self.parser.get_http_version() == "1.1":
             raise ValueError("A request of HTTP/1.1 has a Host.")
         self._begin(headers)
