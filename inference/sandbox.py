@@ -111,7 +111,12 @@ def _restrict_files(version: int, own: Path) -> None:
     ruleset = _call(_libc.syscall(CREATE_RULESET, rights, size, 0), "landlock_create_ruleset")
     packages = (path for path in sys.path if path.endswith((".zip", "-packages", "lib-dynload")))
     readable = (*READABLE, sys.prefix, sys.base_prefix, *packages, str(Path(__file__).parent))
-    for paths, access in ((readable, READ), (READABLE_FILES, READ_FILE), (("/dev/null",), WRITE_FILE), ((str(own),), OWN & handled)):
+    for paths, access in (
+        (readable, READ),
+        (READABLE_FILES, READ_FILE),
+        (("/dev/null",), WRITE_FILE),
+        ((str(own),), OWN & handled),
+    ):
         _allow(ruleset, paths, access)
     _call(_libc.syscall(RESTRICT_SELF, ruleset, 0), "landlock_restrict_self")
     os.close(ruleset)

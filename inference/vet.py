@@ -7,20 +7,20 @@ Keras reads what was checked, and nothing beside it. A refusal is a sentence tha
 import io
 import json
 import math
-import os
 import re
 import stat
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
+from inference.regular import MAX_MODEL_BYTES, Refused
+
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
-MAX_MODEL_BYTES = 256 * 2**20
 MEMBER_BYTES = {CONFIG: 2**20, METADATA: 4096, WEIGHTS: MAX_MODEL_BYTES}
 MAX_DIRECTORY_BYTES = 4096  # of the zip: three entries take 200
 MAX_RATIO = 20  # Keras stores weights as they are, and deflates the config to a tenth
@@ -44,19 +44,20 @@ MODELS = {
 }
 LAYERS = frozenset(
     """
-    Activation ActivityRegularization Add AlphaDropout Average AveragePooling1D AveragePooling2D BatchNormalization Concatenate
-    Conv1D Conv2D Conv2DTranspose Cropping2D Dense DepthwiseConv1D DepthwiseConv2D Dropout ELU Flatten GaussianDropout GaussianNoise
-    GlobalAveragePooling1D GlobalAveragePooling2D GlobalMaxPooling1D GlobalMaxPooling2D GroupNormalization InputLayer
-    LayerNormalization LeakyReLU MaxPooling1D MaxPooling2D Maximum Minimum Multiply Normalization PReLU Permute ReLU
-    RandomBrightness RandomContrast RandomFlip RandomRotation RandomTranslation RandomZoom RepeatVector Rescaling Reshape
-    SeparableConv1D SeparableConv2D Softmax SpatialDropout1D SpatialDropout2D Subtract UnitNormalization UpSampling2D ZeroPadding2D
-    """.split()
+        Activation ActivityRegularization Add AlphaDropout Average AveragePooling1D AveragePooling2D BatchNormalization Concatenate
+        Conv1D Conv2D Conv2DTranspose Cropping2D Dense DepthwiseConv1D DepthwiseConv2D Dropout ELU Flatten GaussianDropout
+        GaussianNoise GlobalAveragePooling1D GlobalAveragePooling2D GlobalMaxPooling1D GlobalMaxPooling2D GroupNormalization
+        InputLayer LayerNormalization LeakyReLU MaxPooling1D MaxPooling2D Maximum Minimum Multiply Normalization PReLU Permute ReLU
+        RandomBrightness RandomContrast RandomFlip RandomRotation RandomTranslation RandomZoom RepeatVector Rescaling Reshape
+        SeparableConv1D SeparableConv2D Softmax SpatialDropout1D SpatialDropout2D Subtract UnitNormalization UpSampling2D
+        ZeroPadding2D
+    """.split()  # noqa: SIM905
 )
 PARTS = {
     "keras.initializers": """
         Constant GlorotNormal GlorotUniform HeNormal HeUniform Identity LecunNormal LecunUniform Ones Orthogonal
         OrthogonalInitializer RandomNormal RandomUniform TruncatedNormal VarianceScaling Zeros
-    """.split(),
+    """.split(),  # noqa: SIM905
     "keras.regularizers": ["L1", "L1L2", "L2", "OrthogonalRegularizer"],
     "keras.constraints": ["MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm"],
     "keras.dtype_policies": ["DTypePolicy"],
@@ -66,36 +67,13 @@ PARTS = {
 SERVED = (
     MODELS | {("keras.layers", name) for name in LAYERS} | {(module, name) for module, names in PARTS.items() for name in names}
 )
-# Older files have no modules. Only `convert` reads them.
-SERVED_NAMES = {name for _, name in SERVED}
 ACTIVATIONS = frozenset(
     """
-    celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu linear log_sigmoid log_softmax
-    mish relu relu6 selu sigmoid silu soft_shrink softmax softplus softsign sparse_plus sparse_sigmoid sparsemax squareplus swish
-    tanh tanh_shrink threshold
-    """.split()
+        celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu linear log_sigmoid
+        log_softmax mish relu relu6 selu sigmoid silu soft_shrink softmax softplus softsign sparse_plus sparse_sigmoid sparsemax
+        squareplus swish tanh tanh_shrink threshold
+    """.split()  # noqa: SIM905
 )
-
-
-class Refused(Exception):
-    """A model file that is not read any further; the message says why and what to do."""
-
-
-def open_regular(path: Path, most: int = MAX_MODEL_BYTES) -> int:
-    """Open a file to be read; return its descriptor, which is the caller's to close. Waits for nobody at a pipe.
-
-    Raises Refused for what is no regular file of 1 to `most` bytes, and OSError.
-    """
-    if path.is_symlink():
-        raise Refused(f"{path.name} is a symbolic link; put the file itself there.")
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-    status = os.fstat(descriptor)
-    if stat.S_ISREG(status.st_mode) and 0 < status.st_size <= most:
-        return descriptor
-    os.close(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        raise Refused(f"{path.name} is no regular file.")
-    raise Refused(f"{path.name} has {status.st_size} bytes; 1 to {most} can be read. Copy it again, or make a smaller model.")
 
 
 def keras_file(content: bytes) -> bytes:
@@ -118,21 +96,15 @@ def keras_file(content: bytes) -> bytes:
     return anew.getvalue()
 
 
-def keras_h5_config(content: bytes) -> None:
+def check_h5_model(content: bytes) -> None:
     """Check a model of Keras 2's time, an HDF5 file that has its config as an attribute. Raises Refused."""
     check_weights(content)
     with h5py.File(io.BytesIO(content), "r") as file:
         text = file.attrs.get("model_config")
     if not isinstance(text, str | bytes):
         raise Refused("It holds weights without a model; build the model, load them into it, and save it as NAME.keras.")
-    check_old_config(text if isinstance(text, bytes) else text.encode())
-
-
-def check_old_config(text: bytes) -> None:
-    """Check the config of a model of Keras 2's time, whose classes have no modules. Raises Refused."""
-    config = _json("config", text)
-    config.pop("compile_config", None)
-    check_config(config, {(None, name) for name in SERVED_NAMES} | SERVED)
+    config = _json("config", text if isinstance(text, bytes) else text.encode())
+    check_config(config, SERVED | {(None, name) for _, name in SERVED})  # its classes have no modules
 
 
 def _members(content: bytes) -> dict[str, bytes]:
@@ -150,9 +122,7 @@ def _members(content: bytes) -> dict[str, bytes]:
             for entry in entries:
                 _check_member(entry)
             return {entry.filename: archive.read(entry) for entry in entries}
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, OSError, EOFError, ValueError, NotImplementedError, struct.error) as error:
-        raise Refused(f"It is damaged: {_first_line(error)}. Copy it again.") from error
-    except zipfile.zlib.error as error:  # type: ignore[attr-defined]  # zipfile lets it pass through
+    except (zipfile.BadZipFile, OSError, EOFError, ValueError, RuntimeError, struct.error, zlib.error) as error:
         raise Refused(f"It is damaged: {_first_line(error)}. Copy it again.") from error
 
 
@@ -174,10 +144,10 @@ def _json(name: str, content: bytes) -> dict[str, Any]:
     """Return a JSON object that means the same to every reader. Raises Refused."""
     try:
         if len(content) > MEMBER_BYTES[CONFIG]:
-            raise ValueError(f"it has more than {MEMBER_BYTES[CONFIG]} bytes")  # noqa: TRY301
+            raise ValueError(f"it has more than {MEMBER_BYTES[CONFIG]} bytes")
         document = json.loads(content.decode(), object_pairs_hook=_distinct, parse_constant=_refuse_constant)
         if not isinstance(document, dict):
-            raise ValueError("it is no JSON object")  # noqa: TRY301, TRY004
+            raise ValueError("it is no JSON object")
         _check_values(document, "", 1)
     except (ValueError, RecursionError) as error:
         raise Refused(f"Its {name} cannot be read: {_first_line(error)}; {SAVE_AGAIN}.") from error
@@ -296,7 +266,7 @@ def _checked_bytes(dataset: Any) -> int:
     properties = dataset.id.get_create_plist()
     if dataset.is_virtual or dataset.external or properties.get_nfilters():
         raise Refused(f"Its weights lie in other files, or compressed; {SAVE_AGAIN}.")
-    size = math.prod(dataset.shape) * dataset.dtype.itemsize
+    size: int = math.prod(dataset.shape) * dataset.dtype.itemsize
     if size > dataset.id.get_storage_size():
         raise Refused(f"Its weights declare more than the file holds; {SAVE_AGAIN}.")
     if dataset.dtype.kind == "f" and size and not np.isfinite(dataset[()]).all():
