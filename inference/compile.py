@@ -210,8 +210,11 @@ def _answer(job: Mapping[str, Any], descriptor: int) -> dict[str, Any]:
     except MemoryError:
         return {"error": TOO_LARGE}
     except Exception as failure:  # noqa: BLE001  # whatever it is, it is this model's and the next one must have its turn
-        first_line = next(iter(str(failure).splitlines()), type(failure).__name__)[:MAX_ERROR].rstrip(".")
-        return {"error": f"Keras cannot load or convert it: {first_line}. Correct the model and save it again."}
+        if type(failure).__name__ == "ResourceExhaustedError":  # TensorFlow's want of memory
+            return {"error": TOO_LARGE}
+        # What went wrong stands at the end of what Keras says of the whole model.
+        words = " ".join(str(failure).rpartition("Exception encountered: ")[2].split()) or type(failure).__name__
+        return {"error": f"Keras cannot load or convert it: {words[:MAX_ERROR].rstrip('.')}. Correct the model and save it again."}
 
 
 def main() -> None:

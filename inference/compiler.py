@@ -23,7 +23,7 @@ from inference.regular import Refused, open_regular
 START_SECONDS = 180  # TensorFlow's import: 3 s; a machine that does much else needs ten times that, and more
 WALL_SECONDS = 30  # the largest shipped model takes 2 s; its CPU time is bounded, too (sandbox.CPU_SECONDS)
 MAX_LINE_BYTES = 2**23  # what a card states, 1 MB at most, written as JSON
-DYING_SECONDS = 5
+DYING_SECONDS = 2  # what hung up is about to end
 CHILD = ["-m", "inference.sandbox", "inference.compile"]
 LOCK_FILE = ".lock"
 LOCK_LOOK_SECONDS = 0.2
@@ -32,6 +32,7 @@ TOO_LARGE = f"Compiling it takes more than {sandbox.ADDRESS_SPACE_BYTES // 2**30
 STOPPED = "The service stopped before it was compiled."
 LATE = f"Compiling it takes longer than {WALL_SECONDS} s; make a smaller model, or try again when the machine is less busy."
 DIED = "The compiler died on it (exit code {code}); save the model again, or make a smaller one."
+CONFUSED = "The compiler gave no answer that makes sense; save the model again."
 NOT_STARTED = (
     f"The compiler does not start within {START_SECONDS} s, or dies at once; see what "
     "`python -P -s -m inference.sandbox inference.compile` says where this runs."
@@ -154,7 +155,7 @@ class Compiler:
         own = str(self._directory)
         return subprocess.Popen(
             [sys.executable, "-P", "-s", *CHILD],
-            stdin=channel,
+            stdin=channel.fileno(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,  # TensorFlow is talkative, and what went wrong is in the answer
             cwd=own,
@@ -176,8 +177,9 @@ class Compiler:
         except (OSError, ValueError, TypeError, KeyError):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(DYING_SECONDS)
+            code = child.returncode
             self.close()
-            reason = DEATHS.get(-child.returncode, died.format(code=child.returncode))
+            reason = CONFUSED if code is None else DEATHS.get(-code, died.format(code=code))
             raise CompilationFailed(STOPPED if self._stopped else reason) from None
         if error is not None:
             raise CompilationFailed(error)

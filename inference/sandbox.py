@@ -141,9 +141,10 @@ def _forbid_calls(machine: int) -> None:
     number, architecture, first_argument = 0, 4, 16  # offsets in struct seccomp_data
     program = [(LOAD, 0, 0, architecture), (EQUAL, 1, 0, AUDIT_ARCH[machine]), (RETURN, 0, 0, KILL), (LOAD, 0, 0, number)]
     program += [(AT_LEAST, 0, 1, X32_BIT), (RETURN, 0, 0, KILL)]
-    for numbers in FORBIDDEN.values():
-        if numbers[machine] is not None:
-            program += [(EQUAL, 0, 1, numbers[machine]), (RETURN, 0, 0, FAIL | EPERM)]
+    for each in FORBIDDEN.values():
+        call = each[machine]
+        if call is not None:
+            program += [(EQUAL, 0, 1, call), (RETURN, 0, 0, FAIL | EPERM)]
     # A thread is cloned, a process too; what clone3 does is in memory, where nobody can look, and libc has clone as well.
     program += [(EQUAL, 0, 1, CLONE3), (RETURN, 0, 0, FAIL | ENOSYS)]
     program += [(EQUAL, 0, 3, CLONE[machine]), (LOAD, 0, 0, first_argument), (ANY_BIT, 1, 0, CLONE_THREAD)]

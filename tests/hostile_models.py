@@ -25,7 +25,7 @@ from tests.conftest import SHIPPED
 
 GOOD = SHIPPED / "mnist_experiment_1__softmax_regression" / "model.keras"
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
-FLIPS = 36
+FLIPS = 24
 TARGET_MODULES = {"plot_model": "keras.utils", "load_data": "keras.datasets.mnist", "get_file": "keras.utils", "system": "os"}
 
 Json = dict[str, Any]

@@ -12,7 +12,7 @@ import pytest
 
 from inference import sandbox
 from inference.card import CARD_FILE, KERAS_FILE, LITERT_FILE, Card
-from inference.compiler import CompilationFailed, Compiler
+from inference.compiler import TOO_LARGE, CompilationFailed, Compiler
 from inference.engine import Network
 from tests.hostile_models import GOOD, corpus
 
@@ -90,9 +90,7 @@ def test_each_hostile_model_fails_with_a_reason_and_the_others_are_served(tmp_pa
         assert (answers(tmp_path / "last") == expected).all()
     took = time.monotonic() - started
     refused = [reason for reason in reasons.values() if reason is not None]
-    for name, reason in reasons.items():
-        if not name.startswith(("flip", "file", "zip", "class", "root", "config", "weights")):
-            print(f"{name}: {reason}")
+    assert reasons["contract: 14 GB of weights"] == TOO_LARGE
     print(f"{len(refused)} of {len(cases)} refused in {took:.0f} s by {len(children)} children, peak {peak / 2**20:.0f} MB")
     assert all(reason.endswith(".") and " " in reason and str(tmp_path) not in reason for reason in refused), refused
     assert not any("canary" in reason for reason in refused)
@@ -100,9 +98,7 @@ def test_each_hostile_model_fails_with_a_reason_and_the_others_are_served(tmp_pa
     assert peak < sandbox.ADDRESS_SPACE_BYTES
     assert set(shelf.rglob("*")) == before
     assert len(calls) == 1, "nobody was called"
-    assert {path.name for path in tmp_path.iterdir()} == {"shelf", "first", "in", "out", "last"} - (
-        set() if (tmp_path / "out").exists() else {"out"}
-    )
+    assert {path.name for path in tmp_path.iterdir()} <= {"shelf", "first", "in", "out", "last"}
 
 
 SPIN = """
@@ -122,8 +118,8 @@ channel.recv(10**6)
         ("sandbox.allow_cpu(1)\nwhile True: pass", "CPU time"),
         ("import time\ntime.sleep(600)", "takes longer than"),
         ("os.abort()", "died on it"),
-        ("channel.sendall(b'[]\\n')", "died on it"),
-        ("channel.sendall(b'x' * 10**8)", "died on it"),
+        ("channel.sendall(b'[]\\n')", "died on it|no answer that makes sense"),
+        ("channel.sendall(b'x' * 10**8)", "no answer that makes sense"),
         ("os.symlink('/etc/passwd', 'model.tflite')\nchannel.sendall(b'{\"error\": null}\\n')", "symbolic link|died on it"),
         ("open('model.tflite', 'wb').write(b'x')\nchannel.sendall(b'{\"error\": null, \"card\": {}}\\n')", "lacks"),
     ],
