@@ -120,6 +120,8 @@ class Compiler:
         """Give the child a job; return its answer and the file that it made. Raises CompilationFailed and OSError."""
         try:
             with os.fdopen(open_regular(file), "rb") as source:
+                if self._child is not None and self._child.poll() is not None:
+                    self.close()  # it died since, of another model or of none
                 if self._child is None:
                     self._start()
                 self._channel.settimeout(WALL_SECONDS)

@@ -278,9 +278,8 @@ def _check_attributes(owner: Any) -> None:
     """Raise Refused for attributes that are no numbers and no text, or long."""
     for name in owner.attrs:
         attribute = owner.attrs.get_id(name)
-        is_model = owner.name == "/" and name in ("model_config", "training_config")
         is_plain = attribute.dtype.kind in "fiubSU" or h5py.check_string_dtype(attribute.dtype) is not None
-        if not is_plain or attribute.get_storage_size() > (MEMBER_BYTES[CONFIG] if is_model else MAX_ATTRIBUTE_BYTES):
+        if not is_plain or math.prod(attribute.shape) * attribute.dtype.itemsize > MAX_ATTRIBUTE_BYTES:
             raise Refused(f"Its weights have an attribute that is no short text or number; {SAVE_AGAIN}.")
 
 

@@ -121,7 +121,7 @@ channel.recv(10**6)
         ("channel.sendall(b'[]\\n')", "died on it|no answer that makes sense"),
         ("channel.sendall(b'x' * 10**8)", "no answer that makes sense"),
         ("os.symlink('/etc/passwd', 'model.tflite')\nchannel.sendall(b'{\"error\": null}\\n')", "symbolic link|died on it"),
-        ("open('model.tflite', 'wb').write(b'x')\nchannel.sendall(b'{\"error\": null, \"card\": {}}\\n')", "lacks"),
+        ("open('model.tflite', 'wb').write(b'x')\nchannel.sendall(b'{\"error\": null, \"card\": {}}\\n')", "lacks|died on it"),
     ],
 )
 def test_a_child_that_was_taken_over_is_replaced_and_does_no_harm(
@@ -148,3 +148,14 @@ def test_the_compiler_has_no_secret_of_the_service(tmp_path: Path, monkeypatch: 
         compiler.compile(GOOD, tmp_path / "out", {})
     assert set(str(caught.value).split()) <= {"PYTHONPATH", "HOME", "TMPDIR", "LC_CTYPE", "__CF_USER_TEXT_ENCODING"}
     assert os.environ["PGPASSWORD"] == "secret"
+
+
+@pytest.mark.timeout(PATIENCE_SECONDS)
+def test_a_child_that_died_between_two_models_is_replaced_unnoticed(tmp_path: Path) -> None:
+    with Compiler() as compiler:
+        compiler.compile(GOOD, tmp_path / "first", {})
+        assert compiler._child is not None
+        compiler._child.kill()
+        compiler._child.wait()
+        compiler.compile(GOOD, tmp_path / "second", {})
+    assert (answers(tmp_path / "first") == answers(tmp_path / "second")).all()
