@@ -5,7 +5,7 @@ RUN = .venv/bin/python
 COMPILE = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help up down check-data test test-compose lint bench bench-full bench-data bench-pages pictures train publish lock
+.PHONY: help up down check-data test test-compose lint bench bench-full bench-data bench-pages pictures train publish convert lock
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target what; do printf '  make %-13s %s\n' "$$target" "$$what"; done
@@ -48,6 +48,9 @@ train:  ## train the shipped experiments again: models/ and data.csv
 
 publish:  ## FILE=model.keras NAME=experiment [CARD=card.json]: the model's next version, into MODELS_DIR (models)
 	@$(PYTHON) local/bootstrap.py up && exec $(RUN) -m inference.publish "$(FILE)" "$(NAME)" $(if $(CARD),--card "$(CARD)")
+
+convert:  ## FILE=old.h5 OUT=new.keras: a model of Keras 2's time as a Keras file that can be published
+	@$(PYTHON) local/bootstrap.py up && exec $(RUN) -m inference.convert "$(FILE)" "$(OUT)"
 
 lock:  ## write requirements/*.txt anew from pyproject.toml: newest versions, the same in every lock
 	@$(PYTHON) local/bootstrap.py dev

@@ -11,8 +11,7 @@ from typing import Any
 from inference.card import CARD_FILE, KERAS_FILE, LITERT_FILE, Card, FileRecord, UnusableCard, file_record, read_document, stated
 from inference.engine import Network, UnservableModel
 from inference.layout import Place
-
-MAX_MODEL_BYTES = 256 * 2**20
+from inference.regular import MAX_MODEL_BYTES
 
 
 @dataclass(frozen=True)

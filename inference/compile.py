@@ -1,17 +1,15 @@
 """Keras -> LiteRT, in a process of its own: a Keras file is code, and TensorFlow is 500 MB that serving does not need.
 
-`python -m inference.compile` is the child of compiler.py: it reads a line of JSON per model from its standard input and answers
-each with one. What it makes of a Keras file is laid out as in the model directory: model.tflite, and card.json, written last,
-that confirms it.
+`python -P -s -m inference.sandbox inference.compile` is the child of compiler.py. Its standard input is a socket: a line says that
+TensorFlow is there, then each job comes with a descriptor of its file and is answered with a line. What it makes is a file in its
+working directory, which is all that it may write.
 """
 
 import contextlib
 import io
 import json
-import os
-import sys
+import socket
 import tempfile
-import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -19,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from inference import sandbox
 from inference.card import (
     CARD_FILE,
     KERAS_FILE,
@@ -30,12 +29,13 @@ from inference.card import (
     Parity,
     UnusableCard,
     file_record,
-    write_atomically,
 )
-from inference.compiler import CompilationFailed
+from inference.compiler import NO_TENSORFLOW, TOO_LARGE, CompilationFailed, read_line
 from inference.engine import Network, UnservableModel, as_input, softmax
 from inference.image import SIDE
+from inference.regular import MAX_MODEL_BYTES, Refused
 
+MAX_ERROR = 300  # characters of what TensorFlow says
 PARITY_IMAGES = 64
 OUTPUT_DIMENSIONS = 2
 
@@ -151,16 +151,17 @@ def _input_size(shape: tuple[int | None, ...], stated_input: Mapping[str, Any]) 
     return height, width
 
 
-def _compile(keras_file: Path, directory: Path, stated: Mapping[str, Any]) -> None:
-    """Do one job of the child. Raises whatever Keras raises, and CompilationFailed, UnservableModel and UnusableCard."""
-    content = keras_file.read_bytes()
-    if not zipfile.is_zipfile(io.BytesIO(content)):
-        raise CompilationFailed("It is no Keras file or a part of one; write it with model.save('NAME.keras').")
+def compile_keras(content: bytes, stated: Mapping[str, Any]) -> tuple[Card, bytes]:
+    """Return the card and the LiteRT flatbuffer of a .keras file. `stated` is what the model's card says of it (card.stated).
 
-    import keras  # noqa: PLC0415  # pulls TensorFlow in, which takes seconds
+    Raises Refused, CompilationFailed, UnservableModel, UnusableCard and whatever Keras raises.
+    """
+    import keras  # noqa: PLC0415
 
-    with tempfile.NamedTemporaryFile(suffix=".keras") as copy:  # what is loaded is what was digested
-        copy.write(content)
+    from inference import vet  # noqa: PLC0415  # h5py comes with Keras
+
+    with tempfile.NamedTemporaryFile(suffix=".keras") as copy:  # what is loaded is what was vetted
+        copy.write(vet.keras_file(content))
         copy.flush()
         model = keras.saving.load_model(copy.name, compile=False, safe_mode=True)
     card = _card_of(model, stated)
@@ -171,32 +172,72 @@ def _compile(keras_file: Path, directory: Path, stated: Mapping[str, Any]) -> No
         raise CompilationFailed(
             f"LiteRT and Keras differ by {parity.max_abs_difference:.1e}; a model whose answers hang on so little cannot be served."
         )
-    directory.mkdir(parents=True, exist_ok=True)
-    write_atomically(directory / LITERT_FILE, flatbuffer)
-    replace(
-        card,
-        experiment=card.experiment or (keras_file.parent.name if keras_file.name == KERAS_FILE else keras_file.stem),
-        files={KERAS_FILE: file_record(content), LITERT_FILE: file_record(flatbuffer)},
-        parity=parity,
-    ).write(directory / CARD_FILE)
+    return replace(card, files={KERAS_FILE: file_record(content), LITERT_FILE: file_record(flatbuffer)}, parity=parity), flatbuffer
+
+
+def _as_keras(content: bytes) -> bytes:
+    """Return the .keras file of a model of Keras 2's time, an HDF5 file. Raises Refused and whatever Keras raises."""
+    import keras  # noqa: PLC0415
+
+    from inference import vet  # noqa: PLC0415
+
+    vet.check_h5_model(content)
+    with tempfile.TemporaryDirectory() as directory:
+        source, target = Path(directory, "source.h5"), Path(directory, KERAS_FILE)
+        source.write_bytes(content)
+        keras.saving.load_model(source, compile=False, safe_mode=True).save(target)
+        return vet.keras_file(target.read_bytes())
+
+
+def _do(job: Mapping[str, Any], descriptor: int) -> dict[str, Any]:
+    """Do one job of the child. Raises what the jobs raise."""
+    with open(descriptor, "rb") as file:  # it has no path
+        content = file.read(MAX_MODEL_BYTES + 1)
+    if job["is_conversion"]:
+        Path(KERAS_FILE).write_bytes(_as_keras(content))
+        return {}
+    card, flatbuffer = compile_keras(content, job["stated"])
+    Path(LITERT_FILE).write_bytes(flatbuffer)
+    return {"card": asdict(card)}
+
+
+def _answer(job: Mapping[str, Any], descriptor: int) -> dict[str, Any]:
+    """Return the answer to one job: what was made, or the error."""
+    try:
+        return {"error": None, **_do(job, descriptor)}
+    except (Refused, CompilationFailed, UnservableModel, UnusableCard) as failure:
+        return {"error": str(failure)}
+    except MemoryError:
+        return {"error": TOO_LARGE}
+    except Exception as failure:  # noqa: BLE001  # whatever it is, it is this model's and the next one must have its turn
+        if type(failure).__name__ == "ResourceExhaustedError":  # TensorFlow's want of memory
+            return {"error": TOO_LARGE}
+        # What went wrong stands at the end of what Keras says of the whole model.
+        words = " ".join(str(failure).rpartition("Exception encountered: ")[2].split()) or type(failure).__name__
+        return {"error": f"Keras cannot load or convert it: {words[:MAX_ERROR].rstrip('.')}. Correct the model and save it again."}
 
 
 def main() -> None:
-    """Serve jobs until standard input ends. Whatever TensorFlow prints stays out of the answers."""
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    for line in sys.stdin:
-        job = json.loads(line)
-        error = None
-        try:
-            _compile(Path(job["keras_file"]), Path(job["directory"]), job["stated"])
-        except ImportError:
-            error = "TensorFlow is not installed here, so a .keras file cannot be compiled; ship its model.tflite and card.json."
-        except (CompilationFailed, UnservableModel, UnusableCard) as failure:
-            error = str(failure)
-        except Exception as failure:  # noqa: BLE001  # whatever it is, it is this model's and the next one must have its turn
-            error = f"Keras cannot load or convert it: {str(failure).splitlines()[0] if str(failure) else type(failure).__name__}"
-        print(json.dumps({"error": error}), file=answers, flush=True)
+    """Serve jobs until the owner hangs up."""
+    channel = socket.socket(fileno=0)
+    try:
+        import keras  # noqa: PLC0415  # pulls TensorFlow in, which takes seconds
+    except ImportError:
+        _send(channel, {"error": NO_TENSORFLOW})
+        return
+    _send(channel, {"error": None})
+    while True:
+        _, descriptors, _, _ = socket.recv_fds(channel, 1, 1)
+        if not descriptors:
+            return
+        job = json.loads(read_line(channel))
+        sandbox.allow_cpu()
+        _send(channel, _answer(job, descriptors[0]))
+        keras.utils.clear_session()
+
+
+def _send(channel: socket.socket, answer: dict[str, Any]) -> None:
+    channel.sendall(json.dumps(answer).encode() + b"\n")
 
 
 if __name__ == "__main__":

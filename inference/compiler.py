@@ -3,18 +3,46 @@
 import contextlib
 import fcntl
 import json
-import select
+import logging
+import os
+import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, cast
+from typing import Any, cast
 
-TIMEOUT_SECONDS = 180  # some 8 s with TensorFlow's import; a machine that trains at the same time needs ten times that
+from inference import sandbox
+from inference.card import CARD_FILE, KERAS_FILE, LITERT_FILE, Card, UnusableCard, file_record, write_atomically
+from inference.regular import Refused, open_regular
+
+START_SECONDS = 180  # TensorFlow's import: 3 s; a machine that does much else needs ten times that, and more
+WALL_SECONDS = 30  # the largest shipped model takes 2 s; its CPU time is bounded, too (sandbox.CPU_SECONDS)
+MAX_LINE_BYTES = 2**23  # what a card states, 1 MB at most, written as JSON
+DYING_SECONDS = 2  # what hung up is about to end
+CHILD = ["-m", "inference.sandbox", "inference.compile"]
 LOCK_FILE = ".lock"
 LOCK_LOOK_SECONDS = 0.2
+NO_TENSORFLOW = "TensorFlow is not installed here, so a .keras file cannot be compiled; ship its model.tflite and card.json."
+TOO_LARGE = f"Compiling it takes more than {sandbox.ADDRESS_SPACE_BYTES // 2**30} GB of memory; make a smaller model."
+STOPPED = "The service stopped before it was compiled."
+LATE = f"Compiling it takes longer than {WALL_SECONDS} s; make a smaller model, or try again when the machine is less busy."
+DIED = "The compiler died on it (exit code {code}); save the model again, or make a smaller one."
+CONFUSED = "The compiler gave no answer that makes sense; save the model again."
+NOT_STARTED = (
+    f"The compiler does not start within {START_SECONDS} s, or dies at once; see what "
+    "`python -P -s -m inference.sandbox inference.compile` says where this runs."
+)
+DEATHS = {
+    int(signal.SIGXCPU): f"Compiling it takes more than {sandbox.CPU_SECONDS} s of CPU time; make a smaller model.",
+    int(signal.SIGKILL): "The compiler was killed on it, perhaps for want of memory; make a smaller model.",
+}
+
+logger = logging.getLogger(__name__)
 
 
 class CompilationFailed(Exception):
@@ -47,6 +75,7 @@ class Compiler:
     def __init__(self) -> None:
         self._child: subprocess.Popen[bytes] | None = None
         self._stopped = False
+        self._resources = contextlib.ExitStack()
 
     def __enter__(self) -> "Compiler":
         return self
@@ -55,23 +84,26 @@ class Compiler:
         self.close()
 
     def compile(self, keras_file: Path, directory: Path, stated: Mapping[str, Any]) -> None:
-        """Make model.tflite and card.json of a Keras file in `directory`. Raises CompilationFailed.
+        """Make model.tflite and card.json of a Keras file in `directory`. Raises CompilationFailed and OSError.
 
-        `stated` is what the model's card says of it (card.stated).
+        `stated` is what the model's card says of it (card.stated). What the child made is believed in what its own card says.
         """
-        if self._child is None:
-            self._child = subprocess.Popen(
-                [sys.executable, "-m", "inference.compile"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,  # TensorFlow is talkative, and what went wrong is in the answer
-            )
-        if self._stopped:
-            self.close()
-            raise CompilationFailed("The service stopped before it was compiled.")
-        answer = self._ask(self._child, {"keras_file": str(keras_file), "directory": str(directory), "stated": dict(stated)})
-        if answer["error"] is not None:
-            raise CompilationFailed(answer["error"])
+        name = keras_file.parent.name if keras_file.name == KERAS_FILE else keras_file.stem
+        stated = {**stated, "experiment": stated.get("experiment") or name}
+        answer, flatbuffer = self._ask(keras_file, {"is_conversion": False, "stated": stated}, LITERT_FILE)
+        try:
+            card = Card.of(answer["card"])
+        except UnusableCard as error:
+            raise CompilationFailed(str(error)) from error
+        if card.files[LITERT_FILE] != file_record(flatbuffer):
+            raise CompilationFailed("The compiler gave another model than it said; save the model again.")
+        directory.mkdir(parents=True, exist_ok=True)
+        write_atomically(directory / LITERT_FILE, flatbuffer)
+        card.write(directory / CARD_FILE)
+
+    def convert(self, source: Path) -> bytes:
+        """Return the .keras file of a model of Keras 2's time, an HDF5 file. Raises CompilationFailed and OSError."""
+        return self._ask(source, {"is_conversion": True}, KERAS_FILE)[1]
 
     def stop(self) -> None:
         """End the child, whatever it does, and start none any more. Any thread may call this; what is being compiled fails."""
@@ -80,28 +112,91 @@ class Compiler:
             self._child.kill()
 
     def close(self) -> None:
-        """End the child and forget it."""
-        if self._child is not None:
-            self._child.kill()
-            self._child.communicate()
+        """End the child and forget it, with what it left behind."""
+        with self._resources:
             self._child = None
 
-    def _ask(self, child: subprocess.Popen[bytes], job: dict[str, Any]) -> dict[str, Any]:
-        stdin, stdout = cast("IO[bytes]", child.stdin), cast("IO[bytes]", child.stdout)  # both are pipes, see Popen above
-        line = b""
-        with contextlib.suppress(BrokenPipeError):
-            stdin.write(json.dumps(job).encode() + b"\n")
-            stdin.flush()
-            poller = select.poll()  # select.select cannot take descriptors above 1023, and a busy server has them
-            poller.register(stdout, select.POLLIN)
-            if poller.poll(TIMEOUT_SECONDS * 1000):
-                line = stdout.readline()
-            else:
-                self.close()
-                raise CompilationFailed(f"Compiling it took longer than {TIMEOUT_SECONDS} s.")
-        if not line.endswith(b"\n"):
-            exit_code = child.wait()
+    def _ask(self, file: Path, job: Mapping[str, Any], result: str) -> tuple[dict[str, Any], bytes]:
+        """Give the child a job; return its answer and the file that it made. Raises CompilationFailed and OSError."""
+        try:
+            with os.fdopen(open_regular(file), "rb") as source:
+                if self._child is not None and self._child.poll() is not None:
+                    self.close()  # it died since, of another model or of none
+                if self._child is None:
+                    self._start()
+                self._channel.settimeout(WALL_SECONDS)
+                with contextlib.suppress(OSError):  # it died: what is read next says how
+                    socket.send_fds(self._channel, [b"\0"], [source.fileno()])
+                    self._channel.sendall(json.dumps(job).encode() + b"\n")
+                answer = self._answer(WALL_SECONDS, LATE, DIED)
+            with os.fdopen(open_regular(self._directory / result), "rb") as made:
+                return answer, made.read()
+        except Refused as error:
+            raise CompilationFailed(str(error)) from error
+
+    def _start(self) -> None:
+        """Start a child and wait until it has TensorFlow. Raises CompilationFailed and OSError."""
+        if missing := sandbox.lacking():
+            logger.warning("This platform shuts the compiler in without %s; compile only files that you trust.", ", ".join(missing))
+        self._resources = contextlib.ExitStack()
+        self._directory = Path(self._resources.enter_context(tempfile.TemporaryDirectory(prefix="compiler-")))
+        self._channel, theirs = socket.socketpair()
+        self._resources.enter_context(self._channel)
+        with theirs:
+            self._child = self._spawn(theirs)
+        self._resources.callback(self._child.wait)
+        self._resources.callback(self._child.kill)
+        try:
+            self._answer(START_SECONDS, NOT_STARTED, NOT_STARTED)
+        except CompilationFailed:
             self.close()
-            raise CompilationFailed(f"The compiler died on it (exit code {exit_code}).")
-        answer: dict[str, Any] = json.loads(line)
+            raise
+
+    def _spawn(self, channel: socket.socket) -> subprocess.Popen[bytes]:
+        """Return a child that has the other end of its channel, its directory, and nothing else of this process."""
+        own = str(self._directory)
+        return subprocess.Popen(
+            [sys.executable, "-P", "-s", *CHILD],
+            stdin=channel.fileno(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,  # TensorFlow is talkative, and what went wrong is in the answer
+            cwd=own,
+            # No secret of the service's, and no setting of a person's for Keras.
+            env={"PYTHONPATH": str(Path(__file__).parent.parent), "HOME": own, "TMPDIR": own},
+        )
+
+    def _answer(self, seconds: float, late: str, died: str) -> dict[str, Any]:
+        """Return the child's next answer. Raises CompilationFailed, with `late` or `died` when none comes: that ends the child."""
+        child = cast("subprocess.Popen[bytes]", self._child)
+        try:
+            if self._stopped:
+                raise ConnectionError(STOPPED)
+            answer: dict[str, Any] = json.loads(read_line(self._channel, seconds))
+            error = answer["error"]
+        except TimeoutError:
+            self.close()
+            raise CompilationFailed(late) from None
+        except (OSError, ValueError, TypeError, KeyError):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(DYING_SECONDS)
+            code = child.returncode
+            self.close()
+            reason = CONFUSED if code is None else DEATHS.get(-code, died.format(code=code))
+            raise CompilationFailed(STOPPED if self._stopped else reason) from None
+        if error is not None:
+            raise CompilationFailed(error)
         return answer
+
+
+def read_line(channel: socket.socket, seconds: float | None = None) -> bytes:
+    """Return the next line of a peer that writes nothing before it is asked again. Raises OSError, TimeoutError among them."""
+    deadline = None if seconds is None else time.monotonic() + seconds
+    line = bytearray()
+    while not line.endswith(b"\n"):
+        if deadline is not None:
+            channel.settimeout(max(deadline - time.monotonic(), 0.001))
+        part = channel.recv(2**16)
+        if not part or len(line) > MAX_LINE_BYTES:
+            raise ConnectionError("the peer hung up in the middle of a line, or it never ends one")
+        line += part
+    return bytes(line)

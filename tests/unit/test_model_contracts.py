@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from inference.card import CARD_FILE, KERAS_FILE, LITERT_FILE, Card
-from inference.compile import _compile
+from inference.compile import compile_keras
 from inference.compiler import CompilationFailed
 from inference.engine import UnservableModel
 from inference.models import ModelDirectory, State
@@ -40,8 +40,10 @@ def compiled(model: Any, folder: Path, **stated: Any) -> Card:
     """Compile a model in this process, which has TensorFlow anyway; return its card."""
     folder.mkdir(parents=True, exist_ok=True)
     model.save(folder / KERAS_FILE)
-    _compile(folder / KERAS_FILE, folder, stated)
-    return Card.read(folder / CARD_FILE)
+    card, flatbuffer = compile_keras((folder / KERAS_FILE).read_bytes(), {"experiment": "m", **stated})
+    (folder / LITERT_FILE).write_bytes(flatbuffer)
+    card.write(folder / CARD_FILE)
+    return card
 
 
 @pytest.mark.parametrize("shape", [(28, 28), (28, 28, 1), (784,), (32, 20), (14, 14, 1)])

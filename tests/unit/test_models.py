@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,12 @@ import pytest
 
 from inference.card import CARD_FILE, KERAS_FILE, LITERT_FILE
 from inference.compile import to_litert
+from inference.compiler import CompilationFailed, Compiler
 from inference.engine import Network, UnservableModel
 from inference.errors import ModelFailed, ModelNotReady, UnknownExperiment
 from inference.image import read_digit
 from inference.models import ModelDirectory, State
+from inference.watch import SHORTEST_POLL_SECONDS
 from tests.unit.conftest import Serve, change_card, eventually
 
 COMPILE_SECONDS = 400
@@ -212,3 +215,31 @@ def test_a_link_to_nowhere_takes_no_other_version_away(serve: Serve, models_dir:
     directory = serve(models_dir)
     eventually(lambda: [model.version for model in directory.all() if model.name == name] == [1, 2])
     assert (directory.find(name).version, directory.find(name).state) == (2, State.READY)
+
+
+def test_formats_that_are_code_are_never_read_from_the_directory(serve: Serve, models_dir: Path, shipped_names: list[str]) -> None:
+    (models_dir / "old.h5").write_bytes(b"x")
+    (models_dir / "loose.tflite").write_bytes((models_dir / shipped_names[0] / LITERT_FILE).read_bytes())
+    for name, file in (("h5", "model.h5"), ("saved", "saved_model.pb"), ("own", LITERT_FILE)):
+        (models_dir / name).mkdir()
+        (models_dir / name / file).write_bytes((models_dir / shipped_names[0] / LITERT_FILE).read_bytes())
+    directory = serve(models_dir)
+    assert "no card.json confirms" in only_failure(directory, "own")
+    assert {model.name for model in directory.all()} == {*shipped_names[:3], "own"}
+
+
+def test_what_killed_its_compiler_fails_and_is_not_tried_again(
+    serve: Serve, models_dir: Path, shipped_names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+
+    def die(_: Compiler, keras_file: Path, *__: object) -> None:
+        tried.append(keras_file)
+        raise CompilationFailed("The compiler died on it.")
+
+    monkeypatch.setattr(Compiler, "compile", die)
+    (models_dir / shipped_names[0] / LITERT_FILE).unlink()
+    directory = serve(models_dir)
+    assert "died" in only_failure(directory, shipped_names[0])
+    time.sleep(2 * SHORTEST_POLL_SECONDS)
+    assert len(tried) == 1
