@@ -11,7 +11,6 @@ from itertools import count
 from pathlib import Path
 from uuid import uuid4
 
-import psycopg2
 import pytest
 import requests
 
@@ -74,7 +73,7 @@ def disk_full(stack: Faulty) -> Iterator[None]:
         stack.rows("DROP FUNCTION disk_full CASCADE")
         return
     try:
-        _execute(stack, f"CREATE TABLESPACE small LOCATION '{mount}'")
+        stack.execute(f"CREATE TABLESPACE small LOCATION '{mount}'")
         partitions = [
             name
             for (name,) in stack.rows(
@@ -82,7 +81,7 @@ def disk_full(stack: Faulty) -> Iterator[None]:
             )
         ]
         for name in partitions:
-            _execute(stack, f"ALTER TABLE {name} SET TABLESPACE small")
+            stack.execute(f"ALTER TABLE {name} SET TABLESPACE small")
         filler = mount / "filler"
         with filler.open("wb") as file, contextlib.suppress(OSError):
             while True:
@@ -92,8 +91,8 @@ def disk_full(stack: Faulty) -> Iterator[None]:
         yield
         filler.unlink()
         for name in partitions:
-            _execute(stack, f"ALTER TABLE {name} SET TABLESPACE pg_default")
-        _execute(stack, "DROP TABLESPACE small")
+            stack.execute(f"ALTER TABLE {name} SET TABLESPACE pg_default")
+        stack.execute("DROP TABLESPACE small")
     finally:
         subprocess.run(["umount", "--lazy", mount], check=True)
 
@@ -187,11 +186,3 @@ def test_what_was_acknowledged_survives_five_kills_of_postgres(stack: Faulty, as
 
 def _succeeds(command: list[str | Path]) -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
-
-
-def _execute(stack: Faulty, statement: str) -> None:
-    connection = psycopg2.connect(stack.postgres.settings.dsn)
-    connection.autocommit = True  # tablespaces are not made within a transaction
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
-    connection.close()

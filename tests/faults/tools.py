@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import psutil
+import psycopg2
 
 from inference.journal import pending_seconds
 from tests.faults.load import Answer
@@ -52,6 +53,14 @@ class Faulty(Stack):
     def kill_database(self) -> None:
         """End the postmaster as a crash does, which its children notice."""
         self.postgres.kill()
+
+    def execute(self, statement: str) -> None:
+        """Execute what may not be part of a transaction."""
+        connection = psycopg2.connect(self.postgres.settings.dsn)
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+        connection.close()
 
     def stop_service(self) -> float:
         """Tell the service to end, and return how many seconds it took."""
