@@ -39,7 +39,7 @@ def run(number: int) -> int:
     counting_cursor = type("CountingCursor", (cursor,), statements)
     connection = psycopg2.extensions.connection
     commit = {name: killed_before(number, getattr(connection, name)) for name in ("commit", "__exit__")}
-    counting_connection = type("CountingConnection", (connection,), {**commit, "cursor_factory": counting_cursor})
+    counting_connection = type("CountingConnection", (connection,), commit)
     connect = psycopg2.connect
     psycopg2.connect = functools.partial(connect, connection_factory=counting_connection, cursor_factory=counting_cursor)
     code = main()

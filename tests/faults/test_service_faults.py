@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from tests.faults.load import BROKEN, Load, Question, between, p99, statuses
+from tests.faults import slow as slow_clients
 from tests.faults.slow import SLOW_BODY, SlowClients
 from tests.faults.tools import Faulty, chosen, figure, milliseconds
 from tests.integration.test_prediction_log import eventually, noise
@@ -20,7 +21,7 @@ KILLS = chosen(2, 10)
 SLOW, RESETTING = chosen(200, 3000), chosen(10, 100)
 # What the others may lose is a factor of 2; where all of this runs on two cores, the slow clients' own work counts, too.
 SLOWER, SLOWER_SECONDS = 2, 0.02
-SPIKE, SPIKE_SECONDS, CALM_SECONDS, WINDOW_SECONDS = 10, chosen(5, 30), 5, 1.0
+SPIKE, USUAL_PER_SECOND, SPIKE_SECONDS, CALM_SECONDS, WINDOW_SECONDS = 10, 1000, chosen(5, 30), 5, 1.0
 STEADY_SECONDS, WARM_SECONDS, STEADY_PER_SECOND = chosen(8, 600), chosen(3, 60), chosen(500, 1000)
 GROWN_BYTES = 100 * 2**20
 IMAGES = 1000
@@ -107,7 +108,7 @@ def test_slow_callers_and_those_who_leave_are_closed_and_disturb_nobody(stack: F
         time.sleep(BASELINE_SECONDS)
         came = time.monotonic()
         with SlowClients(stack.port, SLOW, RESETTING) as slow:
-            patience = SLOW / 1000 + CLOSED_SECONDS + 10
+            patience = SLOW / slow_clients.PER_SECOND + CLOSED_SECONDS + 4
             with contextlib.suppress(AssertionError):  # it is said below who is left
                 eventually(lambda: slow.connected == SLOW and not slow.open, patience)
             left, opened = slow.open, slow.connected
@@ -130,12 +131,12 @@ def test_slow_callers_and_those_who_leave_are_closed_and_disturb_nobody(stack: F
 
 @pytest.mark.timeout(600)
 def test_a_spike_is_answered_or_refused_and_soon_over(stack: Faulty, asked: list[Question]) -> None:
-    with Load(stack.port, asked, CONNECTIONS, PER_SECOND) as load:
+    with Load(stack.port, asked, CONNECTIONS, USUAL_PER_SECOND) as load:
         time.sleep(1)
         begun = time.monotonic()
         time.sleep(BASELINE_SECONDS)
         came = time.monotonic()
-        with Load(stack.port, asked, (SPIKE - 1) * CONNECTIONS, (SPIKE - 1) * PER_SECOND) as spike:
+        with Load(stack.port, asked, 4 * SPIKE * CONNECTIONS, (SPIKE - 1) * USUAL_PER_SECOND) as spike:
             time.sleep(SPIKE_SECONDS)
         went = time.monotonic()
         time.sleep(CALM_SECONDS + WINDOW_SECONDS)
@@ -146,14 +147,14 @@ def test_a_spike_is_answered_or_refused_and_soon_over(stack: Faulty, asked: list
     spiked = [*spike.answers, *between(load.answers, came, went)]
     rude = [answer for answer in [*load.answers, *spike.answers] if answer.status == 503 and not answer.retry_after]
     figure(
-        f"a spike of {SPIKE * PER_SECOND} instead of {PER_SECOND} requests/s for {SPIKE_SECONDS} s",
+        f"a spike of {SPIKE * USUAL_PER_SECOND} instead of {USUAL_PER_SECOND} requests/s for {SPIKE_SECONDS} s",
         f"answers {statuses(spiked)}, {len(spiked) / (went - came):.0f} a second, p99 {milliseconds(p99(spiked))}; "
         f"back to normal after {calm[0] if calm else 'more than 5'} s ({milliseconds(baseline)} before)",
     )
     assert set(statuses(spiked)) <= {200, 503}
     assert rude == []
     assert calm, "it did not come back to normal"
-    stack.until_shipped()
+    stack.drained_seconds()
     assert stack.lost_and_doubled([*load.answers, *spike.answers]) == (set(), 0)
 
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ FULL = os.environ.get("FAULTS") == "full"
 MODELS = ("mnist_experiment_1__softmax_regression", "mnist_experiment_12__lenet5")
 START_SECONDS = 60
 EXIT_SECONDS = 30
+DRAIN_SECONDS = 600
 
 Seen = TypeVar("Seen")
 
@@ -105,13 +107,13 @@ class Faulty(Stack):
         The ids that a load sends are its own.
         """
         acknowledged = {answer.request_id for answer in answers if answer.status == 200}
-        stored = [request_id for (request_id,) in self.rows("SELECT request_id FROM prediction_events")]
-        return acknowledged - set(stored), len(stored) - len(set(stored))
+        stored = Counter(request_id for (request_id,) in self.rows("SELECT request_id FROM prediction_events"))
+        return acknowledged - stored.keys(), sum(stored[each] > 1 for each in acknowledged)
 
     def drained_seconds(self) -> float:
         """Wait until Postgres has what the journal holds at this moment, and return how long that took."""
         began = time.time()
-        eventually(lambda: pending_seconds(self.journal) < time.time() - began)
+        eventually(lambda: pending_seconds(self.journal) < time.time() - began, DRAIN_SECONDS)
         return time.time() - began
 
 
