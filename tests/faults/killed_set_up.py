@@ -1,6 +1,6 @@
 """`python -m tests.faults.killed_set_up N`: a set-up of the database that is killed before its Nth statement.
 
-It ends as kill -9 does, without a word to Postgres. Its last line is the number of statements, with the last one's, that it came to.
+It ends as kill -9 does, without a word to Postgres. The last line that it prints is how many it came to, that one included.
 """
 
 import functools

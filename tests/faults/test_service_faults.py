@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from tests.faults.load import BROKEN, Load, Question, between, p99, statuses
-from tests.faults import slow as slow_clients
+from tests.faults.slow import PER_SECOND as CONNECTS_PER_SECOND
 from tests.faults.slow import SLOW_BODY, SlowClients
 from tests.faults.tools import Faulty, chosen, figure, milliseconds
 from tests.integration.test_prediction_log import eventually, noise
@@ -49,7 +49,8 @@ def test_a_killed_worker_takes_only_its_own_requests_along(stack: Faulty, asked:
     lost, doubled = stack.lost_and_doubled(load.answers)
     figure(
         f"{KILLS} workers killed",
-        f"answers {statuses(load.answers)} (0: in flight on it), back after {max(back):.1f} s at most, {len(lost)} lost, {doubled} twice",
+        f"answers {statuses(load.answers)} (0: in flight on it), back after {max(back):.1f} s at most, "
+        f"{len(lost)} lost, {doubled} twice",
     )
     assert set(statuses(load.answers)) <= {200, BROKEN}
     assert max(back) <= BACK_SECONDS
@@ -75,7 +76,8 @@ def test_what_was_accepted_is_answered_when_the_service_is_told_to_end(stack: Fa
     lost, doubled = stack.lost_and_doubled(load.answers)
     figure(
         "SIGTERM under load",
-        f"{len(before)} requests before it, {len(unanswered)} unanswered, one of {IMAGES} images: {[each.status_code for each in large]}; "
+        f"{len(before)} requests before it, {len(unanswered)} unanswered, one of {IMAGES} images: "
+        f"{[each.status_code for each in large]}; "
         f"exit after {seconds:.1f} s; {len(lost)} lost, {doubled} twice",
     )
     assert unanswered == []
@@ -108,7 +110,7 @@ def test_slow_callers_and_those_who_leave_are_closed_and_disturb_nobody(stack: F
         time.sleep(BASELINE_SECONDS)
         came = time.monotonic()
         with SlowClients(stack.port, SLOW, RESETTING) as slow:
-            patience = SLOW / slow_clients.PER_SECOND + CLOSED_SECONDS + 4
+            patience = SLOW / CONNECTS_PER_SECOND + CLOSED_SECONDS + 4
             with contextlib.suppress(AssertionError):  # it is said below who is left
                 eventually(lambda: slow.connected == SLOW and not slow.open, patience)
             left, opened = slow.open, slow.connected
@@ -178,7 +180,8 @@ def test_a_steady_load_is_answered_and_memory_stays(stack: Faulty, asked: list[Q
             most = max(most, stack.memory_bytes())
     figure(
         f"steady load of {STEADY_SECONDS} s",
-        f"{answered} requests, {len(failed)} failed, memory {most / 2**20:.0f} MB at most, {(most - warm) / 2**20:.0f} MB more than warm",
+        f"{answered} requests, {len(failed)} failed, memory {most / 2**20:.0f} MB at most, "
+        f"{(most - warm) / 2**20:.0f} MB more than warm",
     )
     assert answered > STEADY_SECONDS * STEADY_PER_SECOND / 2
     assert failed == []

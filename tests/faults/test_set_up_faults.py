@@ -12,11 +12,11 @@ from random import Random
 
 import pytest
 
-from tests.faults.tools import FULL, Faulty, chosen, figure
+from tests.faults.tools import Faulty, chosen, figure
 from tests.integration.test_set_up import CONTENTS, Database
 
 ROUNDS, AT_ONCE = chosen(2, 10), 8
-SAMPLED_KILLS = 8
+KILLS = chosen(8, 200)
 SEED = 6
 STATE = """
 SELECT to_regclass('experiments') IS NOT NULL,
@@ -61,9 +61,8 @@ def test_a_set_up_killed_at_a_statement_leaves_all_or_nothing_and_the_next_one_c
         statements = run_killed_at(database, sys.maxsize)
         [whole] = database.rows(CONTENTS)
         [(_, tables)] = database.rows(STATE)
-    assert statements > 20, "the statements were not counted"
-    sampled = sorted(Random(SEED).sample(range(1, statements + 1), SAMPLED_KILLS))
-    numbers = list(range(1, statements + 1)) if FULL else sampled
+    assert statements >= KILLS, "the statements were not counted"
+    numbers = sorted(Random(SEED).sample(range(1, statements + 1), KILLS))
     halves = []
     for number in numbers:
         with new_database(stack, tmp_path / str(number)) as database:
