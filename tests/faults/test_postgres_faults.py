@@ -66,47 +66,42 @@ def disk_full(stack: Faulty) -> Iterator[None]:
     mount = stack.postgres.settings.directory / f"small-{uuid4().hex}"
     mount.mkdir()
     options = f"size={TABLESPACE_BYTES},mode=700,uid={stack.postgres.account.owner}"
-    mounting = ["mount", "-t", "tmpfs", "-o", options, "none", str(mount)]
-        "mount",
-        "-t",
-        "tmpfs",
-        "-o",
-        f"size={TABLESPACE_BYTES},mode=700,uid={stack.postgres.account.owner}",
-        "none",
-        str(mount),
-    ]
-    if not _succeeds(mounting):
+    if not _succeeds("mount", "-t", "tmpfs", "-o", options, "none", str(mount)):
         figure("disk full", "as SQLSTATE 53100 raised by a trigger: no file system may be mounted here")
-        stack.rows(f"SET lock_timeout = '10s'; {DISK_FULL}")
-        yield
-        stack.rows("DROP FUNCTION disk_full CASCADE")
+        with disk_said_to_be_full(stack):
+            yield
         return
     try:
         stack.execute(f"CREATE TABLESPACE small LOCATION '{mount}'")
-        partitions = [
-            name
-            for (name,) in stack.rows(
-                "SELECT inhrelid::regclass::text FROM pg_inherits i WHERE inhparent = 'prediction_events'::regclass"
-            )
-        ]
-        for name in partitions:
-            stack.execute(f"ALTER TABLE {name} SET TABLESPACE small")
+        events = stack.rows("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'prediction_events'::regclass")
+        for (partition,) in events:
+            stack.execute(f"ALTER TABLE {partition} SET TABLESPACE small")
         filler = mount / "filler"
-        with filler.open("wb") as file, contextlib.suppress(OSError):
-            while True:
-                file.write(bytes(2**16))
-                file.flush()
-        figure("disk full", "a file system of 64 MB, filled")
-        yield
-        filler.unlink()
-        for name in partitions:
-            stack.execute(f"ALTER TABLE {name} SET TABLESPACE pg_default")
-        stack.execute("DROP TABLESPACE small")
+        with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while file.write(bytes(2**12)):
+                pass
+        figure("disk full", f"a file system of {TABLESPACE_BYTES // 2**20} MB, filled")
+        try:
+            yield
+        finally:
+            filler.unlink()
+            for (partition,) in events:
+                stack.execute(f"ALTER TABLE {partition} SET TABLESPACE pg_default")
+            stack.execute("DROP TABLESPACE small")
     finally:
-        _succeeds(["umount", "--lazy", str(mount)])
+        _succeeds("umount", "--lazy", str(mount))
 
 
-@pytest.mark.parametrize("fault", [killed, frozen, restarting, disk_full])
+@contextlib.contextmanager
+def disk_said_to_be_full(stack: Faulty) -> Iterator[None]:
+    stack.rows(f"SET lock_timeout = '10s'; {DISK_FULL}")
+    try:
+        yield
+    finally:
+        stack.rows("DROP FUNCTION disk_full CASCADE")
+
+
+@pytest.mark.parametrize("fault", [killed, frozen, restarting, disk_full, disk_said_to_be_full])
 def test_predictions_go_on_and_nothing_is_lost(
     stack: Faulty, asked: list[Question], fault: Callable[[Faulty], contextlib.AbstractContextManager[None]]
 ) -> None:
@@ -125,7 +120,7 @@ def test_predictions_go_on_and_nothing_is_lost(
     baseline, during = p99(between(load.answers, begun, broke)), p99(between(load.answers, broke, back))
     lost, doubled = stack.lost_and_doubled(load.answers)
     figure(
-        f"Postgres {fault.__name__}",
+        f"Postgres {fault.__name__.replace('_', ' ')}",
         f"answers {statuses(load.answers)}, p99 {milliseconds(during)} against {milliseconds(baseline)} before, "
         f"slowest {milliseconds(max(answer.seconds for answer in load.answers))}, {waiting} bytes waited, drained {drained:.1f} s "
         f"after its return, {len(lost)} lost, {doubled} twice",
@@ -193,5 +188,5 @@ def test_what_was_acknowledged_survives_five_kills_of_postgres(stack: Faulty, as
     assert set(refused) <= {503}
 
 
-def _succeeds(command: list[str]) -> bool:
+def _succeeds(*command: str) -> bool:
     return shutil.which(command[0]) is not None and subprocess.run(command, capture_output=True, check=False).returncode == 0
