@@ -5,7 +5,7 @@ RUN = .venv/bin/python
 COMPILE = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help up down check-data test test-compose lint bench bench-full bench-data bench-pages pictures train publish convert lock
+.PHONY: help up down check-data test test-faults soak test-compose lint bench bench-full bench-data bench-pages pictures train publish convert lock
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target what; do printf '  make %-13s %s\n' "$$target" "$$what"; done
@@ -21,6 +21,12 @@ check-data:  ## FILE=more.csv: what an import would take of it, and what not and
 
 test:  ## unit, integration (a real Postgres) and end-to-end (a real browser) tests; TESTS=tests/unit for some
 	@$(PYTHON) local/bootstrap.py dev && exec $(RUN) -m pytest $(TESTS)
+
+test-faults:  ## every fault that the stack is to survive, with its figure, in twenty minutes; `make test` has a short form
+	@$(PYTHON) local/bootstrap.py dev && FAULTS=full exec $(RUN) -m pytest -s tests/faults
+
+soak:  ## MINUTES=10 of load with faults at random: answers, rows and memory; SEED=1 for the same faults again
+	@$(PYTHON) local/bootstrap.py dev && exec $(RUN) -m tests.faults.soak $(or $(MINUTES),10) $(SEED)
 
 test-compose:  ## the compose stack built, started and used; needs a Docker engine
 	@$(PYTHON) local/bootstrap.py dev && exec $(RUN) -m pytest tests/compose

@@ -27,9 +27,11 @@ def of_service_error(_request: ConnexionRequest, error: ServiceError) -> Connexi
 
 async def send_problem(send: Send, error: ServiceError) -> None:
     """Answer an ASGI request that no operation sees."""
-    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"connection", b"close"), *_headers(error)]
+    body = _body(error.document())
+    length = (b"content-length", b"%d" % len(body))
+    headers = [(b"content-type", MEDIA_TYPE.encode()), length, (b"connection", b"close"), *_headers(error)]
     await send({"type": "http.response.start", "status": error.status, "headers": headers})
-    await send({"type": "http.response.body", "body": _body(error.document())})
+    await send({"type": "http.response.body", "body": body})
 
 
 def wire_problem(error: ServiceError, own_id: bytes) -> bytes:

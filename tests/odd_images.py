@@ -229,6 +229,10 @@ def _bombs() -> Iterator[OddImage]:
         yield OddImage(f"header of {width}x{height}", png(ihdr=header(width, height)), 422)
     yield OddImage("4096x4096 of nothing", png(ihdr=header(4096, 4096), body=idat(bytes(4097 * 16))))
     yield OddImage("zTXt of 20 MB", png(chunk(b"zTXt", b"a\x00\x00" + zlib.compress(bytes(20_000_000)))), 422)
+    profile = chunk(b"iCCP", b"a\x00\x00" + zlib.compress(bytes(1_000_000)))
+    yield OddImage("1,500 profiles of 1 MB", png(*[profile] * 1500), 422)
+    yield OddImage("100,000 texts", png(*[chunk(b"tEXt", b"a\x00b")] * 100_000), 422)
+    yield OddImage("9,000 texts", png(*[chunk(b"tEXt", b"a\x00b")] * 9000), 200)
     yield OddImage("iCCP of 20 MB", png(chunk(b"iCCP", b"a\x00\x00" + zlib.compress(bytes(20_000_000)))), 422)
     yield OddImage("28x28 with 20 MB of pixels", png(body=idat(bytes(20_000_000))))
     animated = [chunk(b"acTL", struct.pack(">II", 3, 0)), chunk(b"fcTL", struct.pack(">IIIIIHHBB", 0, 28, 28, 0, 0, 1, 1, 0, 0))]
