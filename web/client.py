@@ -192,6 +192,7 @@ class ApiClient:
         base_url: str,
         *,
         user_agent: str = USER_AGENT,
+        key: str = "",
         connect_timeout_seconds: float = CONNECT_TIMEOUT_SECONDS,
         read_timeout_seconds: float = READ_TIMEOUT_SECONDS,
     ) -> None:
@@ -201,6 +202,8 @@ class ApiClient:
         # The API is a neighbour: a proxy for the outside world must not stand between.
         self._session.trust_env = False
         self._session.headers["User-Agent"] = user_agent
+        if key:
+            self._session.headers["X-API-Key"] = key
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=POOLED_CONNECTIONS)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)

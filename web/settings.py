@@ -12,8 +12,8 @@ class Settings:
     """Where the dashboard finds Postgres and the inference API.
 
     The defaults suit a machine of one's own. Variables: API_URL, PUBLIC_API_URL (where people reach the API, for what they copy
-    from the pages; API_URL when unset), MNIST_PATH (an .npz with x_test and y_test to evaluate with; none when unset), and libpq's
-    PGHOST, PGPORT, PGDATABASE, PGUSER and PGPASSWORD.
+    from the pages; API_URL when unset), API_KEY (for an API that has keys), MNIST_PATH (an .npz with x_test and y_test to evaluate
+    with; none when unset), and libpq's PGHOST, PGPORT, PGDATABASE, PGUSER and PGPASSWORD.
     """
 
     api_url: str = "http://localhost:9090/api/v1.0"
@@ -24,6 +24,7 @@ class Settings:
     database_user: str = "mlops_read"
     database_password: str = field(default="pass123", repr=False)
     mnist_path: Path | None = None
+    api_key: str = field(default="", repr=False)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -50,6 +51,7 @@ class Settings:
             database_user=read("PGUSER", cls.database_user),
             database_password=read("PGPASSWORD", "pass123"),
             mnist_path=Path(environment["MNIST_PATH"]) if environment.get("MNIST_PATH") else None,
+            api_key=read("API_KEY", ""),
         )
 
     @property

@@ -126,11 +126,13 @@ class Sources:
 def make_sources(settings: Settings) -> Sources:
     """Wire the sources. Nothing is connected yet."""
     # Its calls are many images each, nobody waits for one, and who reads the log can tell them from people's.
-    background = ApiClient(settings.api_url, user_agent=EVALUATION, read_timeout_seconds=EVALUATION_TIMEOUT_SECONDS)
+    background = ApiClient(
+        settings.api_url, key=settings.api_key, user_agent=EVALUATION, read_timeout_seconds=EVALUATION_TIMEOUT_SECONDS
+    )
     return Sources(
         settings=settings,
         engine=queries.connect(settings),
-        api=ApiClient(settings.api_url),
+        api=ApiClient(settings.api_url, key=settings.api_key),
         database_cache=LastGood(
             fresh_seconds=DATABASE_FRESH_SECONDS, retry_seconds=RETRY_SECONDS, deadline_seconds=DEADLINE_SECONDS
         ),

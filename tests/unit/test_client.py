@@ -272,3 +272,10 @@ def test_what_the_models_see_is_asked_for_and_read(api: FakeApi) -> None:
     [outcome] = ApiClient(api.url).predict([b"x"], ["a"], view=True)
     assert isinstance(outcome, client.Answers)
     assert outcome.view == b"png"
+
+
+def test_the_key_of_the_api_goes_with_every_call_and_without_one_nothing_does(api: FakeApi) -> None:
+    api.respond = lambda *_: (200, {"models": []})
+    ApiClient(api.url, key="k").versions()
+    ApiClient(api.url).versions()
+    assert [headers.get("X-API-Key") for headers in api.headers] == ["k", None]

@@ -21,9 +21,10 @@ def test_every_variable_is_read() -> None:
         "PGUSER": "u",
         "PGPASSWORD": "p",
         "MNIST_PATH": "m.npz",
+        "API_KEY": "k",
     }
     assert Settings.from_environment(environment) == Settings(
-        "http://api:1/api/v1.0", "http://me:3/api/v1.0", "db", 2, "d", "u", "p", Path("m.npz")
+        "http://api:1/api/v1.0", "http://me:3/api/v1.0", "db", 2, "d", "u", "p", Path("m.npz"), "k"
     )
 
 
@@ -37,5 +38,5 @@ def test_a_port_that_is_none_is_refused_by_name(port: str) -> None:
         Settings.from_environment({"PGPORT": port})
 
 
-def test_the_password_is_not_printed() -> None:
-    assert "secret" not in repr(Settings(database_password="secret"))
+def test_no_secret_is_printed() -> None:
+    assert "secret" not in repr(Settings(database_password="secret", api_key="secret"))
