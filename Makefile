@@ -1,11 +1,11 @@
 # What to run, from the project's folder. `make up` takes WEB_PORT, API_PORT, DB_PORT, LOCAL_DIR and POSTGRES_PASSWORD from
-# the environment or the command line (make up DB_PORT=5433).
+# the environment or the command line (make up DB_PORT=5433); .env.example has the rest.
 PYTHON ?= python3
 RUN = .venv/bin/python
 COMPILE = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help up down check-data test test-faults soak test-compose lint bench bench-full bench-data bench-pages pictures train publish convert lock
+.PHONY: help up down check-data test test-faults soak test-compose lint bench bench-full bench-data bench-pages pictures train publish convert secrets sbom audit lock
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target what; do printf '  make %-13s %s\n' "$$target" "$$what"; done
@@ -57,6 +57,15 @@ publish:  ## FILE=model.keras NAME=experiment [CARD=card.json]: the model's next
 
 convert:  ## FILE=old.h5 OUT=new.keras: a model of Keras 2's time as a Keras file that can be published
 	@$(PYTHON) local/bootstrap.py up && exec $(RUN) -m inference.convert "$(FILE)" "$(OUT)"
+
+secrets:  ## a password for each role and the API keys, in secrets/, for a stack that others reach; what is there stays
+	@$(PYTHON) -m local.passwords
+
+sbom:  ## the components of each image with their licences: .local/sbom/*.cdx.json (CycloneDX) and doc/licences.md
+	@$(PYTHON) local/bootstrap.py dev && exec $(RUN) -m supply.sbom
+
+audit:  ## whether a locked package has a known vulnerability, by PyPI or with AUDIT="-s osv" by OSV; unanswered is failed
+	@$(PYTHON) local/bootstrap.py dev && exec $(RUN) -m pip_audit --strict --disable-pip --require-hashes -r requirements/dev.txt -r requirements/pgadmin.txt $(AUDIT)
 
 lock:  ## write requirements/*.txt anew from pyproject.toml: newest versions, the same in every lock
 	@$(PYTHON) local/bootstrap.py dev

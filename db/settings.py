@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+DEFAULT_PASSWORD = "pass123"  # noqa: S105  # for a machine of one's own: db.guard refuses it where others reach the stack
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -18,12 +20,29 @@ class Settings:
 
 
 def from_environment(environ: Mapping[str, str]) -> Settings:
-    """Read PGDATABASE, DATA_CSV, DATA_DIR, MLOPS_APP_PASSWORD, MLOPS_READ_PASSWORD and DB_WAIT_SECONDS."""
+    """Read PGDATABASE, DATA_CSV, DATA_DIR, DB_WAIT_SECONDS, and MLOPS_APP_PASSWORD and MLOPS_READ_PASSWORD or their _FILE.
+
+    Raises ValueError for a file that cannot be read.
+    """
     return Settings(
         database=environ.get("PGDATABASE", "mlopsdb"),
         data_csv=Path(environ.get("DATA_CSV", "data.csv")),
         data_dir=Path(environ.get("DATA_DIR", "data.d")),
-        app_password=environ.get("MLOPS_APP_PASSWORD", "pass123"),
-        read_password=environ.get("MLOPS_READ_PASSWORD", "pass123"),
+        app_password=secret(environ, "MLOPS_APP_PASSWORD") or DEFAULT_PASSWORD,
+        read_password=secret(environ, "MLOPS_READ_PASSWORD") or DEFAULT_PASSWORD,
         wait_seconds=float(environ.get("DB_WAIT_SECONDS", "60")),
     )
+
+
+def secret(environ: Mapping[str, str], name: str) -> str | None:
+    """Return a secret from the file that NAME_FILE names, else from NAME, None without either.
+
+    Raises ValueError for a file that cannot be read; its message names both.
+    """
+    path = environ.get(f"{name}_FILE")
+    if not path:
+        return environ.get(name)
+    try:
+        return Path(path).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{name}_FILE={path} cannot be read: {error}") from error

@@ -86,7 +86,14 @@ def _set_passwords(connection: psycopg2.extensions.connection, passwords: dict[s
 
 def main() -> int:
     """Set up and return the exit code: 0, or 1 when the database could not be reached or changed."""
-    settings = settings_module.from_environment(os.environ)
+    try:
+        settings = settings_module.from_environment(os.environ)
+        password = settings_module.secret(os.environ, "PGPASSWORD")
+    except ValueError as error:
+        print(f"Cannot start: {error}", file=sys.stderr)
+        return 1
+    if password is not None:
+        os.environ["PGPASSWORD"] = password  # libpq knows no PGPASSWORD_FILE
     try:
         for attempt in range(1, ATTEMPTS + 1):
             try:

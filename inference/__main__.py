@@ -16,7 +16,7 @@ from uvicorn.supervisors import Multiprocess
 from inference import json_log
 from inference.port import Port
 from inference.protocol import Protocol
-from inference.settings import from_environment
+from inference.settings import from_environment, secret
 from inference.shipper_process import ShipperProcess
 
 # uvicorn waits this long for the answers that are under way when it is told to stop.
@@ -32,8 +32,11 @@ def main() -> None:
     json_log.set_up()
     try:
         settings = from_environment()
+        password = secret(os.environ, "PGPASSWORD")
     except ValueError as error:
         sys.exit(f"Cannot start: {error}")
+    if password is not None:
+        os.environ["PGPASSWORD"] = password  # libpq, here and in the shipper, knows no PGPASSWORD_FILE
     config = uvicorn.Config(
         "inference.__main__:worker",
         factory=True,

@@ -75,3 +75,17 @@ def _choice(environ: Mapping[str, str], name: str, yes: str, no: str) -> bool:
     if value not in (yes, no):
         raise ValueError(f"{name} must be {yes} or {no}")
     return value == yes
+
+
+def secret(environ: Mapping[str, str], name: str) -> str | None:
+    """Return a secret from the file that NAME_FILE names, else from NAME, None without either.
+
+    Raises ValueError for a file that cannot be read; its message names both.
+    """
+    path = environ.get(f"{name}_FILE")
+    if not path:
+        return environ.get(name)
+    try:
+        return Path(path).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{name}_FILE={path} cannot be read: {error}") from error

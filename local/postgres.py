@@ -28,7 +28,7 @@ LOOK_SECONDS = 0.05
 SHARED_MEMORY_BYTES = 256_000_000  # with less in /dev/shm (containers have 64 MB) parallel queries fail
 INITDB = (
     f"--username={OWNER}",
-    "--auth=trust",  # replaced by ACCESS before the server starts for the first time
+    "--auth=trust",  # replaced by ACCESS before each start
     "--encoding=UTF8",
     "--locale=C",
     "--locale-provider=builtin",  # the same order of text on every system; the wheel has no ICU
@@ -37,7 +37,7 @@ INITDB = (
     "--set=timezone=UTC",
     "--set=log_timezone=UTC",
 )
-ACCESS = f"# Over TCP on loopback, by password.\nhost all all {HOST}/32 scram-sha-256\n"
+ACCESS = "# Over TCP, by password.\nhost all all {} scram-sha-256\n"
 
 
 class CannotStart(Exception):
@@ -74,8 +74,9 @@ class Postgres(process.Program):
         self._check_owner()
         self._make_data()
         self.end_leftovers()
+        (self.data / "pg_hba.conf").write_text(ACCESS.format(f"{HOST}/32" if self.settings.bind_address == HOST else "all"))
         server = str(self.binaries / "postgres")
-        self.command = [*self.account.prefix, server, "-D", str(self.data), *_options(self.settings.db_port)]
+        self.command = [*self.account.prefix, server, "-D", str(self.data), *_options(self.settings)]
         self.start()
         if not self._answers(wait):  # the password has been changed since the last start
             self.stop(START_SECONDS)
@@ -147,7 +148,6 @@ class Postgres(process.Program):
         fresh.mkdir(mode=0o700)
         os.chown(fresh, self.account.owner, -1)
         self._run("initdb", [*INITDB, "-D", str(fresh)])
-        (fresh / "pg_hba.conf").write_text(ACCESS)
         self._set_password(fresh)
         fresh.replace(self.data)
 
@@ -191,7 +191,7 @@ class Postgres(process.Program):
 
     def _ensure_database(self) -> None:
         connection = psycopg2.connect(
-            host=HOST,
+            host=self.settings.host,
             port=self.settings.db_port,
             user=OWNER,
             password=self.settings.owner_password,
@@ -216,10 +216,10 @@ def binaries() -> Path:
     return Path(package.origin).parent / f"pginstall{MAJOR_VERSION}" / "bin"
 
 
-def _options(port: int) -> list[str]:
+def _options(settings: Settings) -> list[str]:
     options = {
-        "listen_addresses": HOST,
-        "port": port,
+        "listen_addresses": settings.bind_address,
+        "port": settings.db_port,
         "unix_socket_directories": "",  # a socket's path may have 107 characters, a project's more
         "logging_collector": "off",
         "shared_buffers": "64MB",

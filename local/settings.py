@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-HOST = "127.0.0.1"  # everything listens here and nowhere else: the default password serves a machine of one's own
+from db.guard import PASSWORDS, refusal
+from db.settings import DEFAULT_PASSWORD, secret
+
+HOST = "127.0.0.1"  # everything listens here and nowhere else, unless BIND_ADDRESS says so
+EVERYWHERE = "0.0.0.0"  # noqa: S104  # only when asked for, and not with the default password
 DATABASE = "mlopsdb"
 OWNER = "postgres"
 HIGHEST_PORT = 65535
-DEFAULT_PASSWORD = "pass123"  # noqa: S105  # for a machine of one's own, where everything listens on loopback
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -31,34 +34,44 @@ class Settings:
     app_password: str
     read_password: str
     directory: Path
+    bind_address: str = HOST
     root: Path = ROOT
+
+    @property
+    def host(self) -> str:
+        """An address by which this machine reaches what listens on `bind_address`."""
+        return HOST if self.bind_address in (HOST, EVERYWHERE) else self.bind_address
 
     @property
     def web_url(self) -> str:
         """Address of the dashboard."""
-        return f"http://localhost:{self.web_port}"
+        return f"http://{self._name}:{self.web_port}"
 
     @property
     def api_url(self) -> str:
         """Base address of the API."""
-        return f"http://localhost:{self.api_port}/api/v1.0"
+        return f"http://{self._name}:{self.api_port}/api/v1.0"
 
     @property
     def dsn(self) -> str:
         """libpq URI of the owner, who may do everything."""
-        return f"postgresql://{OWNER}:{quote(self.owner_password, safe='')}@localhost:{self.db_port}/{DATABASE}"
+        return f"postgresql://{OWNER}:{quote(self.owner_password, safe='')}@{self._name}:{self.db_port}/{DATABASE}"
 
     @property
     def shown_dsn(self) -> str:
         """The same for the eye: a password of one's own is not shown, and a shell puts it in."""
         if self.owner_password == DEFAULT_PASSWORD:
             return self.dsn
-        return f"postgresql://{OWNER}:$POSTGRES_PASSWORD@localhost:{self.db_port}/{DATABASE}"
+        return f"postgresql://{OWNER}:$POSTGRES_PASSWORD@{self._name}:{self.db_port}/{DATABASE}"
+
+    @property
+    def _name(self) -> str:
+        return "localhost" if self.host == HOST else self.host
 
     def postgres(self, user: str, password: str) -> dict[str, str]:
         """libpq's variables for one role."""
         return {
-            "PGHOST": HOST,
+            "PGHOST": self.host,
             "PGPORT": str(self.db_port),
             "PGUSER": user,
             "PGPASSWORD": password,
@@ -70,7 +83,8 @@ def read(environment: Mapping[str, str]) -> Settings:
     """Settings from environment variables.
 
     Raises:
-        BadSetting: a port is not a number in 1..65535 or named twice, or a password cannot be one.
+        BadSetting: a port is not a number in 1..65535 or named twice, a password cannot be one, or is the default where others
+            would reach the stack.
     """
     ports = {
         name: _port(name, environment.get(name) or default)
@@ -79,14 +93,19 @@ def read(environment: Mapping[str, str]) -> Settings:
     if len(set(ports.values())) < len(ports):
         named = ", ".join(f"{name}={port}" for name, port in ports.items())
         raise BadSetting(f"WEB_PORT, API_PORT and DB_PORT must differ: {named}")
+    passwords = {name: _password(name, environment) for name in PASSWORDS}
+    bind_address = environment.get("BIND_ADDRESS") or HOST
+    if (reason := refusal(bind_address, passwords)) is not None:
+        raise BadSetting(reason)
     return Settings(
         web_port=ports["WEB_PORT"],
         api_port=ports["API_PORT"],
         db_port=ports["DB_PORT"],
-        owner_password=_password("POSTGRES_PASSWORD", environment),
-        app_password=_password("MLOPS_APP_PASSWORD", environment),
-        read_password=_password("MLOPS_READ_PASSWORD", environment),
+        owner_password=passwords["POSTGRES_PASSWORD"],
+        app_password=passwords["MLOPS_APP_PASSWORD"],
+        read_password=passwords["MLOPS_READ_PASSWORD"],
         directory=(ROOT / (environment.get("LOCAL_DIR") or ".local")).resolve(),
+        bind_address=bind_address,
     )
 
 
@@ -108,7 +127,10 @@ def _port(name: str, text: str) -> int:
 
 
 def _password(name: str, environment: Mapping[str, str]) -> str:
-    value = environment.get(name) or DEFAULT_PASSWORD
+    try:
+        value = secret(environment, name) or DEFAULT_PASSWORD
+    except ValueError as error:
+        raise BadSetting(str(error)) from error
     if "\n" in value or "\r" in value or "\0" in value:
         raise BadSetting(f"{name} must be a single line")
     return value

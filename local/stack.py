@@ -16,7 +16,7 @@ from pathlib import Path
 
 from local.postgres import Postgres
 from local.process import Program
-from local.settings import HOST, OWNER, Settings, inherited
+from local.settings import OWNER, Settings, inherited
 
 READY_SECONDS = 300.0  # the first start compiles every model
 ANSWER_SECONDS = 3.0
@@ -57,7 +57,7 @@ class Stack:
             {
                 **common,
                 **settings.postgres("mlops_app", settings.app_password),
-                "API_HOST": HOST,
+                "API_HOST": settings.bind_address,
                 "API_PORT": str(settings.api_port),
                 "COMPILED_DIR": common.get("COMPILED_DIR") or str(directory / "compiled"),
                 "JOURNAL_DIR": common.get("JOURNAL_DIR") or str(directory / "journal"),
@@ -68,7 +68,7 @@ class Stack:
         )
         self.web = Program(
             "web",
-            [sys.executable, "-m", "streamlit", "run", str(Path("web", "app.py")), *_streamlit(settings.web_port)],
+            [sys.executable, "-m", "streamlit", "run", str(Path("web", "app.py")), *_streamlit(settings)],
             {**common, **settings.postgres("mlops_read", settings.read_password), "API_URL": settings.api_url},
             directory,
             root,
@@ -108,11 +108,11 @@ class Stack:
     def start_inference(self, report: Report = silent) -> None:
         """Start the inference service and wait until it answers."""
         self.inference.start()
-        self._until_ready(self.inference, f"http://{HOST}:{self.settings.api_port}/api/v1.0/readyz", report)
+        self._until_ready(self.inference, f"http://{self.settings.host}:{self.settings.api_port}/api/v1.0/readyz", report)
 
     def until_web_is_ready(self, report: Report = silent) -> None:
         """Wait until the dashboard answers."""
-        self._until_ready(self.web, f"http://{HOST}:{self.settings.web_port}/_stcore/health", report)
+        self._until_ready(self.web, f"http://{self.settings.host}:{self.settings.web_port}/_stcore/health", report)
 
     def stop(self, hurry: Callable[[], bool] = lambda: False) -> None:
         """End everything, Postgres last, within ten seconds; at once when `hurry` turns true. Idempotent."""
@@ -171,10 +171,10 @@ def _models(body: bytes) -> tuple[bool, str]:
     return False, f"ready, {ready} models" + (f", {failed} FAILED: GET /models says why" if failed else "")
 
 
-def _streamlit(port: int) -> list[str]:
+def _streamlit(settings: Settings) -> list[str]:
     options = {
-        "server.port": port,
-        "server.address": HOST,
+        "server.port": settings.web_port,
+        "server.address": settings.bind_address,
         "server.headless": "true",  # opens no browser and asks for no e-mail address
         "browser.gatherUsageStats": "false",
     }

@@ -1,4 +1,7 @@
-"""Start pgAdmin with its server registered: its state is made anew at every start, the password from MLOPS_READ_PASSWORD."""
+"""Start pgAdmin with its server registered.
+
+Its state is made anew at every start, the password is that of MLOPS_READ_PASSWORD, or of the file MLOPS_READ_PASSWORD_FILE.
+"""
 
 import importlib.util
 import os
@@ -15,7 +18,9 @@ def main() -> None:
     """Write the password file, make pgAdmin's own database, and become the web server."""
     STATE.mkdir(mode=0o700, exist_ok=True)
     passfile = STATE / "pgpass"
-    password = os.environ.pop("MLOPS_READ_PASSWORD").replace("\\", "\\\\").replace(":", "\\:")
+    file = os.environ.get("MLOPS_READ_PASSWORD_FILE")
+    password = Path(file).read_text().strip() if file else os.environ.pop("MLOPS_READ_PASSWORD")
+    password = password.replace("\\", "\\\\").replace(":", "\\:")
     passfile.touch(mode=0o600)
     passfile.write_text(f"*:*:*:mlops_read:{password}\n")
     package = importlib.util.find_spec("pgadmin4")

@@ -13,7 +13,8 @@ class Settings:
 
     The defaults suit a machine of one's own. Variables: API_URL, PUBLIC_API_URL (where people reach the API, for what they copy
     from the pages; API_URL when unset), API_KEY (for an API that has keys), MNIST_PATH (an .npz with x_test and y_test to evaluate
-    with; none when unset), and libpq's PGHOST, PGPORT, PGDATABASE, PGUSER and PGPASSWORD.
+    with; none when unset), and libpq's PGHOST, PGPORT, PGDATABASE, PGUSER and PGPASSWORD. PGPASSWORD_FILE and API_KEY_FILE name
+    files that hold these two instead.
     """
 
     api_url: str = "http://localhost:9090/api/v1.0"
@@ -31,7 +32,7 @@ class Settings:
         """Read the variables; one that is unset or empty keeps its default.
 
         Raises:
-            ValueError: PGPORT is not a port number. The message names the variable.
+            ValueError: PGPORT is not a port number, or a file cannot be read. The message names the variable.
 
         """
 
@@ -49,12 +50,26 @@ class Settings:
             database_port=int(port),
             database_name=read("PGDATABASE", cls.database_name),
             database_user=read("PGUSER", cls.database_user),
-            database_password=read("PGPASSWORD", "pass123"),
+            database_password=secret(environment, "PGPASSWORD") or "pass123",
             mnist_path=Path(environment["MNIST_PATH"]) if environment.get("MNIST_PATH") else None,
-            api_key=read("API_KEY", ""),
+            api_key=secret(environment, "API_KEY") or "",
         )
 
     @property
     def database_address(self) -> str:
         """The address as a message names it: host:port."""
         return f"{self.database_host}:{self.database_port}"
+
+
+def secret(environ: Mapping[str, str], name: str) -> str | None:
+    """Return a secret from the file that NAME_FILE names, else from NAME, None without either.
+
+    Raises ValueError for a file that cannot be read; its message names both.
+    """
+    path = environ.get(f"{name}_FILE")
+    if not path:
+        return environ.get(name)
+    try:
+        return Path(path).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{name}_FILE={path} cannot be read: {error}") from error
