@@ -1,0 +1,1 @@
+"""What the images take from others: lists of components, their licences, and what is known to be wrong with them."""
