@@ -59,3 +59,4 @@ def set_up() -> None:
     handler.setFormatter(JsonLines())
     handler.addFilter(Bounded())
     logging.basicConfig(handlers=[handler], level=logging.INFO)
+    logging.captureWarnings(capture=True)

@@ -1,6 +1,8 @@
 """The inference API as the pages see it. The only module that speaks HTTP."""
 
 import base64
+import logging
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +23,8 @@ MAX_CALL_IMAGES = 1000
 MAX_CALL_ANSWERS = 100_000
 # A page makes one call at a time; many pages at once still find a connection waiting.
 POOLED_CONNECTIONS = 32
+
+logger = logging.getLogger(__name__)
 
 
 class ApiUnreachable(Exception):
@@ -321,14 +325,21 @@ class ApiClient:
             return [[Answer(name, problem=problem) for name in experiments] for _ in images]
 
     def _call(self, method: str, path: str, *, accept: tuple[int, ...] = (200,), **arguments: Any) -> Any:
+        # The API's log and its SQL name the call by this, too.
+        request_id = f"web-{uuid.uuid4().hex}"
+        headers = {"X-Request-ID": request_id}
         try:
-            response = self._session.request(method, self.base_url + path, timeout=self._timeout, **arguments)
+            response = self._session.request(method, self.base_url + path, timeout=self._timeout, headers=headers, **arguments)
         except requests.RequestException as error:
             raise ApiUnreachable(f"The inference API at {self.base_url} does not answer.") from error
         try:
             body = response.json()
         except requests.JSONDecodeError:
             body = None
+        failed = response.status_code >= 500 and response.status_code not in accept  # noqa: PLR2004  # the service's fault
+        if failed or body is None:
+            said = {"request_id": request_id}
+            logger.warning("%s %s was answered with %d and cannot be used.", method, path, response.status_code, extra=said)
         if response.status_code not in accept:
             said = body if isinstance(body, dict) else {}
             title = str(said.get("title") or response.reason or f"HTTP {response.status_code}")

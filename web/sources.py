@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 from sqlalchemy import Engine
 
-from web import queries
+from web import json_log, queries
 from web.cache import LastGood, Reading
 from web.client import EVALUATION, Alias, ApiClient, ApiProblem, Model, Readiness, Version
 from web.evaluator import Evaluator
@@ -145,5 +145,6 @@ def make_sources(settings: Settings) -> Sources:
 
 @st.cache_resource(show_spinner=False)
 def sources() -> Sources:
-    """Return the sources that all sessions share."""
+    """Return the sources that all sessions share; the first to ask sets up the log of the process."""
+    json_log.set_up()
     return make_sources(Settings.from_environment(os.environ))

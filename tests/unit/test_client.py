@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from web import client
+from web import client, json_log
 from web.client import Answer, ApiClient, ApiProblem, ApiUnreachable, Prediction, Readiness
 
 # (method, path, query, body) -> status, document or raw bytes
@@ -279,3 +279,12 @@ def test_the_key_of_the_api_goes_with_every_call_and_without_one_nothing_does(ap
     ApiClient(api.url, key="k").versions()
     ApiClient(api.url).versions()
     assert [headers.get("X-API-Key") for headers in api.headers] == ["k", None]
+
+
+def test_a_call_that_fails_is_logged_with_the_id_that_the_api_was_told(api: FakeApi, caplog: pytest.LogCaptureFixture) -> None:
+    api.respond = lambda *_: (500, {"title": "Internal Server Error", "detail": ""})
+    with pytest.raises(ApiProblem):
+        ApiClient(api.url).models()
+    [line] = [json.loads(json_log.JsonLines().format(record)) for record in caplog.records]
+    told = {name.lower(): value for name, value in api.headers[-1].items()}["x-request-id"]
+    assert (line["request_id"], line["event"]) == (told, "GET /models was answered with 500 and cannot be used.")
