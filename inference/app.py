@@ -49,6 +49,8 @@ from inference.settings import Settings
 
 # A call of many models makes more objects than Python's default of 700 lets be before it looks for garbage, of which there is none.
 GC_THRESHOLDS = 20_000, 20, 100
+# Of the largest bodies a worker reads so many at once; each costs up to four times its size meanwhile.
+LARGE_BODIES = 4
 NDJSON = "application/x-ndjson"
 # What a document of the most images has of each; so deep and so wide a one is read in a fraction of a second.
 MAX_LISTS = 1 + MAX_IMAGES * (1 + SIDE)
@@ -110,7 +112,7 @@ def create_app(settings: Settings) -> ASGIApp:
     app.add_error_handler(Exception, problems.of_failure)
     lane = FastLane(predictor) if settings.fast_lane else None
     keys = None if settings.api_keys_file is None else Keys(settings.api_keys_file)
-    room = Room(settings.max_requests, 2 * settings.max_request_bytes)
+    room = Room(settings.max_requests, LARGE_BODIES * settings.max_request_bytes)
     return RequestLayer(app, lane, metrics, room, keys, settings.max_request_bytes)
 
 

@@ -5,6 +5,7 @@
 
 import gzip
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -18,6 +19,7 @@ INFERENCE, PREDICTIONS = f"{BASE}/inference", f"{BASE}/predictions"
 FIELDS = {INFERENCE: "image_blob", PREDICTIONS: "images"}
 BOUNDARY = b"7d1e0f3a9c5b4e2d8a6f1c3b5d7e9f0a"
 DIGIT = digit_png("7")
+METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 MULTIPART, JSON = b"multipart/form-data", b"application/json"
 
 Header = tuple[bytes, bytes]
@@ -40,6 +42,20 @@ class Request:
     chunk_bytes: int | None = None  # the body arrives in pieces of this size
     is_broken_off: bool = False  # the caller leaves before the body's end
     is_plain: bool = False
+
+    @property
+    def is_sayable(self) -> bool:
+        """Whether it can be sent over a connection, and ends."""
+        lengths = [value for name, value in self.headers if name == b"content-length"]
+        is_odd = any(name in {b"transfer-encoding", b"expect", b"upgrade"} for name, _ in self.headers)
+        is_text = all(re.fullmatch(rb"[!-~]+: [!-~]([ -~]*[!-~])?", b"%b: %b" % header) for header in self.headers)
+        is_line = self.method in METHODS and re.fullmatch(rb"/[!-~]*", self.target) is not None
+        return lengths == [b"%d" % len(self.body)] and is_line and is_text and not is_odd and not self.is_broken_off
+
+    def on_wire(self) -> bytes:
+        """Return it as it is sent."""
+        lines = b"".join(b"%b: %b\r\n" % header for header in self.headers)
+        return b"%b %b HTTP/1.1\r\n%b\r\n%b" % (self.method.encode(), self.target, lines, self.body)
 
 
 def part(

@@ -17,8 +17,8 @@ USER_AGENT = "mlops-dashboard"
 EVALUATION = "mlops-evaluation"
 CONNECT_TIMEOUT_SECONDS = 2.0
 READ_TIMEOUT_SECONDS = 8.0
-# The API takes 32 MB at once; what frames the images stays below the rest.
-MAX_CALL_BYTES = 31 * 2**20
+# The API takes 16 MB at once; what frames the images stays below the rest.
+MAX_CALL_BYTES = 15 * 2**20
 MAX_CALL_IMAGES = 1000
 MAX_CALL_ANSWERS = 100_000
 # A page makes one call at a time; many pages at once still find a connection waiting.

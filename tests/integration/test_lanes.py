@@ -30,7 +30,6 @@ PLAIN = [request for request in CORPUS.values() if request.is_plain]
 # What differs between two answers to the same request, whoever gives them.
 VOLATILE = {"milliseconds", "instance", "cached"}
 MOST_ERROR_BYTES = 1024
-METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
 @dataclass(frozen=True)
@@ -177,7 +176,7 @@ async def _compare(folder: Path) -> Lanes:
         broken = await _break_off(ask_fast)
         before = await _taken(ask_fast)
         async with listening(fast_app) as port:
-            wire = {request.name: (await _over_socket(port, [request]))[0] for request in CORPUS.values() if _is_sayable(request)}
+            wire = {request.name: (await _over_socket(port, [request]))[0] for request in CORPUS.values() if request.is_sayable}
             taken_on_wire = await _taken(ask_fast) - before
             at_once = await _over_socket(port, PLAIN)
         return Lanes(connexion, fast, together, broken, taken, await _taken(ask_connexion), wire, at_once, taken_on_wire)
@@ -196,25 +195,11 @@ async def listening(app: ASGIApp) -> AsyncIterator[int]:
     assert not state.tasks
 
 
-def _is_sayable(request: Request) -> bool:
-    """Tell whether a request can be sent over a connection, and ends."""
-    lengths = [value for name, value in request.headers if name == b"content-length"]
-    is_odd = any(name in {b"transfer-encoding", b"expect", b"upgrade"} for name, _ in request.headers)
-    is_text = all(re.fullmatch(rb"[!-~]+: [!-~]([ -~]*[!-~])?", b"%b: %b" % header) for header in request.headers)
-    is_line = request.method in METHODS and re.fullmatch(rb"/[!-~]*", request.target) is not None
-    return lengths == [b"%d" % len(request.body)] and is_line and is_text and not is_odd and not request.is_broken_off
-
-
-def _bytes(request: Request) -> bytes:
-    lines = b"".join(b"%b: %b\r\n" % header for header in request.headers)
-    return b"%b %b HTTP/1.1\r\n%b\r\n%b" % (request.method.encode(), request.target, lines, request.body)
-
-
 async def _over_socket(port: int, asked: Sequence[Request]) -> list[Answer]:
     """Send requests over one connection without waiting, and return the answers."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     for request in asked:
-        sent = _bytes(request)
+        sent = request.on_wire()
         size = request.chunk_bytes or len(sent)
         for start in range(0, len(sent), size):
             writer.write(sent[start : start + size])
@@ -275,7 +260,7 @@ def test_the_fast_lane_takes_what_ordinary_clients_send(lanes: Lanes) -> None:
     assert lanes.taken_when_off == 0
 
 
-@pytest.mark.parametrize("name", [name for name, request in CORPUS.items() if _is_sayable(request)])
+@pytest.mark.parametrize("name", [name for name, request in CORPUS.items() if request.is_sayable])
 def test_what_comes_over_a_socket_is_answered_alike(lanes: Lanes, name: str) -> None:
     wire, fast = lanes.wire[name], lanes.fast[name]
     assert replace(wire, body=b"") == replace(fast, body=b""), f"{wire}\n{fast}"
