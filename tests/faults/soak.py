@@ -6,6 +6,7 @@ prints a table of figures, and ends with 1 if a promise is broken.
 
 import contextlib
 import itertools
+import json
 import shutil
 import socket
 import statistics
@@ -46,11 +47,12 @@ SHOWN = 5
 
 
 class Tally:
-    """Counts the answers of a load by their status, and keeps the ids that were acknowledged."""
+    """Counts the answers of a load by their status, refusals by their reason, and keeps the ids that were acknowledged."""
 
     def __init__(self, truth: Truth) -> None:
         self._truth = truth
         self.statuses: Counter[int] = Counter()
+        self.reasons: Counter[str] = Counter()
         self.acknowledged: set[str] = set()
         self.wrong: list[Answer] = []
         self.failed: list[Answer] = []
@@ -64,7 +66,9 @@ class Tally:
             self.acknowledged.add(answer.request_id)
             if not self._truth.is_right(answer):
                 self.wrong.append(answer)
-        elif answer.status != BROKEN and not (answer.status == 503 and answer.retry_after):
+        elif answer.status == 503 and answer.retry_after:
+            self.reasons[json.loads(answer.body)["detail"]] += 1
+        elif answer.status != BROKEN:
             self.failed.append(answer)
 
 
@@ -206,6 +210,7 @@ def soak(folder: Path, minutes: float, random: Random) -> list[tuple[str, str, b
         ("time of an answer, since it was due", f"p50 {p50:.1f} ms, p99 {p99:.1f} ms", True),
         ("faults", happened, True),
         ("answers by status (0: none)", str(dict(tally.statuses)), not tally.failed),
+        ("refused with 503 and Retry-After", str(dict(tally.reasons)), True),
         ("unanswered, in flight on killed workers", f"{broken} of at most {faults.in_flight}", broken <= faults.in_flight),
         ("wrong answers", str(len(tally.wrong)), not tally.wrong),
         ("acknowledged and not stored", f"{len(lost)} of {len(tally.acknowledged)}", not lost),
