@@ -25,8 +25,8 @@ def refusal(bind_address: str, passwords: Mapping[str, str]) -> str | None:
     if address.is_loopback or not known:
         return None
     return (
-        f"BIND_ADDRESS={bind_address} is reached from other machines, and {', '.join(known)} still has the default that "
-        "everybody knows. Nothing was started: `make secrets` makes passwords, and doc/running.md says how they are used."
+        f"BIND_ADDRESS={bind_address} is reached from other machines, and a default that everybody knows is the password in "
+        f"{', '.join(known)}. Nothing was started: `make secrets` makes passwords, and doc/running.md says how they are used."
     )
 
 

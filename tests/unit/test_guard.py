@@ -33,7 +33,7 @@ def test_the_default_passwords_serve_a_machine_of_ones_own(address: str) -> None
 @pytest.mark.parametrize("name", guard.PASSWORDS)
 @pytest.mark.parametrize("password", ["pass123", ""])
 def test_one_default_password_keeps_the_stack_from_others(name: str, password: str) -> None:
-    assert f"{name} still has the default" in str(guard.refusal(EVERYWHERE, {**OWN, name: password}))
+    assert f"is the password in {name}." in str(guard.refusal(EVERYWHERE, {**OWN, name: password}))
 
 
 @pytest.mark.parametrize("address", [EVERYWHERE, "192.168.0.7", "8.8.8.8"])
@@ -61,7 +61,7 @@ def test_the_guard_looks_into_files(tmp_path: Path) -> None:
 
 
 def test_make_up_refuses_as_the_guard_does() -> None:
-    with pytest.raises(local_settings.BadSetting, match="still has the default"):
+    with pytest.raises(local_settings.BadSetting, match="default that everybody knows"):
         local_settings.read({"BIND_ADDRESS": EVERYWHERE})
     settings = local_settings.read({"BIND_ADDRESS": EVERYWHERE, **OWN})
     assert (settings.bind_address, settings.host) == (EVERYWHERE, "127.0.0.1")
