@@ -68,9 +68,9 @@ def main() -> None:
 
 def worker() -> ASGIApp:
     """Return the application of one worker process. It stops when its parent has died: another one will want the port."""
+    json_log.set_up()  # also for what is said on import
     from inference.app import create_app  # noqa: PLC0415  # after main has said where metrics are counted; the parent needs none of it
 
-    json_log.set_up()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < MAX_DESCRIPTORS:
         most = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MAX_DESCRIPTORS)
