@@ -63,7 +63,7 @@ class Prediction(NamedTuple):
 class Rows:
     """What some records add, by table and key, of what is not `known`; that is known by then."""
 
-    known: Known = field(default_factory=Known)
+    known: Known
     versions: dict[str, Document] = field(default_factory=dict)
     images: dict[str, bytes] = field(default_factory=dict)  # rows of COPY, by digest
     predictions: dict[bytes, Prediction] = field(default_factory=dict)
@@ -72,15 +72,13 @@ class Rows:
     traffic: dict[tuple[int, str], list[float]] = field(default_factory=dict)  # events, cached, milliseconds, by minute and version
     states: list[Document] = field(default_factory=list)
 
-    def add(self, lines: Iterable[bytes]) -> "Rows":
-        """Add the rows of some lines of a journal. Raises UnusableRecord."""
-        for line in lines:
-            try:
-                record = orjson.loads(line)
-                self._add_states(record) if "states" in record else self._add(record)
-            except (ValueError, KeyError, TypeError, AttributeError, LookupError, OverflowError, struct.error) as error:
-                raise UnusableRecord(f"{type(error).__name__}: {error}") from error
-        return self
+    def add(self, line: bytes) -> None:
+        """Add the rows of a line of a journal. Raises UnusableRecord."""
+        try:
+            record = orjson.loads(line)
+            self._add_states(record) if "states" in record else self._add(record)
+        except (ValueError, KeyError, TypeError, AttributeError, LookupError, OverflowError, struct.error) as error:
+            raise UnusableRecord(f"{type(error).__name__}: {error}") from error
 
     def _add_states(self, record: Document) -> None:
         at = moment(record["at"])

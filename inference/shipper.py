@@ -29,7 +29,8 @@ from inference.rows import UnusableRecord
 from inference.settings import Settings, from_environment
 from inference.tables import Tables
 
-PAUSE_SECONDS = 0.2  # between two looks at the journal: larger batches cost less
+PAUSE_SECONDS = 0.5  # between two looks at the journal: larger batches cost less; a label waits a second for its prediction
+REST_SECONDS = 0.001  # between pieces of work, unless much waits: a burst would keep answers from the processor
 RETRY_SECONDS = 1.0  # after Postgres failed
 # The service has 10 s to end, of which callers may take 8.
 DRAIN_SECONDS = 0.7  # for what is left at the end
@@ -56,6 +57,7 @@ class Shipper:
         self._limit_bytes = settings.journal_bytes
         self._aliases = AliasFollower(settings.journal_dir)
         self._rest = rest
+        self._is_behind = False
         self._tables: Tables | None = None
         self._rewound: set[str] = set()
 
@@ -86,6 +88,7 @@ class Shipper:
             offset, size = self._progress.get(ROWS, segment), segment.size
             while offset < size:
                 lines = segment.lines(offset, min(size, offset + BATCH_BYTES))
+                self._is_behind = size - offset >= BATCH_BYTES
                 if not lines:
                     break  # a last line that was never finished, and its prediction not answered
                 try:
@@ -112,6 +115,10 @@ class Shipper:
             with suppress(psycopg2.Error):
                 self._tables.connection.close()
             self._tables = None
+
+    def _rest_unless_behind(self) -> None:
+        if not self._is_behind:
+            self._rest()
 
     def _waits_for_originals(self, segment: Segment, offset: int) -> bool:
         """Tell whether the originals of a segment are still to be stored. Those of a journal that is half full are given up."""
@@ -141,7 +148,7 @@ class Shipper:
 
     def _connected(self) -> Tables:
         if self._tables is None:
-            self._tables = Tables(connect("mlops shipper"), self._rest)
+            self._tables = Tables(connect("mlops shipper"), self._rest_unless_behind)
         return self._tables
 
     def _put_aside(self, line: bytes, error: Exception) -> None:
@@ -182,7 +189,7 @@ def main() -> None:
     keeper = Keeper(settings, progress)
     keeping = threading.Thread(target=keeper.run, args=[stopping], name="originals", daemon=True)
     keeping.start()
-    Shipper(settings, progress).run(stopping)
+    Shipper(settings, progress, rest=lambda: stopping.wait(REST_SECONDS)).run(stopping)
     keeping.join(DRAIN_SECONDS)
     lock.close()
 

@@ -7,6 +7,7 @@ tells which, and the triggers of prediction_events count those that are new.
 
 import io
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
@@ -61,8 +62,8 @@ INSERT INTO prediction_events ({EVENT_COLUMNS}) SELECT {EVENT_COLUMNS} FROM stag
 COUNT_EVENTS = "SELECT count_events(%s::uuid[], %s::bigint[], %s::timestamptz[])"
 COUNT_TRAFFIC = "SELECT count_traffic(%s::timestamptz[], %s::uuid[], %s::bigint[], %s::bigint[], %s::double precision[])"
 COUNTED_AT_ONCE = 250
-ROWS_AT_ONCE = 64
-LINES_AT_ONCE = 32
+ROWS_AT_ONCE = 64  # of COPY, which Postgres takes half a millisecond for
+WORK_SECONDS = 0.0004  # of this process between two rests
 
 Cursor = psycopg2.extensions.cursor
 Item = TypeVar("Item")
@@ -84,15 +85,20 @@ class Tables:
         """Write what some records say. Raises UnusableRecord and psycopg2.Error."""
         if self._known.predictions > Known.MOST:
             self._known.forget()
-        rows = Rows(self._known)
         try:
-            for some in _parts(lines, LINES_AT_ONCE):
-                rows.add(some)
-                self._rest()
-            self._write_once(rows)
+            self._write_once(self._read(lines))
         except BaseException:
             self._known.forget()
             raise
+
+    def _read(self, lines: Iterable[bytes]) -> Rows:
+        rows, rested = Rows(self._known), time.perf_counter()
+        for line in lines:
+            rows.add(line)
+            if time.perf_counter() - rested > WORK_SECONDS:
+                self._rest()
+                rested = time.perf_counter()
+        return rows
 
     def _write_once(self, rows: Rows) -> None:
         try:

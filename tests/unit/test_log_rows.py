@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,13 @@ def lines(folder: Path) -> list[bytes]:
     return [line for segment in segments(folder) for line in segment.lines(0, segment.size)]
 
 
+def made_of(lines: Iterable[bytes], known: Known | None = None) -> Rows:
+    made = Rows(known or Known())
+    for line in lines:
+        made.add(line)
+    return made
+
+
 def digit(seed: int) -> Digit:
     pixels = np.random.default_rng(seed).integers(0, 256, (SIDE, SIDE), np.uint8)
     return Digit(pixels, hashlib.sha256(pixels.tobytes()).hexdigest(), 28, 28, b"\x89PNG\r\n\x1a\n" + bytes([seed]))
@@ -72,7 +80,7 @@ def test_a_repeated_image_is_described_once_and_is_another_event(log: Prediction
     answer(log, digit(1))
     first, second = lines(tmp_path)
     assert len(second) < len(first) / 3
-    made = Rows().add([first, second])
+    made = made_of([first, second])
     [events] = made.events.values()
     assert (len(made.images), len(made.predictions), len(set(events))) == (1, 1, 2)
     assert [count for count, _ in made.counts.values()] == [2]
@@ -80,21 +88,21 @@ def test_a_repeated_image_is_described_once_and_is_another_event(log: Prediction
 
 def test_rows_name_the_prediction_that_the_answer_names(log: PredictionLog, tmp_path: Path) -> None:
     answer(log, digit(1), digit(2))
-    made = Rows().add(lines(tmp_path))
+    made = made_of(lines(tmp_path))
     assert set(made.predictions) == {rows.uuid(identity.prediction_id(MODEL.id, each.digest)) for each in (digit(1), digit(2))}
 
 
 def test_what_is_known_is_not_made_again(log: PredictionLog, tmp_path: Path) -> None:
     answer(log, digit(1))
     known = Known()
-    Rows(known).add(lines(tmp_path))
-    again = Rows(known).add(lines(tmp_path))
+    made_of(lines(tmp_path), known)
+    again = made_of(lines(tmp_path), known)
     assert (again.images, again.predictions, list(again.counts)) == ({}, {}, [*known.images[digit(1).digest].values()])
 
 
 def test_an_answer_that_is_not_finite_is_no_prediction(log: PredictionLog, tmp_path: Path) -> None:
     answer(log, digit(1), row=(float("nan"), float("nan")))
-    made = Rows().add(lines(tmp_path))
+    made = made_of(lines(tmp_path))
     assert (made.predictions, list(made.events.values()), made.counts) == ({}, [[]], {})
 
 
@@ -105,7 +113,7 @@ def test_each_segment_describes_what_it_names(tmp_path: Path) -> None:
     found = segments(tmp_path)
     assert len(found) > 1
     for segment in found:
-        made = Rows().add(segment.lines(0, segment.size))
+        made = made_of(segment.lines(0, segment.size))
         assert (len(made.images), len(made.versions)) == (1, 1)
 
 
@@ -152,7 +160,7 @@ def test_a_line_that_was_never_finished_is_not_read(log: PredictionLog, tmp_path
 def test_what_is_no_record_is_said_to_be_none() -> None:
     for line in (b"nonsense\n", b"{}\n", b"[]\n", b'{"at":1,"events":"zz"}\n'):
         with pytest.raises(UnusableRecord):
-            Rows().add([line])
+            made_of([line])
 
 
 def test_states_are_logged_when_they_change(log: PredictionLog, tmp_path: Path) -> None:
@@ -161,7 +169,7 @@ def test_states_are_logged_when_they_change(log: PredictionLog, tmp_path: Path) 
     log.versions([loading])
     log.versions([MODEL])
     log.versions([])
-    states = Rows().add(lines(tmp_path)).states
+    states = made_of(lines(tmp_path)).states
     said = [([each["status"] for each in state["states"]], len(state["present"])) for state in states]
     assert said == [(["LOADING"], 1), (["READY"], 1), ([], 0)]
 
