@@ -85,3 +85,5 @@ END $$;
 GRANT INSERT (events) ON predictions TO mlops_app;
 REVOKE EXECUTE ON FUNCTION count_events, count_traffic, keep_events FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION count_events, count_traffic TO mlops_app;
+
+ALTER TABLE predictions SET (fillfactor = 50);
