@@ -16,7 +16,7 @@ REAL_OID = 700
 
 _COUNT = struct.Struct("!h")
 _LENGTH = struct.Struct("!i")
-_SMALL = {kind: struct.Struct(f"!i{kind}") for kind in "iqf"}
+_INTEGER, _BIGINT, _REAL = (struct.Struct(f"!i{kind}") for kind in "iqf")
 
 
 def begin(fields: int) -> bytes:
@@ -36,17 +36,17 @@ def text(value: str | None) -> bytes:
 
 def integer(value: int) -> bytes:
     """Return an integer."""
-    return _SMALL["i"].pack(4, value)
+    return _INTEGER.pack(4, value)
 
 
 def bigint(value: int) -> bytes:
     """Return a bigint."""
-    return _SMALL["q"].pack(8, value)
+    return _BIGINT.pack(8, value)
 
 
 def real(value: float | None) -> bytes:
     """Return a real, or null."""
-    return NULL if value is None else _SMALL["f"].pack(4, value)
+    return NULL if value is None else _REAL.pack(4, value)
 
 
 def timestamptz(microseconds: int) -> bytes:

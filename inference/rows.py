@@ -93,30 +93,40 @@ class Rows:
             self._add_images(record["new_images"], at)
         events = self.events.setdefault(month(at // MINUTE), [])
         event = int(record["events"], 16)
+        known, counts, minute = self.known.images, self.counts, at // MINUTE
         begin = EVENT_BEGIN + copying.timestamptz(at)
         asked = [
-            (image, milliseconds, begin + copying.text(request) + _source(source) + copying.real(milliseconds))
+            (
+                image,
+                known.setdefault(image, {}),
+                milliseconds,
+                begin + copying.text(request) + _source(source) + copying.real(milliseconds),
+            )
             for image, request, source, milliseconds in zip(
                 record["images"], record["requests"], record["sources"], record["milliseconds"], strict=True
             )
         ]
         for version, rows, cached in zip(record["versions"], record["rows"], record["cached"], strict=True):
-            traffic = self.traffic.setdefault((at // MINUTE, version), [0, 0, 0.0])
-            for (image, milliseconds, common), probabilities, was_cached in zip(asked, rows, cached, strict=True):
+            answered, remembered, took = 0, 0, 0.0
+            for (image, of_image, milliseconds, common), probabilities, was_cached in zip(asked, rows, cached, strict=True):
+                if None not in probabilities:  # else it was not finite, and answered as a failure
+                    prediction = of_image.get(version) or self._new_prediction(image, version, probabilities, at)
+                    events.append(common + CACHED[was_cached] + prediction + ID_LENGTH + event.to_bytes(16))
+                    count = counts.get(prediction)
+                    if count is None:
+                        counts[prediction] = [1, at]
+                    else:
+                        count[0] += 1
+                        count[1] = max(count[1], at)
+                    answered += 1
+                    remembered += was_cached
+                    took += milliseconds
                 event += 1
-                if None in probabilities:  # not finite, and answered as a failure
-                    continue
-                prediction = self._prediction(image, version, probabilities, at)
-                events.append(b"".join((common, CACHED[was_cached], prediction, ID_LENGTH, (event - 1).to_bytes(16))))
-                count = self.counts.get(prediction)
-                if count is None:
-                    self.counts[prediction] = [1, at]
-                else:
-                    count[0] += 1
-                    count[1] = max(count[1], at)
-                traffic[0] += 1
-                traffic[1] += was_cached
-                traffic[2] += milliseconds
+            if answered:
+                traffic = self.traffic.setdefault((minute, version), [0, 0, 0.0])
+                traffic[0] += answered
+                traffic[1] += remembered
+                traffic[2] += took
 
     def _add_images(self, described: Document, at: int) -> None:
         pixels = None
@@ -128,16 +138,10 @@ class Rows:
                 statistics = statistics_of(pixels[index * SIDE * SIDE : (index + 1) * SIDE * SIDE])
                 self.images[digest] = _image(document, statistics, at)
 
-    def _prediction(self, image: str, version: str, probabilities: list[float], at: int) -> bytes:
-        """Return the id of a prediction, which is added unless it is known."""
-        known = self.known.images.get(image)
-        if known is None:
-            known = self.known.images[image] = {}
-        prediction = known.get(version)
-        if prediction is None:
-            prediction = known[version] = uuid(identity.prediction_id(version, image))
-            self.known.predictions += 1
-            self.predictions[prediction] = Prediction(_prediction(prediction, image, version, probabilities, at), at)
+    def _new_prediction(self, image: str, version: str, probabilities: list[float], at: int) -> bytes:
+        prediction = self.known.images[image][version] = uuid(identity.prediction_id(version, image))
+        self.known.predictions += 1
+        self.predictions[prediction] = Prediction(_prediction(prediction, image, version, probabilities, at), at)
         return prediction
 
 

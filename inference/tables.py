@@ -165,9 +165,7 @@ class Tables:
 
     @staticmethod
     def _count_traffic(cursor: Cursor, rows: Rows) -> None:
-        traffic = [
-            (moment(minute * MINUTE), version, *sums) for (minute, version), sums in sorted(rows.traffic.items()) if sums[0] > 0
-        ]
+        traffic = [(moment(minute * MINUTE), version, *sums) for (minute, version), sums in rows.traffic.items()]
         if traffic:
             cursor.execute(COUNT_TRAFFIC, [_array(map(str, column)) for column in zip(*traffic, strict=True)])
 
