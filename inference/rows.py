@@ -29,6 +29,7 @@ IMAGE_COLUMNS = "id, digest, width, height, bytes, media_type, ink_share, mean, 
 IMAGE_BEGIN = copying.begin(12)
 CACHED = {cached: copying.raw(bytes([cached])) + struct.pack("!i", 16) for cached in (False, True)}  # and the length of an id
 ID_LENGTH = struct.pack("!i", 16)
+NEW_IMAGES = b'"new_images"'
 
 Document = Mapping[str, Any]
 
@@ -149,6 +150,8 @@ def originals(lines: Iterable[bytes]) -> dict[str, tuple[str, bytes]]:
     """Return the media type and bytes of the originals that some lines hold, by image digest. What is no record has none."""
     found: dict[str, tuple[str, bytes]] = {}
     for line in lines:
+        if NEW_IMAGES not in line:  # most have none, and are not worth being read for that
+            continue
         try:
             described = orjson.loads(line).get("new_images", {})
         except (ValueError, AttributeError):
