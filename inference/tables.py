@@ -61,7 +61,7 @@ INSERT INTO prediction_events ({EVENT_COLUMNS}) SELECT {EVENT_COLUMNS} FROM stag
 """
 COUNT_EVENTS = "SELECT count_events(%s::uuid[], %s::bigint[], %s::timestamptz[])"
 COUNT_TRAFFIC = "SELECT count_traffic(%s::timestamptz[], %s::uuid[], %s::bigint[], %s::bigint[], %s::double precision[])"
-COUNTED_AT_ONCE = 250
+COUNTED_AT_ONCE = 100
 ROWS_AT_ONCE = 64  # of COPY, which Postgres takes half a millisecond for
 WORK_SECONDS = 0.0004  # of this process between two rests
 
