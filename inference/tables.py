@@ -86,9 +86,9 @@ class Tables:
         if self._known.predictions > Known.MOST:
             self._known.forget()
         try:
-            self._write_once(self._read(lines))
+            self._write(self._read(lines))
         except BaseException:
-            self._known.forget()
+            self._known.forget()  # for it knows what was not written
             raise
 
     def _read(self, lines: Iterable[bytes]) -> Rows:
@@ -100,16 +100,16 @@ class Tables:
                 rested = time.perf_counter()
         return rows
 
-    def _write_once(self, rows: Rows) -> None:
+    def _write(self, rows: Rows) -> None:
         try:
-            self._write(rows)
+            self._insert(rows)
         except psycopg2.errors.UniqueViolation:
-            self._write(rows, is_repeated=True)
+            self._insert(rows, is_repeated=True)
         except psycopg2.errors.UndefinedTable:  # somebody dropped a month that is not over
             self._months.clear()
-            self._write(rows, is_repeated=True)
+            self._insert(rows, is_repeated=True)
 
-    def _write(self, rows: Rows, *, is_repeated: bool = False) -> None:
+    def _insert(self, rows: Rows, *, is_repeated: bool = False) -> None:
         with self.connection, self.connection.cursor() as cursor:
             if is_repeated:
                 self._make_months(cursor, rows.events)
