@@ -21,7 +21,8 @@ from db import files
 from db import settings as settings_module
 from db.migrate import migrate
 from db.settings import Settings
-from db.store import Outcome, import_files
+from db.staging import Outcome
+from db.store import import_files
 
 # Any number will do, so long as nothing else in this server takes the same advisory lock.
 SETUP_LOCK = 0x6D6C6F7073

@@ -14,10 +14,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg2.extensions
+
 from inference.card import write_atomically
 
 ALIASES_FILE = "aliases.json"
 LOOK_SECONDS = 0.2
+ASK_SECONDS = 0.35  # a move is to be followed within a second
 # A file that was written within this after a move may be of before it, where much waits to be shipped.
 OVERTAKEN_SECONDS = 3600.0
 # The rows that `write_aliases` takes.
@@ -111,6 +114,27 @@ class Aliases:
             if (known is not None and known.event_id >= target.event_id) or now - at > OVERTAKEN_SECONDS:
                 del self._moved[key]
         self._pointers = {**self._in_file, **{key: target for key, (target, _) in self._moved.items()}}
+
+
+class AliasFollower:
+    """Keeps the file of aliases in a directory what the view aliases is, for the processes that serve."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / ALIASES_FILE
+        self._last: object = None
+        self._asked_at = -ASK_SECONDS
+
+    def follow(self, connection: psycopg2.extensions.connection) -> None:
+        """Ask once, unless that was a moment ago. Raises psycopg2.Error."""
+        if time.monotonic() - self._asked_at < ASK_SECONDS:
+            return
+        with connection, connection.cursor() as cursor:
+            cursor.execute(ALIASES)
+            rows = [dict(zip(COLUMNS, row, strict=True)) for row in cursor.fetchall()]
+        if rows != self._last or not self._path.exists():
+            write_aliases(self._path, rows)
+            self._last = rows
+        self._asked_at = time.monotonic()
 
 
 def read_aliases(path: Path) -> Pointers:

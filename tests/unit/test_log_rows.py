@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from inference.journal import Journal, pending_bytes, segments
 from inference.log import Call, Given, PredictionLog
 from inference.metrics import Metrics
 from inference.model import Model, State
-from inference.rows import Rows, UnusableRecord
+from inference.rows import Known, Rows, UnusableRecord
 
 
 class NoModels:
@@ -37,6 +38,13 @@ def make_log(folder: Path, limit_bytes: int = 2**30, **options: Any) -> Predicti
 
 def lines(folder: Path) -> list[bytes]:
     return [line for segment in segments(folder) for line in segment.lines(0, segment.size)]
+
+
+def made_of(lines: Iterable[bytes], known: Known | None = None) -> Rows:
+    made = Rows(known or Known())
+    for line in lines:
+        made.add(line)
+    return made
 
 
 def digit(seed: int) -> Digit:
@@ -72,21 +80,30 @@ def test_a_repeated_image_is_described_once_and_is_another_event(log: Prediction
     answer(log, digit(1))
     first, second = lines(tmp_path)
     assert len(second) < len(first) / 3
-    made = Rows.of([first, second])
-    assert (len(made.images), len(made.predictions), len({event[0] for event in made.events})) == (1, 1, 2)
+    made = made_of([first, second])
+    [events] = made.events.values()
+    assert (len(made.images), len(made.predictions), len(set(events))) == (1, 1, 2)
+    assert [count for count, _ in made.counts.values()] == [2]
 
 
 def test_rows_name_the_prediction_that_the_answer_names(log: PredictionLog, tmp_path: Path) -> None:
     answer(log, digit(1), digit(2))
-    made = Rows.of(lines(tmp_path))
-    assert set(made.predictions) == {identity.prediction_id(MODEL.id, each.digest) for each in (digit(1), digit(2))}
-    assert [row[3:6] for row in made.predictions.values()] == [(1, 0.75, [0.25, 0.75])] * 2
+    made = made_of(lines(tmp_path))
+    assert set(made.predictions) == {rows.uuid(identity.prediction_id(MODEL.id, each.digest)) for each in (digit(1), digit(2))}
+
+
+def test_what_is_known_is_not_made_again(log: PredictionLog, tmp_path: Path) -> None:
+    answer(log, digit(1))
+    known = Known()
+    made_of(lines(tmp_path), known)
+    again = made_of(lines(tmp_path), known)
+    assert (again.images, again.predictions, list(again.counts)) == ({}, {}, [*known.images[digit(1).digest].values()])
 
 
 def test_an_answer_that_is_not_finite_is_no_prediction(log: PredictionLog, tmp_path: Path) -> None:
     answer(log, digit(1), row=(float("nan"), float("nan")))
-    made = Rows.of(lines(tmp_path))
-    assert (made.predictions, made.events) == ({}, [])
+    made = made_of(lines(tmp_path))
+    assert (made.predictions, list(made.events.values()), made.counts) == ({}, [[]], {})
 
 
 def test_each_segment_describes_what_it_names(tmp_path: Path) -> None:
@@ -96,7 +113,7 @@ def test_each_segment_describes_what_it_names(tmp_path: Path) -> None:
     found = segments(tmp_path)
     assert len(found) > 1
     for segment in found:
-        made = Rows.of(segment.lines(0, segment.size))
+        made = made_of(segment.lines(0, segment.size))
         assert (len(made.images), len(made.versions)) == (1, 1)
 
 
@@ -143,7 +160,7 @@ def test_a_line_that_was_never_finished_is_not_read(log: PredictionLog, tmp_path
 def test_what_is_no_record_is_said_to_be_none() -> None:
     for line in (b"nonsense\n", b"{}\n", b"[]\n", b'{"at":1,"events":"zz"}\n'):
         with pytest.raises(UnusableRecord):
-            Rows.of([line])
+            made_of([line])
 
 
 def test_states_are_logged_when_they_change(log: PredictionLog, tmp_path: Path) -> None:
@@ -152,7 +169,7 @@ def test_states_are_logged_when_they_change(log: PredictionLog, tmp_path: Path) 
     log.versions([loading])
     log.versions([MODEL])
     log.versions([])
-    states = Rows.of(lines(tmp_path)).states
+    states = made_of(lines(tmp_path)).states
     said = [([each["status"] for each in state["states"]], len(state["present"])) for state in states]
     assert said == [(["LOADING"], 1), (["READY"], 1), ([], 0)]
 
