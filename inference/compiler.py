@@ -115,7 +115,7 @@ class Compiler:
             card = Card.of(answer["card"])
         except UnusableCard as error:
             raise CompilationFailed(str(error)) from error
-        if card.files[LITERT_FILE] != file_record(flatbuffer):
+        if card.files.get(LITERT_FILE) != file_record(flatbuffer):
             raise CompilationFailed("The compiler gave another model than it said; save the model again.")
         directory.mkdir(parents=True, exist_ok=True)
         write_atomically(directory / LITERT_FILE, flatbuffer)

@@ -8,7 +8,7 @@ import pytest
 
 from inference import sandbox
 from inference.compiler import CompilationFailed, Compiler
-from tests.hostile_saved_models import Hostile, corpus
+from tests.hostile_saved_models import Hostile, corpus, saved
 
 PATIENCE_SECONDS = 600
 # The same child without the list of operators: what gets by that list is shut in.
@@ -53,6 +53,7 @@ def test_each_hostile_program_and_network_is_refused_with_its_reason(tmp_path: P
     wrong = {}
     cases = corpus(shelf)
     with Compiler() as compiler:
+        assert refusal(compiler, Hostile("good", saved, ""), tmp_path) is None, "or else all are refused for what they share"
         for case in cases:
             reason = refusal(compiler, case, tmp_path)
             if reason is None or not re.search(case.reason, reason) or not reason.endswith(".") or len(reason) > 500:
