@@ -55,8 +55,8 @@ train:  ## train the shipped experiments again: models/ and data.csv
 publish:  ## FILE=model.keras NAME=experiment [CARD=card.json]: the model's next version, into MODELS_DIR (models)
 	@$(PYTHON) local/bootstrap.py up && exec $(RUN) -m inference.publish "$(FILE)" "$(NAME)" $(if $(CARD),--card "$(CARD)")
 
-convert:  ## FILE=old.h5 OUT=new.keras: a model of Keras 2's time as a Keras file that can be published
-	@$(PYTHON) local/bootstrap.py up && exec $(RUN) -m inference.convert "$(FILE)" "$(OUT)"
+convert:  ## FILE=old.h5 OUT=new.keras, or FILE=saved_model OUT=directory [CARD=card.json]: what can be published of it
+	@$(PYTHON) local/bootstrap.py up && exec $(RUN) -m inference.convert "$(FILE)" "$(OUT)" $(if $(CARD),--card "$(CARD)")
 
 secrets:  ## a password for each role and the API keys, in secrets/, for a stack that others reach; what is there stays
 	@$(PYTHON) -m local.passwords

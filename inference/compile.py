@@ -1,16 +1,17 @@
-"""Keras -> LiteRT, in a process of its own: a Keras file is code, and TensorFlow is 500 MB that serving does not need.
+"""Keras -> LiteRT, in a process of its own: a model file is code, and TensorFlow is 500 MB that serving does not need.
 
 `python -P -s -m inference.sandbox inference.compile` is the child of compiler.py. Its standard input is a socket: a line says that
-TensorFlow is there, then each job comes with a descriptor of its file and is answered with a line. What it makes is a file in its
-working directory, which is all that it may write.
+TensorFlow is there, then each job comes with the descriptors of its files and is answered with a line. What it makes is a file in
+its working directory, which is all that it may write.
 """
 
 import contextlib
 import io
 import json
+import os
 import socket
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -19,25 +20,25 @@ import numpy as np
 
 from inference import sandbox
 from inference.card import (
-    CARD_FILE,
     KERAS_FILE,
     LITERT_FILE,
     MNIST_INPUT,
     PROBABILITIES,
     Card,
+    FileRecord,
     InputContract,
     Parity,
     UnusableCard,
     file_record,
 )
-from inference.compiler import NO_TENSORFLOW, TOO_LARGE, CompilationFailed, read_line
+from inference.compiler import NO_TENSORFLOW, SAVED_MODEL_FILES, TOO_LARGE, CompilationFailed, read_line
+from inference.contract import card_of
 from inference.engine import Network, UnservableModel, as_input, softmax
 from inference.image import SIDE
 from inference.regular import MAX_MODEL_BYTES, Refused
 
 MAX_ERROR = 300  # characters of what TensorFlow says
 PARITY_IMAGES = 64
-OUTPUT_DIMENSIONS = 2
 
 
 def to_litert(model: Any) -> bytes:
@@ -96,61 +97,6 @@ def measure_parity(
     )
 
 
-def _card_of(model: Any, stated: Mapping[str, Any]) -> Card:
-    """Return the card of a Keras model, without files: what is stated, and for the rest what the model's shapes say.
-
-    Raises CompilationFailed where they contradict each other, and UnusableCard.
-    """
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise CompilationFailed("It must take one image and give one vector of probabilities.")
-    outputs = tuple(model.output_shape[1:])
-    if len(model.output_shape) != OUTPUT_DIMENSIONS or outputs[0] is None:
-        raise CompilationFailed(f"It gives an output of shape {outputs}; it must give one number for each class.")
-    classes = stated.get("classes", [str(number) for number in range(outputs[0])])
-    if len(classes) != outputs[0]:
-        raise CompilationFailed(
-            f"It has {outputs[0]} outputs, and {CARD_FILE} names {len(classes)} classes; name one for each output, in their order."
-        )
-    stated_input = stated.get("input", {})
-    height, width = _input_size(tuple(model.input_shape[1:]), stated_input)
-    return Card.of(
-        {
-            "experiment": "",
-            "parameters": model.count_params(),
-            **stated,
-            "files": {},
-            "parity": asdict(Parity(0, 0.0, equal_argmax=True)),
-            "classes": classes,
-            "input": {**stated_input, "height": height, "width": width},
-        }
-    )
-
-
-def _input_size(shape: tuple[int | None, ...], stated_input: Mapping[str, Any]) -> tuple[int, int]:
-    """Return the height and width of the images that a model takes. Raises CompilationFailed."""
-    match shape:
-        case (int(height), int(width)) | (int(height), int(width), 1):
-            pass
-        case (int(pixels),):
-            # A vector does not say its sides; MNIST's are known.
-            sides = (SIDE, SIDE) if pixels == SIDE * SIDE else (0, 0)
-            height, width = stated_input.get("height", sides[0]), stated_input.get("width", sides[1])
-            if height * width != pixels:
-                raise CompilationFailed(
-                    f"It takes a vector of {pixels} pixels; say in {CARD_FILE} which height and width that is, under input."
-                )
-        case _:
-            raise CompilationFailed(
-                f"It takes an image of shape {shape}; (height, width), (height, width, 1) and (height * width,) are served."
-            )
-    told = (stated_input.get("height", height), stated_input.get("width", width))
-    if told != (height, width):
-        raise CompilationFailed(
-            f"It takes images of {height}x{width}, and {CARD_FILE} says {told[0]}x{told[1]}; correct or remove input there."
-        )
-    return height, width
-
-
 def compile_keras(content: bytes, stated: Mapping[str, Any]) -> tuple[Card, bytes]:
     """Return the card and the LiteRT flatbuffer of a .keras file. `stated` is what the model's card says of it (card.stated).
 
@@ -164,15 +110,34 @@ def compile_keras(content: bytes, stated: Mapping[str, Any]) -> tuple[Card, byte
         copy.write(vet.keras_file(content))
         copy.flush()
         model = keras.saving.load_model(copy.name, compile=False, safe_mode=True)
-    card = _card_of(model, stated)
+    card = card_of(model, stated)
     flatbuffer = to_litert(model)
+    return _compared(model, flatbuffer, card, {KERAS_FILE: file_record(content)}), flatbuffer
+
+
+def compile_saved_model(contents: Mapping[str, bytes], stated: Mapping[str, Any]) -> tuple[Card, bytes]:
+    """Return the card and the LiteRT flatbuffer of a SavedModel's files. Raises what compile_keras does."""
+    from inference import saved_model  # noqa: PLC0415  # TensorFlow comes with Keras
+
+    model = saved_model.load(contents)
+    card = card_of(model, stated)
+    flatbuffer = model.to_litert()
+    return _compared(model, flatbuffer, card, {}), flatbuffer
+
+
+def _compared(model: Any, flatbuffer: bytes, card: Card, files: Mapping[str, FileRecord]) -> Card:
+    """Return the card of a LiteRT model that answers as the model does of which it was made, from `files`.
+
+    Raises CompilationFailed and UnservableModel.
+    """
     images = np.random.default_rng(0).integers(0, 256, (PARITY_IMAGES, SIDE, SIDE), np.uint8)
     parity = measure_parity(model, flatbuffer, images, card.input, card.output)
     if not parity.holds:
         raise CompilationFailed(
-            f"LiteRT and Keras differ by {parity.max_abs_difference:.1e}; a model whose answers hang on so little cannot be served."
+            f"As LiteRT it answers otherwise, by {parity.max_abs_difference:.1e}; a model whose answers hang on so little cannot "
+            "be served."
         )
-    return replace(card, files={KERAS_FILE: file_record(content), LITERT_FILE: file_record(flatbuffer)}, parity=parity), flatbuffer
+    return replace(card, files={**files, LITERT_FILE: file_record(flatbuffer)}, parity=parity)
 
 
 def _as_keras(content: bytes) -> bytes:
@@ -189,22 +154,27 @@ def _as_keras(content: bytes) -> bytes:
         return vet.keras_file(target.read_bytes())
 
 
-def _do(job: Mapping[str, Any], descriptor: int) -> dict[str, Any]:
+def _do(job: Mapping[str, Any], descriptors: Sequence[int]) -> dict[str, Any]:
     """Do one job of the child. Raises what the jobs raise."""
-    with open(descriptor, "rb") as file:  # it has no path
-        content = file.read(MAX_MODEL_BYTES + 1)
-    if job["is_conversion"]:
-        Path(KERAS_FILE).write_bytes(_as_keras(content))
+    contents = []
+    for descriptor in descriptors:
+        with os.fdopen(descriptor, "rb") as file:
+            contents.append(file.read(MAX_MODEL_BYTES + 1))
+    if job["kind"] == "h5":
+        Path(KERAS_FILE).write_bytes(_as_keras(contents[0]))
         return {}
-    card, flatbuffer = compile_keras(content, job["stated"])
+    if job["kind"] == "saved_model":
+        card, flatbuffer = compile_saved_model(dict(zip(job["names"], contents, strict=True)), job["stated"])
+    else:
+        card, flatbuffer = compile_keras(contents[0], job["stated"])
     Path(LITERT_FILE).write_bytes(flatbuffer)
     return {"card": asdict(card)}
 
 
-def _answer(job: Mapping[str, Any], descriptor: int) -> dict[str, Any]:
+def _answer(job: Mapping[str, Any], descriptors: Sequence[int]) -> dict[str, Any]:
     """Return the answer to one job: what was made, or the error."""
     try:
-        return {"error": None, **_do(job, descriptor)}
+        return {"error": None, **_do(job, descriptors)}
     except (Refused, CompilationFailed, UnservableModel, UnusableCard) as failure:
         return {"error": str(failure)}
     except MemoryError:
@@ -227,12 +197,12 @@ def main() -> None:
         return
     _send(channel, {"error": None})
     while True:
-        _, descriptors, _, _ = socket.recv_fds(channel, 1, 1)
+        _, descriptors, _, _ = socket.recv_fds(channel, 1, len(SAVED_MODEL_FILES))
         if not descriptors:
             return
         job = json.loads(read_line(channel))
         sandbox.allow_cpu()
-        _send(channel, _answer(job, descriptors[0]))
+        _send(channel, _answer(job, descriptors))
         keras.utils.clear_session()
 
 

@@ -1,4 +1,4 @@
-"""The owner of the process that compiles Keras files (compile.py), and the lock that lets one of several workers do it."""
+"""The owner of the process that compiles models (compile.py), and the lock that lets one of several workers do it."""
 
 import contextlib
 import fcntl
@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, cast
@@ -24,6 +24,9 @@ START_SECONDS = 180  # TensorFlow's import: 3 s; a machine that does much else n
 WALL_SECONDS = 30  # the largest shipped model takes 2 s; its CPU time is bounded, too (sandbox.CPU_SECONDS)
 MAX_LINE_BYTES = 2**23  # what a card states, 1 MB at most, written as JSON
 DYING_SECONDS = 2  # what hung up is about to end
+VARIABLES = "variables"
+# What is read of a SavedModel. A network that answers for images has no assets.
+SAVED_MODEL_FILES = ("saved_model.pb", f"{VARIABLES}/variables.index", f"{VARIABLES}/variables.data-00000-of-00001")
 CHILD = ["-m", "inference.sandbox", "inference.compile"]
 LOCK_FILE = ".lock"
 LOCK_LOOK_SECONDS = 0.2
@@ -90,12 +93,29 @@ class Compiler:
         """
         name = keras_file.parent.name if keras_file.name == KERAS_FILE else keras_file.stem
         stated = {**stated, "experiment": stated.get("experiment") or name}
-        answer, flatbuffer = self._ask(keras_file, {"is_conversion": False, "stated": stated}, LITERT_FILE)
+        self._make([keras_file], {"kind": "keras", "stated": stated}, directory)
+
+    def compile_saved_model(self, source: Path, directory: Path, stated: Mapping[str, Any]) -> None:
+        """Make model.tflite and card.json of a SavedModel, a directory, in `directory`. Raises CompilationFailed and OSError.
+
+        A SavedModel is a program: where a platform cannot shut it in, it is not read.
+        """
+        if missing := sandbox.lacking():
+            raise CompilationFailed(f"A SavedModel is a program, and this platform lacks {', '.join(missing)} to shut it in.")
+        if (source / VARIABLES).is_symlink():
+            raise CompilationFailed(f"{VARIABLES} is a symbolic link; put the directory itself there.")
+        names = [name for name in SAVED_MODEL_FILES if name == SAVED_MODEL_FILES[0] or os.path.lexists(source / name)]
+        stated = {**stated, "experiment": stated.get("experiment") or source.resolve().name}
+        self._make([source / name for name in names], {"kind": "saved_model", "names": names, "stated": stated}, directory)
+
+    def _make(self, files: Sequence[Path], job: Mapping[str, Any], directory: Path) -> None:
+        """Have the child make a LiteRT model, and put it into a directory with its card."""
+        answer, flatbuffer = self._ask(files, job, LITERT_FILE)
         try:
             card = Card.of(answer["card"])
         except UnusableCard as error:
             raise CompilationFailed(str(error)) from error
-        if card.files[LITERT_FILE] != file_record(flatbuffer):
+        if card.files.get(LITERT_FILE) != file_record(flatbuffer):
             raise CompilationFailed("The compiler gave another model than it said; save the model again.")
         directory.mkdir(parents=True, exist_ok=True)
         write_atomically(directory / LITERT_FILE, flatbuffer)
@@ -103,7 +123,7 @@ class Compiler:
 
     def convert(self, source: Path) -> bytes:
         """Return the .keras file of a model of Keras 2's time, an HDF5 file. Raises CompilationFailed and OSError."""
-        return self._ask(source, {"is_conversion": True}, KERAS_FILE)[1]
+        return self._ask([source], {"kind": "h5"}, KERAS_FILE)[1]
 
     def stop(self) -> None:
         """End the child, whatever it does, and start none any more. Any thread may call this; what is being compiled fails."""
@@ -116,17 +136,18 @@ class Compiler:
         with self._resources:
             self._child = None
 
-    def _ask(self, file: Path, job: Mapping[str, Any], result: str) -> tuple[dict[str, Any], bytes]:
+    def _ask(self, files: Sequence[Path], job: Mapping[str, Any], result: str) -> tuple[dict[str, Any], bytes]:
         """Give the child a job; return its answer and the file that it made. Raises CompilationFailed and OSError."""
         try:
-            with os.fdopen(open_regular(file), "rb") as source:
+            with contextlib.ExitStack() as opened:
+                sources = [opened.enter_context(os.fdopen(open_regular(file), "rb")).fileno() for file in files]
                 if self._child is not None and self._child.poll() is not None:
                     self.close()  # it died since, of another model or of none
                 if self._child is None:
                     self._start()
                 self._channel.settimeout(WALL_SECONDS)
                 with contextlib.suppress(OSError):  # it died: what is read next says how
-                    socket.send_fds(self._channel, [b"\0"], [source.fileno()])
+                    socket.send_fds(self._channel, [b"\0"], sources)
                     self._channel.sendall(json.dumps(job).encode() + b"\n")
                 answer = self._answer(WALL_SECONDS, LATE, DIED)
             with os.fdopen(open_regular(self._directory / result), "rb") as made:

@@ -16,6 +16,8 @@ from PIL import Image
 
 from inference.card import LOGITS, MNIST_INPUT, PROBABILITIES, InputContract
 from inference.image import SIDE
+from inference.litert_vet import check_flatbuffer
+from inference.regular import Refused
 
 # What a probe's probabilities may sum to and still count as probabilities; float32 softmax stays within 1e-6 of 1.
 PROBABILITY_SUM_TOLERANCE = 1e-3
@@ -88,7 +90,10 @@ class Network:
         self._sizes: tuple[int, ...] = SIZES
         self._idle: dict[int, deque[_Caller]] = {size: deque() for size in SIZES}
         try:
+            check_flatbuffer(flatbuffer)
             caller = _Caller(flatbuffer, 1)
+        except Refused as error:
+            raise UnservableModel(str(error)) from error
         except (RuntimeError, ValueError) as error:
             raise UnservableModel(f"LiteRT cannot load it: {error}") from error
         self._check_signature(caller.interpreter, classes)

@@ -1,7 +1,7 @@
 """`python -m inference.publish FILE NAME`: puts a model into the model directory as its next version, whole or not at all.
 
-FILE is a Keras file, which is compiled as the service would, or a directory with model.keras, model.tflite and card.json, as it
-is laid out in the model directory. MODELS_DIR says where that is.
+FILE is a Keras file, which is compiled as the service would, or a directory as it is laid out in the model directory: model.keras,
+model.tflite and card.json, or what `convert` made, which are the latter two. MODELS_DIR says where that is.
 """
 
 import argparse
@@ -124,7 +124,7 @@ def _flush(path: Path) -> None:
 def main() -> None:
     """Publish what the command line says."""
     parser = argparse.ArgumentParser(prog="python -m inference.publish", description=__doc__)
-    parser.add_argument("file", type=Path, metavar="FILE", help="a Keras file, or a directory with model.keras")
+    parser.add_argument("file", type=Path, metavar="FILE", help="a Keras file, or a directory with a model and its card")
     parser.add_argument("name", metavar="NAME", help="the experiment's name")
     parser.add_argument("--card", type=Path, help="a card.json with what is not as usual: task, classes, input, output, metrics")
     arguments = parser.parse_args()
@@ -136,7 +136,7 @@ def main() -> None:
     print(f"Published {arguments.name}, version {directory.name}: {directory}")
     print(
         f"  task {card.task}, {len(card.classes)} classes, input {takes}, output {card.output};"
-        f" differs from Keras by {card.parity.max_abs_difference:.1e} at most over {card.parity.images} images"
+        f" differs from what it was made of by {card.parity.max_abs_difference:.1e} at most over {card.parity.images} images"
     )
 
 

@@ -177,7 +177,7 @@ def _check_values(value: object, key: str, depth: int) -> None:
     elif isinstance(value, float) and not math.isfinite(value):
         raise ValueError("a number in it is not finite")
     elif isinstance(value, int) and abs(value) > MAX_INT and key not in LARGE_INTS:
-        raise Refused(f"Its {_shown(key)} is a number above {MAX_INT}; make a smaller model.")
+        raise Refused(f"Its {shown(key)} is a number above {MAX_INT}; make a smaller model.")
 
 
 def check_config(config: dict[str, Any], served: set[tuple[Any, str]]) -> None:
@@ -185,7 +185,7 @@ def check_config(config: dict[str, Any], served: set[tuple[Any, str]]) -> None:
     objects = list(_objects(config))
     if (config.get("module"), config.get("class_name")) not in {pair for pair in served if pair[1] in ("Sequential", "Functional")}:
         raise Refused(
-            f"It is a model of class {_shown(config.get('class_name'))}; Sequential and Functional models are served. "
+            f"It is a model of class {shown(config.get('class_name'))}; Sequential and Functional models are served. "
             "Build it as one of these, and save it again."
         )
     for each in objects:
@@ -207,7 +207,7 @@ def _check_object(each: dict[str, Any], served: set[tuple[Any, str]]) -> None:
     """Raise Refused where an object names what is not of `served`: a class, a function, or an activation."""
     for key, value in each.items():
         if key.endswith("activation") and isinstance(value, str) and value not in ACTIVATIONS:
-            raise Refused(f"It has the activation {_shown(value)}; use one of Keras' own, and save it again.")
+            raise Refused(f"It has the activation {shown(value)}; use one of Keras' own, and save it again.")
     if not each.keys() & {"module", "class_name", "registered_name", "spec_name"}:
         return
     module, name = each.get("module"), each.get("class_name")
@@ -216,11 +216,11 @@ def _check_object(each: dict[str, Any], served: set[tuple[Any, str]]) -> None:
     is_named = isinstance(name, str) and (module is None or isinstance(module, str))
     if not is_named or (module, name) not in served:
         raise Refused(
-            f"It has a part of class {_shown(name)} of {_shown(module)}, which is not on the list of what is served; "
+            f"It has a part of class {shown(name)} of {shown(module)}, which is not on the list of what is served; "
             "build it of Keras' usual layers, without Lambda, functions or classes of your own, and save it again."
         )
     if each.get("registered_name") not in (None, name):
-        raise Refused(f"It has a part that is registered as {_shown(each['registered_name'])}; build it of Keras' own layers.")
+        raise Refused(f"It has a part that is registered as {shown(each['registered_name'])}; build it of Keras' own layers.")
 
 
 def check_weights(content: bytes) -> None:
@@ -283,7 +283,7 @@ def _check_attributes(owner: Any) -> None:
             raise Refused(f"Its weights have an attribute that is no short text or number; {SAVE_AGAIN}.")
 
 
-def _shown(text: object) -> str:
+def shown(text: object) -> str:
     """Return a name that stands in a file as it can be shown to people."""
     return text if isinstance(text, str) and SHOWN_PATTERN.fullmatch(text) else "no usual name"
 

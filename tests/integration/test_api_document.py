@@ -1,5 +1,6 @@
 """The API keeps what openapi.yaml says, for whatever schemathesis makes up from it."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -23,9 +24,11 @@ START_SECONDS = 60
 EXAMPLES = 25
 # A request that the document does not allow may be answered all the same when it does no harm: an odd header, say.
 LENIENT = {"positive_data_acceptance", "negative_data_rejection"}
+KEY = "the-key-of-the-tests"
+SETTINGS = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
 
 
-@pytest.fixture(scope="module", params=["with a database", "without one"])
+@pytest.fixture(scope="module", params=["with a database", "without one", "with keys"])
 def api_url(
     request: pytest.FixtureRequest, postgres_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
@@ -45,6 +48,10 @@ def api_url(
         }
         if request.param == "without one":
             own["PGHOST"] = str(tmp_path_factory.mktemp("nobody"))
+        if request.param == "with keys":
+            keys = tmp_path_factory.mktemp("keys") / "keys"
+            keys.write_text(f"{hashlib.sha256(KEY.encode()).hexdigest()} the tests\n")
+            own["API_KEYS_FILE"] = str(keys)
         log = (tmp_path_factory.mktemp("log") / "inference.log").open("w")
         with log, subprocess.Popen([sys.executable, "-m", "inference"], env={**os.environ, **own}, stderr=log) as service:
             url = f"http://localhost:{port}/api/v1.0"
@@ -68,22 +75,42 @@ def _wait_until_ready(url: str, service: subprocess.Popen[bytes], log: Path) -> 
         time.sleep(0.1)
 
 
+def operations(api_url: str) -> list[Any]:
+    """Return the operations that the service documents."""
+    found = schemathesis.openapi.from_url(f"{api_url}/openapi.json").get_all_operations()
+    return [result.ok() for result in found if isinstance(result, Ok)]
+
+
 def test_every_answer_is_as_documented(api_url: str, request: pytest.FixtureRequest) -> None:
     # Without a database a documented 503 is right; any other 5xx is not documented.
     lenient = LENIENT | {"not_a_server_error"} if "without one" in request.node.name else LENIENT
     checks: list[Any] = [check for check in CHECKS.get_all() if check.__name__ not in lenient]
-    operations = [
-        result.ok()
-        for result in schemathesis.openapi.from_url(f"{api_url}/openapi.json").get_all_operations()
-        if isinstance(result, Ok)
-    ]
-    assert len(operations) > 15
+    headers = {"X-API-Key": KEY} if "with keys" in request.node.name else {}
+    assert len(operations(api_url)) > 15
 
-    for operation in operations:
+    for operation in operations(api_url):
 
-        @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+        @SETTINGS
         @given(case=operation.as_strategy())
         def answers_as_documented(case: schemathesis.Case[Any]) -> None:
-            case.call_and_validate(checks=checks, timeout=10)
+            response = case.call(headers=headers, timeout=10)
+            assert response.status_code != 401
+            case.validate_response(response, checks=checks)
 
         answers_as_documented()
+
+
+@pytest.mark.parametrize("api_url", ["with keys"], indirect=True)
+@pytest.mark.parametrize("key", [None, "another-key"])
+def test_without_a_key_of_the_file_all_may_read_and_nobody_may_do_more(api_url: str, key: str | None) -> None:
+    headers = {} if key is None else {"X-API-Key": key}
+    for operation in operations(api_url):
+
+        @SETTINGS
+        @given(case=operation.as_strategy())
+        def is_refused_where_it_is_no_reading(case: schemathesis.Case[Any]) -> None:
+            status = case.call(headers=headers, timeout=10).status_code
+            assert status < 500
+            assert (status == 401) == (case.method != "GET")
+
+        is_refused_where_it_is_no_reading()

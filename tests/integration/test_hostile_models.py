@@ -111,6 +111,13 @@ channel.recv(10**6)
 """
 
 
+SPEAKS_OF_NO_FILE = """
+open("model.tflite", "wb").write(b"x")
+card = {"experiment": "", "files": {}, "parity": {"images": 1, "max_abs_difference": 0, "equal_argmax": True}}
+channel.sendall(json.dumps({"error": None, "card": card}).encode() + b"\\n")
+"""
+
+
 @pytest.mark.timeout(PATIENCE_SECONDS)
 @pytest.mark.parametrize(
     ("does", "reason"),
@@ -122,6 +129,7 @@ channel.recv(10**6)
         ("channel.sendall(b'x' * 10**8)", "no answer that makes sense"),
         ("os.symlink('/etc/passwd', 'model.tflite')\nchannel.sendall(b'{\"error\": null}\\n')", "symbolic link|died on it"),
         ("open('model.tflite', 'wb').write(b'x')\nchannel.sendall(b'{\"error\": null, \"card\": {}}\\n')", "lacks|died on it"),
+        (SPEAKS_OF_NO_FILE, "than it said|died on it"),
     ],
 )
 def test_a_child_that_was_taken_over_is_replaced_and_does_no_harm(
