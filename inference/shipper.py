@@ -21,6 +21,7 @@ from typing import IO
 import psycopg2
 import psycopg2.errors
 
+from inference import json_log
 from inference.aliases import AliasFollower
 from inference.connection import connect
 from inference.journal import ORIGINALS, ROWS, Progress, Segment, segments, total_bytes
@@ -174,7 +175,7 @@ def _is_only_shipper(directory: Path) -> IO[str]:
 
 def main() -> None:
     """Ship until the standard input ends."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    json_log.set_up()
     settings = from_environment()
     for number in (signal.SIGINT, signal.SIGTERM):  # they are for whoever started this, and ends the input then
         signal.signal(number, signal.SIG_IGN)
