@@ -172,6 +172,16 @@ def test_events_are_counted_by_prediction_and_minute_and_the_counts_outlive_them
     assert query("SELECT experiment_name, events, cached, mean_milliseconds FROM traffic_per_minute") == [("slow", 3, 2, 2.0)]
 
 
+def test_an_event_of_a_prediction_that_is_not_there_is_refused(query: Query) -> None:
+    with pytest.raises(psycopg2.errors.ForeignKeyViolation):
+        query(
+            "INSERT INTO prediction_events (id, at, prediction_id, milliseconds, cached, request_id)"
+            " VALUES (uuidv7(), now(), %s, 2, false, 'r')",
+            str(uuid.uuid4()),
+        )
+    assert query("SELECT count(*) FROM prediction_events") == [0]
+
+
 def test_which_learning_rates_misread_a_4_as_a_9_is_one_short_query(query: Query) -> None:
     for name in "abc":
         prediction = predict(query, add_image(query, name), "slow", "9")
