@@ -3,18 +3,23 @@
 LiteRT verifies that the offsets of a flatbuffer stay inside, and believes much of the rest: an operator without an input that it
 needs reads address 0, and the process that serves is gone. So the graph is checked here: there is one, without loops, of known
 operators, each of which finds its inputs. Fields are told by their slot, which is their place in LiteRT's schema.
+
+What a graph says of the sizes of what it computes is bounded, for XNNPACK believes it. It may be untrue, so LiteRT is asked as
+well, in the one way in which that costs nothing.
 """
 
 import struct
 from collections.abc import Iterator
 from math import prod
 
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
 from inference.regular import MAX_MODEL_BYTES, Refused
 
 IDENTIFIER = b"TFL3"
 ITEM_BYTES = {0: 4, 2: 4, 6: 1}  # float32, int32, bool: what Keras' layers are made into
 MAX_PARTS = 10_000
-MAX_VALUES = 2**24  # of one tensor: 64 MB, as much as the compiler has for each of its images
+MAX_WORKING_BYTES = 64 * 2**20  # of what is computed for an image: as much as the compiler has for each of its 64
 # The operators that Keras' layers and activations are made into, and those that SavedModels of networks have besides.
 SERVED = {
     "ABS": 101, "ADD": 0, "AVERAGE_POOL_2D": 1, "BATCH_MATMUL": 126, "BATCH_TO_SPACE_ND": 37, "CAST": 53, "CONCATENATION": 2,
@@ -31,6 +36,17 @@ SERVED = {
 # The input of an operator that may be left out, its bias; -1 stands there then.
 OPTIONAL_INPUT = {SERVED["CONV_2D"]: 2, SERVED["DEPTHWISE_CONV_2D"]: 2, SERVED["FULLY_CONNECTED"]: 2, SERVED["TRANSPOSE_CONV"]: 3}
 NAMES = {code: name for name, code in SERVED.items()}
+# How many inputs the others than those of one take at least.
+INPUTS = {
+    2: """
+        ADD BATCH_MATMUL CUMSUM DIV EXPAND_DIMS GATHER GREATER GREATER_EQUAL LESS LESS_EQUAL MAXIMUM MEAN MINIMUM MUL PAD POW PRELU
+        REDUCE_MAX REDUCE_PROD RESHAPE RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR SQUARED_DIFFERENCE SUB SUM TILE TOPK_V2 TRANSPOSE
+    """,
+    3: "BATCH_TO_SPACE_ND CONV_2D DEPTHWISE_CONV_2D FULLY_CONNECTED PADV2 SELECT_V2 SLICE SPACE_TO_BATCH_ND TRANSPOSE_CONV",
+    4: "STRIDED_SLICE",
+}
+LEAST_INPUTS = {SERVED[name]: least for least, names in INPUTS.items() for name in names.split()}
+OUTPUTS = {SERVED["TOPK_V2"]: 2}  # all others have one
 DAMAGED = "It is no LiteRT model or a damaged one; copy it again, or publish the Keras file, of which it is made anew."
 
 
@@ -100,8 +116,30 @@ def check_flatbuffer(content: bytes) -> None:
         if len(graphs) != 1:
             raise Refused(f"It has {len(graphs)} graphs; one is served, without loops and branches.")
         _check_graph(graphs[0], codes, sizes)
+        _check_working_bytes(content, graphs[0].size(0))
     except (struct.error, IndexError) as error:
         raise Refused(DAMAGED) from error
+
+
+def _check_working_bytes(content: bytes, tensors: int) -> None:
+    """Raise Refused where what a graph of so many tensors computes for an image would take too much memory.
+
+    Without XNNPACK, which prepares its own, LiteRT works all sizes out and reserves memory that it does not touch before a call.
+    """
+    kind = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    try:
+        interpreter = Interpreter(model_content=content, num_threads=1, experimental_op_resolver_type=kind)
+        interpreter.allocate_tensors()
+    except (RuntimeError, ValueError) as error:
+        raise Refused(f"LiteRT cannot load it: {' '.join(str(error).split()).rstrip('.')}.") from error
+    # Those behind are the scratch paper of kernels that do not serve.
+    shapes = [each["shape"] for each in interpreter.get_tensor_details() if each["index"] < tensors]
+    _check_working(4 * sum(prod(map(int, shape)) for shape in shapes) - len(content))
+
+
+def _check_working(size: int) -> None:
+    if size > MAX_WORKING_BYTES:
+        raise Refused(f"It takes {size // 2**20} MB for an image; {MAX_WORKING_BYTES // 2**20} are served. Make a smaller model.")
 
 
 def _code(operator_code: _Table) -> int:
@@ -116,8 +154,9 @@ def _code(operator_code: _Table) -> int:
 
 def _check_graph(graph: _Table, codes: list[int], sizes: list[int]) -> None:
     """Check that every operator finds its inputs: constants, the image, or what operators before it gave."""
-    known = [_is_constant(each, sizes) for each in graph.tables(0, 9)]  # tensors, up to has_rank
-    constant = tuple(known)
+    working = [_working_bytes(each, sizes) for each in graph.tables(0, 9)]  # tensors, up to has_rank
+    _check_working(sum(working))
+    known = [each == 0 for each in working]
 
     def give(index: int) -> None:
         """Have a tensor's values come into being, once."""
@@ -131,29 +170,34 @@ def _check_graph(graph: _Table, codes: list[int], sizes: list[int]) -> None:
     give(inputs[0])
     for operator in graph.tables(3, 5):  # operators, up to builtin_options
         code = codes[operator.number(0, "<I")]
-        for place, index in enumerate(operator.numbers(1)):
+        took, gave = operator.numbers(1), operator.numbers(2)
+        if len(took) < LEAST_INPUTS.get(code, 1) or len(gave) != OUTPUTS.get(code, 1):
+            raise Refused(
+                f"It is damaged: an operator {NAMES[code]} has {len(took)} inputs and {len(gave)} outputs; copy it again."
+            )
+        for place, index in enumerate(took):
             if not (index == -1 and OPTIONAL_INPUT.get(code) == place) and (index < 0 or not known[index]):
                 raise Refused(f"It is damaged: an operator {NAMES[code]} lacks an input; copy it again.")
-        for index in operator.numbers(2):
+        for index in gave:
             give(index)
-    if outputs[0] < 0 or not known[outputs[0]] or constant[outputs[0]]:
+    if outputs[0] < 0 or not known[outputs[0]] or not working[outputs[0]]:
         raise Refused(DAMAGED)
 
 
-def _is_constant(tensor: _Table, sizes: list[int]) -> bool:
-    """Tell whether a tensor's values are in the file. Raises Refused unless it is a plain one, and they are as many as it needs."""
+def _working_bytes(tensor: _Table, sizes: list[int]) -> int:
+    """Return how much memory a tensor takes, 0 where its values are in the file, and as many as it has.
+
+    Raises Refused unless it is a plain one.
+    """
     shape, kind = tensor.numbers(0), tensor.number(1, "<b")
     if kind not in ITEM_BYTES or tensor.number(5, "<B") or tensor.has(6):  # is_variable, sparsity
         raise Refused("It holds other numbers than float32, int32 and bool, or has states; publish the Keras file, unquantized.")
     if (quantization := tensor.table(4, 7)) is not None and any(map(quantization.has, range(6))):  # all but the dimension
         raise Refused("It is quantized; publish the Keras file, which is served in float32.")
-    values = prod(shape)
-    if any(size < 1 for size in shape) or values > MAX_VALUES:
-        raise Refused(f"It has an array of shape {shape}; 1 to {MAX_VALUES} values are served. Make a smaller model.")
-    stored = sizes[tensor.number(2, "<I")]
-    if stored not in (0, values * ITEM_BYTES[kind]):
+    stored, needed = sizes[tensor.number(2, "<I")], prod(shape) * ITEM_BYTES[kind]
+    if any(size < 1 for size in shape) or stored not in (0, needed):
         raise Refused(DAMAGED)
-    return stored > 0
+    return 0 if stored else needed
 
 
 def _check_size(size: int) -> None:

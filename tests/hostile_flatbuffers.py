@@ -4,7 +4,9 @@
 """
 
 import contextlib
+import copy
 import random
+import resource
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -22,6 +24,7 @@ SOURCES = ("mnist_experiment_14__lenet5_tanh", "mnist_experiment_28__deep_cnn_8_
 GOOD = (SHIPPED / SOURCES[0] / "model.tflite").read_bytes()
 ODD_NUMBERS = (0, 1, -1, -2, 2, 7, 28, 127, 255, 1000, 65535, 2**31 - 1, -(2**31))
 MODELS_ROOM = 6000  # bytes at the end of a flatbuffer: its tables; before them lie the weights, in which every bit is allowed
+MOST_BYTES = 8 * 2**30
 IMAGES = np.random.default_rng(0).integers(0, 256, (37, 28, 28), np.uint8)
 
 Change = Callable[[Any], object]
@@ -82,6 +85,20 @@ def corpus() -> dict[str, bytes]:
         operators = model.subgraphs[0].operators
         operators[0].outputs[0] = operators[-1].inputs[-1] = operator(model, kinds.FULLY_CONNECTED).inputs[1]
 
+    def grow(model: Any) -> None:
+        """Have the first convolution take a margin of 2,000 pixels, of which the shapes say nothing."""
+        graph, first = model.subgraphs[0], operator(model, kinds.CONV_2D)
+        code, pad, margin, buffer = schema.OperatorCodeT(), schema.OperatorT(), schema.TensorT(), schema.BufferT()
+        code.builtinCode = code.deprecatedBuiltinCode = kinds.PAD
+        buffer.data = np.array([0, 0, 2000, 2000, 2000, 2000, 0, 0], np.int32).view(np.uint8)
+        margin.shape, margin.type, margin.buffer = [4, 2], types.INT32, len(model.buffers)
+        pad.opcodeIndex, pad.inputs = len(model.operatorCodes), [first.inputs[0], len(graph.tensors)]
+        pad.outputs = first.inputs[:1] = [len(graph.tensors) + 1]
+        graph.tensors += [margin, copy.copy(graph.tensors[pad.inputs[0]])]
+        graph.operators.insert(graph.operators.index(first), pad)
+        model.operatorCodes.append(code)
+        model.buffers.append(buffer)
+
     graph = "subgraphs.0."
     changes: dict[str, Change] = {
         "a layer without its weights": lacks(kinds.FULLY_CONNECTED, 1),
@@ -93,6 +110,8 @@ def corpus() -> dict[str, bytes]:
         "an operator that is none": put("operatorCodes.0.builtinCode", 100_000),
         "two graphs": lambda model: model.subgraphs.append(model.subgraphs[0]),
         "no graph": lambda model: model.subgraphs.clear(),
+        "a layer of one input": lambda model: operator(model, kinds.FULLY_CONNECTED).inputs.__delitem__(slice(1, None)),
+        "a layer that gives nothing": lambda model: operator(model, kinds.SOFTMAX).outputs.clear(),
         "an operator of no kind": put(f"{graph}operators.0.opcodeIndex", 10**6),
         "an input that is none": put(f"{graph}operators.0.inputs.0", 10**6),
         "an output that is none": put(f"{graph}operators.0.outputs.0", -7),
@@ -111,6 +130,7 @@ def corpus() -> dict[str, bytes]:
         "a state": put(f"{graph}tensors.5.isVariable", 1),
         "quantized": quantize,
         "sparse": put(f"{graph}tensors.2.sparsity", schema.SparsityParametersT()),
+        "a margin that no shape tells": grow,
         "8 TB": put(f"{graph}tensors.0.shape", [1, 2**20, 2**21]),
         "no pixels": put(f"{graph}tensors.0.shape", [1, 0, 28]),
         "less than no pixels": put(f"{graph}tensors.0.shape", [1, -28, 28]),
@@ -166,6 +186,7 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
 
 def main() -> None:
     """Run what passes the vet; print how many ran, were refused by LiteRT, and by the vet."""
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))  # what asks for all of the machine gets nothing
     ran, failed, refused = 0, 0, 0
     for content in mutants(*map(int, sys.argv[1:])):
         try:
