@@ -22,13 +22,11 @@ from inference.errors import ServiceError
 from inference.forms import PlainForm
 from inference.image import Digit
 from inference.log import Call
-from inference.predictions import MAX_ANSWERS, MAX_IMAGES, Predictor, document
+from inference.predictions import INLINE_SECONDS, MAX_ANSWERS, MAX_IMAGES, Predictor, document
 
 NDJSON = b"application/x-ndjson"
 IS_STREAM = {b"*/*": False, b"application/json": False, NDJSON: True}
 BOOLEANS = {"true": True, "false": False}
-# Work up to this long is done at once, on the loop: a thread would wait for the interpreter's lock after every call of a model.
-INLINE_SECONDS = 0.01
 
 Answer = bytes | AsyncIterator[bytes]
 
