@@ -5,8 +5,10 @@ One image through one model is one call of an interpreter of some 20 microsecond
 """
 
 import itertools
+import threading
 import time
 from collections import deque
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -24,7 +26,8 @@ PROBABILITY_SUM_TOLERANCE = 1e-3
 BATCH = 16
 # What an interpreter takes besides its flatbuffer packed for XNNPACK (measured: LeNet-5 0.3 MB, and 0.7 after a call of BATCH).
 INTERPRETER_BYTES = 500_000
-
+# An image takes Python some 20 us, which no second core takes off it: a model that is quicker than this is not run on two at once.
+QUICK_SECONDS = 50e-6
 
 _serials = itertools.count()
 
@@ -71,7 +74,8 @@ class Network:
     """A LiteRT flatbuffer, ready to be called by any thread.
 
     An interpreter belongs to one call at a time, so each call borrows one: as many come to exist as calls ever overlapped. It is
-    brought to the size of each batch, which takes some 5 us; another one for another size would take its memory once more.
+    brought to the size of each batch, which takes some 5 us; another one for another size would take its memory once more. For
+    the same reason large batches take turns where the network is quick.
     """
 
     def __init__(self, flatbuffer: bytes, classes: int, contract: InputContract = MNIST_INPUT, output: str = PROBABILITIES) -> None:
@@ -91,7 +95,10 @@ class Network:
             raise UnservableModel(f"LiteRT cannot load it: {error}") from error
         self._check_signature(caller.interpreter, classes)
         self._idle.append(caller)
+        self._turn: AbstractContextManager[Any] = nullcontext()
         self.seconds_per_image = self._probe()
+        if self.seconds_per_image < QUICK_SECONDS:
+            self._turn = threading.Lock()
 
     @property
     def bytes(self) -> int:
@@ -108,15 +115,19 @@ class Network:
     def run(self, batch: Batch) -> NDArray[np.float32]:
         """Return the probabilities of each image, float32 of shape (n, classes)."""
         values = batch.as_input(self._contract)
+        with self._turn if len(values) > BATCH else nullcontext():
+            outputs = self._borrowed(values)
+        return softmax(outputs) if self._is_logits else outputs
+
+    def _borrowed(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         try:
             caller = self._idle.pop()
         except IndexError:
             caller = _Caller(self._flatbuffer)
         try:
-            outputs = self._call(caller, values)
+            return self._call(caller, values)
         finally:
             self._idle.append(caller)
-        return softmax(outputs) if self._is_logits else outputs
 
     def _call(self, caller: "_Caller", values: NDArray[np.float32]) -> NDArray[np.float32]:
         most = self._most

@@ -36,9 +36,7 @@ def test_threads_that_call_it_at_once_get_the_probabilities_that_they_get_alone(
     assert all((outputs == alone[:size]).all() for outputs, size in zip(together, sizes, strict=True))
 
 
-def test_a_network_that_was_made_for_one_image_at_a_time_answers_any_number(
-    network: Network, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_network_made_for_one_image_at_a_time_answers_any_number(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     alone = network.probabilities(IMAGES)
     call = engine._Caller.__call__
 
