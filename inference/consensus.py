@@ -1,5 +1,6 @@
 """What the answers of one task's models to an image say together. Pure."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 
 Consensus = dict[str, Any]
 Labels = tuple[str, ...]
+
+TINY = 1e-300  # a logarithm that a share of 0 may be multiplied with
 
 
 def consensuses(
@@ -23,7 +26,7 @@ def consensuses(
     probabilities: 0 when all are certain of the same label; `disagreement` the share of votes against the consensus, 0 to 1.
     """
     labels, mean = _mean(classes, columns)
-    entropies = (0 - (mean * np.log2(np.where(mean > 0, mean, 1))).sum(axis=1)).clip(0)
+    entropies = -(mean * np.log2(np.maximum(mean, TINY))).sum(axis=1)
     return [
         _consensus([label for label in votes if label is not None], labels, shares, entropy)
         for votes, shares, entropy in zip(zip(*chosen, strict=True), mean, entropies.tolist(), strict=True)
@@ -39,7 +42,7 @@ def _consensus(chosen: Sequence[str], labels: Labels, shares: NDArray[np.float64
         votes = dict(Counter(chosen).most_common())
         share = dict(zip(labels, shares.tolist(), strict=True))
         winner = max(votes, key=lambda label: (votes[label], share[label]))
-    return {"class": winner, "votes": votes, "entropy": entropy, "disagreement": 1 - votes[winner] / len(chosen)}
+    return {"class": winner, "votes": votes, "entropy": max(0.0, entropy), "disagreement": 1 - votes[winner] / len(chosen)}
 
 
 def _mean(classes: Sequence[Labels], columns: Sequence[NDArray[np.float32]]) -> tuple[Labels, NDArray[np.float64]]:
@@ -50,7 +53,7 @@ def _mean(classes: Sequence[Labels], columns: Sequence[NDArray[np.float32]]) -> 
         columns = [_spread(column, each, labels) for column, each in zip(columns, classes, strict=True)]
     table = np.concatenate(columns).reshape(len(columns), -1, len(labels))
     mean: NDArray[np.float64] = table.sum(axis=0, dtype=np.float64) / len(columns)
-    if not np.isfinite(mean).all():
+    if not math.isfinite(mean.sum()):
         is_finite = np.isfinite(table).all(axis=2, keepdims=True)
         mean = table.sum(axis=0, dtype=np.float64, where=is_finite) / np.maximum(1, is_finite.sum(axis=0))
     return labels, mean
