@@ -4,7 +4,7 @@ import base64
 import functools
 import io
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
@@ -14,6 +14,7 @@ import orjson
 from numpy.typing import NDArray
 from PIL import Image
 
+from inference.consensus import Consensus, Labels, consensuses
 from inference.engine import Network
 from inference.errors import ModelFailed, ServiceError
 from inference.identity import prediction_id
@@ -47,13 +48,13 @@ class Panel:
     places: Sequence[Seat | Vacancy]
 
     @functools.cached_property
-    def tasks(self) -> dict[str, list[int]]:
-        """The indexes of those that may agree or disagree, by their task."""
-        tasks: defaultdict[str, list[int]] = defaultdict(list)
+    def voters(self) -> dict[str, list[tuple[int, Labels]]]:
+        """The indexes and classes of those that may agree or disagree, by their task."""
+        voters: defaultdict[str, list[tuple[int, Labels]]] = defaultdict(list)
         for index, place in enumerate(self.places):
             if isinstance(place, Seat):
-                tasks[place.model.task].append(index)
-        return tasks
+                voters[place.model.task].append((index, place.model.classes))
+        return voters
 
     @property
     def seconds_per_image(self) -> float:
@@ -111,15 +112,24 @@ class AnsweredChunk:
         readable = [entry for entry in self.chunk.entries if "problem" not in entry]
         if readable:
             answers = [self._given(place, outputs) for place, outputs in zip(self.panel.places, self.columns, strict=True)]
+            together = self._together(answers)
             for index, (entry, *given) in enumerate(zip(readable, *answers, strict=True)):
                 if view:
                     entry["view"] = _png(self.chunk.digits[index].pixels)
                 entry["answers"] = given
-                entry["consensus"] = {
-                    task: consensus([given[place] for place in places if "problem" not in given[place]])
-                    for task, places in self.panel.tasks.items()
-                }
+                entry["consensus"] = {task: each[index] for task, each in together.items()}
         return [orjson.dumps(entry) for entry in self.chunk.entries]
+
+    def _together(self, answers: Sequence[Sequence[Document]]) -> dict[str, list[Consensus | None]]:
+        """Return what each task's models say together of each image."""
+        return {
+            task: consensuses(
+                [classes for _, classes in voters],
+                [outputs.probabilities for index, _ in voters if (outputs := self.columns[index]) is not None],
+                [[answer.get("class") for answer in answers[index]] for index, _ in voters],
+            )
+            for task, voters in self.panel.voters.items()
+        }
 
     def _given(self, place: Seat | Vacancy, outputs: Outputs | None) -> list[Document]:
         if isinstance(place, Vacancy):
@@ -134,6 +144,7 @@ class AnsweredChunk:
 def documents(model: Model, outputs: Outputs, digits: Sequence[Digit]) -> list[Document | ServiceError]:
     """Return a model's answers as openapi.yaml has them; a ModelFailed stands for one that is not finite."""
     answers: list[Document | ServiceError] = []
+    own_id, name, version, model_digest, classes = model.id, model.name, model.version, model.digest, model.classes
     for row, cached, digit in zip(outputs.probabilities.tolist(), outputs.cached, digits, strict=True):
         if not math.isfinite(sum(row)):
             answers.append(ModelFailed("The model's answer to this image is not finite; its training may have diverged."))
@@ -141,47 +152,17 @@ def documents(model: Model, outputs: Outputs, digits: Sequence[Digit]) -> list[D
         confidence = max(row)
         answers.append(
             {
-                "prediction_id": prediction_id(model.id, digit.digest),
-                "experiment_name": model.name,
-                "version": model.version,
-                "model_digest": model.digest,
-                "class": model.classes[row.index(confidence)],
+                "prediction_id": prediction_id(own_id, digit.digest),
+                "experiment_name": name,
+                "version": version,
+                "model_digest": model_digest,
+                "class": classes[row.index(confidence)],
                 "confidence": confidence,
-                "probabilities": dict(zip(model.classes, row, strict=True)),
+                "probabilities": dict(zip(classes, row, strict=True)),
                 "cached": cached,
             }
         )
     return answers
-
-
-def consensus(answers: Sequence[Document]) -> Document | None:
-    """Return what the answers of one task to one image say together, or None when there is none.
-
-    `class` has the most votes (between equals the higher mean probability); `entropy` is Shannon's, in bits, of the mean
-    probabilities: 0 when all are certain of the same label; `disagreement` the share of votes against the consensus, 0 to 1.
-    """
-    if not answers:
-        return None
-    given = [answer["probabilities"] for answer in answers]
-    mean, winner = given[0], answers[0]["class"]
-    votes = {winner: 1}
-    if len(answers) > 1:
-        labels_in_order = list(mean)
-        if all(list(each) == labels_in_order for each in given):
-            columns = zip(*[each.values() for each in given], strict=True)
-            mean = {label: sum(column) / len(given) for label, column in zip(mean, columns, strict=True)}
-        else:
-            labels = dict.fromkeys(label for each in given for label in each)
-            mean = {label: sum(each.get(label, 0.0) for each in given) / len(given) for label in labels}
-        votes = dict(Counter([answer["class"] for answer in answers]).most_common())
-        winner = max(votes, key=lambda label: (votes[label], mean[label]))
-    log2 = math.log2
-    return {
-        "class": winner,
-        "votes": votes,
-        "entropy": max(0.0, -sum([share * log2(share) for share in mean.values() if share > 0])),
-        "disagreement": 1 - votes[winner] / len(answers),
-    }
 
 
 def _png(pixels: Pixels) -> str:

@@ -37,6 +37,7 @@ from inference.journal import Journal, pending_bytes
 from inference.keys import Keys
 from inference.lane import FastLane
 from inference.log import PredictionLog
+from inference.memory import give_back
 from inference.metrics import Metrics
 from inference.models import ModelDirectory
 from inference.originals import Original, Originals
@@ -80,6 +81,7 @@ def create_app(settings: Settings) -> ASGIApp:
         models.follow(log.versions)
         # What is there now stays: without this, each full collection looks through it all and halts every request for 50 ms.
         gc.collect()
+        give_back()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
         yield

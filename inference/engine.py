@@ -5,8 +5,11 @@ One image through one model is one call of an interpreter of some 20 microsecond
 """
 
 import itertools
+import math
+import threading
 import time
 from collections import deque
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -21,14 +24,13 @@ from inference.regular import Refused
 
 # What a probe's probabilities may sum to and still count as probabilities; float32 softmax stays within 1e-6 of 1.
 PROBABILITY_SUM_TOLERANCE = 1e-3
-# Images per call of an interpreter. From 16 on, a further one costs the same (measured: LeNet-5 15.9 us of 18.4 alone, CNN of
-# 1.2 M parameters 253 of 273); 32 leave Python's lock to other threads for longer; what the interpreter keeps for its layers grows
-# with each. There is an interpreter for each size that was needed: one that is brought to another size spends 10 us on that.
-CHUNK = 32
-SIZES = (CHUNK, 4, 1)
-# What an interpreter takes besides twice its flatbuffer, as it stands and packed for XNNPACK (measured: LeNet-5 0.8 MB in all).
-INTERPRETER_BYTES = 300_000
-
+# Images per call of an interpreter, at most. From 16 on, a further one costs the same (measured: LeNet-5 15.9 us of 19.4 alone, and
+# 15.7 with 32), but what the interpreter keeps for its layers grows with each, 27 KB for a LeNet-5.
+BATCH = 16
+# What an interpreter takes besides its flatbuffer packed for XNNPACK (measured: LeNet-5 0.3 MB, and 0.7 after a call of BATCH).
+INTERPRETER_BYTES = 500_000
+# An image takes Python some 20 us, which no second core takes off it: a model that is quicker than this is not run on two at once.
+QUICK_SECONDS = 50e-6
 
 _serials = itertools.count()
 
@@ -74,8 +76,9 @@ class Batch:
 class Network:
     """A LiteRT flatbuffer, ready to be called by any thread.
 
-    An interpreter belongs to one call at a time, so each call borrows one: as many come to exist, of each size, as calls ever
-    overlapped.
+    An interpreter belongs to one call at a time, so each call borrows one: as many come to exist as calls ever overlapped. It is
+    brought to the size of each batch, which takes some 5 us; another one for another size would take its memory once more. For
+    the same reason large batches take turns where the network is quick.
     """
 
     def __init__(self, flatbuffer: bytes, classes: int, contract: InputContract = MNIST_INPUT, output: str = PROBABILITIES) -> None:
@@ -87,24 +90,26 @@ class Network:
         self._flatbuffer = flatbuffer
         self._contract = contract
         self._is_logits = output == LOGITS
-        self._sizes: tuple[int, ...] = SIZES
-        self._idle: dict[int, deque[_Caller]] = {size: deque() for size in SIZES}
+        self._most = BATCH
+        self._idle: deque[_Caller] = deque()
         try:
             check_flatbuffer(flatbuffer)
-            caller = _Caller(flatbuffer, 1)
+            caller = _Caller(flatbuffer)
         except Refused as error:
             raise UnservableModel(str(error)) from error
         except (RuntimeError, ValueError) as error:
             raise UnservableModel(f"LiteRT cannot load it: {error}") from error
         self._check_signature(caller.interpreter, classes)
-        self._idle[1].append(caller)
+        self._idle.append(caller)
+        self._turn: AbstractContextManager[Any] = nullcontext()
         self.seconds_per_image = self._probe()
+        if self.seconds_per_image < QUICK_SECONDS:
+            self._turn = threading.Lock()
 
     @property
     def bytes(self) -> int:
         """About how much memory it takes now."""
-        interpreters = sum(map(len, self._idle.values()))
-        return len(self._flatbuffer) + max(1, interpreters) * (len(self._flatbuffer) + INTERPRETER_BYTES)
+        return len(self._flatbuffer) + max(1, len(self._idle)) * (len(self._flatbuffer) + INTERPRETER_BYTES)
 
     def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the probabilities of each image, float32 of shape (n, classes), for canonical pixels, uint8 of shape (n, 28, 28).
@@ -116,31 +121,33 @@ class Network:
     def run(self, batch: Batch) -> NDArray[np.float32]:
         """Return the probabilities of each image, float32 of shape (n, classes)."""
         values = batch.as_input(self._contract)
-        parts = []
-        start = 0
-        for size in self._sizes:
-            while len(values) - start >= size:
-                parts.append(self._run(values[start : start + size]))
-                start += size
-        outputs = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        if len(values) > BATCH:
+            with self._turn:
+                outputs = self._borrowed(values)
+        else:
+            outputs = self._borrowed(values)
         return softmax(outputs) if self._is_logits else outputs
 
-    def _run(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        idle = self._idle[len(values)]
+    def _borrowed(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         try:
-            caller = idle.pop()
+            caller = self._idle.pop()
         except IndexError:
+            caller = _Caller(self._flatbuffer)
+        try:
+            return self._call(caller, values)
+        finally:
+            self._idle.append(caller)
+
+    def _call(self, caller: "_Caller", values: NDArray[np.float32]) -> NDArray[np.float32]:
+        most = self._most
+        if len(values) <= most:
             try:
-                caller = _Caller(self._flatbuffer, len(values))
+                return caller(values)
             except (RuntimeError, ValueError):
                 if len(values) == 1:
                     raise
-                self._sizes = (1,)  # it was made for one image at a time
-                return np.concatenate([self._run(value[np.newaxis]) for value in values])
-        try:
-            return caller(values)
-        finally:
-            idle.append(caller)
+                most = self._most = 1  # it was made for one image at a time
+        return np.concatenate([self._call(caller, values[start : start + most]) for start in range(0, len(values), most)])
 
     def _check_signature(self, interpreter: Interpreter, classes: int) -> None:
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
@@ -159,38 +166,44 @@ class Network:
             raise UnservableModel(f"It gives an output of shape {shape} for {classes} classes; (1, {classes}) is served.")
 
     def _probe(self) -> float:
-        """Call it on three images, and return the seconds that the last one took. Raises UnservableModel."""
+        """Call it on three images, and return the seconds that the quickest took: any may be held up. Raises UnservableModel."""
         noise = np.random.default_rng(0).integers(0, 256, (1, SIDE, SIDE), np.uint8)
+        quickest = math.inf
         for image in (np.zeros_like(noise), np.full_like(noise, 255), noise):
             started = time.perf_counter()
             answer = self.probabilities(image)
-            seconds = time.perf_counter() - started
+            quickest = min(quickest, time.perf_counter() - started)
             if not np.isfinite(answer).all():
                 raise UnservableModel("It answers with values that are not finite; its training may have diverged.")
             if answer.min() < 0 or abs(float(answer.sum()) - 1) > PROBABILITY_SUM_TOLERANCE:
                 raise UnservableModel(
                     'Its output is no vector of probabilities; end the model with a softmax, or say "output": "logits" in its card.'
                 )
-        return seconds
+        return quickest
 
 
 class _Caller:
-    """An interpreter for batches of one size."""
+    """An interpreter and the size of the batch that it is ready for."""
 
-    def __init__(self, flatbuffer: bytes, size: int) -> None:
+    def __init__(self, flatbuffer: bytes) -> None:
         self.interpreter = Interpreter(model_content=flatbuffer, num_threads=1)
         details: dict[str, Any] = self.interpreter.get_input_details()[0]
         self._input: int = details["index"]
         self._output: int = self.interpreter.get_output_details()[0]["index"]
-        self._shape = (size, *map(int, details["shape"][1:]))
-        if size > 1:
-            self.interpreter.resize_tensor_input(self._input, self._shape)
+        self._image_shape = tuple(map(int, details["shape"][1:]))
+        self._size = 1
         self.interpreter.allocate_tensors()
 
     def __call__(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the outputs, float32 of shape (size, classes), for inputs of any shape (size, ...) that has as many values."""
+        """Return the outputs, float32 of shape (n, classes), for inputs of any shape (n, ...) that has as many values."""
         interpreter = self.interpreter
-        interpreter.set_tensor(self._input, values.reshape(self._shape))
+        shape = (len(values), *self._image_shape)
+        if len(values) != self._size:
+            self._size = 0  # until it is ready
+            interpreter.resize_tensor_input(self._input, shape)
+            interpreter.allocate_tensors()
+            self._size = len(values)
+        interpreter.set_tensor(self._input, values.reshape(shape))
         interpreter.invoke()
         outputs: NDArray[np.float32] = interpreter.get_tensor(self._output)
         return outputs

@@ -12,9 +12,9 @@ import zlib
 from typing import NamedTuple
 
 import numpy as np
-import pyspng
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
+from pyspng import _pyspng_c as spng  # pyspng's one function takes a fifth of a small image's time
 
 from inference.errors import UnreadableImage, UnsupportedImage
 
@@ -34,7 +34,7 @@ SIGNATURES = {
     "BMP": (b"BM",),
     "GIF": (b"GIF87a", b"GIF89a"),
 }
-
+MEDIA_TYPES = {name: f"image/{name.lower()}" for name in SIGNATURES}
 OCTETS = "application/octet-stream"
 
 # A PNG that is nothing but grey of 8 bits, in this order: signature, IHDR, one IDAT, IEND.
@@ -92,13 +92,16 @@ def read_digit(data: bytes) -> Pixels:
 
 
 def digest(pixels: Pixels) -> str:
-    """Return the sha256, as hex, of canonical pixels: the identity of an image."""
-    return hashlib.sha256(pixels.tobytes()).hexdigest()
+    """Return the sha256, as hex, of canonical pixels, which are contiguous: the identity of an image."""
+    return hashlib.sha256(pixels.data).hexdigest()
 
 
 def media_type(data: bytes) -> str:
     """Return the media type of an encoded image that was read, as image/png."""
-    return next((f"image/{name.lower()}" for name, signatures in SIGNATURES.items() if data.startswith(signatures)), OCTETS)
+    for name, signatures in SIGNATURES.items():
+        if data.startswith(signatures):
+            return MEDIA_TYPES[name]
+    return OCTETS
 
 
 def decode(data: bytes) -> Pixels:
@@ -151,7 +154,7 @@ def plain_png(data: bytes) -> Pixels | None:
     if zlib.crc32(data[12:29]) != int.from_bytes(data[29:33]) or zlib.crc32(data[37:-16]) != int.from_bytes(data[-16:-12]):
         return None
     try:
-        pixels: Pixels = pyspng.load(data)
+        pixels: Pixels = spng.spng_decode_image_bytes(data, spng.SPNG_FMT_G8)
     except (RuntimeError, ValueError):  # Pillow decides whether it is broken
         return None
     return pixels.reshape(size)

@@ -16,19 +16,17 @@ from typing import NamedTuple
 import orjson
 
 from inference import image
-from inference.answers import AnsweredChunk, Document, ReadChunk, Seat, Vacancy
+from inference.answers import AnsweredChunk, Document, Panel, ReadChunk, Seat, Vacancy
 from inference.engine import Network
 from inference.errors import ServiceError
 from inference.forms import PlainForm
 from inference.image import Digit
 from inference.log import Call
-from inference.predictions import MAX_ANSWERS, MAX_IMAGES, Predictor, document
+from inference.predictions import INLINE_SECONDS, MAX_ANSWERS, MAX_IMAGES, Predictor, document
 
 NDJSON = b"application/x-ndjson"
 IS_STREAM = {b"*/*": False, b"application/json": False, NDJSON: True}
 BOOLEANS = {"true": True, "false": False}
-# Work up to this long is done at once, on the loop: a thread would wait for the interpreter's lock after every call of a model.
-INLINE_SECONDS = 0.01
 
 Answer = bytes | AsyncIterator[bytes]
 
@@ -80,12 +78,23 @@ class FastLane:
             logger.exception("The fast lane failed.")
             return None
 
-    async def _predict(self, form: PlainForm, body: bytes, request_id: str) -> Answer | None:
+    def predict_at_once(self, form: PlainForm, body: bytes, request_id: str) -> bytes | None:
+        """Return the JSON of an answer of POST /predictions that takes INLINE_SECONDS at most, None for any other request."""
+        try:
+            asked = self._asked(form, body, request_id)
+            return None if asked is None else self._at_once(asked)
+        except ServiceError:
+            return None
+        except Exception:  # as in `predict`
+            logger.exception("The fast lane failed.")
+            return None
+
+    def _asked(self, form: PlainForm, body: bytes, request_id: str) -> "_Asked | None":
+        """Return what a request of POST /predictions asks for, None when it is for Connexion. Raises ServiceError."""
         names, views = form.query.get("experiments", ["all"]), form.query.get("view", ["false"])
         is_stream = IS_STREAM.get(form.accept)
         if is_stream is None or len(views) != 1 or views[0] not in BOOLEANS or form.query.keys() - {"experiments", "view"}:
             return None
-        view = BOOLEANS[views[0]]
         panel = self._predictor.panel(names, loaded=True)
         if any(isinstance(place, Vacancy) for place in panel.places):
             return None
@@ -93,9 +102,23 @@ class FastLane:
         call = Call(request_id, form.source, time.perf_counter())
         if files is None or len(files) > MAX_IMAGES or len(files) * len(panel.places) > MAX_ANSWERS:
             return None
-        if not is_stream and len(files) == 1 and panel.seconds_per_image <= INLINE_SECONDS and image.is_small_plain_png(files[0]):
-            chunk = self._predictor.answered(panel, ReadChunk.of(files, self._predictor.read), call)
-            return document(chunk.encoded(view=view), call)
+        return _Asked(panel, files, call, BOOLEANS[views[0]], is_stream)
+
+    def _at_once(self, asked: "_Asked") -> bytes | None:
+        panel, files, call, view, is_stream = asked
+        if is_stream or len(files) > 1 or panel.seconds_per_image > INLINE_SECONDS or not image.is_small_plain_png(files[0]):
+            return None
+        chunk = self._predictor.answered(panel, ReadChunk.of(files, self._predictor.read), call)
+        return document(chunk.encoded(view=view), call)
+
+    async def _predict(self, form: PlainForm, body: bytes, request_id: str) -> Answer | None:
+        asked = self._asked(form, body, request_id)
+        if asked is None:
+            return None
+        answer = self._at_once(asked)
+        if answer is not None:
+            return answer
+        panel, files, call, view, is_stream = asked
         chunks = self._predictor.chunks(panel, files, self._predictor.read, call)
         first: AnsweredChunk = await asyncio.wrap_future(next(chunks))
         if is_stream:
@@ -161,6 +184,16 @@ def _body(answer: Document | ServiceError) -> bytes | None:
 def _hand_out(batch: Sequence["_Waiting"], answers: Sequence[bytes | None]) -> None:
     for waiting, answer in zip(batch, answers, strict=True):
         waiting.answer(answer)
+
+
+class _Asked(NamedTuple):
+    """A request of POST /predictions."""
+
+    panel: Panel
+    files: Sequence[bytes]
+    call: Call
+    view: bool
+    is_stream: bool
 
 
 class _Waiting(NamedTuple):

@@ -1,5 +1,6 @@
 """The networks that are in memory, and a bound on what they take: the least recently used are dropped and read again at need."""
 
+import ctypes
 import itertools
 import threading
 import weakref
@@ -9,11 +10,21 @@ from pathlib import Path
 from inference.card import FileRecord, file_record
 from inference.engine import Network, UnservableModel
 
+# After so much was dropped, the gaps that it left are given back: looking for them takes milliseconds.
+GAPS_BYTES = 32 * 2**20
+
 _uses = itertools.count()
+_malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc; other allocators have no such function, or need none
 
 
 class Gone(Exception):
     """A dropped network cannot be read again: its file is another now."""
+
+
+def give_back() -> None:
+    """Give memory that is free back to the system: glibc keeps what lies between things that are in use."""
+    if _malloc_trim is not None:
+        _malloc_trim(0)
 
 
 class Memory:
@@ -23,6 +34,7 @@ class Memory:
         self._limit_bytes = limit_bytes
         self._lock = threading.Lock()
         self._residents: weakref.WeakSet[Resident] = weakref.WeakSet()
+        self._gaps_bytes = 0
 
     def admit(self, resident: "Resident") -> None:
         """Count a resident that was loaded, and drop others where that is too much."""
@@ -37,10 +49,16 @@ class Memory:
             excess = sum(each.bytes for each in loaded) - self._limit_bytes
             for resident in loaded[:-1]:
                 if excess <= 0:
-                    return
+                    break
                 if not resident.is_pinned:
                     excess -= resident.bytes
+                    self._gaps_bytes += resident.bytes
                     resident.drop()
+            has_gaps = self._gaps_bytes > GAPS_BYTES
+            if has_gaps:
+                self._gaps_bytes = 0
+        if has_gaps:
+            give_back()
 
 
 class Resident:

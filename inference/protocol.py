@@ -1,8 +1,9 @@
-"""uvicorn's HTTP, with a short way for POST /inference, and the head of an answer and the beginning of its body in one write.
+"""uvicorn's HTTP, with a short way for hot requests, and the head of an answer and the beginning of its body in one write.
 
 What ASGI needs for a request, a task, an event, a scope and four messages, takes longer than the model. So a plain request of
-POST /inference goes from the parser to the fast lane, which may still decline it: then it is called as every other. And uvicorn
-writes the head and the body of an answer one after the other: a second system call, packet and wake-up of the client.
+POST /inference, or of POST /predictions for one image, goes from the parser to the fast lane, which may still decline it: then it
+is called as every other. And uvicorn writes the head and the body of an answer one after the other: a second system call, packet
+and wake-up of the client.
 """
 
 import asyncio
@@ -79,7 +80,7 @@ class Protocol(HttpToolsProtocol):
     def _begin(self, headers: list[tuple[bytes, bytes]]) -> None:
         form = None
         if (self.cycle is None or self.cycle.response_complete) and self.parser.get_method() == b"POST":
-            form = cast("RequestLayer", self.app).inference_form(self.url, headers)
+            form = cast("RequestLayer", self.app).short_form(self.url, headers)
         if form is None or self.parser.get_http_version() != "1.1" or self.flow.write_paused:
             super().on_headers_complete()
             return
@@ -106,7 +107,7 @@ class Protocol(HttpToolsProtocol):
         def answer(document: bytes | None, own_id: bytes) -> None:
             self._answer(short, document, own_id)
 
-        if not cast("RequestLayer", self.app).infer(short.form, bytes(short.body), short.started, answer):
+        if not cast("RequestLayer", self.app).take(short.url, short.form, bytes(short.body), short.started, answer):
             self._call(short)
 
     def on_response_complete(self) -> None:

@@ -23,7 +23,7 @@ from inference.room import Room
 
 BASE_PATH = "/api/v1.0"
 HOT = {f"{BASE_PATH}/{operation}": operation for operation in ("inference", "predictions")}
-INFERENCE_URL = f"{BASE_PATH}/inference?".encode()
+SHORT = {path.encode(): operation for path, operation in HOT.items()}
 SANE_ID = re.compile(rb"[A-Za-z0-9_.-]{1,64}")
 OPERATIONS = frozenset(
     {"inference", "predictions", "experiments", "models", "aliases", "imports", "images", "healthz", "readyz", "metrics", "ui"}
@@ -153,30 +153,38 @@ class RequestLayer:
         self.limit_hit(limit)
         return wire_problem(error, self._id(b""))
 
-    def inference_form(self, url: bytes, headers: Headers) -> PlainForm | None:
-        """Return the form of a request that may be for `infer`, None for any other."""
-        if self._lane is None or not url.startswith(INFERENCE_URL):
+    def short_form(self, url: bytes, headers: Headers) -> PlainForm | None:
+        """Return the form of a request of POST that may be for `take`, None for any other."""
+        path, _, query = url.partition(b"?")
+        if self._lane is None or path not in SHORT:
             return None
         if self._keys is not None and not self._may("POST", dict(headers).get(b"x-api-key")):
             return None
-        return PlainForm.of(headers, url[len(INFERENCE_URL) :], MAX_SHORT_BYTES)
+        return PlainForm.of(headers, query, MAX_SHORT_BYTES)
 
-    def infer(self, form: PlainForm, body: bytes, started: float, answer: Callable[[bytes | None, bytes], None]) -> bool:
-        """Take a request of POST /inference that began at a time.perf_counter(), or return False: it is to be called as ASGI.
+    def take(self, url: bytes, form: PlainForm, body: bytes, started: float, answer: Callable[[bytes | None, bytes], None]) -> bool:
+        """Take a request that began at a time.perf_counter(), or return False: it is to be called as ASGI.
 
         What was taken is answered in a later turn of the loop, with the JSON and its X-Request-Id, or None: it is to be called.
         """
         if self._lane is None or self._room.take(form.length) is not None:
             return False
+        operation = SHORT[url.partition(b"?")[0]]
         own_id = self._id(form.request_id)
 
         def done(document: bytes | None) -> None:
             self._room.give(form.length)
             answer(document, own_id)
             if document is not None:
-                self._metrics.answered("inference", 200, "fast", time.perf_counter() - started)
+                self._metrics.answered(operation, 200, "fast", time.perf_counter() - started)
 
-        is_taken = self._lane.infer(form, body, own_id.decode(), done)
+        if operation == "inference":
+            is_taken = self._lane.infer(form, body, own_id.decode(), done)
+        else:
+            document = self._lane.predict_at_once(form, body, own_id.decode())
+            is_taken = document is not None
+            if is_taken:
+                asyncio.get_running_loop().call_soon(done, document)
         if not is_taken:
             self._room.give(form.length)
         return is_taken

@@ -3,7 +3,6 @@
 import base64
 import io
 import json
-import math
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,6 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from inference.answers import consensus
 from inference.app import create_app
 from inference.settings import from_environment
 from tests.conftest import SHIPPED, wait_until_ready
@@ -207,34 +205,6 @@ def test_the_same_pixels_are_not_run_again(client: TestClient, digits: dict[str,
     Image.fromarray(pixels).save(png, "PNG")
     Image.fromarray(pixels).save(bmp, "BMP")
     assert [cached(image.getvalue()) for image in (png, png, bmp)] == [False, True, True]
-
-
-def test_a_consensus_says_how_sure_and_how_divided_the_models_are() -> None:
-    def agreed(*models: dict[str, float]) -> object:
-        return consensus([{"class": max(model, key=model.__getitem__), "probabilities": model} for model in models])
-
-    assert agreed({"a": 0.5, "b": 0.5}, {"a": 0.0, "b": 1.0}, {"a": 0.25, "b": 0.75}) == {
-        "class": "b",
-        "votes": {"b": 2, "a": 1},
-        "entropy": pytest.approx(-(0.25 * math.log2(0.25) + 0.75 * math.log2(0.75))),
-        "disagreement": pytest.approx(1 / 3),
-    }
-    assert agreed({"a": 0.4, "b": 0.6}, {"a": 0.9, "b": 0.1}) == {
-        "class": "a",
-        "votes": {"b": 1, "a": 1},
-        "entropy": pytest.approx(0.934068),
-        "disagreement": 0.5,
-    }
-    other_labels = agreed({"a": 1.0, "b": 0.0}, {"c": 0.8, "a": 0.2}, {"c": 1.0, "a": 0.0})
-    assert other_labels == {
-        "class": "c",
-        "votes": {"c": 2, "a": 1},
-        "entropy": pytest.approx(0.970951),
-        "disagreement": pytest.approx(1 / 3),
-    }
-    certain = {"class": "a", "votes": {"a": 1}, "entropy": 0.0, "disagreement": 0.0}
-    assert agreed({"a": 1.0, "b": 0.0}) == certain
-    assert consensus([]) is None
 
 
 def test_two_models_of_the_same_file_that_take_their_pixels_differently_do_not_share_answers(

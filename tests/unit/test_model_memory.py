@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inference import watch
+from inference import memory, watch
 from inference.card import CARD_FILE
 from inference.errors import ModelFailed, ModelNotReady, UnknownExperiment
 from inference.models import ModelDirectory, State
@@ -48,6 +48,18 @@ def test_the_least_recently_used_goes_first(serve: Serve, models_dir: Path, name
     for name in (names[0], names[1], names[0], names[2]):
         directory.find(name).network()
     assert loaded(directory) == sorted([names[0], names[2]])
+
+
+def test_the_gaps_that_dropped_networks_leave_are_given_back_from_time_to_time(
+    bounded: ModelDirectory, names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trims: list[int] = []
+    monkeypatch.setattr(memory, "_malloc_trim", trims.append)
+    monkeypatch.setattr(memory, "GAPS_BYTES", round(2.5 * max(model.memory_bytes for model in bounded.all())))
+    for _ in range(20):
+        for name in names:
+            bounded.find(name).network()
+    assert 5 <= len(trims) <= 30
 
 
 def test_a_dropped_network_answers_as_before(bounded: ModelDirectory, serve: Serve, models_dir: Path) -> None:

@@ -26,10 +26,12 @@ class Layer:
         self.waiting: asyncio.Queue[Callable[[bytes | None, bytes], None]] = asyncio.Queue()
         self.called: list[tuple[str, str, bytes, bytes]] = []
 
-    def inference_form(self, url: bytes, _headers: object) -> Any:
+    def short_form(self, url: bytes, _headers: object) -> Any:
         return object() if b"inference?" in url else None
 
-    def infer(self, _form: object, _body: bytes, _started: float, answer: Callable[[bytes | None, bytes], None]) -> bool:
+    def take(
+        self, _url: bytes, _form: object, _body: bytes, _started: float, answer: Callable[[bytes | None, bytes], None]
+    ) -> bool:
         if self._takes:
             self.waiting.put_nowait(answer)
         return self._takes
