@@ -65,11 +65,12 @@ sbom:  ## the components of each image with their licences: .local/sbom/*.cdx.js
 	@$(PYTHON) local/bootstrap.py dev && exec $(RUN) -m supply.sbom
 
 audit:  ## whether a locked package has a known vulnerability, by PyPI or with AUDIT="-s osv" by OSV; unanswered is failed
-	@$(PYTHON) local/bootstrap.py dev && exec $(RUN) -m pip_audit --strict --disable-pip --require-hashes -r requirements/dev.txt -r requirements/pgadmin.txt $(AUDIT)
+	@$(PYTHON) local/bootstrap.py dev && exec $(RUN) -m supply.audit $(AUDIT)
 
 lock:  ## write requirements/*.txt anew from pyproject.toml: newest versions, the same in every lock
 	@$(PYTHON) local/bootstrap.py dev
 	$(COMPILE) --upgrade --group dev -o requirements/dev.txt
 	for group in bench up db inference tensorflow web; do $(COMPILE) --group $$group -c requirements/dev.txt -o requirements/$$group.txt || exit 1; done
 	$(patsubst 3.11,3.13,$(COMPILE)) --upgrade --group pgadmin -o requirements/pgadmin.txt
+	$(COMPILE) --upgrade --group supply -o requirements/supply.txt
 	echo uv | $(COMPILE) -c requirements/dev.txt -o requirements/bootstrap.txt -

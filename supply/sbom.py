@@ -14,7 +14,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+from supply.tools import ROOT, UV, python
+
 DIRECTORY = ROOT / ".local" / "sbom"
 PAGE = ROOT / "doc" / "licences.md"
 IMAGES = {"inference": ("inference", "tensorflow"), "web": ("web",), "db-setup": ("db",), "pgadmin": ("pgadmin",)}
@@ -45,14 +46,13 @@ Component = Mapping[str, Any]
 
 def components(locks: Iterable[str], output: Path) -> list[Component]:
     """Write what some locks install to a file and return its components. Raises CalledProcessError."""
-    uv = str(Path(sys.executable).with_name("uv"))
     with tempfile.TemporaryDirectory(prefix="mlops-sbom-") as folder:
-        subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, folder], check=True)
+        subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, folder], check=True)
         [packages] = Path(folder).glob("lib/python*/site-packages")
         requirements = [part for lock in locks for part in ("-r", str(ROOT / "requirements" / f"{lock}.txt"))]
-        install = [uv, "pip", "install", "--quiet", "--no-deps", "--require-hashes", *TARGET, "--target", str(packages)]
+        install = [UV, "pip", "install", "--quiet", "--no-deps", "--require-hashes", *TARGET, "--target", str(packages)]
         subprocess.run([*install, *requirements], check=True)
-        describe = [sys.executable, "-m", "cyclonedx_py", "environment", "--output-reproducible", "-o", str(output), folder]
+        describe = [python(), "-m", "cyclonedx_py", "environment", "--output-reproducible", "-o", str(output), folder]
         subprocess.run(describe, check=True, stderr=subprocess.DEVNULL)  # it warns of what a package says of itself
     found: list[Component] = json.loads(output.read_text())["components"]
     return found

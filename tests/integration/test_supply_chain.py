@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -14,6 +12,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from supply import sbom
+from supply.audit import audit
 
 ROOT = Path(__file__).parent.parent.parent
 # What the images have: the markers of the locks are about these.
@@ -86,20 +85,11 @@ def osv_url() -> Iterator[str]:
     server.server_close()
 
 
-def audit(*more: str) -> subprocess.CompletedProcess[str]:
-    """Run pip-audit as `make audit` does, over one lock."""
-    [command] = re.findall(r"-m pip_audit (.*?) -r ", (ROOT / "Makefile").read_text())
-    lock = str(ROOT / "requirements" / "db.txt")
-    return subprocess.run(
-        [sys.executable, "-m", "pip_audit", *command.split(), "-r", lock, *more], capture_output=True, text=True, check=False
-    )
-
-
 def test_an_audit_asks_for_every_package_and_fails_for_a_vulnerable_one(osv_url: str) -> None:
-    done = audit("-s", "osv", "--osv-url", osv_url)
+    done = audit("db", ["-s", "osv", "--osv-url", osv_url])
     assert packages("db") <= set(Vulnerabilities.asked)
     assert (done.returncode, re.findall(r"(\S+) +\S+ +PYSEC-0000-1", done.stdout)) == (1, ["sqlparse"])
 
 
 def test_an_audit_that_gets_no_answer_fails() -> None:
-    assert audit("-s", "osv", "--osv-url", "http://127.0.0.1:9/v1/query", "--timeout", "1").returncode == 1
+    assert audit("db", ["-s", "osv", "--osv-url", "http://127.0.0.1:9/v1/query", "--timeout", "1"]).returncode == 1
