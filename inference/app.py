@@ -30,6 +30,7 @@ from inference.api import Api
 from inference.database import Database
 from inference.errors import JournalFull, RequestTooLarge, ServiceError
 from inference.experiments import Experiments
+from inference.heap import give_back
 from inference.history import History
 from inference.image import SIDE
 from inference.imports import Imports
@@ -37,7 +38,6 @@ from inference.journal import Journal, pending_bytes
 from inference.keys import Keys
 from inference.lane import FastLane
 from inference.log import PredictionLog
-from inference.memory import give_back
 from inference.metrics import Metrics
 from inference.models import ModelDirectory
 from inference.originals import Original, Originals

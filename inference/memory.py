@@ -1,6 +1,5 @@
 """The networks that are in memory, and a bound on what they take: the least recently used are dropped and read again at need."""
 
-import ctypes
 import itertools
 import threading
 import weakref
@@ -9,22 +8,16 @@ from pathlib import Path
 
 from inference.card import FileRecord, file_record
 from inference.engine import Network, UnservableModel
+from inference.heap import give_back
 
 # After so much was dropped, the gaps that it left are given back: looking for them takes milliseconds.
 GAPS_BYTES = 32 * 2**20
 
 _uses = itertools.count()
-_malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc; other allocators have no such function, or need none
 
 
 class Gone(Exception):
     """A dropped network cannot be read again: its file is another now."""
-
-
-def give_back() -> None:
-    """Give memory that is free back to the system: glibc keeps what lies between things that are in use."""
-    if _malloc_trim is not None:
-        _malloc_trim(0)
 
 
 class Memory:

@@ -24,6 +24,7 @@ import psycopg2.errors
 from inference import json_log
 from inference.aliases import AliasFollower
 from inference.connection import connect
+from inference.heap import give_back
 from inference.journal import ORIGINALS, ROWS, Progress, Segment, segments, total_bytes
 from inference.keeper import Keeper
 from inference.rows import UnusableRecord
@@ -38,6 +39,7 @@ DRAIN_SECONDS = 0.7  # for what is left at the end
 STUCK_SECONDS = 1.0  # then it leaves, even from within a call
 NICENESS = 5  # answers go first
 BATCH_BYTES = 4 * 2**20  # a segment: what its requests have in common is written once; it is in memory meanwhile
+GAPS_BYTES = 2**20  # what was shipped leaves gaps in the memory, which are given back when there is nothing to do
 LOCK_FILE = "shipper.lock"
 REFUSED_FILE = "refused.log"
 REFUSED_BYTES = 16 * 2**20  # enough to see what is wrong
@@ -64,7 +66,7 @@ class Shipper:
 
     def run(self, stopping: threading.Event) -> None:
         """Ship until `stopping`, and then what is left."""
-        failing = False
+        failing, unreturned = False, 0
         while True:
             is_last = stopping.is_set()
             try:
@@ -78,6 +80,10 @@ class Shipper:
                 self.disconnect()
             if is_last:
                 return
+            unreturned += shipped
+            if not shipped and unreturned > GAPS_BYTES:
+                give_back()
+                unreturned = 0
             if failing or shipped < BATCH_BYTES:
                 stopping.wait(RETRY_SECONDS if failing else PAUSE_SECONDS)
 
