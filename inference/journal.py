@@ -175,17 +175,12 @@ class Segment:
         return True
 
     def lines(self, start: int, end: int) -> list[bytes]:
-        """Return the complete lines between two offsets in bytes, at least one if there is one, each with its newline."""
-        try:
-            file = self.path.open("rb")
-        except FileNotFoundError:
-            return []
-        with file:
+        """Return the complete lines from an offset in bytes on, until they reach the end or pass it."""
+        with contextlib.suppress(FileNotFoundError), self.path.open("rb") as file:
             file.seek(start)
-            lines = file.read(max(0, end - start)).splitlines(keepends=True)
-            if len(lines) == 1 and not lines[0].endswith(b"\n"):
-                lines[0] += file.readline()
-        return lines if not lines or lines[-1].endswith(b"\n") else lines[:-1]
+            lines = file.readlines(max(1, end - start))
+            return lines if not lines or lines[-1].endswith(b"\n") else lines[:-1]
+        return []
 
     def first_at_microseconds(self, start: int) -> int | None:
         """Return the time (Unix time, µs) of the record at an offset, None where there is none."""
