@@ -32,6 +32,7 @@ from inference.errors import JournalFull, RequestTooLarge, ServiceError
 from inference.experiments import Experiments
 from inference.heap import give_back
 from inference.history import History
+from inference.hosts import Hosts
 from inference.image import SIDE
 from inference.imports import Imports
 from inference.journal import Journal, pending_bytes
@@ -115,7 +116,7 @@ def create_app(settings: Settings) -> ASGIApp:
     lane = FastLane(predictor) if settings.fast_lane else None
     keys = None if settings.api_keys_file is None else Keys(settings.api_keys_file)
     room = Room(settings.max_requests, LARGE_BODIES * settings.max_request_bytes)
-    return RequestLayer(app, lane, metrics, room, keys, settings.max_request_bytes)
+    return RequestLayer(app, lane, metrics, room, Hosts(settings.allowed_hosts), keys, settings.max_request_bytes)
 
 
 def _refused(metrics: Metrics, request: ConnexionRequest, error: JournalFull) -> ConnexionResponse:

@@ -51,6 +51,15 @@ class KeyRequired(ServiceError):
     detail = "This operation needs an API key in the header X-API-Key; whoever runs the service hands them out."
 
 
+class ForeignSite(ServiceError):
+    """403: the request comes under a name that is not the service's, or changes something for a page of another site."""
+
+    status = 403
+    kind = "foreign-site"
+    title = "Foreign name or site"
+    detail = "The service is not known by this name, or a page of another site asks; ALLOWED_HOSTS lists further names that may."
+
+
 class UnknownExperiment(ServiceError):
     """404: nothing of this name is known."""
 

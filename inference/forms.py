@@ -9,7 +9,7 @@ from inference.context import source_of
 
 # Headers that change no answer.
 HARMLESS_HEADERS = frozenset(
-    b"accept-encoding accept-language cache-control connection cookie dnt host origin pragma priority referer sec-ch-ua"
+    b"accept-encoding accept-language cache-control connection cookie dnt pragma priority referer sec-ch-ua"
     b" sec-ch-ua-mobile sec-ch-ua-platform sec-fetch-dest sec-fetch-mode sec-fetch-site traceparent tracestate via"
     b" x-api-key x-forwarded-for x-forwarded-host x-forwarded-proto x-real-ip".split()
 )
@@ -28,12 +28,14 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 @dataclass(slots=True)
 class PlainForm:
-    """The head of a request that has nothing unusual: its query by name, its Accept, its id, and how its body is divided."""
+    """The head of a request that has nothing unusual: who asks for what, and how its body is divided."""
 
     query: dict[str, list[str]]
     accept: bytes
     request_id: bytes
     source: str | None
+    host: bytes
+    origin: bytes
     _delimiter: bytes
     length: int
 
@@ -41,7 +43,7 @@ class PlainForm:
     def of(cls, headers: Headers, query_string: bytes, max_bytes: int) -> "PlainForm | None":
         """Return a request's form, None where its head is unusual or its body is to be of more than `max_bytes`."""
         delimiter = length = None
-        accept, request_id, source = b"*/*", b"", None
+        accept, request_id, source, host, origin = b"*/*", b"", None, b"", b""
         for name, value in headers:
             if name == b"content-type" and delimiter is None:
                 delimiter = _delimiter(value)
@@ -49,12 +51,16 @@ class PlainForm:
                     return None
             elif name == b"content-length" and length is None:
                 length = value
+            elif name == b"host" and not host:
+                host = value
             elif name == b"accept" and accept == b"*/*":
                 accept = value
             elif name == b"x-request-id" and not request_id:
                 request_id = value
             elif name == b"user-agent":
                 source = source_of(value)
+            elif name == b"origin" and not origin:
+                origin = value
             elif name not in HARMLESS_HEADERS:
                 return None
         query = _parsed(query_string) if len(query_string) <= MAX_QUERY_BYTES else None
@@ -62,7 +68,7 @@ class PlainForm:
             return None
         if not length.isdigit() or not 0 < len(length) <= MAX_LENGTH_DIGITS or not 0 < int(length) <= max_bytes:
             return None
-        return cls(query, accept, request_id, source, delimiter, int(length))
+        return cls(query, accept, request_id, source, host, origin, delimiter, int(length))
 
     def files(self, body: bytes, field: bytes) -> list[bytes] | None:
         """Return the files of a form that holds nothing but files of this field, None for any other body."""

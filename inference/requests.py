@@ -7,14 +7,15 @@ import os
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NoReturn
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from inference import context
-from inference.errors import Busy, KeyRequired, MalformedRequest, RequestTooLarge, ServiceError, UnsupportedEncoding
+from inference.errors import Busy, ForeignSite, KeyRequired, MalformedRequest, RequestTooLarge, ServiceError, UnsupportedEncoding
 from inference.forms import MAX_LENGTH_DIGITS, Headers, PlainForm
+from inference.head import Head
+from inference.hosts import Hosts
 from inference.keys import Keys
 from inference.lane import NDJSON, Answer, FastLane
 from inference.metrics import Metrics
@@ -38,15 +39,23 @@ logger = logging.getLogger(__name__)
 
 
 class RequestLayer:
-    """Wraps an ASGI application: X-Request-Id on every answer, its metrics, keys, bounds on what is taken on, the fast lane."""
+    """Wraps an ASGI application: the id, metrics, name and key of every request, bounds on what is taken on, the fast lane."""
 
     def __init__(
-        self, app: ASGIApp, lane: FastLane | None, metrics: Metrics, room: Room, keys: Keys | None, max_request_bytes: int
+        self,
+        app: ASGIApp,
+        lane: FastLane | None,
+        metrics: Metrics,
+        room: Room,
+        hosts: Hosts,
+        keys: Keys | None,
+        max_request_bytes: int,
     ) -> None:
         self._app = app
         self._lane = lane
         self._metrics = metrics
         self._room = room
+        self._hosts = hosts
         self._keys = keys
         self._max_request_bytes = max_request_bytes
         self._ids = itertools.count(int.from_bytes(os.urandom(16)))
@@ -71,7 +80,7 @@ class RequestLayer:
                     return
             finally:
                 self._room.give(form.length)
-        head = _head(scope)
+        head = Head.of(scope["headers"])
         own_id = self._id(head.request_id)
         tokens = context.request_id.set(own_id), context.source.set(context.source_of(head.program))
         operation, status = _operation(scope["path"]), GONE
@@ -99,9 +108,13 @@ class RequestLayer:
             context.request_id.reset(tokens[0])
             context.source.reset(tokens[1])
 
-    async def _call(self, scope: Scope, receive: Receive, send: Send, head: "Head", operation: str) -> None:
+    async def _call(self, scope: Scope, receive: Receive, send: Send, head: Head, operation: str) -> None:
         """Call the application with a request that keeps the limits. Raises ServiceError for any other."""
-        if not self._may(scope["method"], head.key):
+        is_change = scope["method"] not in READING_METHODS
+        if not self._hosts.admits(head.host, head.origin if is_change else b""):
+            self.limit_hit("host")
+            raise ForeignSite
+        if is_change and not self._has_key(head.key):
             self.limit_hit("key")
             raise KeyRequired
         if not head.length.isdigit():
@@ -140,9 +153,9 @@ class RequestLayer:
         self.limit_hit("request_bytes")
         raise RequestTooLarge(f"A request may have {self._max_request_bytes} bytes.")
 
-    def _may(self, method: str, key: bytes | None) -> bool:
-        """Tell whether a request may do what it wants: to read is free, all else needs a key where there are keys."""
-        return self._keys is None or method in READING_METHODS or (key is not None and self._keys.admits(key))
+    def _has_key(self, key: bytes | None) -> bool:
+        """Tell whether a request may do more than read: where there are keys, it needs one."""
+        return self._keys is None or (key is not None and self._keys.admits(key))
 
     def limit_hit(self, limit: str) -> None:
         """Count a request or connection that met a limit."""
@@ -158,9 +171,7 @@ class RequestLayer:
         path, _, query = url.partition(b"?")
         if self._lane is None or path not in SHORT:
             return None
-        if self._keys is not None and not self._may("POST", dict(headers).get(b"x-api-key")):
-            return None
-        return PlainForm.of(headers, query, MAX_SHORT_BYTES)
+        return self._admitted(headers, query, MAX_SHORT_BYTES)
 
     def take(self, url: bytes, form: PlainForm, body: bytes, started: float, answer: Callable[[bytes | None, bytes], None]) -> bool:
         """Take a request that began at a time.perf_counter(), or return False: it is to be called as ASGI.
@@ -193,9 +204,14 @@ class RequestLayer:
         """Return the form of a request that may be for the lane, None for any other."""
         if self._lane is None or scope["method"] != "POST" or scope["path"] not in HOT:
             return None
-        if self._keys is not None and not self._may("POST", dict(scope["headers"]).get(b"x-api-key")):
+        return self._admitted(scope["headers"], scope["query_string"], self._max_request_bytes)
+
+    def _admitted(self, headers: Headers, query: bytes, max_bytes: int) -> PlainForm | None:
+        """Return the form of a request of POST that has it and may be made."""
+        if self._keys is not None and not self._has_key(dict(headers).get(b"x-api-key")):
             return None
-        return PlainForm.of(scope["headers"], scope["query_string"], self._max_request_bytes)
+        form = PlainForm.of(headers, query, max_bytes)
+        return form if form is not None and self._hosts.admits(form.host, form.origin) else None
 
     async def _answer(self, path: str, form: PlainForm, body: bytes | None, own_id: str) -> Answer | None:
         """Return what the lane answers, None when the request is for Connexion."""
@@ -241,39 +257,6 @@ class ReadBody:
     async def __call__(self) -> Message:
         """Receive what was read once more, and then what comes."""
         return self._messages.pop(0) if self._messages else await self._receive()
-
-
-@dataclass(slots=True)
-class Head:
-    """What a request says of itself: its own id, its length in bytes, the program that sends it, its key."""
-
-    request_id: bytes = b""
-    length: bytes = b"0"
-    program: bytes = b""
-    key: bytes | None = None
-    has_type: bool = False
-    is_encoded: bool = False
-    is_chunked: bool = False
-
-
-def _head(scope: Scope) -> Head:
-    head = Head()
-    for name, value in scope["headers"]:
-        if name == b"content-type":
-            head.has_type = True
-        elif name == b"content-length":
-            head.length = value
-        elif name == b"x-request-id":
-            head.request_id = head.request_id or value
-        elif name == b"user-agent":
-            head.program = value
-        elif name == b"x-api-key":
-            head.key = value
-        elif name == b"content-encoding":
-            head.is_encoded = value.strip().lower() != b"identity"
-        elif name == b"transfer-encoding":
-            head.is_chunked = value.strip().lower() == b"chunked"
-    return head
 
 
 async def _send(send: Send, answer: Answer, own_id: bytes) -> None:

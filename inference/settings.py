@@ -21,6 +21,7 @@ class Settings:
     max_image_bytes: int
     max_request_bytes: int
     max_requests: int
+    allowed_hosts: frozenset[str]
     api_keys_file: Path | None
     models_memory_bytes: int
     cache_entries: int
@@ -44,6 +45,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         max_image_bytes=int(environ.get("MAX_IMAGE_BYTES", str(2 * 2**20))),
         max_request_bytes=int(environ.get("MAX_REQUEST_BYTES", str(16 * 2**20))),
         max_requests=int(environ.get("MAX_REQUESTS") or 256),
+        allowed_hosts=frozenset(environ.get("ALLOWED_HOSTS", "").lower().replace(",", " ").split()),
         api_keys_file=Path(environ["API_KEYS_FILE"]) if environ.get("API_KEYS_FILE") else None,
         models_memory_bytes=int(environ.get("MODELS_MEMORY_BYTES", str(192 * 2**20))),
         cache_entries=int(environ.get("CACHE_ENTRIES", "10000")),

@@ -364,6 +364,8 @@ def _headers(path: str) -> Iterator[Request]:
         "no host": ((b"host", b""),),
         "another host": ((b"host", b"evil.example"),),
         "two hosts": ((b"host", b"localhost"), (b"host", b"evil.example")),
+        "a page of another site": ((b"origin", b"https://evil.example"),),
+        "a page of no site": ((b"origin", b"null"),),
         "a host that is none": ((b"host", b"a b<c>\xff"),),
         "bytes in a header": ((b"x-odd", b"\xff\x00\xfe"),),
         "a large header": ((b"x-large", b"a" * 60_000),),
@@ -386,8 +388,9 @@ def _headers(path: str) -> Iterator[Request]:
         "two types, the other first": ((b"content-type", b"text/plain"), (b"content-type", MULTIPART + b"; boundary=" + BOUNDARY)),
         "the same type twice": ((b"content-type", MULTIPART + b"; boundary=" + BOUNDARY),) * 2,
     }
+    foreign = ("another host", "two hosts", "a page of another site", "a page of no site", "a preflight's headers")
     for name, headers in extra.items():
-        yield post(name, path, body, extra=headers)
+        yield post(name, path, body, *([403] if name in foreign else []), extra=headers)
     yield post("a body in gzip", path, gzip.compress(body, mtime=0), extra=((b"content-encoding", b"gzip"),))
     lengths: dict[str, bytes | None] = {
         "no length": None,

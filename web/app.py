@@ -11,6 +11,7 @@ import streamlit as st
 from web.cache import Reading
 from web.client import Model
 from web.guard import contained
+from web.hosts import is_own
 from web.selection import CHOICES as SELECTION_CHOICES
 from web.selection import pick
 from web.sources import sources
@@ -20,6 +21,10 @@ from web.wording import count
 
 NAME = "ML Ops Starter"
 HERE = Path(__file__).parent
+FOREIGN = (
+    "This dashboard does not know the name by which it was opened. Open it by an address or as `localhost`, "
+    "or let whoever runs it list the name in `ALLOWED_HOSTS`."
+)
 
 
 def main() -> None:
@@ -60,6 +65,9 @@ def main() -> None:
     st.html(HERE / "style.css")
     with contained("The dashboard"):
         found = sources()
+        if not is_own(st.context.headers.get("Host") or "", found.settings.allowed_hosts):
+            st.error(FOREIGN, icon=":material/block:")
+            st.stop()
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="headline"):
             st.title(page.title, anchor=False, width="content")
             if page is not predict_page:

@@ -13,8 +13,8 @@ class Settings:
 
     The defaults suit a machine of one's own. Variables: API_URL, PUBLIC_API_URL (where people reach the API, for what they copy
     from the pages; API_URL when unset), API_KEY (for an API that has keys), MNIST_PATH (an .npz with x_test and y_test to evaluate
-    with; none when unset), and libpq's PGHOST, PGPORT, PGDATABASE, PGUSER and PGPASSWORD. PGPASSWORD_FILE and API_KEY_FILE name
-    files that hold these two instead.
+    with; none when unset), ALLOWED_HOSTS (further names by which people open it), and libpq's PGHOST, PGPORT, PGDATABASE, PGUSER
+    and PGPASSWORD. PGPASSWORD_FILE and API_KEY_FILE name files that hold these two instead.
     """
 
     api_url: str = "http://localhost:9090/api/v1.0"
@@ -26,6 +26,7 @@ class Settings:
     database_password: str = field(default="pass123", repr=False)
     mnist_path: Path | None = None
     api_key: str = field(default="", repr=False)
+    allowed_hosts: frozenset[str] = frozenset()
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -53,6 +54,7 @@ class Settings:
             database_password=secret(environment, "PGPASSWORD") or "pass123",
             mnist_path=Path(environment["MNIST_PATH"]) if environment.get("MNIST_PATH") else None,
             api_key=secret(environment, "API_KEY") or "",
+            allowed_hosts=frozenset(read("ALLOWED_HOSTS", "").lower().replace(",", " ").split()),
         )
 
     @property

@@ -17,6 +17,8 @@ from local.stack import Stack
 from tests.e2e import browser as chromium
 from tests.e2e.fakes import FakeSources
 
+REBOUND = "rebound.example"  # another site's name, which the browser of these tests believes to be this machine's
+
 
 class RunningStack:
     """A stack that a test may hurt; what a test stops, it starts again."""
@@ -75,7 +77,10 @@ def stack(free_settings: local_settings.Settings) -> Iterator[RunningStack]:
 def browser() -> Iterator[Browser]:
     os.environ.setdefault("NO_PROXY", "localhost,127.0.0.1")
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium.find(playwright), args=chromium.arguments())
+        running = playwright.chromium.launch(
+            executable_path=chromium.find(playwright),
+            args=[*chromium.arguments(), f"--host-resolver-rules=MAP {REBOUND} 127.0.0.1"],
+        )
         yield running
         running.close()
 

@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 import inference.keys
 from inference import protocol
+from inference.hosts import Hosts
 from inference.metrics import Metrics
 from inference.models import ModelDirectory
 from inference.requests import RequestLayer
@@ -44,7 +45,7 @@ async def serving(folder: Path, *, max_requests: int = 8, keys_file: Path | None
         await send({"type": "http.response.body", "body": body})
 
     keys = inference.keys.Keys(keys_file) if keys_file else None
-    layer = RequestLayer(app, None, metrics, Room(max_requests, 2 * LARGE_BYTES), keys, MOST)
+    layer = RequestLayer(app, None, metrics, Room(max_requests, 2 * LARGE_BYTES), Hosts(frozenset()), keys, MOST)
     async with listening(layer) as port:
         yield port, metrics
 
@@ -191,6 +192,34 @@ def test_large_bodies_have_a_share_of_the_room_and_one_always_has() -> None:
     room.give(9 * LARGE_BYTES)
     assert room.take(2 * LARGE_BYTES) is None
     assert [room.take(1) for _ in range(3)] == [None, None, "requests"]
+
+
+@pytest.mark.parametrize(
+    ("method", "host", "origin", "status"),
+    [
+        (b"GET", b"localhost:9090", b"", 200),
+        (b"PUT", b"localhost:9090", b"http://localhost:9090", 200),
+        (b"GET", b"localhost:9090", b"https://evil.example", 200),  # its page does not get to read the answer
+        (b"PUT", b"localhost:9090", b"https://evil.example", 403),
+        (b"PUT", b"localhost:9090", b"null", 403),
+        (b"GET", b"evil.example:9090", b"", 403),
+        (b"PUT", b"evil.example:9090", b"http://evil.example:9090", 403),
+        (b"GET", b"localhost\r\nhost: evil.example", b"", 403),
+    ],
+)
+def test_a_page_of_another_site_changes_nothing_and_a_foreign_name_is_not_answered(
+    tmp_path: Path, method: bytes, host: bytes, origin: bytes, status: int
+) -> None:
+    async def test(port: int, metrics: Metrics) -> None:
+        said_origin = b"origin: " + origin + b"\r\n" if origin else b""
+        head = b"%b /api/v1.0/aliases/mnist/champion HTTP/1.1\r\nhost: %b\r\n%bconnection: close\r\ncontent-length: 0\r\n\r\n"
+        answer, _ = await said(port, head % (method, host, said_origin))
+        assert int(answer.split(b" ")[1]) == status
+        if status == 403:
+            assert "ALLOWED_HOSTS" in problem(answer)["detail"]
+        assert ('limit="host"' in metrics.text()) == (status == 403)
+
+    run(tmp_path, test)
 
 
 def test_where_there_are_keys_reading_is_free_and_all_else_needs_one(

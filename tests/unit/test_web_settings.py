@@ -22,9 +22,19 @@ def test_every_variable_is_read() -> None:
         "PGPASSWORD": "p",
         "MNIST_PATH": "m.npz",
         "API_KEY": "k",
+        "ALLOWED_HOSTS": "Ml.example.org, b",
     }
     assert Settings.from_environment(environment) == Settings(
-        "http://api:1/api/v1.0", "http://me:3/api/v1.0", "db", 2, "d", "u", "p", Path("m.npz"), "k"
+        "http://api:1/api/v1.0",
+        "http://me:3/api/v1.0",
+        "db",
+        2,
+        "d",
+        "u",
+        "p",
+        Path("m.npz"),
+        "k",
+        frozenset({"ml.example.org", "b"}),
     )
 
 
