@@ -104,6 +104,8 @@ def create_app(settings: Settings) -> ASGIApp:
     )
     # It warns at every request of an operation that takes several types of content.
     logging.getLogger("connexion.operations.openapi3").setLevel(logging.ERROR)
+    # It misses a function that checks keys; the request layer does.
+    logging.getLogger("connexion.security").setLevel(logging.ERROR)
     app.add_api("openapi.yaml", base_path=BASE_PATH, resolver=Resolver(functools.partial(_operation, api, records)))
     app.add_error_handler(ServiceError, problems.of_service_error)
     app.add_error_handler(JournalFull, functools.partial(_refused, metrics))
