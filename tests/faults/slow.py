@@ -1,9 +1,17 @@
-"""Clients that send too little, and clients that leave within a request."""
+"""Clients that send too little, and clients that leave within a request.
+
+They are a process of their own, `python -m tests.faults.slow PORT COUNT RESETTING`, and give way to others: on other machines they
+would take no time from whoever measures here. It says each 0.1 s how it stands, and ends with its standard input.
+"""
 
 import asyncio
 import contextlib
+import json
+import os
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
 from types import TracebackType
@@ -15,6 +23,8 @@ PER_SECOND = 1000  # so many begin: a queue of connections has an end
 RECONNECT_SECONDS = 0.05
 RESET_PAUSE_SECONDS = 0.1
 DRIP_SECONDS = 1.0
+SAID_SECONDS = 0.1
+NICENESS = 10
 LINGER_NOT = struct.pack("ii", 1, 0)
 HEAD = f"POST {INFERENCE}?experiment_name=x HTTP/1.1\r\nHost: localhost\r\n"
 SLOW_HEADER = f"{HEAD}X-Slow: ".encode()
@@ -26,32 +36,60 @@ KINDS = {"slow header": SLOW_HEADER, "slow body": SLOW_BODY, "idle": b"", "idle 
 class SlowClients:
     """From entering to leaving: `count` that stay connected, of each kind a quarter, and `resetting` that reset and come back.
 
-    A slow one sends a byte of its header or body each second. `closed` has, by kind, after how many seconds of a connection the
-    service closed it; `open` how many it has not closed yet, `resets` how often others left.
+    A slow one sends a byte of its header or body each second. `slowest` has, by kind, after how many seconds of a connection the
+    service closed the last; `connected` how many came to be, `open` how many it has not closed yet, `resets` how often others left.
     """
 
     def __init__(self, port: int, count: int, resetting: int) -> None:
-        self._port = port
-        self._count = count
-        self._resetting = resetting
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="slow-clients")
-        self.closed: dict[str, list[float]] = {kind: [] for kind in KINDS}
+        self._command = [sys.executable, "-m", "tests.faults.slow", str(port), str(count), str(resetting)]
+        self._listening = threading.Thread(target=self._listen, name="slow-clients")
+        self.slowest: dict[str, float] = {}
         self.connected = self.open = self.resets = 0
 
     def __enter__(self) -> Self:
         """Begin."""
-        self._thread.start()
+        self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._listening.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         """Leave, all of them."""
-        self._stopping.set()
-        self._thread.join()
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._listening.join()
+        self._process.wait()
 
-    async def _run(self) -> None:
-        stay = [self._stay(number, list(KINDS)[number % len(KINDS)]) for number in range(self._count)]
-        await asyncio.gather(*stay, *[self._reset() for _ in range(self._resetting)])
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as lines:
+            for line in lines:
+                vars(self).update(json.loads(line))
+
+
+class _Clients:
+    """The clients themselves."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._stopping = threading.Event()
+        self._slowest = dict.fromkeys(KINDS, 0.0)
+        self._connected = self._open = self._resets = 0
+
+    async def run(self, count: int, resetting: int) -> None:
+        """Be there until the standard input ends."""
+        threading.Thread(target=self._stop_at_end_of_input, daemon=True).start()
+        stay = [self._stay(number, list(KINDS)[number % len(KINDS)]) for number in range(count)]
+        await asyncio.gather(self._say(), *stay, *[self._reset() for _ in range(resetting)])
+
+    def _stop_at_end_of_input(self) -> None:
+        sys.stdin.read()
+        self._stopping.set()
+
+    async def _say(self) -> None:
+        while not self._stopping.is_set():
+            state = {"slowest": self._slowest, "connected": self._connected, "open": self._open, "resets": self._resets}
+            print(json.dumps(state), flush=True)
+            await asyncio.sleep(SAID_SECONDS)
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
         while not self._stopping.is_set():
@@ -66,8 +104,8 @@ class SlowClients:
         if connected is None:
             return
         reader, writer = connected
-        self.connected += 1
-        self.open += 1
+        self._connected += 1
+        self._open += 1
         began = time.monotonic()
         with contextlib.suppress(OSError):
             writer.write(KINDS[kind])
@@ -80,8 +118,8 @@ class SlowClients:
                     writer.write(b"x")
                     await writer.drain()
         if not self._stopping.is_set():
-            self.closed[kind].append(time.monotonic() - began)
-        self.open -= 1
+            self._slowest[kind] = max(self._slowest[kind], time.monotonic() - began)
+        self._open -= 1
         writer.transport.abort()
 
     async def _reset(self) -> None:
@@ -93,4 +131,10 @@ class SlowClients:
                 await asyncio.sleep(RESET_PAUSE_SECONDS)
                 writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
                 writer.transport.abort()
-                self.resets += 1
+                self._resets += 1
+
+
+if __name__ == "__main__":
+    os.nice(NICENESS)
+    port, count, resetting = map(int, sys.argv[1:])
+    asyncio.run(_Clients(port).run(count, resetting))

@@ -15,10 +15,12 @@ from db.migrate import MIGRATIONS
 
 HEADER = "Experiment Name,Learning Rate,Momentum,Loss,Test Accuracy\n"
 LOSS = '"{""Step"": [1, 2, 3], ""Value"": [2.5, 0.5, 1.5]}"'
+# In their order, but without their ids: a set-up that was killed before its commit has used some up.
 CONTENTS = """
-    SELECT (SELECT json_agg(e ORDER BY id) FROM (
-               SELECT id, name, learning_rate, params, missing_since IS NULL FROM experiments) e)::text,
-           (SELECT json_agg(c ORDER BY experiment_id, metric) FROM metric_curves c)::text,
+    SELECT (SELECT json_agg(json_build_array(name, learning_rate, params, missing_since IS NULL) ORDER BY id)
+            FROM experiments)::text,
+           (SELECT json_agg(json_build_array(e.name, to_jsonb(c) - 'experiment_id') ORDER BY e.id, c.metric)
+            FROM metric_curves c JOIN experiments e ON e.id = c.experiment_id)::text,
            (SELECT json_agg(r ORDER BY line) FROM (SELECT line, reason, raw, resolved_at IS NULL FROM import_rejects) r)::text,
            (SELECT array_agg(migration_id ORDER BY 1) FROM _yoyo_migration)::text
 """
