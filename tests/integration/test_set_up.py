@@ -82,11 +82,14 @@ def test_a_first_set_up_makes_the_schema_and_takes_the_rows(database: Database) 
 def test_a_second_set_up_changes_nothing(database: Database) -> None:
     database.csv.write_text(f"{HEADER}a,0.1,0.9,{LOSS},0.98\nb,fast,0.9,{LOSS},0.97\n")
     database.set_up()
-    before = database.rows(CONTENTS), database.rows("SELECT c.xmin::text, e.updated_at FROM metric_curves c, experiments e")
+    before = (
+        database.rows(CONTENTS),
+        database.rows("SELECT e.id, c.experiment_id, c.xmin::text, e.updated_at FROM metric_curves c, experiments e"),
+    )
     assert "0 new, 1 unchanged, 1 rejected" in database.set_up()
     assert (
         database.rows(CONTENTS),
-        database.rows("SELECT c.xmin::text, e.updated_at FROM metric_curves c, experiments e"),
+        database.rows("SELECT e.id, c.experiment_id, c.xmin::text, e.updated_at FROM metric_curves c, experiments e"),
     ) == before
     assert database.rows("SELECT count(*) FROM imports") == [(1,)]
 
