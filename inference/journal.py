@@ -178,7 +178,7 @@ class Segment:
         """Return the complete lines from an offset in bytes on, until they reach the end or pass it."""
         with contextlib.suppress(FileNotFoundError), self.path.open("rb") as file:
             file.seek(start)
-            lines = file.readlines(max(1, end - start))
+            lines = file.readlines(max(1, end - start - 1))  # it stops when it has more than that
             return lines if not lines or lines[-1].endswith(b"\n") else lines[:-1]
         return []
 

@@ -13,7 +13,7 @@ from scipy import ndimage
 from inference import identity, rows
 from inference.errors import JournalFull
 from inference.image import SIDE, Digit
-from inference.journal import Journal, pending_bytes, segments
+from inference.journal import Journal, Segment, pending_bytes, segments
 from inference.log import Call, Given, PredictionLog
 from inference.metrics import Metrics
 from inference.model import Model, State
@@ -185,3 +185,12 @@ def test_event_ids_are_uuids_of_version_7_that_rise() -> None:
     assert [number >> 62 & 3 for number in (first, second)] == [2, 2]
     assert first >> 80 == 1_700_000_000_000
     assert first + identity.MAX_AT_ONCE <= second
+
+
+def test_a_part_of_a_segment_ends_with_the_line_that_reaches_its_end(tmp_path: Path) -> None:
+    segment = Segment(tmp_path / "a.000001.jsonl")
+    segment.path.write_bytes(b"12\n345\n6\n789")
+    assert segment.lines(0, 3) == [b"12\n"]
+    assert segment.lines(0, 4) == [b"12\n", b"345\n"]
+    assert segment.lines(3, 7) == [b"345\n"]
+    assert segment.lines(0, 100) == [b"12\n", b"345\n", b"6\n"]
