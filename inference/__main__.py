@@ -13,7 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
-from inference import json_log
+from inference import json_log, unused
 from inference.port import Port
 from inference.protocol import Protocol
 from inference.settings import from_environment, secret
@@ -69,7 +69,9 @@ def main() -> None:
 def worker() -> ASGIApp:
     """Return the application of one worker process. It stops when its parent has died: another one will want the port."""
     json_log.set_up()  # also for what is said on import
-    from inference.app import create_app  # noqa: PLC0415  # after main has said where metrics are counted; the parent needs none of it
+    with unused.left_out():
+        # after main has said where metrics are counted; the parent needs none of it
+        from inference.app import create_app  # noqa: PLC0415
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < MAX_DESCRIPTORS:
