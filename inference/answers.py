@@ -3,26 +3,23 @@
 import base64
 import functools
 import io
-import math
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
-import numpy as np
 import orjson
-from numpy.typing import NDArray
 from PIL import Image
 
 from inference.consensus import Consensus, Labels, consensuses
 from inference.engine import Network
 from inference.errors import ModelFailed, ServiceError
-from inference.identity import prediction_id
 from inference.image import Digit, Pixels
 from inference.model import Model
+from inference.words import Outputs
 
-Document = dict[str, Any]
-Probabilities = NDArray[np.float32]
+NOT_FINITE = "The model's answer to this image is not finite; its training may have diverged."
+
 Source = TypeVar("Source")
 
 
@@ -62,41 +59,31 @@ class Panel:
         return sum(place.network.seconds_per_image for place in self.places if isinstance(place, Seat))
 
 
-class Outputs(NamedTuple):
-    """What a model gives for a chunk's images: probabilities, float32 of shape (n, classes), and which were remembered."""
-
-    probabilities: Probabilities
-    cached: Sequence[bool]
-
-
 @dataclass(frozen=True)
 class ReadChunk:
-    """A few images of a call: an entry for each, and those that could be read."""
+    """A few images of a call, of which the first has the index `start`: those that could be read, and of each what hinders it."""
 
-    entries: Sequence[Document]
+    start: int
     digits: Sequence[Digit]
+    problems: Sequence[ServiceError | None]
 
     @classmethod
     def of(cls, sources: Sequence[Source], read: Callable[[Source], Digit], start: int = 0) -> "ReadChunk":
         """Read images, of which the first has the index `start` in its call."""
-        entries: list[Document] = []
         digits: list[Digit] = []
-        for index, source in enumerate(sources, start):
+        problems: list[ServiceError | None] = []
+        for source in sources:
             try:
-                digit = read(source)
+                digits.append(read(source))
             except ServiceError as problem:
-                entries.append({"index": index, "problem": problem.document()})
-                continue
-            digits.append(digit)
-            entries.append({"index": index, "image_digest": digit.digest})
-        return cls(entries, digits)
+                problems.append(problem)
+            else:
+                problems.append(None)
+        return cls(start, digits, problems)
 
     def failed(self, problem: ServiceError) -> "ReadChunk":
         """Return a chunk of which no image is answered, for that reason."""
-        return ReadChunk(
-            [entry if "problem" in entry else {"index": entry["index"], "problem": problem.document()} for entry in self.entries],
-            [],
-        )
+        return ReadChunk(self.start, [], [each or problem for each in self.problems])
 
 
 @dataclass(frozen=True)
@@ -109,64 +96,48 @@ class AnsweredChunk:
 
     def encoded(self, *, view: bool) -> list[bytes]:
         """Return the JSON of the entries."""
-        readable = [entry for entry in self.chunk.entries if "problem" not in entry]
-        if readable:
-            answers = [self._given(place, outputs) for place, outputs in zip(self.panel.places, self.columns, strict=True)]
-            together = self._together(answers)
-            for index, (entry, *given) in enumerate(zip(readable, *answers, strict=True)):
-                if view:
-                    entry["view"] = _png(self.chunk.digits[index].pixels)
-                entry["answers"] = given
-                entry["consensus"] = {task: each[index] for task, each in together.items()}
-        return [orjson.dumps(entry) for entry in self.chunk.entries]
+        answered = iter(self._answered(view=view))
+        return [
+            b'{"index":%d,%b}' % (index, next(answered) if problem is None else b'"problem":' + orjson.dumps(problem.document()))
+            for index, problem in enumerate(self.chunk.problems, self.chunk.start)
+        ]
 
-    def _together(self, answers: Sequence[Sequence[Document]]) -> dict[str, list[Consensus | None]]:
+    def _answered(self, *, view: bool) -> Iterator[bytes]:
+        """Yield what the entry of each image that could be read has besides its index."""
+        digits = self.chunk.digits
+        if not digits:
+            return
+        digests = [digit.digest for digit in digits]
+        answers = [self._given(place, outputs, digests) for place, outputs in zip(self.panel.places, self.columns, strict=True)]
+        together = self._together()
+        for index, (digit, *given) in enumerate(zip(digits, *answers, strict=True)):
+            shown = b'"view":"%b",' % _png(digit.pixels) if view else b""
+            consensus = orjson.dumps({task: each[index] for task, each in together.items()})
+            yield b'"image_digest":"%b",%b"answers":[%b],"consensus":%b' % (
+                digit.digest.encode(), shown, b",".join(given), consensus,
+            )  # fmt: skip
+
+    def _together(self) -> dict[str, list[Consensus | None]]:
         """Return what each task's models say together of each image."""
         return {
-            task: consensuses(
-                [classes for _, classes in voters],
-                [outputs.probabilities for index, _ in voters if (outputs := self.columns[index]) is not None],
-                [[answer.get("class") for answer in answers[index]] for index, _ in voters],
-            )
+            task: consensuses([(classes, outputs) for index, classes in voters if (outputs := self.columns[index]) is not None])
             for task, voters in self.panel.voters.items()
         }
 
-    def _given(self, place: Seat | Vacancy, outputs: Outputs | None) -> list[Document]:
+    @staticmethod
+    def _given(place: Seat | Vacancy, outputs: Outputs | None, digests: Sequence[str]) -> Sequence[bytes]:
         if isinstance(place, Vacancy):
-            return [{"experiment_name": place.name, "problem": place.problem.document()}] * len(self.chunk.digits)
-        answers = documents(place.model, outputs, self.chunk.digits) if outputs else []
-        return [
-            answer if isinstance(answer, dict) else {"experiment_name": place.model.name, "problem": answer.document()}
-            for answer in answers
-        ]
+            return [_refusal(place.name, place.problem)] * len(digests)
+        answers = place.model.words.answers(outputs, digests) if outputs is not None else []
+        return [_refusal(place.model.name, ModelFailed(NOT_FINITE)) if each is None else each for each in answers]
 
 
-def documents(model: Model, outputs: Outputs, digits: Sequence[Digit]) -> list[Document | ServiceError]:
-    """Return a model's answers as openapi.yaml has them; a ModelFailed stands for one that is not finite."""
-    answers: list[Document | ServiceError] = []
-    own_id, name, version, model_digest, classes = model.id, model.name, model.version, model.digest, model.classes
-    for row, cached, digit in zip(outputs.probabilities.tolist(), outputs.cached, digits, strict=True):
-        if not math.isfinite(sum(row)):
-            answers.append(ModelFailed("The model's answer to this image is not finite; its training may have diverged."))
-            continue
-        confidence = max(row)
-        answers.append(
-            {
-                "prediction_id": prediction_id(own_id, digit.digest),
-                "experiment_name": name,
-                "version": version,
-                "model_digest": model_digest,
-                "class": classes[row.index(confidence)],
-                "confidence": confidence,
-                "probabilities": dict(zip(classes, row, strict=True)),
-                "cached": cached,
-            }
-        )
-    return answers
+def _refusal(name: str, problem: ServiceError) -> bytes:
+    return orjson.dumps({"experiment_name": name, "problem": problem.document()})
 
 
-def _png(pixels: Pixels) -> str:
+def _png(pixels: Pixels) -> bytes:
     """Return pixels as a PNG in base64."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
-    return base64.b64encode(buffer.getvalue()).decode()
+    return base64.b64encode(buffer.getvalue())

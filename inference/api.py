@@ -7,11 +7,10 @@ from dataclasses import asdict
 from typing import Any
 
 from inference.aliases import Aliases
-from inference.answers import Document
 from inference.arrays import read_arrays
 from inference.context import current_request_id, source
 from inference.database import Database, Record
-from inference.errors import DatabaseUnavailable, MalformedRequest, UnknownExperiment
+from inference.errors import DatabaseUnavailable, Document, MalformedRequest, UnknownExperiment
 from inference.experiments import Experiments
 from inference.image import Digit
 from inference.log import Call, PredictionLog
@@ -44,8 +43,8 @@ class Api:
         self._aliases = aliases
         self._was_ready = False
 
-    def infer(self, experiment_name: str, image_blob: Upload | None = None) -> Document:
-        """Read one image with one experiment. Raises the errors of 400 to 503 that openapi.yaml names."""
+    def infer(self, experiment_name: str, image_blob: Upload | None = None) -> bytes:
+        """Read one image with one experiment, and return JSON. Raises the errors of 400 to 503 that openapi.yaml names."""
         call = _call()
         seat = self._predictor.seat(experiment_name)
         if image_blob is None or not hasattr(image_blob, "read"):  # a text part of the file's name arrives as no file
@@ -69,12 +68,14 @@ class Api:
         call = _call()
         panel = self._predictor.panel(experiments)
         if arrays is not None:
-            entries = self._predictor.entries(panel, read_arrays(arrays, MAX_IMAGES), Digit.of_array, call, view=view)
+            entries = self._predictor.entries(
+                panel, read_arrays(arrays, MAX_IMAGES), Digit.of_array, call, view=view, is_stream=is_stream
+            )
         else:
             uploads = [self._predictor.bytes_of(upload) for upload in images or [] if hasattr(upload, "read")]
             if not uploads:
                 raise MalformedRequest("The request needs at least one file in the multipart field images.")
-            entries = self._predictor.entries(panel, uploads, self._predictor.read, call, view=view)
+            entries = self._predictor.entries(panel, uploads, self._predictor.read, call, view=view, is_stream=is_stream)
         return (entry + b"\n" for entry in entries) if is_stream else document(entries, call)
 
     def list_experiments(self) -> Document:

@@ -141,6 +141,8 @@ def _operation(api: Api, records: Records, operation_id: str) -> Callable[..., A
         answer = method(*arguments, **named, document=_json()) if takes_document else method(*arguments, **named)
         if isinstance(answer, Original):
             return answer.data, 200, {"Content-Type": answer.media_type, **ORIGINAL_HEADERS}
+        if isinstance(answer, bytes):  # of JSON
+            return flask.Response(answer, content_type="application/json")
         body, status = answer if isinstance(answer, tuple) else (answer, 200)
         content_type = "text/plain" if isinstance(body, str) else "application/json"
         return body, status, {"Content-Type": content_type}

@@ -8,27 +8,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.words import Outputs
+
 Consensus = dict[str, Any]
 Labels = tuple[str, ...]
 
 TINY = 1e-300  # a logarithm that a share of 0 may be multiplied with
 
 
-def consensuses(
-    classes: Sequence[Labels], columns: Sequence[NDArray[np.float32]], chosen: Sequence[Sequence[str | None]]
-) -> list[Consensus | None]:
-    """Return for each image what some models say of it together, or None where none says anything.
-
-    Of each model there are its `classes`, its probabilities in their order, float32 of shape (n, classes), and what it has `chosen`
-    for each image, None where its probabilities are not finite.
+def consensuses(models: Sequence[tuple[Labels, Outputs]]) -> list[Consensus | None]:
+    """Return for each image what some models, of which there are the classes, say of it together; None where none says anything.
 
     `class` has the most votes (between equals the higher mean probability); `entropy` is Shannon's, in bits, of the mean
     probabilities: 0 when all are certain of the same label; `disagreement` the share of votes against the consensus, 0 to 1.
     """
-    labels, mean = _mean(classes, columns)
+    labels, mean = _mean([classes for classes, _ in models], [outputs.probabilities for _, outputs in models])
     entropies = -(mean * np.log2(np.maximum(mean, TINY))).sum(axis=1)
+    chosen = [[None if index is None else classes[index] for index in outputs.chosen] for classes, outputs in models]
     return [
-        _consensus([label for label in votes if label is not None], labels, shares, entropy)
+        _consensus([label for label in votes if label is not None] if None in votes else votes, labels, shares, entropy)
         for votes, shares, entropy in zip(zip(*chosen, strict=True), mean, entropies.tolist(), strict=True)
     ]
 
@@ -37,12 +35,13 @@ def _consensus(chosen: Sequence[str], labels: Labels, shares: NDArray[np.float64
     if not chosen:
         return None
     winner = chosen[0]
-    votes = {winner: len(chosen)}
-    if chosen.count(winner) < len(chosen):
+    count = len(chosen)
+    votes = {winner: count}
+    if chosen.count(winner) < count:
         votes = dict(Counter(chosen).most_common())
         share = dict(zip(labels, shares.tolist(), strict=True))
         winner = max(votes, key=lambda label: (votes[label], share[label]))
-    return {"class": winner, "votes": votes, "entropy": max(0.0, entropy), "disagreement": 1 - votes[winner] / len(chosen)}
+    return {"class": winner, "votes": votes, "entropy": max(0.0, entropy), "disagreement": 1 - votes[winner] / count}
 
 
 def _mean(classes: Sequence[Labels], columns: Sequence[NDArray[np.float32]]) -> tuple[Labels, NDArray[np.float64]]:

@@ -6,6 +6,8 @@ application/problem+json (RFC 9457) stands in problems.py.
 
 from typing import Any, ClassVar
 
+Document = dict[str, Any]
+
 
 class ServiceError(Exception):
     """An error with an answer. `detail` may be refined by the raiser; the class has the usual words.
@@ -25,7 +27,7 @@ class ServiceError(Exception):
             self.detail = detail
         self.path = path
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> Document:
         """Return what a caller reads of it."""
         document = {"type": f"urn:mlops:problem:{self.kind}", "title": self.title, "status": self.status, "detail": self.detail}
         if self.path is None:

@@ -13,10 +13,8 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import NamedTuple
 
-import orjson
-
 from inference import image
-from inference.answers import AnsweredChunk, Document, Panel, ReadChunk, Seat, Vacancy
+from inference.answers import AnsweredChunk, Panel, ReadChunk, Seat, Vacancy
 from inference.engine import Network
 from inference.errors import ServiceError
 from inference.forms import PlainForm
@@ -119,7 +117,7 @@ class FastLane:
         if answer is not None:
             return answer
         panel, files, call, view, is_stream = asked
-        chunks = self._predictor.chunks(panel, files, self._predictor.read, call)
+        chunks = self._predictor.chunks(panel, files, self._predictor.read, call, is_stream=is_stream)
         first: AnsweredChunk = await asyncio.wrap_future(next(chunks))
         if is_stream:
             return _lines(first, chunks, view=view)
@@ -161,7 +159,7 @@ class FastLane:
             return [None] * len(batch)
         calls = [waiting.call for each, waiting in zip(read, batch, strict=True) if each is not None]
         answers = iter(self._predictor.inferences(seat, digits, calls))
-        return [None if each is None else _body(next(answers)) for each in read]
+        return [None if each is None or isinstance(answer := next(answers), ServiceError) else answer for each in read]
 
     def _read(self, data: bytes) -> Digit | None:
         try:
@@ -175,10 +173,6 @@ async def _lines(first: AnsweredChunk, others: Iterator[Future[AnsweredChunk]], 
     for done in others:
         answered: AnsweredChunk = await asyncio.wrap_future(done)
         yield b"\n".join([*answered.encoded(view=view), b""])
-
-
-def _body(answer: Document | ServiceError) -> bytes | None:
-    return None if isinstance(answer, ServiceError) else orjson.dumps(answer)
 
 
 def _hand_out(batch: Sequence["_Waiting"], answers: Sequence[bytes | None]) -> None:

@@ -12,9 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
-import numpy as np
 import orjson
-from numpy.typing import NDArray
 
 from inference import identity
 from inference.errors import JournalFull
@@ -22,6 +20,7 @@ from inference.image import Digit, media_type
 from inference.journal import Declared, Journal
 from inference.metrics import Metrics
 from inference.model import Model, State
+from inference.words import Outputs
 
 ARRAY = "application/json"
 GONE = "GONE"
@@ -42,11 +41,10 @@ class Call(NamedTuple):
 
 
 class Given(NamedTuple):
-    """What a version gave for each image: probabilities, float32 of shape (n, classes), and which were remembered."""
+    """What a version gave for each image."""
 
     model: Model
-    probabilities: NDArray[np.float32]
-    cached: Sequence[bool]
+    outputs: Outputs
 
 
 class PredictionLog:
@@ -66,7 +64,7 @@ class PredictionLog:
     ) -> None:
         """Keep what some versions gave for some images, each of which is of a call and took so many milliseconds.
 
-        Raises JournalFull.
+        A single call is that of them all. Raises JournalFull.
         """
         journal = self._journal
         if journal is None:
@@ -81,8 +79,8 @@ class PredictionLog:
             "milliseconds": milliseconds,
             "images": [digit.digest for digit in digits],
             "versions": [each.model.id for each in given],
-            "rows": [each.probabilities for each in given],
-            "cached": [each.cached for each in given],
+            "rows": [orjson.Fragment(b"[[%b]]" % b"],[".join(each.outputs.texts)) for each in given],
+            "cached": [each.outputs.cached for each in given],
         }
 
         def line(declared: Declared) -> bytes:
@@ -95,7 +93,7 @@ class PredictionLog:
             if new_versions:
                 declared.update([model.id for model in new_versions])
                 record["new_versions"] = [described(model) for model in new_versions]
-            return orjson.dumps(record, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE)
+            return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
 
         try:
             journal.append(line)

@@ -10,6 +10,7 @@ from inference.card import DIGITS, MNIST_INPUT, PROBABILITIES, Card, InputContra
 from inference.engine import Network
 from inference.errors import ModelFailed, ModelNotReady
 from inference.memory import Gone, Resident
+from inference.words import Words
 
 FIRST_VERSION = 1
 
@@ -83,6 +84,11 @@ class Model:
         """Of its row in the database: the same for the same content under the same name, version and contract."""
         contract = (self.task, self.classes, asdict(self.input), self.output)
         return identity.of_content([self.name, self.version, self.digest, *contract])
+
+    @functools.cached_property
+    def words(self) -> Words:
+        """Puts its answers into words."""
+        return Words(self.id, self.name, self.version, self.digest, self.classes)
 
     @property
     def loaded(self) -> bool:

@@ -14,13 +14,14 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from inference import image
-from inference.answers import AnsweredChunk, Document, Outputs, Panel, ReadChunk, Seat, Source, Vacancy, documents
+from inference.answers import NOT_FINITE, AnsweredChunk, Panel, ReadChunk, Seat, Source, Vacancy
 from inference.cache import Cache
 from inference.engine import Batch, Network
 from inference.errors import (
     ImageTooLarge,
     JournalFull,
     MalformedRequest,
+    ModelFailed,
     ModelNotReady,
     RequestTooLarge,
     ServiceError,
@@ -30,6 +31,7 @@ from inference.image import SIDE, Digit, Pixels
 from inference.log import Call, Given, PredictionLog
 from inference.metrics import Metrics
 from inference.models import Model, ModelDirectory, Unresolved
+from inference.words import Outputs, Probabilities, outputs_of
 
 # What one call may ask for: openapi.yaml names both.
 MAX_IMAGES = 1000
@@ -37,6 +39,7 @@ MAX_ANSWERS = 100_000
 # What is read, run and answered at once: more takes the event loop for more than some 3 ms, fewer pass Python's lock to and fro.
 IMAGES_PER_CHUNK = 128
 ANSWERS_PER_CHUNK = 1000
+FIRST_PART = 4  # of the largest chunk: the first one of a call, for which the other threads wait
 # Work up to this long is done at once, on the loop: a thread would wait for Python's lock after every call of a model.
 INLINE_SECONDS = 0.01
 SEVERAL = (
@@ -111,29 +114,33 @@ class Predictor:
             raise ImageTooLarge(f"The image is larger than {self.max_image_bytes} bytes.")
         return Digit.of(data)
 
-    def inference(self, seat: Seat, data: bytes, call: Call) -> Document:
-        """Return a model's answer to one encoded image, which is logged. Raises ServiceError."""
+    def inference(self, seat: Seat, data: bytes, call: Call) -> bytes:
+        """Return the JSON of a model's answer to one encoded image, which is logged. Raises ServiceError."""
         [answer] = self.inferences(seat, [self.read(data)], [call])
         if isinstance(answer, ServiceError):
             raise answer
         return answer
 
-    def inferences(self, seat: Seat, digits: Sequence[Digit], calls: Sequence[Call]) -> list[Document | ServiceError]:
-        """Return a model's answer to each image, in order, each of a call of its own. They are logged. Raises JournalFull."""
+    def inferences(self, seat: Seat, digits: Sequence[Digit], calls: Sequence[Call]) -> list[bytes | ServiceError]:
+        """Return the JSON of a model's answer to each image, in order, each of a call of its own. They are logged.
+
+        Raises JournalFull.
+        """
         [outputs] = self._outputs([seat], digits)
         if outputs is None:
             return []
-        answers = documents(seat.model, outputs, digits)
         milliseconds = [call.milliseconds() for call in calls]
-        self._log.answered(digits, calls, milliseconds, [Given(seat.model, *outputs)])
-        for answer, digit, each in zip(answers, digits, milliseconds, strict=True):
-            if isinstance(answer, dict):
-                answer["image_digest"] = digit.digest
-                answer["milliseconds"] = each
-        return answers
+        self._log.answered(digits, calls, milliseconds, [Given(seat.model, outputs)])
+        digests = [digit.digest for digit in digits]
+        return [
+            ModelFailed(NOT_FINITE)
+            if answer is None
+            else b'%b,"image_digest":"%b","milliseconds":%r}' % (answer[:-1], digest.encode(), each)
+            for answer, digest, each in zip(seat.model.words.answers(outputs, digests), digests, milliseconds, strict=True)
+        ]
 
     def entries(
-        self, panel: Panel, sources: Sequence[Source], read: Callable[[Source], Digit], call: Call, *, view: bool
+        self, panel: Panel, sources: Sequence[Source], read: Callable[[Source], Digit], call: Call, *, view: bool, is_stream: bool
     ) -> Iterator[bytes]:
         """Return the JSON of each image's entry, in order, each as soon as its chunk is done and logged.
 
@@ -143,26 +150,28 @@ class Predictor:
             raise RequestTooLarge(f"One call takes at most {MAX_IMAGES} images.")
         if len(sources) * len(panel.places) > MAX_ANSWERS:
             raise RequestTooLarge(f"One call gives at most {MAX_ANSWERS} answers, images times models.")
-        chunks = self.chunks(panel, sources, read, call)
+        chunks = self.chunks(panel, sources, read, call, is_stream=is_stream)
         first = next(chunks).result().encoded(view=view)
         return itertools.chain(first, itertools.chain.from_iterable(done.result().encoded(view=view) for done in chunks))
 
     def chunks(
-        self, panel: Panel, sources: Sequence[Source], read: Callable[[Source], Digit], call: Call
+        self, panel: Panel, sources: Sequence[Source], read: Callable[[Source], Digit], call: Call, *, is_stream: bool
     ) -> Iterator[Future["AnsweredChunk"]]:
         """Yield the chunks of a call, in order. A few are computed ahead; the rest waits until those were taken.
+
+        Each is as large as all before it, up to the most: that of a stream begins with one image, for somebody reads it already.
 
         The models run in threads, where they do not hold Python's lock. The small images are read here, and the answers put
         into words by who takes them: more threads for that would only wait for each other.
         """
         most = min(IMAGES_PER_CHUNK, max(1, ANSWERS_PER_CHUNK // len(panel.places)))
+        least = 1 if is_stream else most // FIRST_PART or 1
         running: deque[Future[AnsweredChunk]] = deque()
         start = 0
         try:
             while True:
                 while start < len(sources) and len(running) < self._ahead:
-                    # 1, 1, 2, 4, 8 images and so on: the first answers are there early.
-                    part = sources[start : start + min(most, max(1, start))]
+                    part = sources[start : start + min(most, max(least, start))]
                     running.append(self._begun(panel, part, read, start, call))
                     start += len(part)
                 if not running:
@@ -200,15 +209,14 @@ class Predictor:
             return AnsweredChunk(panel, chunk, nobody)
         columns = self._outputs(panel.places, chunk.digits)
         given = [
-            Given(place.model, *outputs)
+            Given(place.model, outputs)
             for place, outputs in zip(panel.places, columns, strict=True)
             if isinstance(place, Seat) and outputs is not None
         ]
-        count = len(chunk.digits)
         try:
-            self._log.answered(chunk.digits, [call] * count, [call.milliseconds()] * count, given)
+            self._log.answered(chunk.digits, [call], [call.milliseconds()], given)
         except JournalFull as problem:
-            if chunk.entries[0]["index"] == 0:
+            if chunk.start == 0:
                 raise
             return AnsweredChunk(panel, chunk.failed(problem), nobody)
         return AnsweredChunk(panel, chunk, columns)
@@ -216,28 +224,29 @@ class Predictor:
     def _outputs(self, places: Sequence[Seat | Vacancy], digits: Sequence[Digit]) -> list[Outputs | None]:
         """Return what each place gives for each image, None for a vacancy; what was computed before is not computed again."""
         batch = Batch(_stacked(digits))
-        columns: list[Outputs | None] = [None] * len(places)
+        given: list[tuple[Probabilities, Sequence[bool]] | None] = [None] * len(places)
         started = time.perf_counter()
         # Chunks that run at the same time begin with different models: for two calls of one there must be two interpreters of it.
         first = next(self._turns) * len(places) // self._threads
-        for turn in range(first, first + len(places)):
-            place = places[turn % len(places)]
+        for index in itertools.chain(range(first, len(places)), range(first)):
+            place = places[index]
             if isinstance(place, Seat):
-                columns[turn % len(places)] = self._given(place.network, batch, digits)
-        given = [outputs for outputs in columns if outputs is not None]
-        hits = sum(sum(outputs.cached) for outputs in given)
-        computed = len(digits) * len(given) - hits
+                given[index] = self._given(place.network, batch, digits)
+        columns = [each for each in given if each is not None]
+        hits = 0 if self._cache is None else sum(sum(cached) for _, cached in columns)
+        computed = len(digits) * len(columns) - hits
         if computed:
             self._metrics.inference_seconds.observe(time.perf_counter() - started)
             self._metrics.predictions.inc(computed)
         if hits:
             self._metrics.cache_hits.inc(hits)
-        return columns
+        outputs = iter(outputs_of(columns))
+        return [None if each is None else next(outputs) for each in given]
 
-    def _given(self, network: Network, batch: Batch, digits: Sequence[Digit]) -> Outputs:
-        """Return what a network gives for the images of a batch."""
+    def _given(self, network: Network, batch: Batch, digits: Sequence[Digit]) -> tuple[Probabilities, Sequence[bool]]:
+        """Return what a network gives for the images of a batch, and what of it was remembered."""
         if self._cache is None:
-            return Outputs(network.run(batch), [False] * len(digits))
+            return network.run(batch), [False] * len(digits)
         digests = [digit.digest for digit in digits]
         rows = self._cache.get(network.serial, digests)
         cached = [row is not None for row in rows]
@@ -248,7 +257,7 @@ class Predictor:
             for index, row in zip(missing, network.run(batch), strict=True):
                 rows[index] = row
             self._cache.put(network.serial, [(digests[index], rows[index]) for index in missing])
-        return Outputs(np.stack(rows), cached)
+        return np.stack(rows), cached
 
 
 def _cores() -> int:

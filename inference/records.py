@@ -3,9 +3,8 @@
 from typing import Any
 
 from inference import fields
-from inference.answers import Document
 from inference.catalogue import ALIAS_PATTERN, ALL
-from inference.errors import MalformedRequest
+from inference.errors import Document, MalformedRequest
 from inference.fields import MAX_VERSION
 from inference.history import Filter, History
 from inference.imports import Imports

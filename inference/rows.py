@@ -96,20 +96,20 @@ class Rows:
         event = int(record["events"], 16)
         known, counts, minute = self.known.images, self.counts, at // MINUTE
         begin = EVENT_BEGIN + copying.timestamptz(at)
+        milliseconds = record["milliseconds"]
+        commons = [
+            begin + copying.text(request) + _source(source) + copying.real(took)
+            for request, source, took in zip(record["requests"], record["sources"], milliseconds, strict=True)
+        ]
+        if len(commons) == 1:  # of all
+            commons, milliseconds = commons * len(record["images"]), milliseconds * len(record["images"])
         asked = [
-            (
-                image,
-                known.setdefault(image, {}),
-                milliseconds,
-                begin + copying.text(request) + _source(source) + copying.real(milliseconds),
-            )
-            for image, request, source, milliseconds in zip(
-                record["images"], record["requests"], record["sources"], record["milliseconds"], strict=True
-            )
+            (image, known.setdefault(image, {}), each, common)
+            for image, each, common in zip(record["images"], milliseconds, commons, strict=True)
         ]
         for version, rows, cached in zip(record["versions"], record["rows"], record["cached"], strict=True):
             answered, remembered, took = 0, 0, 0.0
-            for (image, of_image, milliseconds, common), probabilities, was_cached in zip(asked, rows, cached, strict=True):
+            for (image, of_image, each, common), probabilities, was_cached in zip(asked, rows, cached, strict=True):
                 if None not in probabilities:  # else it was not finite, and answered as a failure
                     prediction = of_image.get(version) or self._new_prediction(image, version, probabilities, at)
                     events.append(common + CACHED[was_cached] + prediction + ID_LENGTH + event.to_bytes(16))
@@ -121,7 +121,7 @@ class Rows:
                         count[1] = max(count[1], at)
                     answered += 1
                     remembered += was_cached
-                    took += milliseconds
+                    took += each
                 event += 1
             if answered:
                 traffic = self.traffic.setdefault((minute, version), [0, 0, 0.0])

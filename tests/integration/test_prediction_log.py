@@ -212,6 +212,7 @@ def test_what_was_answered_is_stored_once_though_everything_dies(  # noqa: PLR09
     assert len(stored) == len(set(stored))
     [[events]] = stack.rows("SELECT sum(events) FROM predictions")
     assert events == len(stored)
+    eventually(lambda: stack.rows("SELECT count(*), count(original_url) FROM images") == [(len(images), len(images))])
 
 
 def test_an_image_sent_a_hundred_times_at_once_is_one_prediction_and_a_hundred_events(stack: Stack) -> None:

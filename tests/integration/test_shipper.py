@@ -22,6 +22,7 @@ from inference.metrics import Metrics
 from inference.model import Model, State
 from inference.settings import Settings
 from inference.shipper import REFUSED_FILE, Shipper
+from inference.words import outputs_of
 
 MODELS = [Model(name, State.READY, digest="d" * 64, classes=("x", "y")) for name in ("a", "b")]
 # In every way in which they can be added up.
@@ -67,8 +68,8 @@ class Logged:
         """Let both models answer a request for some images."""
         digits = [digit(number) for number in images]
         rows = np.array([[0.25, 0.75]] * len(digits), np.float32)
-        given = [Given(model, rows, [number % 2 == 0 for number in images]) for model in MODELS]
-        self._log.answered(digits, [Call(request, source, 0.0)] * len(digits), [1.5] * len(digits), given)
+        outputs = outputs_of([(rows, [number % 2 == 0 for number in images])] * len(MODELS))
+        self._log.answered(digits, [Call(request, source, 0.0)], [1.5], list(map(Given, MODELS, outputs)))
 
     def rewrite(self, change: Callable[[bytes], bytes]) -> None:
         """Change what the last segment holds, line by line."""

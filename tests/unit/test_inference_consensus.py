@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from inference.consensus import consensuses
+from inference.words import outputs_of
 
 Model = dict[str, float]
 
@@ -15,8 +16,8 @@ def of_images(*models: list[Model]) -> list[Any]:
     """Return the consensus of each image, of models that give so much to each label, not finite where it is NaN."""
     classes = [tuple(answers[0]) for answers in models]
     columns = [np.array([list(answer.values()) for answer in answers], np.float32) for answers in models]
-    chosen = [[None if math.isnan(sum(each.values())) else max(each, key=each.__getitem__) for each in model] for model in models]
-    return consensuses(classes, columns, chosen)
+    outputs = outputs_of([(column, [False] * len(column)) for column in columns])
+    return consensuses(list(zip(classes, outputs, strict=True)))
 
 
 def of_one_image(*models: Model) -> Any:

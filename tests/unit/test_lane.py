@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from inference.answers import Document, Seat
+from inference.answers import Seat
 from inference.forms import PlainForm
 from inference.lane import FastLane
 from inference.predictions import Predictor
@@ -41,7 +41,7 @@ class FailingPredictor:
     def read(self, _data: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:
         return np.zeros((28, 28), np.uint8)
 
-    def inferences(self, _seat: Seat, digits: Sequence[object], _calls: Sequence[object]) -> list[Document]:
+    def inferences(self, _seat: Seat, digits: Sequence[object], _calls: Sequence[object]) -> list[bytes]:
         self.batches.append(len(digits))
         raise RuntimeError("LiteRT failed")
 

@@ -18,6 +18,7 @@ from inference.log import Call, Given, PredictionLog
 from inference.metrics import Metrics
 from inference.model import Model, State
 from inference.rows import Known, Rows, UnusableRecord
+from inference.words import outputs_of
 
 
 class NoModels:
@@ -57,8 +58,8 @@ CALL = Call("request", "curl/8", 0.0)
 
 
 def answer(log: PredictionLog, *digits: Digit, model: Model = MODEL, row: tuple[float, float] = (0.25, 0.75)) -> None:
-    given = Given(model, np.array([row] * len(digits), np.float32), [False] * len(digits))
-    log.answered(digits, [CALL] * len(digits), [1.5] * len(digits), [given])
+    [outputs] = outputs_of([(np.array([row] * len(digits), np.float32), [False] * len(digits))])
+    log.answered(digits, [CALL] * len(digits), [1.5] * len(digits), [Given(model, outputs)])
 
 
 def test_statistics_are_those_of_numpy_and_scipy() -> None:
