@@ -95,8 +95,9 @@ class History:
         Raises LabelConflict, UnusableValue, UnknownPrediction, NotYetStored and DatabaseUnavailable.
         """
         arguments = [prediction_id, label, labelled_by, replaces]
+        may_arrive = self._pending_bytes() > 0  # before it is asked for: it may have arrived after that
         [done] = self._database.query(LABEL, arguments)
-        if done["outcome"] == "unknown" and self._pending_bytes():
+        if done["outcome"] == "unknown" and may_arrive:
             done = self._arrived(arguments)
         outcome, stands = done["outcome"], done["current_label"]
         if outcome == "unknown":

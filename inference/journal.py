@@ -27,6 +27,7 @@ PROGRESS_FILE = "shipped.json"
 # For what a segment is read: its rows go to Postgres, the originals that it holds to their storage.
 ROWS, ORIGINALS = "rows", "originals"
 SEGMENT_BYTES = 4 * 2**20
+SEGMENT_SECONDS = 3600.0  # what it describes, as an original, may be deleted by then, and is described again in the next
 # A directory with a smaller bound is filled with at least so many segments.
 MIN_SEGMENTS = 8
 # How often the directory is looked at: other processes write there, and the shipper removes.
@@ -53,6 +54,7 @@ class Journal:
         self._number = 0
         self._file = -1
         self._size = 0
+        self._opened_at = 0.0
         self._declared: Declared = set()
         self._total = 0
         self._looked_at = 0.0
@@ -86,7 +88,7 @@ class Journal:
         with self._lock:
             if not beyond_limit:
                 self._admit()
-            if self._file < 0 or self._size >= self._segment_bytes:
+            if self._file < 0 or self._size >= self._segment_bytes or time.monotonic() - self._opened_at > SEGMENT_SECONDS:
                 self._open()
             try:
                 self._write(record(self._declared))
@@ -104,8 +106,9 @@ class Journal:
         """Raise JournalFull when the directory holds what it may; it is over that by one record of each process at most."""
         is_due = self._unlooked > self._segment_bytes // LOOKS_PER_SEGMENT
         is_over = self._total + self._unlooked >= self._limit_bytes
-        now = time.monotonic() if is_due or is_over else 0.0
-        if is_due or (is_over and now - self._looked_at > LOOK_SECONDS):
+        may_have_room = is_over or self.is_half_full  # for the shipper removes
+        now = time.monotonic() if is_due or may_have_room else 0.0
+        if is_due or (may_have_room and now - self._looked_at > LOOK_SECONDS):
             self._total, self._unlooked, self._looked_at = self.total(), 0, now
             is_over = self._total >= self._limit_bytes
         if is_over:
@@ -133,6 +136,7 @@ class Journal:
             self._file = os.open(hidden, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
             fcntl.flock(self._file, fcntl.LOCK_EX)
             hidden.rename(path)
+            self._opened_at = time.monotonic()
         except OSError as error:
             self._close()
             raise self._failed(error) from error
@@ -209,6 +213,15 @@ class Progress:
         with self._lock:
             self._offsets.setdefault(segment.name, {})[purpose] = offset
             self._save()
+
+    def advance(self, purpose: str, segment: Segment, before: int, offset: int) -> bool:
+        """Set the offset unless it is no more what it was before: it is to be shipped again then. Return whether it was set."""
+        with self._lock:
+            if self._offsets.get(segment.name, {}).get(purpose, 0) != before:
+                return False
+            self._offsets.setdefault(segment.name, {})[purpose] = offset
+            self._save()
+            return True
 
     def forget(self, segment: Segment) -> None:
         """Forget a segment that was removed."""

@@ -24,6 +24,7 @@ from inference.words import Outputs
 
 ARRAY = "application/json"
 GONE = "GONE"
+BARE = "-"  # behind the digest of an image that a segment describes without an original
 
 logger = logging.getLogger(__name__)
 
@@ -84,12 +85,11 @@ class PredictionLog:
         }
 
         def line(declared: Declared) -> bytes:
-            new_images = [digit for digit in digits if digit.digest not in declared]
+            new_images = [digit for digit in digits if digit.digest not in declared and self._adds(digit, declared)]
             new_versions = [each.model for each in given if each.model.id not in declared]
             if new_images:
-                new_images = list({digit.digest: digit for digit in new_images}.values())
-                declared.update([digit.digest for digit in new_images])
-                record["new_images"] = self._described(new_images)
+                by_digest = {digit.digest: digit for digit in new_images}
+                record["new_images"] = self._described(list(by_digest.values()), declared)
             if new_versions:
                 declared.update([model.id for model in new_versions])
                 record["new_versions"] = [described(model) for model in new_versions]
@@ -131,8 +131,17 @@ class PredictionLog:
             return {"status": "failing", "detail": journal.fault, **waiting}
         return {"status": "full" if journal.is_full else "ok", **waiting}
 
-    def _described(self, digits: Sequence[Digit]) -> dict[str, Any]:
-        """Return what a record says of new images."""
+    def _adds(self, digit: Digit, declared: Declared) -> bool:
+        """Tell whether an image is to be described that is not declared, or only without an original while this one may be kept."""
+        return digit.digest + BARE not in declared or (digit.original is not None and self._keeps_more)
+
+    @property
+    def _keeps_more(self) -> bool:
+        """Whether originals are kept now: half of the journal is for them, the other half is for the predictions."""
+        return self._keeps_originals and self._journal is not None and not self._journal.is_half_full
+
+    def _described(self, digits: Sequence[Digit], declared: Declared) -> dict[str, Any]:
+        """Return what a record says of new images, and declare them."""
         documents = [
             {
                 "digest": digit.digest,
@@ -145,12 +154,13 @@ class PredictionLog:
         ]
         pixels = b"".join([digit.pixels.tobytes() for digit in digits])
         described: dict[str, Any] = {"documents": documents, "pixels": base64.b64encode(pixels).decode()}
-        if self._keeps_originals and self._journal is not None:
-            if self._journal.is_half_full:  # the other half is for the predictions
-                self._metrics.originals_dropped.inc(len(digits))
-            else:
-                originals = [None if digit.original is None else base64.b64encode(digit.original).decode() for digit in digits]
-                described["originals"] = originals
+        kept = [digit.original is not None for digit in digits] if self._keeps_more else [False] * len(digits)
+        if any(kept):
+            originals = [None if digit.original is None else base64.b64encode(digit.original).decode() for digit in digits]
+            described["originals"] = originals
+        elif self._keeps_originals:
+            self._metrics.originals_dropped.inc(sum(digit.original is not None for digit in digits))
+        declared.update([digit.digest if is_kept else digit.digest + BARE for digit, is_kept in zip(digits, kept, strict=True)])
         return described
 
 

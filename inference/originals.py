@@ -5,11 +5,9 @@ from dataclasses import dataclass
 
 from inference.database import Database, utc
 from inference.errors import ImagesUnavailable, UnknownImage
-from inference.storage import Storage, StorageUnavailable, key_of
+from inference.storage import Storage, StorageUnavailable, key_in, media_type_of
 
-FIND = (
-    f"SELECT media_type, original_url, {utc('deleted_at')} AS deleted_at FROM images WHERE id = left(%s, 32)::uuid AND digest = %s"
-)
+FIND = f"SELECT original_url, {utc('deleted_at')} AS deleted_at FROM images WHERE id = left(%s, 32)::uuid AND digest = %s"
 # A storage that hangs may hold so many of the ten handlers; the others answer.
 MAX_AT_ONCE = 2
 TURN_SECONDS = 0.5
@@ -43,10 +41,11 @@ class Originals:
                 if image["deleted_at"] is not None
                 else "The original of this image is not stored; its digest and statistics are."
             )
-        data = self._get(key_of(digest, image["media_type"]))
+        key = key_in(image["original_url"])  # not by the image's media_type: what was sent first may not be what was stored
+        data = self._get(key)
         if data is None:
             raise UnknownImage("The database says that the original is stored, but the storage has it no more.")
-        return Original(data, image["media_type"])
+        return Original(data, media_type_of(key))
 
     def _get(self, key: str) -> bytes | None:
         if not self._turns.acquire(timeout=TURN_SECONDS):

@@ -83,13 +83,22 @@ class Rows:
 
     def _add_states(self, record: Document) -> None:
         at = moment(record["at"])
-        self.versions |= {each["id"]: {**each, "at": at} for each in record["states"] if each["id"] not in self.versions}
+        for each in record["states"]:
+            self._describe(each, at)
         self.states.append({"at": at, "states": record["states"], "present": record["present"]})
+
+    def _describe(self, version: Document, at: str) -> None:
+        """Keep what a version is; of one that was being compiled more is known later than its first state and time."""
+        before = self.versions.get(version["id"])
+        if before is None:
+            self.versions[version["id"]] = {**version, "at": at}
+        elif before["bytes"] is None:
+            self.versions[version["id"]] = {**version, **{name: before[name] for name in ("at", "status", "reason")}}
 
     def _add(self, record: Document) -> None:
         at = record["at"]
         for version in record.get("new_versions", ()):
-            self.versions.setdefault(version["id"], {**version, "at": moment(at)})
+            self._describe(version, moment(at))
         if "new_images" in record:
             self._add_images(record["new_images"], at)
         events = self.events.setdefault(month(at // MINUTE), [])
@@ -146,19 +155,28 @@ class Rows:
         return prediction
 
 
-def originals(lines: Iterable[bytes]) -> dict[str, tuple[str, bytes]]:
-    """Return the media type and bytes of the originals that some lines hold, by image digest. What is no record has none."""
-    found: dict[str, tuple[str, bytes]] = {}
+class SentOriginal(NamedTuple):
+    """An image as it was sent, and when (Unix time, µs)."""
+
+    media_type: str
+    data: bytes
+    at: int
+
+
+def originals(lines: Iterable[bytes]) -> dict[str, SentOriginal]:
+    """Return the originals that some lines hold, the latest of each image, by its digest. What is no record has none."""
+    found: dict[str, SentOriginal] = {}
     for line in lines:
         if NEW_IMAGES not in line:  # most have none, and are not worth being read for that
             continue
         try:
-            described = orjson.loads(line).get("new_images", {})
-        except (ValueError, AttributeError):
+            record = orjson.loads(line)
+            described, at = record["new_images"], record["at"]
+        except (ValueError, KeyError, TypeError):
             continue
         for document, original in zip(described.get("documents", ()), described.get("originals", ()), strict=False):
             if original is not None:
-                found.setdefault(document["digest"], (document["media_type"], base64.b64decode(original)))
+                found[document["digest"]] = SentOriginal(document["media_type"], base64.b64decode(original), at)
     return found
 
 

@@ -67,12 +67,10 @@ class S3(Storage):
         except FileNotFoundError:
             return None
 
-    def delete(self, keys: Sequence[str]) -> None:
+    def delete(self, keys: Sequence[str]) -> Mapping[str, StorageUnavailable]:
         """See Storage."""
         check(keys)
-        codes = self._call("delete in", self._delete, keys)
-        if codes:
-            raise self._refused("delete in", codes[0])
+        return {key: self._refused("delete in", code) for key, code in self._call("delete in", self._delete, keys).items()}
 
     @cached_property
     def _files(self) -> Any:  # s3fs has no types
@@ -144,9 +142,9 @@ class S3(Storage):
         data: bytes = await self._files._cat_file(f"{self.bucket}/{self.prefix}{key}", max_concurrency=1)  # noqa: SLF001
         return data
 
-    async def _delete(self, keys: Sequence[str]) -> list[str]:
+    async def _delete(self, keys: Sequence[str]) -> dict[str, str]:
         """Return S3's code for each object that it did not delete; s3fs's own way keeps them to itself."""
-        codes: list[str] = []
+        codes: dict[str, str] = {}
         for start in range(0, len(keys), DELETE_AT_ONCE):
             objects = [{"Key": self.prefix + key} for key in keys[start : start + DELETE_AT_ONCE]]
             try:
@@ -154,8 +152,10 @@ class S3(Storage):
                     "delete_objects", Bucket=self.bucket, Delete={"Objects": objects, "Quiet": True}
                 )
             except FileNotFoundError:  # no bucket, no objects
-                return []
-            codes += [error.get("Code", "") for error in answer.get("Errors", []) if error.get("Code") != "NoSuchKey"]
+                return {}
+            for error in answer.get("Errors", []):
+                if error.get("Code") != "NoSuchKey":
+                    codes[error["Key"].removeprefix(self.prefix)] = error.get("Code", "")
         return codes
 
     def _unavailable(self, verb: str, error: Exception) -> StorageUnavailable:

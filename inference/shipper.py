@@ -40,6 +40,8 @@ STUCK_SECONDS = 1.0  # then it leaves, even from within a call
 NICENESS = 5  # answers go first
 BATCH_BYTES = 4 * 2**20  # a segment: what its requests have in common is written once; it is in memory meanwhile
 GAPS_BYTES = 2**20  # what was shipped leaves gaps in the memory, which are given back when there is nothing to do
+# What of the journal may be full of originals that wait: predictions have the rest.
+FAILING_SHARE, STORING_SHARE = 1 / 2, 7 / 8
 LOCK_FILE = "shipper.lock"
 REFUSED_FILE = "refused.log"
 REFUSED_BYTES = 16 * 2**20  # enough to see what is wrong
@@ -52,17 +54,24 @@ logger = logging.getLogger(__name__)
 class Shipper:
     """Ships a journal directory. `stopping` ends its loops."""
 
-    def __init__(self, settings: Settings, progress: Progress, rest: Callable[[], object] = lambda: None) -> None:
-        """`rest` is called between small pieces of work: answers go first."""
+    def __init__(
+        self,
+        settings: Settings,
+        progress: Progress,
+        rest: Callable[[], object] = lambda: None,
+        is_storage_failing: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`rest` is called between small pieces of work: answers go first. The keeper tells whether its storage fails."""
         self._directory = settings.journal_dir
         self._progress = progress
         self._stores_images = settings.stores_images
         self._limit_bytes = settings.journal_bytes
         self._aliases = AliasFollower(settings.journal_dir)
         self._rest = rest
+        self._is_storage_failing = is_storage_failing
         self._is_behind = False
         self._tables: Tables | None = None
-        self._rewound: set[str] = set()
+        self._rewound: dict[str, int] = {}  # up to where what Postgres has lost is shipped again, by segment
 
     def run(self, stopping: threading.Event) -> None:
         """Ship until `stopping`, and then what is left."""
@@ -102,18 +111,21 @@ class Shipper:
                     self._write(lines, may_rewind=segment.name not in self._rewound)
                 except psycopg2.errors.ForeignKeyViolation:
                     # The database is another than the one that has the records before this: a new one, say.
-                    self._rewound.add(segment.name)
+                    self._rewound[segment.name] = offset
                     offset = 0
                     continue
                 length = sum(map(len, lines))
                 offset += length
                 shipped += length
                 self._progress.put(ROWS, segment, offset)
+                if offset > self._rewound.get(segment.name, offset):
+                    del self._rewound[segment.name]
+                    self._progress.put(ORIGINALS, segment, 0)  # their images have other rows now
                 self._aliases.follow(self._connected().connection)
             if complete and not self._waits_for_originals(segment, offset):
                 segment.path.unlink()
                 self._progress.forget(segment)
-                self._rewound.discard(segment.name)
+                self._rewound.pop(segment.name, None)
         return shipped
 
     def disconnect(self) -> None:
@@ -128,12 +140,14 @@ class Shipper:
             self._rest()
 
     def _waits_for_originals(self, segment: Segment, offset: int) -> bool:
-        """Tell whether the originals of a segment are still to be stored. Those of a journal that is half full are given up."""
+        """Tell whether the originals of a segment are still to be stored. Where too little room is left, they are given up."""
         if not self._stores_images or self._progress.get(ORIGINALS, segment) >= offset:
             return False
-        if total_bytes(self._directory) < self._limit_bytes // 2:
+        is_failing = self._is_storage_failing()
+        if total_bytes(self._directory) < self._limit_bytes * (FAILING_SHARE if is_failing else STORING_SHARE):
             return True
-        logger.error("Originals of images are given up, for the log is half full of them: they could not be stored.")
+        why = "cannot be stored" if is_failing else "come faster than they are stored"
+        logger.error("Originals of images are given up, for the log is full of them: they %s.", why)
         return False
 
     def _write(self, lines: Sequence[bytes], *, may_rewind: bool) -> None:
@@ -196,7 +210,7 @@ def main() -> None:
     keeper = Keeper(settings, progress)
     keeping = threading.Thread(target=keeper.run, args=[stopping], name="originals", daemon=True)
     keeping.start()
-    Shipper(settings, progress, rest=lambda: stopping.wait(REST_SECONDS)).run(stopping)
+    Shipper(settings, progress, lambda: stopping.wait(REST_SECONDS), lambda: keeper.is_storage_failing).run(stopping)
     keeping.join(DRAIN_SECONDS)
     lock.close()
 

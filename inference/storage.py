@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 KEY_PATTERN = re.compile(r"[0-9a-f]{2}/[0-9a-f]{2,128}\.[a-z0-9]{1,8}")
 SCHEME_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 EXTENSIONS = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp", "image/bmp": ".bmp", "image/gif": ".gif"}
+MEDIA_TYPES = {extension: media_type for media_type, extension in EXTENSIONS.items()}
 FORMS = "a directory, file:///a/directory or s3://bucket/prefix"
 UNFINISHED = ".unfinished"  # what is being written, in the same file system as where it goes; no key looks like it
 UNFINISHED_SECONDS = 3600.0  # by then its writer was killed
@@ -85,8 +86,8 @@ class Storage(ABC):
         """Return an object, or None when there is none. Raises StorageUnavailable, and ValueError for a key that is none."""
 
     @abstractmethod
-    def delete(self, keys: Sequence[str]) -> None:
-        """Remove objects; those that are not there are fine. All are tried.
+    def delete(self, keys: Sequence[str]) -> Mapping[str, StorageUnavailable]:
+        """Remove objects; those that are not there are fine. All are tried; return those that are left, and why.
 
         Raises StorageUnavailable when any may be left, and ValueError, before any is removed, for a key that is none.
         """
@@ -122,17 +123,16 @@ class Directory(Storage):
         except OSError as error:
             raise self._unavailable("read", error) from error
 
-    def delete(self, keys: Sequence[str]) -> None:
+    def delete(self, keys: Sequence[str]) -> Mapping[str, StorageUnavailable]:
         """See Storage."""
         check(keys)
-        failure = None
+        left = {}
         for key in keys:
             try:
                 (self.path / key).unlink(missing_ok=True)
             except OSError as error:
-                failure = error
-        if failure is not None:
-            raise self._unavailable("delete in", failure) from failure
+                left[key] = self._unavailable("delete in", error)
+        return left
 
     def _write(self, key: str, data: bytes) -> None:
         """Write a file beside its place, have the disk hold it, and rename it. Raises OSError."""
@@ -180,3 +180,13 @@ def check(keys: Iterable[str]) -> None:
 def key_of(digest: str, media_type: str) -> str:
     """Return the key under which the original of an image is stored."""
     return f"{digest[:2]}/{digest}{EXTENSIONS.get(media_type, '.bin')}"
+
+
+def key_in(url: str) -> str:
+    """Return the key in the URL of an object."""
+    return "/".join(url.rsplit("/", 2)[1:])
+
+
+def media_type_of(key: str) -> str:
+    """Return the media type of what is stored under a key."""
+    return MEDIA_TYPES.get(Path(key).suffix, "application/octet-stream")

@@ -28,7 +28,7 @@ CREATE TEMPORARY TABLE staged_events (LIKE prediction_events) ON COMMIT DELETE R
 # Before the lock of a month, as who drops a month does.
 LOCK_EVENTS = "LOCK TABLE ONLY prediction_events IN ROW EXCLUSIVE MODE"
 VERSIONS = """
-INSERT INTO model_versions (id, experiment_name, version, digest, format, task, classes, input, output, bytes, status, reason,
+INSERT INTO model_versions AS m (id, experiment_name, version, digest, format, task, classes, input, output, bytes, status, reason,
                             parity, test_accuracy, first_seen_at, status_since)
 SELECT id, experiment_name, version, digest, format, task, ARRAY(SELECT jsonb_array_elements_text(classes)), input, output, bytes,
        status, reason, nullif(parity, 'null'), test_accuracy, at, at
@@ -36,17 +36,19 @@ FROM jsonb_to_recordset(%s) AS v (
     id uuid, experiment_name text, version integer, digest text, format text, task text, classes jsonb, input jsonb, output text,
     bytes bigint, status text, reason text, parity jsonb, test_accuracy double precision, at timestamptz)
 ORDER BY id
-ON CONFLICT (id) DO NOTHING
+ON CONFLICT (id) DO UPDATE SET bytes = excluded.bytes, parity = excluded.parity, test_accuracy = excluded.test_accuracy
+WHERE m.bytes IS NULL AND excluded.bytes IS NOT NULL
 """
-# A process that looks later may still show what another has seen to be over: the last word counts.
+# A process that looks later may still show what another has seen to be over: the last word counts. But not that of a clock which
+# was ahead.
 STATES = """
 UPDATE model_versions m SET status = s.status, reason = s.reason, status_since = %(at)s
 FROM jsonb_to_recordset(%(states)s) AS s (id uuid, status text, reason text)
-WHERE m.id = s.id AND (m.status, m.reason) IS DISTINCT FROM (s.status, s.reason) AND m.status_since < %(at)s
+WHERE m.id = s.id AND (m.status, m.reason) IS DISTINCT FROM (s.status, s.reason) AND NOT m.status_since BETWEEN %(at)s AND now()
 """
 GONE = """
 UPDATE model_versions SET status = 'GONE', reason = NULL, status_since = %(at)s
-WHERE status <> 'GONE' AND id <> ALL (%(present)s::uuid[]) AND status_since < %(at)s
+WHERE status <> 'GONE' AND id <> ALL (%(present)s::uuid[]) AND NOT status_since BETWEEN %(at)s AND now()
 """
 IMAGES = f"INSERT INTO images ({IMAGE_COLUMNS}) SELECT {IMAGE_COLUMNS} FROM staged_images ORDER BY id ON CONFLICT (id) DO NOTHING"
 PREDICTIONS = """

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg2
 import pytest
 
+from db.settings import from_environment
+from db.setup import set_up
 from local import ports
 from local import settings as local_settings
 from local.postgres import Postgres
@@ -42,6 +46,18 @@ def postgres(postgres_settings: Settings) -> Iterator[Postgres]:
 def empty_database(postgres: Postgres) -> Iterator[dict[str, str]]:
     """An empty database of one test: the owner's libpq variables for it."""
     yield from _new_database(postgres)
+
+
+@pytest.fixture
+def service_database(empty_database: dict[str, str], tmp_path: Path) -> Iterator[dict[str, str]]:
+    """A database that is set up; the environment is the service's."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {**empty_database, "DATA_CSV": str(tmp_path / "none"), "DATA_DIR": str(tmp_path / "none")}.items():
+            patch.setenv(name, value)
+        set_up(from_environment(os.environ))
+        patch.setenv("PGUSER", "mlops_app")
+        patch.setenv("PGPASSWORD", "pass123")
+        yield empty_database
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -210,9 +211,13 @@ def test_what_a_killed_writer_left_is_removed(tmp_path: Path) -> None:
 def test_a_file_in_place_of_the_directory_is_said(tmp_path: Path) -> None:
     (tmp_path / "images").write_text("")
     storage = Storage.of(str(tmp_path / "images"))
-    for use in (lambda: storage.put(KEY, b"1"), lambda: storage.get(KEY), lambda: storage.delete([KEY])):
-        with pytest.raises(StorageUnavailable, match=f"{tmp_path}/images .*directory.*IMAGES_URL"):
+    said = f"{tmp_path}/images .*directory.*IMAGES_URL"
+    for use in (lambda: storage.put(KEY, b"1"), lambda: storage.get(KEY)):
+        with pytest.raises(StorageUnavailable, match=said):
             use()
+    left = storage.delete([KEY, OTHER])
+    assert set(left) == {KEY, OTHER}
+    assert all(re.search(said, str(failure)) for failure in left.values())
 
 
 @pytest.mark.parametrize(("options", "reason"), [("size=64k", "No space left"), ("ro", "Read-only file system")])
