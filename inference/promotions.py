@@ -14,15 +14,17 @@ ALL = f"SELECT task, alias, experiment_name, version, model_digest, {utc('moved_
 HISTORY = f"SELECT {MOVE} FROM alias_events e WHERE task = %s AND alias = %s ORDER BY e.id DESC LIMIT {MOVES}"
 POINT = f"SELECT task, alias, {MOVE} FROM move_alias(%(task)s, %(alias)s, %(name)s, %(version)s, %(digest)s, %(by)s, %(reason)s)"
 # Only where the last move is still the one that is to be taken back.
-POINT_BACK = POINT.replace("%(reason)s)", "%(reason)s, %(last)s) WHERE id IS NOT NULL")
+POINT_BACK = POINT.replace("%(reason)s)", "%(reason)s, %(last)s, %(takes_back)s) WHERE id IS NOT NULL")
+# Of the moves to another version that no rollback has taken back, the last one. It led to where the alias points now.
 BEFORE = """
-SELECT e.from_experiment_name, e.from_version, l.id AS last FROM (
-    SELECT * FROM alias_events WHERE task = %s AND alias = %s ORDER BY id DESC LIMIT 1
-) AS l JOIN LATERAL (
-    SELECT * FROM alias_events
-    WHERE task = l.task AND alias = l.alias AND (from_experiment_name, from_version) IS DISTINCT FROM (l.experiment_name, l.version)
-    ORDER BY id DESC LIMIT 1
-) AS e ON true"""
+SELECT e.from_experiment_name, e.from_version, e.id AS takes_back,
+       (SELECT max(id) FROM alias_events WHERE task = %(task)s AND alias = %(alias)s) AS last
+FROM alias_events e
+WHERE e.task = %(task)s AND e.alias = %(alias)s AND e.takes_back IS NULL
+      AND NOT EXISTS (SELECT FROM alias_events r WHERE r.task = e.task AND r.alias = e.alias AND r.takes_back = e.id)
+      AND (e.from_experiment_name, e.from_version) IS DISTINCT FROM (e.experiment_name, e.version)
+ORDER BY e.id DESC LIMIT 1
+"""
 
 
 class Promotions:
@@ -38,12 +40,18 @@ class Promotions:
         return [self._with_state(row) for row in self._database.query(ALL)]
 
     def one(self, task: str, alias: str) -> Record:
-        """Return where an alias points, and its latest moves, newest first. Raises UnknownAlias and DatabaseUnavailable."""
+        """Return where an alias points, where a rollback leads, and its latest moves, newest first.
+
+        Raises UnknownAlias and DatabaseUnavailable.
+        """
         moves = self._database.query(HISTORY, [task, alias])
         if not moves:
             raise UnknownAlias
         now = {name: moves[0][name] for name in ("experiment_name", "version", "model_digest", "moved_at", "moved_by", "reason")}
-        return {**self._with_state({"task": task, "alias": alias, **now}), "history": moves}
+        [last] = self._database.query(BEFORE, {"task": task, "alias": alias})
+        name, version = last["from_experiment_name"], last["from_version"]
+        before = None if name is None else {"experiment_name": name, "version": version}
+        return {**self._with_state({"task": task, "alias": alias, **now}), "before": before, "history": moves}
 
     def move(self, task: str, alias: str, experiment_name: str, version: int | None, moved_by: str, reason: str) -> Record:
         """Point an alias to a version that serves its task, without a version the newest, and return the move.
@@ -65,11 +73,11 @@ class Promotions:
         return self._point(POINT, task, alias, model, moved_by, reason)
 
     def roll_back(self, task: str, alias: str, moved_by: str, reason: str) -> Record:
-        """Point an alias to where it pointed before, and return that move.
+        """Point an alias to where it pointed before its last move that still stands, and return that move.
 
         Raises UnknownAlias, AliasConflict and DatabaseUnavailable.
         """
-        found = self._database.query(BEFORE, [task, alias])
+        found = self._database.query(BEFORE, {"task": task, "alias": alias})
         if not found:
             raise UnknownAlias
         before = found[0]
@@ -82,14 +90,14 @@ class Promotions:
             raise AliasConflict(f"It pointed to {name}@{version}, which is no more served; PUT points it to another.") from None
         if model.state is not State.READY or model.task != task:
             raise AliasConflict(_not_ready(model, f"It pointed to {name}@{version}"))
-        return self._point(POINT_BACK, task, alias, model, moved_by, reason, before["last"])
+        return self._point(POINT_BACK, task, alias, model, moved_by, reason, before)
 
     def _point(
-        self, statement: str, task: str, alias: str, model: Model, moved_by: str, reason: str, last: int | None = None
+        self, statement: str, task: str, alias: str, model: Model, moved_by: str, reason: str, before: Record | None = None
     ) -> Record:
         arguments = {
             "task": task, "alias": alias, "name": model.name, "version": model.version, "digest": model.digest, "by": moved_by,
-            "reason": reason, "last": last,
+            "reason": reason, **(before or {}),
         }  # fmt: skip
         moved = self._database.query(statement, arguments)
         if not moved:

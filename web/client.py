@@ -104,7 +104,12 @@ class Version:
     @property
     def label(self) -> str:
         """What names it in a request: the bare name where it answers to that, else NAME@2."""
-        return self.name if self.is_default else f"{self.name}@{self.version}"
+        return self.name if self.is_default else self.pinned
+
+    @property
+    def pinned(self) -> str:
+        """What names it whether or not it answers to the bare name: NAME@2."""
+        return f"{self.name}@{self.version}"
 
 
 @dataclass(frozen=True)
@@ -122,7 +127,10 @@ class Move:
 
 @dataclass(frozen=True)
 class Alias:
-    """Where an alias of a task points, the state of that version (NO_MODEL when there is none), and its moves, newest first."""
+    """Where an alias of a task points, the state of that version (NO_MODEL when there is none), and its moves, newest first.
+
+    before: name and version to which a rollback leads, None where it pointed nowhere before.
+    """
 
     task: str
     alias: str
@@ -130,6 +138,7 @@ class Alias:
     version: int
     serving: str
     moves: tuple[Move, ...]
+    before: tuple[str, int] | None
 
 
 @dataclass(frozen=True)
@@ -387,7 +396,16 @@ def _alias(row: Any) -> Alias:
         )
         for move in row["history"]
     )
-    return Alias(str(row["task"]), str(row["alias"]), str(row["experiment_name"]), int(row["version"]), str(row["serving"]), moves)
+    before = row["before"]
+    return Alias(
+        task=str(row["task"]),
+        alias=str(row["alias"]),
+        experiment=str(row["experiment_name"]),
+        version=int(row["version"]),
+        serving=str(row["serving"]),
+        moves=moves,
+        before=None if before is None else (str(before["experiment_name"]), int(before["version"])),
+    )
 
 
 def _parts(images: Sequence[bytes], most: int) -> Iterator[list[bytes]]:

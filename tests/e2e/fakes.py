@@ -165,7 +165,7 @@ class FakeSources:
     def aliases(self) -> Reading[list[Alias]]:
         last = Move(datetime.now(UTC), "ready_1", 1, "ready_2", 2, "ann", "better")
         first = Move(datetime(2026, 1, 1, tzinfo=UTC), "ready_2", 2, None, None, "ml-ops-starter", "first")
-        return Reading([Alias("digits", "champion", "ready_1", 1, "READY", (last, first))], 0.0, self.api_problem)
+        return Reading([Alias("digits", "champion", "ready_1", 1, "READY", (last, first), ("ready_2", 2))], 0.0, self.api_problem)
 
     def models_changed(self) -> None:
         """Nothing is cached here."""

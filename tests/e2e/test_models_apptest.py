@@ -44,6 +44,17 @@ def test_a_link_restores_a_version() -> None:
 
 
 @pytest.mark.usefixtures("sources")
+def test_a_link_may_name_the_version_that_answers_to_the_bare_name() -> None:
+    app = models_page(m="ready_2@2")
+    assert app.subheader[0].value == r"ready\_2, version 2"
+
+
+def test_nothing_is_promoted_that_nobody_chose(sources: FakeSources) -> None:
+    app = fill(models_page(m="lost"), "Promote", who="ann", why="reads 4 better")
+    assert (sources.moved, "Choose a version" in words(app)) == ([], True)
+
+
+@pytest.mark.usefixtures("sources")
 def test_a_link_to_a_model_that_is_gone_says_so() -> None:
     assert "There is no model lost" in words(models_page(m="lost"))
 

@@ -126,6 +126,24 @@ def test_every_move_is_kept_and_one_call_takes_the_last_one_back(
     assert [each["alias"] for each in clients[1].get(f"{BASE}/aliases").json()["aliases"]] == ["champion"]
 
 
+def test_each_rollback_takes_one_more_move_back(clients: list[TestClient], put: Callable[..., tuple[int, Any]]) -> None:
+    def pointed_back() -> Any:
+        before = clients[1].get(CHAMPION).json()["before"]
+        answer = clients[0].post(f"{CHAMPION}/rollback", json=BY)
+        if answer.status_code != 200:
+            assert before is None
+            return answer.status_code
+        assert before == {name: answer.json()[name] for name in ("experiment_name", "version")}
+        return tuple(before.values())
+
+    put(SMALL, version=1)
+    put(SMALL, version=2)
+    put(OTHER)
+    assert [pointed_back() for _ in range(3)] == [(SMALL, 2), (SMALL, 1), 409]
+    put(OTHER)
+    assert [pointed_back() for _ in range(2)] == [(SMALL, 1), 409]
+
+
 def test_an_alias_only_moves_to_what_serves_its_task(clients: list[TestClient], put: Callable[..., tuple[int, Any]]) -> None:
     answers = [
         (put("nobody"), 422, "experiment_name"),

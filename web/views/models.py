@@ -114,7 +114,7 @@ def _show_one(sources: Sources, versions: Sequence[Version]) -> None:
     # Streamlit drops a name from the URL that is no option, so a link to a model that has gone would say nothing.
     options = list(dict.fromkeys([*by_label, *(name for name in (linked, held) if name)]))
     label = st.selectbox("Model", options, key=CHOSEN, bind="query-params", width=480, help="Or click a row of the table.")
-    version = by_label.get(str(label))
+    version = _named(str(label), versions)
     if version is None:
         st.warning(f"There is no model {plain(str(label))}; choose another one.", icon=":material/help:")
         return
@@ -182,8 +182,9 @@ def _show_alias(sources: Sources, alias: Alias) -> None:
                 help=f"Moved {last.at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC by {plain(last.moved_by)}: {plain(last.reason)}",
                 width="stretch",
             )
-            with st.popover("Roll back", icon=":material/undo:", disabled=len(alias.moves) < 2):  # noqa: PLR2004  # one is no way back
-                _show_rollback(sources, alias)
+            with st.popover("Roll back", icon=":material/undo:", disabled=alias.before is None):
+                if alias.before is not None:
+                    _show_rollback(sources, alias, *alias.before)
         with st.expander(f"History: {count(len(alias.moves), 'move')}"):
             st.dataframe(
                 move_table(alias.moves),
@@ -200,10 +201,9 @@ def _show_alias(sources: Sources, alias: Alias) -> None:
             )
 
 
-def _show_rollback(sources: Sources, alias: Alias) -> None:
-    last = alias.moves[0]
+def _show_rollback(sources: Sources, alias: Alias, experiment: str, version: int) -> None:
     with st.form(f"rollback-{alias.task}-{alias.alias}", border=False):
-        st.markdown(f"Back to **{plain(str(last.from_experiment))}**, version {last.from_version}.")
+        st.markdown(f"Back to **{plain(experiment)}**, version {version}.")
         moved_by = st.text_input("Who", max_chars=LONGEST_BY, placeholder="your name")
         reason = st.text_input("Why", max_chars=LONGEST_REASON, placeholder="misreads 7")
         if st.form_submit_button("Roll back", type="primary"):
@@ -215,31 +215,46 @@ def _show_rollback(sources: Sources, alias: Alias) -> None:
             )
 
 
+def _named(label: str, versions: Sequence[Version]) -> Version | None:
+    """Return the version of this name; that which answers to a bare name has two."""
+    return next((each for each in versions if label in (each.label, each.pinned)), None)
+
+
 def _show_promotion(sources: Sources, versions: Sequence[Version], aliases: Sequence[Alias]) -> None:
-    ready = {f"{each.name}@{each.version}": each for each in versions if each.state == "READY"}
-    chosen = next((key for key, each in ready.items() if each.label == st.session_state.get(CHOSEN)), None)
+    ready = {each.pinned: each for each in versions if each.state == "READY"}
+    chosen = _named(str(st.session_state.get(CHOSEN)), list(ready.values()))
     with st.expander("Promote a version", icon=":material/trophy:"), st.form("promotion", border=False):
         left, right = st.columns(2)
-        key = left.selectbox("Version", list(ready), index=list(ready).index(chosen) if chosen else 0 if ready else None)
+        key = left.selectbox(
+            "Version",
+            list(ready),
+            index=None if chosen is None else list(ready).index(chosen.pinned),
+            format_func=lambda key: f"{key} \N{MIDDLE DOT} {ready[key].task}",
+            placeholder="Choose one",
+        )
         names = list(dict.fromkeys([CHAMPION, *(each.alias for each in aliases)]))
         alias = right.selectbox("Alias", names, accept_new_options=True, help="Choose one, or type the name of a new one.")
         moved_by = left.text_input("Who", max_chars=LONGEST_BY, placeholder="your name")
         reason = right.text_input("Why", max_chars=LONGEST_REASON, placeholder="reads 4 better")
-        if st.form_submit_button("Promote", type="primary") and key is not None:
-            version = ready[key]
-            _move(
-                sources,
-                {"Alias": alias or "", "Who": moved_by, "Why": reason},
-                lambda: sources.api.move_alias(
-                    version.task,
-                    str(alias).strip(),
-                    version.name,
-                    version.version,
-                    moved_by=moved_by.strip(),
-                    reason=reason.strip(),
-                ),
-                f"{plain(str(alias))} of {plain(version.task)} is now {plain(key)}",
-            )
+        if not st.form_submit_button("Promote", type="primary"):
+            return
+        if key is None:
+            st.error("Choose a version. Nothing was moved.")
+            return
+        version = ready[key]
+        _move(
+            sources,
+            {"Alias": alias or "", "Who": moved_by, "Why": reason},
+            lambda: sources.api.move_alias(
+                version.task,
+                str(alias).strip(),
+                version.name,
+                version.version,
+                moved_by=moved_by.strip(),
+                reason=reason.strip(),
+            ),
+            f"{plain(str(alias))} of {plain(version.task)} is now {plain(key)}",
+        )
 
 
 def _move(sources: Sources, needed: Mapping[str, str], move: Callable[[], None], done: str) -> None:
