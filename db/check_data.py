@@ -1,6 +1,6 @@
 """`python -m db.check_data [FILE...]`: what an import would take of CSV files, without a database and without writing anything.
 
-Without a FILE it checks what a set-up imports: data.csv and data.d/*.csv.
+Without a FILE it checks what a set-up imports: data.csv and data.d/*.csv. A FILE is checked for names that those before it give.
 """
 
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 from db import files
 from db import settings as settings_module
 from db.csv_import import Reject, UnusableFile, read
-from db.files import CsvFile
+from db.files import CsvFile, CsvFiles
 
 MAX_REJECTS_SHOWN = 100
 
@@ -72,22 +72,38 @@ class Check:
 def main(arguments: Sequence[str]) -> int:
     """Check files and print what was found; return 0, or 1 when anything in them cannot be imported."""
     settings = settings_module.from_environment(os.environ)
-    checked = [CsvFile(Path(argument), argument) for argument in arguments]
-    error = None
-    if not checked:
-        found = files.find(settings.data_csv, settings.data_dir)
-        checked, error = list(found), found.error
+    found = files.find(settings.data_csv, settings.data_dir)
+    checked = [CsvFile(Path(argument), argument) for argument in arguments] or list(found)
+    error = None if arguments else found.error
     places: dict[str, str] = {}
     checks = []
+    read_or_to_be = {file.path.resolve() for file in checked}
     for file in checked:
-        check = Check(file).run(places)
-        checks.append(check)
-        print(*check.lines(), sep="\n", flush=True)
-        if not check.error:
-            places |= {name: f"{file.name}, line {line}" for name, line in check.names.items()}
+        for other in _before(file, found):
+            if other.path.resolve() not in read_or_to_be:
+                read_or_to_be.add(other.path.resolve())
+                _check(other, places)
+        checks.append(_check(file, places))
+        print(*checks[-1].lines(), sep="\n", flush=True)
     if error:
         print(error)
     return 0 if not error and all(check.is_clean for check in checks) else 1
+
+
+def _check(file: CsvFile, places: dict[str, str]) -> Check:
+    """Check a file, and add where it gives each name."""
+    check = Check(file).run(places)
+    if not check.error:
+        places |= {name: f"{file.name}, line {line}" for name, line in check.names.items()}
+    return check
+
+
+def _before(file: CsvFile, found: CsvFiles) -> Iterator[CsvFile]:
+    """Yield what a set-up imports before a file: all, before one that is not there yet."""
+    for each in found:
+        if each.path.resolve() == file.path.resolve():
+            return
+        yield each
 
 
 if __name__ == "__main__":

@@ -19,13 +19,17 @@ from pathlib import Path
 from db.curve import BadCell, Curve, read_curve
 
 # To be raised when the same file is read into other rows or rejects than before: every file is then read again, once.
-READER_VERSION = 2
+READER_VERSION = 3
 NAME, LEARNING_RATE, MOMENTUM, LOSS = "Experiment Name", "Learning Rate", "Momentum", "Loss"
 REQUIRED = (NAME, LEARNING_RATE, MOMENTUM, LOSS)
 TASK = "Task"
 # What the API takes as an experiment's name; another one could be stored but never asked.
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 # A further column that holds numbers is a metric when a word of its name says so, else a parameter.
+# An accuracy is a share, 0 to 1, and kept as one: a title or a cell with a % sign says that it is written in percent.
+ACCURACY, PERCENT = "accuracy", "%"
+# As a model's card has it: a task without models could not be asked.
+TASK_PATTERN = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 METRIC_WORDS = frozenset({"accuracy", "loss", "error", "precision", "recall", "f1", "auc", "score", "mae", "mse", "rmse"})
 # A curve of 100,000 points is some 3 MB of JSON; an unclosed quote must not swallow a whole file into one cell.
 MAX_CELL_CHARACTERS = 16 * 2**20
@@ -250,24 +254,41 @@ class _RowReader:
             momentum = _rate(values[MOMENTUM])
             column = LOSS
             curves["loss"] = read_curve(values[LOSS])
+            column = TASK
+            task = values.get(TASK) or "mnist"
+            if not TASK_PATTERN.fullmatch(task):
+                raise BadCell("must be a word of a-z 0-9 _ - that begins with a letter, 32 at most")
             for column, key in self._further.items():
                 if cell := values[column]:
-                    _further(key, cell, params, metrics, curves)
+                    _further(key, cell, params, metrics, curves, in_percent=PERCENT in column)
         except BadCell as error:
             return Reject(line, column, str(error), text.take(), name if NAME_PATTERN.fullmatch(name) else None)
         self._names[name] = line
-        return Row(line, name, values.get(TASK) or "mnist", learning_rate, momentum, params, metrics, curves)
+        return Row(line, name, task, learning_rate, momentum, params, metrics, curves)
 
 
-def _further(key: str, cell: str, params: dict[str, object], metrics: dict[str, float], curves: dict[str, Curve]) -> None:
+def _further(
+    key: str, cell: str, params: dict[str, object], metrics: dict[str, float], curves: dict[str, Curve], *, in_percent: bool
+) -> None:
     if cell.startswith("{") and '"Step"' in cell:
         curves[key] = read_curve(cell)
         return
-    number = _number(cell)
-    if number is not None and METRIC_WORDS & set(key.split("_")):
+    words = key.split("_")
+    is_accuracy = ACCURACY in words
+    number = _number(cell.removesuffix(PERCENT).rstrip() if is_accuracy else cell)
+    if number is not None and is_accuracy:
+        metrics[key] = _share(number, in_percent=in_percent or cell.endswith(PERCENT))
+    elif number is not None and METRIC_WORDS & set(words):
         metrics[key] = float(number)
     else:
         params[key] = number if number is not None and IS_WRITTEN_AS_NUMBER.fullmatch(cell) else cell
+
+
+def _share(number: float, *, in_percent: bool) -> float:
+    share = number / 100 if in_percent else float(number)
+    if not 0 <= share <= 1:
+        raise BadCell("is an accuracy, a share of 0 to 1: write 98.5 % as 0.985 or 98.5%")
+    return share
 
 
 def _number(cell: str) -> int | float | None:

@@ -120,6 +120,13 @@ class Card:
         else:
             return card
 
+    @property
+    def test_accuracy(self) -> float | None:
+        """What the metrics say of it, 0 to 1, None where that is no such number."""
+        accuracy = self.metrics.get("test_accuracy")
+        is_share = isinstance(accuracy, int | float) and not isinstance(accuracy, bool) and 0 <= accuracy <= 1
+        return accuracy if is_share else None
+
     def _check(self) -> None:
         """Raise ValueError where a value is not of its type, for JSON has none of its own."""
         if self.output not in (PROBABILITIES, LOGITS):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from inference.card import CARD_FILE, Card, Parity
+from inference.card import CARD_FILE, DIGITS, Card, Parity
 from inference.compiler import CompilationFailed
 from inference.image import SIDE
 
@@ -23,7 +23,12 @@ def card_of(model: Any, stated: Mapping[str, Any]) -> Card:
     outputs = tuple(model.output_shape[1:])
     if len(model.output_shape) != OUTPUT_DIMENSIONS or outputs[0] is None:
         raise CompilationFailed(f"It gives an output of shape {outputs}; it must give one number for each class.")
-    classes = stated.get("classes", [str(number) for number in range(outputs[0])])
+    classes = stated.get("classes", DIGITS)
+    if "classes" not in stated and outputs[0] != len(DIGITS):
+        raise CompilationFailed(
+            f"It has {outputs[0]} outputs, so it does not read digits; a {CARD_FILE} has to name its task and its classes, as"
+            ' {"task": "parity", "classes": ["even", "odd"]}.'
+        )
     if len(classes) != outputs[0]:
         raise CompilationFailed(
             f"It has {outputs[0]} outputs, and {CARD_FILE} names {len(classes)} classes; name one for each output, in their order."
@@ -37,7 +42,7 @@ def card_of(model: Any, stated: Mapping[str, Any]) -> Card:
             **stated,
             "files": {},
             "parity": asdict(Parity(0, 0.0, equal_argmax=True)),
-            "classes": classes,
+            "classes": list(classes),
             "input": {**stated_input, "height": height, "width": width},
         }
     )

@@ -62,8 +62,6 @@ class Model:
     @classmethod
     def of_card(cls, name: str, version: int, digest: str, size: int, card: Card) -> "Model":
         """Return the model that a card describes, LOADING. `size` is that of the LiteRT model in bytes."""
-        accuracy = card.metrics.get("test_accuracy")
-        is_share = isinstance(accuracy, int | float) and not isinstance(accuracy, bool) and 0 <= accuracy <= 1
         return cls(
             name,
             State.LOADING,
@@ -75,7 +73,7 @@ class Model:
             output=card.output,
             bytes=size,
             parity=card.parity,
-            test_accuracy=accuracy if is_share else None,
+            test_accuracy=card.test_accuracy,
             card=card,
         )
 

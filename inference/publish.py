@@ -73,6 +73,8 @@ def _finish(incoming: Path, name: str) -> Card:
             raise CannotPublish(f"{KERAS_FILE} changed while it was compiled.")
     artefact.network(content.card, content.flatbuffer)
     card = replace(content.card, experiment=name)
+    if "test_accuracy" in card.metrics and card.test_accuracy is None:
+        raise CannotPublish(f"The metrics.test_accuracy in {CARD_FILE} is no share, a number of 0 to 1; 98.5 % is 0.985.")
     card.write(incoming / CARD_FILE)
     for path in (*incoming.iterdir(), incoming):
         _flush(path)

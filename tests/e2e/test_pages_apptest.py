@@ -219,7 +219,6 @@ def test_an_api_that_keeps_no_predictions_takes_no_labels(sources: FakeSources) 
 def test_an_example_is_answered() -> None:
     app = AppTest.from_function(predict_script, default_timeout=20)
     app.query_params["example"] = "3"
-    app.session_state["input"] = ":material/grid_view: Examples"
     app.run()
     assert "2 of 3 experiments agree" in words(app)
 

@@ -115,9 +115,7 @@ def test_an_example_is_read_rightly_by_most_models(stack: Any, digit: str) -> No
 
 
 def test_an_example_is_answered_from_a_link(stack: Any, page: Page) -> None:
-    open_page(page, stack)
-    page.get_by_role("tab", name="Examples").click()
-    page.get_by_role("radio", name="3", exact=True).first.click()
+    page.goto(f"{stack.web_url}/predict?all=true&example=3")
     expect(consensus(page)).to_have_text("3", timeout=FIRST_PAINT_MILLISECONDS)
     expect(page.get_by_role("img", name="What the models see, 28 by 28 pixels")).to_be_visible()
 

@@ -41,9 +41,33 @@ def test_further_columns_become_params_metrics_and_curves(tmp_path: Path) -> Non
     assert (row.task, row.params, row.metrics, sorted(row.curves)) == (
         "odd_even",
         {"batch_size": 128, "optimizer_name": "sgd"},
-        {"test_accuracy": 98.5},
+        {"test_accuracy": 0.985},
         ["loss", "validation_loss"],
     )
+
+
+@pytest.mark.parametrize(
+    ("title", "cell", "share"),
+    [
+        ("Test Accuracy", "0.985", 0.985), ("Test Accuracy", "98.5%", 0.985), ("Test Accuracy", "98.5 %", 0.985),
+        ("accuracy [%]", "98.5", 0.985), ("Accuracy (%)", "98.5%", 0.985), ("Top-5 accuracy", "1", 1.0), ("Accuracy", "0", 0.0),
+    ],
+)  # fmt: skip
+def test_an_accuracy_is_a_share(tmp_path: Path, title: str, cell: str, share: float) -> None:
+    [metric] = only_row(tmp_path, f"{HEADER},{title}\na,0.01,0.9,{LOSS},{cell}\n").metrics.values()
+    assert metric == pytest.approx(share)
+
+
+@pytest.mark.parametrize("cell", ["98.5", "-0.1", "101%", "1.0001"])
+def test_an_accuracy_that_is_no_share_is_a_reject_that_says_how_to_write_it(tmp_path: Path, cell: str) -> None:
+    reject = only_reject(tmp_path, f"{HEADER},Test Accuracy\na,0.01,0.9,{LOSS},{cell}\n")
+    assert (reject.column, "0.985" in reject.reason) == ("Test Accuracy", True)
+
+
+@pytest.mark.parametrize("task", ["Flowers of Spring", "MNIST", "1st", "a" * 33])
+def test_a_task_that_no_model_can_have_is_a_reject(tmp_path: Path, task: str) -> None:
+    reject = only_reject(tmp_path, f"{HEADER},Task\na,0.01,0.9,{LOSS},{task}\n")
+    assert (reject.column, "begins with a letter" in reject.reason) == ("Task", True)
 
 
 def test_what_only_looks_like_a_number_stays_as_it_was_written(tmp_path: Path) -> None:

@@ -52,6 +52,21 @@ def test_without_a_file_all_that_a_set_up_imports_is_checked(
     assert "is already in data.csv, line 2" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("file", "is_clash"), [("data.csv", False), ("data.d/b.csv", True), ("data.d/a.csv", False), ("new.csv", True)]
+)
+def test_a_file_is_checked_for_names_that_the_files_before_it_give(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, file: str, *, is_clash: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data.d").mkdir()
+    for name, experiment in (("data.csv", "x"), ("data.d/a.csv", "a"), ("data.d/b.csv", "a"), ("new.csv", "x")):
+        Path(name).write_text(f"{HEADER}\n{experiment},1,0,{LOSS},64,0.9\n")
+    assert check_data.main([file]) == int(is_clash)
+    output = capsys.readouterr().out
+    assert (output.startswith(file), "is already in data." in output) == (True, is_clash)
+
+
 def test_a_hundred_megabytes_are_read_with_little_memory(tmp_path: Path) -> None:
     path = tmp_path / "data.csv"
     note = "x" * 1_000_000

@@ -99,6 +99,11 @@ def test_what_contradicts_the_model_is_refused_with_what_to_do(
         compiled(model, tmp_path, **stated)
 
 
+def test_a_model_of_other_than_ten_outputs_has_to_say_what_they_are(tmp_path: Path) -> None:
+    with pytest.raises(CompilationFailed, match=r"3 outputs.*name its task and its classes"):
+        compiled(model_of((28, 28), classes=3), tmp_path)
+
+
 def test_logits_that_no_card_states_are_refused_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(UnservableModel, match='say "output": "logits" in its card'):
         compiled(model_of((28, 28), softmax=False), tmp_path)

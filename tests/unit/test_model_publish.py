@@ -74,12 +74,15 @@ def test_what_cannot_be_served_is_refused_in_one_line_and_leaves_nothing_behind(
         ("mine", "nowhere", "there is no such file"),
         ("mine", "empty", "has no model.keras"),
         ("mine", "other", "output of shape"),
+        ("mine", "percent", "98.5 % is 0.985"),
     ],
 )
 def test_what_is_wrong_is_said(source: Path, tmp_path: Path, name: str, file: str, reason: str) -> None:
     (tmp_path / "empty").mkdir()
     shutil.copytree(source, tmp_path / "other")
     change_card(tmp_path / "other", classes=["even", "odd"])
+    shutil.copytree(source, tmp_path / "percent")
+    change_card(tmp_path / "percent", metrics={"test_accuracy": 98.5})
     with pytest.raises(CannotPublish, match=reason):
         publish(tmp_path / file, name, None, tmp_path / "models")
     assert not (tmp_path / "models").exists() or not list((tmp_path / "models").iterdir())

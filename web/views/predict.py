@@ -27,6 +27,7 @@ from web.wording import count, percent, plain, some
 
 # The keys of what is chosen here, and their names in the URL.
 CHOICES = ("all", "example")
+TABS = (":material/draw: Draw", ":material/upload: Upload", ":material/grid_view: Examples")
 UPLOAD_TYPES = ["png", "jpg", "jpeg", "webp", "bmp", "gif"]
 MAX_UPLOAD_MEGABYTES = 2
 # The rest is named, never silently dropped.
@@ -88,7 +89,7 @@ def _newest_first(models: Mapping[str, Model], snapshot: Snapshot | None) -> lis
 def _show_inputs() -> list[Picture]:
     """Show canvas, upload and examples, and return the pictures of the one that is open."""
     draw_tab, upload_tab, example_tab = st.tabs(
-        [":material/draw: Draw", ":material/upload: Upload", ":material/grid_view: Examples"], key="input", on_change="rerun"
+        TABS, default=TABS[2] if "example" in st.query_params else None, key="input", on_change="rerun"
     )
     with draw_tab:
         drawing = draw_digit("canvas")
