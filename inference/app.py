@@ -42,6 +42,7 @@ from inference.log import PredictionLog
 from inference.metrics import Metrics
 from inference.models import ModelDirectory
 from inference.originals import Original, Originals
+from inference.parameters import NamingValidator
 from inference.predictions import MAX_IMAGES, Predictor
 from inference.promotions import Promotions
 from inference.records import Records
@@ -100,7 +101,10 @@ def create_app(settings: Settings) -> ASGIApp:
         jsonifier=Jsonifier(json, separators=(",", ":")),
         swagger_ui_options=SwaggerUIOptions(swagger_ui_path="/ui"),
         strict_validation=True,
-        validator_map={"body": MediaTypeDict({**VALIDATOR_MAP["body"], "application/json": _UncheckedBody})},
+        validator_map={
+            "body": MediaTypeDict({**VALIDATOR_MAP["body"], "application/json": _UncheckedBody}),
+            "parameter": NamingValidator,
+        },
     )
     # It warns at every request of an operation that takes several types of content.
     logging.getLogger("connexion.operations.openapi3").setLevel(logging.ERROR)

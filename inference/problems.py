@@ -14,6 +14,7 @@ from starlette.types import Send
 
 from inference.context import current_request_id
 from inference.errors import MalformedRequest, RequestTooLarge, ServiceError
+from inference.parameters import FAULT
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -73,8 +74,10 @@ def of_refusal(_request: ConnexionRequest, error: ProblemException) -> Connexion
         return of_service_error(
             _request, MalformedRequest("The request needs a body, and a Content-Length that says how long it is.")
         )
-    is_own_words = str(error.detail).startswith("Missing ")
-    return of_service_error(_request, MalformedRequest(f"{error.detail}." if is_own_words else None))
+    named = FAULT.fullmatch(str(error.detail))
+    is_own_words = named is not None or str(error.detail).startswith("Missing ")
+    refusal = MalformedRequest(f"{error.detail}." if is_own_words else None, named[1] if named is not None else None)
+    return of_service_error(_request, refusal)
 
 
 def of_broken_body(_request: ConnexionRequest, error: Exception) -> ConnexionResponse:

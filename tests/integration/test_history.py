@@ -232,9 +232,19 @@ def test_a_value_that_is_none_is_refused_with_its_place(client: TestClient, para
     )
 
 
-@pytest.mark.parametrize("limit", ["0", "501", "many"])
-def test_a_limit_out_of_range_is_refused(client: TestClient, limit: str) -> None:
-    assert client.get(f"{BASE}/predictions", params={"limit": limit}).status_code == 400
+@pytest.mark.parametrize(
+    ("parameter", "value", "wanted"),
+    [
+        ("limit", "0", "a whole number of 1 to 500"), ("limit", "501", "a whole number of 1 to 500"),
+        ("limit", "many", "a whole number of 1 to 500"), ("disagreement", "1", "true or false"), ("corrected", "", "true or false"),
+    ],
+)  # fmt: skip
+def test_a_parameter_that_breaks_its_rule_is_named_with_what_it_should_be(
+    client: TestClient, parameter: str, value: str, wanted: str
+) -> None:
+    response = client.get(f"{BASE}/predictions", params={parameter: value})
+    detail = f"The query parameter {parameter} must be {wanted}."
+    assert (response.status_code, response.json()["errors"]) == (400, [{"path": parameter, "message": detail}])
 
 
 @pytest.mark.parametrize(
