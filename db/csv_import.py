@@ -126,7 +126,8 @@ def _rows(text: io.TextIOWrapper, file_name: str, earlier: Mapping[str, str]) ->
     lines = _Recorder(text)
     previous_limit = csv.field_size_limit(MAX_CELL_CHARACTERS)
     try:
-        header = [title.strip() for title in _header(first, delimiter, file_name)]
+        titles = [title.strip() for title in _header(first, delimiter, file_name)]
+        header = [KNOWN_TITLES.get(column_key(title), title) for title in titles]
         _check_header(header, file_name)
         rows = _RowReader(header, earlier)
         reader = csv.reader(lines, delimiter=delimiter)
@@ -213,6 +214,10 @@ def _check_header(header: list[str], file_name: str) -> None:
 def column_key(title: str) -> str:
     """Return a column's title in snake_case, as it is stored: `Test Accuracy (%)` -> `test_accuracy`, in any script."""
     return re.sub(r"[\W_]+", "_", title.lower()).strip("_") or "column"
+
+
+# `experiment_name` is as good as `Experiment Name`.
+KNOWN_TITLES = {column_key(title): title for title in (*REQUIRED, TASK)}
 
 
 def _holds_stray_bytes(text: str) -> bool:

@@ -19,6 +19,7 @@ from inference.models import NAME_PATTERN, Model, ModelDirectory, State
 from inference.predictions import MAX_IMAGES, Predictor, Upload, document
 
 NO_MODEL = "NO_MODEL"
+MOST_NAMED = 5  # failed models in /readyz
 
 
 class Api:
@@ -123,7 +124,11 @@ class Api:
         else:
             status = "degraded" if failed or database["status"] == "down" or log["status"] in ("full", "failing") else "ready"
         state = "loading" if loading else "ok" if ready else "failed" if failed else "empty"
-        models = {"status": state, "ready": ready, "loading": loading, "failed": failed}
+        models: Document = {"status": state, "ready": ready, "loading": loading, "failed": failed}
+        if failed:
+            names = [f"{model.name}@{model.version}" for model in self._models.all() if model.state is State.FAILED]
+            more = ", ..." if failed > MOST_NAMED else ""
+            models["detail"] = f"Failed: {', '.join(names[:MOST_NAMED])}{more}; GET /api/v1.0/models says why."
         return {
             "status": status,
             "dependencies": {"models": models, "database": database, "log": log},

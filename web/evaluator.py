@@ -56,7 +56,7 @@ class Evaluator:
 
     Args:
         predict: asks models about images, see client.ApiClient.predict.
-        digests: the digest of each model by name as it is now, to see whether one was replaced during a run.
+        digests: the digest of each version by its pinned name as it is now, to see whether one was replaced during a run.
 
     """
 
@@ -99,35 +99,35 @@ class Evaluator:
             run.ended.set()
 
     def _ask(self, run: Run, models: Sequence[Version], labelled: LabelledSet) -> None:
-        classes = {model.name: model.classes for model in models}
-        shares = {name: np.full((run.total, len(labels)), np.nan, dtype=np.float32) for name, labels in classes.items()}
+        names = [model.pinned for model in models]  # the versions that were chosen, whichever answers to the bare name meanwhile
+        shares = [np.full((run.total, len(model.classes)), np.nan, dtype=np.float32) for model in models]
         for start in range(0, run.total if models else 0, IMAGES_PER_CALL):
             if run.is_cancelled:
                 run.problem = f"Cancelled after {run.done:,} of {run.total:,} images."
                 return
             part = labelled.images[start : start + IMAGES_PER_CALL]
-            for place, outcome in enumerate(self._predict(part, list(classes)), start):
+            for place, outcome in enumerate(self._predict(part, names), start):
                 if isinstance(outcome, ApiProblem):
                     continue  # of this image: it stays without an answer
-                for answer in outcome:
+                for model, answer, rows in zip(models, outcome, shares, strict=True):
                     if answer.problem is not None:
                         raise answer.problem
                     if answer.prediction is not None:
                         given = answer.prediction.probabilities
-                        shares[answer.experiment][place] = [given.get(label, 0.0) for label in classes[answer.experiment]]
+                        rows[place] = [given.get(label, 0.0) for label in model.classes]
             run.done = start + len(part)
         run.done = run.total
         now = self._digests()
-        replaced = [model.name for model in models if now.get(model.name) != model.digest]
+        replaced = [model.pinned for model in models if now.get(model.pinned) != model.digest]
         if replaced:
-            run.problem = f"{', '.join(replaced)} was replaced by another version meanwhile. Evaluate again."
+            run.problem = f"The files of {', '.join(replaced)} are others now. Evaluate again."
             return
         with self._lock:
-            for model in models:
-                self._kept[_key(model, labelled)] = Verdict(model.classes, shares[model.name])
+            for model, rows in zip(models, shares, strict=True):
+                self._kept[_key(model, labelled)] = Verdict(model.classes, rows)
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
 
 
 def _key(model: Version, labelled: LabelledSet) -> Key:
-    return model.digest or model.name, labelled.digest
+    return model.digest or model.pinned, labelled.digest

@@ -22,6 +22,11 @@ def order(versions: Sequence[Version]) -> list[Version]:
     return sorted(versions, key=lambda each: (each.task, -(each.test_accuracy or 0), each.name, -each.version))
 
 
+def named(label: str, versions: Sequence[Version]) -> Version | None:
+    """Return the version of this name; that which answers to a bare name has two."""
+    return next((each for each in versions if label in (each.label, each.pinned)), None)
+
+
 def version_table(versions: Sequence[Version]) -> pd.DataFrame:
     """Return a row per version in their order: model, version, aliases, state, task, test_accuracy (percent), parity, size (kB)."""
     return pd.DataFrame(

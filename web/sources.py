@@ -137,9 +137,7 @@ def make_sources(settings: Settings) -> Sources:
             fresh_seconds=DATABASE_FRESH_SECONDS, retry_seconds=RETRY_SECONDS, deadline_seconds=DEADLINE_SECONDS
         ),
         api_cache=LastGood(fresh_seconds=API_FRESH_SECONDS, retry_seconds=RETRY_SECONDS, deadline_seconds=DEADLINE_SECONDS),
-        evaluator=Evaluator(
-            background.predict, lambda: {each.name: each.digest for each in background.versions() if each.is_default}
-        ),
+        evaluator=Evaluator(background.predict, lambda: {each.pinned: each.digest for each in background.versions()}),
     )
 
 

@@ -67,7 +67,7 @@ class FakeSources:
         ]
         self.moved: list[tuple[str, ...]] = []
         self.refused: ApiProblem | None = None
-        self.evaluator = Evaluator(self.predict, lambda: {each.name: each.digest for each in self.listed if each.is_default})
+        self.evaluator = Evaluator(self.predict, lambda: {each.pinned: each.digest for each in self.listed})
         self.imported_at = datetime.now(UTC)
         self.matched = ["ready_1"]  # what a filter lets through
         self.viewed: View | None = None

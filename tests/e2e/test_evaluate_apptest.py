@@ -75,6 +75,14 @@ def test_two_models_are_compared(sources: FakeSources) -> None:
     assert ("These images do not tell which" in said, "p = 1" in said, "0.0" in said) == (True, True, True)
 
 
+@pytest.mark.parametrize(("model", "other"), [("ready_2@1", "ready_2"), ("ready_2@2", "ready_2@1")])
+@pytest.mark.usefixtures("sources")
+def test_two_versions_of_a_model_are_compared(model: str, other: str) -> None:
+    app = evaluated(evaluate_page(model=model, vs=other))
+    assert (app.selectbox(key="model").value, app.selectbox(key="vs").value) == (model, other)
+    assert list(app.dataframe[-1].value["Model"]) == [model.replace("@2", ""), other]
+
+
 @pytest.mark.usefixtures("sources")
 def test_a_link_opens_a_cell() -> None:
     app = evaluated(evaluate_page(true="4", read="7"))

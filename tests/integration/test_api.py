@@ -179,7 +179,8 @@ def test_readiness_names_what_fails(client: TestClient) -> None:
     response = client.get(f"{BASE}/readyz")
     dependencies = response.json()["dependencies"]
     assert (response.status_code, response.json()["status"]) == (200, "degraded")
-    assert dependencies["models"] == {"status": "ok", "ready": 3, "loading": 0, "failed": 1}
+    detail = "Failed: failing@1; GET /api/v1.0/models says why."
+    assert dependencies["models"] == {"status": "ok", "ready": 3, "loading": 0, "failed": 1, "detail": detail}
     assert (dependencies["database"]["status"], dependencies["log"]["status"]) == ("ok", "ok")
 
 

@@ -94,8 +94,12 @@ def test_columns_of_any_script_are_welcome(tmp_path: Path) -> None:
         f"{HEADER}\na,1,0,{LOSS}\n".encode("utf-16"),
         f'{HEADER}\na,1,0,"{{""Step"": [1, 5, 9],\n ""Value"": [2.3, 0.4, 0.5]}}"\n',
         f"Loss, Momentum ,Learning Rate,Experiment Name\n{LOSS},0,1,a\n",
+        f"experiment_name,learning rate,MOMENTUM,loss\na,1,0,{LOSS}\n",
     ],
-    ids=["bom", "crlf", "no-last-newline", "blank-lines", "semicolons", "tabs", "utf-16", "quoted-newline", "other-order"],
+    ids=[
+        "bom", "crlf", "no-last-newline", "blank-lines", "semicolons", "tabs",
+        "utf-16", "quoted-newline", "other-order", "other-case",
+    ],
 )  # fmt: skip
 def test_usual_spellings_of_a_csv_file_are_read(tmp_path: Path, content: str | bytes) -> None:
     row = only_row(tmp_path, content)

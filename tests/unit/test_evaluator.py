@@ -17,7 +17,7 @@ class Api:
 
     def __init__(self) -> None:
         self.calls: list[tuple[int, tuple[str, ...]]] = []
-        self.digests: dict[str, str | None] = {"a": "da", "b": "db"}
+        self.digests: dict[str, str | None] = {"a@1": "da", "b@1": "db"}
         self.failure: Exception | None = None
         self.gate = threading.Event()
         self.gate.set()
@@ -49,7 +49,7 @@ def test_both_models_are_asked_together_in_calls_of_a_hundred_images() -> None:
     api = Api()
     evaluator, chosen = Evaluator(api.predict, lambda: api.digests), images(250)
     run = ended(evaluator.start([A, B], chosen))
-    assert (run.done, run.problem, api.calls) == (250, None, [(100, ("a", "b")), (100, ("a", "b")), (50, ("a", "b"))])
+    assert (run.done, run.problem, api.calls) == (250, None, [(number, ("a@1", "b@1")) for number in (100, 100, 50)])
     verdict = evaluator.verdict(B, chosen)
     assert verdict is not None
     assert verdict.shares.tolist() == [[1.0, 0.0]] * 250
@@ -61,7 +61,7 @@ def test_what_was_asked_once_is_not_asked_again_by_model_and_set() -> None:
     ended(evaluator.start([A], chosen))
     ended(evaluator.start([A, B], images(1)))
     ended(evaluator.start([A, B], chosen))
-    assert api.calls == [(1, ("a",)), (1, ("b",))]
+    assert api.calls == [(1, ("a@1",)), (1, ("b@1",))]
 
 
 def test_a_cancelled_run_stops_at_the_next_call_and_keeps_nothing() -> None:
@@ -86,9 +86,9 @@ def test_an_api_that_goes_away_is_said_with_how_far_it_came() -> None:
 def test_a_model_that_was_replaced_meanwhile_has_no_result() -> None:
     api = Api()
     evaluator, chosen = Evaluator(api.predict, lambda: api.digests), images(1)
-    api.digests["a"] = "other"
+    api.digests["a@1"] = "other"
     run = ended(evaluator.start([A], chosen))
-    assert ("a was replaced" in (run.problem or ""), evaluator.verdict(A, chosen)) == (True, None)
+    assert ("a@1 are others now" in (run.problem or ""), evaluator.verdict(A, chosen)) == (True, None)
 
 
 def test_an_image_that_cannot_be_read_leaves_the_others() -> None:

@@ -48,7 +48,7 @@ def test_every_comparison_is_one_of_sql(sign: str, in_sql: str) -> None:
     [("0.98", "0.98"), ("98 %", "0.98"), ("98%", "0.98"), ("1e-3", "0.001"), ("-2.5E+2", "-250"), (".5", "0.5"), ("3.", "3")],
 )
 def test_numbers_are_exact(written: str, number: str) -> None:
-    assert values(f"test_accuracy > {written}") == [Decimal(number)]
+    assert values(f"momentum > {written}") == [Decimal(number)]
 
 
 @pytest.mark.parametrize(
@@ -129,6 +129,8 @@ def test_a_keyword_in_quotes_is_a_column() -> None:
         ("lenet", "lenet", "experiment ~ lenet"),
         ("lr > high", "high", None),
         ("accuracy ~ 9", "~", "="),
+        ("accuracy > 98", "98", "98 %"),
+        ("accuracy > 101 %", "101", None),
         ("lr", "", None),
         ("lr 3", "3", None),
         ("lr >", "", None),

@@ -13,7 +13,7 @@ from web.evaluation import Report, Verdict, compare, evaluate, hardest, in_cell
 from web.evaluation_charts import cell_of, confusion_heat_map, confusion_height_pixels, reliability_diagram
 from web.evaluator import Run
 from web.labelled import LabelledSet, UnusableSet, fit, foreign, mnist_test_set, read_zip, rendered_digits
-from web.registry import order
+from web.registry import named, order
 from web.sources import Sources
 from web.thumbnail import NoThumbnail, make_thumbnail
 from web.wording import count, percent, plain, some
@@ -38,7 +38,7 @@ def show(sources: Sources) -> None:
     reading = sources.versions()
     if reading.problem is not None:
         _show_api_down(sources, reading)
-    ready = [version for version in order(reading.value or []) if version.is_default and version.state == "READY"]
+    ready = [version for version in order(reading.value or []) if version.state == "READY"]
     if not ready:
         if reading.problem is None:
             st.info("No model is ready yet. The page Models says how they are.", icon=":material/deployed_code:")
@@ -49,7 +49,7 @@ def show(sources: Sources) -> None:
     fitted = fit(labelled, model.classes)
     if fitted is None:
         st.warning(
-            f"{plain(model.name)} tells {some(model.classes)} apart; the set also has {some(foreign(labelled, model.classes))}.",
+            f"{plain(model.label)} tells {some(model.classes)} apart; the set also has {some(foreign(labelled, model.classes))}.",
             icon=":material/help:",
             title="The set has labels that the model cannot give",
         )
@@ -77,14 +77,18 @@ def _show_api_down(sources: Sources, reading: Reading[list[Version]]) -> None:
 
 
 def _show_choice(sources: Sources, ready: Sequence[Version]) -> tuple[LabelledSet | None, Version, Version | None]:
-    by_name = {version.name: version for version in ready}
+    labels = [version.label for version in ready]
+    # What answers to a bare name may be linked by its version, too.
+    linked = st.query_params.get(MODEL)
+    if linked is not None and linked not in labels and named(linked, ready) is not None:
+        labels.append(linked)
     sets = [RENDERED, *(MNIST if sources.settings.mnist_path else ()), ZIP]
     with st.container(horizontal=True, vertical_alignment="bottom", key="evaluate_choice"):
         chosen = st.selectbox("Labelled images", sets, key=SET, bind="query-params", width=210)
-        model = by_name[str(st.selectbox("Model", list(by_name), key=MODEL, bind="query-params", width=360))]
-        rivals = [each.name for each in ready if each.classes == model.classes and each.name != model.name]
-        linked = st.session_state.get(OTHER)
-        if linked is not None and linked not in (NOBODY, *rivals):
+        model = named(str(st.selectbox("Model", labels, key=MODEL, bind="query-params", width=360)), ready) or ready[0]
+        rivals = [each.label for each in ready if each.classes == model.classes and each is not model]
+        held = st.session_state.get(OTHER)
+        if held is not None and held not in (NOBODY, *rivals):
             del st.session_state[OTHER]
         rival = st.selectbox("Compare with", [NOBODY, *rivals], key=OTHER, bind="query-params", width=360)
     try:
@@ -92,7 +96,7 @@ def _show_choice(sources: Sources, ready: Sequence[Version]) -> tuple[LabelledSe
     except UnusableSet as problem:
         st.error(plain(str(problem)), icon=":material/folder_off:", title="These images cannot be used")
         labelled = None
-    return labelled, model, by_name.get(str(rival))
+    return labelled, model, named(str(rival), ready)
 
 
 def _labelled(chosen: str, mnist_path: Path | None) -> LabelledSet | None:
@@ -192,7 +196,7 @@ def _show_report(labelled: LabelledSet, model: Version, verdict: Verdict) -> Non
             width="content",
         )
     without = f" {count(report.without, 'image')} could not be read by the API and do not count." if report.without else ""
-    st.caption(f"{plain(model.name)}: {report.correct:,} of {count(report.images, 'image')} right.{without}")
+    st.caption(f"{plain(model.label)}: {report.correct:,} of {count(report.images, 'image')} right.{without}")
     left, right = st.columns([1, 1], gap="large")
     with left:
         st.subheader("Confusion matrix", anchor=False)
@@ -264,12 +268,12 @@ def _show_per_class(report: Report) -> None:
 def _show_agreement(labelled: LabelledSet, models: Sequence[Version], verdicts: Sequence[Verdict]) -> None:
     reports = [evaluate(labelled.labels, verdict) for verdict in verdicts]
     agreement = compare(labelled.labels, verdicts[0], verdicts[1])
-    first, second = (plain(model.name) for model in models)
+    first, second = (plain(model.label) for model in models)
     st.subheader("Agreement", anchor=False)
     st.dataframe(
         pd.DataFrame(
             {
-                "Model": [model.name for model in models],
+                "Model": [model.label for model in models],
                 "Accuracy": [report.accuracy * 100 for report in reports],
                 "Macro-F1": [report.macro_f1 for report in reports],
                 "Calibration error": [report.calibration_error for report in reports],

@@ -12,6 +12,7 @@ from web.registry import (
     contract_sentence,
     curl,
     move_table,
+    named,
     order,
     parity_sentence,
     python,
@@ -114,7 +115,7 @@ def _show_one(sources: Sources, versions: Sequence[Version]) -> None:
     # Streamlit drops a name from the URL that is no option, so a link to a model that has gone would say nothing.
     options = list(dict.fromkeys([*by_label, *(name for name in (linked, held) if name)]))
     label = st.selectbox("Model", options, key=CHOSEN, bind="query-params", width=480, help="Or click a row of the table.")
-    version = _named(str(label), versions)
+    version = named(str(label), versions)
     if version is None:
         st.warning(f"There is no model {plain(str(label))}; choose another one.", icon=":material/help:")
         return
@@ -215,14 +216,9 @@ def _show_rollback(sources: Sources, alias: Alias, experiment: str, version: int
             )
 
 
-def _named(label: str, versions: Sequence[Version]) -> Version | None:
-    """Return the version of this name; that which answers to a bare name has two."""
-    return next((each for each in versions if label in (each.label, each.pinned)), None)
-
-
 def _show_promotion(sources: Sources, versions: Sequence[Version], aliases: Sequence[Alias]) -> None:
     ready = {each.pinned: each for each in versions if each.state == "READY"}
-    chosen = _named(str(st.session_state.get(CHOSEN)), list(ready.values()))
+    chosen = named(str(st.session_state.get(CHOSEN)), list(ready.values()))
     with st.expander("Promote a version", icon=":material/trophy:"), st.form("promotion", border=False):
         left, right = st.columns(2)
         key = left.selectbox(
