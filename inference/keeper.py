@@ -145,7 +145,8 @@ class Keeper:
         except StorageUnavailable:
             self.is_storage_failing = True
             raise
-        self.is_storage_failing = False
+        if stored:  # with nothing to store nobody knows
+            self.is_storage_failing = False
         return stored
 
     def _store_of(self, segment: Segment) -> int:

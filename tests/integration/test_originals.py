@@ -131,7 +131,7 @@ def test_originals_are_given_up_when_they_cannot_be_stored_and_half_the_journal_
         logged.answer_digits([sent(number)])
         logged.shipper.ship()
         logged.keeper._try("Originals wait", logged.keeper._store)
-    assert logged.journal.total() < 300_000
+        assert logged.journal.total() < 300_000
     logged.disconnect()
 
 
