@@ -135,6 +135,24 @@ def test_originals_are_given_up_when_they_cannot_be_stored_and_half_the_journal_
     logged.disconnect()
 
 
+def test_a_storage_that_failed_counts_as_failing_until_something_was_stored(logged: Logged) -> None:
+    def keep() -> bool:
+        logged.shipper.ship()
+        logged.keeper._try("Originals wait", logged.keeper._store)
+        return logged.keeper.is_storage_failing
+
+    logged.images.write_text("")  # where the directory should be
+    logged.answer_digits([sent(1)])
+    assert keep()
+    logged.journal.close()
+    for segment in segments(logged.folder):  # as when they are given up
+        segment.path.unlink()
+    assert keep()
+    logged.images.unlink()
+    logged.answer_digits([sent(2)])
+    assert not keep()
+
+
 def test_originals_are_kept_again_when_the_journal_has_room(
     service_database: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
