@@ -1,7 +1,7 @@
 """The log of predictions: what is answered and which versions there are -> records of the journal. rows.py reads them.
 
 A record says what some versions of models gave for some images of some requests. The images and versions that no earlier record of
-its segment has are described in it.
+its segment has are described in it, and an image again when it comes with an original that may be kept and is not there yet.
 """
 
 import base64

@@ -279,9 +279,9 @@ class _Parser:
         if number is None and column.kind == "number":
             raise self._fault(token, f"{column.name} is a number, {token.text} is none.")
         if number is not None and number > 1 and "accuracy" in column.name.split("_"):
-            is_share = number == Decimal(token.text)
+            is_without_sign = number == Decimal(token.text)
             message = "An accuracy is a share of 0 to 1; in percent it has a % sign."
-            raise self._fault(token, message, f"{token.text} %" if is_share else None)
+            raise self._fault(token, message, f"{token.text} %" if is_without_sign else None)
         return number, token.text
 
     def _number(self, token: _Token) -> Decimal:
