@@ -18,7 +18,7 @@ VALIDATION_SHARE = 12  # one in twelve of the training digits: 5,000 of 60,000
 SPLIT_SEED = 0  # the split is the same for every experiment, so their validation losses compare
 
 
-class UnusableDataset(ValueError):
+class InvalidDatasetError(ValueError):
     """The file is not MNIST as Keras lays it out."""
 
 
@@ -43,16 +43,16 @@ class Dataset:
 def load() -> Dataset:
     """Load MNIST from `MNIST_PATH`, or through Keras where that is not set.
 
-    Raises UnusableDataset when the file is missing, or an array is missing or has a wrong shape, type or label.
+    Raises InvalidDatasetError when the file is missing, or an array is missing or has a wrong shape, type or label.
     """
     path = os.environ.get("MNIST_PATH")
     arrays = _from_file(Path(path)) if path else _from_keras()
     for part in ("train", "test"):
         images, labels = arrays[f"x_{part}"], arrays[f"y_{part}"]
         if images.dtype != np.uint8 or images.shape[1:] != (28, 28) or labels.shape != images.shape[:1]:
-            raise UnusableDataset(f"x_{part} must be uint8 (n, 28, 28) with as many y_{part}")
+            raise InvalidDatasetError(f"x_{part} must be uint8 (n, 28, 28) with as many y_{part}")
         if len(labels) < VALIDATION_SHARE or labels.min() < 0 or labels.max() > 9:  # noqa: PLR2004 - a digit
-            raise UnusableDataset(f"y_{part} must hold labels 0..9, at least {VALIDATION_SHARE}")
+            raise InvalidDatasetError(f"y_{part} must hold labels 0..9, at least {VALIDATION_SHARE}")
     order = np.random.default_rng(SPLIT_SEED).permutation(len(arrays["x_train"]))
     held_out = len(order) // VALIDATION_SHARE
     return Dataset(
@@ -69,7 +69,7 @@ def _from_file(path: Path) -> dict[str, npt.NDArray[np.uint8]]:
             archive = np.load(file, allow_pickle=False)
             return {key: archive[key] for key in KEYS}
     except (OSError, IndexError, KeyError, ValueError, EOFError, BadZipFile) as error:
-        raise UnusableDataset(f"MNIST_PATH={path} is no mnist.npz: {error}") from None
+        raise InvalidDatasetError(f"MNIST_PATH={path} cannot be read as mnist.npz: {error}") from None
 
 
 def _from_keras() -> dict[str, npt.NDArray[np.uint8]]:

@@ -1,5 +1,6 @@
-"""What the numbers of a run depend on, as digests: the experiment, the data, the code and the libraries."""
+"""Provenance: digests of the experiment, data, code and libraries that determine a run's numbers."""
 
+import ast
 import hashlib
 import json
 from dataclasses import dataclass
@@ -9,9 +10,10 @@ from pathlib import Path
 from training.experiment import Experiment
 from training.task import DIGITS, Task
 
-# The modules that decide the numbers. The others publish and show them; a change there needs no new training.
-DECISIVE = ("architectures.py", "augment.py", "dataset.py", "run.py")
-DECISIVE_FOR_TASKS = ("task.py",)  # and of these, those of experiments whose task is another one than the digits themselves
+# The modules that determine the numbers. A change in any other module requires no retraining.
+HASHED_SOURCES = ("architectures.py", "augment.py", "dataset.py", "run.py")
+HASHED_TASK_SOURCES = ("task.py",)  # hashed in addition for every task but the digits themselves
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 TENSORFLOW = ("tensorflow-cpu", "tensorflow")  # the same library under two package names
 
 
@@ -32,11 +34,32 @@ class Provenance:
 
 
 def provenance(data_sha256: str, task: Task = DIGITS) -> Provenance:
-    """Take the present state of the code that a task's experiments depend on, and of the installed libraries."""
+    """Digest the code that a task's experiments depend on, and read the installed libraries' versions."""
     code = hashlib.sha256()
-    for name in DECISIVE if task == DIGITS else (*DECISIVE, *DECISIVE_FOR_TASKS):
-        code.update(name.encode() + b"\n" + (Path(__file__).parent / name).read_bytes())
+    for name in HASHED_SOURCES if task == DIGITS else (*HASHED_SOURCES, *HASHED_TASK_SOURCES):
+        code.update(f"{name}\n{normalized((Path(__file__).parent / name).read_text())}\n".encode())
     return Provenance(data_sha256, code.hexdigest(), metadata.version("keras"), _tensorflow_version())
+
+
+def normalized(source: str) -> str:
+    """Return the syntax tree of Python source as text, without docstrings, comments and layout.
+
+    Empty fields are left out, so that a field which a later Python adds to a node changes nothing.
+    """
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            del node.body[0]
+    return _text(tree)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, ast.AST):
+        fields = [f"{name}={_text(field)}" for name, field in ast.iter_fields(value) if field not in (None, [])]
+        return f"{type(value).__name__}({', '.join(fields)})"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_text, value))}]"
+    return repr(value)
 
 
 def _tensorflow_version() -> str:

@@ -191,7 +191,7 @@ def parity_of(model: Any, flatbuffer: bytes, images: npt.NDArray[np.uint8], cont
 def _write_model(experiment: Experiment, run: Run, test: Digits, provenance: Provenance, folder: Path) -> None:
     folder.mkdir()
     task = experiment.task
-    model, contract = task.served(run.model), InputContract(scale=task.scale)
+    model, contract = task.exported(run.model), InputContract(scale=task.scale)
     model.save(folder / KERAS_FILE)
     flatbuffer = to_litert(model)
     (folder / LITERT_FILE).write_bytes(flatbuffer)

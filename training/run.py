@@ -20,7 +20,7 @@ from training.dataset import Dataset, Digits
 from training.experiment import Experiment
 
 EVALUATION_BATCH = 1000
-MOST_POINTS = 500  # of a published loss curve
+MAX_POINTS = 500  # of a published loss curve
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def windows(losses: list[float]) -> Curve:
 
     From 50 steps on there are at least 50 points; from 501 on at least 251.
     """
-    size = max(1, math.ceil(len(losses) / MOST_POINTS))
+    size = max(1, math.ceil(len(losses) / MAX_POINTS))
     ends = [min(start + size, len(losses)) for start in range(0, len(losses), size)]
     means = [float(np.mean(losses[end - 1 - (end - 1) % size : end])) for end in ends]
     return Curve(tuple(ends), tuple(means))

@@ -17,13 +17,13 @@ from training.dataset import Dataset, Digits
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")  # as a model card takes it
 TASKS = Path(__file__).parent / "tasks"
-FEWEST_CLASSES = 2
+MIN_CLASSES = 2
 Pixels = Literal["0..255", "0..1"]
 # What the card tells the service to multiply pixels of 0 to 255 with.
 SCALES: dict[Pixels, float] = {"0..255": 1.0, "0..1": 1 / 255}
 
 
-class InvalidTask(ValueError):
+class InvalidTaskError(ValueError):
     """A task that does not exist or is none; the message names the file and the key."""
 
 
@@ -45,7 +45,7 @@ class Task:
         if self.pixels not in get_args(Pixels):
             raise ValueError(f"pixels must be one of {', '.join(map(repr, get_args(Pixels)))}, not {self.pixels!r}")
         digits = [digit for _, members in self.classes for digit in members]
-        if len(self.classes) < FEWEST_CLASSES or not all(members for _, members in self.classes):
+        if len(self.classes) < MIN_CLASSES or not all(members for _, members in self.classes):
             raise ValueError("[classes] needs at least two classes, each with a list of digits")
         if not all(type(digit) is int and 0 <= digit < CLASSES for digit in digits) or len(set(digits)) != len(digits):
             raise ValueError("[classes] must hold digits 0..9, each at most once")
@@ -64,12 +64,12 @@ class Task:
         """Give the task as plain values: everything of it that decides an experiment's numbers."""
         return {"name": self.name, "pixels": self.pixels, "classes": {label: list(digits) for label, digits in self.classes}}
 
-    def relabelled(self, data: Dataset) -> Dataset:
+    def with_class_labels(self, data: Dataset) -> Dataset:
         """Give the digits with the numbers of their classes as labels; the digest stays that of the digits."""
-        train, validation, test = map(self._relabelled, (data.train, data.validation, data.test))
+        train, validation, test = map(self._with_class_labels, (data.train, data.validation, data.test))
         return Dataset(train, validation, test, data.sha256)
 
-    def _relabelled(self, digits: Digits) -> Digits:
+    def _with_class_labels(self, digits: Digits) -> Digits:
         none = -1
         class_of = np.full(CLASSES, none, np.int32)
         for number, (_, members) in enumerate(self.classes):
@@ -77,11 +77,11 @@ class Task:
         labels = class_of[digits.labels]
         return Digits(digits.images[labels != none], labels[labels != none])
 
-    def fitted(self, architecture: Architecture) -> Architecture:
+    def with_output_layer(self, architecture: Architecture) -> Architecture:
         """Give the architecture as this task trains it: it takes pixels of 0 to 255 and has an output for each class."""
         return architecture if self == DIGITS else _Headed(architecture, len(self.classes))
 
-    def served(self, model: Any) -> Any:
+    def exported(self, model: Any) -> Any:
         """Give the part of a trained keras.Model that is published: of a task with scaled pixels, all behind its scaling."""
         import keras
 
@@ -121,13 +121,13 @@ class _Headed:
 
 
 def read(name: str, folder: Path = TASKS) -> Task:
-    """Read the task of this name. Raises InvalidTask when there is none, or its file is not TOML or not a task."""
+    """Read the task of this name. Raises InvalidTaskError when there is none, or its file is not TOML or not a task."""
     if name == DIGITS.name:
         return DIGITS
     path = folder / f"{name}.toml"
     known = sorted({DIGITS.name, *(file.stem for file in folder.glob("*.toml"))})
     if name not in known:
-        raise InvalidTask(f"task must be one of {', '.join(known)}, not {name!r}")
+        raise InvalidTaskError(f"task must be one of {', '.join(known)}, not {name!r}")
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
         classes, pixels = table.pop("classes", {}), table.pop("pixels", "0..255")
@@ -137,4 +137,4 @@ def read(name: str, folder: Path = TASKS) -> Task:
             raise ValueError("[classes] must give each class a list of its digits")
         return Task(name, tuple((label, tuple(digits)) for label, digits in classes.items()), cast("Pixels", pixels))
     except (ValueError, TypeError) as error:  # an unhashable value is a TypeError
-        raise InvalidTask(f"{path}: {error}") from None
+        raise InvalidTaskError(f"{path}: {error}") from None

@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("stopped; the same command goes on from the last finished epochs", file=sys.stderr)
         return STOPPED
-    except (InvalidExperiment, dataset.UnusableDataset, TrainingFailed) as error:
+    except (InvalidExperiment, dataset.InvalidDatasetError, TrainingFailed) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

@@ -106,10 +106,10 @@ def _train(experiment: Experiment, provenance: Provenance, folder: Path, sender:
 
     data = dataset.load()
     if data.sha256 != provenance.data_sha256:
-        raise dataset.UnusableDataset("the dataset changed since the command started")
-    data = experiment.task.relabelled(data)
-    fitted = replace(experiment, architecture=experiment.task.fitted(experiment.architecture))
-    result = run.train(fitted, data, folder / CHECKPOINT, provenance.fingerprint(experiment), report)
+        raise dataset.InvalidDatasetError("the dataset changed since the command started")
+    data = experiment.task.with_class_labels(data)
+    prepared = replace(experiment, architecture=experiment.task.with_output_layer(experiment.architecture))
+    result = run.train(prepared, data, folder / CHECKPOINT, provenance.fingerprint(experiment), report)
     publish.stage(experiment, result, data.test, provenance, folder)
     accuracy = f", test accuracy {result.scores['test_accuracy']:.2%}" if result.scores else ""
     return f"{result.outcome} in {result.seconds:.0f} s{accuracy}"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from training import augment, dataset
-from training.dataset import UnusableDataset
+from training.dataset import InvalidDatasetError
 
 
 def arrays(count: int = 120) -> Any:
@@ -57,25 +57,25 @@ def test_a_changed_pixel_changes_the_digest_and_loading_again_does_not(mnist_pat
 )
 def test_arrays_that_are_not_mnist_are_refused(mnist_path: Path, key: str, value: np.ndarray, message: str) -> None:
     np.savez(mnist_path, **(arrays() | {key: value}))
-    with pytest.raises(UnusableDataset, match=message):
+    with pytest.raises(InvalidDatasetError, match=message):
         dataset.load()
 
 
 def test_a_missing_file_is_named(mnist_path: Path) -> None:
-    with pytest.raises(UnusableDataset, match=f"MNIST_PATH={mnist_path}"):
+    with pytest.raises(InvalidDatasetError, match=f"MNIST_PATH={mnist_path}"):
         dataset.load()
 
 
 def test_half_a_file_is_refused(mnist_path: Path) -> None:
     np.savez(mnist_path, **arrays())
     mnist_path.write_bytes(mnist_path.read_bytes()[:50_000])
-    with pytest.raises(UnusableDataset, match="is no mnist"):
+    with pytest.raises(InvalidDatasetError, match="cannot be read as mnist"):
         dataset.load()
 
 
 def test_an_archive_without_labels_is_refused(mnist_path: Path) -> None:
     np.savez(mnist_path, x_train=arrays()["x_train"])
-    with pytest.raises(UnusableDataset, match="y_train"):
+    with pytest.raises(InvalidDatasetError, match="y_train"):
         dataset.load()
 
 

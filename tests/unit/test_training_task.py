@@ -15,7 +15,7 @@ from training.architectures import ARCHITECTURES, Architecture, Cnn, DeepCnn, Le
 from training.dataset import Dataset, Digits
 from training.experiment import Experiment, read
 from training.provenance import provenance
-from training.task import DIGITS, InvalidTask, Task
+from training.task import DIGITS, InvalidTaskError, Task
 
 # Keras saves its weights through a protocol that numpy 2 finds old.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
@@ -70,18 +70,18 @@ def test_an_experiment_names_its_task(tmp_path: Path) -> None:
 )
 def test_an_error_names_the_file_and_what_is_wrong(tmp_path: Path, old: str, new: str, message: str) -> None:
     (tmp_path / "curves.toml").write_text(GOOD.replace(old, new))
-    with pytest.raises(InvalidTask, match=f"curves.toml: .*{message}"):
+    with pytest.raises(InvalidTaskError, match=f"curves.toml: .*{message}"):
         tasks.read("curves", tmp_path)
 
 
 def test_a_name_that_no_model_card_takes_is_refused(tmp_path: Path) -> None:
     (tmp_path / "Curves.toml").write_text(GOOD)
-    with pytest.raises(InvalidTask, match="must be a word"):
+    with pytest.raises(InvalidTaskError, match="must be a word"):
         tasks.read("Curves", tmp_path)
 
 
 def test_labels_become_numbers_of_classes_and_a_digit_without_a_class_is_left_out() -> None:
-    found = CURVES.relabelled(Dataset(digits(7, 2, 0), digits(5, 4), digits(9, 1), "digest"))
+    found = CURVES.with_class_labels(Dataset(digits(7, 2, 0), digits(5, 4), digits(9, 1), "digest"))
     assert [part.labels.tolist() for part in (found.train, found.validation, found.test)] == [[1, 0], [1], [0, 1]]
     assert [int(image[0, 0]) for image in found.train.images] == [7, 0]
     assert found.sha256 == "digest"
@@ -89,22 +89,22 @@ def test_labels_become_numbers_of_classes_and_a_digit_without_a_class_is_left_ou
 
 def test_the_digits_themselves_stay_as_they_are() -> None:
     data = Dataset(digits(7, 2, 0), digits(5, 4), digits(9, 1), "digest")
-    assert DIGITS.relabelled(data).train.labels.tolist() == [7, 2, 0]
-    assert DIGITS.fitted(EXPERIMENT.architecture) is EXPERIMENT.architecture
+    assert DIGITS.with_class_labels(data).train.labels.tolist() == [7, 2, 0]
+    assert DIGITS.with_output_layer(EXPERIMENT.architecture) is EXPERIMENT.architecture
 
 
 @pytest.mark.parametrize("pixels", ["0..255", "0..1"])
 @pytest.mark.parametrize("architecture", [SoftmaxRegression(), Mlp((8,)), LeNet5(), Cnn((2, 4), 8), DeepCnn((2, 4, 4))])
 def test_every_architecture_gets_an_output_per_class_and_agrees_in_litert(architecture: Architecture, pixels: tasks.Pixels) -> None:
     task = replace(CURVES, pixels=pixels)
-    trained = task.fitted(architecture).build()
-    served = task.served(trained)
+    trained = task.with_output_layer(architecture).build()
+    exported_model = task.exported(trained)
     images = np.random.default_rng(1).integers(0, 256, (30, 28, 28), np.uint8)
     whole = np.asarray(trained(images.astype(np.float32), training=False))
-    part = np.asarray(served(images.astype(np.float32) * np.float32(task.scale), training=False))
+    part = np.asarray(exported_model(images.astype(np.float32) * np.float32(task.scale), training=False))
     assert whole.shape == (30, 2)
     assert np.abs(whole - part).max() < 1e-5
-    assert publish.parity_of(served, to_litert(served), images, InputContract(scale=task.scale)).images == 30
+    assert publish.parity_of(exported_model, to_litert(exported_model), images, InputContract(scale=task.scale)).images == 30
 
 
 def test_every_architecture_is_tested_above() -> None:
