@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from statistics import median
 
-from bench import database, directory, goals, images, load, machine, models, parts, plots, report, single, together
+from bench import directory, parts, single, together
 from bench.directory import FEW, MANY, DirectoryResult
-from bench.effort import FULL, SHORT, Effort, say
-from bench.models import ROOT
-from bench.service import DidNotStart
+from bench.fixtures import images, models
+from bench.fixtures.models import ROOT
+from bench.harness import database, wrk
+from bench.harness.service import DidNotStart
+from bench.reporting import goals, machine, plots, report
+from bench.reporting.sampling import FULL, SHORT, Effort, say
 from bench.single import SingleResult
 from bench.together import NoSuchOperation
 
@@ -104,12 +107,12 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     effort = FULL if parser.parse_args(arguments).full else SHORT
     try:
-        load.find()
+        wrk.find()
         with database.running():
             text = measure(effort)
         print(text)
         report.write(DOCUMENT, text)
-    except (DidNotStart, load.NoLoadGenerator, load.LoadFailed, report.NoPlace) as failure:
+    except (DidNotStart, wrk.NoLoadGenerator, wrk.LoadFailed, report.NoPlace) as failure:
         say(f"bench: {failure}")
         return 1
     except KeyboardInterrupt:

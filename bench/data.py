@@ -15,14 +15,17 @@ from typing import Any
 import psycopg2
 import psycopg2.extensions
 
-from bench import database, generator, machine, report
-from bench.effort import say
-from bench.generator import Size
-from bench.models import ROOT
+from bench.fixtures import bulk_data
+from bench.fixtures.bulk_data import Size
+from bench.fixtures.models import ROOT
+from bench.harness import database
+from bench.reporting import machine, report
+from bench.reporting.sampling import say
+from db.initialize import set_up
 from db.settings import from_environment
-from db.setup import set_up
-from inference import experiments, history
-from inference.history import Filter, page_query
+from inference.database import experiments
+from inference.database import predictions as history
+from inference.database.predictions import Filter, page_query
 from local.account import NoAccount
 from local.postgres import CannotStart, Postgres
 
@@ -67,7 +70,7 @@ def measure() -> str:
         first, second, import_load = _import(server.settings.directory)
         say("Generating predictions and events")
         size, started = Size(), time.perf_counter()
-        generator.fill(size)
+        bulk_data.fill(size)
         generated = time.perf_counter() - started
         say(f"Generated in {generated:.0f} s; asking")
         timings = list(_timings(server))
@@ -78,7 +81,7 @@ def measure() -> str:
         ["what", "measured", "goal", "met"],
         [
             [
-                f"first start: {generator.EXPERIMENTS:,} experiments of {generator.POINTS:,} points imported",
+                f"first start: {bulk_data.EXPERIMENTS:,} experiments of {bulk_data.POINTS:,} points imported",
                 f"{first:.1f} s (load average {import_load})", f"{IMPORT_GOAL_SECONDS} s", report.MET[first <= IMPORT_GOAL_SECONDS],
             ],
             ["next start, the file unchanged", f"{second:.2f} s", "-", "-"],
@@ -90,7 +93,7 @@ def measure() -> str:
     )  # fmt: skip
     return f"""
 Measured on {datetime.now(UTC):%Y-%m-%d} on {machine.description().partition(";")[0]}, Postgres with the settings of `make up`;
-load average {load} before it. {generator.EXPERIMENTS:,} experiments, {size.versions} versions of models, {size.images:,} images,
+load average {load} before it. {bulk_data.EXPERIMENTS:,} experiments, {size.versions} versions of models, {size.images:,} images,
 {size.predictions:,} predictions, {size.labels:,} labels, {size.events:,} events of {size.days} days; {bytes_ / 1e9:.1f} GB
 with indexes. Planning and execution together, the median of {ROUNDS} after one that is not counted.
 
@@ -103,7 +106,7 @@ with indexes. Planning and execution together, the median of {ROUNDS} after one 
 def _import(folder: Path) -> tuple[float, float, str]:
     """Set the database up with a large CSV, twice: return the seconds of both, and the load average after the first."""
     file = folder / "experiments.csv"
-    generator.write_csv(file)
+    bulk_data.write_csv(file)
     os.environ.update({"DATA_CSV": str(file), "DATA_DIR": str(folder / "none")})
     seconds, loads = [], []
     for _ in range(2):
@@ -133,7 +136,7 @@ def _timings(server: Postgres) -> Iterator[Timing]:
 
 def queries(cursor: psycopg2.extensions.cursor) -> Iterator[Query]:
     """Yield what is asked: by the API, and by people who follow doc/sql.md."""
-    experiment, day = generator.experiment_name(7), datetime.now(UTC) - timedelta(days=30)
+    experiment, day = bulk_data.experiment_name(7), datetime.now(UTC) - timedelta(days=30)
     week = (day - timedelta(days=7), day)
     filters = {
         "no filter": Filter(),

@@ -12,20 +12,21 @@ from itertools import cycle
 from pathlib import Path
 from statistics import mean
 
-from bench import load, together
-from bench.effort import Effort, say
-from bench.forms import many, single
-from bench.load import Load
-from bench.models import CACHE, ROOT, directory_of_lenets, names, write_lenet
-from bench.service import Server, ours
+from bench import together
+from bench.fixtures.http_requests import many, single
+from bench.fixtures.models import CACHE, ROOT, directory_of_lenets, names, write_lenet
+from bench.harness import wrk
+from bench.harness.service import Server, ours
+from bench.harness.wrk import Load
+from bench.reporting.sampling import Effort, say
 from bench.together import FEW_IMAGES, IMAGES, NoSuchOperation, Streamed
 
 FEW, MANY = 24, 1000
 CONNECTIONS = 16
 # All that `python -m inference` imports before it looks at its models; and an end that tidies nothing up.
 IMPORTS = """
-import inference.__main__, inference.unused, httptools, uvicorn.protocols.http.httptools_impl, uvloop, os
-with inference.unused.left_out():
+import inference.__main__, inference.import_stubs, httptools, uvicorn.protocols.http.httptools_impl, uvloop, os
+with inference.import_stubs.left_out():
     import inference.app
 os._exit(0)
 """
@@ -100,11 +101,11 @@ def measure_growth(effort: Effort, directories: dict[int, Path], images: Sequenc
         servers = {
             count: stack.enter_context(ours(f"ours with {count} models", directory)) for count, directory in directories.items()
         }
-        alike = load.write_requests(single(image, name) for image, name in zip(images, cycle(names(FEW)), strict=False))
+        alike = wrk.write_requests(single(image, name) for image, name in zip(images, cycle(names(FEW)), strict=False))
         stack.callback(alike.unlink)
         calls = {}
         for count in effort.models_in_one_call:
-            calls[count] = load.write_requests([many([image], names(count)) for image in images[:50]])
+            calls[count] = wrk.write_requests([many([image], names(count)) for image in images[:50]])
             stack.callback(calls[count].unlink)
         for server in servers.values():
             server.load(alike, CONNECTIONS, effort.seconds)
@@ -128,13 +129,13 @@ def measure_changes(effort: Effort, images: Sequence[bytes]) -> ChangeResult:
     directory = directory_of_lenets(CACHE / "changing_models", FEW)
     with ExitStack() as stack:
         server = stack.enter_context(ours("ours with changing models", directory))
-        requests = load.write_requests(single(image, name) for image, name in zip(images, cycle(names(FEW)), strict=False))
+        requests = wrk.write_requests(single(image, name) for image, name in zip(images, cycle(names(FEW)), strict=False))
         stack.callback(requests.unlink)
         server.load(requests, CONNECTIONS, effort.seconds)
         for number in range(effort.rounds):
             say(f"  round {number + 1} of {effort.rounds}")
             result.still.append(server.load(requests, CONNECTIONS, CHANGES_LOAD_SECONDS))
-            with load.command(server.port, requests, CONNECTIONS, CHANGES_LOAD_SECONDS) as process:
+            with wrk.command(server.port, requests, CONNECTIONS, CHANGES_LOAD_SECONDS) as process:
                 published = []
                 for offset, name in enumerate((f"new_{number}", names(FEW)[number % FEW])):
                     digest = _publish(directory, name, MANY + 2 * number + offset)
@@ -142,7 +143,7 @@ def measure_changes(effort: Effort, images: Sequence[bytes]) -> ChangeResult:
                 result.visible_seconds += [_seconds_until(server, images[0], *each) for each in published]
                 output, _ = process.communicate()
             server.settle()
-            result.changing.append(load.parse(output))
+            result.changing.append(wrk.parse(output))
             if None in result.visible_seconds:
                 break  # it does not follow its directory: further rounds would say the same
     return result

@@ -14,11 +14,11 @@ from urllib.parse import urlencode
 import psycopg2
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from bench.effort import say
+from bench.reporting.sampling import say
 from local import ports, settings
 from local.stack import Stack
-from tests.e2e import browser as chromium
-from tests.e2e.digits import draw_with_mouse
+from tests.support import browser as chromium
+from tests.support.digits import draw_with_mouse
 
 ROUNDS = 5
 EXPERIMENTS, CURVES, STEPS, SHORT_STEPS = 10_000, 50, 1_000, 100

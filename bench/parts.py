@@ -7,14 +7,14 @@ import numpy as np
 import orjson
 import pyspng
 
-from bench import runtimes
-from bench.effort import Effort, say, seconds_per_call
-from bench.forms import CONTENT_TYPE, single
-from bench.models import ModelFiles
+from bench.fixtures.http_requests import CONTENT_TYPE, single
+from bench.fixtures.models import ModelFiles
+from bench.harness import runtimes
+from bench.reporting.sampling import Effort, say, seconds_per_call
 from bench.servers.limit import only_part
-from inference import image
-from inference.card import DIGITS
-from inference.engine import Network
+from inference.model_format.card import DIGITS
+from inference.preprocessing import digits
+from inference.runtime.network import Network
 
 BATCHES = (1, 4, 16, 64, 256)
 
@@ -25,15 +25,15 @@ def measure(lenet: ModelFiles, images: Sequence[bytes]) -> dict[str, float]:
     bodies = cycle([single(png, lenet.name)[1] for png in some])
     headers = [(b"content-type", CONTENT_TYPE.encode())]
     files = cycle(some)
-    grey = cycle([image.decode(png) for png in some])
-    pixels = cycle([image.read_digit(png) for png in some])
+    grey = cycle([digits.decode(png) for png in some])
+    pixels = cycle([digits.read_digit(png) for png in some])
     network = Network(lenet.litert.read_bytes(), len(DIGITS))
-    answers = cycle([_answer(lenet.name, network.probabilities(image.read_digit(png)[np.newaxis])[0].tolist()) for png in some])
+    answers = cycle([_answer(lenet.name, network.probabilities(digits.read_digit(png)[np.newaxis])[0].tolist()) for png in some])
     return {
         "split the form": seconds_per_call(lambda: only_part(headers, next(bodies))),
-        "decode the PNG": seconds_per_call(lambda: image.decode(next(files))),
-        "prepare 28x28": seconds_per_call(lambda: image.frame(next(grey))),
-        "digest the pixels": seconds_per_call(lambda: image.digest(next(pixels))),
+        "decode the PNG": seconds_per_call(lambda: digits.decode(next(files))),
+        "prepare 28x28": seconds_per_call(lambda: digits.frame(next(grey))),
+        "digest the pixels": seconds_per_call(lambda: digits.digest(next(pixels))),
         "infer": seconds_per_call(lambda: network.probabilities(next(pixels)[np.newaxis])),
         "encode the answer": seconds_per_call(lambda: orjson.dumps(next(answers))),
     }

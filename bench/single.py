@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pyspng
 
-from bench import load, runtimes
-from bench.effort import Effort, say, seconds_per_call
-from bench.forms import single
-from bench.load import Load
-from bench.models import CACHE, ModelFiles, directory_of
-from bench.service import Server, ours, reference
+from bench.fixtures.http_requests import single
+from bench.fixtures.models import CACHE, ModelFiles, directory_of
+from bench.harness import runtimes, wrk
+from bench.harness.service import Server, ours, reference
+from bench.harness.wrk import Load
+from bench.reporting.sampling import Effort, say, seconds_per_call
 
 CONNECTIONS = 16
 CACHE_ENTRIES = 10_000
@@ -97,7 +97,7 @@ def measure(effort: Effort, lenet: ModelFiles, cnn: ModelFiles, limit_cnn: Path,
     """Keep every server running, and send load to one after the other in each round."""
     result = SingleResult()
     with ExitStack() as stack:
-        files = {name: load.write_requests(single(image, name) for image in images) for name in (lenet.name, cnn.name)}
+        files = {name: wrk.write_requests(single(image, name) for image in images) for name in (lenet.name, cnn.name)}
         for file in files.values():
             stack.callback(file.unlink)
         running: list[tuple[Contestant, Server, Path]] = []

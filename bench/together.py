@@ -14,13 +14,13 @@ import numpy as np
 import psutil
 import pyspng
 
-from bench import load
-from bench.effort import Effort, say, seconds_per_call
-from bench.forms import many, single
-from bench.models import ModelFiles, names
-from bench.runtimes import LiteRt, Predict
-from bench.runtimes import load as load_model
-from bench.service import Server, ours
+from bench.fixtures.http_requests import many, single
+from bench.fixtures.models import ModelFiles, names
+from bench.harness import wrk
+from bench.harness.runtimes import LiteRt, Predict
+from bench.harness.runtimes import load as load_model
+from bench.harness.service import Server, ours
+from bench.reporting.sampling import Effort, say, seconds_per_call
 
 MODELS = 24
 IMAGES = 1000
@@ -66,7 +66,7 @@ def measure(effort: Effort, models: Path, lenet: ModelFiles, images: Sequence[by
         require_predictions(server, images[0], experiments[0])
 
         def requests(pairs: list[tuple[str, bytes]]) -> Path:
-            file = load.write_requests(pairs)
+            file = wrk.write_requests(pairs)
             stack.callback(file.unlink)
             return file
 
@@ -103,7 +103,7 @@ def measure(effort: Effort, models: Path, lenet: ModelFiles, images: Sequence[by
 def _per_call(server: Server, requests: Path, seconds: int) -> tuple[float, float]:
     """Return the seconds of CPU and of waiting per request over one connection. Raises NoSuchOperation."""
     cpu = server.cpu_seconds()
-    measured = load.run(server.port, requests, 1, seconds)
+    measured = wrk.run(server.port, requests, 1, seconds)
     cpu = server.cpu_seconds() - cpu
     server.settle()
     if measured.refused or measured.broken:

@@ -5,7 +5,7 @@ import sys
 from array import array
 from collections.abc import Sequence
 
-from db.curve import Curve
+from db.curve_cell import Curve
 
 BINARY_HEADER = b"PGCOPY\n\xff\r\n\0" + struct.pack("!ii", 0, 0)
 BINARY_END = struct.pack("!h", -1)

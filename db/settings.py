@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-DEFAULT_PASSWORD = "pass123"  # noqa: S105  # for a machine of one's own: db.guard refuses it where others reach the stack
+DEFAULT_PASSWORD = "pass123"  # noqa: S105  # for a machine of one's own: db.password_check refuses it where others reach the stack
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of `python -m db.setup`. Where Postgres is comes from libpq's own variables (PGHOST, PGPORT, ...)."""
+    """Settings of `python -m db.initialize`. Where Postgres is comes from libpq's own variables (PGHOST, PGPORT, ...)."""
 
     database: str
     data_csv: Path

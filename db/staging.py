@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import psycopg2.extensions
 
 from db import copy_format
-from db.csv_import import Reject, Row, UnusableFile, read
-from db.files import CsvFile
+from db.csv_files import CsvFile
+from db.csv_reader import Reject, Row, UnusableFile, read
 
 # A file that is no experiments at all has a reject per line: enough of them to see that, not a second copy of the file.
 MAX_REJECTS_KEPT = 10_000

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.e2e import browser as chromium
+from tests.support import browser as chromium
 
 HERE = Path(__file__).parent
 PICTURES = HERE / "pictures"

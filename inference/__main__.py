@@ -13,11 +13,12 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
-from inference import json_log, unused
-from inference.port import Port
-from inference.protocol import Protocol
+from inference import import_stubs
+from inference.observability import json_logging
+from inference.prediction_log.shipper_process import ShipperProcess
+from inference.server.http_protocol import Protocol
+from inference.server.listener import Port
 from inference.settings import from_environment, secret
-from inference.shipper_process import ShipperProcess
 
 # uvicorn waits this long for the answers that are under way when it is told to stop.
 GRACE_SECONDS = 7
@@ -29,7 +30,7 @@ MAX_DESCRIPTORS = 16_384
 
 def main() -> None:
     """Serve on API_HOST:API_PORT."""
-    json_log.set_up()
+    json_logging.set_up()
     try:
         settings = from_environment()
         password = secret(os.environ, "PGPASSWORD")
@@ -68,8 +69,8 @@ def main() -> None:
 
 def worker() -> ASGIApp:
     """Return the application of one worker process. It stops when its parent has died: another one will want the port."""
-    json_log.set_up()  # also for what is said on import
-    with unused.left_out():
+    json_logging.set_up()  # also for what is said on import
+    with import_stubs.left_out():
         # after main has said where metrics are counted; the parent needs none of it
         from inference.app import create_app  # noqa: PLC0415
 

@@ -24,30 +24,30 @@ from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 from starlette.types import ASGIApp
 
-from inference import problems
-from inference.aliases import ALIASES_FILE, Aliases
-from inference.api import Api
-from inference.database import Database
+from inference.api import error_handlers
+from inference.api.fast_path import FastLane
+from inference.api.operations import Api
+from inference.api.parameter_validator import NamingValidator
+from inference.api.record_operations import Records
+from inference.database.experiments import Experiments
+from inference.database.imports import Imports
+from inference.database.pool import Database
+from inference.database.predictions import History
 from inference.errors import JournalFull, RequestTooLarge, ServiceError
-from inference.experiments import Experiments
-from inference.heap import give_back
-from inference.history import History
-from inference.hosts import Hosts
-from inference.image import SIDE
-from inference.imports import Imports
-from inference.journal import Journal, pending_bytes
-from inference.keys import Keys
-from inference.lane import FastLane
-from inference.log import PredictionLog
-from inference.metrics import Metrics
-from inference.models import ModelDirectory
-from inference.originals import Original, Originals
-from inference.parameters import NamingValidator
-from inference.predictions import MAX_IMAGES, Predictor
-from inference.promotions import Promotions
-from inference.records import Records
-from inference.requests import BASE_PATH, RequestLayer
-from inference.room import Room
+from inference.models.aliases import ALIASES_FILE, Aliases
+from inference.models.promotion import Promotions
+from inference.models.repository import ModelDirectory
+from inference.observability.metrics import Metrics
+from inference.originals.reader import Original, Originals
+from inference.prediction.predictor import MAX_IMAGES, Predictor
+from inference.prediction_log.journal import Journal, pending_bytes
+from inference.prediction_log.recorder import PredictionLog
+from inference.preprocessing.digits import SIDE
+from inference.runtime.malloc import give_back
+from inference.server.admission import Room
+from inference.server.api_keys import Keys
+from inference.server.gateway import BASE_PATH, RequestLayer
+from inference.server.trusted_hosts import Hosts
 from inference.settings import Settings
 
 # A call of many models makes more objects than Python's default of 700 lets be before it looks for garbage, of which there is none.
@@ -111,14 +111,14 @@ def create_app(settings: Settings) -> ASGIApp:
     # It misses a function that checks keys; the request layer does.
     logging.getLogger("connexion.security").setLevel(logging.ERROR)
     app.add_api("openapi.yaml", base_path=BASE_PATH, resolver=Resolver(functools.partial(_operation, api, records)))
-    app.add_error_handler(ServiceError, problems.of_service_error)
+    app.add_error_handler(ServiceError, error_handlers.of_service_error)
     app.add_error_handler(JournalFull, functools.partial(_refused, metrics))
-    app.add_error_handler(ProblemException, problems.of_refusal)
-    app.add_error_handler(HTTPException, problems.of_status)
-    app.add_error_handler(MultiPartException, problems.of_broken_body)
-    app.add_error_handler(UnicodeError, problems.of_broken_body)  # of a charset in the Content-Type that is none
-    app.add_error_handler(RecursionError, problems.of_broken_body)  # of JSON that is nested without end
-    app.add_error_handler(Exception, problems.of_failure)
+    app.add_error_handler(ProblemException, error_handlers.of_refusal)
+    app.add_error_handler(HTTPException, error_handlers.of_status)
+    app.add_error_handler(MultiPartException, error_handlers.of_broken_body)
+    app.add_error_handler(UnicodeError, error_handlers.of_broken_body)  # of a charset in the Content-Type that is none
+    app.add_error_handler(RecursionError, error_handlers.of_broken_body)  # of JSON that is nested without end
+    app.add_error_handler(Exception, error_handlers.of_failure)
     lane = FastLane(predictor) if settings.fast_lane else None
     keys = None if settings.api_keys_file is None else Keys(settings.api_keys_file)
     room = Room(settings.max_requests, LARGE_BODIES * settings.max_request_bytes)
@@ -128,11 +128,11 @@ def create_app(settings: Settings) -> ASGIApp:
 def _refused(metrics: Metrics, request: ConnexionRequest, error: JournalFull) -> ConnexionResponse:
     """Answer a request that could not be logged, and count it."""
     metrics.journal_refused.inc()
-    return problems.of_service_error(request, error)
+    return error_handlers.of_service_error(request, error)
 
 
 class _UncheckedBody(AbstractRequestBodyValidator):  # type: ignore[misc]  # connexion is untyped
-    """Leaves a body of JSON to inference.arrays: a schema takes minutes for a thousand images, and says less of what is wrong."""
+    """Leaves a body of JSON to inference.api.json_images: a schema takes minutes for a thousand images, and says less of what is wrong."""
 
 
 def _operation(api: Api, records: Records, operation_id: str) -> Callable[..., Any]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from inference.storage import Storage
+from inference.originals.store import Storage
 
 MAX_DAYS = 36_500  # as good as for ever
 

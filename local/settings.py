@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from db.guard import PASSWORDS, refusal
+from db.password_check import PASSWORDS, refusal
 from db.settings import DEFAULT_PASSWORD, secret
 
 HOST = "127.0.0.1"  # everything listens here and nowhere else, unless BIND_ADDRESS says so

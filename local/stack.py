@@ -50,7 +50,7 @@ class Stack:
         owner = settings.postgres(OWNER, settings.owner_password)
         passwords = {"MLOPS_APP_PASSWORD": settings.app_password, "MLOPS_READ_PASSWORD": settings.read_password}
         self.postgres = Postgres(settings)
-        self.set_up = Program("db-setup", [sys.executable, "-m", "db.setup"], {**common, **owner, **passwords}, directory, root)
+        self.set_up = Program("db-setup", [sys.executable, "-m", "db.initialize"], {**common, **owner, **passwords}, directory, root)
         self.inference = Program(
             "inference",
             [sys.executable, "-m", "inference"],
@@ -101,7 +101,7 @@ class Stack:
         while (status := self.set_up.ended()) is None:
             self.wait(LOOK_SECONDS)
         if status != 0:
-            raise NotReady(f"db.setup ended with status {status}; {self.set_up.log}:\n{self.set_up.tail()}")
+            raise NotReady(f"db.initialize ended with status {status}; {self.set_up.log}:\n{self.set_up.tail()}")
         self.set_up.stop(0)
         report("data", f"{self.set_up.tail(1).strip()} ({_since(self.set_up.started)})")
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 from starlette.testclient import TestClient
 
-from inference.card import DIGITS, Card
+from inference.model_format.card import DIGITS, Card
 
 SHIPPED = Path(__file__).parent.parent / "models"
 

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from inference.card import (
+from inference.compiler.worker import measure_parity, to_litert
+from inference.model_format.card import (
     CARD_FILE,
     KERAS_FILE,
     LITERT_FILE,
@@ -27,8 +28,7 @@ from inference.card import (
     file_record,
     write_atomically,
 )
-from inference.compile import measure_parity, to_litert
-from inference.layout import VERSION_PATTERN
+from inference.model_format.layout import VERSION_PATTERN
 from training.dataset import Digits
 from training.experiment import Experiment
 from training.provenance import Provenance

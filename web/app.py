@@ -8,16 +8,16 @@ from pathlib import Path
 
 import streamlit as st
 
-from web.cache import Reading
-from web.client import Model
-from web.guard import contained
-from web.hosts import is_own
-from web.selection import CHOICES as SELECTION_CHOICES
-from web.selection import pick
+from web.components.error_boundary import contained
+from web.components.experiment_picker import CHOICES as SELECTION_CHOICES
+from web.components.experiment_picker import pick
+from web.components.status_strip import show_strip
+from web.data.api_client import Model
+from web.data.stale_cache import Reading
+from web.formatting import count
 from web.sources import sources
-from web.status import show_strip
+from web.trusted_hosts import is_own
 from web.views import compare, evaluate, leaderboard, models, predict
-from web.wording import count
 
 NAME = "ML Ops Starter"
 HERE = Path(__file__).parent

@@ -10,13 +10,14 @@ import pandas as pd
 import streamlit as st
 from sqlalchemy import Engine
 
-from web import json_log, queries
-from web.cache import LastGood, Reading
-from web.client import EVALUATION, Alias, ApiClient, ApiProblem, Model, Readiness, Version
-from web.evaluator import Evaluator
-from web.queries import Board, Snapshot, View
+from web import json_logging
+from web.data import queries
+from web.data.api_client import EVALUATION, Alias, ApiClient, ApiProblem, Model, Readiness, Version
+from web.data.queries import Board, Snapshot, View
+from web.data.stale_cache import LastGood, Reading
+from web.evaluation.runner import Evaluator
+from web.formatting import plain
 from web.settings import Settings
-from web.wording import plain
 
 # Data changes when someone imports; models when someone publishes; so seconds are soon enough and spare both services.
 DATABASE_FRESH_SECONDS = 10.0
@@ -144,5 +145,5 @@ def make_sources(settings: Settings) -> Sources:
 @st.cache_resource(show_spinner=False)
 def sources() -> Sources:
     """Return the sources that all sessions share; the first to ask sets up the log of the process."""
-    json_log.set_up()
+    json_logging.set_up()
     return make_sources(Settings.from_environment(os.environ))

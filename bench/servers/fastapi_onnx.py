@@ -9,7 +9,7 @@ from fastapi import FastAPI, Response, UploadFile
 from PIL import Image
 from starlette.types import ASGIApp
 
-from bench.runtimes import load
+from bench.harness.runtimes import load
 from bench.servers.stock import answer, ready
 
 

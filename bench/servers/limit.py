@@ -14,7 +14,7 @@ import orjson
 from pyspng import _pyspng_c as spng
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from bench.runtimes import Floats, Pixels, load
+from bench.harness.runtimes import Floats, Pixels, load
 
 JSON = (b"content-type", b"application/json")
 LABELS = tuple("0123456789")

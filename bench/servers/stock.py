@@ -11,7 +11,7 @@ from connexion.resolver import Resolver
 from PIL import Image
 from starlette.types import ASGIApp
 
-from bench.runtimes import load
+from bench.harness.runtimes import load
 
 
 def create_app() -> ASGIApp:

@@ -14,8 +14,8 @@ import web.sources
 from local import ports
 from local import settings as local_settings
 from local.stack import Stack
-from tests.e2e import browser as chromium
-from tests.e2e.fakes import FakeSources
+from tests.support import browser as chromium
+from tests.support.fakes import FakeSources
 
 REBOUND = "rebound.example"  # another site's name, which the browser of these tests believes to be this machine's
 

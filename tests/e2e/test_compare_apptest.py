@@ -3,13 +3,13 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.e2e.fakes import DOWN, HOSTILE, FakeSources, open_alone, words
+from tests.support.fakes import DOWN, HOSTILE, FakeSources, open_alone, words
 
 
 def compare_script() -> None:
     """What app.py does for the page Compare."""
     import web.sources  # noqa: PLC0415
-    from web.selection import pick  # noqa: PLC0415
+    from web.components.experiment_picker import pick  # noqa: PLC0415
     from web.views import compare  # noqa: PLC0415
 
     sources = web.sources.sources()

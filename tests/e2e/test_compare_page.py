@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.dashboard import FIRST_PAINT_MILLISECONDS, HEALS_MILLISECONDS
+from tests.support.dashboard import FIRST_PAINT_MILLISECONDS, HEALS_MILLISECONDS
 
 CHOSEN = ["mnist_experiment_12__lenet5", "mnist_experiment_14__lenet5_tanh", "mnist_experiment_18__cnn_16_32"]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.e2e.fakes import FakeSources, make_version, open_alone, words
+from tests.support.fakes import FakeSources, make_version, open_alone, words
 from web.settings import Settings
 
 WAIT_SECONDS = 20

@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
-from tests.e2e.dashboard import FIRST_PAINT_MILLISECONDS, HEALS_MILLISECONDS
-from tests.e2e.digits import seven_png
-from web.labelled import rendered_digits
+from tests.support.dashboard import FIRST_PAINT_MILLISECONDS, HEALS_MILLISECONDS
+from tests.support.digits import seven_png
+from web.evaluation.labeled_sets import rendered_digits
 
 SMALL, LENET = "mnist_experiment_1__softmax_regression", "mnist_experiment_12__lenet5"
 RUN_MILLISECONDS = 60_000

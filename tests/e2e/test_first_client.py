@@ -10,8 +10,8 @@ import requests
 from numpy.typing import NDArray
 from PIL import Image
 
-from inference.card import Card
-from inference.engine import as_input
+from inference.model_format.card import Card
+from inference.runtime.network import as_input
 from tests.conftest import SHIPPED
 from tests.e2e.conftest import RunningStack
 

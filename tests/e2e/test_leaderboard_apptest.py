@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.e2e.fakes import DOWN, HOSTILE, FakeSources, open_page, words
+from tests.support.fakes import DOWN, HOSTILE, FakeSources, open_page, words
 
 
 def test_a_filter_from_a_link_is_applied_and_what_it_hides_is_said(sources: FakeSources) -> None:

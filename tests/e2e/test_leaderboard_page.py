@@ -7,7 +7,7 @@ import psycopg2
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.dashboard import FIRST_PAINT_MILLISECONDS, HEALS_MILLISECONDS, shown
+from tests.support.dashboard import FIRST_PAINT_MILLISECONDS, HEALS_MILLISECONDS, shown
 
 
 def names(stack: Any, task: str = "mnist") -> list[str]:

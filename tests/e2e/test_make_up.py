@@ -157,7 +157,7 @@ def test_every_port_that_is_taken_is_named_with_its_holder_and_its_variable(make
 
 def test_a_failing_set_up_shows_the_end_of_its_log_and_leaves_nothing(make_up: MakeUp, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(make_up.directory))
-    fault = "import os, sys\nif 'db.setup' in sys.orig_argv:\n    os.write(2, b'no tables today'); os._exit(1)\n"
+    fault = "import os, sys\nif 'db.initialize' in sys.orig_argv:\n    os.write(2, b'no tables today'); os._exit(1)\n"
     (make_up.directory / "sitecustomize.py").write_text(fault)
     assert make_up.start().wait(timeout=60) == 1
     assert ("no tables today" in make_up.output.read_text(), make_up.left()) == (True, [])

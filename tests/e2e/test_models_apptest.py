@@ -3,8 +3,8 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.e2e.fakes import DOWN, FakeSources, open_alone, words
-from web.client import ApiProblem
+from tests.support.fakes import DOWN, FakeSources, open_alone, words
+from web.data.api_client import ApiProblem
 
 
 def models_script() -> None:

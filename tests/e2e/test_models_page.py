@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.dashboard import FIRST_PAINT_MILLISECONDS, HEALS_MILLISECONDS
-from tests.e2e.digits import seven_png
+from tests.support.dashboard import FIRST_PAINT_MILLISECONDS, HEALS_MILLISECONDS
+from tests.support.digits import seven_png
 
 LENET = "mnist_experiment_12__lenet5"
 CHAMPION = "mnist_experiment_25__deep_cnn_16_48_96_augmented"

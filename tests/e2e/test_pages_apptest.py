@@ -8,9 +8,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import web.sources
-from tests.e2e.fakes import APP, DOWN, HOSTILE, FakeSources, open_page, words
-from web.client import ApiProblem, Label
-from web.queries import ImportedFile
+from tests.support.fakes import APP, DOWN, HOSTILE, FakeSources, open_page, words
+from web.data.api_client import ApiProblem, Label
+from web.data.queries import ImportedFile
 from web.settings import Settings
 from web.sources import make_sources
 
@@ -121,7 +121,7 @@ def test_rejected_rows_are_counted_on_the_page_with_their_reason() -> None:
 def predict_script() -> None:
     """What app.py does for the page Predict: AppTest switches only to pages that are files, and runs this text alone."""
     import web.sources  # noqa: PLC0415
-    from web.selection import pick  # noqa: PLC0415
+    from web.components.experiment_picker import pick  # noqa: PLC0415
     from web.views import predict  # noqa: PLC0415
 
     sources = web.sources.sources()

@@ -10,11 +10,11 @@ import psycopg2
 import pytest
 from playwright.sync_api import Browser, FilePayload, Page, expect
 
-from tests.e2e.dashboard import FIRST_PAINT_MILLISECONDS, HEALS_MILLISECONDS, shown
-from tests.e2e.digits import draw_with_finger, draw_with_mouse, seven_png
-from web.client import ApiClient
-from web.consensus import find_consensus
-from web.examples import EXAMPLES, draw_example
+from tests.support.dashboard import FIRST_PAINT_MILLISECONDS, HEALS_MILLISECONDS, shown
+from tests.support.digits import draw_with_finger, draw_with_mouse, seven_png
+from web.components.sample_digits import EXAMPLES, draw_example
+from web.data.api_client import ApiClient
+from web.data.consensus import find_consensus
 
 HINT = "What will they read?"
 

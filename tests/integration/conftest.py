@@ -10,8 +10,8 @@ from pathlib import Path
 import psycopg2
 import pytest
 
+from db.initialize import set_up
 from db.settings import from_environment
-from db.setup import set_up
 from local import ports
 from local import settings as local_settings
 from local.postgres import Postgres

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from inference.card import Card, file_record
-from inference.engine import Network
+from inference.model_format.card import Card, file_record
+from inference.runtime.network import Network
 from training.experiment import read_all
 from training.provenance import provenance
 from training.task import DIGITS

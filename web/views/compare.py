@@ -6,12 +6,12 @@ from typing import Literal
 import pandas as pd
 import streamlit as st
 
-from web import charts
-from web.cache import Reading
-from web.comparison import MOST_SMOOTHING, parameter_table, parameters, result_table
-from web.selection import EXPERIMENTS, Selection
+from web.charts import options
+from web.components.experiment_picker import EXPERIMENTS, Selection
+from web.data.stale_cache import Reading
+from web.formatting import count, plain, some
 from web.sources import Sources
-from web.wording import count, plain, some
+from web.tables.comparison import MOST_SMOOTHING, parameter_table, parameters, result_table
 
 METRICS = {"loss": "Training loss", "validation_loss": "Validation loss"}
 AXES = {"step": "steps", "relative": "percent of each run"}  # what stands in the URL, and what it means
@@ -152,7 +152,7 @@ def _show_curves(sources: Sources, runs: pd.DataFrame, metric: str) -> pd.DataFr
 def _show_chart(
     curves: pd.DataFrame, names: Sequence[str], metric: str, *, log: bool, smoothing: float, x: Literal["step", "relative"]
 ) -> None:
-    option = charts.loss_curves(curves, names, log=log, metric=METRICS[metric].lower(), smoothing=smoothing, x=x)
+    option = options.loss_curves(curves, names, log=log, metric=METRICS[metric].lower(), smoothing=smoothing, x=x)
     drawn = option["legend"]["data"]
     if not drawn:
         st.info(f"None of these experiments has a {METRICS[metric].lower()} curve.")
@@ -163,7 +163,7 @@ def _show_chart(
         height=CHART_HEIGHT_PIXELS,
         alt=f"{METRICS[metric]} over {AXES[x]}{smoothed}, one line for each of {count(len(drawn), 'experiment')}",
     )
-    if above := charts.beyond(curves[curves["experiment"].isin(drawn)], option["yAxis"].get("max")):
+    if above := options.beyond(curves[curves["experiment"].isin(drawn)], option["yAxis"].get("max")):
         st.caption(f"Beyond the top of the chart in places: {some(above)}. The values are under the mouse.")
     without = [name for name in names if name not in set(curves["experiment"])]
     if without:

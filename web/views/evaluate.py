@@ -7,16 +7,16 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from web.cache import Reading
-from web.client import Version
-from web.evaluation import Report, Verdict, compare, evaluate, hardest, in_cell
-from web.evaluation_charts import cell_of, confusion_heat_map, confusion_height_pixels, reliability_diagram
-from web.evaluator import Run
-from web.labelled import LabelledSet, UnusableSet, fit, foreign, mnist_test_set, read_zip, rendered_digits
-from web.registry import named, order
+from web.charts.evaluation import cell_of, confusion_heat_map, confusion_height_pixels, reliability_diagram
+from web.components.thumbnail import NoThumbnail, make_thumbnail
+from web.data.api_client import Version
+from web.data.stale_cache import Reading
+from web.evaluation.labeled_sets import LabelledSet, UnusableSet, fit, foreign, mnist_test_set, read_zip, rendered_digits
+from web.evaluation.metrics import Report, Verdict, compare, evaluate, hardest, in_cell
+from web.evaluation.runner import Run
+from web.formatting import count, percent, plain, some
 from web.sources import Sources
-from web.thumbnail import NoThumbnail, make_thumbnail
-from web.wording import count, percent, plain, some
+from web.tables.model_registry import named, order
 
 # The sets, as the URL has them: ?set=your+zip
 RENDERED, ZIP = "rendered digits", "your zip"

@@ -6,14 +6,23 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from web import charts, columns
-from web.client import Model
-from web.filter import FilterFault, column_names, marked, parse
-from web.queries import DEFAULT_SORT, PAGE_ROWS, SORTS, Board, Totals, View
-from web.selection import EXPERIMENTS, Selection
+from web.charts import options
+from web.components.experiment_picker import EXPERIMENTS, Selection
+from web.data.api_client import Model
+from web.data.filter_language import FilterFault, column_names, marked, parse
+from web.data.queries import DEFAULT_SORT, PAGE_ROWS, SORTS, Board, Totals, View
+from web.formatting import START_AGAIN, count, percent, plain, some
 from web.sources import Sources
-from web.table import accuracy_floor, by_task, describe_rows, leaderboard_table, serving_count, to_csv, usable_page
-from web.wording import START_AGAIN, count, percent, plain, some
+from web.tables import leaderboard_columns
+from web.tables.leaderboard_table import (
+    accuracy_floor,
+    by_task,
+    describe_rows,
+    leaderboard_table,
+    serving_count,
+    to_csv,
+    usable_page,
+)
 
 # Curves that the database has for an experiment, and what people call them.
 METRICS = {"loss": "Training loss", "validation_loss": "Validation loss"}
@@ -28,7 +37,7 @@ CHOICES = (FILTER, EVERY, SORT, DOWN, PAGE, VIEW, COLUMNS, "curve", "log")
 TABLE, PARALLEL, HEAT_MAP, SCATTER = "Table", "Parallel coordinates", "Heat map", "Scatter"
 # What an experiment must have to be drawn.
 NEEDS = {
-    PARALLEL: tuple(charts.AXES),
+    PARALLEL: tuple(options.AXES),
     HEAT_MAP: ("learning_rate", "momentum", "test_accuracy"),
     SCATTER: ("learning_rate", "test_accuracy"),
 }
@@ -103,11 +112,11 @@ def _show_board(
             key=VIEW,
             bind="query-params",
         )
-        offered = columns.offered(keys, several_tasks=len(board.totals) > 1)
+        offered = leaderboard_columns.offered(keys, several_tasks=len(board.totals) > 1)
         chosen_columns = _pick_columns(offered)
-    if view.task is not None and chosen_columns == columns.usual(offered):  # then all rows would say the same
-        chosen_columns = [column for column in chosen_columns if column != columns.TASK]
-    most = charts.MAX_COUNTED if shape == HEAT_MAP else charts.MAX_EXPERIMENTS
+    if view.task is not None and chosen_columns == leaderboard_columns.usual(offered):  # then all rows would say the same
+        chosen_columns = [column for column in chosen_columns if column != leaderboard_columns.TASK]
+    most = options.MAX_COUNTED if shape == HEAT_MAP else options.MAX_EXPERIMENTS
     words = describe_rows(
         view,
         first=(board.page - 1) * PAGE_ROWS if shape == TABLE else 0,
@@ -147,13 +156,13 @@ def _show_board(
     rows = board.rows
     if gone := list(rows.loc[rows["missing_since"].notna(), "experiment"]):
         st.caption(f"No longer in the file they came from: {some(gone)}.")
-    few = charts.MAX_CURVES if ticked or view.names or view.latest is not None else FEW_CURVES
+    few = options.MAX_CURVES if ticked or view.names or view.latest is not None else FEW_CURVES
     _show_curves(sources, by_task(rows, ticked or list(rows["experiment"])), few)
 
 
 def _pick_view(selection: Selection, keys: Sequence[str], *, chosen: bool) -> View:
     """Show the filter and the order, and return what they ask for. Raises FilterFault."""
-    sorts = [*SORTS, *(key for key in keys if key not in SORTS and key not in columns.LABELS)]
+    sorts = [*SORTS, *(key for key in keys if key not in SORTS and key not in leaderboard_columns.LABELS)]
     with st.container(horizontal=True, vertical_alignment="bottom", key="query"):
         written = st.text_input(
             "Filter",
@@ -171,7 +180,7 @@ def _pick_view(selection: Selection, keys: Sequence[str], *, chosen: bool) -> Vi
         sort = st.selectbox(
             "Sort by",
             sorts,
-            format_func=lambda name: _SORT_LABELS.get(name) or columns.label(name),
+            format_func=lambda name: _SORT_LABELS.get(name) or leaderboard_columns.label(name),
             key=SORT,
             bind="query-params",
             width=170,
@@ -243,7 +252,7 @@ def _pick_columns(offered: Sequence[str]) -> list[str]:
         return st.multiselect(
             "Columns of the table",
             offered,
-            default=columns.usual(offered),
+            default=leaderboard_columns.usual(offered),
             key=COLUMNS,
             bind="query-params",
             width=360,
@@ -276,7 +285,7 @@ def _column_configs(table: pd.DataFrame, floor: float) -> dict[str, Any]:
         "serving": st.column_config.TextColumn(width="small", help="Whether the experiment's model answers on the page Predict."),
     }
     configs = {column: usual.get(column) or _further_config(table[column]) for column in table.columns}
-    return {column: {**config, "label": config["label"] or columns.label(column)} for column, config in configs.items()}
+    return {column: {**config, "label": config["label"] or leaderboard_columns.label(column)} for column, config in configs.items()}
 
 
 def _further_config(values: "pd.Series[Any]") -> Any:
@@ -331,10 +340,10 @@ def _show_shape(sources: Sources, view: View, shape: str, most: int) -> None:
         if len(set(reading.value["task"])) > 1:
             st.markdown(f"**{plain(str(task))}**")
         if shape == PARALLEL:
-            option = charts.parallel_coordinates(rows, dark=dark)
+            option = options.parallel_coordinates(rows, dark=dark)
         else:
-            option = charts.best_accuracy_heat_map(rows, dark=dark) if shape == HEAT_MAP else charts.scatter(rows)
-        drawn = len(charts.complete(rows, NEEDS[shape]))
+            option = options.best_accuracy_heat_map(rows, dark=dark) if shape == HEAT_MAP else options.scatter(rows)
+        drawn = len(options.complete(rows, NEEDS[shape]))
         st.echarts_chart(option, height=CHART_HEIGHT_PIXELS, alt=f"{shape} of {count(drawn, 'experiment')}")
         if drawn < len(rows):
             st.caption(
@@ -378,7 +387,7 @@ def _show_chart(sources: Sources, names: Sequence[str], metric: str, *, log: boo
     if reading.value is None:
         st.info(f"{reading.problem} These curves were not read before it went away.")
         return
-    option = charts.loss_curves(reading.value, names, log=log, metric=METRICS[metric].lower())
+    option = options.loss_curves(reading.value, names, log=log, metric=METRICS[metric].lower())
     drawn = [series["name"] for series in option["series"]]
     if not drawn:
         st.info(f"None of these experiments has a {METRICS[metric].lower()} curve.")
@@ -388,7 +397,7 @@ def _show_chart(sources: Sources, names: Sequence[str], metric: str, *, log: boo
         height=CHART_HEIGHT_PIXELS,
         alt=f"{METRICS[metric]} over training steps, one line for each of {count(len(drawn), 'experiment')}",
     )
-    if above := charts.beyond(reading.value, option["yAxis"].get("max")):
+    if above := options.beyond(reading.value, option["yAxis"].get("max")):
         st.caption(f"Beyond the top of the chart in places: {some(above)}. The values are under the mouse.")
     without = [name for name in names if name not in drawn]
     if without:

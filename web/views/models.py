@@ -5,9 +5,11 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from web.cache import Reading
-from web.client import Alias, ApiProblem, ApiUnreachable, Version
-from web.registry import (
+from web.data.api_client import Alias, ApiProblem, ApiUnreachable, Version
+from web.data.stale_cache import Reading
+from web.formatting import ago, count, plain, some
+from web.sources import Sources
+from web.tables.model_registry import (
     CHAMPION,
     contract_sentence,
     curl,
@@ -20,8 +22,6 @@ from web.registry import (
     size_sentence,
     version_table,
 )
-from web.sources import Sources
-from web.wording import ago, count, plain, some
 
 # The key of the chosen model, and its name in the URL: ?m=NAME or ?m=NAME@2
 CHOSEN = "m"

@@ -7,23 +7,23 @@ from functools import partial
 
 import streamlit as st
 
-from web import charts
-from web.answers import AnswerBook
-from web.cache import Reading
-from web.canvas import draw_digit
-from web.client import Answer, Answers, ApiProblem, ApiUnreachable, Model, Outcome
-from web.consensus import Consensus, Read, answer_table, by_task, find_consensus, gallery_table, probability_table
-from web.correction import Correction, correct
-from web.correction import State as CorrectionState
-from web.examples import EXAMPLES, draw_example
-from web.queries import Snapshot
-from web.registry import curl_many
-from web.selection import Selection
+from web.charts import options
+from web.components.canvas import draw_digit
+from web.components.correction import Correction, correct
+from web.components.correction import State as CorrectionState
+from web.components.experiment_picker import Selection
+from web.components.sample_digits import EXAMPLES, draw_example
+from web.components.status_strip import look_again
+from web.components.thumbnail import NoThumbnail, make_thumbnail
+from web.data.api_client import Answer, Answers, ApiProblem, ApiUnreachable, Model, Outcome
+from web.data.consensus import Consensus, Read, answer_table, by_task, find_consensus, gallery_table, probability_table
+from web.data.prediction_cache import AnswerBook
+from web.data.queries import Snapshot
+from web.data.stale_cache import Reading
+from web.formatting import count, percent, plain, some
 from web.sources import Sources
-from web.status import look_again
-from web.table import serving_state
-from web.thumbnail import NoThumbnail, make_thumbnail
-from web.wording import count, percent, plain, some
+from web.tables.leaderboard_table import serving_state
+from web.tables.model_registry import curl_many
 
 # The keys of what is chosen here, and their names in the URL.
 CHOICES = ("all", "example")
@@ -352,11 +352,11 @@ def _show_details(answers: Sequence[Answer], agreed: Consensus | None) -> None:
     given = {answer.experiment: answer.prediction for answer in answers if answer.prediction is not None}
     probabilities = {name: prediction.probabilities for name, prediction in given.items()}
     if len(given) == 1:
-        st.echarts_chart(charts.probability_bars(next(iter(probabilities.values()))), height=220, alt="Probability of each label")
+        st.echarts_chart(options.probability_bars(next(iter(probabilities.values()))), height=220, alt="Probability of each label")
     elif given:
         st.echarts_chart(
-            charts.probability_heat_map(probabilities, dark=st.context.theme.type == "dark"),
-            height=charts.heat_map_height_pixels(len(given)),
+            options.probability_heat_map(probabilities, dark=st.context.theme.type == "dark"),
+            height=options.heat_map_height_pixels(len(given)),
             alt="Probability of each label by experiment; the table below has the numbers",
         )
     st.dataframe(

@@ -1,0 +1,1 @@
+"""Servers, databases, runtimes and load generators under measurement."""

@@ -1,0 +1,1 @@
+"""Measurements to tables, plots and verdicts."""

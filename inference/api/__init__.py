@@ -1,0 +1,1 @@
+"""The native REST API of openapi.yaml: handlers, validation, JSON encoding, and its fast path."""

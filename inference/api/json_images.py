@@ -1,0 +1,53 @@
+"""Images as nested lists of JSON -> pixels, with the place of whatever is wrong in them."""
+
+from typing import Any
+
+import numpy as np
+
+from inference.errors import MalformedRequest, RequestTooLarge, UnusableValue
+from inference.preprocessing.digits import SIDE, Pixels
+
+
+def read_arrays(document: Any, most: int) -> list[Pixels]:
+    """Return the images of `{"images": [[[0..255] x28] x28, ...]}`, each uint8 of shape (28, 28), as they stand.
+
+    Raises MalformedRequest for another document, RequestTooLarge for more than `most` images, and UnusableValue, which says where,
+    for another shape and for whatever is no whole number of 0 to 255.
+    """
+    if not isinstance(document, dict) or not isinstance(document.get("images"), list):
+        raise MalformedRequest('The body must be JSON, {"images": [...]} with a list of images, each 28 rows of 28 numbers.')
+    if len(document) > 1:
+        raise MalformedRequest("The body has a field that is not images.")
+    images = document["images"]
+    if len(images) > most:
+        raise RequestTooLarge(f"One call takes at most {most} images.")
+    if not images:
+        raise UnusableValue("There must be at least one image.", "images")
+    return [_pixels(image, f"images/{index}") for index, image in enumerate(images)]
+
+
+def _pixels(image: Any, path: str) -> Pixels:
+    if not isinstance(image, list) or len(image) != SIDE:
+        raise UnusableValue(f"An image is a list of {SIDE} rows.", path)
+    return np.frombuffer(b"".join(_row(row, f"{path}/{index}") for index, row in enumerate(image)), np.uint8).reshape(SIDE, SIDE)
+
+
+def _row(row: Any, path: str) -> bytes:
+    if not isinstance(row, list) or len(row) != SIDE:
+        raise UnusableValue(f"A row is a list of {SIDE} numbers.", path)
+    if set(map(type, row)) == {int}:  # bytes() takes booleans for numbers
+        try:
+            return bytes(row)
+        except ValueError:
+            pass
+    return bytes(_value(value, f"{path}/{index}") for index, value in enumerate(row))
+
+
+def _value(value: Any, path: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise UnusableValue("A pixel is a number.", path)
+    if not 0 <= value <= 255:  # noqa: PLR2004  # the range of a byte; what is not a number is not in it
+        raise UnusableValue("A pixel is a whole number of 0 to 255.", path)
+    if value != int(value):
+        raise UnusableValue("A pixel is a whole number of 0 to 255; multiply by 255 what was scaled to 0 to 1.", path)
+    return int(value)

@@ -1,0 +1,1 @@
+"""Postgres for the API: a pool with deadlines, and its queries."""

@@ -1,0 +1,1 @@
+"""The model repository: versions, artifacts, aliases, hot reload, residency, promotion."""

@@ -1,0 +1,1 @@
+"""Uploaded images as they were sent: object store, archiving, retention."""

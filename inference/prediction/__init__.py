@@ -1,0 +1,1 @@
+"""Images and models in, predictions out: resolving, scheduling, caching, consensus. No wire format."""

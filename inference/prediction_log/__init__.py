@@ -1,0 +1,1 @@
+"""Every prediction as a journal record, and the records as rows of Postgres."""

@@ -1,0 +1,1 @@
+"""Bytes of an image to the 28x28 pixels that models read. Pure."""

@@ -1,0 +1,1 @@
+"""LiteRT: a flatbuffer in, probabilities out."""

@@ -1,0 +1,1 @@
+"""The HTTP edge: connections, limits, access checks and problem responses. Knows no model."""

@@ -1,0 +1,201 @@
+"""The API as its callers meet it: the real application, real models, a real Postgres."""
+
+import io
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+
+from db.initialize import set_up
+from db.settings import from_environment as db_settings
+from inference.app import create_app
+from inference.settings import from_environment
+from tests.conftest import SHIPPED, wait_until_ready
+
+BASE = "/api/v1.0"
+MULTIPART = "multipart/form-data"
+BOUNDED = f"{MULTIPART}; boundary=x"
+LOSS = '"{""Step"": [1, 2], ""Value"": [2.5, 0.5]}"'
+
+
+@pytest.fixture(scope="module")
+def served(shipped_names: list[str]) -> list[str]:
+    """The names of the models that are served."""
+    return shipped_names[:3]
+
+
+@pytest.fixture(scope="module")
+def client(
+    postgres_environment: dict[str, str], served: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[TestClient]:
+    folder = tmp_path_factory.mktemp("api")
+    for name in served:
+        shutil.copytree(SHIPPED / name, folder / "models" / name)
+    (folder / "models" / "failing").mkdir()
+    (folder / "models" / "failing" / "card.json").write_text("{")
+    csv = folder / "data.csv"
+    rows = [f"{name},0.01,0.9,{LOSS},lenet5" for name in [served[0], "without_a_model", "failing"]]
+    csv.write_text("\n".join(["Experiment Name,Learning Rate,Momentum,Loss,Architecture", *rows]))
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in postgres_environment.items():
+            patch.setenv(name, value)
+        set_up(
+            db_settings(
+                {"DATA_CSV": str(csv), "DATA_DIR": str(folder / "data.d"), "PGDATABASE": postgres_environment["PGDATABASE"]}
+            )
+        )
+        patch.setenv("PGUSER", "mlops_app")
+        patch.setenv("PGPASSWORD", "pass123")
+        settings = from_environment(
+            {"MODELS_DIR": str(folder / "models"), "COMPILED_DIR": str(folder / "compiled"), "JOURNAL_DIR": str(folder / "journal")}
+        )
+        with TestClient(create_app(settings), raise_server_exceptions=False) as running:
+            wait_until_ready(running)
+            yield running
+
+
+def infer(client: TestClient, name: str, data: bytes, **options: object) -> dict[str, object]:
+    response = client.post(f"{BASE}/inference", params={"experiment_name": name}, files={"image_blob": data}, **options)
+    assert response.status_code == 200, response.text
+    document: dict[str, object] = response.json()
+    return document
+
+
+def test_an_inference_names_the_class_and_all_that_led_to_it(
+    client: TestClient, served: list[str], digits: dict[str, bytes]
+) -> None:
+    answer = infer(client, served[0], digits["1"])
+    model = client.get(f"{BASE}/models/{served[0]}").json()
+    probabilities = answer["probabilities"]
+    assert isinstance(probabilities, dict)
+    assert list(probabilities) == list("0123456789")
+    assert sum(probabilities.values()) == pytest.approx(1)
+    assert (answer["class"], answer["confidence"]) == max(probabilities.items(), key=lambda item: item[1])
+    assert (answer["experiment_name"], answer["version"], answer["model_digest"]) == (served[0], 1, model["digest"])
+    assert set(answer) == {
+        "class", "confidence", "probabilities", "experiment_name", "version", "model_digest", "cached", "image_digest",
+        "milliseconds", "prediction_id",
+    }  # fmt: skip
+
+
+def test_the_same_digit_on_paper_and_larger_has_the_same_answer(
+    client: TestClient, served: list[str], digits: dict[str, bytes]
+) -> None:
+    inverted = io.BytesIO()
+    Image.fromarray(255 - np.asarray(Image.open(io.BytesIO(digits["4"])))).save(inverted, "BMP")
+    first, second = (infer(client, served[0], data) for data in (digits["4"], inverted.getvalue()))
+    assert first["image_digest"] == second["image_digest"]
+    assert first["probabilities"] == second["probabilities"]
+
+
+@pytest.mark.parametrize(
+    ("request_options", "status", "kind", "said"),
+    [
+        ({"params": {"experiment_name": "nobody"}}, 404, "unknown-experiment", "GET /api/v1.0/models lists"),
+        ({"params": {"experiment_name": "failing"}}, 503, "model-failed", "GET /api/v1.0/models says why"),
+        ({"params": {}}, 400, "malformed-request", "Missing query parameter 'experiment_name'"),
+        ({"params": {"experiment_name": "a\n"}}, 400, "malformed-request", "An experiment is NAME"),
+        ({"params": {"experiment_name": ""}}, 400, "malformed-request", ""),
+        ({"params": {"experiment_name": "../../etc/passwd"}}, 400, "malformed-request", "An experiment is NAME"),
+        ({"params": {"experiment_name": "n", "more": "1"}}, 400, "malformed-request", "this operation does not take"),
+        ({"files": {"other": b"x"}}, 400, "malformed-request", "field that this operation does not take"),
+        ({"files": [("image_blob", b"x"), ("image_blob", b"y")]}, 400, "malformed-request", "more than once"),
+        ({"files": {"image_blob": (None, "text")}}, 400, "malformed-request", "one file in the multipart field image_blob"),
+        ({"files": None}, 415, "unsupported-media-type", ""),
+        ({"files": None, "data": {"image_blob": "x"}}, 415, "unsupported-media-type", ""),
+        ({"files": None, "content": b"x", "headers": {"Content-Type": BOUNDED}}, 400, "malformed-request", "no valid"),
+        ({"files": None, "content": b"x", "headers": {"Content-Type": MULTIPART}}, 400, "malformed-request", "no valid"),
+        ({"files": None, "content": b"x", "headers": {"Content-Type": f"{BOUNDED};charset=idna"}}, 400, "malformed-request", ""),
+        ({"files": {"image_blob": b"x" * (2**21 + 1)}}, 413, "image-too-large", "larger than 2097152 bytes"),
+        ({"files": {"image_blob": b"hello"}}, 415, "unsupported-image", "no PNG, JPEG"),
+        ({"files": {"image_blob": b"\x89PNG\r\n\x1a\nbroken"}}, 422, "unreadable-image", "broken"),
+    ],
+)  # fmt: skip
+def test_every_bad_request_gets_a_problem_that_says_what_to_do(
+    client: TestClient, served: list[str], request_options: dict[str, object], status: int, kind: str, said: str
+) -> None:
+    options = {"params": {"experiment_name": served[0]}, "files": {"image_blob": b"x"}, **request_options}
+    response = client.post(f"{BASE}/inference", **options)
+    problem = response.json()
+    assert (response.status_code, response.headers["Content-Type"]) == (status, "application/problem+json")
+    assert problem["type"] == f"urn:mlops:problem:{kind}"
+    assert said in problem["detail"]
+    assert problem["status"] == status
+    assert problem["instance"].endswith(response.headers["X-Request-Id"])
+    assert ("Retry-After" in response.headers) == (status == 503)
+    assert len(response.content) <= 1024
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nowhere", 404), ("PUT", "/models", 405), ("GET", "/../x", 404)])
+def test_an_address_that_does_not_exist_is_a_problem_too(client: TestClient, method: str, path: str, status: int) -> None:
+    response = client.request(method, BASE + path)
+    assert (response.status_code, response.headers["Content-Type"]) == (status, "application/problem+json")
+
+
+def test_a_sane_request_id_is_taken_over_and_another_is_replaced(client: TestClient) -> None:
+    kept = client.get(f"{BASE}/healthz", headers={"X-Request-Id": "run-42.a_b"}).headers["X-Request-Id"]
+    replaced = client.get(f"{BASE}/healthz", headers={"X-Request-Id": "a b<script>"}).headers["X-Request-Id"]
+    assert kept == "run-42.a_b"
+    assert len(replaced) == 32
+
+
+def test_models_say_their_state_and_the_failed_one_its_reason(client: TestClient, served: list[str]) -> None:
+    models = {model["name"]: model for model in client.get(f"{BASE}/models").json()["models"]}
+    assert {name: model["state"] for name, model in models.items()} == {**dict.fromkeys(served, "READY"), "failing": "FAILED"}
+    assert "card.json" in models["failing"]["reason"]
+    assert models[served[0]]["parity"]["equal_argmax"]
+
+
+def test_experiments_join_the_database_with_what_is_served(client: TestClient, served: list[str]) -> None:
+    experiments = client.get(f"{BASE}/experiments").json()["experiments"]
+    assert [(each["name"], each["serving"]) for each in experiments] == [
+        (served[0], "READY"),
+        ("without_a_model", "NO_MODEL"),
+        ("failing", "FAILED"),
+    ]
+    assert client.get(f"{BASE}/experiments/{served[0]}").json() == experiments[0]
+    assert (experiments[0]["params"], experiments[0]["best_loss"], experiments[0]["last_step"]) == (
+        {"architecture": "lenet5"},
+        0.5,
+        2,
+    )
+
+
+def test_a_newline_at_the_end_of_a_name_is_no_name(client: TestClient, served: list[str]) -> None:
+    assert client.get(f"{BASE}/models/{served[0]}%0A").status_code == 400
+
+
+def test_unknown_experiments_and_models_are_404(client: TestClient) -> None:
+    for path in ("experiments/nobody", "models/nobody"):
+        assert client.get(f"{BASE}/{path}").status_code == 404
+
+
+def test_readiness_names_what_fails(client: TestClient) -> None:
+    response = client.get(f"{BASE}/readyz")
+    dependencies = response.json()["dependencies"]
+    assert (response.status_code, response.json()["status"]) == (200, "degraded")
+    detail = "Failed: failing@1; GET /api/v1.0/models says why."
+    assert dependencies["models"] == {"status": "ok", "ready": 3, "loading": 0, "failed": 1, "detail": detail}
+    assert (dependencies["database"]["status"], dependencies["log"]["status"]) == ("ok", "ok")
+
+
+def test_metrics_count_requests_by_operation_and_models_by_state(client: TestClient) -> None:
+    client.get(f"{BASE}/nowhere")
+    text = client.get(f"{BASE}/metrics").text
+    assert 'mlops_models{state="READY"} 3.0' in text
+    assert 'mlops_http_requests_total{lane="connexion",operation="other",status="404"}' in text
+
+
+def test_the_document_and_its_page_are_served(client: TestClient) -> None:
+    assert client.get(f"{BASE}/openapi.json").json()["info"]["title"] == "ml-ops-starter inference API"
+    assert "swagger" in client.get(f"{BASE}/ui/").text.lower()
+
+
+def test_tensorflow_is_not_imported_by_serving() -> None:
+    code = "import inference.app, sys; print([m for m in ('tensorflow', 'keras') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -1,0 +1,131 @@
+"""Bytes that hypothesis makes of good requests and good images: whatever comes, an answer is never a 500, and small."""
+
+import asyncio
+import contextlib
+import io
+import shutil
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from inference.app import create_app
+from inference.errors import UnreadableImage, UnsupportedImage
+from inference.preprocessing.digits import SIDE, read_digit
+from inference.settings import from_environment
+from tests.conftest import SHIPPED, digit_png
+from tests.corpus.http_requests import FIRST, INFERENCE, PREDICTIONS, good
+from tests.integration.api.test_fast_path import listening, running
+
+BOUNDARY = b"7d1e0f3a9c5b4e2d8a6f1c3b5d7e9f0a"
+MOST_BYTES = 4096  # of an answer to one image, or of an error with its head
+fuzzed = settings(max_examples=1000, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+
+
+def encoded(kind: str) -> bytes:
+    file = io.BytesIO()
+    Image.open(io.BytesIO(digit_png("4"))).convert("RGB").resize((40, 30)).save(file, kind)
+    return file.getvalue()
+
+
+def request(path: str, query: bytes) -> bytes:
+    head = b"POST %b?%b HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=%b\r\n" % (
+        path.encode(),
+        query,
+        BOUNDARY,
+    )
+    body = good(path)
+    return head + b"Connection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+
+
+IMAGES = [digit_png("7"), *map(encoded, ("PNG", "JPEG", "WEBP", "BMP", "GIF"))]
+REQUESTS = [request(INFERENCE, b"experiment_name=" + FIRST.encode()), request(PREDICTIONS, b"experiments=" + FIRST.encode())]
+
+
+@st.composite
+def damaged(draw: st.DrawFn, originals: list[bytes]) -> bytes:
+    """Return one of the originals with some pieces replaced by others, repeated, or left out."""
+    data = draw(st.sampled_from(originals))
+    for _ in range(draw(st.integers(1, 4))):
+        start = draw(st.integers(0, len(data)))
+        end = min(len(data), start + draw(st.integers(0, 12)))
+        data = data[:start] + draw(st.one_of(st.binary(max_size=12), st.just(data[start:end] * 3))) + data[end:]
+    return data
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a service with one model and no database, in a thread."""
+    folder = tmp_path_factory.mktemp("fuzz")
+    shutil.copytree(SHIPPED / FIRST, folder / "models" / FIRST)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PGHOST", "127.0.0.1")
+        patch.setenv("PGPORT", "9")
+        ports: list[int] = []
+        is_up, loop, ended = threading.Event(), asyncio.new_event_loop(), asyncio.Event()
+
+        async def serve() -> None:
+            own = {name: str(folder / name.split("_")[0].lower()) for name in ("MODELS_DIR", "COMPILED_DIR", "JOURNAL_DIR")}
+            app = create_app(from_environment({**own, "IMAGES_URL": str(folder / "images")}))
+            async with running(app), listening(app) as listened:
+                ports.append(listened)
+                is_up.set()
+                await ended.wait()
+
+        thread = threading.Thread(target=loop.run_until_complete, args=[serve()])
+        thread.start()
+        assert is_up.wait(60)
+        yield ports[0]
+        loop.call_soon_threadsafe(ended.set)
+        thread.join()
+        loop.close()
+
+
+def ask(port: int, data: bytes) -> bytes:
+    """Send, end sending, and return what is answered until the service ends the connection."""
+    answer = b""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        try:
+            connection.sendall(data)
+            connection.shutdown(socket.SHUT_WR)
+            while piece := connection.recv(2**16):
+                answer += piece
+        except ConnectionError:
+            pass  # it was cut off while it sent
+    return answer
+
+
+@pytest.mark.parametrize("data", REQUESTS, ids=["inference", "predictions"])
+def test_what_is_damaged_here_is_good(port: int, data: bytes) -> None:
+    assert ask(port, data).startswith(b"HTTP/1.1 200 ")
+
+
+@fuzzed
+@given(data=damaged(REQUESTS))
+def test_a_damaged_request_gets_no_500_and_a_small_answer(port: int, data: bytes) -> None:
+    answer = ask(port, data)
+    status = int(answer.split(b" ", 2)[1]) if answer else None
+    assert status is None or status in {200, 400, 403, 404, 405, 408, 413, 415, 422, 431}, answer[:500]
+    assert len(answer) <= MOST_BYTES
+
+
+@fuzzed
+@given(data=st.binary(max_size=200))
+def test_noise_gets_no_500(port: int, data: bytes) -> None:
+    answer = ask(port, data)
+    assert not answer or answer.startswith(b"HTTP/1.1 400 "), answer[:500]
+
+
+def test_the_service_lives_on(port: int) -> None:
+    assert ask(port, REQUESTS[0]).startswith(b"HTTP/1.1 200 ")
+
+
+@fuzzed
+@given(data=damaged(IMAGES))
+def test_a_damaged_image_is_read_or_refused(data: bytes) -> None:
+    with contextlib.suppress(UnreadableImage, UnsupportedImage):
+        assert read_digit(data).shape == (SIDE, SIDE)

@@ -1,0 +1,256 @@
+"""The bounds on what a caller may take of the service, over real sockets: time, heads, numbers, keys."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.types import Receive, Scope, Send
+
+import inference.server.api_keys
+from inference.models.repository import ModelDirectory
+from inference.observability.metrics import Metrics
+from inference.server import http_protocol
+from inference.server.admission import LARGE_BYTES, Room
+from inference.server.gateway import RequestLayer
+from inference.server.trusted_hosts import Hosts
+from tests.integration.api.test_fast_path import listening
+
+HEAD = b"POST /api/v1.0/labels HTTP/1.1\r\nhost: a\r\n"
+MOST = 3 * LARGE_BYTES
+KEY = "correct horse battery staple"
+
+
+@asynccontextmanager
+async def serving(folder: Path, *, max_requests: int = 8, keys_file: Path | None = None) -> AsyncIterator[tuple[int, Metrics]]:
+    """Serve an application that says how long the body was, and for /slow only when it is let go on after a second."""
+    models = ModelDirectory(folder, folder / "compiled", 2**20)
+    metrics = Metrics(models, None)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        length, more = 0, True
+        while more:
+            message = await receive()
+            if message["type"] != "http.request":
+                return
+            length, more = length + len(message["body"]), message["more_body"]
+        if scope["path"].endswith("/slow"):
+            await asyncio.sleep(1)
+        body = b"%d" % length
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
+        await send({"type": "http.response.body", "body": body})
+
+    keys = inference.server.api_keys.Keys(keys_file) if keys_file else None
+    layer = RequestLayer(app, None, metrics, Room(max_requests, 2 * LARGE_BYTES), Hosts(frozenset()), keys, MOST)
+    async with listening(layer) as port:
+        yield port, metrics
+
+
+async def said(port: int, data: bytes, *, more: bytes = b"", pause: float = 0.0) -> tuple[bytes, float]:
+    """Send and return all that is answered until the service ends the connection, and the seconds that took."""
+    started = time.monotonic()
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(data)
+        if more:
+            await asyncio.sleep(pause)
+            writer.write(more)
+        answer = await asyncio.wait_for(reader.read(), 20)
+    except ConnectionError:
+        answer = b""
+    finally:
+        writer.close()
+    return answer, time.monotonic() - started
+
+
+def run(folder: Path, test: Callable[[int, Metrics], Any], **options: Any) -> None:
+    async def go() -> None:
+        async with serving(folder, **options) as (port, metrics):
+            await test(port, metrics)
+
+    asyncio.run(go())
+
+
+def problem(answer: bytes) -> dict[str, Any]:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"content-type: application/problem+json" in head, answer[:300]
+    assert len(body) <= 1024
+    document: dict[str, Any] = json.loads(body)
+    return document
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"", None),
+        (b"POST /api", 408),
+        (HEAD + b"x: y\r\n", 408),
+        (HEAD + b"content-length: 100\r\n\r\nbegun", 408),
+        (HEAD + b"transfer-encoding: chunked\r\n\r\n5\r\nbegun\r\n", 408),
+    ],
+    ids=["nothing", "half a line", "half a head", "half a body", "half of the chunks"],
+)
+def test_who_is_too_slow_is_told_and_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: bytes, status: int | None) -> None:
+    monkeypatch.setattr(http_protocol, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(http_protocol, "WAIT_SECONDS", 0.5)
+
+    async def test(port: int, _metrics: Metrics) -> None:
+        answer, seconds = await said(port, sent)
+        assert (problem(answer)["status"] if answer else None) == status
+        assert 0.4 < seconds < 5
+
+    run(tmp_path, test)
+
+
+def test_a_body_that_comes_steadily_may_take_longer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_protocol, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(http_protocol, "WAIT_SECONDS", 0.5)
+
+    async def test(port: int, _metrics: Metrics) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(HEAD + b"connection: close\r\ncontent-length: 400000\r\n\r\n")
+        for _ in range(10):
+            writer.write(b"x" * 40_000)
+            await asyncio.sleep(0.15)
+        assert (await reader.read()).endswith(b"400000")
+        writer.close()
+
+    run(tmp_path, test)
+
+
+def test_a_head_is_bounded_and_so_are_the_headers_behind_a_body(tmp_path: Path) -> None:
+    async def test(port: int, metrics: Metrics) -> None:
+        answer, _ = await said(port, HEAD + b"x: " + b"y" * 70_000)
+        assert problem(answer)["status"] == 431
+        answer, _ = await said(port, HEAD + b"transfer-encoding: chunked\r\n\r\n0\r\n", more=b"x: y\r\n" * 12_000, pause=0.2)
+        assert problem(answer)["status"] == 431
+        assert 'mlops_limit_hits_total{limit="head_bytes"} 2.0' in metrics.text()
+
+    run(tmp_path, test)
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (HEAD + b"content-length: 1\r\ncontent-length: 2\r\n\r\nab", 400),
+        (HEAD + b"content-length: 1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
+        (HEAD + b"content-length: %d\r\n\r\n" % (MOST + 1), 413),
+        (HEAD + b"content-length: %b\r\n\r\n" % (b"9" * 13), 413),
+        (HEAD + b"content-encoding: gzip\r\ncontent-length: 1\r\n\r\nx", 415),
+    ],
+    ids=["no host", "two lengths", "length and chunks", "TLS", "too long", "endless", "compressed"],
+)
+def test_what_cannot_be_taken_is_refused_with_a_problem(tmp_path: Path, sent: bytes, status: int) -> None:
+    async def test(port: int, _metrics: Metrics) -> None:
+        answer, seconds = await said(port, sent)
+        assert problem(answer)["status"] == status
+        assert b"x-request-id: " in answer
+        assert seconds < 5
+
+    run(tmp_path, test)
+
+
+def test_a_body_without_its_length_is_read_and_counted(tmp_path: Path) -> None:
+    async def test(port: int, _metrics: Metrics) -> None:
+        chunked = HEAD + b"connection: close\r\ntransfer-encoding: chunked\r\n\r\n"
+        answer, _ = await said(port, chunked + b"5\r\nabcde\r\n2\r\nfg\r\n0\r\n\r\n")
+        assert answer.endswith(b"\r\n\r\n7")
+        piece = b"%x\r\n%b\r\n" % (2**16, b"x" * 2**16)
+        answer, _ = await said(port, chunked + piece * (MOST // 2**16 + 1))
+        assert problem(answer)["status"] == 413
+
+    run(tmp_path, test)
+
+
+def test_when_there_is_no_room_callers_are_told_when_to_come_back_and_health_is_answered(tmp_path: Path) -> None:
+    async def test(port: int, metrics: Metrics) -> None:
+        slow = b"GET /api/v1.0/slow HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
+        answers = await asyncio.gather(*[said(port, slow) for _ in range(4)], said(port, slow.replace(b"slow", b"healthz")))
+        statuses = [answer.split(b" ")[1] for answer, _ in answers]
+        assert sorted(statuses[:-1]) == [b"200", b"200", b"503", b"503"]
+        assert statuses[-1] == b"200"
+        assert all(
+            (b"retry-after: 1" in answer) == (status == b"503") for (answer, _), status in zip(answers, statuses, strict=True)
+        )
+        assert 'mlops_limit_hits_total{limit="requests"} 2.0' in metrics.text()
+        assert (await said(port, slow))[0].split(b" ")[1] == b"200"  # there is room again
+
+    run(tmp_path, test, max_requests=2)
+
+
+def test_large_bodies_have_a_share_of_the_room_and_one_always_has() -> None:
+    room = Room(max_requests=4, max_large_bytes=2 * LARGE_BYTES)
+    assert room.take(9 * LARGE_BYTES) is None
+    assert room.take(2 * LARGE_BYTES) == "large_bodies"
+    assert room.take(5) is None
+    room.give(9 * LARGE_BYTES)
+    assert room.take(2 * LARGE_BYTES) is None
+    assert [room.take(1) for _ in range(3)] == [None, None, "requests"]
+
+
+@pytest.mark.parametrize(
+    ("method", "host", "origin", "status"),
+    [
+        (b"GET", b"localhost:9090", b"", 200),
+        (b"PUT", b"localhost:9090", b"http://localhost:9090", 200),
+        (b"GET", b"localhost:9090", b"https://evil.example", 200),  # its page does not get to read the answer
+        (b"PUT", b"localhost:9090", b"https://evil.example", 403),
+        (b"PUT", b"localhost:9090", b"null", 403),
+        (b"GET", b"evil.example:9090", b"", 403),
+        (b"PUT", b"evil.example:9090", b"http://evil.example:9090", 403),
+        (b"GET", b"localhost\r\nhost: evil.example", b"", 403),
+    ],
+)
+def test_a_page_of_another_site_changes_nothing_and_a_foreign_name_is_not_answered(
+    tmp_path: Path, method: bytes, host: bytes, origin: bytes, status: int
+) -> None:
+    async def test(port: int, metrics: Metrics) -> None:
+        said_origin = b"origin: " + origin + b"\r\n" if origin else b""
+        head = b"%b /api/v1.0/aliases/mnist/champion HTTP/1.1\r\nhost: %b\r\n%bconnection: close\r\ncontent-length: 0\r\n\r\n"
+        answer, _ = await said(port, head % (method, host, said_origin))
+        assert int(answer.split(b" ")[1]) == status
+        if status == 403:
+            assert "ALLOWED_HOSTS" in problem(answer)["detail"]
+        assert ('limit="host"' in metrics.text()) == (status == 403)
+
+    run(tmp_path, test)
+
+
+def test_where_there_are_keys_reading_is_free_and_all_else_needs_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(inference.server.api_keys, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("sys.argv", ["keys", "notebook of Ada"])
+    inference.server.api_keys.main()
+    made = capsys.readouterr()
+    key = made.err.split()[-1].encode()
+    file = tmp_path / "keys"
+    file.write_text("# ours\n\n" + made.out)
+
+    async def test(port: int, _metrics: Metrics) -> None:
+        async def status(method: bytes, *headers: bytes) -> int:
+            head = b"%b /api/v1.0/aliases HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 0\r\n" % method
+            answer, _ = await said(port, head + b"".join(headers) + b"\r\n")
+            assert key not in answer
+            return int(answer.split(b" ")[1])
+
+        given = b"X-API-Key: %b\r\n" % key
+        assert await status(b"GET") == 200
+        assert [await status(b"POST"), await status(b"PUT", b"X-API-Key: wrong\r\n")] == [401, 401]
+        assert [await status(b"POST", given), await status(b"PUT", given)] == [200, 200]
+        file.write_text("")  # the key is taken back
+        assert await status(b"POST", given) == 401
+        file.write_text(made.out + "no digest\n")  # what cannot be read admits nobody
+        assert await status(b"POST", given) == 401
+        file.write_text(made.out)
+        assert await status(b"POST", given) == 200
+        file.unlink()
+        assert await status(b"POST", given) == 401
+
+    run(tmp_path, test, keys_file=file)

@@ -1,0 +1,180 @@
+"""What the leaderboard reads: filters, order, pages, totals and curves, by Postgres itself."""
+
+import json
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg2
+import pytest
+from sqlalchemy import Engine
+
+from db.initialize import set_up
+from db.settings import from_environment
+from web.data.filter_language import parse
+from web.data.queries import PAGE_ROWS, SPARK_POINTS, View, connect, read_keys, read_leaderboard, read_matching, read_points
+from web.settings import Settings
+
+POINTS = 1000
+# name, task, learning rate, params, metrics
+ROWS: list[tuple[str, str, float, dict[str, Any], dict[str, Any]]] = [
+    ("a", "digits", 0.1, {"architecture": "LeNet", "batch_size": 8, "commit": "0012", "note": "ok"}, {"test_accuracy": 0.9}),
+    ("b", "digits", 0.01, {"architecture": "mlp", "batch_size": 64, "commit": "12", "flag": True}, {"test_accuracy": 0.98}),
+    ("c", "digits", 0.001, {"batch_size": "many", "seed": 12345678901234567890, "note": None}, {"test_accuracy": 0.95}),
+    ("d", "digits", 0.5, {"note": "it's 100% :x"}, {}),
+    ("p", "parity", 0.1, {"batch_size": 8}, {"test_accuracy": 0.99}),
+]
+
+
+@pytest.fixture(scope="module")
+def engine(postgres_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    file = tmp_path_factory.mktemp("board") / "data.csv"
+    file.write_text("Experiment Name,Learning Rate,Momentum,Loss\n")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {**postgres_environment, "DATA_CSV": str(file), "DATA_DIR": str(file.parent / "data.d")}.items():
+            patch.setenv(name, value)
+        set_up(from_environment(os.environ))
+        connection = psycopg2.connect("")
+    with connection, connection.cursor() as cursor:
+        for name, task, rate, params, metrics in ROWS:
+            cursor.execute(
+                "INSERT INTO experiments (name, task, learning_rate, momentum, params, metrics, source_file, source_line,"
+                " content_digest) VALUES (%s, %s, %s, 0, %s, %s, 'f', 1, '') RETURNING id",
+                [name, task, rate, json.dumps(params), json.dumps(metrics)],
+            )
+            if name in ("a", "b"):
+                row = cursor.fetchone()
+                assert row is not None
+                values = [float(number) for number in range(POINTS if name == "a" else 1, 0, -1)]
+                cursor.execute(
+                    "INSERT INTO metric_curves (experiment_id, metric, steps, metric_values, best_value, best_step)"
+                    " VALUES (%s, 'loss', %s, %s, 1, 1)",
+                    [row[0], list(range(len(values))), values],
+                )
+        cursor.execute("UPDATE experiments SET missing_since = now() WHERE name = 'b'")
+        cursor.execute("SELECT move_alias('digits', 'champion', 'a', 1, 'd', 'me', 'best')")
+    connection.close()
+    engine = connect(
+        Settings(
+            database_host=postgres_environment["PGHOST"],
+            database_port=int(postgres_environment["PGPORT"]),
+            database_name=postgres_environment["PGDATABASE"],
+            database_user=postgres_environment["PGUSER"],
+            database_password=postgres_environment["PGPASSWORD"],
+        )
+    )
+    yield engine
+    engine.dispose()
+
+
+def found(engine: Engine, text: str, **view: Any) -> str:
+    """The names that a filter finds, in alphabetical order."""
+    board = read_leaderboard(engine, View(condition=parse(text, read_keys(engine)), **view), 1)
+    assert board.matching == len(board.rows)
+    return "".join(sorted(board.rows["experiment"]))
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("lr > 0.05", "adp"),
+        ("accuracy >= 98 %", "bp"),
+        ("acc = 0.98", "b"),
+        ("not acc > 0.9", "a"),  # d has none
+        ("not (acc > 0.9 and lr < 0.05)", "adp"),  # whatever d's accuracy were, its learning rate settles it
+        ("acc is missing", "d"),
+        ("acc != null", "abcp"),
+        ("architecture ~ NET", "a"),
+        ("architecture !~ net", "b"),
+        ("not architecture ~ net", "b"),
+        ("batch_size = 8", "ap"),
+        ("'Batch Size' > 8", "b"),
+        ("not batch_size > 8", "ap"),  # many is no number
+        ("batch_size = many or batch_size = 64", "bc"),
+        ("batch_size != 8", "bc"),
+        ("batch_size in (8, many)", "acp"),
+        ("batch_size not in (8, many)", "b"),
+        ("commit = 0012", "a"),
+        ("commit = 12", "b"),
+        ("flag = true", "b"),
+        ("seed = 12345678901234567890", "c"),
+        ('note ~ "\'s 100% :X"', "d"),
+        ("note is missing", "bcp"),
+        ("loss = 1", "ab"),
+        ("experiment in (a, b) and task = digits", "ab"),
+        ("experiment >= c", "cdp"),
+        ("batch_size > 1e299 or batch_size < -1e299", ""),
+    ],
+)
+def test_a_filter_finds(engine: Engine, text: str, names: str) -> None:
+    assert found(engine, text) == names
+
+
+def test_a_filter_keeps_to_the_task(engine: Engine) -> None:
+    assert found(engine, "batch_size = 8 or acc = 0.9", task="digits") == "a"
+
+
+def test_a_value_is_never_sql(engine: Engine) -> None:
+    assert found(engine, "experiment = 'a'' OR 1=1 --' or note = ':names %s'") == ""
+
+
+def test_the_newest_are_those_that_came_last_and_are_still_in_their_file(engine: Engine) -> None:
+    names = [set(read_leaderboard(engine, View(task="digits", latest=number), 1).rows["experiment"]) for number in (2, 3, 4)]
+    assert names == [{"c", "d"}, {"a", "c", "d"}, {"a", "b", "c", "d"}]
+
+
+def test_a_free_choice_wins_over_filter_task_and_number(engine: Engine) -> None:
+    view = View(names=("a", "p", "lost"), condition=parse("lr > 1", ()), task="digits", latest=1)
+    assert list(read_leaderboard(engine, view, 1).rows["experiment"]) == ["a", "p"]
+
+
+@pytest.mark.parametrize(
+    ("sort", "descending", "names"),
+    [
+        ("test_accuracy", True, "bcad"),
+        ("test_accuracy", False, "acbd"),
+        ("experiment", False, "abcd"),
+        ("newest", True, "dcba"),
+        ("batch_size", True, "bacd"),  # numbers, then texts, then nothing
+        ("batch_size", False, "abcd"),
+        ("there is no such key", True, "dcba"),
+    ],
+)
+def test_rows_are_sorted_and_those_without_a_value_stand_last(engine: Engine, sort: str, descending: bool, names: str) -> None:  # noqa: FBT001
+    rows = read_leaderboard(engine, View(task="digits", sort=sort, descending=descending), 1).rows
+    assert "".join(rows["experiment"]) == names
+
+
+def test_those_of_one_task_stand_together(engine: Engine) -> None:
+    assert list(read_leaderboard(engine, View(), 1).rows["task"]) == ["digits"] * 4 + ["parity"]
+
+
+def test_the_totals_leave_out_what_no_file_has_any_more(engine: Engine) -> None:
+    [digits, parity] = sorted(read_leaderboard(engine, View(latest=1), 1).totals, key=lambda totals: totals.task)
+    assert (digits.experiments, digits.gone, digits.most_accurate, digits.best_accuracy) == (3, 1, "c", 0.95)
+    assert (digits.lowest_accuracy, digits.least_loss, digits.lowest_loss, parity.experiments) == (0.9, "a", 1.0, 1)
+
+
+def test_a_row_has_its_champion_and_a_curve_from_its_first_point_to_its_last(engine: Engine) -> None:
+    rows = read_leaderboard(engine, View(task="digits"), 1).rows.set_index("experiment")
+    assert list(rows.index[rows["champion"]]) == ["a"]
+    curves = rows["loss_curve"].to_dict()
+    curve = curves["a"]
+    assert (len(curve), curve[0], curve[-1], curve == sorted(curve, reverse=True)) == (SPARK_POINTS, POINTS, 1.0, True)
+    assert (curves["b"], curves["d"]) == ([1.0], [])
+
+
+def test_a_page_beyond_the_last_is_the_last(engine: Engine) -> None:
+    with psycopg2.connect(str(engine.url.set(drivername="postgresql").render_as_string(hide_password=False))) as connection:
+        connection.set_session(readonly=False)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO experiments (name, task, learning_rate, momentum, source_file, source_line, content_digest)"
+                " SELECT 'x' || n, 'many', 1, 0, 'f', 1, '' FROM generate_series(1, 250) n"
+            )
+    connection.close()
+    view = View(task="many", sort="newest")
+    [first, last] = [read_leaderboard(engine, view, page) for page in (1, 99)]
+    assert (len(first.rows), first.rows["experiment"][0], first.matching, first.pages) == (PAGE_ROWS, "x250", 250, 3)
+    assert (len(last.rows), last.rows["experiment"].iloc[-1], last.page) == (50, "x1", 3)
+    assert (len(read_matching(engine, view)), len(read_points(engine, view, 120))) == (250, 120)

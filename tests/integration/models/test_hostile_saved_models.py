@@ -1,0 +1,80 @@
+"""The corpus of hostile SavedModels through the compiler: nothing is written, read or called, and each is refused."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from inference.compiler import sandbox
+from inference.compiler.process import CompilationFailed, Compiler
+from tests.corpus.saved_models import Hostile, corpus, saved
+
+PATIENCE_SECONDS = 600
+# The same child without the list of operators: what gets by that list is shut in.
+UNVETTED = """
+from pathlib import Path
+from inference.compiler import sandbox
+sandbox.enter(Path.cwd())
+from inference.compiler import worker
+from inference.compiler import saved_model
+saved_model.check_operators = lambda program: None
+worker.main()
+"""
+
+pytestmark = [
+    pytest.mark.timeout(PATIENCE_SECONDS),
+    pytest.mark.skipif(bool(sandbox.lacking()), reason="where no SavedModel can be shut in, none is read"),
+]
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Path:
+    """A directory with a secret."""
+    (tmp_path / "shelf").mkdir()
+    (tmp_path / "shelf" / "secret").write_text("secret of the shelf")
+    return tmp_path / "shelf"
+
+
+def refusal(compiler: Compiler, case: Hostile, folder: Path) -> str | None:
+    """Return why a SavedModel is refused, None when it is not."""
+    case.make(folder / "in")
+    shutil.rmtree(folder / "out", ignore_errors=True)
+    try:
+        compiler.compile_saved_model(folder / "in", folder / "out", case.stated)
+    except CompilationFailed as error:
+        assert not (folder / "out").exists()
+        return str(error)
+    finally:
+        shutil.rmtree(folder / "in")
+    return None
+
+
+def test_each_hostile_program_and_network_is_refused_with_its_reason(tmp_path: Path, shelf: Path) -> None:
+    wrong = {}
+    cases = corpus(shelf)
+    with Compiler() as compiler:
+        assert refusal(compiler, Hostile("good", saved, ""), tmp_path) is None, "or else all are refused for what they share"
+        for case in cases:
+            reason = refusal(compiler, case, tmp_path)
+            if reason is None or not re.search(case.reason, reason) or not reason.endswith(".") or len(reason) > 500:
+                wrong[case.name] = reason
+            assert not (shelf / "canary").exists(), case.name
+            assert str(tmp_path) not in str(reason), case.name
+            assert "secret of" not in str(reason), case.name
+    assert wrong == {}
+    assert len(cases) >= 35
+
+
+def test_a_program_that_is_not_vetted_writes_reads_and_prints_nothing_either(
+    tmp_path: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inference.compiler.process.CHILD", ["-c", UNVETTED])
+    reasons = {}
+    with Compiler() as compiler:
+        for case in corpus(shelf):
+            if case.is_code:
+                reasons[case.name] = refusal(compiler, case, tmp_path)
+                assert not (shelf / "canary").exists(), case.name
+    assert not any("secret of" in str(reason) for reason in reasons.values())
+    assert "Permission" in str(reasons["program: writes a file when it is loaded"]), "or else it was not run"

@@ -1,0 +1,339 @@
+"""Answered means kept: the service under load while Postgres and the service itself are killed and frozen.
+
+The service runs as people run it, and every answer that a client got is looked for in the database.
+"""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import psycopg2
+import pytest
+import requests
+from PIL import Image
+
+from db.initialize import set_up
+from db.settings import from_environment
+from inference.prediction_log.journal import pending_bytes
+from local import ports
+from local import settings as local_settings
+from local.postgres import Postgres
+from tests.conftest import digit_png
+
+PATIENCE_SECONDS = 60
+SMALL = "mnist_experiment_1__softmax_regression"
+PREDICTIONS = 20_000
+CLIENTS = 4
+FROZEN_SECONDS = 30
+
+
+class Stack:
+    """A Postgres and a service with two workers, either of which may die and come back."""
+
+    def __init__(self, folder: Path, models_dir: Path, **settings: str) -> None:
+        addresses = {"LOCAL_DIR": str(folder / "postgres"), "DB_PORT": str(ports.free())}
+        self.postgres = Postgres(local_settings.read({**addresses, "API_PORT": str(ports.free()), "WEB_PORT": str(ports.free())}))
+        owner = self.postgres.settings
+        self.database = owner.postgres("postgres", owner.owner_password)
+        self.journal = folder / "journal"
+        self.log = folder / "inference.prediction_log.recorder"
+        self.port = owner.api_port
+        self.environment = {
+            **os.environ,
+            **owner.postgres("mlops_app", owner.app_password),
+            "API_PORT": str(self.port),
+            "API_WORKERS": "2",
+            "MODELS_DIR": str(models_dir),
+            "COMPILED_DIR": str(folder / "compiled"),
+            "JOURNAL_DIR": str(self.journal),
+            "IMAGES_URL": str(folder / "images"),
+            **settings,
+        }
+        self.service: subprocess.Popen[bytes] | None = None
+
+    def start_database(self) -> None:
+        self.postgres.open()
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in {**self.database, "DATA_CSV": "data.csv"}.items():
+                patch.setenv(name, value)
+            set_up(from_environment(os.environ))
+
+    def start_service(self) -> None:
+        with self.log.open("ab") as log:
+            self.service = subprocess.Popen(
+                [sys.executable, "-m", "inference"], env=self.environment, stdout=log, stderr=log, start_new_session=True
+            )
+        eventually(self.is_ready)
+
+    def is_ready(self) -> bool:
+        if self.service is not None and self.service.poll() is not None:  # what the one before left may still hold the port
+            self.start_service()
+        try:
+            return requests.get(self.url("readyz"), timeout=5).status_code == 200
+        except requests.RequestException:
+            return False
+
+    def kill_service(self, *, whole_group: bool) -> None:
+        assert self.service is not None
+        (os.killpg if whole_group else os.kill)(self.service.pid, signal.SIGKILL)
+        self.service.wait()
+
+    def stop(self) -> None:
+        if self.service is not None and self.service.poll() is None:
+            self.service.terminate()
+            self.service.wait(timeout=20)
+        self.postgres.stop(patience_seconds=5)
+
+    def freeze_database(self, seconds: float) -> None:
+        server = psutil.Process(int((self.postgres.settings.directory / "pgdata" / "postmaster.pid").read_text().split()[0]))
+        family = [server, *server.children(recursive=True)]
+        for process in family:
+            process.suspend()
+        time.sleep(seconds)
+        for process in family:
+            process.resume()
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.port}/api/v1.0/{path}"
+
+    def infer(self, image: bytes, name: str = SMALL) -> requests.Response:
+        return requests.post(self.url("inference"), params={"experiment_name": name}, files={"image_blob": image}, timeout=30)
+
+    def rows(self, query: str, *arguments: object) -> list[Any]:
+        settings = self.postgres.settings
+        connection = psycopg2.connect(settings.dsn)
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute(query, arguments)
+                return cursor.fetchall() if cursor.description else []
+        finally:
+            connection.close()
+
+    def until_shipped(self) -> None:
+        eventually(lambda: pending_bytes(self.journal) == 0)
+
+
+def eventually(condition: Callable[[], object], patience_seconds: float = PATIENCE_SECONDS) -> None:
+    deadline = time.monotonic() + patience_seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to hold"
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def stack(tmp_path: Path, models_dir: Path) -> Iterator[Stack]:
+    made = Stack(tmp_path, models_dir)
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+def noise(number: int) -> bytes:
+    """Return an image that no other number has."""
+    buffer = io.BytesIO()
+    pixels = np.zeros((28, 28), np.uint8)
+    pixels[5:23, 5:23] = np.random.default_rng(number).integers(0, 256, (18, 18))
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.mark.timeout(600)
+def test_what_was_answered_is_stored_once_though_everything_dies(  # noqa: PLR0915  # it is one story
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.start_database()
+    stack.start_service()
+    answered: dict[str, str] = {}  # prediction by request
+    images = [noise(number) for number in range(2_000)]
+    left = iter(range(PREDICTIONS))
+    taking = threading.Lock()
+    broken = 0
+
+    def client() -> None:
+        nonlocal broken
+        session = requests.Session()
+        while True:
+            with taking:
+                number = next(left, None)
+            if number is None:
+                return
+            while True:
+                try:
+                    form = {"params": {"experiment_name": SMALL}, "files": {"image_blob": images[number % len(images)]}}
+                    response = session.post(stack.url("inference"), timeout=30, **form)  # type: ignore[arg-type]
+                    response.raise_for_status()
+                    answered[response.headers["X-Request-Id"]] = response.json()["prediction_id"]
+                    break
+                except requests.RequestException:  # the service is dead: ask again, which is another request
+                    broken += 1
+                    session = requests.Session()
+                    time.sleep(0.2)
+
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        running = [clients.submit(client) for _ in range(CLIENTS)]
+
+        def after(share: float) -> None:
+            eventually(lambda: len(answered) >= share * PREDICTIONS or all(each.done() for each in running), 300)
+
+        for number in range(5):
+            after(0.1 + 0.15 * number)
+            stack.postgres.kill()
+            if number in (1, 3):  # and the service while there is no Postgres
+                stack.kill_service(whole_group=number == 1)
+                stack.start_service()
+            stack.postgres.open()
+        after(0.8)
+        stack.freeze_database(FROZEN_SECONDS)
+        for each in running:
+            each.result()
+    finished = time.monotonic()
+    stack.until_shipped()
+    drained_seconds = time.monotonic() - finished
+    stored = stack.rows("SELECT request_id, prediction_id::text FROM prediction_events")
+    missing = set(answered.items()) - set(stored)
+    twice = len(stored) - len(set(stored))
+    with capsys.disabled():
+        print(
+            f"\n{len(answered)} answered, {broken} broken, {len(missing)} missing, {twice} twice, drained {drained_seconds:.1f} s"
+        )
+    assert len(answered) == PREDICTIONS
+    assert missing == set()
+    assert len(stored) == len(set(stored))
+    [[events]] = stack.rows("SELECT sum(events) FROM predictions")
+    assert events == len(stored)
+    eventually(lambda: stack.rows("SELECT count(*), count(original_url) FROM images") == [(len(images), len(images))])
+
+
+def test_an_image_sent_a_hundred_times_at_once_is_one_prediction_and_a_hundred_events(stack: Stack) -> None:
+    stack.start_database()
+    stack.start_service()
+    with ThreadPoolExecutor(20) as clients:
+        ids = {response.json()["prediction_id"] for response in clients.map(stack.infer, [digit_png("7")] * 100)}
+    stack.until_shipped()
+    assert stack.rows("SELECT id::text, events FROM predictions") == [(ids.pop(), 100)]
+    [[events, images]] = stack.rows("SELECT (SELECT count(*) FROM prediction_events), (SELECT count(*) FROM images)")
+    assert (events, images, ids) == (100, 1, set())
+
+
+def test_what_is_answered_is_what_is_stored(stack: Stack) -> None:
+    stack.start_database()
+    stack.start_service()
+    files = [("images", digit_png(label, side)) for label in "0123456789" for side in (28, 200)]
+    answer = requests.post(stack.url("predictions"), files=files, headers={"User-Agent": "notebook/1 (x)"}, timeout=30)
+    stack.until_shipped()
+    stored = stack.rows(
+        "SELECT prediction_id::text, experiment_name, version, image_digest, label, confidence, probabilities, model_digest, width,"
+        " source FROM prediction_log l JOIN images i ON i.digest = l.image_digest JOIN prediction_events e USING (prediction_id)"
+    )
+    given = {
+        each["prediction_id"]: (
+            *(each["experiment_name"], each["version"], entry["image_digest"], each["class"]),
+            *(pytest.approx(each["confidence"], abs=1e-6), pytest.approx(each["probabilities"], abs=1e-6), each["model_digest"]),
+            *((28, 200)[entry["index"] % 2], "notebook/1"),
+        )
+        for entry in answer.json()["predictions"]
+        for each in entry["answers"]
+    }
+    assert {key: tuple(rest) for key, *rest in stored} == given
+
+
+def test_originals_are_stored_and_go_when_their_time_is_over(tmp_path: Path, models_dir: Path) -> None:
+    stack = Stack(tmp_path, models_dir, IMAGES_KEEP_DAYS=str(4 / 86_400))
+    try:
+        stack.start_database()
+        stack.start_service()
+        image = digit_png("3", 100)
+        digest = stack.infer(image).json()["image_digest"]
+        stored = tmp_path / "images" / digest[:2] / f"{digest}.png"
+        eventually(stored.exists)
+        assert stored.read_bytes() == image
+        eventually(lambda: stack.rows("SELECT 1 FROM images WHERE original_url IS NULL AND deleted_at IS NOT NULL"))
+        assert not stored.exists()
+    finally:
+        stack.stop()
+
+
+def test_without_postgres_predictions_go_on_until_the_log_is_full_and_then_are_refused(tmp_path: Path, models_dir: Path) -> None:
+    stack = Stack(tmp_path, models_dir, JOURNAL_BYTES="400000", PGPORT="1")
+    try:
+        stack.start_service()
+        statuses = [stack.infer(noise(number)).status_code for number in range(400)]
+        assert set(statuses[:50]) == {200}
+        assert set(statuses[-50:]) == {503}
+        refusal = stack.infer(noise(0))
+        assert (refusal.headers["Retry-After"], refusal.json()["title"]) == ("5", "Prediction log full")
+        assert requests.get(stack.url("readyz"), timeout=5).json()["dependencies"]["log"]["status"] == "full"
+    finally:
+        stack.stop()
+
+
+def test_a_storage_that_is_away_stops_no_prediction(tmp_path: Path, models_dir: Path) -> None:
+    (tmp_path / "images").write_text("no directory")
+    stack = Stack(tmp_path, models_dir, JOURNAL_BYTES="400000")
+    try:
+        stack.start_database()
+        stack.start_service()
+        for start in range(0, 500, 100):  # not faster than the log is shipped, for that alone may fill it
+            assert {stack.infer(noise(number)).status_code for number in range(start, start + 100)} == {200}
+            stack.until_shipped()
+        assert stack.rows("SELECT count(*) FROM predictions") == [(500,)]
+    finally:
+        stack.stop()
+
+
+def test_a_shipper_that_dies_is_started_again(stack: Stack) -> None:
+    stack.start_database()
+    stack.start_service()
+    assert stack.service is not None
+    [shipper] = [child for child in psutil.Process(stack.service.pid).children() if "inference.prediction_log.shipper" in child.cmdline()]
+    shipper.kill()
+    prediction = stack.infer(digit_png("5")).json()["prediction_id"]
+    eventually(lambda: stack.rows("SELECT 1 FROM predictions WHERE id = %s", prediction))
+
+
+def test_a_log_that_cannot_be_written_refuses_and_readiness_says_why(tmp_path: Path, models_dir: Path) -> None:
+    (tmp_path / "journal").write_text("no directory")
+    stack = Stack(tmp_path, models_dir, PGPORT="1")
+    try:
+        stack.start_service()
+        assert stack.infer(digit_png("5")).status_code == 503
+        log = requests.get(stack.url("readyz"), timeout=5).json()["dependencies"]["log"]
+        assert (log["status"], "JOURNAL_DIR" in log["detail"]) == ("failing", True)
+    finally:
+        stack.stop()
+
+
+def test_a_log_that_drops_when_it_is_full_counts_what_it_drops(tmp_path: Path, models_dir: Path) -> None:
+    stack = Stack(tmp_path, models_dir, JOURNAL_BYTES="400000", JOURNAL_FULL="drop", PGPORT="1")
+    try:
+        stack.start_service()
+        assert {stack.infer(noise(number)).status_code for number in range(400)} == {200}
+        counted = next(
+            float(line.split()[1])
+            for line in requests.get(stack.url("metrics"), timeout=5).text.splitlines()
+            if line.startswith("mlops_journal_dropped_total")
+        )
+        assert counted > 0
+    finally:
+        stack.stop()
+
+
+def test_a_version_that_goes_and_one_that_fails_are_rows_with_their_state(stack: Stack, models_dir: Path) -> None:
+    stack.start_database()
+    stack.start_service()
+    (models_dir / "broken").mkdir()
+    (models_dir / "broken" / "card.json").write_text("{")
+    (models_dir / SMALL).rename(models_dir.parent / "gone")
+    states = "SELECT experiment_name, status, reason IS NULL FROM model_versions WHERE experiment_name IN ('broken', %s) ORDER BY 1"
+    eventually(lambda: stack.rows(states, SMALL) == [("broken", "FAILED", False), (SMALL, "GONE", True)], 15)

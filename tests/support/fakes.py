@@ -1,0 +1,245 @@
+"""Fake sources that a test breaks at will, and the dashboard run on them without a browser."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from streamlit.testing.v1 import AppTest
+
+from web.data.api_client import (
+    Alias,
+    Answer,
+    ApiProblem,
+    ApiUnreachable,
+    Label,
+    Model,
+    Move,
+    Outcome,
+    Prediction,
+    Readiness,
+    Version,
+)
+from web.data.queries import PAGE_ROWS, Board, ImportedFile, Snapshot, Totals, View
+from web.data.stale_cache import Reading
+from web.evaluation.runner import Evaluator
+from web.settings import Settings
+
+APP = str(Path(__file__).resolve().parents[2] / "web" / "app.py")
+HOSTILE = "evil_*b*[c](http://x)<script>alert(1)</script>:red[d]"
+DOWN = "Postgres at `db.example:5432` does not answer: start it."
+
+
+def make_version(name: str, version: int = 1, **changed: Any) -> Version:
+    """A version that serves, but for what is changed."""
+    usual: dict[str, Any] = {
+        "state": "READY",
+        "reason": None,
+        "digest": "d",
+        "task": "digits",
+        "is_default": True,
+        "aliases": (),
+        "classes": tuple("0123456789"),
+        "contract": {"height": 28, "width": 28, "scale": 1.0, "invert": False},
+        "output": "probabilities",
+        "bytes": 250_000,
+        "memory_bytes": 800_000,
+        "test_accuracy": 0.98,
+        "parity": None,
+        "update": None,
+    }
+    return Version(name, version, **{**usual, **changed})
+
+
+class FakeSources:
+    """Three experiments, newest first: one with hostile name, one ready, one without a model."""
+
+    def __init__(self) -> None:
+        self.settings = Settings()
+        self.api = self
+        self.names = ["ready_2", HOSTILE, "ready_1", "bare"]
+        self.served = {
+            name: Model(name, "READY", None, "d", "digits", tuple("0123456789")) for name in self.names if name != "bare"
+        }
+        self.tasks: dict[str, str] = {}  # of those that do not read digits
+        self.files: tuple[ImportedFile, ...] = (ImportedFile("data.csv", 1, None),)
+        self.database_problem: str | None = None
+        self.api_problem: str | None = None
+        self.ever_read = True
+        self.reads = {HOSTILE: "1"}
+        self.keeps_predictions = True
+        self.standing: Label | None = None
+        self.calls = 0
+        self.listed = [
+            make_version("ready_1", test_accuracy=0.99, aliases=("champion",)),
+            make_version("ready_2", 2),
+            make_version("ready_2", 1, is_default=False),
+            make_version(HOSTILE, state="FAILED", reason="The file is *torn*."),
+        ]
+        self.moved: list[tuple[str, ...]] = []
+        self.refused: ApiProblem | None = None
+        self.evaluator = Evaluator(self.predict, lambda: {each.pinned: each.digest for each in self.listed})
+        self.imported_at = datetime.now(UTC)
+        self.matched = ["ready_1"]  # what a filter lets through
+        self.viewed: View | None = None
+        self.curve_error: Exception | None = None
+
+    def snapshot(self) -> Reading[Snapshot]:
+        experiments = pd.DataFrame(
+            {"experiment": self.names, "task": [self.tasks.get(name, "digits") for name in self.names]}, dtype="object"
+        )
+        rejects = pd.DataFrame(
+            [("data.csv", 3, "Loss", HOSTILE, None)], columns=["file", "line", "column_name", "reason", "last_seen_at"]
+        )
+        value = Snapshot(experiments, rejects, self.imported_at, self.files) if self.ever_read else None
+        return Reading(value, 40.0 if self.ever_read else None, self.database_problem)
+
+    def keys(self) -> Reading[list[str]]:
+        return Reading(["batch_size", HOSTILE, "outcome"] if self.ever_read else None, 40.0, self.database_problem)
+
+    def leaderboard(self, view: View, page: int) -> Reading[Board]:
+        self.viewed = view
+        rows = self._rows(view)
+        tasks = sorted({self.tasks.get(name, "digits") for name in self.names})
+        totals = tuple(
+            Totals(
+                task, sum(self.tasks.get(name, "digits") == task for name in self.names), 0, self.names[0], 0.98, 0.98, None, None
+            )
+            for task in tasks
+        )
+        first = (page - 1) * PAGE_ROWS
+        return Reading(Board(rows.iloc[first : first + PAGE_ROWS], page, len(rows), totals), 40.0, self.database_problem)
+
+    def points(self, view: View, limit: int) -> Reading[pd.DataFrame]:
+        return Reading(self._rows(view).head(limit), 40.0, self.database_problem)
+
+    def export(self, view: View) -> pd.DataFrame:
+        return self._rows(view)
+
+    def _rows(self, view: View) -> pd.DataFrame:
+        """Return the experiments of a view, newest first whatever its order; a filter lets those of self.matched through."""
+        task_of = {name: self.tasks.get(name, "digits") for name in self.names}
+        of_task = [name for name in self.names if view.task in (None, task_of[name])]
+        filtered = of_task[: view.latest] if view.condition is None else [name for name in of_task if name in self.matched]
+        names = sorted([name for name in self.names if name in view.names] if view.names else filtered, key=task_of.__getitem__)
+        return pd.DataFrame(
+            {
+                "experiment": names,
+                "task": [task_of[name] for name in names],
+                "learning_rate": 0.1,
+                "momentum": 0.9,
+                "architecture": "lenet",
+                "test_accuracy": 0.98,
+                "outcome": "finished",
+                "best_loss": 0.01,
+                "last_loss": 0.02,
+                "missing_since": None,
+                "params": [{"batch_size": 2 ** self.names.index(name), HOSTILE: "x"} for name in names],
+                "metrics": [{} for _ in names],
+                "champion": [name == "ready_1" for name in names],
+                "loss_curve": [[1.0, 0.5] for _ in names],
+            }
+        )
+
+    def curves(self, _metric: str, experiments: Sequence[str]) -> Reading[pd.DataFrame]:
+        if self.curve_error is not None:
+            raise self.curve_error
+        rows = [(name, step, 1.0 / (step + 1)) for name in experiments for step in range(3)]
+        return Reading(pd.DataFrame(rows, columns=["experiment", "step", "value"]), 0.0, None)
+
+    def runs(self, experiments: Sequence[str]) -> Reading[pd.DataFrame]:
+        names = [name for name in experiments if name in self.names]
+        rows = pd.DataFrame(
+            {
+                "experiment": names,
+                "task": [self.tasks.get(name, "digits") for name in names],
+                "learning_rate": 0.1,
+                "momentum": 0.9,
+                "test_accuracy": 0.98,
+                "params": [{"batch_size": 2 ** self.names.index(name), HOSTILE: "x"} for name in names],
+            }
+        )
+        return Reading(rows if self.ever_read else None, 0.0, self.database_problem)
+
+    def top(self, count: int) -> Reading[list[str]]:
+        return Reading(self.names[:count] if self.ever_read else None, 0.0, self.database_problem)
+
+    def models(self) -> Reading[dict[str, Model]]:
+        return Reading(None if self.api_problem else self.served, 0.0, self.api_problem)
+
+    def versions(self) -> Reading[list[Version]]:
+        return Reading(self.listed, 0.0, self.api_problem)
+
+    def card(self, _name: str, _version: int, _digest: str | None) -> Reading[Mapping[str, Any]]:
+        return Reading({"config": {"learning_rate": 0.1}}, 0.0, None)
+
+    def aliases(self) -> Reading[list[Alias]]:
+        last = Move(datetime.now(UTC), "ready_1", 1, "ready_2", 2, "ann", "better")
+        first = Move(datetime(2026, 1, 1, tzinfo=UTC), "ready_2", 2, None, None, "ml-ops-starter", "first")
+        return Reading([Alias("digits", "champion", "ready_1", 1, "READY", (last, first), ("ready_2", 2))], 0.0, self.api_problem)
+
+    def models_changed(self) -> None:
+        """Nothing is cached here."""
+
+    def move_alias(self, task: str, alias: str, experiment: str, version: int, *, moved_by: str, reason: str) -> None:
+        if self.refused is not None:
+            raise self.refused
+        self.moved.append((task, alias, f"{experiment}@{version}", moved_by, reason))
+
+    def roll_alias_back(self, task: str, alias: str, *, moved_by: str, reason: str) -> None:
+        self.moved.append((task, alias, "back", moved_by, reason))
+
+    def readiness(self) -> Reading[Readiness]:
+        return Reading(Readiness("ready", len(self.served), 0, 0, None), 0.0, self.api_problem)
+
+    def retry(self) -> None:
+        """Nothing is cached here."""
+
+    def predict(self, images: Sequence[bytes], experiments: Sequence[str], *, view: bool = False) -> list[Outcome]:  # noqa: ARG002
+        self.calls += 1
+        if b"gone" in images:
+            raise ApiUnreachable("No answer.")
+        return [self._outcome(image, experiments) for image in images]
+
+    def _outcome(self, image: bytes, experiments: Sequence[str]) -> Outcome:
+        if image == b"bad":
+            return ApiProblem(415, "Unsupported", "This is *no* image.")
+        name_of = "p" if self.keeps_predictions else None
+        return [
+            Answer(name, prediction=Prediction(self.reads.get(name, "7"), 0.9, {"1": 0.1, "7": 0.9}, name_of))
+            for name in experiments
+        ]
+
+    def label(self, _prediction_id: str, label: str, *, labelled_by: str, replaces: str | None = None) -> None:
+        if self.refused is not None:
+            raise self.refused
+        if self.standing is not None and self.standing.label not in (label, replaces):
+            raise ApiProblem(409, "Label conflict", "")
+        self.standing = Label(label, labelled_by, datetime(2026, 1, 31, 12, 0, tzinfo=UTC))
+
+    def current_label(self, _prediction_id: str) -> Label | None:
+        return self.standing
+
+
+def open_page(**query: str | list[str]) -> AppTest:
+    """The whole app on its first page, the leaderboard."""
+    app = AppTest.from_file(APP, default_timeout=20)
+    for name, value in query.items():
+        app.query_params[name] = value
+    return app.run()
+
+
+def open_alone(script: Callable[[], None], **query: str | list[str]) -> AppTest:
+    """One page without the frame: AppTest switches only to pages that are files. It runs the text of the function alone."""
+    app = AppTest.from_function(script, default_timeout=30)
+    for name, value in query.items():
+        app.query_params[name] = value
+    return app.run()
+
+
+def words(app: AppTest) -> str:
+    """Everything that a reader sees in alerts, markdown and captions."""
+    boxes = [*app.error, *app.warning, *app.info]
+    titles = [str(getattr(box.proto, "title", "")) for box in boxes]
+    return "\n".join([*titles, *(each.value for each in [*boxes, *app.markdown, *app.caption, *app.title])])

@@ -1,0 +1,70 @@
+"""Batches of the fast lane where something goes wrong: nobody waits for ever, and Connexion gets its turn."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from inference.api.fast_path import FastLane
+from inference.prediction.predictor import Predictor
+from inference.prediction.results import Seat
+from inference.server.multipart import PlainForm
+
+BOUNDARY = b"boundary"
+
+
+class FakeNetwork:
+    """A network that is said to take so long."""
+
+    def __init__(self, seconds_per_image: float) -> None:
+        self.seconds_per_image = seconds_per_image
+
+
+class FailingPredictor:
+    """A predictor whose model fails; it notes the sizes of its batches."""
+
+    def __init__(self, seconds_per_image: float) -> None:
+        self.batches: list[int] = []
+        self._seat = Seat(cast("Any", None), cast("Any", FakeNetwork(seconds_per_image)))
+        self._pool = ThreadPoolExecutor(1)
+
+    def submit(self, work: Callable[..., Any], *arguments: object) -> Future[Any]:
+        return self._pool.submit(work, *arguments)
+
+    def seat(self, _name: str, *, loaded: bool) -> Seat:
+        assert loaded
+        return self._seat
+
+    def read(self, _data: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        return np.zeros((28, 28), np.uint8)
+
+    def inferences(self, _seat: Seat, digits: Sequence[object], _calls: Sequence[object]) -> list[bytes]:
+        self.batches.append(len(digits))
+        raise RuntimeError("LiteRT failed")
+
+
+def form(png: bytes) -> tuple[PlainForm, bytes]:
+    head = b'\r\nContent-Disposition: form-data; name="image_blob"; filename="a.png"\r\n\r\n'
+    body = b"--" + BOUNDARY + head + png + b"\r\n--" + BOUNDARY + b"--\r\n"
+    headers = [(b"content-type", b"multipart/form-data; boundary=" + BOUNDARY), (b"content-length", b"%d" % len(body))]
+    plain = PlainForm.of(headers, b"experiment_name=a", 2**20)
+    assert plain is not None
+    return plain, body
+
+
+@pytest.mark.parametrize("seconds_per_image", [0.0, 1.0])
+def test_a_batch_that_fails_leaves_each_of_its_requests_to_connexion(digits: dict[str, bytes], seconds_per_image: float) -> None:
+    predictor = FailingPredictor(seconds_per_image)
+    lane = FastLane(cast("Predictor", predictor))
+
+    async def ask() -> list[bytes | None]:
+        answers: asyncio.Queue[bytes | None] = asyncio.Queue()
+        for _ in range(3):
+            assert lane.infer(*form(digits["1"]), "an-id", answers.put_nowait)
+        return [await asyncio.wait_for(answers.get(), timeout=5) for _ in range(3)]
+
+    assert asyncio.run(ask()) == [None, None, None]
+    assert predictor.batches == [3]

@@ -1,0 +1,129 @@
+"""Every input and output that a card can state, from a Keras file to an answer."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from inference.compiler.process import CompilationFailed
+from inference.compiler.worker import compile_keras
+from inference.model_format.card import CARD_FILE, KERAS_FILE, LITERT_FILE, Card
+from inference.models.repository import ModelDirectory, State
+from inference.runtime.network import UnservableModel
+from tests.unit.inference.conftest import Serve, eventually
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (3, 28, 28), np.uint8)
+COMPILE_SECONDS = 400
+
+# Keras asks NumPy in a way that NumPy 2 warns of.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+def model_of(shape: tuple[int, ...], classes: int = 10, *, softmax: bool = True) -> Any:
+    """Return a small model with random weights that scales its pixels itself."""
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            layers.Input(shape),
+            layers.Rescaling(1 / 255),
+            layers.Flatten(),
+            layers.Dense(classes, activation="softmax" if softmax else None),
+        ]
+    )
+
+
+def compiled(model: Any, folder: Path, **stated: Any) -> Card:
+    """Compile a model in this process, which has TensorFlow anyway; return its card."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model.save(folder / KERAS_FILE)
+    card, flatbuffer = compile_keras((folder / KERAS_FILE).read_bytes(), {"experiment": "m", **stated})
+    (folder / LITERT_FILE).write_bytes(flatbuffer)
+    card.write(folder / CARD_FILE)
+    return card
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (28, 28, 1), (784,), (32, 20), (14, 14, 1)])
+def test_the_size_of_the_images_comes_from_the_model(serve: Serve, tmp_path: Path, shape: tuple[int, ...]) -> None:
+    model = model_of(shape)
+    card = compiled(model, tmp_path / "models" / "m")
+    height, width = shape[:2] if len(shape) > 1 else (28, 28)
+    assert (card.input.height, card.input.width, card.parity.holds, card.output) == (height, width, True, "probabilities")
+    resized = [np.asarray(Image.fromarray(each).resize((width, height), Image.Resampling.BILINEAR)) for each in IMAGES]
+    expected = model(np.stack(resized).reshape(-1, *shape).astype(np.float32)).numpy()
+    answer = serve(tmp_path / "models").find("m").network().probabilities(IMAGES)
+    assert np.abs(answer - expected).max() < 1e-5
+
+
+def test_a_vector_of_other_length_is_served_when_its_card_says_its_sides(tmp_path: Path) -> None:
+    card = compiled(model_of((600,)), tmp_path, input={"height": 20, "width": 30})
+    assert (card.input.height, card.input.width) == (20, 30)
+
+
+def test_logits_become_probabilities_and_are_compared_as_such(serve: Serve, tmp_path: Path) -> None:
+    model = model_of((28, 28), softmax=False)
+    card = compiled(model, tmp_path / "models" / "m", output="logits")
+    assert (card.output, card.parity.holds) == ("logits", True)
+    answer = serve(tmp_path / "models").find("m").network().probabilities(IMAGES)
+    expected = keras.ops.softmax(model(IMAGES.astype(np.float32))).numpy()
+    assert np.abs(answer - expected).max() < 1e-5
+
+
+def test_scale_and_invert_are_what_keras_is_given_too(tmp_path: Path) -> None:
+    layers = keras.layers
+    model = keras.Sequential([layers.Input((28, 28)), layers.Flatten(), layers.Dense(3), layers.Softmax()])
+    card = compiled(model, tmp_path, input={"scale": 1 / 255, "invert": True}, classes=["a", "b", "c"], task="letters")
+    assert (card.parity.holds, card.input.invert, card.classes, card.task) == (True, True, ("a", "b", "c"), "letters")
+
+
+@pytest.mark.parametrize(
+    ("shape", "stated", "reason"),
+    [
+        ((28, 28, 3), {}, r"image of shape \(28, 28, 3\); \(height, width\)"),
+        ((None, None, 1), {}, r"image of shape \(None, None, 1\)"),
+        ((600,), {}, "vector of 600 pixels; say in card.json which height and width"),
+        ((28, 28), {"input": {"height": 32}}, "takes images of 28x28, and card.json says 32x28"),
+        ((28, 28), {"classes": ["even", "odd"]}, "10 outputs, and card.json names 2 classes"),
+    ],
+)
+def test_what_contradicts_the_model_is_refused_with_what_to_do(
+    tmp_path: Path, shape: tuple[int | None, ...], stated: dict[str, Any], reason: str
+) -> None:
+    layers = keras.layers
+    pooled = [layers.GlobalAveragePooling2D()] if len(shape) == 3 else [layers.Flatten()]
+    model = keras.Sequential([layers.Input(shape), *pooled, layers.Dense(10, activation="softmax")])
+    with pytest.raises(CompilationFailed, match=reason):
+        compiled(model, tmp_path, **stated)
+
+
+def test_a_model_of_other_than_ten_outputs_has_to_say_what_they_are(tmp_path: Path) -> None:
+    with pytest.raises(CompilationFailed, match=r"3 outputs.*name its task and its classes"):
+        compiled(model_of((28, 28), classes=3), tmp_path)
+
+
+def test_logits_that_no_card_states_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(UnservableModel, match='say "output": "logits" in its card'):
+        compiled(model_of((28, 28), softmax=False), tmp_path)
+
+
+@pytest.mark.timeout(COMPILE_SECONDS)
+def test_a_card_of_the_contract_alone_is_honoured_and_another_contract_compiles_anew(serve: Serve, tmp_path: Path) -> None:
+    def is_ready_for(directory: ModelDirectory, *classes: str) -> bool:
+        model = directory.find("m")
+        return (model.state, model.classes, model.update) == (State.READY, classes, None)
+
+    folder = tmp_path / "models" / "m"
+    folder.mkdir(parents=True)
+    model_of((28, 28), 2, softmax=False).save(folder / KERAS_FILE)
+    contract = {"task": "parity", "classes": ["even", "odd"], "output": "logits", "metrics": {"test_accuracy": 0.75}}
+    (folder / CARD_FILE).write_text(json.dumps(contract))
+    directory = serve(tmp_path / "models")
+    eventually(lambda: is_ready_for(directory, "even", "odd"), COMPILE_SECONDS)
+    model = directory.find("m")
+    assert (model.task, model.output, model.test_accuracy) == ("parity", "logits", 0.75)
+    assert not (folder / LITERT_FILE).exists(), "the model directory is never written to"
+    (folder / CARD_FILE).write_text(json.dumps({**contract, "classes": ["0", "1"]}))
+    eventually(lambda: is_ready_for(directory, "0", "1"), COMPILE_SECONDS)

@@ -1,0 +1,73 @@
+"""How a request names models: names, versions, aliases, all."""
+
+import pytest
+
+from inference.errors import MalformedRequest
+from inference.model_format.card import Card, UnusableCard
+from inference.models.catalog import Catalogue, Unresolved
+from inference.models.version import Model, State
+
+MODELS = Catalogue(
+    [
+        Model("a", State.READY, 1, test_accuracy=0.99),
+        Model("a", State.READY, 2, test_accuracy=0.97),
+        Model("a", State.FAILED, 3, reason="broken"),
+        Model("b", State.READY, 1, test_accuracy=0.98),
+        Model("c", State.LOADING, 1),
+        Model("d", State.READY, 1, task="letters", test_accuracy=0.5),
+        Model("e", State.READY, 1),
+        Model("f", State.FAILED, 1, reason="broken", test_accuracy=1.0),
+    ]
+)
+
+
+def chosen(*wanted: str) -> list[str]:
+    """Return what is chosen as NAME@VERSION, or as the name and the kind of its error."""
+    return [
+        f"{each.name}: {each.error.kind}" if isinstance(each, Unresolved) else f"{each.name}@{each.version}"
+        for each in MODELS.select(wanted)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "answer"),
+    [
+        (["a"], ["a@2"]),
+        (["a@1", "b"], ["a@1", "b@1"]),
+        (["a@3"], ["a@3"]),
+        (["c"], ["c@1"]),
+        (["a@champion"], ["a@1"]),
+        (["champion"], ["d@1", "b@1"]),
+        (["all"], ["a@2", "b@1", "d@1", "e@1"]),
+        (["b", "all", "b@1", "a@2"], ["b@1", "a@2", "d@1", "e@1"]),
+        (["nobody", "b", "nobody"], ["nobody: unknown-experiment", "b@1"]),
+        (["a@9"], ["a@9: unknown-experiment"]),
+        (["nobody@champion"], ["nobody@champion: unknown-experiment"]),
+        (["e@champion"], ["e@champion: unknown-experiment"]),
+        (["a@best"], ["a@best: unknown-experiment"]),
+        ([], []),
+    ],
+)
+def test_a_request_gets_the_models_that_it_names_in_its_order_and_each_once(wanted: list[str], answer: list[str]) -> None:
+    assert chosen(*wanted) == answer
+
+
+def test_all_of_nothing_is_nothing_and_has_no_champion() -> None:
+    nothing = Catalogue([])
+    assert nothing.select(["all"]) == []
+    assert [type(each) for each in nothing.select(["champion"])] == [Unresolved]
+
+
+@pytest.mark.parametrize(
+    "wanted", ["", "@", "@3", "a@", "a@@3", "a@-1", "a@3.0", "a@BEST", "a b", "../a", "a@3\n", "a\n", "a@٣", "a" * 129]
+)
+def test_what_is_no_name_is_malformed(wanted: str) -> None:
+    with pytest.raises(MalformedRequest):
+        MODELS.select([wanted])
+
+
+@pytest.mark.parametrize("label", ["", "\ud800", "\0", "a\nb", "x" * 65])
+def test_a_card_whose_classes_nobody_could_print_or_send_back_is_refused(label: str) -> None:
+    document = {"experiment": "a", "files": {}, "parity": {"images": 0, "max_abs_difference": 0.0, "equal_argmax": True}}
+    with pytest.raises(UnusableCard, match="each class must be 1 to 64 characters"):
+        Card.of({**document, "classes": ["even", label]})

@@ -1,0 +1,88 @@
+"""`make publish`: the next version of a model in place as a whole, or nothing at all."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from inference.model_format.card import CARD_FILE, KERAS_FILE, LITERT_FILE, Card
+from inference.models.publish import CannotPublish, publish
+from inference.models.repository import State
+from tests.conftest import SHIPPED
+from tests.unit.inference.conftest import Serve, change_card
+
+COMPILE_SECONDS = 400
+
+
+@pytest.fixture
+def source(shipped_names: list[str]) -> Path:
+    """A shipped model's directory."""
+    return SHIPPED / shipped_names[0]
+
+
+def command(models_dir: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "MODELS_DIR": str(models_dir)}
+    words = [sys.executable, "-m", "inference.models.publish", *map(str, arguments)]
+    return subprocess.run(words, capture_output=True, text=True, timeout=COMPILE_SECONDS, check=False, env=environment)
+
+
+@pytest.mark.timeout(COMPILE_SECONDS)
+def test_a_keras_file_is_compiled_by_its_card_and_served(serve: Serve, source: Path, tmp_path: Path) -> None:
+    models_dir = tmp_path / "models"
+    (tmp_path / "card.json").write_text(json.dumps({"task": "letters", "classes": list("abcdefghij")}))
+    done = command(models_dir, source / KERAS_FILE, "mine", "--card", tmp_path / "card.json")
+    assert (done.returncode, done.stdout.splitlines()[0]) == (0, f"Published mine, version 1: {models_dir}/mine/1")
+    model = serve(models_dir).find("mine")
+    assert (model.state, model.task, model.classes) == (State.READY, "letters", tuple("abcdefghij"))
+    assert Card.read(models_dir / "mine" / "1" / CARD_FILE).experiment == "mine"
+    assert [path.name for path in models_dir.iterdir()] == ["mine"]
+
+
+def test_a_published_directory_is_taken_as_it_is(source: Path, tmp_path: Path) -> None:
+    directory, card = publish(source, "again", None, tmp_path)
+    assert directory == tmp_path / "again" / "1"
+    assert (directory / LITERT_FILE).read_bytes() == (source / LITERT_FILE).read_bytes()
+    assert card.files == Card.read(source / CARD_FILE).files
+
+
+def test_the_version_is_the_one_after_the_newest_wherever_that_lies(source: Path, tmp_path: Path) -> None:
+    shutil.copytree(source, tmp_path / "inside")
+    shutil.copy(source / KERAS_FILE, tmp_path / "loose.keras")
+    (tmp_path / "gap" / "7").mkdir(parents=True)
+    published = [publish(source, name, None, tmp_path)[0] for name in ("inside", "inside", "loose", "gap", "new")]
+    assert [str(path.relative_to(tmp_path)) for path in published] == ["inside/2", "inside/3", "loose/2", "gap/8", "new/1"]
+
+
+@pytest.mark.timeout(COMPILE_SECONDS)
+def test_what_cannot_be_served_is_refused_in_one_line_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "nonsense.keras").write_bytes(b"nonsense")
+    models_dir = tmp_path / "models"
+    done = command(models_dir, tmp_path / "nonsense.keras", "mine")
+    assert (done.returncode, list(models_dir.iterdir())) == (1, [])
+    assert done.stderr == "Not published: It is no Keras file or a part of one; write it with model.save('NAME.keras').\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "reason"),
+    [
+        ("../mine", "", "NAME must be"),
+        ("mine.keras", "", "must not end in .keras"),
+        ("mine", "nowhere", "there is no such file"),
+        ("mine", "empty", "has no model.keras"),
+        ("mine", "other", "output of shape"),
+        ("mine", "percent", "98.5 % is 0.985"),
+    ],
+)
+def test_what_is_wrong_is_said(source: Path, tmp_path: Path, name: str, file: str, reason: str) -> None:
+    (tmp_path / "empty").mkdir()
+    shutil.copytree(source, tmp_path / "other")
+    change_card(tmp_path / "other", classes=["even", "odd"])
+    shutil.copytree(source, tmp_path / "percent")
+    change_card(tmp_path / "percent", metrics={"test_accuracy": 98.5})
+    with pytest.raises(CannotPublish, match=reason):
+        publish(tmp_path / file, name, None, tmp_path / "models")
+    assert not (tmp_path / "models").exists() or not list((tmp_path / "models").iterdir())

@@ -1,0 +1,72 @@
+"""What the service says of several answers to one image."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from inference.prediction.consensus import consensuses
+from inference.runtime.outputs import outputs_of
+
+Model = dict[str, float]
+
+
+def of_images(*models: list[Model]) -> list[Any]:
+    """Return the consensus of each image, of models that give so much to each label, not finite where it is NaN."""
+    classes = [tuple(answers[0]) for answers in models]
+    columns = [np.array([list(answer.values()) for answer in answers], np.float32) for answers in models]
+    outputs = outputs_of([(column, [False] * len(column)) for column in columns])
+    return consensuses(list(zip(classes, outputs, strict=True)))
+
+
+def of_one_image(*models: Model) -> Any:
+    """Return the consensus of models that give so much to each label of one image."""
+    [consensus] = of_images(*[[model] for model in models])
+    return consensus
+
+
+def test_it_says_how_sure_and_how_divided_the_models_are() -> None:
+    assert of_one_image({"a": 0.5, "b": 0.5}, {"a": 0.0, "b": 1.0}, {"a": 0.25, "b": 0.75}) == {
+        "class": "b",
+        "votes": {"b": 2, "a": 1},
+        "entropy": pytest.approx(-(0.25 * math.log2(0.25) + 0.75 * math.log2(0.75))),
+        "disagreement": pytest.approx(1 / 3),
+    }
+
+
+def test_between_equals_the_higher_mean_probability_wins() -> None:
+    assert of_one_image({"a": 0.4, "b": 0.6}, {"a": 0.9, "b": 0.1}) == {
+        "class": "a",
+        "votes": {"b": 1, "a": 1},
+        "entropy": pytest.approx(0.934068),
+        "disagreement": 0.5,
+    }
+
+
+def test_a_label_that_a_model_does_not_know_has_none_of_its_probability() -> None:
+    assert of_one_image({"a": 1.0, "b": 0.0}, {"c": 0.8, "a": 0.2}, {"c": 1.0, "a": 0.0}) == {
+        "class": "c",
+        "votes": {"c": 2, "a": 1},
+        "entropy": pytest.approx(0.970951),
+        "disagreement": pytest.approx(1 / 3),
+    }
+
+
+@pytest.mark.parametrize("labels", [("even", "odd"), ("odd", "even")])
+def test_models_that_name_their_classes_in_another_order_are_averaged_by_class(labels: tuple[str, str]) -> None:
+    second = {label: float(label == "even") for label in labels}
+    certain = {"class": "even", "votes": {"even": 2}, "entropy": 0.0, "disagreement": 0.0}
+    assert of_one_image({"even": 1.0, "odd": 0.0}, second) == certain
+
+
+def test_a_model_whose_answer_is_not_finite_has_no_vote_for_that_image() -> None:
+    certain = {"class": "a", "votes": {"a": 1}, "entropy": 0.0, "disagreement": 0.0}
+    failed, sure = {"a": math.nan, "b": 0.5}, {"a": 1.0, "b": 0.0}
+    assert of_images([sure, failed, failed], [failed, sure, failed]) == [certain, certain, None]
+
+
+def test_an_image_has_the_consensus_that_it_has_alone() -> None:
+    chance = np.random.default_rng(0)
+    models = [[dict(zip("abc", chance.dirichlet([0.5] * 3), strict=True)) for _ in range(50)] for _ in range(7)]
+    assert of_images(*models) == [of_one_image(*answers) for answers in zip(*models, strict=True)]

@@ -1,0 +1,91 @@
+"""What is refused of LiteRT models before LiteRT sees them, what is not, and that the rest ends no process."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from inference.model_format.safe_open import Refused
+from inference.runtime.flatbuffer_validator import NAMES, check_flatbuffer
+from inference.runtime.network import Network, UnservableModel
+from tests.conftest import SHIPPED
+from tests.corpus.flatbuffers import corpus
+
+ROOT = Path(__file__).parents[4]
+MUTANTS = 600
+
+
+@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*/model.tflite")), ids=lambda path: str(path.parent.name))
+def test_shipped_models_pass(path: Path) -> None:
+    check_flatbuffer(path.read_bytes())
+
+
+def test_each_hostile_model_is_refused_with_a_sentence() -> None:
+    reasons = {}
+    for name, content in corpus().items():
+        try:
+            check_flatbuffer(content)
+            reasons[name] = "it passed"
+        except Refused as error:
+            reasons[name] = str(error)
+    assert {name: reason for name, reason in reasons.items() if not reason.endswith(".") or len(reason) > 200} == {}
+    assert len(reasons) >= 40
+
+
+def test_no_network_is_made_of_what_was_not_vetted() -> None:
+    with pytest.raises(UnservableModel, match="an operator FULLY_CONNECTED lacks an input"):
+        Network(corpus()["a layer without its weights"], 10)
+
+
+def test_mutants_that_pass_end_no_process() -> None:
+    words = [sys.executable, "-m", "tests.corpus.flatbuffers", "1", str(MUTANTS)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=100, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr[-1000:]
+    ran, failed, refused = map(int, done.stdout.split())
+    assert min(ran, failed, refused) > 0, "or else this tests nothing"
+
+
+def test_the_numbers_of_the_operators_are_those_of_litert() -> None:
+    from ai_edge_litert import schema_py_generated as schema  # noqa: PLC0415
+
+    assert {code: name for name, code in vars(schema.BuiltinOperator).items() if code in NAMES} == NAMES
+
+
+# Keras asks NumPy in a way that NumPy 2 warns of.
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning", "ignore:You are using a softmax over axis")
+def test_what_the_layers_of_keras_are_made_into_passes() -> None:
+    import keras  # noqa: PLC0415
+
+    from inference.compiler.keras_validator import ACTIVATIONS  # noqa: PLC0415
+    from inference.compiler.worker import to_litert  # noqa: PLC0415
+
+    layers = keras.layers
+
+    def model(start: Any, *more: Any) -> Any:
+        return keras.Sequential([start, *more, layers.Flatten(), layers.Dense(10, "softmax")])
+
+    def merged(image: Any) -> Any:
+        sides = [layers.Dense(4)(layers.Flatten()(image)) for _ in range(2)]
+        kinds = (layers.Add, layers.Average, layers.Maximum, layers.Minimum, layers.Multiply, layers.Subtract)
+        return keras.Model(image, layers.Dense(10, "softmax")(layers.Concatenate()([kind()(sides) for kind in kinds])))
+
+    plane = [
+        layers.Conv2D(4, 3, dilation_rate=2), layers.DepthwiseConv2D(3), layers.SeparableConv2D(4, 3, padding="same"),
+        layers.Conv2DTranspose(4, 3, strides=2), layers.BatchNormalization(), layers.LayerNormalization(),
+        layers.GroupNormalization(2), layers.UnitNormalization(), layers.Normalization(mean=1.0, variance=2.0), layers.PReLU(),
+        layers.ReLU(3.0, negative_slope=0.1, threshold=0.5), layers.ZeroPadding2D(), layers.Cropping2D(2),
+        layers.UpSampling2D(), layers.UpSampling2D(interpolation="bilinear"), layers.MaxPooling2D(), layers.AveragePooling2D(2),
+        layers.Permute((3, 1, 2)), layers.Softmax(), layers.GlobalAveragePooling2D(), layers.RepeatVector(3),
+    ]  # fmt: skip
+    line = [layers.Conv1D(4, 3, padding="causal"), layers.DepthwiseConv1D(3), layers.SeparableConv1D(4, 3), layers.Dense(8)]
+    pools = [layers.MaxPooling1D(), layers.AveragePooling1D(2), layers.GlobalMaxPooling1D()]
+    activations = [layers.Activation(name) for name in sorted(ACTIVATIONS - {"glu", "threshold"})]  # which need arguments
+    for each in (
+        model(layers.Input((28, 28, 1)), *plane),
+        model(layers.Input((28, 28)), *line, *pools),
+        model(layers.Input((28, 28)), *activations),
+        merged(layers.Input((28, 28))),
+    ):
+        check_flatbuffer(to_litert(each))

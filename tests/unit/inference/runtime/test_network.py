@@ -1,0 +1,51 @@
+"""Networks as they are called: one image or many, by one thread or several."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from inference.model_format.card import DIGITS
+from inference.runtime import network as engine
+from inference.runtime.network import BATCH, Network
+from tests.conftest import SHIPPED
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (3 * BATCH, 28, 28), np.uint8)
+MODELS = ("mnist_experiment_1__softmax_regression", "mnist_experiment_12__lenet5", "mnist_experiment_28__deep_cnn_8_16_32_short")
+
+
+@pytest.fixture(params=MODELS)
+def network(request: pytest.FixtureRequest) -> Network:
+    """A shipped network, fresh."""
+    return Network((SHIPPED / request.param / "model.tflite").read_bytes(), len(DIGITS))
+
+
+def test_an_image_gets_the_same_probabilities_to_the_bit_in_a_batch_of_any_size(network: Network) -> None:
+    alone = np.concatenate([network.probabilities(image[np.newaxis]) for image in IMAGES])
+    for size in [*range(2, BATCH + 3), len(IMAGES)]:
+        assert (network.probabilities(IMAGES[:size]) == alone[:size]).all()
+        assert (network.probabilities(IMAGES[-size:]) == alone[-size:]).all()
+
+
+def test_threads_that_call_it_at_once_get_the_probabilities_that_they_get_alone(network: Network) -> None:
+    alone = network.probabilities(IMAGES)
+    with ThreadPoolExecutor(4) as pool:
+        sizes = [1 + number % len(IMAGES) for number in range(200)]
+        together = list(pool.map(lambda size: network.probabilities(IMAGES[:size]), sizes))
+    assert all((outputs == alone[:size]).all() for outputs, size in zip(together, sizes, strict=True))
+
+
+def test_a_network_made_for_one_image_at_a_time_answers_any_number(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = network.probabilities(IMAGES)
+    call = engine._Caller.__call__
+
+    def of_one(caller: engine._Caller, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        outputs = call(caller, values)
+        if len(values) > 1:
+            raise ValueError("Cannot set tensor: Dimension mismatch.")
+        return outputs
+
+    monkeypatch.setattr(engine._Caller, "__call__", of_one)
+    assert (network.probabilities(IMAGES) == alone).all()
+    assert (network.probabilities(IMAGES[:3]) == alone[:3]).all()

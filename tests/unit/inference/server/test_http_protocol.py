@@ -1,0 +1,217 @@
+"""The service's own HTTP over a socket: the short way, what leaves it, and answers in one piece."""
+
+import asyncio
+import functools
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import uvicorn
+from starlette.types import Message, Receive, Scope, Send
+from uvicorn.server import ServerState
+
+from inference.server.http_protocol import Protocol
+
+SHORT = b"POST /api/v1.0/inference?experiment_name=a HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n"
+OTHER = b"GET /other HTTP/1.1\r\nhost: a\r\n\r\n"
+SECONDS = 5
+
+
+class Layer:
+    """An application whose short way answers when the test says so. It notes what it is called with."""
+
+    def __init__(self, *, takes: bool = True) -> None:
+        self._takes = takes
+        self.waiting: asyncio.Queue[Callable[[bytes | None, bytes], None]] = asyncio.Queue()
+        self.called: list[tuple[str, str, bytes, bytes]] = []
+
+    def short_form(self, url: bytes, _headers: object) -> Any:
+        return object() if b"inference?" in url else None
+
+    def take(
+        self, _url: bytes, _form: object, _body: bytes, _started: float, answer: Callable[[bytes | None, bytes], None]
+    ) -> bool:
+        if self._takes:
+            self.waiting.put_nowait(answer)
+        return self._takes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        message: Message = {"more_body": True}
+        body = b""
+        while message.get("more_body"):
+            message = await receive()
+            body += message.get("body", b"")
+        self.called.append((scope["method"], scope["path"], scope["query_string"], body))
+        if scope["path"] == "/empty":
+            await send({"type": "http.response.start", "status": 204, "headers": [(b"content-length", b"0")]})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"6")]})
+        await send({"type": "http.response.body", "body": b"call", "more_body": True})
+        await send({"type": "http.response.body", "body": b"ed"})
+
+
+class Connection:
+    """One connection to a layer."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, protocols: list[Protocol]) -> None:
+        self._reader, self.writer, self._protocols = reader, writer, protocols
+
+    @property
+    def protocol(self) -> Protocol:
+        return self._protocols[0]
+
+    async def until(self, end: bytes) -> bytes:
+        return await asyncio.wait_for(self._reader.readuntil(end), SECONDS)
+
+    async def rest(self) -> bytes:
+        return await asyncio.wait_for(self._reader.read(), SECONDS)
+
+
+@asynccontextmanager
+async def connected(layer: Layer) -> AsyncIterator[Connection]:
+    config = uvicorn.Config(
+        layer, http=Protocol, ws="none", log_config=None, access_log=False, proxy_headers=False, interface="asgi3"
+    )
+    config.load()
+    state = ServerState()
+    state.default_headers = [(b"date", b"today")]
+    protocols: list[Protocol] = []
+
+    def protocol() -> Protocol:
+        protocols.append(Protocol(config, state, {}))
+        return protocols[-1]
+
+    server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.sockets[0].getsockname()[1])
+    yield Connection(reader, writer, protocols)
+    writer.close()
+    server.close()
+    await asyncio.wait_for(server.wait_closed(), SECONDS)
+
+
+async def taken(layer: Layer) -> Callable[[bytes | None, bytes], None]:
+    return await asyncio.wait_for(layer.waiting.get(), SECONDS)
+
+
+def run(test: Callable[[Layer, Connection], Any], layer: Callable[[], Layer] = Layer) -> None:
+    async def whole() -> None:
+        own = layer()
+        async with connected(own) as connection:
+            await test(own, connection)
+
+    asyncio.run(whole())
+
+
+def test_a_plain_request_is_answered_by_the_short_way_and_the_connection_stays() -> None:
+    async def test(layer: Layer, connection: Connection) -> None:
+        for _ in range(2):
+            connection.writer.write(SHORT + b"\r\nhello")
+            (await taken(layer))(b"{}", b"an-id")
+            head = b"content-type: application/json\r\ncontent-length: 2\r\nx-request-id: an-id\r\ndate: today\r\n\r\n{}"
+            assert await connection.until(b"{}") == b"HTTP/1.1 200 OK\r\n" + head
+        assert layer.called == []
+        assert connection.protocol.server_state.total_requests == 2
+
+    run(test)
+
+
+@pytest.mark.parametrize("is_taken_first", [False, True])
+def test_what_the_lane_declines_is_called_with_its_body_before_what_comes_behind_it(*, is_taken_first: bool) -> None:
+    async def test(layer: Layer, connection: Connection) -> None:
+        connection.writer.write(SHORT + b"\r\nhello" + OTHER)
+        if is_taken_first:
+            (await taken(layer))(None, b"an-id")
+        answers = await connection.until(b"called") + await connection.until(b"called")
+        assert answers.count(b"200 OK") == 2
+        path = "/api/v1.0/inference"
+        assert layer.called == [("POST", path, b"experiment_name=a", b"hello"), ("GET", "/other", b"", b"")]
+
+    run(test, functools.partial(Layer, takes=is_taken_first))
+
+
+def test_requests_behind_one_that_waits_are_answered_after_it() -> None:
+    async def test(layer: Layer, connection: Connection) -> None:
+        connection.writer.write(SHORT + b"\r\nhello" + OTHER + SHORT + b"\r\nhello")
+        answer = await taken(layer)
+        await asyncio.sleep(0.05)
+        assert layer.called == []
+        answer(b"{}", b"an-id")
+        received = await connection.until(b"called") + await connection.until(b"called")
+        assert received.index(b"{}") < received.index(b"called")
+
+    run(test)
+
+
+def test_a_client_that_leaves_is_not_answered() -> None:
+    async def test(layer: Layer, connection: Connection) -> None:
+        for document in (b"{}", None):
+            reader, writer = await asyncio.open_connection(*connection.writer.get_extra_info("peername"))
+            writer.write(SHORT + b"\r\nhello")
+            answer = await taken(layer)
+            writer.close()
+            await writer.wait_closed()
+            assert await reader.read() == b""
+            while len(connection.protocol.connections) > 1:
+                await asyncio.sleep(0.01)
+            answer(document, b"an-id")
+        assert layer.called == []
+
+    run(test)
+
+
+@pytest.mark.parametrize("is_told_by_client", [True, False])
+def test_a_connection_that_is_to_end_ends_after_its_answer(*, is_told_by_client: bool) -> None:
+    async def test(layer: Layer, connection: Connection) -> None:
+        connection.writer.write(SHORT + (b"connection: close\r\n" if is_told_by_client else b"") + b"\r\nhello")
+        answer = await taken(layer)
+        if not is_told_by_client:
+            connection.protocol.shutdown()
+        answer(b"{}", b"an-id")
+        received = await connection.rest()
+        assert received.endswith(b"{}")
+        assert b"\r\nconnection: close\r\n" in received
+
+    run(test)
+
+
+def test_http_1_0_is_for_uvicorn() -> None:
+    async def test(layer: Layer, connection: Connection) -> None:
+        connection.writer.write(SHORT.replace(b"HTTP/1.1", b"HTTP/1.0") + b"\r\nhello")
+        assert (await connection.rest()).endswith(b"called")
+        assert layer.waiting.empty()
+
+    run(test)
+
+
+def test_an_answer_without_a_body_arrives_and_a_body_in_pieces_too() -> None:
+    async def test(_layer: Layer, connection: Connection) -> None:
+        connection.writer.write(OTHER.replace(b"/other", b"/empty"))
+        assert (await connection.until(b"\r\n\r\n")).startswith(b"HTTP/1.1 204 No Content\r\n")
+        connection.writer.write(OTHER)
+        assert (await connection.until(b"called")).endswith(b"\r\n\r\ncalled")
+
+    run(test)
+
+
+def test_the_head_and_the_beginning_of_the_body_are_one_write() -> None:
+    written: list[bytes] = []
+
+    async def test(_layer: Layer, connection: Connection) -> None:
+        connection.writer.write(OTHER)
+        await connection.until(b"called")
+        transport = connection.protocol.transport._transport  # type: ignore[attr-defined]  # what lies behind it
+        write = transport.write
+
+        def noting(data: bytes) -> None:
+            written.append(data)
+            write(data)
+
+        transport.write = noting
+        connection.writer.write(OTHER)
+        await connection.until(b"called")
+
+    run(test)
+    assert [piece.startswith(b"HTTP/1.1 200") for piece in written] == [True, False]
+    assert b"".join(written).endswith(b"\r\n\r\ncalled")

@@ -1,0 +1,34 @@
+"""What comes from the canvas."""
+
+import base64
+
+import pytest
+
+from web.components.canvas import MAX_PNG_BYTES, MAX_POINTS, decode_png, usable_strokes
+
+PREFIX = "data:image/png;base64,"
+
+
+def test_a_drawing_is_decoded() -> None:
+    assert decode_png(PREFIX + base64.b64encode(b"png").decode()) == b"png"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, "", 3, {}, PREFIX, PREFIX + "%%%", "data:text/html;base64,AAAA", PREFIX + "A" * (MAX_PNG_BYTES + 1)],
+)
+def test_anything_else_is_a_blank_canvas(value: object) -> None:
+    assert decode_png(value) is None
+
+
+def test_strokes_are_given_back_as_they_came() -> None:
+    strokes = [[[0.1, 0.2], [0.3, 1]], [[0.5, 0.5]]]
+    assert usable_strokes({"png": None, "strokes": strokes}) == strokes
+
+
+@pytest.mark.parametrize(
+    "strokes",
+    [None, "x", [[]], [3], [[[1]]], [[["a", "b"]]], [[{"x": 1}]], [[[0.1, 0.1]] * (MAX_POINTS + 1)], [3] * (MAX_POINTS + 1)],
+)
+def test_what_the_canvas_does_not_send_is_no_stroke(strokes: object) -> None:
+    assert (usable_strokes({"strokes": strokes}), usable_strokes(strokes)) == ([], [])

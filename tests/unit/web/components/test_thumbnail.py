@@ -1,0 +1,52 @@
+"""Pictures of uploads, from files that nobody vouches for."""
+
+import io
+import struct
+import zlib
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from web.components.thumbnail import MAX_SIDE, NoThumbnail, make_thumbnail
+
+
+def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
+    out = io.BytesIO()
+    image.save(out, kind, **options)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "GIF"])
+def test_every_type_that_the_api_reads_can_be_shown(kind: str) -> None:
+    shown = Image.open(io.BytesIO(make_thumbnail(encoded(Image.new("RGB", (600, 300), "white"), kind))))
+    assert (shown.format, shown.size) == ("PNG", (256, 128))
+
+
+def test_a_photograph_is_turned_upright() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # orientation: turned by 90 degrees
+    shown = Image.open(io.BytesIO(make_thumbnail(encoded(Image.new("RGB", (40, 20)), "JPEG", exif=exif))))
+    assert shown.size == (20, 40)
+
+
+def bomb() -> bytes:
+    """A PNG whose header promises 100,000 x 100,000 pixels."""
+    header = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 0, 0, 0, 0)
+    chunk = b"IHDR" + header
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"not an image", encoded(Image.new("L", (9, 9)), "PNG")[:40], encoded(Image.new("L", (9, 9)), "TIFF"), bomb()],
+    ids=["empty", "text", "cut off", "other type", "bomb"],
+)
+def test_a_file_that_cannot_be_shown_is_refused(data: bytes) -> None:
+    with pytest.raises(NoThumbnail):
+        make_thumbnail(data)
+
+
+def test_a_side_above_the_limit_is_refused() -> None:
+    with pytest.raises(NoThumbnail):
+        make_thumbnail(encoded(Image.new("1", (MAX_SIDE + 1, 1)), "PNG"))

@@ -1,0 +1,1 @@
+"""Data to option objects of Apache ECharts. Pure."""

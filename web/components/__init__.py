@@ -1,0 +1,1 @@
+"""Parts of pages: the drawing canvas, pickers, the status strip, corrections, error boundary."""

@@ -1,0 +1,1 @@
+"""Sources of the dashboard: the API client, SQL queries and caches."""

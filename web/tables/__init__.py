@@ -1,0 +1,1 @@
+"""Tables of the dashboard as data. Pure."""
