@@ -1,1 +1,4 @@
-"""The benchmarks: `python -m bench` measures every goal of doc/performance.md in one run and writes the answers there."""
+"""The benchmarks.
+
+`python -m bench` measures every goal of doc/performance.md in one run and writes the answers there.
+"""

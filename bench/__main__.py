@@ -29,7 +29,11 @@ def measure(effort: Effort) -> str:
     started, before = time.monotonic(), machine.load_average()
     say("Preparing images and models")
     pngs = images.pngs(IMAGES)
-    lenet, deep_cnn, cnn = models.shipped(models.LENET), models.shipped(models.DEEP_CNN), models.cnn()
+    lenet, deep_cnn, cnn = (
+        models.shipped(models.LENET),
+        models.shipped(models.DEEP_CNN),
+        models.cnn(),
+    )
     directories = directory.directories()
     say("Runtimes alone")
     compared = parts.compare_runtimes(effort, (lenet, deep_cnn, cnn), pngs)
@@ -37,7 +41,9 @@ def measure(effort: Effort) -> str:
     say("POST /inference")
     cnn_calls = compared[cnn.name][single.CONNECTIONS]
     cnn_runtime = min(cnn_calls, key=lambda name: median(cnn_calls[name]))
-    one = single.measure(effort, lenet, cnn, cnn.onnx if cnn_runtime == "ONNX Runtime" else cnn.litert, pngs)
+    one = single.measure(
+        effort, lenet, cnn, cnn.onnx if cnn_runtime == "ONNX Runtime" else cnn.litert, pngs
+    )
     say("Starts and memory")
     start = directory.measure_starts(effort, directories, pngs)
     say("POST /predictions")
@@ -85,15 +91,22 @@ def _plot(effort: Effort, one: SingleResult, start: DirectoryResult) -> None:
         name: {count: one.throughput(name, count) for count in one.loads[name]}
         for name in (*single.PLOTTED, *single.PLOTTED_WITH_FEWER)
     }
-    plots.write_lines(CONNECTIONS_PLOT, rates, "POST /inference, LeNet-5, one worker", "connections", "requests/s")
+    plots.write_lines(
+        CONNECTIONS_PLOT, rates, "POST /inference, LeNet-5, one worker", "connections", "requests/s"
+    )
     milliseconds = {
         "single calls, one after the other": {
             n: [n * seconds * 1e3 for seconds in one.p50("ours")] for n in effort.models_in_one_call
         },
-        "LiteRT alone": {n: [n * seconds * 1e3 for seconds in one.litert_call_seconds] for n in effort.models_in_one_call},
+        "LiteRT alone": {
+            n: [n * seconds * 1e3 for seconds in one.litert_call_seconds]
+            for n in effort.models_in_one_call
+        },
     }
     if start.call_seconds:
-        milliseconds["one call"] = {n: [seconds * 1e3 for seconds in samples] for n, samples in start.call_seconds.items()}
+        milliseconds["one call"] = {
+            n: [seconds * 1e3 for seconds in samples] for n, samples in start.call_seconds.items()
+        }
     title = f"One image through many LeNets, {MANY:,} resident, one connection"
     plots.write_lines(MODELS_PLOT, milliseconds, title, "models", "ms until the answer")
 
@@ -101,9 +114,13 @@ def _plot(effort: Effort, one: SingleResult, start: DirectoryResult) -> None:
 def main(arguments: Sequence[str]) -> int:
     """Measure, write and show the tables; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--full", action="store_true", help="longer and more rounds, more points in the plots")
+    parser.add_argument(
+        "--full", action="store_true", help="longer and more rounds, more points in the plots"
+    )
     if sys.platform != "linux":
-        say("bench: what a process uses is read as Linux tells it; elsewhere, run it in a container or a virtual machine")
+        say(
+            "bench: what a process uses is read as Linux tells it; elsewhere, run it in a container or a virtual machine"
+        )
         return 1
     effort = FULL if parser.parse_args(arguments).full else SHORT
     try:

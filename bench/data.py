@@ -1,4 +1,8 @@
-"""`python -m bench.data`: fill a database with much data, time what is asked of it, and write the table into doc/performance.md."""
+"""`python -m bench.data`.
+
+Fill a database with much data, time what is asked of it, and write the table into
+doc/performance.md.
+"""
 
 import os
 import re
@@ -60,7 +64,12 @@ class Timing:
         """Return the row of the table."""
         met = self.milliseconds <= GOAL_MILLISECONDS and not self.scanned
         goal = [f"{GOAL_MILLISECONDS}", report.MET[met]] if self.query.has_goal else ["-", "-"]
-        return [self.query.what, f"{self.milliseconds:.1f}", *goal, ", ".join(sorted(self.scanned)) or "none"]
+        return [
+            self.query.what,
+            f"{self.milliseconds:.1f}",
+            *goal,
+            ", ".join(sorted(self.scanned)) or "none",
+        ]
 
 
 def measure() -> str:
@@ -76,7 +85,9 @@ def measure() -> str:
         timings = list(_timings(server))
         dropped, drop_milliseconds = _drop_oldest_month()
         bytes_ = _bytes()
-    queries = report.table(["what", "ms", "goal", "met", "reads all of"], [timing.row() for timing in timings])
+    queries = report.table(
+        ["what", "ms", "goal", "met", "reads all of"], [timing.row() for timing in timings]
+    )
     works = report.table(
         ["what", "measured", "goal", "met"],
         [
@@ -104,7 +115,10 @@ with indexes. Planning and execution together, the median of {ROUNDS} after one 
 
 
 def _import(folder: Path) -> tuple[float, float, str]:
-    """Set the database up with a large CSV, twice: return the seconds of both, and the load average after the first."""
+    """Set the database up with a large CSV, twice.
+
+    Return the seconds of both, and the load average after the first.
+    """
     file = folder / "experiments.csv"
     bulk_data.write_csv(file)
     os.environ.update({"DATA_CSV": str(file), "DATA_DIR": str(folder / "none")})
@@ -123,13 +137,21 @@ def _import(folder: Path) -> tuple[float, float, str]:
 def _timings(server: Postgres) -> Iterator[Timing]:
     """Ask everything as the one who only reads."""
     reader = server.settings.postgres("mlops_read", server.settings.read_password)
-    with closing(psycopg2.connect(user=reader["PGUSER"], password=reader["PGPASSWORD"])) as connection:
+    with closing(
+        psycopg2.connect(user=reader["PGUSER"], password=reader["PGPASSWORD"])
+    ) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
             for query in queries(cursor):
                 plans = [explain(cursor, query) for _ in range(ROUNDS + 1)]
-                milliseconds = median(plan["Planning Time"] + plan["Execution Time"] for plan in plans[1:])
-                timing = Timing(query, milliseconds, frozenset(name for plan in plans for name in scanned(plan["Plan"])))
+                milliseconds = median(
+                    plan["Planning Time"] + plan["Execution Time"] for plan in plans[1:]
+                )
+                timing = Timing(
+                    query,
+                    milliseconds,
+                    frozenset(name for plan in plans for name in scanned(plan["Plan"])),
+                )
                 say("  " + " | ".join(timing.row()))
                 yield timing
 
@@ -157,24 +179,43 @@ def queries(cursor: psycopg2.extensions.cursor) -> Iterator[Query]:
         "experiment, wrong": Filter(experiment, wrong=True),
         "experiment, class, wrong": Filter(experiment, label="4", wrong=True),
         "experiment, class, corrected": Filter(experiment, label="4", corrected=True),
-        "experiment, class, corrected, disagreement": Filter(experiment, label="4", corrected=True, disagreement=True),
+        "experiment, class, corrected, disagreement": Filter(
+            experiment, label="4", corrected=True, disagreement=True
+        ),
     }
     for name, wanted in filters.items():
         before = (day, "00000000-0000-0000-0000-000000000000") if "page" in name else None
-        yield Query(f"GET /predictions: {name}", *page_query(Filter() if before else wanted, PAGE + 1, before))
+        yield Query(
+            f"GET /predictions: {name}",
+            *page_query(Filter() if before else wanted, PAGE + 1, before),
+        )
     cursor.execute("SELECT id::text FROM predictions ORDER BY events DESC LIMIT 1")
-    yield Query("GET /predictions/{id}, that with the most events", history.ONE, [*cursor.fetchall()[0]])
+    yield Query(
+        "GET /predictions/{id}, that with the most events", history.ONE, [*cursor.fetchall()[0]]
+    )
     yield Query("GET /experiments, all of them", experiments.ALL)
     yield Query("GET /experiments/{name}", experiments.ONE, [experiment])
     page = documented("the best five of a task").replace("LIMIT 5", f"LIMIT {PAGE}")
     yield Query(f"leaderboard: the best {PAGE} by test accuracy", page)
-    curve = re.sub("experiment_name = '[^']*'", f"experiment_name = '{experiment}'", documented("one loss curve"))
+    curve = re.sub(
+        "experiment_name = '[^']*'",
+        f"experiment_name = '{experiment}'",
+        documented("one loss curve"),
+    )
     yield Query("loss_curves: one curve", curve)
     yield Query("prediction_log: the latest", documented("the latest predictions"))
     yield Query("live_accuracy", documented("how good are the models on what people really send?"))
-    yield Query("confusion: which learning rates misread 4 as 9?", documented("which learning rates misread 4 as 9?"))
-    yield Query("disagreements: the newest 20", documented("which images are they of two minds about?"))
-    yield Query("traffic_per_minute of the last hour", documented("what was asked, and how much of it was remembered?"))
+    yield Query(
+        "confusion: which learning rates misread 4 as 9?",
+        documented("which learning rates misread 4 as 9?"),
+    )
+    yield Query(
+        "disagreements: the newest 20", documented("which images are they of two minds about?")
+    )
+    yield Query(
+        "traffic_per_minute of the last hour",
+        documented("what was asked, and how much of it was remembered?"),
+    )
     yield Query("prediction_events of a day: who asks?", documented("who asks?"), has_goal=False)
 
 
@@ -194,8 +235,14 @@ def explain(cursor: psycopg2.extensions.cursor, query: Query) -> dict[str, Any]:
 
 
 def scanned(plan: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the large tables of a plan that are read from one end to the other. A month without events yet costs nothing."""
-    is_whole = plan["Node Type"] == "Seq Scan" and plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0) > 0
+    """Yield the large tables of a plan that are read from one end to the other.
+
+    A month without events yet costs nothing.
+    """
+    is_whole = (
+        plan["Node Type"] == "Seq Scan"
+        and plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0) > 0
+    )
     if is_whole and LARGE.fullmatch(plan["Relation Name"]):
         yield plan["Relation Name"]
     for part in plan.get("Plans", ()):
@@ -205,9 +252,13 @@ def scanned(plan: Mapping[str, Any]) -> Iterator[str]:
 def _drop_oldest_month() -> tuple[int, float]:
     """Drop the events of the oldest month; return how many they were, and the milliseconds it took."""
     with closing(psycopg2.connect("")) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT date_trunc('month', min(at) AT TIME ZONE 'UTC') + interval '1 month' FROM prediction_events")
+        cursor.execute(
+            "SELECT date_trunc('month', min(at) AT TIME ZONE 'UTC') + interval '1 month' FROM prediction_events"
+        )
         [moment] = cursor.fetchall()[0]
-        cursor.execute("SELECT count(*) FROM prediction_events WHERE at < %s AT TIME ZONE 'UTC'", [moment])
+        cursor.execute(
+            "SELECT count(*) FROM prediction_events WHERE at < %s AT TIME ZONE 'UTC'", [moment]
+        )
         [count] = cursor.fetchall()[0]
         connection.commit()
         started = time.perf_counter()

@@ -1,4 +1,8 @@
-"""The model directory: what 24 and 1,000 models cost at the start, in memory and in speed, and what a change costs under load."""
+"""The model directory.
+
+What 24 and 1,000 models cost at the start, in memory and in speed, and what a change costs under
+load.
+"""
 
 import json
 import subprocess
@@ -23,7 +27,8 @@ from bench.together import FEW_IMAGES, IMAGES, NoSuchOperation, Streamed
 
 FEW, MANY = 24, 1000
 CONNECTIONS = 16
-# All that `python -m inference` imports before it looks at its models; and an end that tidies nothing up.
+# All that `python -m inference` imports before it looks at its models; and an end that tidies
+# nothing up.
 IMPORTS = """
 import inference.__main__, inference.import_stubs, httptools, uvicorn.protocols.http.httptools_impl, uvloop, os
 with inference.import_stubs.left_out():
@@ -47,13 +52,17 @@ class DirectoryResult:
     not_streamed: str | None = None
     has_tensorflow: bool = False
     throughput: dict[int, list[float]] = field(default_factory=dict)
-    # Seconds that a caller waits for one image, by the number of models in its call; empty without POST /predictions.
+    # Seconds that a caller waits for one image, by the number of models in its call; empty without
+    # POST /predictions.
     call_seconds: dict[int, list[float]] = field(default_factory=dict)
 
 
 @dataclass
 class ChangeResult:
-    """Loads of rounds without and with changes; seconds until each change was seen, None for one that never was."""
+    """Loads of rounds without and with changes.
+
+    Seconds until each change was seen, None for one that never was.
+    """
 
     still: list[Load] = field(default_factory=list)
     changing: list[Load] = field(default_factory=list)
@@ -65,8 +74,13 @@ def directories() -> dict[int, Path]:
     return {count: directory_of_lenets(CACHE / f"{count}_models", count) for count in (FEW, MANY)}
 
 
-def measure_starts(effort: Effort, directories: dict[int, Path], images: Sequence[bytes]) -> DirectoryResult:
-    """Start the service over each directory in each round; ask every model once before its memory is looked at."""
+def measure_starts(
+    effort: Effort, directories: dict[int, Path], images: Sequence[bytes]
+) -> DirectoryResult:
+    """Start the service over each directory in each round.
+
+    Ask every model once before its memory is looked at.
+    """
     result = DirectoryResult()
     for number in range(effort.rounds):
         say(f"  round {number + 1} of {effort.rounds}")
@@ -86,35 +100,54 @@ def measure_starts(effort: Effort, directories: dict[int, Path], images: Sequenc
 
 
 def _stream(server: Server, images: Sequence[bytes], result: DirectoryResult) -> None:
-    """Measure streaming on a fresh server: what a call once took stays with its allocator, and would hide what the next takes."""
+    """Measure streaming on a fresh server.
+
+    What a call once took stays with its allocator, and would hide what the next takes.
+    """
     try:
         together.require_predictions(server, images[0], names(1)[0])
         for count in (FEW_IMAGES, IMAGES):
-            result.streamed.setdefault(count, []).append(together.stream(server, images[:count], names(FEW)))
+            result.streamed.setdefault(count, []).append(
+                together.stream(server, images[:count], names(FEW))
+            )
     except NoSuchOperation as error:
         result.not_streamed = str(error)
 
 
-def measure_growth(effort: Effort, directories: dict[int, Path], images: Sequence[bytes], result: DirectoryResult) -> None:
-    """Send the same load to the same models among FEW and among MANY, and measure the cost of more models in one call."""
+def measure_growth(
+    effort: Effort, directories: dict[int, Path], images: Sequence[bytes], result: DirectoryResult
+) -> None:
+    """Send the same load to the same models among FEW and among MANY, and measure the cost of more
+    models in one call.
+    """
     with ExitStack() as stack:
         servers = {
-            count: stack.enter_context(ours(f"ours with {count} models", directory)) for count, directory in directories.items()
+            count: stack.enter_context(ours(f"ours with {count} models", directory))
+            for count, directory in directories.items()
         }
-        alike = wrk.write_requests(single(image, name) for image, name in zip(images, cycle(names(FEW)), strict=False))
+        alike = wrk.write_requests(
+            single(image, name) for image, name in zip(images, cycle(names(FEW)), strict=False)
+        )
         stack.callback(alike.unlink)
         calls = {}
         for count in effort.models_in_one_call:
-            calls[count] = wrk.write_requests([many([image], names(count)) for image in images[:50]])
+            calls[count] = wrk.write_requests(
+                [many([image], names(count)) for image in images[:50]]
+            )
             stack.callback(calls[count].unlink)
         for server in servers.values():
             server.load(alike, CONNECTIONS, effort.seconds)
         for number in range(effort.rounds):
             say(f"  round {number + 1} of {effort.rounds}")
             # There and back, for the goal is near 1: what drifts within a round meets both alike.
-            rates = {count: [servers[count].load(alike, CONNECTIONS, effort.seconds).requests_per_second] for count in (FEW, MANY)}
+            rates = {
+                count: [servers[count].load(alike, CONNECTIONS, effort.seconds).requests_per_second]
+                for count in (FEW, MANY)
+            }
             for count in (MANY, FEW):
-                rates[count].append(servers[count].load(alike, CONNECTIONS, effort.seconds).requests_per_second)
+                rates[count].append(
+                    servers[count].load(alike, CONNECTIONS, effort.seconds).requests_per_second
+                )
                 result.throughput.setdefault(count, []).append(mean(rates[count]))
             for count, requests in calls.items():
                 measured = servers[MANY].load(requests, 1, effort.seconds)
@@ -124,12 +157,16 @@ def measure_growth(effort: Effort, directories: dict[int, Path], images: Sequenc
 
 
 def measure_changes(effort: Effort, images: Sequence[bytes]) -> ChangeResult:
-    """Publish a new model and change one that is being asked, in each round, under load on FEW models."""
+    """Publish a new model and change one that is being asked, in each round, under load on FEW
+    models.
+    """
     result = ChangeResult()
     directory = directory_of_lenets(CACHE / "changing_models", FEW)
     with ExitStack() as stack:
         server = stack.enter_context(ours("ours with changing models", directory))
-        requests = wrk.write_requests(single(image, name) for image, name in zip(images, cycle(names(FEW)), strict=False))
+        requests = wrk.write_requests(
+            single(image, name) for image, name in zip(images, cycle(names(FEW)), strict=False)
+        )
         stack.callback(requests.unlink)
         server.load(requests, CONNECTIONS, effort.seconds)
         for number in range(effort.rounds):
@@ -140,7 +177,9 @@ def measure_changes(effort: Effort, images: Sequence[bytes]) -> ChangeResult:
                 for offset, name in enumerate((f"new_{number}", names(FEW)[number % FEW])):
                     digest = _publish(directory, name, MANY + 2 * number + offset)
                     published.append((name, digest, time.perf_counter()))
-                result.visible_seconds += [_seconds_until(server, images[0], *each) for each in published]
+                result.visible_seconds += [
+                    _seconds_until(server, images[0], *each) for each in published
+                ]
                 output, _ = process.communicate()
             server.settle()
             result.changing.append(wrk.parse(output))
@@ -150,7 +189,10 @@ def measure_changes(effort: Effort, images: Sequence[bytes]) -> ChangeResult:
 
 
 def _publish(directory: Path, name: str, number: int) -> str:
-    """Put a model in place: a new one by a rename of its directory, another version of one file by file. Return its digest."""
+    """Put a model in place.
+
+    A new one by a rename of its directory, another version of one file by file. Return its digest.
+    """
     if (directory / name).exists():
         return write_lenet(directory / name, number)
     digest = write_lenet(directory / f".{name}", number)
@@ -158,8 +200,12 @@ def _publish(directory: Path, name: str, number: int) -> str:
     return digest
 
 
-def _seconds_until(server: Server, image: bytes, name: str, digest: str, published: float) -> float | None:
-    """Return the seconds from `published` until the service answers with the model of a digest, None after VISIBLE_SECONDS."""
+def _seconds_until(
+    server: Server, image: bytes, name: str, digest: str, published: float
+) -> float | None:
+    """Return the seconds from `published` until the service answers with the model of a digest,
+    None after VISIBLE_SECONDS.
+    """
     while time.perf_counter() - published < VISIBLE_SECONDS:
         status, body = server.post(*single(image, name))
         if status == HTTPStatus.OK and json.loads(body).get("model_digest") == digest:

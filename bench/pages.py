@@ -1,4 +1,6 @@
-"""`python -m bench.pages`: how long people wait for the dashboard, in a real browser over a stack of its own; medians of five.
+"""`python -m bench.pages`.
+
+How long people wait for the dashboard, in a real browser over a stack of its own; medians of five.
 
 The stack holds 10,000 experiments beside the shipped ones, 50 of them with curves of 1,000 steps.
 """
@@ -73,15 +75,17 @@ class Wait:
         """Return a line for the terminal."""
         middle = median(self.values)
         rounds = ", ".join(f"{value:.3g}" for value in self.values)
-        return (
-            f"{self.what}: {middle:.3g} {self.unit} (goal < {self.goal:g}: {'met' if middle < self.goal else 'missed'}; {rounds})"
-        )
+        verdict = "met" if middle < self.goal else "missed"
+        return f"{self.what}: {middle:.3g} {self.unit} (goal < {self.goal:g}: {verdict}; {rounds})"
 
 
 def fill(dsn: str) -> None:
     """Add the experiments."""
     with closing(psycopg2.connect(dsn)) as connection, connection, connection.cursor() as cursor:
-        cursor.execute(FILL, {"experiments": EXPERIMENTS, "curves": CURVES, "long": STEPS, "short": SHORT_STEPS})
+        cursor.execute(
+            FILL,
+            {"experiments": EXPERIMENTS, "curves": CURVES, "long": STEPS, "short": SHORT_STEPS},
+        )
         cursor.execute("ANALYZE experiments, metric_curves")
 
 
@@ -107,23 +111,37 @@ def filtering(browser: Browser, url: str, number: int) -> float:
         page.goto(f"{url}/?every=true")
         wait_for(page, "100 of 10,0")
         page.wait_for_timeout(2000)
-        box = page.get_by_role("searchbox", name="Filter").or_(page.get_by_role("textbox", name="Filter")).first
+        box = (
+            page.get_by_role("searchbox", name="Filter")
+            .or_(page.get_by_role("textbox", name="Filter"))
+            .first
+        )
         box.fill(f"accuracy > 97 % and lr < 0.05 and batch_size >= {number}")
         return seconds(page, lambda: box.press("Enter"), lambda: wait_for(page, "that match"))
 
 
 def comparing(browser: Browser, url: str) -> tuple[float, float]:
-    """Open Compare with 50 curves of 1,000 steps. Returns seconds, and megabytes of the page's memory."""
+    """Open Compare with 50 curves of 1,000 steps.
+
+    Returns seconds, and megabytes of the page's memory.
+    """
     names = [f"run_{number}" for number in range(1, CURVES + 1)]
     with closing(browser.new_context(viewport={"width": 1440, "height": 900})) as context:
         page = context.new_page()
         tools = context.new_cdp_session(page)
         tools.send("Performance.enable")
         link = f"{url}/compare?{urlencode({'experiments': names}, doseq=True)}"
-        took = seconds(page, lambda: page.goto(link), page.locator("[data-testid=stEChartsChart] canvas").first.wait_for)
+        took = seconds(
+            page,
+            lambda: page.goto(link),
+            page.locator("[data-testid=stEChartsChart] canvas").first.wait_for,
+        )
         page.wait_for_timeout(3000)
         tools.send("HeapProfiler.collectGarbage")
-        metrics = {metric["name"]: metric["value"] for metric in tools.send("Performance.getMetrics")["metrics"]}
+        metrics = {
+            metric["name"]: metric["value"]
+            for metric in tools.send("Performance.getMetrics")["metrics"]
+        }
         return took, metrics["JSHeapUsedSize"] / 1e6
 
 
@@ -151,7 +169,9 @@ def answering(browser: Browser, url: str, names: list[str]) -> list[float]:
 def see_table(page: Page) -> None:
     """Wait until the table is drawn and has rows."""
     page.locator("[data-testid=stDataFrame] canvas").first.wait_for(timeout=PATIENCE_MILLISECONDS)
-    page.locator("[data-testid=stDataFrame] table tbody td").first.wait_for(state="attached", timeout=PATIENCE_MILLISECONDS)
+    page.locator("[data-testid=stDataFrame] table tbody td").first.wait_for(
+        state="attached", timeout=PATIENCE_MILLISECONDS
+    )
 
 
 def wait_for(page: Page, text: str) -> None:
@@ -169,8 +189,12 @@ def main() -> None:
             stack.start()
             say(f"adding {EXPERIMENTS:,} experiments")
             fill(stack.settings.dsn)
-            names = sorted(path.name for path in (stack.settings.root / "models").glob("mnist_*"))[:MODELS]
-            browser = playwright.chromium.launch(executable_path=chromium.find(playwright), args=chromium.arguments())
+            names = sorted(path.name for path in (stack.settings.root / "models").glob("mnist_*"))[
+                :MODELS
+            ]
+            browser = playwright.chromium.launch(
+                executable_path=chromium.find(playwright), args=chromium.arguments()
+            )
             url = stack.settings.web_url
             first_view(browser, url)  # the first of all loads the program itself
             say("measuring")
@@ -184,12 +208,26 @@ def main() -> None:
     for wait in (
         Wait("Leaderboard of 10,000 experiments, first view", views, "s", 3),
         Wait("Leaderboard of 10,000 experiments, filter", filters, "s", 1),
-        Wait("Compare, 50 curves of 1,000 steps visible", tuple(took for took, _ in compared), "s", 4),
-        Wait("Compare, 50 curves of 1,000 steps, JavaScript's memory", tuple(memory for _, memory in compared), "MB", 60),
-        Wait(f"Predict, from lifting the pen to the answers of {len(names)} models", answers, "ms", 300),
+        Wait(
+            "Compare, 50 curves of 1,000 steps visible", tuple(took for took, _ in compared), "s", 4
+        ),
+        Wait(
+            "Compare, 50 curves of 1,000 steps, JavaScript's memory",
+            tuple(memory for _, memory in compared),
+            "MB",
+            60,
+        ),
+        Wait(
+            f"Predict, from lifting the pen to the answers of {len(names)} models",
+            answers,
+            "ms",
+            300,
+        ),
     ):
         print(wait)
-    print(f"load of the machine at the end (1, 5, 15 min): {', '.join(f'{load:.1f}' for load in os.getloadavg())}")
+    print(
+        f"load of the machine at the end (1, 5, 15 min): {', '.join(f'{load:.1f}' for load in os.getloadavg())}"
+    )
 
 
 if __name__ == "__main__":

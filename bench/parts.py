@@ -1,5 +1,9 @@
-"""Where the time of one request goes, part by part, in process; and the runtimes over sizes of batch."""
+"""Where the time of one request goes, part by part, in process.
 
+And the runtimes over sizes of batch.
+"""
+
+import functools
 from collections.abc import Sequence
 from itertools import cycle
 
@@ -20,7 +24,9 @@ BATCHES = (1, 4, 16, 64, 256)
 
 
 def measure(lenet: ModelFiles, images: Sequence[bytes]) -> dict[str, float]:
-    """Return the seconds of each part of one request to the LeNet, in their order, by the service's own functions."""
+    """Return the seconds of each part of one request to the LeNet, in their order, by the service's
+    own functions.
+    """
     some = images[:100]
     bodies = cycle([single(png, lenet.name)[1] for png in some])
     headers = [(b"content-type", CONTENT_TYPE.encode())]
@@ -28,7 +34,14 @@ def measure(lenet: ModelFiles, images: Sequence[bytes]) -> dict[str, float]:
     grey = cycle([digits.decode(png) for png in some])
     pixels = cycle([digits.read_digit(png) for png in some])
     network = Network(lenet.litert.read_bytes(), len(DIGITS))
-    answers = cycle([_answer(lenet.name, network.probabilities(digits.read_digit(png)[np.newaxis])[0].tolist()) for png in some])
+    answers = cycle(
+        [
+            _answer(
+                lenet.name, network.probabilities(digits.read_digit(png)[np.newaxis])[0].tolist()
+            )
+            for png in some
+        ]
+    )
     return {
         "split the form": seconds_per_call(lambda: only_part(headers, next(bodies))),
         "decode the PNG": seconds_per_call(lambda: digits.decode(next(files))),
@@ -61,10 +74,16 @@ def compare_runtimes(
     result: dict[str, dict[int, dict[str, list[float]]]] = {}
     for model in models:
         say(f"  {model.name}")
-        predicts = {"LiteRT": runtimes.load(model.litert, threads=1), "ONNX Runtime": runtimes.load(model.onnx, threads=1)}
-        sizes = result.setdefault(model.name, {size: {name: [] for name in predicts} for size in BATCHES})
+        predicts = {
+            "LiteRT": runtimes.load(model.litert, threads=1),
+            "ONNX Runtime": runtimes.load(model.onnx, threads=1),
+        }
+        sizes = result.setdefault(
+            model.name, {size: {name: [] for name in predicts} for size in BATCHES}
+        )
         for _ in range(effort.rounds):
             for size, durations in sizes.items():
                 for name, predict in predicts.items():
-                    durations[name].append(seconds_per_call(lambda call=predict, size=size: call(pixels[:size]), 0.05))  # type: ignore[misc]
+                    call = functools.partial(predict, pixels[:size])
+                    durations[name].append(seconds_per_call(call, 0.05))
     return result

@@ -1,4 +1,7 @@
-"""POST /inference: one image through one model, by the service and by every reference, under the same load."""
+"""POST /inference.
+
+One image through one model, by the service and by every reference, under the same load.
+"""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -18,10 +21,20 @@ from bench.reporting.sampling import Effort, say, seconds_per_call
 
 CONNECTIONS = 16
 CACHE_ENTRIES = 10_000
-# The first version answers a handful in a second, one after the other: more connections would only slow it down.
+# The first version answers a handful in a second, one after the other: more connections would only
+# slow it down.
 NAIVE_SECONDS, NAIVE_CONNECTIONS = 2, 1
 PLOTTED, PLOTTED_WITH_FEWER = ("limit", "ours"), ("fastapi_onnx", "stock")
-COMPARED = ("bare", "limit", "ours", "ours without the log", "ours with 2 workers", "fastapi_onnx", "stock", "naive")
+COMPARED = (
+    "bare",
+    "limit",
+    "ours",
+    "ours without the log",
+    "ours with 2 workers",
+    "fastapi_onnx",
+    "stock",
+    "naive",
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +62,9 @@ class Contestant:
 
 @dataclass
 class SingleResult:
-    """Loads by contestant and number of connections, one per round, and what else was seen of the servers."""
+    """Loads by contestant and number of connections, one per round, and what else was seen of the
+    servers.
+    """
 
     loads: dict[str, dict[int, list[Load]]] = field(default_factory=dict)
     memory_bytes: dict[str, int] = field(default_factory=dict)
@@ -70,34 +85,54 @@ class SingleResult:
 
     def failures(self, name: str) -> int:
         """Return how many requests were not answered with 200."""
-        return sum(each.refused + each.broken for loads in self.loads[name].values() for each in loads)
+        return sum(
+            each.refused + each.broken for loads in self.loads[name].values() for each in loads
+        )
 
 
 def contestants(lenet: ModelFiles, cnn: ModelFiles, limit_cnn: Path) -> list[Contestant]:
-    """Return every server with its model; `limit_cnn` is the CNN for the runtime that is better at it."""
-    models = directory_of(CACHE / "two_models", {lenet.name: lenet.directory, cnn.name: cnn.directory})
+    """Return every server with its model.
+
+    `limit_cnn` is the CNN for the runtime that is better at it.
+    """
+    models = directory_of(
+        CACHE / "two_models", {lenet.name: lenet.directory, cnn.name: cnn.directory}
+    )
     service = partial(ours, models=models)
     return [
         Contestant("bare", partial(reference, module="bare", model=lenet.litert), lenet.name),
         Contestant("limit", partial(reference, module="limit", model=lenet.litert), lenet.name),
         Contestant("ours", service, lenet.name),
         Contestant("ours without the log", partial(service, JOURNAL_BYTES=0), lenet.name),
-        Contestant("ours without Postgres", partial(service, PGHOST="127.0.0.1", PGPORT=1), lenet.name),
-        Contestant("ours with the cache", partial(service, CACHE_ENTRIES=CACHE_ENTRIES), lenet.name),
+        Contestant(
+            "ours without Postgres", partial(service, PGHOST="127.0.0.1", PGPORT=1), lenet.name
+        ),
+        Contestant(
+            "ours with the cache", partial(service, CACHE_ENTRIES=CACHE_ENTRIES), lenet.name
+        ),
         Contestant("ours with 2 workers", partial(service, API_WORKERS=2), lenet.name),
-        Contestant("fastapi_onnx", partial(reference, module="fastapi_onnx", model=lenet.onnx), lenet.name),
+        Contestant(
+            "fastapi_onnx", partial(reference, module="fastapi_onnx", model=lenet.onnx), lenet.name
+        ),
         Contestant("stock", partial(reference, module="stock", model=lenet.litert), lenet.name),
         Contestant("naive", partial(reference, module="naive", model=lenet.keras), lenet.name),
         Contestant("ours on the CNN", service, cnn.name),
-        Contestant("limit on the CNN", partial(reference, module="limit", model=limit_cnn), cnn.name),
+        Contestant(
+            "limit on the CNN", partial(reference, module="limit", model=limit_cnn), cnn.name
+        ),
     ]
 
 
-def measure(effort: Effort, lenet: ModelFiles, cnn: ModelFiles, limit_cnn: Path, images: Sequence[bytes]) -> SingleResult:
+def measure(
+    effort: Effort, lenet: ModelFiles, cnn: ModelFiles, limit_cnn: Path, images: Sequence[bytes]
+) -> SingleResult:
     """Keep every server running, and send load to one after the other in each round."""
     result = SingleResult()
     with ExitStack() as stack:
-        files = {name: wrk.write_requests(single(image, name) for image in images) for name in (lenet.name, cnn.name)}
+        files = {
+            name: wrk.write_requests(single(image, name) for image in images)
+            for name in (lenet.name, cnn.name)
+        }
         for file in files.values():
             stack.callback(file.unlink)
         running: list[tuple[Contestant, Server, Path]] = []
@@ -107,7 +142,9 @@ def measure(effort: Effort, lenet: ModelFiles, cnn: ModelFiles, limit_cnn: Path,
             result.cold_start_seconds[contestant.name] = server.cold_start_seconds
             running.append((contestant, server, files[contestant.experiment]))
         for contestant, server, requests in running:
-            result.loads[contestant.name] = {connections: [] for connections in contestant.connections(effort)}
+            result.loads[contestant.name] = {
+                connections: [] for connections in contestant.connections(effort)
+            }
             server.load(requests, max(result.loads[contestant.name]), effort.seconds)
         for number in range(effort.rounds):
             say(f"  round {number + 1} of {effort.rounds}")
@@ -115,7 +152,9 @@ def measure(effort: Effort, lenet: ModelFiles, cnn: ModelFiles, limit_cnn: Path,
             for contestant, server, requests in running[:: 1 if number % 2 else -1]:
                 for connections, loads in result.loads[contestant.name].items():
                     loads.append(server.load(requests, connections, contestant.seconds(effort)))
-        result.memory_bytes = {contestant.name: server.memory_bytes() for contestant, server, _ in running}
+        result.memory_bytes = {
+            contestant.name: server.memory_bytes() for contestant, server, _ in running
+        }
     return result
 
 

@@ -1,4 +1,7 @@
-"""POST /predictions: many models or many images in one call, against single calls and against the runtimes alone."""
+"""POST /predictions.
+
+Many models or many images in one call, against single calls and against the runtimes alone.
+"""
 
 import threading
 import time
@@ -31,7 +34,10 @@ SAMPLING_SECONDS = 0.01
 
 
 class NoSuchOperation(Exception):
-    """The service has no POST /predictions, or refuses what it should take; the message says how it answers."""
+    """The service has no POST /predictions, or refuses what it should take.
+
+    The message says how it answers.
+    """
 
 
 @dataclass
@@ -44,7 +50,9 @@ class TogetherResult:
     single_wait: list[float] = field(default_factory=list)
     litert_cpu: list[float] = field(default_factory=list)  # of all MODELS models, one call each
     images_per_second: dict[int, list[float]] = field(default_factory=dict)  # by number of cores
-    runtime_images_per_second: dict[int, dict[str, list[float]]] = field(default_factory=dict)  # by threads, by runtime
+    runtime_images_per_second: dict[int, dict[str, list[float]]] = field(
+        default_factory=dict
+    )  # by threads, by runtime
 
 
 def require_predictions(server: Server, image: bytes, experiment: str) -> None:
@@ -54,7 +62,9 @@ def require_predictions(server: Server, image: bytes, experiment: str) -> None:
         raise NoSuchOperation(f"POST /predictions answers {status}")
 
 
-def measure(effort: Effort, models: Path, lenet: ModelFiles, images: Sequence[bytes]) -> TogetherResult:
+def measure(
+    effort: Effort, models: Path, lenet: ModelFiles, images: Sequence[bytes]
+) -> TogetherResult:
     """Measure both kinds of large call over a directory of MODELS LeNets. Raises NoSuchOperation."""
     result = TogetherResult()
     experiments = names(MODELS)
@@ -71,9 +81,13 @@ def measure(effort: Effort, models: Path, lenet: ModelFiles, images: Sequence[by
             return file
 
         together = requests([many([image], experiments) for image in some])
-        alone = requests([single(image, name) for image, name in zip(some, cycle(experiments), strict=False)])
+        alone = requests(
+            [single(image, name) for image, name in zip(some, cycle(experiments), strict=False)]
+        )
         thousand = requests([many(images[:IMAGES], experiments[:1])])
-        networks = [LiteRt((models / name / "model.tflite").read_bytes(), threads=1) for name in experiments]
+        networks = [
+            LiteRt((models / name / "model.tflite").read_bytes(), threads=1) for name in experiments
+        ]
         decoded = cycle([pyspng.load(image)[np.newaxis] for image in some])
 
         def every_network() -> None:
@@ -96,23 +110,32 @@ def measure(effort: Effort, models: Path, lenet: ModelFiles, images: Sequence[by
                 result.images_per_second.setdefault(cores, []).append(rate)
                 of_runtimes = result.runtime_images_per_second.setdefault(cores, {})
                 for name, file in (("LiteRT", lenet.litert), ("ONNX Runtime", lenet.onnx)):
-                    of_runtimes.setdefault(name, []).append(runtime_images_per_second(file, images[:IMAGES], cores))
+                    of_runtimes.setdefault(name, []).append(
+                        runtime_images_per_second(file, images[:IMAGES], cores)
+                    )
     return result
 
 
 def _per_call(server: Server, requests: Path, seconds: int) -> tuple[float, float]:
-    """Return the seconds of CPU and of waiting per request over one connection. Raises NoSuchOperation."""
+    """Return the seconds of CPU and of waiting per request over one connection.
+
+    Raises NoSuchOperation.
+    """
     cpu = server.cpu_seconds()
     measured = wrk.run(server.port, requests, 1, seconds)
     cpu = server.cpu_seconds() - cpu
     server.settle()
     if measured.refused or measured.broken:
-        raise NoSuchOperation(f"{measured.refused} calls were refused and {measured.broken} not answered")
+        raise NoSuchOperation(
+            f"{measured.refused} calls were refused and {measured.broken} not answered"
+        )
     return cpu / measured.requests, measured.p50_seconds
 
 
 def runtime_images_per_second(file: Path, images: Sequence[bytes], threads: int) -> float:
-    """Return how many PNGs a second a runtime decodes and reads in this process, each thread with its own part and session."""
+    """Return how many PNGs a second a runtime decodes and reads in this process, each thread with
+    its own part and session.
+    """
     predicts = [load_model(file, threads=1) for _ in range(threads)]
     parts = [images[number::threads] for number in range(threads)]
 
@@ -130,7 +153,10 @@ def runtime_images_per_second(file: Path, images: Sequence[bytes], threads: int)
 
 @dataclass(frozen=True)
 class Streamed:
-    """One streamed call: how long until its first line and in all, in seconds, and the most memory meanwhile."""
+    """One streamed call.
+
+    How long until its first line and in all, in seconds, and the most memory meanwhile.
+    """
 
     first_line_seconds: float
     seconds: float
@@ -161,5 +187,7 @@ def stream(server: Server, images: Sequence[bytes], experiments: Sequence[str]) 
         over.set()
         watching.join()
     if response.status != HTTPStatus.OK or lines != len(images):
-        raise NoSuchOperation(f"a streamed call is answered with {response.status} and {lines} lines for {len(images)} images")
+        raise NoSuchOperation(
+            f"a streamed call is answered with {response.status} and {lines} lines for {len(images)} images"
+        )
     return Streamed(first_line, seconds, peak)

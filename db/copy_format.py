@@ -1,4 +1,7 @@
-"""Rows in the formats of Postgres's COPY: text for what is short, binary for curves, whose numbers need no digits then."""
+"""Rows in the formats of Postgres's COPY.
+
+Text for what is short, binary for curves, whose numbers need no digits then.
+"""
 
 import struct
 import sys
@@ -16,7 +19,10 @@ LITTLE = sys.byteorder == "little"
 
 def text_line(*values: object) -> bytes:
     """Return a line of the text format; None is null."""
-    return ("\t".join(r"\N" if value is None else str(value).translate(ESCAPES) for value in values) + "\n").encode()
+    return (
+        "\t".join(r"\N" if value is None else str(value).translate(ESCAPES) for value in values)
+        + "\n"
+    ).encode()
 
 
 def curve_record(name: str, metric: str, curve: Curve) -> bytes:
@@ -30,11 +36,16 @@ def curve_record(name: str, metric: str, curve: Curve) -> bytes:
         struct.pack("!d", best_value),
         struct.pack("!q", best_step),
     ]
-    return struct.pack("!h", len(fields)) + b"".join(struct.pack("!i", len(field)) + field for field in fields)
+    return struct.pack("!h", len(fields)) + b"".join(
+        struct.pack("!i", len(field)) + field for field in fields
+    )
 
 
 def _array(oid: int, numbers: "array[int] | array[float]") -> bytes:
-    """Return a Postgres array of numbers of eight bytes: one dimension from index 1, without nulls, a length before each."""
+    """Return a Postgres array of numbers of eight bytes.
+
+    One dimension from index 1, without nulls, a length before each.
+    """
     if LITTLE:
         numbers.byteswap()
     words = array("I", numbers.tobytes())

@@ -15,7 +15,10 @@ class CsvFile:
 
 @dataclass(frozen=True)
 class CsvFiles:
-    """The files of one import in their order. `error` says why the directory could not be read; without one, it holds no more."""
+    """The files of one import in their order.
+
+    `error` says why the directory could not be read; without one, it holds no more.
+    """
 
     main: CsvFile
     further: tuple[CsvFile, ...] = ()
@@ -33,7 +36,10 @@ class CsvFiles:
 
 
 def find(data_csv: Path, data_dir: Path) -> CsvFiles:
-    """Return data.csv, there or not, and every *.csv of the directory; a directory that is missing holds none."""
+    """Return data.csv, there or not, and every *.csv of the directory.
+
+    A directory that is missing holds none.
+    """
     main = CsvFile(data_csv, _storable(data_csv.name))
     directory_name = _storable(data_dir.resolve().name)
     try:
@@ -41,10 +47,18 @@ def find(data_csv: Path, data_dir: Path) -> CsvFiles:
     except FileNotFoundError:
         names = []
     except OSError as error:
-        return CsvFiles(main, (), directory_name, f"{directory_name} cannot be read: {error.strerror}.")
+        return CsvFiles(
+            main, (), directory_name, f"{directory_name} cannot be read: {error.strerror}."
+        )
     # as a shell's *.csv: what editors and file managers hide is none of them
-    paths = [data_dir / name for name in names if name.endswith(".csv") and not name.startswith(".")]
-    further = [CsvFile(path, f"{directory_name}/{_storable(path.name)}") for path in paths if path.resolve() != data_csv.resolve()]
+    paths = [
+        data_dir / name for name in names if name.endswith(".csv") and not name.startswith(".")
+    ]
+    further = [
+        CsvFile(path, f"{directory_name}/{_storable(path.name)}")
+        for path in paths
+        if path.resolve() != data_csv.resolve()
+    ]
     return CsvFiles(main, tuple(further), directory_name)
 
 

@@ -1,7 +1,10 @@
-"""A CSV file -> rows and rejects. Pure: it reads a file, trusts nothing in it, and knows no database.
+"""A CSV file -> rows and rejects.
 
-A row is either taken whole or rejected whole with the column and the reason; a reject never stops the rows after it. Only a
-file without the columns that every experiment needs, or one that is no text at all, is an error (UnusableFile).
+Pure: it reads a file, trusts nothing in it, and knows no database.
+
+A row is either taken whole or rejected whole with the column and the reason; a reject never stops
+the rows after it. Only a file without the columns that every experiment needs, or one that is no
+text at all, is an error (UnusableFile).
 """
 
 import csv
@@ -18,7 +21,8 @@ from pathlib import Path
 
 from db.curve_cell import BadCell, Curve, read_curve
 
-# To be raised when the same file is read into other rows or rejects than before: every file is then read again, once.
+# To be raised when the same file is read into other rows or rejects than before: every file is then
+# read again, once.
 READER_VERSION = 3
 NAME, LEARNING_RATE, MOMENTUM, LOSS = "Experiment Name", "Learning Rate", "Momentum", "Loss"
 REQUIRED = (NAME, LEARNING_RATE, MOMENTUM, LOSS)
@@ -26,23 +30,32 @@ TASK = "Task"
 # What the API takes as an experiment's name; another one could be stored but never asked.
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 # A further column that holds numbers is a metric when a word of its name says so, else a parameter.
-# An accuracy is a share, 0 to 1, and kept as one: a title or a cell with a % sign says that it is written in percent.
+# An accuracy is a share, 0 to 1, and kept as one: a title or a cell with a % sign says that it is
+# written in percent.
 ACCURACY, PERCENT = "accuracy", "%"
 # As a model's card has it: a task without models could not be asked.
 TASK_PATTERN = re.compile(r"[a-z][a-z0-9_-]{0,31}")
-METRIC_WORDS = frozenset({"accuracy", "loss", "error", "precision", "recall", "f1", "auc", "score", "mae", "mse", "rmse"})
-# A curve of 100,000 points is some 3 MB of JSON; an unclosed quote must not swallow a whole file into one cell.
+METRIC_WORDS = frozenset(
+    {"accuracy", "loss", "error", "precision", "recall", "f1", "auc", "score", "mae", "mse", "rmse"}
+)
+# A curve of 100,000 points is some 3 MB of JSON; an unclosed quote must not swallow a whole file
+# into one cell.
 MAX_CELL_CHARACTERS = 16 * 2**20
 # A file that is one endless line must not fill the memory either; what is kept of such a line:
 MAX_LINE_CHARACTERS = 64 * 2**20
 MAX_KEPT_CHARACTERS = 2**20
 MAX_TITLE_CHARACTERS = 128
 MAX_NUMBER_CHARACTERS = 400  # a double written out in full has at most 309 digits before its point
-# A parameter may look like a number and be none: a commit 0012345 or 12345e67 must come out as it went in.
-IS_WRITTEN_AS_NUMBER = re.compile(r"[+-]?(0|[1-9]\d*)?(\.\d*)?|[+-]?\d(\.\d*)?[eE][+-]?\d+", flags=re.ASCII)
+# A parameter may look like a number and be none: a commit 0012345 or 12345e67 must come out as it
+# went in.
+IS_WRITTEN_AS_NUMBER = re.compile(
+    r"[+-]?(0|[1-9]\d*)?(\.\d*)?|[+-]?\d(\.\d*)?[eE][+-]?\d+", flags=re.ASCII
+)
 
 
-STRAY = re.compile("[\0\udc80-\udcff]")  # NUL, and bytes that are no UTF-8 as surrogateescape carries them
+STRAY = re.compile(
+    "[\0\udc80-\udcff]"
+)  # NUL, and bytes that are no UTF-8 as surrogateescape carries them
 
 
 class UnusableFile(Exception):
@@ -51,7 +64,10 @@ class UnusableFile(Exception):
 
 @dataclass(frozen=True)
 class Row:
-    """A row that can be stored. `params` and `metrics` hold the further columns under their names in snake_case."""
+    """A row that can be stored.
+
+    `params` and `metrics` hold the further columns under their names in snake_case.
+    """
 
     line: int
     name: str
@@ -63,8 +79,19 @@ class Row:
     curves: Mapping[str, Curve]
 
     def digest(self) -> str:
-        """Return the sha256 of the content, as hex: equal exactly when nothing but the line differs."""
-        content = [self.name, self.task, self.learning_rate, self.momentum, self.params, self.metrics, sorted(self.curves)]
+        """Return the sha256 of the content, as hex.
+
+        Equal exactly when nothing but the line differs.
+        """
+        content = [
+            self.name,
+            self.task,
+            self.learning_rate,
+            self.momentum,
+            self.params,
+            self.metrics,
+            sorted(self.curves),
+        ]
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
         for metric in sorted(self.curves):
             digest.update(hashlib.sha256(self.curves[metric].content()).digest())
@@ -73,7 +100,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Reject:
-    """A row that cannot be stored: where it begins, what is wrong with it, and its text. `name` is set when it could be read."""
+    """A row that cannot be stored: where it begins, what is wrong with it, and its text.
+
+    `name` is set when it could be read.
+    """
 
     line: int
     column: str | None
@@ -86,11 +116,16 @@ class _LineTooLong(Exception):
     """A line has more than MAX_LINE_CHARACTERS."""
 
 
-def read(path: Path, file_name: str | None = None, earlier: Mapping[str, str] | None = None) -> Iterator[Row | Reject]:
-    """Yield each row of a CSV file (comma, semicolon or tab; UTF-8, with or without BOM, or UTF-16 with one) in its order.
+def read(
+    path: Path, file_name: str | None = None, earlier: Mapping[str, str] | None = None
+) -> Iterator[Row | Reject]:
+    """Yield each row of a CSV file (comma, semicolon or tab.
 
-    `file_name` is what messages call it; `earlier` has the names that other files gave already, each with its place
-    ("data.csv, line 3"): a row that repeats one is a reject. However large the file, one row is in memory at a time.
+    UTF-8, with or without BOM, or UTF-16 with one) in its order.
+
+    `file_name` is what messages call it; `earlier` has the names that other files gave already,
+    each with its place ("data.csv, line 3"): a row that repeats one is a reject. However large the
+    file, one row is in memory at a time.
 
     Raises UnusableFile when the file is missing, empty, no text, or lacks a required column.
     """
@@ -105,7 +140,8 @@ def read(path: Path, file_name: str | None = None, earlier: Mapping[str, str] | 
         start = file.read(2)
         file.seek(0)
         encoding = "utf-16" if start in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-        # A byte that is no UTF-8 spoils its own row, not the file: it is carried along and found in the cell.
+        # A byte that is no UTF-8 spoils its own row, not the file: it is carried along and found in
+        # the cell.
         errors = "strict" if encoding == "utf-16" else "surrogateescape"
         text = io.TextIOWrapper(file, encoding=encoding, errors=errors, newline="")
         try:
@@ -113,13 +149,19 @@ def read(path: Path, file_name: str | None = None, earlier: Mapping[str, str] | 
         except UnicodeError as error:
             raise UnusableFile(f"{file_name} is no valid UTF-16 text; save it as UTF-8.") from error
         except OSError as error:
-            raise UnusableFile(f"{file_name} cannot be read to its end: {error.strerror}.") from error
+            raise UnusableFile(
+                f"{file_name} cannot be read to its end: {error.strerror}."
+            ) from error
 
 
-def _rows(text: io.TextIOWrapper, file_name: str, earlier: Mapping[str, str]) -> Iterator[Row | Reject]:
+def _rows(
+    text: io.TextIOWrapper, file_name: str, earlier: Mapping[str, str]
+) -> Iterator[Row | Reject]:
     first = text.readline(MAX_KEPT_CHARACTERS)
     if not first.strip():
-        raise UnusableFile(f"{file_name} is empty: its first line must be the header {','.join(REQUIRED)}.")
+        raise UnusableFile(
+            f"{file_name} is empty: its first line must be the header {','.join(REQUIRED)}."
+        )
     if "\0" in first:
         raise UnusableFile(f"{file_name} is no text file.")
     delimiter = max(",;\t", key=first.count)
@@ -142,7 +184,12 @@ def _rows(text: io.TextIOWrapper, file_name: str, earlier: Mapping[str, str]) ->
                 yield Reject(line, None, reason, lines.take())
                 continue
             except csv.Error as error:
-                yield Reject(line, None, f"cannot be read as CSV ({error}); is a quote left open?", lines.take())
+                yield Reject(
+                    line,
+                    None,
+                    f"cannot be read as CSV ({error}); is a quote left open?",
+                    lines.take(),
+                )
                 continue
             if any(map(str.strip, cells)):
                 yield rows.read(line, cells, lines)
@@ -184,7 +231,11 @@ class _Recorder:
         raw = "".join(self._lines).rstrip("\r\n")
         self._lines.clear()
         # neither NUL nor a byte that is no UTF-8 can be stored as text, so they are written out
-        return raw.replace("\0", "\\x00").encode(errors="surrogateescape").decode(errors="backslashreplace")
+        return (
+            raw.replace("\0", "\\x00")
+            .encode(errors="surrogateescape")
+            .decode(errors="backslashreplace")
+        )
 
 
 def _header(first: str, delimiter: str, file_name: str) -> list[str]:
@@ -202,9 +253,13 @@ def _check_header(header: list[str], file_name: str) -> None:
             f"Its header must name {', '.join(REQUIRED)}; further columns are welcome."
         )
     if any(_holds_stray_bytes(title) for title in header):
-        raise UnusableFile(f"The header of {file_name} holds bytes that are no UTF-8 text; save the file as UTF-8.")
+        raise UnusableFile(
+            f"The header of {file_name} holds bytes that are no UTF-8 text; save the file as UTF-8."
+        )
     if any(len(title) > MAX_TITLE_CHARACTERS for title in header):
-        raise UnusableFile(f"{file_name} has a column whose name is longer than {MAX_TITLE_CHARACTERS} characters.")
+        raise UnusableFile(
+            f"{file_name} has a column whose name is longer than {MAX_TITLE_CHARACTERS} characters."
+        )
     keys = [column_key(title) for title in header if title]
     repeated = sorted({key for key in keys if keys.count(key) > 1})
     if repeated:
@@ -212,7 +267,10 @@ def _check_header(header: list[str], file_name: str) -> None:
 
 
 def column_key(title: str) -> str:
-    """Return a column's title in snake_case, as it is stored: `Test Accuracy (%)` -> `test_accuracy`, in any script."""
+    """Return a column's title in snake_case, as it is stored.
+
+    `Test Accuracy (%)` -> `test_accuracy`, in any script.
+    """
     return re.sub(r"[\W_]+", "_", title.lower()).strip("_") or "column"
 
 
@@ -236,7 +294,12 @@ class _RowReader:
 
     def read(self, line: int, cells: list[str], text: _Recorder) -> Row | Reject:
         if len(cells) != len(self._header):
-            return Reject(line, None, f"has {len(cells)} cells, the header has {len(self._header)}", text.take())
+            return Reject(
+                line,
+                None,
+                f"has {len(cells)} cells, the header has {len(self._header)}",
+                text.take(),
+            )
         values = dict(zip(self._header, map(str.strip, cells), strict=True))
         name = values[NAME]
         params: dict[str, object] = {}
@@ -245,7 +308,11 @@ class _RowReader:
         column = NAME
         try:
             if not NAME_PATTERN.fullmatch(name):
-                raise BadCell("must be 1 to 128 of A-Z a-z 0-9 _ . - and begin with a letter or digit" if name else "is missing")
+                raise BadCell(
+                    "must be 1 to 128 of A-Z a-z 0-9 _ . - and begin with a letter or digit"
+                    if name
+                    else "is missing"
+                )
             if name in self._names:
                 raise BadCell(f"repeats the name of line {self._names[name]}")
             if name in self._earlier:
@@ -267,13 +334,25 @@ class _RowReader:
                 if cell := values[column]:
                     _further(key, cell, params, metrics, curves, in_percent=PERCENT in column)
         except BadCell as error:
-            return Reject(line, column, str(error), text.take(), name if NAME_PATTERN.fullmatch(name) else None)
+            return Reject(
+                line,
+                column,
+                str(error),
+                text.take(),
+                name if NAME_PATTERN.fullmatch(name) else None,
+            )
         self._names[name] = line
         return Row(line, name, task, learning_rate, momentum, params, metrics, curves)
 
 
 def _further(
-    key: str, cell: str, params: dict[str, object], metrics: dict[str, float], curves: dict[str, Curve], *, in_percent: bool
+    key: str,
+    cell: str,
+    params: dict[str, object],
+    metrics: dict[str, float],
+    curves: dict[str, Curve],
+    *,
+    in_percent: bool,
 ) -> None:
     if cell.startswith("{") and '"Step"' in cell:
         curves[key] = read_curve(cell)
@@ -286,7 +365,9 @@ def _further(
     elif number is not None and METRIC_WORDS & set(words):
         metrics[key] = float(number)
     else:
-        params[key] = number if number is not None and IS_WRITTEN_AS_NUMBER.fullmatch(cell) else cell
+        params[key] = (
+            number if number is not None and IS_WRITTEN_AS_NUMBER.fullmatch(cell) else cell
+        )
 
 
 def _share(number: float, *, in_percent: bool) -> float:
@@ -297,8 +378,14 @@ def _share(number: float, *, in_percent: bool) -> float:
 
 
 def _number(cell: str) -> int | float | None:
-    """Return a cell's finite number, or None. Only plain decimal notation counts: Python alone would take `1_000` and `nan`."""
-    if not re.fullmatch(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?", cell, flags=re.ASCII) or len(cell) > MAX_NUMBER_CHARACTERS:
+    """Return a cell's finite number, or None.
+
+    Only plain decimal notation counts: Python alone would take `1_000` and `nan`.
+    """
+    if (
+        not re.fullmatch(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?", cell, flags=re.ASCII)
+        or len(cell) > MAX_NUMBER_CHARACTERS
+    ):
         return None
     if re.fullmatch(r"[+-]?\d{1,300}", cell, flags=re.ASCII):
         return int(cell)

@@ -1,4 +1,7 @@
-"""One cell of data.csv that holds a curve, {"Step": [...], "Value": [...]} -> a Curve. Pure, and trusts nothing."""
+"""One cell of data.csv that holds a curve, {"Step": [...], "Value": [...]} -> a Curve.
+
+Pure, and trusts nothing.
+"""
 
 import json
 import math
@@ -18,7 +21,10 @@ class BadCell(Exception):
 
 @dataclass(frozen=True)
 class Curve:
-    """A metric at strictly increasing optimizer steps; both tuples have the same length, at least 1, and are finite."""
+    """A metric at strictly increasing optimizer steps.
+
+    Both tuples have the same length, at least 1, and are finite.
+    """
 
     steps: tuple[int, ...]
     values: tuple[float, ...]
@@ -28,7 +34,10 @@ class Curve:
         return array("q", self.steps).tobytes() + array("d", self.values).tobytes()
 
     def best(self, metric: str) -> tuple[float, int]:
-        """Return the best value and the first step that has it: the highest of an accuracy or score, else the lowest."""
+        """Return the best value and the first step that has it.
+
+        The highest of an accuracy or score, else the lowest.
+        """
         choose = max if HIGHER_IS_BETTER & set(metric.split("_")) else min
         value = choose(self.values)
         return value, self.steps[self.values.index(value)]
@@ -41,8 +50,14 @@ def read_curve(cell: str) -> Curve:
     except BadCell:
         raise
     except (ValueError, RecursionError) as error:
-        raise BadCell('is no JSON; it must be {"Step": [...], "Value": [...]}' if cell else "is missing") from error
-    steps, values = (document.get("Step"), document.get("Value")) if isinstance(document, dict) else (None, None)
+        raise BadCell(
+            'is no JSON; it must be {"Step": [...], "Value": [...]}' if cell else "is missing"
+        ) from error
+    steps, values = (
+        (document.get("Step"), document.get("Value"))
+        if isinstance(document, dict)
+        else (None, None)
+    )
     if not isinstance(steps, list) or not isinstance(values, list):
         raise BadCell('must be a JSON object with two lists: {"Step": [...], "Value": [...]}')
     if len(steps) != len(values):
@@ -62,7 +77,8 @@ def _refuse_constant(name: str) -> object:
     raise BadCell(f"holds {name}; values must be finite numbers")
 
 
-# A file may have tens of millions of numbers: these look at all of a curve at once, without a line of Python for each.
+# A file may have tens of millions of numbers: these look at all of a curve at once, without a line
+# of Python for each.
 def _are_numbers(values: Iterable[object]) -> bool:
     """Tell whether JSON values are all finite numbers that a double can hold."""
     try:

@@ -1,4 +1,7 @@
-"""Rows and rejects -> tables. One call is one transaction: after it the tables say what the files say, or nothing changed."""
+"""Rows and rejects -> tables.
+
+One call is one transaction: after it the tables say what the files say, or nothing changed.
+"""
 
 import hashlib
 from collections import Counter
@@ -72,7 +75,9 @@ REJECTED_AGAIN = """
 UPDATE import_rejects r SET last_seen_at = now() FROM imports i
 WHERE i.id = ANY(%(ids)s) AND r.file = i.file AND r.last_seen_at = i.seen_at AND r.resolved_at IS NULL
 """
-IMPORTED_AGAIN = "UPDATE imports SET seen_at = now(), finished_at = clock_timestamp() WHERE id = ANY(%(ids)s)"
+IMPORTED_AGAIN = (
+    "UPDATE imports SET seen_at = now(), finished_at = clock_timestamp() WHERE id = ANY(%(ids)s)"
+)
 SAME_AGAIN = """
 UPDATE imports SET finished_at = clock_timestamp(), seen_at = CASE WHEN error IS NULL THEN now() END WHERE id = %(id)s
 """
@@ -102,10 +107,13 @@ class _Last:
 
 
 def import_files(connection: psycopg2.extensions.connection, files: CsvFiles) -> dict[str, Outcome]:
-    """Make the tables say what the CSV files say, and return what was done by file; see csv_import for what is taken. Idempotent.
+    """Make the tables say what the CSV files say, and return what was done by file.
 
-    A file that is gone is among the outcomes once. While every file is as it was at the last import, none is read again.
-    The caller holds the set-up's lock. Raises psycopg2.Error when the database fails; nothing is changed then.
+    See csv_import for what is taken. Idempotent.
+
+    A file that is gone is among the outcomes once. While every file is as it was at the last
+    import, none is read again. The caller holds the set-up's lock. Raises psycopg2.Error when the
+    database fails; nothing is changed then.
     """
     started_at = datetime.now(UTC)
     # Before they are read: a file that changes meanwhile is read again at the next start.
@@ -122,11 +130,20 @@ def import_files(connection: psycopg2.extensions.connection, files: CsvFiles) ->
 
 
 def _unchanged(
-    cursor: psycopg2.extensions.cursor, files: CsvFiles, digests: Mapping[str, str | None], last: Mapping[str, _Last]
+    cursor: psycopg2.extensions.cursor,
+    files: CsvFiles,
+    digests: Mapping[str, str | None],
+    last: Mapping[str, _Last],
 ) -> dict[str, Outcome] | None:
-    """Move the times on and return the outcomes when a new import would find nothing new, else None."""
+    """Move the times on and return the outcomes when a new import would find nothing new, else
+    None.
+    """
     found = {file.name: last.get(file.name) for file in files}
-    same = [entry for name, entry in found.items() if entry and digests[name] is not None and entry.digest == digests[name]]
+    same = [
+        entry
+        for name, entry in found.items()
+        if entry and digests[name] is not None and entry.digest == digests[name]
+    ]
     known = {name for name, entry in last.items() if not entry.is_gone}
     readable = all(entry.error is None and entry.reader_version == READER_VERSION for entry in same)
     if files.error or len(same) < len(found) or known != set(found) or not readable:
@@ -134,7 +151,9 @@ def _unchanged(
     ids = {"ids": [entry.id for entry in same]}
     cursor.execute("SAVEPOINT unchanged")
     cursor.execute(SEEN_AGAIN, ids)
-    if cursor.rowcount != sum(entry.read - entry.rejected for entry in same):  # someone has changed the tables
+    if cursor.rowcount != sum(
+        entry.read - entry.rejected for entry in same
+    ):  # someone has changed the tables
         cursor.execute("ROLLBACK TO unchanged")
         return None
     cursor.execute(REJECTED_AGAIN, ids)
@@ -146,7 +165,9 @@ def _unchanged(
     }
 
 
-def _write(cursor: psycopg2.extensions.cursor, files: CsvFiles, last: Mapping[str, _Last]) -> dict[str, Outcome]:
+def _write(
+    cursor: psycopg2.extensions.cursor, files: CsvFiles, last: Mapping[str, _Last]
+) -> dict[str, Outcome]:
     cursor.execute(STAGE)
     cursor.execute("SELECT name, content_digest FROM experiments")
     known: dict[str, str] = dict(cursor.fetchall())
@@ -172,11 +193,17 @@ def _write(cursor: psycopg2.extensions.cursor, files: CsvFiles, last: Mapping[st
     cursor.execute(RESOLVE, settled)
     if changed:
         cursor.execute(ANALYZE)
-    return {name: _counted(outcome, *changed.get(name, (0, 0)), missing[name]) for name, outcome in outcomes.items()}
+    return {
+        name: _counted(outcome, *changed.get(name, (0, 0)), missing[name])
+        for name, outcome in outcomes.items()
+    }
 
 
 def _is_unknown(name: str, files: CsvFiles, outcomes: Mapping[str, Outcome]) -> bool:
-    """Tell whether a file that is not there may still be: what should hold it, or stand in its place, cannot be read."""
+    """Tell whether a file that is not there may still be.
+
+    What should hold it, or stand in its place, cannot be read.
+    """
     if files.in_directory(name) or name == files.directory_name:
         return files.error is not None
     return outcomes[files.main.name].error is not None
@@ -190,15 +217,29 @@ def _counted(outcome: Outcome, added: int, updated: int, missing: int) -> Outcom
 
 
 def _record(
-    cursor: psycopg2.extensions.cursor, file: str, outcome: Outcome, digest: str | None, started_at: datetime, last: _Last | None
+    cursor: psycopg2.extensions.cursor,
+    file: str,
+    outcome: Outcome,
+    digest: str | None,
+    started_at: datetime,
+    last: _Last | None,
 ) -> None:
     """Add a row to imports, or, when nothing is new, only move on the times of the file's last one."""
     moved = outcome.added + outcome.updated + outcome.missing
     current = (digest, READER_VERSION, outcome.read, outcome.rejected, outcome.error)
-    if last and not moved and current == (last.digest, last.reader_version, last.read, last.rejected, last.error):
+    if (
+        last
+        and not moved
+        and current == (last.digest, last.reader_version, last.read, last.rejected, last.error)
+    ):
         cursor.execute(SAME_AGAIN, {"id": last.id})
         return
-    fields = {"file": file, "digest": digest, "reader_version": READER_VERSION, "started_at": started_at}
+    fields = {
+        "file": file,
+        "digest": digest,
+        "reader_version": READER_VERSION,
+        "started_at": started_at,
+    }
     cursor.execute(RECORD, fields | outcome.__dict__)
 
 

@@ -1,9 +1,11 @@
-"""`python -m db.initialize`: migrations, passwords of the roles, import of data.csv and data.d/*.csv.
+"""`python -m db.initialize`.
+
+Migrations, passwords of the roles, import of data.csv and data.d/*.csv.
 
 Idempotent, and safe when several run at once.
 
-It runs to its end on every start and then leaves. A bad file never keeps the stack from starting: what is wrong is printed
-and kept in the tables imports and import_rejects.
+It runs to its end on every start and then leaves. A bad file never keeps the stack from starting:
+what is wrong is printed and kept in the tables imports and import_rejects.
 """
 
 import os
@@ -26,7 +28,8 @@ from db.staging import Outcome
 
 # Any number will do, so long as nothing else in this server takes the same advisory lock.
 SETUP_LOCK = 0x6D6C6F7073
-# The lock is one database's, but roles are the server's: set-ups of two databases may meet there, and one has to try again.
+# The lock is one database's, but roles are the server's: set-ups of two databases may meet there,
+# and one has to try again.
 ATTEMPTS = 10
 PAUSE_SECONDS = 0.1
 
@@ -36,7 +39,9 @@ def set_up(settings: Settings) -> None:
     with _locked_connection(settings) as connection:
         for migration in migrate(settings.database):
             print(f"applied migration {migration}", flush=True)
-        _set_passwords(connection, {"mlops_app": settings.app_password, "mlops_read": settings.read_password})
+        _set_passwords(
+            connection, {"mlops_app": settings.app_password, "mlops_read": settings.read_password}
+        )
         outcomes = import_files(connection, csv_files.find(settings.data_csv, settings.data_dir))
         for file, outcome in outcomes.items():
             print(f"{file}: {outcome}", flush=True)
@@ -50,7 +55,9 @@ def _together(outcomes: dict[str, Outcome]) -> str:
     counts = ("read", "added", "updated", "unchanged", "missing", "rejected")
     total = Outcome(**{count: sum(getattr(outcome, count) for outcome in used) for count in counts})
     unusable = [outcome.error for outcome in outcomes.values() if outcome.error]
-    return f"{len(outcomes)} files, {total}" + "".join(f"; not imported: {error}" for error in unusable)
+    return f"{len(outcomes)} files, {total}" + "".join(
+        f"; not imported: {error}" for error in unusable
+    )
 
 
 @contextmanager
@@ -69,7 +76,9 @@ def _connect(settings: Settings) -> psycopg2.extensions.connection:
     deadline = time.monotonic() + settings.wait_seconds
     while True:
         try:
-            return psycopg2.connect(dbname=settings.database, connect_timeout=3, application_name="mlops db-setup")
+            return psycopg2.connect(
+                dbname=settings.database, connect_timeout=3, application_name="mlops db-setup"
+            )
         except psycopg2.OperationalError as error:
             wrong_credentials = "authentication failed" in str(error)
             if wrong_credentials or time.monotonic() > deadline:
@@ -81,8 +90,14 @@ def _set_passwords(connection: psycopg2.extensions.connection, passwords: dict[s
     with connection, connection.cursor() as cursor:
         for role, password in passwords.items():
             # hashed here, so that no log of the server's statements can hold it
-            verifier = psycopg2.extensions.encrypt_password(password, role, connection, "scram-sha-256")
-            cursor.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(verifier)))
+            verifier = psycopg2.extensions.encrypt_password(
+                password, role, connection, "scram-sha-256"
+            )
+            cursor.execute(
+                sql.SQL("ALTER ROLE {} PASSWORD {}").format(
+                    sql.Identifier(role), sql.Literal(verifier)
+                )
+            )
 
 
 def main() -> int:
@@ -100,7 +115,9 @@ def main() -> int:
             try:
                 set_up(settings)
                 break
-            except psycopg2.errors.InternalError_:  # "tuple concurrently updated": roles belong to all databases of a server
+            except (
+                psycopg2.errors.InternalError_
+            ):  # "tuple concurrently updated": roles belong to all databases of a server
                 if attempt == ATTEMPTS:
                     raise
                 time.sleep(attempt * PAUSE_SECONDS)

@@ -1,6 +1,9 @@
-"""`python -m db.password_check`: refuses to let the stack be reached from other machines with a password that everybody knows.
+"""`python -m db.password_check`.
 
-It reads the same variables as the services, knows no database, and is the first to run: Postgres is not started before it agrees.
+Refuses to let the stack be reached from other machines with a password that everybody knows.
+
+It reads the same variables as the services, knows no database, and is the first to run: Postgres is
+not started before it agrees.
 """
 
 import ipaddress
@@ -14,12 +17,15 @@ PASSWORDS = ("POSTGRES_PASSWORD", "MLOPS_APP_PASSWORD", "MLOPS_READ_PASSWORD")
 
 
 def refusal(bind_address: str, passwords: Mapping[str, str]) -> str | None:
-    """Return why ports must not be published on an address with these passwords, by variable, or None if they may."""
+    """Return why ports must not be published on an address with these passwords, by variable, or
+    None if they may.
+    """
     try:
         address = ipaddress.IPv4Address(bind_address)
     except ValueError:
         return (
-            f"BIND_ADDRESS={bind_address!r} is no IPv4 address: 127.0.0.1 is for this machine only, 0.0.0.0 for all that reach it."
+            f"BIND_ADDRESS={bind_address!r} is not an IPv4 address. Use 127.0.0.1 for this machine "
+            "only, or 0.0.0.0 for every network interface."
         )
     known = [name for name, password in passwords.items() if password in ("", DEFAULT_PASSWORD)]
     if address.is_loopback or not known:

@@ -4,12 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-DEFAULT_PASSWORD = "pass123"  # noqa: S105  # for a machine of one's own: db.password_check refuses it where others reach the stack
+# For a machine of one's own: db.password_check refuses it where others reach the stack
+DEFAULT_PASSWORD = "pass123"  # noqa: S105
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of `python -m db.initialize`. Where Postgres is comes from libpq's own variables (PGHOST, PGPORT, ...)."""
+    """Settings of `python -m db.initialize`.
+
+    Where Postgres is comes from libpq's own variables (PGHOST, PGPORT, ...).
+    """
 
     database: str
     data_csv: Path
@@ -20,7 +24,8 @@ class Settings:
 
 
 def from_environment(environ: Mapping[str, str]) -> Settings:
-    """Read PGDATABASE, DATA_CSV, DATA_DIR, DB_WAIT_SECONDS, and MLOPS_APP_PASSWORD and MLOPS_READ_PASSWORD or their _FILE.
+    """Read PGDATABASE, DATA_CSV, DATA_DIR, DB_WAIT_SECONDS, and MLOPS_APP_PASSWORD and
+    MLOPS_READ_PASSWORD or their _FILE.
 
     Raises ValueError for a file that cannot be read.
     """

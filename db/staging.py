@@ -12,9 +12,11 @@ from db import copy_format
 from db.csv_files import CsvFile
 from db.csv_reader import Reject, Row, UnusableFile, read
 
-# A file that is no experiments at all has a reject per line: enough of them to see that, not a second copy of the file.
+# A file that is no experiments at all has a reject per line: enough of them to see that, not a
+# second copy of the file.
 MAX_REJECTS_KEPT = 10_000
-# As soon as there is that much to be copied, it is: however large the files, no more of them is in memory.
+# As soon as there is that much to be copied, it is: however large the files, no more of them is in
+# memory.
 MAX_BATCH_BYTES = 8 * 2**20
 
 # Curves stay a moment: to compress them twice would take longer than to read them.
@@ -38,7 +40,10 @@ COPY_REJECTS = "COPY staged_rejects FROM STDIN (ENCODING 'UTF8')"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an import did, in rows. `error` is set when the whole file could not be used; its experiments are then as before."""
+    """What an import did, in rows.
+
+    `error` is set when the whole file could not be used; its experiments are then as before.
+    """
 
     read: int = 0
     added: int = 0
@@ -53,8 +58,13 @@ class Outcome:
         if self.error:
             return f"not imported: {self.error}"
         counts = [(self.added, "new"), (self.updated, "changed"), (self.unchanged, "unchanged")]
-        counts += [(self.missing, "gone from the file"), (self.rejected, "rejected, see table import_rejects")]
-        return f"{self.read} rows: " + ", ".join(f"{count} {what}" for count, what in counts if count or what == "new")
+        counts += [
+            (self.missing, "gone from the file"),
+            (self.rejected, "rejected, see table import_rejects"),
+        ]
+        return f"{self.read} rows: " + ", ".join(
+            f"{count} {what}" for count, what in counts if count or what == "new"
+        )
 
 
 @dataclass
@@ -71,17 +81,26 @@ class _Batch:
             return
         cursor.copy_expert(COPY_ROWS, io.BytesIO(self.rows))
         if self.curves:
-            cursor.copy_expert(COPY_CURVES, io.BytesIO(copy_format.BINARY_HEADER + self.curves + copy_format.BINARY_END))
+            cursor.copy_expert(
+                COPY_CURVES,
+                io.BytesIO(copy_format.BINARY_HEADER + self.curves + copy_format.BINARY_END),
+            )
         cursor.copy_expert(COPY_REJECTS, io.BytesIO(self.rejects))
         for waiting in (self.rows, self.curves, self.rejects):
             waiting.clear()
 
 
-def stage(cursor: psycopg2.extensions.cursor, file: CsvFile, places: dict[str, str], known: Mapping[str, str]) -> Outcome:
-    """Copy a file's content into the staged tables, all or, when it cannot be used, nothing of it, and return what was read.
+def stage(
+    cursor: psycopg2.extensions.cursor,
+    file: CsvFile,
+    places: dict[str, str],
+    known: Mapping[str, str],
+) -> Outcome:
+    """Copy a file's content into the staged tables, all or, when it cannot be used, nothing of it,
+    and return what was read.
 
-    `places` says where each name was met and grows by this file's; curves whose row the tables know just so (`known`: digests
-    by name) are left out.
+    `places` says where each name was met and grows by this file's; curves whose row the tables know
+    just so (`known`: digests by name) are left out.
     """
     cursor.execute("SAVEPOINT file")
     own: dict[str, str] = {}
@@ -91,7 +110,11 @@ def stage(cursor: psycopg2.extensions.cursor, file: CsvFile, places: dict[str, s
         for entry in read(file.path, file.name, places):
             if isinstance(entry, Reject):
                 rejected += 1
-                kept = (entry.column, entry.reason, entry.raw) if rejected <= MAX_REJECTS_KEPT else (None, None, None)
+                kept = (
+                    (entry.column, entry.reason, entry.raw)
+                    if rejected <= MAX_REJECTS_KEPT
+                    else (None, None, None)
+                )
                 batch.rejects += copy_format.text_line(file.name, entry.line, entry.name, *kept)
             else:
                 own[entry.name] = f"{file.name}, line {entry.line}"
@@ -113,7 +136,9 @@ def stage(cursor: psycopg2.extensions.cursor, file: CsvFile, places: dict[str, s
 
 def _row_line(file: str, row: Row, digest: str) -> bytes:
     params, metrics = json.dumps(row.params), json.dumps(row.metrics)
-    return copy_format.text_line(file, row.line, row.name, row.task, row.learning_rate, row.momentum, params, metrics, digest)
+    return copy_format.text_line(
+        file, row.line, row.name, row.task, row.learning_rate, row.momentum, params, metrics, digest
+    )
 
 
 def _curve_records(row: Row) -> Iterator[bytes]:

@@ -1,6 +1,9 @@
-"""`python -m db.validate [FILE...]`: what an import would take of CSV files, without a database and without writing anything.
+"""`python -m db.validate [FILE...]`.
 
-Without a FILE it checks what a set-up imports: data.csv and data.d/*.csv. A FILE is checked for names that those before it give.
+What an import would take of CSV files, without a database and without writing anything.
+
+Without a FILE it checks what a set-up imports: data.csv and data.d/*.csv. A FILE is checked for
+names that those before it give.
 """
 
 import os
@@ -18,7 +21,10 @@ MAX_REJECTS_SHOWN = 100
 
 
 class Check:
-    """What was found in one file: rows that can be imported, what their columns become, and the first of the rejects."""
+    """What was found in one file.
+
+    Rows that can be imported, what their columns become, and the first of the rejects.
+    """
 
     def __init__(self, file: CsvFile) -> None:
         self.file = file
@@ -39,7 +45,11 @@ class Check:
                     continue
                 self.names[entry.name] = entry.line
                 self.columns["tasks"][entry.task] += 1
-                for kind, found in (("params", entry.params), ("metrics", entry.metrics), ("curves", entry.curves)):
+                for kind, found in (
+                    ("params", entry.params),
+                    ("metrics", entry.metrics),
+                    ("curves", entry.curves),
+                ):
                     self.columns[kind].update(found.keys())
         except UnusableFile as error:
             self.error = str(error)
@@ -58,7 +68,9 @@ class Check:
         yield f"{self.file.name}: {len(self.names) + self.rejected} rows, {self.rejected} of them rejected"
         for kind, found in self.columns.items():
             if found:
-                yield f"  {kind:8} " + ", ".join(self._column(name, rows) for name, rows in found.items())
+                yield f"  {kind:8} " + ", ".join(
+                    self._column(name, rows) for name, rows in found.items()
+                )
         for reject in self.rejects:
             column = f", {reject.column}" if reject.column else ""
             yield f"  line {reject.line}{column}: {reject.reason}"
@@ -70,7 +82,10 @@ class Check:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Check files and print what was found; return 0, or 1 when anything in them cannot be imported."""
+    """Check files and print what was found.
+
+    Return 0, or 1 when anything in them cannot be imported.
+    """
     settings = settings_module.from_environment(os.environ)
     found = csv_files.find(settings.data_csv, settings.data_dir)
     checked = [CsvFile(Path(argument), argument) for argument in arguments] or list(found)

@@ -1,7 +1,10 @@
-"""Make the pictures of the documentation from a running stack: `make pictures` writes doc/pictures/*.png and doc/demo.gif.
+"""Make the pictures of the documentation from a running stack.
 
-One picture per page and theme, and a short film: a digit is drawn, every model answers, the best are compared. What runs must hold
-the shipped experiments. Takes WEB_PORT from the environment, as `make up` does.
+`make pictures` writes doc/pictures/*.png and doc/demo.gif.
+
+One picture per page and theme, and a short film: a digit is drawn, every model answers, the best
+are compared. What runs must hold the shipped experiments. Takes WEB_PORT from the environment, as
+`make up` does.
 """
 
 import io
@@ -28,11 +31,18 @@ MAX_FILM_BYTES = 3_000_000
 # What a page shows late: charts that settle, and the strip.
 SETTLE_MILLISECONDS = 2500
 
-COMPARED = ["mnist_experiment_25__deep_cnn_16_48_96_augmented", "mnist_experiment_12__lenet5", "mnist_experiment_4__mlp_32"]
+COMPARED = [
+    "mnist_experiment_25__deep_cnn_16_48_96_augmented",
+    "mnist_experiment_12__lenet5",
+    "mnist_experiment_4__mlp_32",
+]
 # Page -> where it is, and a text that it shows once it is whole.
 PAGES = {
     "leaderboard": ("/", "Loss curves"),
-    "compare": (f"/compare?{urlencode({'experiments': COMPARED, 's': '0.8', 'log': 'true'}, doseq=True)}", "Results"),
+    "compare": (
+        f"/compare?{urlencode({'experiments': COMPARED, 's': '0.8', 'log': 'true'}, doseq=True)}",
+        "Results",
+    ),
     "predict": ("/predict?all=true", "Draw a digit here"),
     "evaluate": ("/evaluate", "Evaluate"),
     "models": ("/models?m=mnist_experiment_25__deep_cnn_16_48_96_augmented", "Aliases"),
@@ -40,9 +50,18 @@ PAGES = {
 
 
 def three() -> list[tuple[float, float]]:
-    """A three as one stroke in a square of 1x1: two arcs, each from its upper left round to the middle."""
-    upper = [(0.46 + 0.19 * math.cos(angle / 10), 0.34 + 0.15 * math.sin(angle / 10)) for angle in range(-26, 17)]
-    lower = [(0.45 + 0.24 * math.cos(angle / 10), 0.65 + 0.17 * math.sin(angle / 10)) for angle in range(-15, 26)]
+    """A three as one stroke in a square of 1x1.
+
+    Two arcs, each from its upper left round to the middle.
+    """
+    upper = [
+        (0.46 + 0.19 * math.cos(angle / 10), 0.34 + 0.15 * math.sin(angle / 10))
+        for angle in range(-26, 17)
+    ]
+    lower = [
+        (0.45 + 0.24 * math.cos(angle / 10), 0.65 + 0.17 * math.sin(angle / 10))
+        for angle in range(-15, 26)
+    ]
     return [*upper, *lower]
 
 
@@ -55,7 +74,10 @@ def open_page(page: Page, url: str, text: str) -> None:
 
 
 def draw(page: Page, film: list[Image.Image] | None = None) -> None:
-    """Draw a three with the mouse, and wait for the answers. A frame is added to the film every few points."""
+    """Draw a three with the mouse, and wait for the answers.
+
+    A frame is added to the film every few points.
+    """
     box = page.locator("canvas[data-part=canvas]").bounding_box()
     if box is None:
         raise SystemExit("The canvas of Predict is not on the screen.")
@@ -80,7 +102,9 @@ def take_pictures(browser: Browser, base: str, theme: str) -> None:
     """Write the picture of every page in a theme, light or dark."""
     for name, (path, text) in PAGES.items():
         context = browser.new_context(
-            viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="dark" if theme == "dark" else "light", device_scale_factor=1
+            viewport={"width": WIDTH, "height": HEIGHT},
+            color_scheme="dark" if theme == "dark" else "light",
+            device_scale_factor=1,
         )
         page = context.new_page()
         open_page(page, base + path, text)
@@ -106,7 +130,9 @@ def evaluate(page: Page) -> None:
 
 def take_film(browser: Browser, base: str) -> None:
     """Write the film: draw, answers, compare."""
-    context = browser.new_context(viewport={"width": FILM_SIZE[0], "height": FILM_SIZE[1]}, color_scheme="light")
+    context = browser.new_context(
+        viewport={"width": FILM_SIZE[0], "height": FILM_SIZE[1]}, color_scheme="light"
+    )
     page = context.new_page()
     frames: list[Image.Image] = []
     holds: list[int] = []
@@ -139,7 +165,9 @@ def save_film(frames: Sequence[Image.Image], holds: Sequence[int]) -> None:
     """Write the frames, each shown for its milliseconds, with the colours of one palette for all."""
     palette = frames[-3].quantize(FILM_COLOURS)
     indexed = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
-    indexed[0].save(FILM, save_all=True, append_images=indexed[1:], duration=list(holds), loop=0, optimize=True)
+    indexed[0].save(
+        FILM, save_all=True, append_images=indexed[1:], duration=list(holds), loop=0, optimize=True
+    )
     size = FILM.stat().st_size
     print(f"doc/demo.gif, {size:,} bytes")
     if size > MAX_FILM_BYTES:
@@ -152,7 +180,9 @@ def main() -> None:
     PICTURES.mkdir(exist_ok=True)
     os.environ.setdefault("NO_PROXY", "localhost,127.0.0.1")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium.find(playwright), args=chromium.arguments())
+        browser = playwright.chromium.launch(
+            executable_path=chromium.find(playwright), args=chromium.arguments()
+        )
         for theme in ("light", "dark"):
             take_pictures(browser, base, theme)
         take_film(browser, base)

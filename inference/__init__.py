@@ -1,1 +1,4 @@
-"""The inference service: a model directory -> answers over HTTP. `openapi.yaml` beside this file is its contract."""
+"""The inference service: a model directory -> answers over HTTP.
+
+`openapi.yaml` beside this file is its contract.
+"""

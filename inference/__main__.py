@@ -1,4 +1,7 @@
-"""`python -m inference`: the service under uvicorn, in API_WORKERS processes, until it is told to stop."""
+"""`python -m inference`.
+
+The service under uvicorn, in API_WORKERS processes, until it is told to stop.
+"""
 
 import multiprocessing
 import multiprocessing.connection
@@ -22,7 +25,8 @@ from inference.settings import from_environment, secret
 
 # uvicorn waits this long for the answers that are under way when it is told to stop.
 GRACE_SECONDS = 7
-# A thread that comes back from a model waits so long for Python's lock; in the default of 5 ms it would run ten more.
+# A thread that comes back from a model waits so long for Python's lock; in the default of 5 ms it
+# would run ten more.
 SWITCH_SECONDS = 50e-6
 # Descriptors that a worker asks for: the usual 1,024 are fewer than the connections that it keeps.
 MAX_DESCRIPTORS = 16_384
@@ -37,7 +41,9 @@ def main() -> None:
     except ValueError as error:
         sys.exit(f"Cannot start: {error}")
     if password is not None:
-        os.environ["PGPASSWORD"] = password  # libpq, here and in the shipper, knows no PGPASSWORD_FILE
+        os.environ["PGPASSWORD"] = (
+            password  # libpq, here and in the shipper, knows no PGPASSWORD_FILE
+        )
     config = uvicorn.Config(
         "inference.__main__:worker",
         factory=True,
@@ -64,11 +70,15 @@ def main() -> None:
         sys.exit(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.")
     with ShipperProcess(), tempfile.TemporaryDirectory(prefix="mlops-metrics-") as directory:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory  # the workers count there together
-        Multiprocess(config, sockets=[port]).run()  # type: ignore[list-item]  # it only hands it to the workers
+        # It only hands it to the workers
+        Multiprocess(config, sockets=[port]).run()  # type: ignore[list-item]
 
 
 def worker() -> ASGIApp:
-    """Return the application of one worker process. It stops when its parent has died: another one will want the port."""
+    """Return the application of one worker process.
+
+    It stops when its parent has died: another one will want the port.
+    """
     json_logging.set_up()  # also for what is said on import
     with import_stubs.left_out():
         # after main has said where metrics are counted; the parent needs none of it
@@ -81,7 +91,9 @@ def worker() -> ASGIApp:
     sys.setswitchinterval(SWITCH_SECONDS)
     parent = multiprocessing.parent_process()
     if parent is not None:
-        threading.Thread(target=_stop_after, args=[parent.sentinel], name="parent", daemon=True).start()
+        threading.Thread(
+            target=_stop_after, args=[parent.sentinel], name="parent", daemon=True
+        ).start()
     return create_app(from_environment())
 
 

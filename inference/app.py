@@ -50,38 +50,66 @@ from inference.server.gateway import BASE_PATH, RequestLayer
 from inference.server.trusted_hosts import Hosts
 from inference.settings import Settings
 
-# A call of many models makes more objects than Python's default of 700 lets be before it looks for garbage, of which there is none.
+# A call of many models makes more objects than Python's default of 700 lets be before it looks for
+# garbage, of which there is none.
 GC_THRESHOLDS = 20_000, 20, 100
-# Of the largest bodies a worker reads so many at once; each costs up to four times its size meanwhile.
+# Of the largest bodies a worker reads so many at once; each costs up to four times its size
+# meanwhile.
 LARGE_BODIES = 4
 NDJSON = "application/x-ndjson"
-# What a document of the most images has of each; so deep and so wide a one is read in a fraction of a second.
+# What a document of the most images has of each; so deep and so wide a one is read in a fraction of
+# a second.
 MAX_LISTS = 1 + MAX_IMAGES * (1 + SIDE)
 MAX_COMMAS = MAX_IMAGES * (1 + SIDE + SIDE * SIDE)
-# An original has the name of its content and never changes; it is what somebody sent, and so is an image or nothing.
-ORIGINAL_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, max-age=86400, immutable"}
+# An original has the name of its content and never changes; it is what somebody sent, and so is an
+# image or nothing.
+ORIGINAL_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "private, max-age=86400, immutable",
+}
 
 
 def create_app(settings: Settings) -> ASGIApp:
-    """Return the service as an ASGI application; its lifespan loads the models and closes what it opened."""
+    """Return the service as an ASGI application.
+
+    Its lifespan loads the models and closes what it opened.
+    """
     aliases = Aliases(settings.journal_dir / ALIASES_FILE)
-    models = ModelDirectory(settings.models_dir, settings.compiled_dir, settings.models_memory_bytes, aliases.pointers)
+    models = ModelDirectory(
+        settings.models_dir, settings.compiled_dir, settings.models_memory_bytes, aliases.pointers
+    )
     database = Database()
     experiments = Experiments(database)
-    journal = Journal(settings.journal_dir, settings.journal_bytes) if settings.journal_bytes else None
+    journal = (
+        Journal(settings.journal_dir, settings.journal_bytes) if settings.journal_bytes else None
+    )
     metrics = Metrics(models, journal)
-    log = PredictionLog(journal, metrics, keeps_originals=settings.stores_images, refuses=settings.refuses_when_full)
-    predictor = Predictor(models, metrics, log, max_image_bytes=settings.max_image_bytes, cache_entries=settings.cache_entries)
+    log = PredictionLog(
+        journal, metrics, keeps_originals=settings.stores_images, refuses=settings.refuses_when_full
+    )
+    predictor = Predictor(
+        models,
+        metrics,
+        log,
+        max_image_bytes=settings.max_image_bytes,
+        cache_entries=settings.cache_entries,
+    )
     api = Api(models, experiments, predictor, log, metrics, database, aliases)
     history = History(database, functools.partial(pending_bytes, settings.journal_dir))
-    records = Records(history, Promotions(database, models, aliases), Imports(database), Originals(database, settings.images_url))
+    records = Records(
+        history,
+        Promotions(database, models, aliases),
+        Imports(database),
+        Originals(database, settings.images_url),
+    )
 
     @asynccontextmanager
     async def lifespan(_app: Any) -> AsyncIterator[None]:
         aliases.start()
         await run_in_threadpool(models.load)
         models.follow(log.versions)
-        # What is there now stays: without this, each full collection looks through it all and halts every request for 50 ms.
+        # What is there now stays: without this, each full collection looks through it all and halts
+        # every request for 50 ms.
         gc.collect()
         give_back()
         gc.freeze()
@@ -110,19 +138,29 @@ def create_app(settings: Settings) -> ASGIApp:
     logging.getLogger("connexion.operations.openapi3").setLevel(logging.ERROR)
     # It misses a function that checks keys; the request layer does.
     logging.getLogger("connexion.security").setLevel(logging.ERROR)
-    app.add_api("openapi.yaml", base_path=BASE_PATH, resolver=Resolver(functools.partial(_operation, api, records)))
+    app.add_api(
+        "openapi.yaml",
+        base_path=BASE_PATH,
+        resolver=Resolver(functools.partial(_operation, api, records)),
+    )
     app.add_error_handler(ServiceError, error_handlers.of_service_error)
     app.add_error_handler(JournalFull, functools.partial(_refused, metrics))
     app.add_error_handler(ProblemException, error_handlers.of_refusal)
     app.add_error_handler(HTTPException, error_handlers.of_status)
     app.add_error_handler(MultiPartException, error_handlers.of_broken_body)
-    app.add_error_handler(UnicodeError, error_handlers.of_broken_body)  # of a charset in the Content-Type that is none
-    app.add_error_handler(RecursionError, error_handlers.of_broken_body)  # of JSON that is nested without end
+    app.add_error_handler(
+        UnicodeError, error_handlers.of_broken_body
+    )  # of a charset in the Content-Type that is none
+    app.add_error_handler(
+        RecursionError, error_handlers.of_broken_body
+    )  # of JSON that is nested without end
     app.add_error_handler(Exception, error_handlers.of_failure)
     lane = FastLane(predictor) if settings.fast_lane else None
     keys = None if settings.api_keys_file is None else Keys(settings.api_keys_file)
     room = Room(settings.max_requests, LARGE_BODIES * settings.max_request_bytes)
-    return RequestLayer(app, lane, metrics, room, Hosts(settings.allowed_hosts), keys, settings.max_request_bytes)
+    return RequestLayer(
+        app, lane, metrics, room, Hosts(settings.allowed_hosts), keys, settings.max_request_bytes
+    )
 
 
 def _refused(metrics: Metrics, request: ConnexionRequest, error: JournalFull) -> ConnexionResponse:
@@ -132,17 +170,27 @@ def _refused(metrics: Metrics, request: ConnexionRequest, error: JournalFull) ->
 
 
 class _UncheckedBody(AbstractRequestBodyValidator):  # type: ignore[misc]  # connexion is untyped
-    """Leaves a body of JSON to inference.api.json_images: a schema takes minutes for a thousand images, and says less of what is wrong."""
+    """Leaves a body of JSON to inference.api.json_images.
+
+    A schema takes minutes for a thousand images, and says less of what is wrong.
+    """
 
 
 def _operation(api: Api, records: Records, operation_id: str) -> Callable[..., Any]:
-    """Return an operation's method, its answer marked as what it is: Connexion cannot choose where a document names two types."""
+    """Return an operation's method, its answer marked as what it is.
+
+    Connexion cannot choose where a document names two types.
+    """
     method = getattr(records if hasattr(records, operation_id) else api, operation_id)
     takes_document = "document" in inspect.signature(method).parameters
 
     @functools.wraps(method)
     def typed(*arguments: Any, **named: Any) -> Any:
-        answer = method(*arguments, **named, document=_json()) if takes_document else method(*arguments, **named)
+        answer = (
+            method(*arguments, **named, document=_json())
+            if takes_document
+            else method(*arguments, **named)
+        )
         if isinstance(answer, Original):
             return answer.data, 200, {"Content-Type": answer.media_type, **ORIGINAL_HEADERS}
         if isinstance(answer, bytes):  # of JSON
@@ -153,7 +201,9 @@ def _operation(api: Api, records: Records, operation_id: str) -> Callable[..., A
 
     def predict(*arguments: Any, **named: Any) -> Any:
         arrays = _json() if flask.request.is_json else None
-        is_stream = flask.request.accept_mimetypes.best_match(["application/json", NDJSON]) == NDJSON
+        is_stream = (
+            flask.request.accept_mimetypes.best_match(["application/json", NDJSON]) == NDJSON
+        )
         answer = api.predict(*arguments, **named, arrays=arrays, is_stream=is_stream)
         return flask.Response(answer, content_type=NDJSON if is_stream else "application/json")
 
@@ -164,8 +214,12 @@ def _json() -> Any:
     """Return the document of the body, an empty one where it is no JSON of UTF-8."""
     # Not by Connexion's own way to a body, which fails on a Content-Type with two slashes.
     data = flask.request.get_data()
-    if data.count(b"[") > MAX_LISTS or data.count(b",") > MAX_COMMAS:  # reading them would cost seconds, and a gigabyte
-        raise RequestTooLarge(f"One call takes at most {MAX_IMAGES} images of {SIDE} rows of {SIDE} numbers.")
+    if (
+        data.count(b"[") > MAX_LISTS or data.count(b",") > MAX_COMMAS
+    ):  # reading them would cost seconds, and a gigabyte
+        raise RequestTooLarge(
+            f"One call takes at most {MAX_IMAGES} images of {SIDE} rows of {SIDE} numbers."
+        )
     try:
         return json.loads(data.decode())
     except (ValueError, RecursionError):

@@ -1,7 +1,8 @@
-"""Every error that a caller can get, each a class with a status, a title and a detail that says what to do.
+"""Every error that a caller can get, each a class with a status, a title and a detail that says
+what to do.
 
-A detail never repeats what the caller sent: an answer to bad input stays small and carries nobody's text. How they become
-application/problem+json (RFC 9457) stands in problems.py.
+A detail never repeats what the caller sent: an answer to bad input stays small and carries nobody's
+text. How they become application/problem+json (RFC 9457) stands in problems.py.
 """
 
 from typing import Any, ClassVar
@@ -10,9 +11,12 @@ Document = dict[str, Any]
 
 
 class ServiceError(Exception):
-    """An error with an answer. `detail` may be refined by the raiser; the class has the usual words.
+    """An error with an answer.
 
-    `path` says where in the request the fault is, with "/" between its steps, where that is one place.
+    `detail` may be refined by the raiser; the class has the usual words.
+
+    `path` says where in the request the fault is, with "/" between its steps, where that is one
+    place.
     """
 
     status: ClassVar[int] = 500
@@ -29,7 +33,12 @@ class ServiceError(Exception):
 
     def document(self) -> Document:
         """Return what a caller reads of it."""
-        document = {"type": f"urn:mlops:problem:{self.kind}", "title": self.title, "status": self.status, "detail": self.detail}
+        document = {
+            "type": f"urn:mlops:problem:{self.kind}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+        }
         if self.path is None:
             return document
         return {**document, "errors": [{"path": self.path, "message": self.detail}]}
@@ -54,7 +63,11 @@ class KeyRequired(ServiceError):
 
 
 class ForeignSite(ServiceError):
-    """403: the request comes under a name that is not the service's, or changes something for a page of another site."""
+    """403.
+
+    The request comes under a name that is not the service's, or changes something for a page of
+    another site.
+    """
 
     status = 403
     kind = "foreign-site"
@@ -104,7 +117,9 @@ class RequestTimeout(ServiceError):
     status = 408
     kind = "request-timeout"
     title = "Request timeout"
-    detail = "The request came too slowly; send it again over a faster connection, or in smaller parts."
+    detail = (
+        "The request came too slowly; send it again over a faster connection, or in smaller parts."
+    )
 
 
 class LabelConflict(ServiceError):

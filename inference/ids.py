@@ -1,6 +1,8 @@
-"""Ids that the service makes itself, so that an answer can name its row before there is one, and a repeated write adds nothing.
+"""Ids that the service makes itself, so that an answer can name its row before there is one, and a
+repeated write adds nothing.
 
-Those of versions and predictions come from their content (UUIDv8, RFC 9562), those of events from the time (UUIDv7).
+Those of versions and predictions come from their content (UUIDv8, RFC 9562), those of events from
+the time (UUIDv7).
 """
 
 import itertools
@@ -9,7 +11,8 @@ import secrets
 from hashlib import blake2b
 from typing import Any
 
-# Within a millisecond events are told apart by a number that every process starts somewhere else and counts on.
+# Within a millisecond events are told apart by a number that every process starts somewhere else
+# and counts on.
 _RANDOM_A = secrets.randbits(12)
 _serials = itertools.count(secrets.randbits(43))
 MAX_AT_ONCE = 2**18  # more than a call gives answers
@@ -28,7 +31,9 @@ def prediction_id(version_id: str, image_digest: str) -> str:
 
 
 def first_event_id(at_microseconds: int) -> int:
-    """Return the first of MAX_AT_ONCE ids for events of one moment (Unix time, µs), as a number of 128 bits rising with time."""
+    """Return the first of MAX_AT_ONCE ids for events of one moment (Unix time, µs), as a number of
+    128 bits rising with time.
+    """
     serial = next(_serials) * MAX_AT_ONCE
     return ((at_microseconds // 1000) << 80) | _VERSION_7 | (serial & _SERIAL_MASK)
 

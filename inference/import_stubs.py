@@ -1,4 +1,6 @@
-"""What Connexion imports and this service never calls: HTTP clients, for what lies elsewhere, and for tests.
+"""What Connexion imports and this service never calls.
+
+HTTP clients, for what lies elsewhere, and for tests.
 
 They would take 10 MB and a third of the time that all imports take.
 """
@@ -22,7 +24,10 @@ class _StandIn(types.ModuleType):
 
 @contextmanager
 def left_out() -> Iterator[None]:
-    """Let what is imported meanwhile find stand-ins; what is imported later finds the modules themselves."""
+    """Let what is imported meanwhile find stand-ins.
+
+    What is imported later finds the modules themselves.
+    """
     stand_ins = {name: _StandIn(name) for name in UNUSED if name not in sys.modules}
     sys.modules.update(stand_ins)
     try:

@@ -12,7 +12,10 @@ MAX_DAYS = 36_500  # as good as for ever
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of the service. Where Postgres is comes from libpq's own variables (PGHOST, PGPORT, PGUSER, ...)."""
+    """Settings of the service.
+
+    Where Postgres is comes from libpq's own variables (PGHOST, PGPORT, PGUSER, ...).
+    """
 
     host: str
     port: int
@@ -36,7 +39,10 @@ class Settings:
 
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
-    """Read the environment; doc/api.md and doc/data.md describe each variable. Raises ValueError for one that cannot be used."""
+    """Read the environment; doc/api.md and doc/data.md describe each variable.
+
+    Raises ValueError for one that cannot be used.
+    """
     settings = Settings(
         host=environ.get("API_HOST", "127.0.0.1"),
         port=int(environ.get("API_PORT", "9090")),
@@ -58,7 +64,13 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         stores_images=environ.get("IMAGES_STORE", "1") != "0",
         images_keep_days=float(environ.get("IMAGES_KEEP_DAYS") or 30),
     )
-    for name in ("max_image_bytes", "max_request_bytes", "max_requests", "models_memory_bytes", "workers"):
+    for name in (
+        "max_image_bytes",
+        "max_request_bytes",
+        "max_requests",
+        "models_memory_bytes",
+        "workers",
+    ):
         if getattr(settings, name) < 1:
             raise ValueError(f"{name} must be at least 1")
     if settings.cache_entries < 0:
@@ -72,7 +84,10 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
 
 
 def _choice(environ: Mapping[str, str], name: str, yes: str, no: str) -> bool:
-    """Return whether a variable has the first of two values, which it has when it is not set. Raises ValueError for any other."""
+    """Return whether a variable has the first of two values, which it has when it is not set.
+
+    Raises ValueError for any other.
+    """
     value = environ.get(name) or yes
     if value not in (yes, no):
         raise ValueError(f"{name} must be {yes} or {no}")

@@ -1,1 +1,4 @@
-"""What `make up` needs and nothing else: a virtual environment, an embedded Postgres, a supervisor of the services."""
+"""What `make up` needs and nothing else.
+
+A virtual environment, an embedded Postgres, a supervisor of the services.
+"""

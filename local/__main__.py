@@ -12,7 +12,8 @@ def main(arguments: list[str]) -> int:
     """Run `up` or `down` and return the exit code."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
-    from local import settings, supervisor  # noqa: PLC0415  # which takes a moment, and Ctrl-C meanwhile should be no traceback
+    # Which takes a moment, and Ctrl-C meanwhile should be no traceback
+    from local import settings, supervisor  # noqa: PLC0415
 
     try:
         current = settings.read(os.environ)

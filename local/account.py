@@ -13,18 +13,26 @@ NOBODY = 65534
 
 
 class NoAccount(Exception):
-    """Started as root, and there is no way to be somebody else; the message says what stands in the way."""
+    """Started as root, and there is no way to be somebody else.
+
+    The message says what stands in the way.
+    """
 
 
 @dataclass(frozen=True)
 class Account:
-    """What to put before a command, and the user id (outside of any namespace) to which its files belong."""
+    """What to put before a command, and the user id (outside of any namespace) to which its files
+    belong.
+    """
 
     prefix: tuple[str, ...]
     owner: int
 
     def own(self, path: Path) -> None:
-        """Give a tree to this account, if we are root and it is somebody else's: the way may change between starts."""
+        """Give a tree to this account, if we are root and it is somebody else's.
+
+        The way may change between starts.
+        """
         if os.geteuid() != 0 or not path.exists() or path.stat().st_uid == self.owner:
             return
         for folder, _, files in os.walk(path):
@@ -35,11 +43,13 @@ class Account:
 def choose(program: Path, directory: Path) -> Account:
     """The account for `program` (a binary that refuses root), whose data lies in `directory`.
 
-    As root: a user namespace in which root has another number, so that nothing changes hands. Where that is forbidden
-    (a container's seccomp profile): the user nobody, and if a folder on the way is closed to him, with leave to pass.
+    As root: a user namespace in which root has another number, so that nothing changes hands. Where
+    that is forbidden (a container's seccomp profile): the user nobody, and if a folder on the way
+    is closed to him, with leave to pass.
 
     Raises:
         NoAccount: none of these ways is open.
+
     """
     if os.geteuid() != 0:
         return Account((), os.geteuid())
@@ -47,7 +57,13 @@ def choose(program: Path, directory: Path) -> Account:
     if _runs((*namespace, str(program), "--version")):
         return Account(namespace, 0)
     # The kernel forgets "end me with my parent" when the user changes, so setpriv sets it again.
-    plain = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--pdeathsig=INT")
+    plain = (
+        "setpriv",
+        f"--reuid={NOBODY}",
+        f"--regid={NOBODY}",
+        "--clear-groups",
+        "--pdeathsig=INT",
+    )
     closed = _closed_to_others(program.parent) or _closed_to_others(directory)
     if closed is None and _runs((*plain, str(program), "--version")):
         return Account(plain, NOBODY)
@@ -55,16 +71,24 @@ def choose(program: Path, directory: Path) -> Account:
     if _runs((*with_leave, str(program), "--version")):
         return Account(with_leave, NOBODY)
     if shutil.which("setpriv") is None:
-        raise NoAccount("Postgres does not run as root, and neither unshare nor setpriv (util-linux) can change that here")
+        raise NoAccount(
+            "Postgres does not run as root, and neither unshare nor setpriv (util-linux) can change that here"
+        )
     raise NoAccount(
         "Postgres does not run as root, so it would run as nobody, "
-        + (f"who may not enter {closed}: chmod o+x {closed}" if closed else "which this machine does not allow")
+        + (
+            f"who may not enter {closed}: chmod o+x {closed}"
+            if closed
+            else "which this machine does not allow"
+        )
         + "\n  Or run `make up` as an ordinary user, from a folder of theirs."
     )
 
 
 def _closed_to_others(path: Path) -> Path | None:
-    """The topmost folder on the way to `path` (and itself, where it exists) that others may not pass."""
+    """The topmost folder on the way to `path` (and itself, where it exists) that others may not
+    pass.
+    """
     for folder in (*reversed(path.parents), path):
         if folder.is_dir() and not folder.stat().st_mode & stat.S_IXOTH:
             return folder

@@ -1,12 +1,15 @@
-"""The virtual environment in `.venv`: made, filled from a lock, and left alone while nothing has changed.
+"""The virtual environment in `.venv`.
+
+Made, filled from a lock, and left alone while nothing has changed.
 
     python3 local/bootstrap.py up      what `make up` runs
     python3 local/bootstrap.py dev     that, and what tests, lint and training need
     python3 local/bootstrap.py bench   that, and what `make bench` compares with
 
-Runs before anything is installed, so it knows the standard library alone, and on any Python from 3.7, to look for a
-newer one. Installs by uv, pinned in requirements/bootstrap.txt, which takes seconds where pip takes minutes; pip is the
-way to uv and the way without it. Every file is checked against the hashes in the lock, whoever installs it.
+Runs before anything is installed, so it knows the standard library alone, and on any Python from
+3.7, to look for a newer one. Installs by uv, pinned in requirements/bootstrap.txt, which takes
+seconds where pip takes minutes; pip is the way to uv and the way without it. Every file is checked
+against the hashes in the lock, whoever installs it.
 """
 
 from __future__ import annotations
@@ -29,7 +32,8 @@ OLDEST_PYTHON = (3, 11)
 NEWER_PYTHONS = ("python3.13", "python3.12", "python3.11", "python3.14")  # the best supported first
 GROUPS = ("up", "dev", "bench")  # each contains those before it
 
-# pip's settings and the variables by which uv takes the same. uv reads neither pip's variables nor its files.
+# pip's settings and the variables by which uv takes the same. uv reads neither pip's variables nor
+# its files.
 UV_VARIABLES = {
     "index-url": "UV_DEFAULT_INDEX",
     "extra-index-url": "UV_INDEX",
@@ -60,7 +64,10 @@ class Environment:
         return self.root / "requirements" / (name + ".txt")
 
     def wanted(self, group: str) -> str:
-        """The fingerprint of `group` as it should be: its lock, the folder (a venv cannot be moved) and the Python."""
+        """The fingerprint of `group` as it should be.
+
+        Its lock, the folder (a venv cannot be moved) and the Python.
+        """
         parts = (self.lock(group).read_bytes(), str(self.home).encode(), sys.version.encode())
         return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
@@ -73,19 +80,30 @@ class Environment:
         return found if isinstance(found, dict) else {}
 
     def usable(self) -> bool:
-        """Whether there is an environment of this Python and folder that no interrupted install left half filled."""
+        """Whether there is an environment of this Python and folder that no interrupted install
+        left half filled.
+        """
         if self.unfinished.exists() or not (self.home / "pyvenv.cfg").exists():
             return False
         probe = "import sys; print(sys.version); print(sys.prefix)"
         try:
-            found = subprocess.run([str(self.python), "-I", "-S", "-c", probe], capture_output=True, text=True, check=False)
+            found = subprocess.run(
+                [str(self.python), "-I", "-S", "-c", probe],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
         except OSError:
             return False
         scripts_here = self._scripts_belong_here()
-        return found.returncode == 0 and found.stdout.startswith(sys.version + "\n") and scripts_here
+        return (
+            found.returncode == 0 and found.stdout.startswith(sys.version + "\n") and scripts_here
+        )
 
     def _scripts_belong_here(self) -> bool:
-        """A moved folder keeps the old address in bin/activate and in the first line of every script."""
+        """A moved folder keeps the old address in bin/activate and in the first line of every
+        script.
+        """
         try:
             return str(self.home) in (self.home / "bin" / "activate").read_text()
         except OSError:
@@ -114,14 +132,23 @@ def install(root: Path, group: str) -> bool:
         # Whoever runs the tests too should not lose their tools to the next `make up`.
         group = max([group, *installed], key=GROUPS.index)
         started = time.monotonic()
-        say("Installing into .venv (the first time takes a while: about 600 MB)" if not usable else "Updating .venv")
+        say(
+            "Installing into .venv (the first time takes a while: about 600 MB)"
+            if not usable
+            else "Updating .venv"
+        )
         if not usable:
             environment.remove()
-            _run([sys.executable, "-m", "venv", "--without-pip", str(environment.home)], "cannot make .venv")
+            _run(
+                [sys.executable, "-m", "venv", "--without-pip", str(environment.home)],
+                "cannot make .venv",
+            )
         environment.unfinished.touch()
         _fill(environment, group)
         groups = GROUPS[: GROUPS.index(group) + 1]
-        environment.stamp.write_text(json.dumps({name: environment.wanted(name) for name in groups}))
+        environment.stamp.write_text(
+            json.dumps({name: environment.wanted(name) for name in groups})
+        )
         environment.unfinished.unlink()
         say(f"Installed in {time.monotonic() - started:.0f} s")
         return True
@@ -131,20 +158,41 @@ def _fill(environment: Environment, group: str) -> None:
     lock = environment.lock(group)
     uv = _uv(environment)
     if uv is not None:
-        command = [*uv, "pip", "sync", "--require-hashes", "--python", str(environment.python), str(lock)]
+        command = [
+            *uv,
+            "pip",
+            "sync",
+            "--require-hashes",
+            "--python",
+            str(environment.python),
+            str(lock),
+        ]
         if _shown(command, _uv_environment(environment)) == 0:
             return
         say("uv could not install; trying pip, which is slower")
     pip = _pip(environment)
     if pip is None:
         raise CannotInstall("the install failed: see above")
-    command = [*pip, "install", "--require-hashes", "--no-deps", "--disable-pip-version-check", "-r", str(lock)]
+    command = [
+        *pip,
+        "install",
+        "--require-hashes",
+        "--no-deps",
+        "--disable-pip-version-check",
+        "-r",
+        str(lock),
+    ]
     if _shown(command, dict(os.environ)) != 0:
-        raise CannotInstall("the install failed: see above. Without network access, set PIP_INDEX_URL to a mirror.")
+        raise CannotInstall(
+            "the install failed: see above. Without network access, set PIP_INDEX_URL to a mirror."
+        )
 
 
 def _uv(environment: Environment) -> list[str] | None:
-    """The command of the pinned uv: the one on PATH if it is that version, else installed by pip; None if neither."""
+    """The command of the pinned uv.
+
+    The one on PATH if it is that version, else installed by pip; None if neither.
+    """
     lock = environment.lock("bootstrap")
     pinned = re.search(r"^uv==([^\s;\\]+)", lock.read_text(), re.MULTILINE)
     version = pinned.group(1) if pinned else ""
@@ -154,7 +202,15 @@ def _uv(environment: Environment) -> list[str] | None:
             return [candidate]
     pip = _pip(environment)
     if pip is not None:
-        command = [*pip, "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", str(lock)]
+        command = [
+            *pip,
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--require-hashes",
+            "-r",
+            str(lock),
+        ]
         if subprocess.run(command, check=False).returncode == 0:
             return [str(environment.uv)]
     elif not on_path:
@@ -166,7 +222,10 @@ def _uv(environment: Environment) -> list[str] | None:
 
 
 def _pip(environment: Environment) -> list[str] | None:
-    """The command of a pip that installs into the environment; None without any (Debian without python3-venv)."""
+    """The command of a pip that installs into the environment.
+
+    None without any (Debian without python3-venv).
+    """
     own = [str(environment.python), "-m", "pip"]
     if not _output([*own, "--version"]):
         _output([str(environment.python), "-m", "ensurepip"])
@@ -188,19 +247,24 @@ def _uv_environment(environment: Environment) -> dict[str, str]:
             variables.setdefault(UV_VARIABLES[name], " ".join(value.split()))
     if "UV_FIND_LINKS" in variables:
         variables["UV_FIND_LINKS"] = ",".join(re.split(r"[\s,]+", variables["UV_FIND_LINKS"]))
-    # As pip does, look at every index for the version that is locked; the hashes say which file is the right one.
+    # As pip does, look at every index for the version that is locked; the hashes say which file is
+    # the right one.
     variables.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")
     cache = _output([shutil.which("uv") or str(environment.uv), "cache", "dir"]).strip()
     with contextlib.suppress(OSError):
         Path(cache).mkdir(parents=True, exist_ok=True)
         if cache and Path(cache).stat().st_dev != environment.home.stat().st_dev:
-            variables.setdefault("UV_LINK_MODE", "copy")  # hard links do not cross file systems; uv would warn
+            variables.setdefault(
+                "UV_LINK_MODE", "copy"
+            )  # hard links do not cross file systems; uv would warn
     variables.pop("VIRTUAL_ENV", None)
     return variables
 
 
 def _pip_settings(environment: Environment) -> dict[str, str]:
-    """pip's settings by their long names, from its files (if there is a pip to ask) and its variables."""
+    """pip's settings by their long names, from its files (if there is a pip to ask) and its
+    variables.
+    """
     settings = {}
     for line in _output([str(environment.python), "-m", "pip", "config", "list"]).splitlines():
         name, _, value = line.partition("=")
@@ -217,21 +281,27 @@ def _pip_settings(environment: Environment) -> dict[str, str]:
 def _output(command: list[str]) -> str:
     """Standard output of a command that worked, else the empty string."""
     try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False
+        )
     except OSError:
         return ""
     return done.stdout if done.returncode == 0 else ""
 
 
 def _run(command: list[str], failure: str) -> None:
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
     if done.returncode != 0:
         raise CannotInstall(f"{failure}:\n{done.stdout.strip()}")
 
 
 def _shown(command: list[str], environment: dict[str, str]) -> int:
     """Run and show what it says, without uv's list of every package (" + name==version")."""
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
         for line in process.stdout or ():
             if not re.match(r" [-+~] ", line):
                 say("  " + line.rstrip())
@@ -268,7 +338,9 @@ def main(arguments: list[str]) -> int:
     """Install a group if it is not, and return the exit code."""
     if sys.version_info < OLDEST_PYTHON:
         _with_a_newer_python()
-        say(f"Python 3.11 or newer is needed; {sys.executable} is {sys.version.split(chr(32), 1)[0]}.")
+        say(
+            f"Python 3.11 or newer is needed; {sys.executable} is {sys.version.split(chr(32), 1)[0]}."
+        )
         say("Install one, or name one that is there: make up PYTHON=/path/to/python3.13")
         return 1
     if len(arguments) != 1 or arguments[0] not in GROUPS:

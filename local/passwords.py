@@ -1,6 +1,9 @@
-"""`python -m local.passwords`: makes the folder `secrets` for a stack that others reach: a file per password, and API keys.
+"""`python -m local.passwords`.
 
-What is there already stays. The containers run as a user of their own, so the files are readable for all, and the folder is not.
+Makes the folder `secrets` for a stack that others reach: a file per password, and API keys.
+
+What is there already stays. The containers run as a user of their own, so the files are readable
+for all, and the folder is not.
 """
 
 from __future__ import annotations
@@ -11,7 +14,10 @@ import sys
 from pathlib import Path
 
 PASSWORDS = ("postgres_password", "mlops_app_password", "mlops_read_password")
-KEY, KEYS = "api_key", "api_keys"  # the dashboard's own key, and the digests of all that are admitted
+KEY, KEYS = (
+    "api_key",
+    "api_keys",
+)  # the dashboard's own key, and the digests of all that are admitted
 FOLDER_MODE, FILE_MODE = 0o700, 0o644
 BYTES = 24
 
@@ -20,7 +26,9 @@ def make(folder: Path) -> list[str]:
     """Make what is missing in a folder and return the names of the files that were made."""
     folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
     folder.chmod(FOLDER_MODE)
-    made = [name for name in (*PASSWORDS, KEY) if _write(folder / name, secrets.token_urlsafe(BYTES))]
+    made = [
+        name for name in (*PASSWORDS, KEY) if _write(folder / name, secrets.token_urlsafe(BYTES))
+    ]
     digest = hashlib.sha256((folder / KEY).read_text().strip().encode()).hexdigest()
     return made + ([KEYS] if _write(folder / KEYS, f"{digest} the dashboard") else [])
 
@@ -41,7 +49,9 @@ def main() -> int:
     except OSError as error:
         print(f"{folder} cannot be written: {error.strerror}", file=sys.stderr)
         return 1
-    print(f"Made in {folder}: {', '.join(made)}" if made else f"Nothing to do: {folder} has them all")
+    print(
+        f"Made in {folder}: {', '.join(made)}" if made else f"Nothing to do: {folder} has them all"
+    )
     return 0
 
 

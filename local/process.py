@@ -16,7 +16,8 @@ from pathlib import Path
 
 import psutil
 
-SAME_START_SECONDS = 2.0  # a process is known again by its id and its start, which the clock may have shifted a little
+# A process is known again by its id and its start, which the clock may have shifted a little
+SAME_START_SECONDS = 2.0
 LOOK_SECONDS = 0.05
 LOG_BYTES = 10_000_000  # of each log; as much again is kept of what came before
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
@@ -27,10 +28,12 @@ class NotOurs(Exception):
 
 
 class Program:
-    """One command with a log and a run file `DIRECTORY/run/NAME.json`, by which a later start finds what a crash left.
+    """One command with a log and a run file `DIRECTORY/run/NAME.json`, by which a later start finds
+    what a crash left.
 
-    The process leads a session of its own, so that Ctrl-C in the terminal reaches the supervisor alone, which ends its
-    programs in order. On Linux the kernel ends it (by `stop_signal`) when the process that started it dies.
+    The process leads a session of its own, so that Ctrl-C in the terminal reaches the supervisor
+    alone, which ends its programs in order. On Linux the kernel ends it (by `stop_signal`) when the
+    process that started it dies.
     """
 
     def __init__(
@@ -65,7 +68,8 @@ class Program:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_dies_with_parent(self.stop_signal),  # noqa: PLW1509  # calls one bound C function, no Python
+                # Calls one bound C function, no Python
+                preexec_fn=_dies_with_parent(self.stop_signal),  # noqa: PLW1509
             )
         remember(self.run_file, self._process.pid)
 
@@ -75,7 +79,10 @@ class Program:
         return self._process.pid if self._process else None
 
     def ended(self) -> int | None:
-        """The exit status once it has ended (negative: by that signal), None while it runs or before it was started."""
+        """The exit status once it has ended (negative.
+
+        By that signal), None while it runs or before it was started.
+        """
         return self._process.poll() if self._process else None
 
     def running(self) -> bool:
@@ -88,7 +95,10 @@ class Program:
             self._process.send_signal(number)
 
     def stop(self, patience_seconds: float) -> None:
-        """End it: by its stop signal, and after `patience_seconds` by SIGKILL; its children too. Idempotent."""
+        """End it: by its stop signal, and after `patience_seconds` by SIGKILL; its children too.
+
+        Idempotent.
+        """
         if self._process is None:
             return
         self._process.send_signal(self.stop_signal)
@@ -106,7 +116,10 @@ class Program:
             self.log.replace(self.log.with_suffix(".log.1"))
 
     def bound_log(self) -> None:
-        """Keep the log from growing for ever; it is open for appending, so it may be cut while the program writes."""
+        """Keep the log from growing for ever.
+
+        It is open for appending, so it may be cut while the program writes.
+        """
         with contextlib.suppress(OSError):
             if self.log.stat().st_size > LOG_BYTES:
                 shutil.copyfile(self.log, self.log.with_suffix(".log.1"))
@@ -136,7 +149,10 @@ def remember(path: Path, pid: int) -> None:
 
 
 def recall(path: Path) -> psutil.Process | None:
-    """The process that `remember` wrote down, if it still runs; None if its id belongs to another one by now."""
+    """The process that `remember` wrote down, if it still runs.
+
+    None if its id belongs to another one by now.
+    """
     try:
         note = json.loads(path.read_text())
         process = psutil.Process(int(note["pid"]))
@@ -157,7 +173,9 @@ def end(process: psutil.Process, number: signal.Signals, patience_seconds: float
     except psutil.NoSuchProcess:
         return
     except psutil.AccessDenied:
-        raise NotOurs(f"Process {process.pid} belongs to another user; end it as that user: make down") from None
+        raise NotOurs(
+            f"Process {process.pid} belongs to another user; end it as that user: make down"
+        ) from None
     deadline = time.monotonic() + patience_seconds
     while time.monotonic() < deadline and _alive(process):
         time.sleep(LOOK_SECONDS)

@@ -1,4 +1,7 @@
-"""The settings of `make up`: read once from the environment, and turned into the environment of each service."""
+"""The settings of `make up`.
+
+Read once from the environment, and turned into the environment of each service.
+"""
 
 from __future__ import annotations
 
@@ -83,8 +86,10 @@ def read(environment: Mapping[str, str]) -> Settings:
     """Settings from environment variables.
 
     Raises:
-        BadSetting: a port is not a number in 1..65535 or named twice, a password cannot be one, or is the default where others
+        BadSetting: a port is not a number in 1..65535 or named twice, a password cannot be one, or
+        is the default where others
             would reach the stack.
+
     """
     ports = {
         name: _port(name, environment.get(name) or default)
@@ -110,7 +115,9 @@ def read(environment: Mapping[str, str]) -> Settings:
 
 
 def inherited(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """What a program gets of the caller's environment: all but libpq's variables, which may point to another database.
+    """What a program gets of the caller's environment.
+
+    All but libpq's variables, which may point to another database.
 
     Whatever proxy there is, the way to this machine leads past it.
     """

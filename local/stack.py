@@ -1,6 +1,7 @@
 """The four programs of the stack and how each is started: Postgres, its set-up, inference and web.
 
-What a container engine runs as containers runs here as processes: the same modules, only the addresses differ.
+What a container engine runs as containers runs here as processes: the same modules, only the
+addresses differ.
 """
 
 from __future__ import annotations
@@ -23,9 +24,13 @@ ANSWER_SECONDS = 3.0
 LOOK_SECONDS = 0.1
 TELL_SECONDS = 5.0  # how long someone who watches may be left without a word
 BODY_BYTES = 100_000
-STOP_SECONDS = 6.0  # for web and inference; Postgres gets the rest of the ten that people are promised
+STOP_SECONDS = (
+    6.0  # for web and inference; Postgres gets the rest of the ten that people are promised
+)
 STOP_POSTGRES_SECONDS = 3.0
-_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never through a proxy to this machine
+_direct = urllib.request.build_opener(
+    urllib.request.ProxyHandler({})
+)  # never through a proxy to this machine
 
 
 Report = Callable[[str, str], None]  # is told the name of a program and how far it is
@@ -48,9 +53,18 @@ class Stack:
         common = inherited()
         directory, root = settings.directory, settings.root
         owner = settings.postgres(OWNER, settings.owner_password)
-        passwords = {"MLOPS_APP_PASSWORD": settings.app_password, "MLOPS_READ_PASSWORD": settings.read_password}
+        passwords = {
+            "MLOPS_APP_PASSWORD": settings.app_password,
+            "MLOPS_READ_PASSWORD": settings.read_password,
+        }
         self.postgres = Postgres(settings)
-        self.set_up = Program("db-setup", [sys.executable, "-m", "db.initialize"], {**common, **owner, **passwords}, directory, root)
+        self.set_up = Program(
+            "db-setup",
+            [sys.executable, "-m", "db.initialize"],
+            {**common, **owner, **passwords},
+            directory,
+            root,
+        )
         self.inference = Program(
             "inference",
             [sys.executable, "-m", "inference"],
@@ -68,20 +82,34 @@ class Stack:
         )
         self.web = Program(
             "web",
-            [sys.executable, "-m", "streamlit", "run", str(Path("web", "app.py")), *_streamlit(settings)],
-            {**common, **settings.postgres("mlops_read", settings.read_password), "API_URL": settings.api_url},
+            [
+                sys.executable,
+                "-m",
+                "streamlit",
+                "run",
+                str(Path("web", "app.py")),
+                *_streamlit(settings),
+            ],
+            {
+                **common,
+                **settings.postgres("mlops_read", settings.read_password),
+                "API_URL": settings.api_url,
+            },
             directory,
             root,
         )
         self.programs: tuple[Program, ...] = (self.postgres, self.set_up, self.inference, self.web)
 
     def start(self, report: Report = silent) -> None:
-        """Start everything and return when everything is ready; `report(name, text)` is told of each step.
+        """Start everything and return when everything is ready.
+
+        `report(name, text)` is told of each step.
 
         Web needs nothing to start, so it starts beside the database; inference wants its tables.
 
         Raises:
             NotReady, CannotStart, NoAccount: the stack is left as it is then; call `stop`.
+
         """
         self.web.start()
         self.start_database(report)
@@ -101,27 +129,42 @@ class Stack:
         while (status := self.set_up.ended()) is None:
             self.wait(LOOK_SECONDS)
         if status != 0:
-            raise NotReady(f"db.initialize ended with status {status}; {self.set_up.log}:\n{self.set_up.tail()}")
+            raise NotReady(
+                f"db.initialize ended with status {status}; {self.set_up.log}:\n{self.set_up.tail()}"
+            )
         self.set_up.stop(0)
         report("data", f"{self.set_up.tail(1).strip()} ({_since(self.set_up.started)})")
 
     def start_inference(self, report: Report = silent) -> None:
         """Start the inference service and wait until it answers."""
         self.inference.start()
-        self._until_ready(self.inference, f"http://{self.settings.host}:{self.settings.api_port}/api/v1.0/readyz", report)
+        self._until_ready(
+            self.inference,
+            f"http://{self.settings.host}:{self.settings.api_port}/api/v1.0/readyz",
+            report,
+        )
 
     def until_web_is_ready(self, report: Report = silent) -> None:
         """Wait until the dashboard answers."""
-        self._until_ready(self.web, f"http://{self.settings.host}:{self.settings.web_port}/_stcore/health", report)
+        self._until_ready(
+            self.web, f"http://{self.settings.host}:{self.settings.web_port}/_stcore/health", report
+        )
 
     def stop(self, hurry: Callable[[], bool] = lambda: False) -> None:
-        """End everything, Postgres last, within ten seconds; at once when `hurry` turns true. Idempotent."""
+        """End everything, Postgres last, within ten seconds; at once when `hurry` turns true.
+
+        Idempotent.
+        """
         services = (self.web, self.inference, self.set_up)
         running = [program for program in services if program.running()]
         for program in running:
             program.signal(program.stop_signal)
         deadline = time.monotonic() + STOP_SECONDS
-        while any(program.running() for program in running) and time.monotonic() < deadline and not hurry():
+        while (
+            any(program.running() for program in running)
+            and time.monotonic() < deadline
+            and not hurry()
+        ):
             time.sleep(LOOK_SECONDS / 2)
         for program in services:
             program.stop(0)
@@ -132,7 +175,9 @@ class Stack:
         while time.monotonic() - started < READY_SECONDS:
             status = program.ended()
             if status is not None:
-                raise NotReady(f"{program.name} ended with status {status}; {program.log}:\n{program.tail()}")
+                raise NotReady(
+                    f"{program.name} ended with status {status}; {program.log}:\n{program.tail()}"
+                )
             ready, detail = _ask(url)
             if ready:
                 report(program.name, f"{detail} ({_since(program.started)})")
@@ -141,7 +186,9 @@ class Stack:
                 told = time.monotonic()
                 report(program.name, detail)
             self.wait(LOOK_SECONDS)
-        raise NotReady(f"{program.name} is not ready after {READY_SECONDS:.0f} s; {program.log}:\n{program.tail()}")
+        raise NotReady(
+            f"{program.name} is not ready after {READY_SECONDS:.0f} s; {program.log}:\n{program.tail()}"
+        )
 
 
 def _ask(url: str) -> tuple[bool, str]:
@@ -157,7 +204,9 @@ def _ask(url: str) -> tuple[bool, str]:
 
 
 def _models(body: bytes) -> tuple[bool, str]:
-    """Whether models are still loading, and how many are there, from the body of /readyz; (True, "") of any other.
+    """Whether models are still loading, and how many are there, from the body of /readyz.
+
+    (True, "") of any other.
 
     None at all is no reason to wait: the rest works, and models may be published at any time.
     """
@@ -167,8 +216,13 @@ def _models(body: bytes) -> tuple[bool, str]:
     except (ValueError, KeyError, TypeError):
         return True, ""
     if loading:
-        return True, f"{ready} of {ready + loading + failed} models loaded (the first start compiles them)"
-    return False, f"ready, {ready} models" + (f", {failed} FAILED: GET /models says why" if failed else "")
+        return (
+            True,
+            f"{ready} of {ready + loading + failed} models loaded (the first start compiles them)",
+        )
+    return False, f"ready, {ready} models" + (
+        f", {failed} FAILED: GET /models says why" if failed else ""
+    )
 
 
 def _streamlit(settings: Settings) -> list[str]:

@@ -1,4 +1,7 @@
-"""`make up` and `make down`: one stack per LOCAL_DIR, started, watched, and ended with all that belongs to it."""
+"""`make up` and `make down`.
+
+One stack per LOCAL_DIR, started, watched, and ended with all that belongs to it.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,10 @@ class Interrupted(Exception):
 
 
 class Supervisor:
-    """Starts the stack, keeps it running, ends it. One thread: signals set a mark that every wait looks at."""
+    """Starts the stack, keeps it running, ends it.
+
+    One thread: signals set a mark that every wait looks at.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -93,7 +99,10 @@ class Supervisor:
             raise Refused("\n".join(obstacles))
 
     def _watch(self) -> NoReturn:
-        """Start again what ends by itself, later and later while it keeps ending; raises Interrupted at the end."""
+        """Start again what ends by itself, later and later while it keeps ending.
+
+        Raises Interrupted at the end.
+        """
         steady = {program.name: time.monotonic() for program in self._services()}
         due: dict[str, float] = {}
         logs_checked = time.monotonic()
@@ -111,7 +120,9 @@ class Supervisor:
                     if now - steady[program.name] > STEADY_SECONDS:
                         self.failures[program.name] = 0
                     delay = self._backoff(program)
-                    say(f"{program.name} ended with status {status}; starts again in {delay:.0f} s. {program.log}:")
+                    say(
+                        f"{program.name} ended with status {status}; starts again in {delay:.0f} s. {program.log}:"
+                    )
                     say(program.tail(5))
                     due[program.name] = now + delay
             if now - logs_checked > LOG_CHECK_SECONDS:
@@ -171,7 +182,9 @@ def end_leftovers(stack: Stack) -> bool:
     for program in (stack.web, stack.inference, stack.set_up):
         leftover = process.recall(program.run_file)
         if leftover is not None:
-            say(f"Ending what an earlier start left behind: {program.name}, {ports.describe(leftover.pid)}")
+            say(
+                f"Ending what an earlier start left behind: {program.name}, {ports.describe(leftover.pid)}"
+            )
             process.end(leftover, program.stop_signal, patience_seconds=5)
             found = True
         program.run_file.unlink(missing_ok=True)
@@ -201,7 +214,11 @@ def _only_one(directory: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = process.recall(note)
-            who = ports.describe(holder.pid) if holder else "a process that this one cannot see (another container?)"
+            who = (
+                ports.describe(holder.pid)
+                if holder
+                else "a process that this one cannot see (another container?)"
+            )
             raise Refused(f"It runs already: {who}.\n  `make down` stops it.") from None
         process.remember(note, os.getpid())
         try:

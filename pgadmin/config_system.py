@@ -1,4 +1,7 @@
-"""What differs from pgAdmin's own config.py: no login, for it is published on loopback only, and no state that is kept."""
+"""What differs from pgAdmin's own config.py.
+
+No login, for it is published on loopback only, and no state that is kept.
+"""
 
 SERVER_MODE = False
 MASTER_PASSWORD_REQUIRED = False

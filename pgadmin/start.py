@@ -1,6 +1,7 @@
 """Start pgAdmin with its server registered.
 
-Its state is made anew at every start, the password is that of MLOPS_READ_PASSWORD, or of the file MLOPS_READ_PASSWORD_FILE.
+Its state is made anew at every start, the password is that of MLOPS_READ_PASSWORD, or of the file
+MLOPS_READ_PASSWORD_FILE.
 """
 
 import importlib.util
@@ -24,13 +25,21 @@ def main() -> None:
     passfile.touch(mode=0o600)
     passfile.write_text(f"*:*:*:mlops_read:{password}\n")
     package = importlib.util.find_spec("pgadmin4")
-    assert package is not None and package.submodule_search_locations  # noqa: PT018, S101  # the image has it
+    # The image has it
+    assert package is not None and package.submodule_search_locations  # noqa: PT018, S101
     os.chdir(package.submodule_search_locations[0])
     if not (STATE / "pgadmin4.db").exists():  # the container was started again
         subprocess.run([sys.executable, "setup.py", "setup-db"], check=True)
-        subprocess.run([sys.executable, "setup.py", "load-servers", SERVERS, "--user", USER], check=True)
+        subprocess.run(
+            [sys.executable, "setup.py", "load-servers", SERVERS, "--user", USER], check=True
+        )
     # One process, for pgAdmin keeps its connections in memory.
-    options = ["--bind=0.0.0.0:5050", "--workers=1", "--threads=8", "--control-socket=/tmp/gunicorn.ctl"]
+    options = [
+        "--bind=0.0.0.0:5050",
+        "--workers=1",
+        "--threads=8",
+        "--control-socket=/tmp/gunicorn.ctl",
+    ]
     os.execvp("gunicorn", ["gunicorn", *options, "pgAdmin4:app"])  # noqa: S606, S607
 
 

@@ -1,1 +1,4 @@
-"""What the images take from others: lists of components, their licences, and what is known to be wrong with them."""
+"""What the images take from others.
+
+Lists of components, their licences, and what is known to be wrong with them.
+"""

@@ -1,4 +1,6 @@
-"""`python -m supply_chain.audit`: whether a locked package has a known vulnerability. Arguments are pip-audit's, `-s osv` for one.
+"""`python -m supply_chain.audit`: whether a locked package has a known vulnerability.
+
+Arguments are pip-audit's, `-s osv` for one.
 
 It fails for a vulnerable package, and for one of which it gets no answer.
 """
@@ -16,7 +18,17 @@ LOCKS = ("bench", "pgadmin", "supply_chain")
 def audit(lock: str, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
     """Ask about the packages of a lock, and return how that ended and what was found, as text."""
     file = str(ROOT / "requirements" / f"{lock}.txt")
-    command = [python(), "-m", "pip_audit", "--strict", "--disable-pip", "--require-hashes", "-r", file, *arguments]
+    command = [
+        python(),
+        "-m",
+        "pip_audit",
+        "--strict",
+        "--disable-pip",
+        "--require-hashes",
+        "-r",
+        file,
+        *arguments,
+    ]
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
 
 

@@ -1,7 +1,10 @@
-"""`python -m supply_chain.sbom`: a CycloneDX list of the components of each image, and doc/licences.md of all of them.
+"""`python -m supply_chain.sbom`.
 
-The packages of a lock are installed into a folder of their own, for the Python and the system of the images, and cyclonedx-py reads
-what they say of themselves. The base images are not part of it: they have lists of their own.
+A CycloneDX list of the components of each image, and doc/licences.md of all of them.
+
+The packages of a lock are installed into a folder of their own, for the Python and the system of
+the images, and cyclonedx-py reads what they say of themselves. The base images are not part of it:
+they have lists of their own.
 """
 
 import json
@@ -18,7 +21,12 @@ from supply_chain.tools import ROOT, UV, python
 
 DIRECTORY = ROOT / ".local" / "sbom"
 PAGE = ROOT / "doc" / "licences.md"
-IMAGES = {"inference": ("inference", "tensorflow"), "web": ("web",), "db-setup": ("db",), "pgadmin": ("pgadmin",)}
+IMAGES = {
+    "inference": ("inference", "tensorflow"),
+    "web": ("web",),
+    "db-setup": ("db",),
+    "pgadmin": ("pgadmin",),
+}
 TARGET = ("--python-version", "3.13", "--python-platform", "x86_64-manylinux_2_28")
 # These say it in the text of their licence alone.
 UNDECLARED = {
@@ -49,23 +57,55 @@ def components(locks: Iterable[str], output: Path) -> list[Component]:
     with tempfile.TemporaryDirectory(prefix="mlops-sbom-") as folder:
         subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, folder], check=True)
         [packages] = Path(folder).glob("lib/python*/site-packages")
-        requirements = [part for lock in locks for part in ("-r", str(ROOT / "requirements" / f"{lock}.txt"))]
-        install = [UV, "pip", "install", "--quiet", "--no-deps", "--require-hashes", *TARGET, "--target", str(packages)]
+        requirements = [
+            part for lock in locks for part in ("-r", str(ROOT / "requirements" / f"{lock}.txt"))
+        ]
+        install = [
+            UV,
+            "pip",
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--require-hashes",
+            *TARGET,
+            "--target",
+            str(packages),
+        ]
         subprocess.run([*install, *requirements], check=True)
-        describe = [python(), "-m", "cyclonedx_py", "environment", "--output-reproducible", "-o", str(output), folder]
-        subprocess.run(describe, check=True, stderr=subprocess.DEVNULL)  # it warns of what a package says of itself
+        describe = [
+            python(),
+            "-m",
+            "cyclonedx_py",
+            "environment",
+            "--output-reproducible",
+            "-o",
+            str(output),
+            folder,
+        ]
+        subprocess.run(
+            describe, check=True, stderr=subprocess.DEVNULL
+        )  # it warns of what a package says of itself
     found: list[Component] = json.loads(output.read_text())["components"]
     return found
 
 
 def licence(component: Component) -> str:
-    """Return the names of a component's licences, by SPDX where it says so, `undeclared` when it names none."""
+    """Return the names of a component's licences, by SPDX where it says so, `undeclared` when it
+    names none.
+    """
     said = [
-        each.get("expression") or each["license"].get("id") or each["license"]["name"] for each in component.get("licenses", ())
+        each.get("expression") or each["license"].get("id") or each["license"]["name"]
+        for each in component.get("licenses", ())
     ]
     exact = [name for name in said if not name.startswith("License ::")]
-    names = [name.removeprefix(CLASSIFIER) for name in exact or said if len(name) < LONGEST and "\n" not in name]
-    return ", ".join(dict.fromkeys(names)) or UNDECLARED.get(component["name"].lower(), "undeclared")
+    names = [
+        name.removeprefix(CLASSIFIER)
+        for name in exact or said
+        if len(name) < LONGEST and "\n" not in name
+    ]
+    return ", ".join(dict.fromkeys(names)) or UNDECLARED.get(
+        component["name"].lower(), "undeclared"
+    )
 
 
 def page(found: Mapping[str, Iterable[Component]]) -> str:
@@ -77,7 +117,12 @@ def page(found: Mapping[str, Iterable[Component]]) -> str:
             name = re.sub(r"[._]+", "-", part["name"].lower())
             licences[name] = licence(part)
             images[name].append(image)
-    return HEAD + "".join([f"| {name} | {licences[name]} | {', '.join(images[name])} |\n" for name in sorted(licences)])
+    return HEAD + "".join(
+        [
+            f"| {name} | {licences[name]} | {', '.join(images[name])} |\n"
+            for name in sorted(licences)
+        ]
+    )
 
 
 def main() -> None:

@@ -1,4 +1,7 @@
-"""What tests of every cost share: digits of our own making, and small model directories made of the shipped models."""
+"""What tests of every cost share.
+
+Digits of our own making, and small model directories made of the shipped models.
+"""
 
 import io
 import shutil
@@ -33,8 +36,13 @@ def digits() -> dict[str, bytes]:
 @pytest.fixture(scope="session")
 def shipped_names() -> list[str]:
     """The shipped models that read digits, smallest first."""
-    directories = [path.parent for path in SHIPPED.glob("*/card.json") if Card.read(path).classes == DIGITS]
-    return [path.name for path in sorted(directories, key=lambda path: (path / "model.tflite").stat().st_size)]
+    directories = [
+        path.parent for path in SHIPPED.glob("*/card.json") if Card.read(path).classes == DIGITS
+    ]
+    return [
+        path.name
+        for path in sorted(directories, key=lambda path: (path / "model.tflite").stat().st_size)
+    ]
 
 
 @pytest.fixture
@@ -46,7 +54,10 @@ def models_dir(tmp_path: Path, shipped_names: list[str]) -> Path:
 
 
 def wait_until_ready(client: TestClient) -> None:
-    """Wait until the service has made up its mind about every model: what was just written might be half of it."""
+    """Wait until the service has made up its mind about every model.
+
+    What was just written might be half of it.
+    """
     for _ in range(200):
         if client.get("/api/v1.0/readyz").status_code == 200:
             return

@@ -1,1 +1,4 @@
-"""Trains the MNIST experiments of training/experiments and publishes them: models/<experiment>/ and data.csv."""
+"""Trains the MNIST experiments of training/experiments and publishes them.
+
+Models/<experiment>/ and data.csv.
+"""

@@ -1,7 +1,8 @@
 """The architectures: small frozen descriptions that build a Keras model.
 
-Every model takes float32 (None, 28, 28) with values 0..255, ink high, and gives class probabilities (None, 10). The
-scaling to 0..1 is a layer of the model, so it travels with the artefact. Keras is imported when a model is built.
+Every model takes float32 (None, 28, 28) with values 0..255, ink high, and gives class probabilities
+(None, 10). The scaling to 0..1 is a layer of the model, so it travels with the artefact. Keras is
+imported when a model is built.
 """
 
 from dataclasses import dataclass
@@ -141,8 +142,8 @@ class Cnn:
 class DeepCnn:
     """Stages of convolutions with batch normalisation and dropout, ended by global average pooling.
 
-    The first stage is one 5x5 convolution that is pooled at once, because work at full resolution costs most; every
-    further stage has two 3x3 convolutions.
+    The first stage is one 5x5 convolution that is pooled at once, because work at full resolution
+    costs most; every further stage has two 3x3 convolutions.
     """
 
     name: ClassVar[str] = "deep_cnn"
@@ -166,7 +167,8 @@ class DeepCnn:
             for stage, width in enumerate(self.widths):
                 sizes = (5,) if stage == 0 else (3, 3)
                 for size in sizes:
-                    # Batch normalisation has an offset of its own, so the convolution needs no bias.
+                    # Batch normalisation has an offset of its own, so the convolution needs no
+                    # bias.
                     x = layers.Conv2D(width, size, padding="same", use_bias=False)(x)
                     x = layers.BatchNormalization()(x)
                     x = layers.ReLU()(x)
@@ -178,13 +180,16 @@ class DeepCnn:
         return _model(body)
 
 
-ARCHITECTURES: dict[str, type[Any]] = {kind.name: kind for kind in (SoftmaxRegression, Mlp, LeNet5, Cnn, DeepCnn)}
+ARCHITECTURES: dict[str, type[Any]] = {
+    kind.name: kind for kind in (SoftmaxRegression, Mlp, LeNet5, Cnn, DeepCnn)
+}
 
 
 def logits_of(model: Any) -> Any:
     """Give the keras.Model that shares the layers of `model` and stops before its softmax.
 
-    The cross entropy of logits is sound for any logit, the logarithm of a float32 probability is not.
+    The cross entropy of logits is sound for any logit, the logarithm of a float32 probability is
+    not.
     """
     import keras
 

@@ -1,7 +1,9 @@
-"""Augmentation: a small random turn, slant, zoom and shift of every digit, decided by a seeded generator.
+"""Augmentation.
 
-The transforms are drawn with numpy for a whole epoch, so that they depend on the seed and the epoch alone; TensorFlow
-only applies them.
+A small random turn, slant, zoom and shift of every digit, decided by a seeded generator.
+
+The transforms are drawn with numpy for a whole epoch, so that they depend on the seed and the epoch
+alone; TensorFlow only applies them.
 """
 
 from typing import Any
@@ -19,8 +21,8 @@ CENTRE = 13.5  # of a 28 pixel side, counted from 0
 def transforms(count: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:
     """Draw `count` transforms, each uniform within the bounds above: float32 (count, 8).
 
-    A row (a0, a1, a2, b0, b1, b2, 0, 0) maps an output pixel (x, y) to the input pixel (a0 x + a1 y + a2,
-    b0 x + b1 y + b2), as tf.raw_ops.ImageProjectiveTransformV3 has it.
+    A row (a0, a1, a2, b0, b1, b2, 0, 0) maps an output pixel (x, y) to the input pixel (a0 x + a1 y
+    + a2, b0 x + b1 y + b2), as tf.raw_ops.ImageProjectiveTransformV3 has it.
     """
     angle = np.deg2rad(rng.uniform(-ROTATION_DEGREES, ROTATION_DEGREES, count))
     slant = rng.uniform(-SLANT, SLANT, count)
@@ -36,7 +38,10 @@ def transforms(count: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:
 
 
 def apply(images: Any, rows: Any) -> Any:
-    """Transform a float32 tensor (n, 28, 28) by the rows (n, 8) that belong to it; what comes in from outside is 0."""
+    """Transform a float32 tensor (n, 28, 28) by the rows (n, 8) that belong to it.
+
+    What comes in from outside is 0.
+    """
     import tensorflow as tf
 
     moved = tf.raw_ops.ImageProjectiveTransformV3(

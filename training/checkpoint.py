@@ -14,8 +14,9 @@ import numpy.typing as npt
 class Checkpoint:
     """The state after `epochs` epochs.
 
-    `variables` are those of the model (its random generators included) and then those of the optimizer, in Keras'
-    order. `losses` has the training loss of every optimizer step, `validation_losses` that after every epoch.
+    `variables` are those of the model (its random generators included) and then those of the
+    optimizer, in Keras' order. `losses` has the training loss of every optimizer step,
+    `validation_losses` that after every epoch.
     """
 
     fingerprint: str
@@ -38,7 +39,8 @@ class Checkpoint:
                 seconds=np.array(self.seconds),
                 losses=self.losses,
                 validation_losses=self.validation_losses,
-                **numbered,  # type: ignore[arg-type]  # numpy's stub takes the names for its own flag
+                # Numpy's stub takes the names for its own flag
+                **numbered,  # type: ignore[arg-type]
             )
             file.flush()
             os.fsync(file.fileno())
@@ -46,9 +48,15 @@ class Checkpoint:
 
 
 def read(path: Path, fingerprint: str) -> Checkpoint | None:
-    """Read the checkpoint at `path`; None where there is none that is whole and of the same fingerprint."""
+    """Read the checkpoint at `path`.
+
+    None where there is none that is whole and of the same fingerprint.
+    """
     # np.load leaves a file open that it opened by itself and could not read.
-    with contextlib.suppress(OSError, KeyError, ValueError, EOFError, BadZipFile), path.open("rb") as file:
+    with (
+        contextlib.suppress(OSError, KeyError, ValueError, EOFError, BadZipFile),
+        path.open("rb") as file,
+    ):
         archive = np.load(file, allow_pickle=False)
         if str(archive["fingerprint"]) == fingerprint:
             return Checkpoint(
@@ -57,6 +65,8 @@ def read(path: Path, fingerprint: str) -> Checkpoint | None:
                 seconds=float(archive["seconds"]),
                 losses=archive["losses"],
                 validation_losses=archive["validation_losses"],
-                variables=tuple(archive[key] for key in sorted(archive.files) if key.startswith("variable_")),
+                variables=tuple(
+                    archive[key] for key in sorted(archive.files) if key.startswith("variable_")
+                ),
             )
     return None

@@ -1,7 +1,7 @@
 """MNIST: 70,000 handwritten digits, split into training, validation and test.
 
-`MNIST_PATH` names a local mnist.npz in the layout of keras.datasets.mnist; without it Keras downloads the file (and
-keeps it in its own cache).
+`MNIST_PATH` names a local mnist.npz in the layout of keras.datasets.mnist; without it Keras
+downloads the file (and keeps it in its own cache).
 """
 
 import hashlib
@@ -43,16 +43,23 @@ class Dataset:
 def load() -> Dataset:
     """Load MNIST from `MNIST_PATH`, or through Keras where that is not set.
 
-    Raises InvalidDatasetError when the file is missing, or an array is missing or has a wrong shape, type or label.
+    Raises InvalidDatasetError when the file is missing, or an array is missing or has a wrong
+    shape, type or label.
     """
     path = os.environ.get("MNIST_PATH")
     arrays = _from_file(Path(path)) if path else _from_keras()
     for part in ("train", "test"):
         images, labels = arrays[f"x_{part}"], arrays[f"y_{part}"]
-        if images.dtype != np.uint8 or images.shape[1:] != (28, 28) or labels.shape != images.shape[:1]:
+        if (
+            images.dtype != np.uint8
+            or images.shape[1:] != (28, 28)
+            or labels.shape != images.shape[:1]
+        ):
             raise InvalidDatasetError(f"x_{part} must be uint8 (n, 28, 28) with as many y_{part}")
         if len(labels) < VALIDATION_SHARE or labels.min() < 0 or labels.max() > 9:  # noqa: PLR2004 - a digit
-            raise InvalidDatasetError(f"y_{part} must hold labels 0..9, at least {VALIDATION_SHARE}")
+            raise InvalidDatasetError(
+                f"y_{part} must hold labels 0..9, at least {VALIDATION_SHARE}"
+            )
     order = np.random.default_rng(SPLIT_SEED).permutation(len(arrays["x_train"]))
     held_out = len(order) // VALIDATION_SHARE
     return Dataset(
@@ -69,7 +76,9 @@ def _from_file(path: Path) -> dict[str, npt.NDArray[np.uint8]]:
             archive = np.load(file, allow_pickle=False)
             return {key: archive[key] for key in KEYS}
     except (OSError, IndexError, KeyError, ValueError, EOFError, BadZipFile) as error:
-        raise InvalidDatasetError(f"MNIST_PATH={path} cannot be read as mnist.npz: {error}") from None
+        raise InvalidDatasetError(
+            f"MNIST_PATH={path} cannot be read as mnist.npz: {error}"
+        ) from None
 
 
 def _from_keras() -> dict[str, npt.NDArray[np.uint8]]:
@@ -79,7 +88,9 @@ def _from_keras() -> dict[str, npt.NDArray[np.uint8]]:
     return dict(zip(KEYS, (x_train, y_train, x_test, y_test), strict=True))
 
 
-def _digits(arrays: dict[str, npt.NDArray[np.uint8]], part: str, chosen: npt.NDArray[np.int64]) -> Digits:
+def _digits(
+    arrays: dict[str, npt.NDArray[np.uint8]], part: str, chosen: npt.NDArray[np.int64]
+) -> Digits:
     return Digits(arrays[f"x_{part}"][chosen], arrays[f"y_{part}"][chosen].astype(np.int32))
 
 

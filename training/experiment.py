@@ -1,7 +1,8 @@
 """An experiment: what one file of training/experiments says, strictly parsed.
 
-The file's stem is the experiment's name. A typing error must not silently train something else, so an unknown key, a
-missing one, a wrong type or a value out of range is an InvalidExperiment that names the file and the key.
+The file's stem is the experiment's name. A typing error must not silently train something else, so
+an unknown key, a missing one, a wrong type or a value out of range is an InvalidExperiment that
+names the file and the key.
 """
 
 import dataclasses
@@ -29,7 +30,8 @@ class InvalidExperiment(ValueError):
 class Experiment:
     """One training run. Everything that decides its numbers is here, in the data and in the code.
 
-    Rates are per optimizer step of keras.optimizers.SGD; `weight_decay` is decoupled and applies to kernels only.
+    Rates are per optimizer step of keras.optimizers.SGD; `weight_decay` is decoupled and applies to
+    kernels only.
     """
 
     name: str
@@ -64,11 +66,17 @@ class Experiment:
         Of the task it has everything, but nothing of the one that goes without saying.
         """
         apart = ("name", "task")
-        table = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name not in apart}
+        table = {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if field.name not in apart
+        }
         if self.task != DIGITS:
             table["task"] = self.task.config()
         table["architecture"] = {"name": self.architecture.name} | {
-            field.name: list(value) if isinstance(value := getattr(self.architecture, field.name), tuple) else value
+            field.name: list(value)
+            if isinstance(value := getattr(self.architecture, field.name), tuple)
+            else value
             for field in dataclasses.fields(self.architecture)
         }
         return table
@@ -77,16 +85,23 @@ class Experiment:
 def read(path: Path) -> Experiment:
     """Read one experiment file. Raises InvalidExperiment when it is not TOML or not an experiment."""
     if not NAME.fullmatch(path.stem):
-        raise InvalidExperiment(f"{path}: the name must look like mnist_experiment_14__some_words.toml")
+        raise InvalidExperiment(
+            f"{path}: the name must look like mnist_experiment_14__some_words.toml"
+        )
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
         task = tasks.read(table.pop("task", DIGITS.name))
         chosen = table.pop("architecture", None)
         if not isinstance(chosen, dict) or chosen.get("name") not in ARCHITECTURES:
-            raise ValueError(f"[architecture] needs a name out of {', '.join(sorted(ARCHITECTURES))}")
+            raise ValueError(
+                f"[architecture] needs a name out of {', '.join(sorted(ARCHITECTURES))}"
+            )
         sizes = {key: value for key, value in chosen.items() if key != "name"}
         architecture = _parse(ARCHITECTURES[chosen["name"]], sizes, "architecture.")
-        return typing.cast("Experiment", _parse(Experiment, table, "", name=path.stem, architecture=architecture, task=task))
+        return typing.cast(
+            "Experiment",
+            _parse(Experiment, table, "", name=path.stem, architecture=architecture, task=task),
+        )
     except (ValueError, UnicodeDecodeError) as error:
         raise InvalidExperiment(f"{path}: {error}") from None
 
@@ -109,16 +124,22 @@ def _natural(path: Path) -> list[tuple[int, str]]:
 
 
 def _parse(kind: type[Any], table: Mapping[str, object], prefix: str, **given: object) -> Any:
-    """Build the dataclass `kind` from a TOML table whose keys and types must be those of its fields."""
+    """Build the dataclass `kind` from a TOML table whose keys and types must be those of its
+    fields.
+    """
     hints = {key: hint for key, hint in typing.get_type_hints(kind).items() if key not in given}
     fields = {field.name: field for field in dataclasses.fields(kind) if field.name not in given}
     for key in table:
         if key not in fields:
-            raise ValueError(f"unknown key {prefix}{key}; known: {', '.join(prefix + name for name in fields)}")
+            raise ValueError(
+                f"unknown key {prefix}{key}; known: {', '.join(prefix + name for name in fields)}"
+            )
     for key, field in fields.items():
         if key not in table and field.default is dataclasses.MISSING:
             raise ValueError(f"missing key {prefix}{key}")
-    return kind(**{key: _value(hints[key], value, prefix + key) for key, value in table.items()}, **given)
+    return kind(
+        **{key: _value(hints[key], value, prefix + key) for key, value in table.items()}, **given
+    )
 
 
 def _value(hint: Any, value: object, key: str) -> object:
@@ -126,7 +147,9 @@ def _value(hint: Any, value: object, key: str) -> object:
     if typing.get_origin(hint) is Literal:
         if value in typing.get_args(hint):
             return value
-        raise ValueError(f"{key} must be one of {', '.join(map(repr, typing.get_args(hint)))}, not {value!r}")
+        raise ValueError(
+            f"{key} must be one of {', '.join(map(repr, typing.get_args(hint)))}, not {value!r}"
+        )
     if typing.get_origin(hint) is tuple:
         if isinstance(value, list):
             return tuple(_value(typing.get_args(hint)[0], item, key) for item in value)

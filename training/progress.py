@@ -1,6 +1,9 @@
-"""What a person sees while experiments train: a bar over experiments, and one over the steps of each that is running.
+"""What a person sees while experiments train.
 
-Where the output is no terminal there are no bars but a line per epoch and per experiment, so that a log stays readable.
+A bar over experiments, and one over the steps of each that is running.
+
+Where the output is no terminal there are no bars but a line per epoch and per experiment, so that a
+log stays readable.
 """
 
 import sys
@@ -13,11 +16,16 @@ from training.run import Progress
 
 
 class Bars:
-    """The bars of one training; a context manager. `width` is the number of experiments that run side by side."""
+    """The bars of one training; a context manager.
+
+    `width` is the number of experiments that run side by side.
+    """
 
     def __init__(self, experiments: int, width: int) -> None:
         self._hidden = not sys.stderr.isatty()
-        self._all: tqdm[Any] = tqdm(total=experiments, desc="experiments", unit="", disable=self._hidden)
+        self._all: tqdm[Any] = tqdm(
+            total=experiments, desc="experiments", unit="", disable=self._hidden
+        )
         self._free = list(range(width, 0, -1))  # screen lines below the first bar
         self._running: dict[str, tuple[int, tqdm[Any]]] = {}
         self._epochs: dict[str, int] = {}
@@ -25,7 +33,12 @@ class Bars:
     def __enter__(self) -> "Bars":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         for _, bar in self._running.values():
             bar.close()
         self._all.close()
@@ -35,7 +48,14 @@ class Bars:
         if name not in self._running:
             line = self._free.pop()
             done = progress.step  # what a stopped training has done must not count into the speed
-            started: tqdm[Any] = tqdm(desc=name, unit="step", leave=False, disable=self._hidden, position=line, initial=done)
+            started: tqdm[Any] = tqdm(
+                desc=name,
+                unit="step",
+                leave=False,
+                disable=self._hidden,
+                position=line,
+                initial=done,
+            )
             self._running[name] = line, started
         _, bar = self._running[name]
         bar.total = progress.steps

@@ -29,16 +29,27 @@ class Provenance:
     def fingerprint(self, experiment: Experiment) -> str:
         """Give one sha256 over all of it: equal fingerprints mean equal numbers on one machine."""
         config = json.dumps(experiment.config(), sort_keys=True)
-        parts = (experiment.name, config, self.data_sha256, self.code_sha256, self.keras, self.tensorflow)
+        parts = (
+            experiment.name,
+            config,
+            self.data_sha256,
+            self.code_sha256,
+            self.keras,
+            self.tensorflow,
+        )
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def provenance(data_sha256: str, task: Task = DIGITS) -> Provenance:
-    """Digest the code that a task's experiments depend on, and read the installed libraries' versions."""
+    """Digest the code that a task's experiments depend on, and read the installed libraries'
+    versions.
+    """
     code = hashlib.sha256()
     for name in HASHED_SOURCES if task == DIGITS else (*HASHED_SOURCES, *HASHED_TASK_SOURCES):
         code.update(f"{name}\n{normalized((Path(__file__).parent / name).read_text())}\n".encode())
-    return Provenance(data_sha256, code.hexdigest(), metadata.version("keras"), _tensorflow_version())
+    return Provenance(
+        data_sha256, code.hexdigest(), metadata.version("keras"), _tensorflow_version()
+    )
 
 
 def normalized(source: str) -> str:
@@ -55,7 +66,11 @@ def normalized(source: str) -> str:
 
 def _text(value: object) -> str:
     if isinstance(value, ast.AST):
-        fields = [f"{name}={_text(field)}" for name, field in ast.iter_fields(value) if field not in (None, [])]
+        fields = [
+            f"{name}={_text(field)}"
+            for name, field in ast.iter_fields(value)
+            if field not in (None, [])
+        ]
         return f"{type(value).__name__}({', '.join(fields)})"
     if isinstance(value, list):
         return f"[{', '.join(map(_text, value))}]"

@@ -1,8 +1,8 @@
 """From a run to what the product ships: models/<experiment>/ and the rows of data.csv.
 
-In two steps, so that models/ and the CSV files change together at the end and a stopped training leaves them as they were:
-`stage` puts the model, its card and its row beside the checkpoint in the work directory, `publish` renames the models
-into place and then replaces the CSV files.
+In two steps, so that models/ and the CSV files change together at the end and a stopped training
+leaves them as they were: `stage` puts the model, its card and its row beside the checkpoint in the
+work directory, `publish` renames the models into place and then replaces the CSV files.
 """
 
 import csv
@@ -57,7 +57,9 @@ COLUMNS = (
     "Trained At",
     "Seconds",
 )
-TASK = "Task"  # a further column, of experiments whose task is another one than the digits themselves
+TASK = (
+    "Task"  # a further column, of experiments whose task is another one than the digits themselves
+)
 FURTHER_FILES = "data.d"  # beside data.csv: a file of rows for each such task
 
 
@@ -65,8 +67,11 @@ class ParityError(RuntimeError):
     """LiteRT and Keras disagree on the test digits, so the model must not be published."""
 
 
-def stage(experiment: Experiment, run: Run, test: Digits, provenance: Provenance, folder: Path) -> None:
-    """Write `folder`/model (unless the model is not kept or diverged) and, last of all, `folder`/row.json.
+def stage(
+    experiment: Experiment, run: Run, test: Digits, provenance: Provenance, folder: Path
+) -> None:
+    """Write `folder`/model (unless the model is not kept or diverged) and, last of all,
+    `folder`/row.json.
 
     Raises ParityError when LiteRT differs from Keras by more than 1e-5, or in a label.
     """
@@ -75,7 +80,10 @@ def stage(experiment: Experiment, run: Run, test: Digits, provenance: Provenance
     folder.mkdir(parents=True, exist_ok=True)
     if experiment.keep_model and run.outcome == "finished":
         _write_model(experiment, run, test, provenance, model)
-    row = {"fingerprint": provenance.fingerprint(experiment), "row": row_of(experiment, run, datetime.now(UTC))}
+    row = {
+        "fingerprint": provenance.fingerprint(experiment),
+        "row": row_of(experiment, run, datetime.now(UTC)),
+    }
     write_atomically(folder / "row.json", json.dumps(row, allow_nan=False).encode())
 
 
@@ -89,10 +97,12 @@ def staged_row(folder: Path, fingerprint: str) -> dict[str, str] | None:
 
 
 def publish(rows: list[dict[str, str]], work: Path, models: Path, data_csv: Path) -> None:
-    """Put the staged models of these rows into `models`, then the rows into `data_csv` and the files beside it, see file_of.
+    """Put the staged models of these rows into `models`, then the rows into `data_csv` and the
+    files beside it, see file_of.
 
-    A row of the same name is replaced in its place, a new one is appended, any other stays as it is; an experiment
-    without a staged model loses the model it had. Staged files stay, so a publication that was killed can be repeated.
+    A row of the same name is replaced in its place, a new one is appended, any other stays as it
+    is; an experiment without a staged model loses the model it had. Staged files stay, so a
+    publication that was killed can be repeated.
     """
     models.mkdir(parents=True, exist_ok=True)
     for row in rows:
@@ -122,7 +132,10 @@ def publish(rows: list[dict[str, str]], work: Path, models: Path, data_csv: Path
 
 
 def file_of(row: dict[str, str], data_csv: Path) -> Path:
-    """Say which file a row belongs into: `data_csv`, or data.d/TASK.csv beside it when the row names a task."""
+    """Say which file a row belongs into.
+
+    `data_csv`, or data.d/TASK.csv beside it when the row names a task.
+    """
     return data_csv.parent / FURTHER_FILES / f"{row[TASK]}.csv" if TASK in row else data_csv
 
 
@@ -135,7 +148,9 @@ def merged(data_csv: Path, rows: list[dict[str, str]]) -> str:
             reader = csv.DictReader(file)
             present = list(reader)
             columns += [column for column in reader.fieldnames or () if column not in columns]
-    by_name = {row["Experiment Name"]: row for row in present} | {row["Experiment Name"]: row for row in rows}
+    by_name = {row["Experiment Name"]: row for row in present} | {
+        row["Experiment Name"]: row for row in rows
+    }
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
@@ -169,14 +184,21 @@ def row_of(experiment: Experiment, run: Run, now: datetime) -> dict[str, str]:
     return {column: str(values[column]) for column in COLUMNS} | task
 
 
-def parity_of(model: Any, flatbuffer: bytes, images: npt.NDArray[np.uint8], contract: InputContract = MNIST_INPUT) -> Parity:
+def parity_of(
+    model: Any,
+    flatbuffer: bytes,
+    images: npt.NDArray[np.uint8],
+    contract: InputContract = MNIST_INPUT,
+) -> Parity:
     """Compare LiteRT with Keras on uint8 images (n, 28, 28).
 
     Raises ParityError when a probability differs by more than 1e-5, or a label differs.
     """
     # In parts, because Keras keeps the activations of all images of a call.
     starts = range(0, len(images), PARITY_BATCH)
-    parts = [measure_parity(model, flatbuffer, images[at : at + PARITY_BATCH], contract) for at in starts]
+    parts = [
+        measure_parity(model, flatbuffer, images[at : at + PARITY_BATCH], contract) for at in starts
+    ]
     parity = Parity(
         images=len(images),
         max_abs_difference=max(part.max_abs_difference for part in parts),
@@ -188,7 +210,9 @@ def parity_of(model: Any, flatbuffer: bytes, images: npt.NDArray[np.uint8], cont
     return parity
 
 
-def _write_model(experiment: Experiment, run: Run, test: Digits, provenance: Provenance, folder: Path) -> None:
+def _write_model(
+    experiment: Experiment, run: Run, test: Digits, provenance: Provenance, folder: Path
+) -> None:
     folder.mkdir()
     task = experiment.task
     model, contract = task.exported(run.model), InputContract(scale=task.scale)
@@ -197,7 +221,9 @@ def _write_model(experiment: Experiment, run: Run, test: Digits, provenance: Pro
     (folder / LITERT_FILE).write_bytes(flatbuffer)
     Card(
         experiment=experiment.name,
-        files={name: file_record((folder / name).read_bytes()) for name in (KERAS_FILE, LITERT_FILE)},
+        files={
+            name: file_record((folder / name).read_bytes()) for name in (KERAS_FILE, LITERT_FILE)
+        },
         parity=parity_of(model, flatbuffer, test.images, contract),
         task=task.name,
         classes=task.labels,
@@ -206,12 +232,18 @@ def _write_model(experiment: Experiment, run: Run, test: Digits, provenance: Pro
         config=experiment.config(),
         metrics=run.scores | {"last_loss": run.loss.values[-1]},
         data={"name": "mnist", "sha256": provenance.data_sha256},
-        code={"sha256": provenance.code_sha256, "keras": provenance.keras, "tensorflow": provenance.tensorflow},
+        code={
+            "sha256": provenance.code_sha256,
+            "keras": provenance.keras,
+            "tensorflow": provenance.tensorflow,
+        },
     ).write(folder / CARD_FILE)
 
 
 def _curve(curve: Curve) -> str:
-    return json.dumps({"Step": curve.steps, "Value": [_rounded(value) for value in curve.values]}, allow_nan=False)
+    return json.dumps(
+        {"Step": curve.steps, "Value": [_rounded(value) for value in curve.values]}, allow_nan=False
+    )
 
 
 def _rounded(value: float) -> float:

@@ -1,7 +1,7 @@
 """One run: an experiment and a dataset become a trained model and its curves.
 
-The same experiment, data and code give bit for bit the same run on one machine, however often it was stopped and
-resumed: everything random comes from the seed.
+The same experiment, data and code give bit for bit the same run on one machine, however often it
+was stopped and resumed: everything random comes from the seed.
 """
 
 import math
@@ -33,10 +33,12 @@ class Curve:
 
 @dataclass(frozen=True)
 class Run:
-    """What came out. A run whose loss or weights left the finite numbers is "diverged" and has no scores.
+    """What came out.
 
-    `scores` has test_accuracy, test_loss, validation_accuracy and validation_loss of the final model: accuracies in
-    0..1, losses are mean cross entropies in nats.
+    A run whose loss or weights left the finite numbers is "diverged" and has no scores.
+
+    `scores` has test_accuracy, test_loss, validation_accuracy and validation_loss of the final
+    model: accuracies in 0..1, losses are mean cross entropies in nats.
     """
 
     outcome: Literal["finished", "diverged"]
@@ -64,7 +66,10 @@ def train(
     fingerprint: str,
     report: Callable[[Progress], None],
 ) -> Run:
-    """Train from the checkpoint if there is a fitting one, else from the start; `report` is called at every step."""
+    """Train from the checkpoint if there is a fitting one, else from the start.
+
+    `report` is called at every step.
+    """
     trainer = _Trainer(experiment, data)
     started = time.monotonic()  # after TensorFlow's import
     resumed = checkpoint.read(checkpoint_path, fingerprint)
@@ -105,7 +110,9 @@ def train(
 
 
 def windows(losses: list[float]) -> Curve:
-    """Thin the losses of all steps to at most 500 points: the mean of every window, at the window's last step.
+    """Thin the losses of all steps to at most 500 points.
+
+    The mean of every window, at the window's last step.
 
     From 50 steps on there are at least 50 points; from 501 on at least 251.
     """
@@ -117,7 +124,9 @@ def windows(losses: list[float]) -> Curve:
 
 def _finite_epochs(values: list[float], steps_per_epoch: int) -> Curve:
     finite = [(index, value) for index, value in enumerate(values, start=1) if math.isfinite(value)]
-    return Curve(tuple(index * steps_per_epoch for index, _ in finite), tuple(value for _, value in finite))
+    return Curve(
+        tuple(index * steps_per_epoch for index, _ in finite), tuple(value for _, value in finite)
+    )
 
 
 class _Trainer:
@@ -135,8 +144,12 @@ class _Trainer:
         self.steps_per_epoch = self.count // experiment.batch_size
         self.model = experiment.architecture.build()
         self._logits = logits_of(self.model)
-        self._optimizer = _optimizer(experiment, self.model, self.steps_per_epoch * experiment.epochs)
-        self._step = self._step_function(tf.constant(data.train.images), tf.constant(data.train.labels))
+        self._optimizer = _optimizer(
+            experiment, self.model, self.steps_per_epoch * experiment.epochs
+        )
+        self._step = self._step_function(
+            tf.constant(data.train.images), tf.constant(data.train.labels)
+        )
         self._forward = tf.function(
             lambda images: self._logits(tf.cast(images, tf.float32), training=False),
             input_signature=[tf.TensorSpec((None, *data.train.images.shape[1:]), tf.uint8)],
@@ -152,7 +165,9 @@ class _Trainer:
             weights = self.model.trainable_variables
             with tf.GradientTape() as tape:
                 logits = self._logits(pixels, training=True)
-                losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.gather(labels, chosen), logits)
+                losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
+                    tf.gather(labels, chosen), logits
+                )
                 loss = tf.reduce_mean(losses)
             self._optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
             return loss
@@ -163,7 +178,8 @@ class _Trainer:
     def epoch(self, epoch: int) -> Iterator[float]:
         """Yield the loss of every step of one epoch (a remainder smaller than a batch is left out).
 
-        Order and augmentation depend on the seed and the epoch alone, so a resumed run needs no state for them.
+        Order and augmentation depend on the seed and the epoch alone, so a resumed run needs no
+        state for them.
         """
         rng = np.random.default_rng([self.experiment.seed, epoch])
         order = rng.permutation(self.count)
@@ -175,7 +191,10 @@ class _Trainer:
     def score(self, digits: Digits) -> tuple[float, float]:
         """Give the mean cross entropy in nats, and the accuracy in 0..1."""
         starts = range(0, len(digits.labels), EVALUATION_BATCH)
-        batches = [np.asarray(self._forward(digits.images[start : start + EVALUATION_BATCH])) for start in starts]
+        batches = [
+            np.asarray(self._forward(digits.images[start : start + EVALUATION_BATCH]))
+            for start in starts
+        ]
         logits = np.concatenate(batches).astype(np.float64)
         shifted = logits - logits.max(axis=1, keepdims=True)
         log_sums = np.log(np.exp(shifted).sum(axis=1))
@@ -213,7 +232,9 @@ def _optimizer(experiment: Experiment, model: Any, steps: int) -> Any:
     rate: Any = experiment.learning_rate
     if experiment.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(experiment.learning_rate, decay_steps=steps)
-    optimizer = keras.optimizers.SGD(rate, momentum=experiment.momentum, weight_decay=experiment.weight_decay or None)
+    optimizer = keras.optimizers.SGD(
+        rate, momentum=experiment.momentum, weight_decay=experiment.weight_decay or None
+    )
     if experiment.weight_decay:
         # Decay is for kernels: pulling offsets and scales to 0 only costs accuracy.
         spared = [variable for variable in model.trainable_variables if variable.name != "kernel"]

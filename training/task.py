@@ -1,7 +1,10 @@
-"""A task: what an experiment learns to tell apart. One small file of training/tasks says which digits are which class.
+"""A task: what an experiment learns to tell apart.
 
-The file's stem is the task's name. Whatever an experiment's architecture is, its task gives it a head with a probability for
-each class, says how pixels reach it, and turns the digits' labels into the task's.
+One small file of training/tasks says which digits are which class.
+
+The file's stem is the task's name. Whatever an experiment's architecture is, its task gives it a
+head with a probability for each class, says how pixels reach it, and turns the digits' labels into
+the task's.
 """
 
 import re
@@ -29,9 +32,12 @@ class InvalidTaskError(ValueError):
 
 @dataclass(frozen=True)
 class Task:
-    """Named classes, each with its digits. A digit without a class is left out of training and tests.
+    """Named classes, each with its digits.
 
-    A model of `pixels` "0..255" scales them itself; one of "0..1" gets them scaled, as its card says.
+    A digit without a class is left out of training and tests.
+
+    A model of `pixels` "0..255" scales them itself; one of "0..1" gets them scaled, as its card
+    says.
     """
 
     name: str
@@ -43,11 +49,15 @@ class Task:
         if not NAME.fullmatch(self.name):
             raise ValueError("the name must be a word of a-z 0-9 _ -")
         if self.pixels not in get_args(Pixels):
-            raise ValueError(f"pixels must be one of {', '.join(map(repr, get_args(Pixels)))}, not {self.pixels!r}")
+            raise ValueError(
+                f"pixels must be one of {', '.join(map(repr, get_args(Pixels)))}, not {self.pixels!r}"
+            )
         digits = [digit for _, members in self.classes for digit in members]
         if len(self.classes) < MIN_CLASSES or not all(members for _, members in self.classes):
             raise ValueError("[classes] needs at least two classes, each with a list of digits")
-        if not all(type(digit) is int and 0 <= digit < CLASSES for digit in digits) or len(set(digits)) != len(digits):
+        if not all(type(digit) is int and 0 <= digit < CLASSES for digit in digits) or len(
+            set(digits)
+        ) != len(digits):
             raise ValueError("[classes] must hold digits 0..9, each at most once")
 
     @property
@@ -62,11 +72,20 @@ class Task:
 
     def config(self) -> dict[str, Any]:
         """Give the task as plain values: everything of it that decides an experiment's numbers."""
-        return {"name": self.name, "pixels": self.pixels, "classes": {label: list(digits) for label, digits in self.classes}}
+        return {
+            "name": self.name,
+            "pixels": self.pixels,
+            "classes": {label: list(digits) for label, digits in self.classes},
+        }
 
     def with_class_labels(self, data: Dataset) -> Dataset:
-        """Give the digits with the numbers of their classes as labels; the digest stays that of the digits."""
-        train, validation, test = map(self._with_class_labels, (data.train, data.validation, data.test))
+        """Give the digits with the numbers of their classes as labels.
+
+        The digest stays that of the digits.
+        """
+        train, validation, test = map(
+            self._with_class_labels, (data.train, data.validation, data.test)
+        )
         return Dataset(train, validation, test, data.sha256)
 
     def _with_class_labels(self, digits: Digits) -> Digits:
@@ -78,11 +97,17 @@ class Task:
         return Digits(digits.images[labels != none], labels[labels != none])
 
     def with_output_layer(self, architecture: Architecture) -> Architecture:
-        """Give the architecture as this task trains it: it takes pixels of 0 to 255 and has an output for each class."""
+        """Give the architecture as this task trains it.
+
+        It takes pixels of 0 to 255 and has an output for each class.
+        """
         return architecture if self == DIGITS else _Headed(architecture, len(self.classes))
 
     def exported(self, model: Any) -> Any:
-        """Give the part of a trained keras.Model that is published: of a task with scaled pixels, all behind its scaling."""
+        """Give the part of a trained keras.Model that is published.
+
+        Of a task with scaled pixels, all behind its scaling.
+        """
         import keras
 
         if self.scale == 1:
@@ -91,7 +116,8 @@ class Task:
         return keras.Model(scaling.output, model.output)
 
 
-# The task of an experiment that names none: what an architecture of training/architectures.py learns by itself.
+# The task of an experiment that names none: what an architecture of training/architectures.py
+# learns by itself.
 DIGITS = Task("mnist", tuple((str(digit), (digit,)) for digit in range(CLASSES)))
 
 
@@ -121,7 +147,10 @@ class _Headed:
 
 
 def read(name: str, folder: Path = TASKS) -> Task:
-    """Read the task of this name. Raises InvalidTaskError when there is none, or its file is not TOML or not a task."""
+    """Read the task of this name.
+
+    Raises InvalidTaskError when there is none, or its file is not TOML or not a task.
+    """
     if name == DIGITS.name:
         return DIGITS
     path = folder / f"{name}.toml"
@@ -133,8 +162,14 @@ def read(name: str, folder: Path = TASKS) -> Task:
         classes, pixels = table.pop("classes", {}), table.pop("pixels", "0..255")
         if table:
             raise ValueError(f"unknown key {min(table)}; known: classes, pixels")
-        if not isinstance(classes, dict) or not all(isinstance(digits, list) for digits in classes.values()):
+        if not isinstance(classes, dict) or not all(
+            isinstance(digits, list) for digits in classes.values()
+        ):
             raise ValueError("[classes] must give each class a list of its digits")
-        return Task(name, tuple((label, tuple(digits)) for label, digits in classes.items()), cast("Pixels", pixels))
+        return Task(
+            name,
+            tuple((label, tuple(digits)) for label, digits in classes.items()),
+            cast("Pixels", pixels),
+        )
     except (ValueError, TypeError) as error:  # an unhashable value is a TypeError
         raise InvalidTaskError(f"{path}: {error}") from None

@@ -1,9 +1,11 @@
-"""Train experiments and publish them: `python -m training.train [NAME ...]`, all of them without a name.
+"""Train experiments and publish them.
 
-As many experiments train side by side as there are cores (`--jobs`), each with one thread. What is done is kept in the
-work directory after every epoch: stopped by Ctrl-C, SIGTERM or a power cut, the same command goes on from there. When
-all named experiments are finished, models/, data.csv and the files of data.d are replaced and the work directory is
-emptied, so the next command trains anew.
+`python -m training.train [NAME ...]`, all of them without a name.
+
+As many experiments train side by side as there are cores (`--jobs`), each with one thread. What is
+done is kept in the work directory after every epoch: stopped by Ctrl-C, SIGTERM or a power cut, the
+same command goes on from there. When all named experiments are finished, models/, data.csv and the
+files of data.d are replaced and the work directory is emptied, so the next command trains anew.
 """
 
 import argparse
@@ -31,14 +33,20 @@ class TrainingFailed(RuntimeError):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; the exit status is 0 when everything named is published, 130 when it was stopped."""
+    """Run the command.
+
+    The exit status is 0 when everything named is published, 130 when it was stopped.
+    """
     options = _options(arguments)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         experiments = _chosen(read_all(options.experiments), options.names)
         with _only_one(options.work):
             data_sha256 = dataset.load().sha256
-            origins = {experiment.name: provenance(data_sha256, experiment.task) for experiment in experiments}
+            origins = {
+                experiment.name: provenance(data_sha256, experiment.task)
+                for experiment in experiments
+            }
             _train(experiments, origins, options.work, options.jobs)
             _publish(experiments, origins, options)
     except KeyboardInterrupt:
@@ -51,15 +59,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m training.train", description="Train and publish experiments.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="experiments to train (default: all)")
-    parser.add_argument("--experiments", type=Path, default=EXPERIMENTS, help="directory of the experiments' files")
-    parser.add_argument("--models", type=Path, default=Path("models"), help="where models are published")
-    parser.add_argument(
-        "--data-csv", type=Path, default=Path("data.csv"), help="where rows are published; further tasks: data.d beside it"
+    parser = argparse.ArgumentParser(
+        prog="python -m training.train", description="Train and publish experiments."
     )
-    parser.add_argument("--work", type=Path, default=Path(".local/train"), help="checkpoints and unpublished results")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="experiments side by side")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="experiments to train (default: all)"
+    )
+    parser.add_argument(
+        "--experiments", type=Path, default=EXPERIMENTS, help="directory of the experiments' files"
+    )
+    parser.add_argument(
+        "--models", type=Path, default=Path("models"), help="where models are published"
+    )
+    parser.add_argument(
+        "--data-csv",
+        type=Path,
+        default=Path("data.csv"),
+        help="where rows are published; further tasks: data.d beside it",
+    )
+    parser.add_argument(
+        "--work",
+        type=Path,
+        default=Path(".local/train"),
+        help="checkpoints and unpublished results",
+    )
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count() or 1, help="experiments side by side"
+    )
     return parser.parse_args(arguments)
 
 
@@ -71,8 +97,13 @@ def _chosen(experiments: list[Experiment], names: list[str]) -> list[Experiment]
 
 
 def _train(experiments: list[Experiment], origins: Origins, work: Path, jobs: int) -> None:
-    """Train and stage what is not staged yet. Raises TrainingFailed at the end if an experiment has failed."""
-    waiting = [experiment for experiment in experiments if _staged(experiment, origins, work) is None]
+    """Train and stage what is not staged yet.
+
+    Raises TrainingFailed at the end if an experiment has failed.
+    """
+    waiting = [
+        experiment for experiment in experiments if _staged(experiment, origins, work) is None
+    ]
     # The longest first, so that no core idles at the end.
     waiting.sort(key=lambda experiment: experiment.architecture.name != "deep_cnn")
     running: dict[Connection, str] = {}
@@ -83,7 +114,8 @@ def _train(experiments: list[Experiment], origins: Origins, work: Path, jobs: in
                 experiment = waiting.pop(0)
                 running[worker.start(experiment, origins[experiment.name], work)] = experiment.name
             for connection in wait(list(running)):
-                assert isinstance(connection, Connection)  # noqa: S101  # wait gives back what it was given
+                # Wait gives back what it was given
+                assert isinstance(connection, Connection)  # noqa: S101
                 message = worker.receive(connection)
                 if isinstance(message, worker.Finished):
                     name = running.pop(connection)
@@ -96,16 +128,25 @@ def _train(experiments: list[Experiment], origins: Origins, work: Path, jobs: in
 
 
 def _publish(experiments: list[Experiment], origins: Origins, options: argparse.Namespace) -> None:
-    rows = [row for experiment in experiments if (row := _staged(experiment, origins, options.work)) is not None]
+    rows = [
+        row
+        for experiment in experiments
+        if (row := _staged(experiment, origins, options.work)) is not None
+    ]
     publish.publish(rows, options.work, options.models, options.data_csv)
     for experiment in experiments:
         shutil.rmtree(options.work / experiment.name)
     files = sorted({str(publish.file_of(row, options.data_csv)) for row in rows})
-    print(f"published {len(rows)} experiments in {options.models} and {', '.join(files)}", file=sys.stderr)
+    print(
+        f"published {len(rows)} experiments in {options.models} and {', '.join(files)}",
+        file=sys.stderr,
+    )
 
 
 def _staged(experiment: Experiment, origins: Origins, work: Path) -> dict[str, str] | None:
-    return publish.staged_row(work / experiment.name, origins[experiment.name].fingerprint(experiment))
+    return publish.staged_row(
+        work / experiment.name, origins[experiment.name].fingerprint(experiment)
+    )
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """A worker: the process that trains and stages one experiment, and how the command talks to it.
 
-Each experiment has a fresh interpreter, so that nothing of one reaches the numbers of the next. A worker sends Progress
-while it trains and one Finished at the end.
+Each experiment has a fresh interpreter, so that nothing of one reaches the numbers of the next. A
+worker sends Progress while it trains and one Finished at the end.
 """
 
 import multiprocessing
@@ -21,7 +21,9 @@ from training.provenance import Provenance
 
 LOG = "log.txt"  # beside the checkpoint: what the libraries said, and the traceback of a failure
 CHECKPOINT = "checkpoint.npz"
-REPORT_SECONDS = 0.2  # between two messages; a softmax regression does a step in less than a millisecond
+REPORT_SECONDS = (
+    0.2  # between two messages; a softmax regression does a step in less than a millisecond
+)
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,9 @@ def start(experiment: Experiment, provenance: Provenance, work: Path) -> Connect
     """Start a worker; its messages come out of the connection."""
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    context.Process(target=_main, args=(experiment, provenance, work / experiment.name, sender), daemon=True).start()
+    context.Process(
+        target=_main, args=(experiment, provenance, work / experiment.name, sender), daemon=True
+    ).start()
     sender.close()
     return receiver
 
@@ -84,8 +88,9 @@ def _main(experiment: Experiment, provenance: Provenance, folder: Path, sender: 
 def _use_one_thread() -> None:
     """Let TensorFlow compute with one thread.
 
-    How it splits a sum depends on the number of threads, so this makes the numbers independent of the number of cores;
-    and two experiments side by side are sooner done than one after the other with two threads each.
+    How it splits a sum depends on the number of threads, so this makes the numbers independent of
+    the number of cores; and two experiments side by side are sooner done than one after the other
+    with two threads each.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     import tensorflow as tf
@@ -108,8 +113,12 @@ def _train(experiment: Experiment, provenance: Provenance, folder: Path, sender:
     if data.sha256 != provenance.data_sha256:
         raise dataset.InvalidDatasetError("the dataset changed since the command started")
     data = experiment.task.with_class_labels(data)
-    prepared = replace(experiment, architecture=experiment.task.with_output_layer(experiment.architecture))
-    result = run.train(prepared, data, folder / CHECKPOINT, provenance.fingerprint(experiment), report)
+    prepared = replace(
+        experiment, architecture=experiment.task.with_output_layer(experiment.architecture)
+    )
+    result = run.train(
+        prepared, data, folder / CHECKPOINT, provenance.fingerprint(experiment), report
+    )
     publish.stage(experiment, result, data.test, provenance, folder)
     accuracy = f", test accuracy {result.scores['test_accuracy']:.2%}" if result.scores else ""
     return f"{result.outcome} in {result.seconds:.0f} s{accuracy}"

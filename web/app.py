@@ -1,6 +1,7 @@
 """The frame of the dashboard: navigation, title, status strip and the choice of experiments.
 
-Run from the project root with `python -m streamlit run web/app.py`; with the bare command the package web is not found.
+Run from the project root with `python -m streamlit run web/app.py`; with the bare command the
+package web is not found.
 """
 
 from collections.abc import Iterable
@@ -59,8 +60,11 @@ def main() -> None:
     }
     page = st.navigation(list(choices), position="top")
     _keep({key for keys in choices.values() for key in keys}.difference(choices[page]))
-    # Own pictures: for the tab of a page with an emoji or material icon Streamlit fetches one from the network.
-    st.set_page_config(page_title=f"{page.title} \N{MIDDLE DOT} {NAME}", page_icon=HERE / "icon.svg", layout="wide")
+    # Own pictures: for the tab of a page with an emoji or material icon Streamlit fetches one from
+    # the network.
+    st.set_page_config(
+        page_title=f"{page.title} \N{MIDDLE DOT} {NAME}", page_icon=HERE / "icon.svg", layout="wide"
+    )
     st.logo(HERE / "icon.svg", size="large")
     st.html(HERE / "style.css")
     with contained("The dashboard"):
@@ -68,30 +72,50 @@ def main() -> None:
         if not is_own(st.context.headers.get("Host") or "", found.settings.allowed_hosts):
             st.error(FOREIGN, icon=":material/block:")
             st.stop()
-        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="headline"):
+        with st.container(
+            horizontal=True,
+            vertical_alignment="center",
+            horizontal_alignment="distribute",
+            key="headline",
+        ):
             st.title(page.title, anchor=False, width="content")
             if page is not predict_page:
                 _link_to_predict(predict_page, found.models())
         show_strip(found)
         if page in (leaderboard_page, compare_page, predict_page):
             snapshot = found.snapshot().value
-            # Chosen here and not in a page: what belongs to the frame keeps its place in the URL from page to page.
+            # Chosen here and not in a page: what belongs to the frame keeps its place in the URL
+            # from page to page.
             selection = pick(None if snapshot is None else snapshot.task_of, page.title)
         with contained(f"The page {page.title}"):
             page.run()
 
 
 def _keep(keys: Iterable[str]) -> None:
-    """Keep what is chosen on other pages: Streamlit forgets the state of every widget that a page does not show."""
+    """Keep what is chosen on other pages.
+
+    Streamlit forgets the state of every widget that a page does not show.
+    """
     for key in keys:
         if key in st.session_state:
             st.session_state[key] = st.session_state[key]
 
 
 def _link_to_predict(page: st.Page, models: Reading[dict[str, Model]]) -> None:
-    """Show the call to action. Who follows it asks every model, as the chosen experiments may have none."""
-    ready = 0 if models.problem else sum(model.state == "READY" for model in (models.value or {}).values())
-    promise = f"{count(ready, 'model')} {'answers' if ready == 1 else 'answer'}" if ready else "see what the models say"
+    """Show the call to action.
+
+    Who follows it asks every model, as the chosen experiments may have none.
+    """
+    ready = (
+        0
+        if models.problem
+        else sum(model.state == "READY" for model in (models.value or {}).values())
+    )
+    promise = (
+        f"{count(ready, 'model')} {'answers' if ready == 1 else 'answer'}"
+        if ready
+        else "see what the models say"
+    )
     st.page_link(
         page,
         label=f":primary[**Draw a digit: {promise}**]",

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 START_AGAIN = "start again with `make up` or `docker compose up -d`"
 
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
-# Streamlit expands :material/name:, :red[...] and :smile: after backslashes are gone. An invisible word joiner behind the
-# colon ends every one of them.
+# Streamlit expands :material/name:, :red[...] and :smile: after backslashes are gone. An invisible
+# word joiner behind the colon ends every one of them.
 _DIRECTIVE = re.compile(r"\\:(?=\S)")
 
 _JUST_NOW_SECONDS = 5
@@ -20,7 +20,10 @@ _KILO = 1000
 
 
 def plain(text: str) -> str:
-    r"""Escape text so that Streamlit's markdown shows it as it is, on one line: a_*b*[c] -> a\_\*b\*\[c\]."""
+    r"""Escape text so that Streamlit's markdown shows it as it is, on one line.
+
+    A_*b*[c] -> a\_\*b\*\[c\].
+    """
     escaped = _PUNCTUATION.sub(r"\\\1", " ".join(text.split()))
     return _DIRECTIVE.sub("\\:\N{WORD JOINER}", escaped)
 
@@ -29,12 +32,17 @@ def ago(seconds: float) -> str:
     """Write an age in one unit: just now, 40 s ago, 3 min ago, 2 h ago, 5 days ago."""
     if seconds < _JUST_NOW_SECONDS:
         return "just now"
-    unit, size = next(((unit, size) for unit, size, up_to in _UNITS if seconds < up_to), ("days", _DAY_SECONDS))
+    unit, size = next(
+        ((unit, size) for unit, size, up_to in _UNITS if seconds < up_to), ("days", _DAY_SECONDS)
+    )
     return f"{seconds // size:.0f} {unit} ago"
 
 
 def percent(share: float, digits: int = 0) -> str:
-    """Write a share of 0..1 as 98 %, with a no-break space. It never rounds up to 100 % or down to 0 %."""
+    """Write a share of 0..1 as 98 %, with a no-break space.
+
+    It never rounds up to 100 % or down to 0 %.
+    """
     shown = round(share * 100, digits)
     if shown >= _WHOLE > share * _WHOLE:
         return f"> {100 - 10**-digits:.{digits}f}\N{NO-BREAK SPACE}%"

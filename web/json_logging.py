@@ -9,7 +9,10 @@ MAX_CHARACTERS = 4000  # of a message, and of a trace its end
 
 
 class JsonLines(logging.Formatter):
-    """A record as a line of JSON: time (UTC), level, logger, event, the id of the call of the API that it is about, the trace."""
+    """A record as a line of JSON.
+
+    Time (UTC), level, logger, event, the id of the call of the API that it is about, the trace.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
@@ -31,6 +34,10 @@ def set_up() -> None:
     handler.setFormatter(JsonLines())
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
     logging.captureWarnings(capture=True)
-    loggers = [logging.getLogger(name) for name in logging.root.manager.loggerDict if name.partition(".")[0] == "streamlit"]
+    loggers = [
+        logging.getLogger(name)
+        for name in logging.root.manager.loggerDict
+        if name.partition(".")[0] == "streamlit"
+    ]
     for each in {handler for logger in loggers for handler in logger.handlers}:
         each.setFormatter(JsonLines())

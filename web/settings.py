@@ -11,10 +11,11 @@ MAX_PORT = 65535
 class Settings:
     """Where the dashboard finds Postgres and the inference API.
 
-    The defaults suit a machine of one's own. Variables: API_URL, PUBLIC_API_URL (where people reach the API, for what they copy
-    from the pages; API_URL when unset), API_KEY (for an API that has keys), MNIST_PATH (an .npz with x_test and y_test to evaluate
-    with; none when unset), ALLOWED_HOSTS (further names by which people open it), and libpq's PGHOST, PGPORT, PGDATABASE, PGUSER
-    and PGPASSWORD. PGPASSWORD_FILE and API_KEY_FILE name files that hold these two instead.
+    The defaults suit a machine of one's own. Variables: API_URL, PUBLIC_API_URL (where people reach
+    the API, for what they copy from the pages; API_URL when unset), API_KEY (for an API that has
+    keys), MNIST_PATH (an .npz with x_test and y_test to evaluate with; none when unset),
+    ALLOWED_HOSTS (further names by which people open it), and libpq's PGHOST, PGPORT, PGDATABASE,
+    PGUSER and PGPASSWORD. PGPASSWORD_FILE and API_KEY_FILE name files that hold these two instead.
     """
 
     api_url: str = "http://localhost:9090/api/v1.0"
@@ -33,7 +34,8 @@ class Settings:
         """Read the variables; one that is unset or empty keeps its default.
 
         Raises:
-            ValueError: PGPORT is not a port number, or a file cannot be read. The message names the variable.
+            ValueError: PGPORT is not a port number, or a file cannot be read. The message names the
+            variable.
 
         """
 

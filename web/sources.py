@@ -1,4 +1,7 @@
-"""The two sources of every page, Postgres and the inference API, with their pools and caches. One set per process."""
+"""The two sources of every page, Postgres and the inference API, with their pools and caches.
+
+One set per process.
+"""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -19,10 +22,12 @@ from web.evaluation.runner import Evaluator
 from web.formatting import plain
 from web.settings import Settings
 
-# Data changes when someone imports; models when someone publishes; so seconds are soon enough and spare both services.
+# Data changes when someone imports; models when someone publishes; so seconds are soon enough and
+# spare both services.
 DATABASE_FRESH_SECONDS = 10.0
 API_FRESH_SECONDS = 3.0
-# How long a source that failed is left alone: shorter than the status strip's interval, so that it sees it come back.
+# How long a source that failed is left alone: shorter than the status strip's interval, so that it
+# sees it come back.
 RETRY_SECONDS = 2.0
 # How long a page waits for a source that hangs.
 DEADLINE_SECONDS = 5.0
@@ -32,7 +37,10 @@ EVALUATION_TIMEOUT_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Sources:
-    """Reads through the caches. What returns a Reading never raises: it says what is wrong. Values are shared: never change one."""
+    """Reads through the caches.
+
+    What returns a Reading never raises: it says what is wrong. Values are shared: never change one.
+    """
 
     settings: Settings
     engine: Engine
@@ -43,7 +51,9 @@ class Sources:
 
     def snapshot(self) -> Reading[Snapshot]:
         """What every page needs of the database."""
-        return self.database_cache.get("snapshot", partial(queries.read_snapshot, self.engine), self._describe_database)
+        return self.database_cache.get(
+            "snapshot", partial(queries.read_snapshot, self.engine), self._describe_database
+        )
 
     def curves(self, metric: str, experiments: Sequence[str]) -> Reading[pd.DataFrame]:
         """Return the curves of a metric, see queries.read_curves."""
@@ -56,31 +66,44 @@ class Sources:
     def runs(self, experiments: Sequence[str]) -> Reading[pd.DataFrame]:
         """Return the settings and results of experiments, see queries.read_runs."""
         return self.database_cache.get(
-            ("runs", tuple(experiments)), partial(queries.read_runs, self.engine, experiments), self._describe_database
+            ("runs", tuple(experiments)),
+            partial(queries.read_runs, self.engine, experiments),
+            self._describe_database,
         )
 
     def top(self, count: int) -> Reading[list[str]]:
         """Return the most accurate experiments, see queries.read_top."""
-        return self.database_cache.get(("top", count), partial(queries.read_top, self.engine, count), self._describe_database)
+        return self.database_cache.get(
+            ("top", count), partial(queries.read_top, self.engine, count), self._describe_database
+        )
 
     def keys(self) -> Reading[list[str]]:
         """Return the keys of params and metrics that any experiment has, see queries.read_keys."""
-        return self.database_cache.get("keys", partial(queries.read_keys, self.engine), self._describe_database)
+        return self.database_cache.get(
+            "keys", partial(queries.read_keys, self.engine), self._describe_database
+        )
 
     def leaderboard(self, view: View, page: int) -> Reading[Board]:
         """Return a page of the leaderboard, see queries.read_leaderboard."""
         return self.database_cache.get(
-            ("leaderboard", view, page), partial(queries.read_leaderboard, self.engine, view, page), self._describe_database
+            ("leaderboard", view, page),
+            partial(queries.read_leaderboard, self.engine, view, page),
+            self._describe_database,
         )
 
     def points(self, view: View, limit: int) -> Reading[pd.DataFrame]:
         """Return the numbers of the first experiments of a view, see queries.read_points."""
         return self.database_cache.get(
-            ("points", view, limit), partial(queries.read_points, self.engine, view, limit), self._describe_database
+            ("points", view, limit),
+            partial(queries.read_points, self.engine, view, limit),
+            self._describe_database,
         )
 
     def export(self, view: View) -> pd.DataFrame:
-        """Read all experiments of a view. Not kept, as it may be large, and raises as queries.read_matching."""
+        """Read all experiments of a view.
+
+        Not kept, as it may be large, and raises as queries.read_matching.
+        """
         return queries.read_matching(self.engine, view)
 
     def models(self) -> Reading[dict[str, Model]]:
@@ -93,7 +116,11 @@ class Sources:
 
     def card(self, name: str, version: int, digest: str | None) -> Reading[Mapping[str, Any]]:
         """Return what the card of a version says; digest: of its files, which the card belongs to."""
-        return self.api_cache.get(("card", name, version, digest), partial(self.api.card, name, version), self._describe_api)
+        return self.api_cache.get(
+            ("card", name, version, digest),
+            partial(self.api.card, name, version),
+            self._describe_api,
+        )
 
     def aliases(self) -> Reading[list[Alias]]:
         """Return every alias with its moves."""
@@ -126,19 +153,31 @@ class Sources:
 
 def make_sources(settings: Settings) -> Sources:
     """Wire the sources. Nothing is connected yet."""
-    # Its calls are many images each, nobody waits for one, and who reads the log can tell them from people's.
+    # Its calls are many images each, nobody waits for one, and who reads the log can tell them from
+    # people's.
     background = ApiClient(
-        settings.api_url, key=settings.api_key, user_agent=EVALUATION, read_timeout_seconds=EVALUATION_TIMEOUT_SECONDS
+        settings.api_url,
+        key=settings.api_key,
+        user_agent=EVALUATION,
+        read_timeout_seconds=EVALUATION_TIMEOUT_SECONDS,
     )
     return Sources(
         settings=settings,
         engine=queries.connect(settings),
         api=ApiClient(settings.api_url, key=settings.api_key),
         database_cache=LastGood(
-            fresh_seconds=DATABASE_FRESH_SECONDS, retry_seconds=RETRY_SECONDS, deadline_seconds=DEADLINE_SECONDS
+            fresh_seconds=DATABASE_FRESH_SECONDS,
+            retry_seconds=RETRY_SECONDS,
+            deadline_seconds=DEADLINE_SECONDS,
         ),
-        api_cache=LastGood(fresh_seconds=API_FRESH_SECONDS, retry_seconds=RETRY_SECONDS, deadline_seconds=DEADLINE_SECONDS),
-        evaluator=Evaluator(background.predict, lambda: {each.pinned: each.digest for each in background.versions()}),
+        api_cache=LastGood(
+            fresh_seconds=API_FRESH_SECONDS,
+            retry_seconds=RETRY_SECONDS,
+            deadline_seconds=DEADLINE_SECONDS,
+        ),
+        evaluator=Evaluator(
+            background.predict, lambda: {each.pinned: each.digest for each in background.versions()}
+        ),
     )
 
 

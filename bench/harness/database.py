@@ -1,4 +1,6 @@
-"""A Postgres that the measured service logs its predictions to, set up as a start of the stack does."""
+"""A Postgres that the measured service logs its predictions to, set up as a start of the stack
+does.
+"""
 
 import contextlib
 import os
@@ -18,7 +20,9 @@ from local.postgres import Postgres
 
 @contextlib.contextmanager
 def running() -> Iterator[None]:
-    """Start a Postgres of its own and let the environment point to it, for the servers that are started meanwhile."""
+    """Start a Postgres of its own and let the environment point to it, for the servers that are
+    started meanwhile.
+    """
     with empty() as server:
         os.environ["DATA_CSV"] = str(ROOT / "data.csv")
         say("Setting the database up")
@@ -29,7 +33,9 @@ def running() -> Iterator[None]:
 
 @contextlib.contextmanager
 def empty() -> Iterator[Postgres]:
-    """Start a Postgres of its own without any data, and let the environment point to it as its owner."""
+    """Start a Postgres of its own without any data, and let the environment point to it as its
+    owner.
+    """
     folder = Path(tempfile.mkdtemp(prefix="mlops-bench-"))
     numbers = {name: str(free_port()) for name in ("DB_PORT", "API_PORT", "WEB_PORT")}
     server = Postgres(local_settings.read({"LOCAL_DIR": str(folder), **numbers}))

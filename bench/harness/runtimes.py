@@ -1,6 +1,9 @@
-"""LiteRT and ONNX Runtime as they are, without a service around them: what the service is measured against.
+"""LiteRT and ONNX Runtime as they are, without a service around them.
 
-Each is imported where it is used, so that a server's memory and start hold only the one that it runs.
+What the service is measured against.
+
+Each is imported where it is used, so that a server's memory and start hold only the one that it
+runs.
 """
 
 from collections.abc import Callable
@@ -17,12 +20,19 @@ Predict = Callable[[Pixels], Floats]
 
 
 def load(path: Path, threads: int) -> Predict:
-    """Return a function from images, uint8 of n x 28 x 28 values, to probabilities, float32 of shape (n, classes)."""
-    return OnnxRuntime(path, threads) if path.suffix == ".onnx" else LiteRt(path.read_bytes(), threads)
+    """Return a function from images, uint8 of n x 28 x 28 values, to probabilities, float32 of
+    shape (n, classes).
+    """
+    return (
+        OnnxRuntime(path, threads) if path.suffix == ".onnx" else LiteRt(path.read_bytes(), threads)
+    )
 
 
 class LiteRt:
-    """A flatbuffer, with an interpreter for each size of batch that was seen: setting another size costs more than a call."""
+    """A flatbuffer, with an interpreter for each size of batch that was seen.
+
+    Setting another size costs more than a call.
+    """
 
     def __init__(self, flatbuffer: bytes, threads: int) -> None:
         self._flatbuffer = flatbuffer
@@ -49,7 +59,9 @@ class LiteRt:
         return partial(_invoke, interpreter, input_view, output_view, shape)
 
 
-def _invoke(interpreter: Any, input_view: Any, output_view: Any, shape: tuple[int, ...], images: Pixels) -> Floats:
+def _invoke(
+    interpreter: Any, input_view: Any, output_view: Any, shape: tuple[int, ...], images: Pixels
+) -> Floats:
     input_view()[:] = images.reshape(shape)  # converts on the way; a view must not outlive the call
     interpreter.invoke()
     outputs: Floats = output_view().copy()
@@ -64,7 +76,9 @@ class OnnxRuntime:
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        self._session = onnxruntime.InferenceSession(
+            path, options, providers=["CPUExecutionProvider"]
+        )
         self._input = self._session.get_inputs()[0]
 
     def __call__(self, images: Pixels) -> Floats:

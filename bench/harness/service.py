@@ -36,7 +36,10 @@ class DidNotStart(Exception):
 
 @dataclass(frozen=True)
 class Server:
-    """A running server. `cold_start_seconds` is from its spawn to its first answer that it is ready."""
+    """A running server.
+
+    `cold_start_seconds` is from its spawn to its first answer that it is ready.
+    """
 
     name: str
     process: psutil.Popen
@@ -58,9 +61,14 @@ class Server:
         return sum(each.user + each.system for each in times)
 
     def settle(self) -> None:
-        """Wait until it computes no more: a load may leave requests that nobody waits for, and a log to be shipped."""
+        """Wait until it computes no more.
+
+        A load may leave requests that nobody waits for, and a log to be shipped.
+        """
         deadline = time.monotonic() + SHIP_SECONDS
-        while self.journal is not None and pending_bytes(self.journal) and time.monotonic() < deadline:
+        while (
+            self.journal is not None and pending_bytes(self.journal) and time.monotonic() < deadline
+        ):
             time.sleep(POLL_SECONDS * 4)
         before = -1.0
         while (now := self.cpu_seconds()) > before + SETTLED_SECONDS:
@@ -75,7 +83,11 @@ class Server:
 
     def holds(self, library: str) -> bool:
         """Tell whether a file whose path contains `library` is mapped into one of its processes."""
-        return any(library in region.path for process in self.processes() for region in process.memory_maps())
+        return any(
+            library in region.path
+            for process in self.processes()
+            for region in process.memory_maps()
+        )
 
     def post(self, path: str, body: bytes) -> tuple[int, bytes]:
         """Send one form over a connection of its own, and return status and answer."""
@@ -83,28 +95,49 @@ class Server:
             return response.status, response.read()
 
     @contextlib.contextmanager
-    def opened(self, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> Iterator[http.client.HTTPResponse]:
+    def opened(
+        self, path: str, body: bytes, headers: Mapping[str, str] | None = None
+    ) -> Iterator[http.client.HTTPResponse]:
         """Send one form over a connection of its own, and give the answer as it comes."""
-        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_SECONDS)) as connection:
-            connection.request("POST", path, body, {"Content-Type": CONTENT_TYPE, **(headers or {})})
+        with contextlib.closing(
+            http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_SECONDS)
+        ) as connection:
+            connection.request(
+                "POST", path, body, {"Content-Type": CONTENT_TYPE, **(headers or {})}
+            )
             yield connection.getresponse()
 
 
 @contextlib.contextmanager
 def running(
-    name: str, command: list[str], environment: Mapping[str, str], *, cores: list[int] | None = None, journal: Path | None = None
+    name: str,
+    command: list[str],
+    environment: Mapping[str, str],
+    *,
+    cores: list[int] | None = None,
+    journal: Path | None = None,
 ) -> Iterator[Server]:
-    """Start a server on a free port ("{port}" in the command and the environment), and stop it in the end. Raises DidNotStart."""
+    """Start a server on a free port ("{port}" in the command and the environment), and stop it in
+    the end. Raises DidNotStart.
+    """
     port = free_port()
-    # with compiled modules, as people have them: a start without them takes seconds and megabytes more
-    inherited = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    variables = {**inherited, **{key: value.replace("{port}", str(port)) for key, value in environment.items()}}
+    # with compiled modules, as people have them: a start without them takes seconds and megabytes
+    # more
+    inherited = {
+        key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"
+    }
+    variables = {
+        **inherited,
+        **{key: value.replace("{port}", str(port)) for key, value in environment.items()},
+    }
     log_file = CACHE / "logs" / f"{name}.log"
     log_file.parent.mkdir(parents=True, exist_ok=True)
     with log_file.open("wb") as log:
         started = time.perf_counter()
         arguments = [argument.replace("{port}", str(port)) for argument in command]
-        process = psutil.Popen(arguments, cwd=ROOT, env=variables, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        process = psutil.Popen(
+            arguments, cwd=ROOT, env=variables, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
     try:
         if cores is not None:
             process.cpu_affinity(cores)
@@ -138,12 +171,18 @@ def reference(name: str, module: str, model: Path) -> contextlib.AbstractContext
         "warning",
     ]
     return running(
-        name, [sys.executable, "-m", "uvicorn", f"bench.servers.{module}:create_app", *options], {"BENCH_MODEL": str(model)}
+        name,
+        [sys.executable, "-m", "uvicorn", f"bench.servers.{module}:create_app", *options],
+        {"BENCH_MODEL": str(model)},
     )
 
 
-def ours(name: str, models: Path, *, cores: list[int] | None = None, **settings: Any) -> contextlib.AbstractContextManager[Server]:
-    """Start the service over a model directory: one worker and no cache, unless the settings say otherwise.
+def ours(
+    name: str, models: Path, *, cores: list[int] | None = None, **settings: Any
+) -> contextlib.AbstractContextManager[Server]:
+    """Start the service over a model directory.
+
+    One worker and no cache, unless the settings say otherwise.
 
     It logs to a journal of its own, and from there to the Postgres of the environment.
     """
@@ -162,7 +201,9 @@ def ours(name: str, models: Path, *, cores: list[int] | None = None, **settings:
     }
     is_shipped = not settings.keys() & {"JOURNAL_BYTES", "PGHOST"}
     journal = Path(environment["JOURNAL_DIR"]) if is_shipped else None
-    return running(name, [sys.executable, "-m", "inference"], environment, cores=cores, journal=journal)
+    return running(
+        name, [sys.executable, "-m", "inference"], environment, cores=cores, journal=journal
+    )
 
 
 def _wait_until_ready(process: psutil.Popen, port: int, log: Path) -> None:
@@ -176,7 +217,9 @@ def _wait_until_ready(process: psutil.Popen, port: int, log: Path) -> None:
                 return
         connection.close()
         time.sleep(POLL_SECONDS)
-    raise DidNotStart(f"{log.relative_to(ROOT)} says why {log.stem} did not start: {log.read_text(errors='replace')[-500:]}")
+    raise DidNotStart(
+        f"{log.relative_to(ROOT)} says why {log.stem} did not start: {log.read_text(errors='replace')[-500:]}"
+    )
 
 
 def _stop(process: psutil.Popen) -> None:

@@ -24,7 +24,10 @@ class LoadFailed(Exception):
 
 @dataclass(frozen=True)
 class Load:
-    """What one run of wrk measured. `refused` answers had a status of 400 or more, `broken` requests got no answer."""
+    """What one run of wrk measured.
+
+    `refused` answers had a status of 400 or more, `broken` requests got no answer.
+    """
 
     requests: int
     requests_per_second: float
@@ -35,16 +38,26 @@ class Load:
 
 
 def find() -> str:
-    """Return the path of wrk: $WRK, the one on PATH, or Debian's, which is installed now (and shown). Raises NoLoadGenerator."""
+    """Return the path of wrk.
+
+    $WRK, the one on PATH, or Debian's, which is installed now (and shown). Raises NoLoadGenerator.
+    """
     found = os.environ.get("WRK") or shutil.which("wrk")
     if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        for command in (["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recommends", "wrk"]):
+        for command in (
+            ["apt-get", "update"],
+            ["apt-get", "install", "-y", "--no-install-recommends", "wrk"],
+        ):
             print(f"No wrk: running {' '.join(command)}", flush=True)
             environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-            subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+            subprocess.run(
+                command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False
+            )
         found = shutil.which("wrk")
     if found is None:
-        raise NoLoadGenerator("make bench needs wrk. Install it (Debian: apt install wrk), or name one: WRK=/path make bench")
+        raise NoLoadGenerator(
+            "make bench needs wrk. Install it (Debian: apt install wrk), or name one: WRK=/path make bench"
+        )
     return found
 
 
@@ -65,10 +78,28 @@ def run(port: int, requests: Path, connections: int, seconds: int) -> Load:
 
 def command(port: int, requests: Path, connections: int, seconds: int) -> subprocess.Popen[str]:
     """Start wrk and return its process; `parse` reads what it writes."""
-    arguments = ["--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s", "--timeout", "60s"]
+    arguments = [
+        "--threads",
+        "1",
+        "--connections",
+        str(connections),
+        "--duration",
+        f"{seconds}s",
+        "--timeout",
+        "60s",
+    ]
     address = f"http://127.0.0.1:{port}/"
-    script = ["--script", str(SCRIPT), address, "--", str(requests), f"multipart/form-data; boundary={BOUNDARY}"]
-    return subprocess.Popen([find(), *arguments, *script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    script = [
+        "--script",
+        str(SCRIPT),
+        address,
+        "--",
+        str(requests),
+        f"multipart/form-data; boundary={BOUNDARY}",
+    ]
+    return subprocess.Popen(
+        [find(), *arguments, *script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
 
 
 def parse(output: str) -> Load:

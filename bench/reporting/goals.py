@@ -5,13 +5,22 @@ from statistics import median
 
 from bench.directory import FEW, MANY, ChangeResult, DirectoryResult
 from bench.harness.wrk import Load
-from bench.reporting.report import Row, at_least, at_most, figure, megabytes, microseconds, not_measured, table
+from bench.reporting.report import (
+    Row,
+    at_least,
+    at_most,
+    figure,
+    megabytes,
+    microseconds,
+    not_measured,
+    table,
+)
 from bench.reporting.sampling import ratio
 from bench.single import COMPARED, CONNECTIONS, NAIVE_CONNECTIONS, SingleResult
 from bench.together import FEW_IMAGES, IMAGES, MODELS, TogetherResult
 
-# Memory that a stream of ten times as many images may take more, and still count as flat: their own bytes, and what an
-# allocator rounds up to.
+# Memory that a stream of ten times as many images may take more, and still count as flat: their own
+# bytes, and what an allocator rounds up to.
 FLAT_BYTES = 10e6
 
 
@@ -58,7 +67,9 @@ def of_together(result: TogetherResult | None, reason: str) -> list[Row]:
             not_measured(f"{what}, waiting", f"≥ 5 x sooner than {MODELS} single calls", reason),
             not_measured(batch, "≥ 0.8 x the better runtime alone", reason),
         ]
-    alone = [request + calls for request, calls in zip(result.single_cpu, result.litert_cpu, strict=True)]
+    alone = [
+        request + calls for request, calls in zip(result.single_cpu, result.litert_cpu, strict=True)
+    ]
     one_by_one_cpu = [MODELS * seconds for seconds in result.single_cpu]
     one_by_one_wait = [MODELS * seconds for seconds in result.single_wait]
     cpu = f"{microseconds(median(result.together_cpu))} us"
@@ -99,24 +110,72 @@ def of_directory(result: DirectoryResult) -> list[Row]:
         rows.append(not_measured(first, "≤ 5 % of the call's time", result.not_streamed))
         rows.append(not_measured(flat, f"≤ {FLAT_BYTES / 1e6:g} MB more", result.not_streamed))
     else:
-        share = median(each.first_line_seconds / each.seconds for each in result.streamed[IMAGES]) * 100
+        share = (
+            median(each.first_line_seconds / each.seconds for each in result.streamed[IMAGES]) * 100
+        )
         growth = peak_growth_bytes(result) / 1e6
         seconds = median(each.seconds for each in result.streamed[IMAGES])
-        rows.append(at_most(first, 5, "% of the call's time", share, f"{IMAGES:,} images x {FEW} models, {figure(seconds)} s"))
-        rows.append(at_most(flat, FLAT_BYTES / 1e6, f"MB more for {IMAGES:,} images than for {FEW_IMAGES}", growth))
+        rows.append(
+            at_most(
+                first,
+                5,
+                "% of the call's time",
+                share,
+                f"{IMAGES:,} images x {FEW} models, {figure(seconds)} s",
+            )
+        )
+        rows.append(
+            at_most(
+                flat,
+                FLAT_BYTES / 1e6,
+                f"MB more for {IMAGES:,} images than for {FEW_IMAGES}",
+                growth,
+            )
+        )
     imports = median(result.imports_seconds)
     for count, limit in ((FEW, 1.0), (MANY, 5.0)):
         start = median(result.start_seconds[count])
         detail = f"{figure(start)} s, of which Python's imports take {figure(imports)} s"
-        rows.append(at_most(f"start to ready with {count:,} models", limit, "s beyond Python's imports", start - imports, detail))
-    rows.append(Row("TensorFlow in the process", "no", "yes" if result.has_tensorflow else "no", not result.has_tensorflow))
+        rows.append(
+            at_most(
+                f"start to ready with {count:,} models",
+                limit,
+                "s beyond Python's imports",
+                start - imports,
+                detail,
+            )
+        )
+    rows.append(
+        Row(
+            "TensorFlow in the process",
+            "no",
+            "yes" if result.has_tensorflow else "no",
+            not result.has_tensorflow,
+        )
+    )
     few, more = median(result.memory_bytes[FEW]), median(result.memory_bytes[MANY])
     rows.append(at_most(f"resident memory with {FEW} models", 120, "MB", few / 1e6))
     per_model = (more - few) / (MANY - FEW) / 1e6
-    rows.append(at_most("resident memory per further model", 0.3, "MB", per_model, f"{megabytes(more)} MB with {MANY:,}"))
+    rows.append(
+        at_most(
+            "resident memory per further model",
+            0.3,
+            "MB",
+            per_model,
+            f"{megabytes(more)} MB with {MANY:,}",
+        )
+    )
     few_rates, more_rates = result.throughput[FEW], result.throughput[MANY]
     rates = f"{figure(median(more_rates))} against {figure(median(few_rates))} requests/s"
-    rows.append(at_least(f"throughput with {MANY:,} models resident", 0.95, f"with {FEW}", ratio(more_rates, few_rates), rates))
+    rows.append(
+        at_least(
+            f"throughput with {MANY:,} models resident",
+            0.95,
+            f"with {FEW}",
+            ratio(more_rates, few_rates),
+            rates,
+        )
+    )
     return rows
 
 
@@ -130,9 +189,18 @@ def of_changes(result: ChangeResult) -> list[Row]:
     """Return the goals of models that change under load."""
     what = "a new or changed model under load"
     failed = sum(each.refused + each.broken for each in result.changing)
-    still, changing = ([each.p99_seconds for each in loads] for loads in (result.still, result.changing))
+    still, changing = (
+        [each.p99_seconds for each in loads] for loads in (result.still, result.changing)
+    )
     seen = [seconds for seconds in result.visible_seconds if seconds is not None]
-    rows = [Row(f"{what}, failed requests", "0", f"{failed} of {sum(_requests(result.changing)):,}", failed == 0)]
+    rows = [
+        Row(
+            f"{what}, failed requests",
+            "0",
+            f"{failed} of {sum(_requests(result.changing)):,}",
+            failed == 0,
+        )
+    ]
     if len(seen) < len(result.visible_seconds):
         reason = "the service does not follow its directory"
         return [
@@ -142,9 +210,17 @@ def of_changes(result: ChangeResult) -> list[Row]:
         ]
     p99 = f"{microseconds(median(changing))} against {microseconds(median(still))} us"
     return [
-        at_most(f"{what}, visible", 2, "s", max(seen), f"the slowest of {len(seen)}; median {figure(median(seen))} s"),
+        at_most(
+            f"{what}, visible",
+            2,
+            "s",
+            max(seen),
+            f"the slowest of {len(seen)}; median {figure(median(seen))} s",
+        ),
         *rows,
-        at_most(f"{what}, p99 of the others", 1.1, "x p99 without changes", ratio(changing, still), p99),
+        at_most(
+            f"{what}, p99 of the others", 1.1, "x p99 without changes", ratio(changing, still), p99
+        ),
     ]
 
 
@@ -170,7 +246,14 @@ def servers_table(result: SingleResult) -> str:
                 f"{figure(rate / naive)} x",
             ]
         )
-    header = ["server", f"requests/s at {CONNECTIONS}", "p50 at 1, ms", f"p99 at {CONNECTIONS}, ms", "memory, MB", "cold start, s"]
+    header = [
+        "server",
+        f"requests/s at {CONNECTIONS}",
+        "p50 at 1, ms",
+        f"p99 at {CONNECTIONS}, ms",
+        "memory, MB",
+        "cold start, s",
+    ]
     return table([*header, "against naive"], rows)
 
 
@@ -181,7 +264,12 @@ def parts_table(parts: Mapping[str, float], result: SingleResult) -> str:
     rows.append(["HTTP: a server without any work", microseconds(bare)])
     rest = whole - bare - sum(parts.values())
     rows.append(["the rest: routing, validation, metrics, log", microseconds(rest)])
-    rows.append([f"**one request of ours** at {CONNECTIONS} connections, 1 / throughput", microseconds(whole)])
+    rows.append(
+        [
+            f"**one request of ours** at {CONNECTIONS} connections, 1 / throughput",
+            microseconds(whole),
+        ]
+    )
     rows.append(["one request of the limit, likewise", microseconds(limit)])
     return table(["part", "us"], rows)
 
@@ -192,5 +280,15 @@ def runtimes_table(measured: Mapping[str, Mapping[int, Mapping[str, Sequence[flo
     for model, sizes in measured.items():
         for size, durations in sizes.items():
             lite, onnx = durations["LiteRT"], durations["ONNX Runtime"]
-            rows.append([model, str(size), microseconds(median(lite)), microseconds(median(onnx)), f"{ratio(lite, onnx):.2f}"])
-    return table(["model", "batch", "LiteRT, us", "ONNX Runtime, us", "LiteRT / ONNX Runtime"], rows)
+            rows.append(
+                [
+                    model,
+                    str(size),
+                    microseconds(median(lite)),
+                    microseconds(median(onnx)),
+                    f"{ratio(lite, onnx):.2f}",
+                ]
+            )
+    return table(
+        ["model", "batch", "LiteRT, us", "ONNX Runtime, us", "LiteRT / ONNX Runtime"], rows
+    )

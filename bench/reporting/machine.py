@@ -5,7 +5,16 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-PACKAGES = ("ai-edge-litert", "onnxruntime", "connexion", "fastapi", "uvicorn", "uvloop", "tensorflow-cpu", "keras")
+PACKAGES = (
+    "ai-edge-litert",
+    "onnxruntime",
+    "connexion",
+    "fastapi",
+    "uvicorn",
+    "uvloop",
+    "tensorflow-cpu",
+    "keras",
+)
 
 
 def description() -> str:
@@ -24,4 +33,7 @@ def _processor() -> str:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return platform.processor() or platform.machine()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")),
+        platform.machine(),
+    )

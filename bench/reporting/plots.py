@@ -14,14 +14,27 @@ SIZE_INCHES = (7.2, 4.2)
 mpl.rcParams.update({"svg.hashsalt": "bench", "svg.fonttype": "none", "font.family": "sans-serif"})
 
 
-def write_lines(path: Path, series: Mapping[str, Mapping[int, Sequence[float]]], title: str, x: str, y: str) -> None:
-    """Draw each series, x -> samples, as a line of medians on logarithmic axes, with the range of the samples behind it."""
+def write_lines(
+    path: Path, series: Mapping[str, Mapping[int, Sequence[float]]], title: str, x: str, y: str
+) -> None:
+    """Draw each series, x -> samples, as a line of medians on logarithmic axes, with the range of
+    the samples behind it.
+    """
     figure = Figure(figsize=SIZE_INCHES, layout="constrained")
     axes: Any = figure.subplots()
     for name, samples in series.items():
         places = list(samples)
-        line = axes.plot(places, [median(samples[place]) for place in places], marker="o", markersize=4, label=name)[0]
-        low, high = [min(samples[place]) for place in places], [max(samples[place]) for place in places]
+        line = axes.plot(
+            places,
+            [median(samples[place]) for place in places],
+            marker="o",
+            markersize=4,
+            label=name,
+        )[0]
+        low, high = (
+            [min(samples[place]) for place in places],
+            [max(samples[place]) for place in places],
+        )
         axes.fill_between(places, low, high, alpha=0.15, color=line.get_color())
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")

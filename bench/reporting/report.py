@@ -14,7 +14,10 @@ class NoPlace(Exception):
 
 @dataclass(frozen=True)
 class Row:
-    """A goal and what was measured for it. `met` is None when it could not be measured; `measured` then says why."""
+    """A goal and what was measured for it.
+
+    `met` is None when it could not be measured; `measured` then says why.
+    """
 
     what: str
     goal: str
@@ -24,13 +27,25 @@ class Row:
 
 def at_least(what: str, wanted: float, reference: str, measured: float, detail: str = "") -> Row:
     """Return the row of a ratio that shall not be smaller."""
-    return Row(what, f"≥ {wanted:g} x {reference}", f"{figure(measured)} x{_in_brackets(detail)}", measured >= wanted)
+    return Row(
+        what,
+        f"≥ {wanted:g} x {reference}",
+        f"{figure(measured)} x{_in_brackets(detail)}",
+        measured >= wanted,
+    )
 
 
 def at_most(what: str, wanted: float, unit: str, measured: float, detail: str = "") -> Row:
     """Return the row of a figure that shall not be larger."""
-    sign = unit.partition(" ")[0]  # of "x one LiteRT call" and "s beyond Python's imports", the goal says the rest
-    return Row(what, f"≤ {wanted:g} {unit}", f"{figure(measured)} {sign}{_in_brackets(detail)}", measured <= wanted)
+    sign = unit.partition(" ")[
+        0
+    ]  # of "x one LiteRT call" and "s beyond Python's imports", the goal says the rest
+    return Row(
+        what,
+        f"≤ {wanted:g} {unit}",
+        f"{figure(measured)} {sign}{_in_brackets(detail)}",
+        measured <= wanted,
+    )
 
 
 def not_measured(what: str, goal: str, reason: str) -> Row:
@@ -40,17 +55,27 @@ def not_measured(what: str, goal: str, reason: str) -> Row:
 
 def goals_table(rows: Iterable[Row]) -> str:
     """Return the goals as a Markdown table."""
-    return table(["what", "goal", "measured", "met"], [[row.what, row.goal, row.measured, MET[row.met]] for row in rows])
+    return table(
+        ["what", "goal", "measured", "met"],
+        [[row.what, row.goal, row.measured, MET[row.met]] for row in rows],
+    )
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table; every column but the first is aligned to the right when its cells are numbers."""
+    """Return a Markdown table.
+
+    Every column but the first is aligned to the right when its cells are numbers.
+    """
     cells = [list(row) for row in rows]
     numeric = [
-        bool(cells) and all(row[column][:1].isdigit() or row[column] in {"", "-"} for row in cells) for column in range(len(header))
+        bool(cells) and all(row[column][:1].isdigit() or row[column] in {"", "-"} for row in cells)
+        for column in range(len(header))
     ]
     rule = ["---:" if is_numeric else "---" for is_numeric in numeric]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in [list(header), rule, *cells])
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |"
+        for line in [list(header), rule, *cells]
+    )
 
 
 def write(document: Path, text: str, marks: tuple[str, str] = (BEGIN, END)) -> None:

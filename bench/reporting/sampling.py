@@ -9,7 +9,9 @@ from statistics import median
 
 @dataclass(frozen=True)
 class Effort:
-    """Everything is measured `rounds` times, one contestant after the other in each, for `seconds` each time."""
+    """Everything is measured `rounds` times, one contestant after the other in each, for `seconds`
+    each time.
+    """
 
     rounds: int
     seconds: int
@@ -23,7 +25,13 @@ class Effort:
         return f"{self.rounds} rounds of {self.seconds} s"
 
 
-SHORT = Effort(rounds=5, seconds=1, connections=(1, 16, 64), few_connections=(1, 16), models_in_one_call=(1, 24, 100))
+SHORT = Effort(
+    rounds=5,
+    seconds=1,
+    connections=(1, 16, 64),
+    few_connections=(1, 16),
+    models_in_one_call=(1, 24, 100),
+)
 FULL = Effort(
     rounds=9,
     seconds=4,
@@ -34,7 +42,10 @@ FULL = Effort(
 
 
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
-    """Return the median of the ratios of each round: what disturbs the machine disturbs both sides of a round."""
+    """Return the median of the ratios of each round.
+
+    What disturbs the machine disturbs both sides of a round.
+    """
     return median(one / other for one, other in zip(ours, theirs, strict=True))
 
 

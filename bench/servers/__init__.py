@@ -1,1 +1,4 @@
-"""The servers that the service is compared with. All answer POST /api/v1.0/inference with the same members."""
+"""The servers that the service is compared with.
+
+All answer POST /api/v1.0/inference with the same members.
+"""

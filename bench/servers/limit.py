@@ -1,7 +1,11 @@
-"""The limit: as fast as Python answers this request on this machine, without anything that a service needs besides.
+"""The limit.
 
-No routing, no validation, no metrics, no log: the plain form with one part, an 8-bit grey PNG, one model. Requests that wait
-anyway are one call of the model: whatever arrived while the loop was busy; nothing is delayed for it.
+As fast as Python answers this request on this machine, without anything that a service needs
+besides.
+
+No routing, no validation, no metrics, no log: the plain form with one part, an 8-bit grey PNG, one
+model. Requests that wait anyway are one call of the model: whatever arrived while the loop was
+busy; nothing is delayed for it.
 """
 
 import asyncio
@@ -21,7 +25,10 @@ LABELS = tuple("0123456789")
 
 
 def create_app() -> ASGIApp:
-    """Return the application for the model file of BENCH_MODEL: LiteRT for a .tflite, ONNX Runtime for an .onnx."""
+    """Return the application for the model file of BENCH_MODEL.
+
+    LiteRT for a .tflite, ONNX Runtime for an .onnx.
+    """
     batcher = Batcher(load(Path(os.environ["BENCH_MODEL"]), threads=1))
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -43,21 +50,29 @@ def create_app() -> ASGIApp:
         probabilities: list[float] = (await batcher(grey)).tolist()
         confidence = max(probabilities)
         label = LABELS[probabilities.index(confidence)]
-        answer = {"class": label, "confidence": confidence, "probabilities": dict(zip(LABELS, probabilities, strict=True))}
+        answer = {
+            "class": label,
+            "confidence": confidence,
+            "probabilities": dict(zip(LABELS, probabilities, strict=True)),
+        }
         await _send(send, 200, orjson.dumps(answer))
 
     return app
 
 
 class Batcher:
-    """Gathers the images that wait when the loop comes to it, and answers all of them with one call."""
+    """Gathers the images that wait when the loop comes to it, and answers all of them with one
+    call.
+    """
 
     def __init__(self, predict: Callable[[Pixels], Floats]) -> None:
         self._predict = predict
         self._waiting: list[tuple[Pixels, asyncio.Future[Floats]]] = []
 
     def __call__(self, grey: Pixels) -> asyncio.Future[Floats]:
-        """Return the future probabilities, float32 of shape (classes,), of one image, uint8 of shape (28, 28, 1)."""
+        """Return the future probabilities, float32 of shape (classes,), of one image, uint8 of
+        shape (28, 28, 1).
+        """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Floats] = loop.create_future()
         if not self._waiting:
@@ -67,7 +82,11 @@ class Batcher:
 
     def _answer(self) -> None:
         waiting, self._waiting = self._waiting, []
-        batch = waiting[0][0][np.newaxis] if len(waiting) == 1 else np.stack([grey for grey, _ in waiting])
+        batch = (
+            waiting[0][0][np.newaxis]
+            if len(waiting) == 1
+            else np.stack([grey for grey, _ in waiting])
+        )
         for (_, future), row in zip(waiting, self._predict(batch), strict=True):
             if not future.done():  # its client may have gone
                 future.set_result(row)
@@ -79,7 +98,8 @@ def only_part(headers: list[tuple[bytes, bytes]], body: bytes) -> bytes | None:
         if name == b"content-type":
             boundary = b"--" + value.partition(b"boundary=")[2]
             start, end = body.find(b"\r\n\r\n") + 4, body.find(b"\r\n" + boundary)
-            return body[start:end] if body.startswith(boundary) and 4 <= start < end else None  # noqa: PLR2004  # found
+            # Found
+            return body[start:end] if body.startswith(boundary) and 4 <= start < end else None  # noqa: PLR2004
     return None
 
 

@@ -1,4 +1,7 @@
-"""The first version's way: Connexion and Flask, and Keras that loads its model from the disk and predicts at each request."""
+"""The first version's way.
+
+Connexion and Flask, and Keras that loads its model from the disk and predicts at each request.
+"""
 
 import os
 from pathlib import Path
@@ -20,7 +23,9 @@ def create_app() -> ASGIApp:
     def infer(experiment_name: str, image_blob: Any) -> dict[str, Any]:
         model = keras.models.load_model(Path(os.environ["BENCH_MODEL"]))
         pixels = np.asarray(Image.open(image_blob).convert("L"), np.float32)
-        probabilities = model.predict(pixels.reshape(-1, *model.input_shape[1:]), verbose=0)[0].tolist()
+        probabilities = model.predict(pixels.reshape(-1, *model.input_shape[1:]), verbose=0)[
+            0
+        ].tolist()
         return answer(experiment_name, probabilities)
 
     app = connexion.FlaskApp(__name__, specification_dir=Path(__file__).parent)

@@ -1,4 +1,7 @@
-"""Connexion as its documentation has it, written by a careful user: FlaskApp, validation, Pillow, a LiteRT model kept in memory."""
+"""Connexion as its documentation has it, written by a careful user.
+
+FlaskApp, validation, Pillow, a LiteRT model kept in memory.
+"""
 
 import os
 import threading

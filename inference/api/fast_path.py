@@ -1,9 +1,10 @@
 """The fast lane: answers the hot, well-formed request before Connexion sees it, and nothing else.
 
-Connexion costs milliseconds of CPU for a request whose work takes twenty microseconds. The lane takes POST /inference and
-POST /predictions as clients send them (plain multipart, known names, harmless headers) and leaves everything unusual, untouched, to
-Connexion, which stays the reference, and the only place that refuses a request. Below HTTP both call the same `Predictor`, and a
-test sends the same good, odd and hostile requests through both.
+Connexion costs milliseconds of CPU for a request whose work takes twenty microseconds. The lane
+takes POST /inference and POST /predictions as clients send them (plain multipart, known names,
+harmless headers) and leaves everything unusual, untouched, to Connexion, which stays the reference,
+and the only place that refuses a request. Below HTTP both call the same `Predictor`, and a test
+sends the same good, odd and hostile requests through both.
 """
 
 import asyncio
@@ -14,7 +15,13 @@ from concurrent.futures import Future
 from typing import NamedTuple
 
 from inference.errors import ServiceError
-from inference.prediction.predictor import INLINE_SECONDS, MAX_ANSWERS, MAX_IMAGES, Predictor, document
+from inference.prediction.predictor import (
+    INLINE_SECONDS,
+    MAX_ANSWERS,
+    MAX_IMAGES,
+    Predictor,
+    document,
+)
 from inference.prediction.results import AnsweredChunk, Panel, ReadChunk, Seat, Vacancy
 from inference.prediction_log.recorder import Call
 from inference.preprocessing import digits as image
@@ -38,11 +45,13 @@ class FastLane:
         self._predictor = predictor
         self._waiting: dict[Network, list[_Waiting]] = {}
 
-    def infer(self, form: PlainForm, body: bytes, request_id: str, answer: Callable[[bytes | None], None]) -> bool:
+    def infer(
+        self, form: PlainForm, body: bytes, request_id: str, answer: Callable[[bytes | None], None]
+    ) -> bool:
         """Take a request of POST /inference, or return False: it is for Connexion.
 
-        What was taken is answered in a later turn of the loop, with the JSON, or with None: it is for Connexion after all. What
-        comes for a model in the same turn is a batch.
+        What was taken is answered in a later turn of the loop, with the JSON, or with None: it is
+        for Connexion after all. What comes for a model in the same turn is a batch.
         """
         names = form.query.get("experiment_name", ())
         if len(names) != 1 or len(form.query) > 1:
@@ -67,7 +76,9 @@ class FastLane:
         return True
 
     async def predict(self, form: PlainForm, body: bytes, request_id: str) -> Answer | None:
-        """Return the body of an answer of POST /predictions, JSON or lines of NDJSON, or None when the request is for Connexion."""
+        """Return the body of an answer of POST /predictions, JSON or lines of NDJSON, or None when
+        the request is for Connexion.
+        """
         try:
             return await self._predict(form, body, request_id)
         except ServiceError:
@@ -77,7 +88,9 @@ class FastLane:
             return None
 
     def predict_at_once(self, form: PlainForm, body: bytes, request_id: str) -> bytes | None:
-        """Return the JSON of an answer of POST /predictions that takes INLINE_SECONDS at most, None for any other request."""
+        """Return the JSON of an answer of POST /predictions that takes INLINE_SECONDS at most, None
+        for any other request.
+        """
         try:
             asked = self._asked(form, body, request_id)
             return None if asked is None else self._at_once(asked)
@@ -88,10 +101,18 @@ class FastLane:
             return None
 
     def _asked(self, form: PlainForm, body: bytes, request_id: str) -> "_Asked | None":
-        """Return what a request of POST /predictions asks for, None when it is for Connexion. Raises ServiceError."""
+        """Return what a request of POST /predictions asks for, None when it is for Connexion.
+
+        Raises ServiceError.
+        """
         names, views = form.query.get("experiments", ["all"]), form.query.get("view", ["false"])
         is_stream = IS_STREAM.get(form.accept)
-        if is_stream is None or len(views) != 1 or views[0] not in BOOLEANS or form.query.keys() - {"experiments", "view"}:
+        if (
+            is_stream is None
+            or len(views) != 1
+            or views[0] not in BOOLEANS
+            or form.query.keys() - {"experiments", "view"}
+        ):
             return None
         panel = self._predictor.panel(names, loaded=True)
         if any(isinstance(place, Vacancy) for place in panel.places):
@@ -104,7 +125,12 @@ class FastLane:
 
     def _at_once(self, asked: "_Asked") -> bytes | None:
         panel, files, call, view, is_stream = asked
-        if is_stream or len(files) > 1 or panel.seconds_per_image > INLINE_SECONDS or not image.is_small_plain_png(files[0]):
+        if (
+            is_stream
+            or len(files) > 1
+            or panel.seconds_per_image > INLINE_SECONDS
+            or not image.is_small_plain_png(files[0])
+        ):
             return None
         chunk = self._predictor.answered(panel, ReadChunk.of(files, self._predictor.read), call)
         return document(chunk.encoded(view=view), call)
@@ -117,7 +143,9 @@ class FastLane:
         if answer is not None:
             return answer
         panel, files, call, view, is_stream = asked
-        chunks = self._predictor.chunks(panel, files, self._predictor.read, call, is_stream=is_stream)
+        chunks = self._predictor.chunks(
+            panel, files, self._predictor.read, call, is_stream=is_stream
+        )
         first: AnsweredChunk = await asyncio.wrap_future(next(chunks))
         if is_stream:
             return _lines(first, chunks, view=view)
@@ -157,9 +185,14 @@ class FastLane:
         digits = [each for each in read if each is not None]
         if not digits:
             return [None] * len(batch)
-        calls = [waiting.call for each, waiting in zip(read, batch, strict=True) if each is not None]
+        calls = [
+            waiting.call for each, waiting in zip(read, batch, strict=True) if each is not None
+        ]
         answers = iter(self._predictor.inferences(seat, digits, calls))
-        return [None if each is None or isinstance(answer := next(answers), ServiceError) else answer for each in read]
+        return [
+            None if each is None or isinstance(answer := next(answers), ServiceError) else answer
+            for each in read
+        ]
 
     def _read(self, data: bytes) -> Digit | None:
         try:
@@ -168,7 +201,9 @@ class FastLane:
             return None
 
 
-async def _lines(first: AnsweredChunk, others: Iterator[Future[AnsweredChunk]], *, view: bool) -> AsyncIterator[bytes]:
+async def _lines(
+    first: AnsweredChunk, others: Iterator[Future[AnsweredChunk]], *, view: bool
+) -> AsyncIterator[bytes]:
     yield b"\n".join([*first.encoded(view=view), b""])
     for done in others:
         answered: AnsweredChunk = await asyncio.wrap_future(done)

@@ -9,13 +9,18 @@ from inference.preprocessing.digits import SIDE, Pixels
 
 
 def read_arrays(document: Any, most: int) -> list[Pixels]:
-    """Return the images of `{"images": [[[0..255] x28] x28, ...]}`, each uint8 of shape (28, 28), as they stand.
+    """Return the images of `{"images".
 
-    Raises MalformedRequest for another document, RequestTooLarge for more than `most` images, and UnusableValue, which says where,
-    for another shape and for whatever is no whole number of 0 to 255.
+    [[[0..255] x28] x28, ...]}`, each uint8 of shape (28, 28), as they stand.
+
+    Raises MalformedRequest for another document, RequestTooLarge for more than `most` images, and
+    UnusableValue, which says where, for another shape and for whatever is no whole number of 0 to
+    255.
     """
     if not isinstance(document, dict) or not isinstance(document.get("images"), list):
-        raise MalformedRequest('The body must be JSON, {"images": [...]} with a list of images, each 28 rows of 28 numbers.')
+        raise MalformedRequest(
+            'The body must be JSON, {"images": [...]} with a list of images, each 28 rows of 28 numbers.'
+        )
     if len(document) > 1:
         raise MalformedRequest("The body has a field that is not images.")
     images = document["images"]
@@ -29,7 +34,9 @@ def read_arrays(document: Any, most: int) -> list[Pixels]:
 def _pixels(image: Any, path: str) -> Pixels:
     if not isinstance(image, list) or len(image) != SIDE:
         raise UnusableValue(f"An image is a list of {SIDE} rows.", path)
-    return np.frombuffer(b"".join(_row(row, f"{path}/{index}") for index, row in enumerate(image)), np.uint8).reshape(SIDE, SIDE)
+    return np.frombuffer(
+        b"".join(_row(row, f"{path}/{index}") for index, row in enumerate(image)), np.uint8
+    ).reshape(SIDE, SIDE)
 
 
 def _row(row: Any, path: str) -> bytes:
@@ -46,8 +53,12 @@ def _row(row: Any, path: str) -> bytes:
 def _value(value: Any, path: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise UnusableValue("A pixel is a number.", path)
-    if not 0 <= value <= 255:  # noqa: PLR2004  # the range of a byte; what is not a number is not in it
+    # The range of a byte; what is not a number is not in it
+    if not 0 <= value <= 255:  # noqa: PLR2004
         raise UnusableValue("A pixel is a whole number of 0 to 255.", path)
     if value != int(value):
-        raise UnusableValue("A pixel is a whole number of 0 to 255; multiply by 255 what was scaled to 0 to 1.", path)
+        raise UnusableValue(
+            "A pixel is a whole number of 0 to 255; multiply by 255 what was scaled to 0 to 1.",
+            path,
+        )
     return int(value)

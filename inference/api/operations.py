@@ -45,12 +45,19 @@ class Api:
         self._was_ready = False
 
     def infer(self, experiment_name: str, image_blob: Upload | None = None) -> bytes:
-        """Read one image with one experiment, and return JSON. Raises the errors of 400 to 503 that openapi.yaml names."""
+        """Read one image with one experiment, and return JSON.
+
+        Raises the errors of 400 to 503 that openapi.yaml names.
+        """
         call = _call()
         seat = self._predictor.seat(experiment_name)
-        if image_blob is None or not hasattr(image_blob, "read"):  # a text part of the file's name arrives as no file
+        if image_blob is None or not hasattr(
+            image_blob, "read"
+        ):  # a text part of the file's name arrives as no file
             raise MalformedRequest("The request needs one file in the multipart field image_blob.")
-        return self._predictor.submit(self._predictor.inference, seat, self._predictor.bytes_of(image_blob), call).result()
+        return self._predictor.submit(
+            self._predictor.inference, seat, self._predictor.bytes_of(image_blob), call
+        ).result()
 
     def predict(
         self,
@@ -63,20 +70,33 @@ class Api:
     ) -> bytes | Iterator[bytes]:
         """Read many images, as files or as the JSON document `arrays`, with many experiments.
 
-        Returns a JSON document or, for a stream, its entries as lines. Raises the errors of 400 to 503 that openapi.yaml names,
-        all of them before the first line.
+        Returns a JSON document or, for a stream, its entries as lines. Raises the errors of 400 to
+        503 that openapi.yaml names, all of them before the first line.
         """
         call = _call()
         panel = self._predictor.panel(experiments)
         if arrays is not None:
             entries = self._predictor.entries(
-                panel, read_arrays(arrays, MAX_IMAGES), Digit.of_array, call, view=view, is_stream=is_stream
+                panel,
+                read_arrays(arrays, MAX_IMAGES),
+                Digit.of_array,
+                call,
+                view=view,
+                is_stream=is_stream,
             )
         else:
-            uploads = [self._predictor.bytes_of(upload) for upload in images or [] if hasattr(upload, "read")]
+            uploads = [
+                self._predictor.bytes_of(upload)
+                for upload in images or []
+                if hasattr(upload, "read")
+            ]
             if not uploads:
-                raise MalformedRequest("The request needs at least one file in the multipart field images.")
-            entries = self._predictor.entries(panel, uploads, self._predictor.read, call, view=view, is_stream=is_stream)
+                raise MalformedRequest(
+                    "The request needs at least one file in the multipart field images."
+                )
+            entries = self._predictor.entries(
+                panel, uploads, self._predictor.read, call, view=view, is_stream=is_stream
+            )
         return (entry + b"\n" for entry in entries) if is_stream else document(entries, call)
 
     def list_experiments(self) -> Document:
@@ -106,7 +126,8 @@ class Api:
     def readiness(self) -> tuple[Document, int]:
         """Return what the service depends on and its status: 200 when it can predict, else 503.
 
-        It is starting until all that it found at its start is loaded or failed; what is added later makes nothing unready.
+        It is starting until all that it found at its start is loaded or failed; what is added later
+        makes nothing unready.
         """
         states = Counter(model.state for model in self._models.all())
         ready, loading, failed = states[State.READY], states[State.LOADING], states[State.FAILED]
@@ -122,13 +143,23 @@ class Api:
         elif not ready:
             status = "failed"
         else:
-            status = "degraded" if failed or database["status"] == "down" or log["status"] in ("full", "failing") else "ready"
+            status = (
+                "degraded"
+                if failed or database["status"] == "down" or log["status"] in ("full", "failing")
+                else "ready"
+            )
         state = "loading" if loading else "ok" if ready else "failed" if failed else "empty"
         models: Document = {"status": state, "ready": ready, "loading": loading, "failed": failed}
         if failed:
-            names = [f"{model.name}@{model.version}" for model in self._models.all() if model.state is State.FAILED]
+            names = [
+                f"{model.name}@{model.version}"
+                for model in self._models.all()
+                if model.state is State.FAILED
+            ]
             more = ", ..." if failed > MOST_NAMED else ""
-            models["detail"] = f"Failed: {', '.join(names[:MOST_NAMED])}{more}; GET /api/v1.0/models says why."
+            models["detail"] = (
+                f"Failed: {', '.join(names[:MOST_NAMED])}{more}; GET /api/v1.0/models says why."
+            )
         return {
             "status": status,
             "dependencies": {"models": models, "database": database, "log": log},
@@ -146,7 +177,10 @@ class Api:
 
     def _detailed(self, model: Model) -> Document:
         card = model.card
-        told = card and {part: getattr(card, part) for part in ("parameters", "config", "metrics", "data", "code")}
+        told = card and {
+            part: getattr(card, part)
+            for part in ("parameters", "config", "metrics", "data", "code")
+        }
         return {**self._described(model), "card": told}
 
     def _described(self, model: Model) -> Document:
@@ -178,5 +212,7 @@ def _call() -> Call:
 
 def _valid(name: str) -> str:
     if not NAME_PATTERN.fullmatch(name):
-        raise MalformedRequest("experiment_name must be 1 to 128 of A-Z a-z 0-9 _ . - and begin with a letter or digit.")
+        raise MalformedRequest(
+            "experiment_name must be 1 to 128 of A-Z a-z 0-9 _ . - and begin with a letter or digit."
+        )
     return name

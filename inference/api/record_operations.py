@@ -1,4 +1,7 @@
-"""The operations over what the database keeps: predictions, labels, aliases, imports, originals. One method per operationId."""
+"""The operations over what the database keeps: predictions, labels, aliases, imports, originals.
+
+One method per operationId.
+"""
 
 from typing import Any
 
@@ -20,7 +23,9 @@ WORD = "a word of a-z 0-9 _ -, 1 to 32 long, that begins with a letter"
 class Records:
     """The operations, over what they need."""
 
-    def __init__(self, history: History, promotions: Promotions, imports: Imports, originals: Originals) -> None:
+    def __init__(
+        self, history: History, promotions: Promotions, imports: Imports, originals: Originals
+    ) -> None:
         self._history = history
         self._promotions = promotions
         self._imports = imports
@@ -33,12 +38,16 @@ class Records:
         experiment_name: str | None = None,
         since: str | None = None,
         until: str | None = None,
-        disagreement: bool | None = None,  # noqa: FBT001  # Connexion gives every parameter by its name
+        # Connexion gives every parameter by its name
+        disagreement: bool | None = None,  # noqa: FBT001
         corrected: bool | None = None,  # noqa: FBT001
         wrong: bool | None = None,  # noqa: FBT001
         **named: str,
     ) -> Document:
-        """Return a page of predictions, latest first; `class` is among `named`. Raises MalformedRequest and DatabaseUnavailable."""
+        """Return a page of predictions, latest first; `class` is among `named`.
+
+        Raises MalformedRequest and DatabaseUnavailable.
+        """
         name, version = _pinned(experiment_name) if experiment_name is not None else (None, None)
         label = named.get("class")
         wanted = Filter(
@@ -55,15 +64,28 @@ class Records:
         return {"predictions": found, "next": after}
 
     def get_prediction(self, prediction_id: str) -> Document:
-        """Return one prediction with its image, labels and latest events. Raises the errors that openapi.yaml names."""
+        """Return one prediction with its image, labels and latest events.
+
+        Raises the errors that openapi.yaml names.
+        """
         return self._history.one(validation.identity(prediction_id, "prediction_id"))
 
     def label_prediction(self, prediction_id: str, document: Any) -> Document:
-        """Store what a person says that a prediction's image shows. Raises the errors that openapi.yaml names."""
+        """Store what a person says that a prediction's image shows.
+
+        Raises the errors that openapi.yaml names.
+        """
         prediction_id = validation.identity(prediction_id, "prediction_id")
         validation.record(document, ("label", "labelled_by", "replaces"))
-        label, labelled_by = validation.text(document, "label", MAX_LABEL), validation.text(document, "labelled_by", MAX_PERSON)
-        replaces = validation.text(document, "replaces", MAX_LABEL) if document.get("replaces") is not None else None
+        label, labelled_by = (
+            validation.text(document, "label", MAX_LABEL),
+            validation.text(document, "labelled_by", MAX_PERSON),
+        )
+        replaces = (
+            validation.text(document, "replaces", MAX_LABEL)
+            if document.get("replaces") is not None
+            else None
+        )
         return self._history.label(prediction_id, label, labelled_by, replaces)
 
     def list_aliases(self) -> Document:
@@ -78,20 +100,34 @@ class Records:
         """Point an alias to a version. Raises the errors that openapi.yaml names."""
         task, alias = _alias(task, alias)
         validation.record(document, ("experiment_name", "version", "reason", "moved_by"))
-        name = validation.matched(validation.text(document, "experiment_name", 128), NAME_PATTERN, "experiment_name", "the name of a model")
+        name = validation.matched(
+            validation.text(document, "experiment_name", 128),
+            NAME_PATTERN,
+            "experiment_name",
+            "the name of a model",
+        )
         version = validation.version(document, "version")
-        moved_by, reason = validation.text(document, "moved_by", MAX_PERSON), validation.text(document, "reason", MAX_REASON)
+        moved_by, reason = (
+            validation.text(document, "moved_by", MAX_PERSON),
+            validation.text(document, "reason", MAX_REASON),
+        )
         return self._promotions.move(task, alias, name, version, moved_by, reason)
 
     def roll_alias_back(self, task: str, alias: str, document: Any) -> Document:
         """Point an alias to where it pointed before. Raises the errors that openapi.yaml names."""
         task, alias = _alias(task, alias)
         validation.record(document, ("reason", "moved_by"))
-        moved_by, reason = validation.text(document, "moved_by", MAX_PERSON), validation.text(document, "reason", MAX_REASON)
+        moved_by, reason = (
+            validation.text(document, "moved_by", MAX_PERSON),
+            validation.text(document, "reason", MAX_REASON),
+        )
         return self._promotions.roll_back(task, alias, moved_by, reason)
 
     def list_imports(self, limit: int = 50, cursor: int = 0) -> Document:
-        """Return the latest import of each file, and a page of the rejects that stand. Raises DatabaseUnavailable."""
+        """Return the latest import of each file, and a page of the rejects that stand.
+
+        Raises DatabaseUnavailable.
+        """
         rejects, after = self._imports.rejects(limit, min(cursor, MAX_ID))
         return {"imports": self._imports.latest(), "rejects": rejects, "next": after}
 

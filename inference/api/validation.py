@@ -1,4 +1,6 @@
-"""The values of a request that openapi.yaml's rules do not check, or not with words of use: texts, ids, times, JSON documents.
+"""The values of a request that openapi.yaml's rules do not check, or not with words of use.
+
+Texts, ids, times, JSON documents.
 
 Each function returns what a value means, or raises MalformedRequest with the path of the fault.
 """
@@ -23,7 +25,9 @@ MAX_VERSION = 2**31 - 1  # an integer of Postgres
 def record(document: Any, known: Collection[str]) -> dict[str, Any]:
     """Return a JSON object that has none but these fields."""
     if not isinstance(document, dict) or document.keys() - set(known):
-        raise MalformedRequest(f"The body is to be a JSON object of the fields {', '.join(known)}.", "")
+        raise MalformedRequest(
+            f"The body is to be a JSON object of the fields {', '.join(known)}.", ""
+        )
     return document
 
 
@@ -32,7 +36,12 @@ def text(document: dict[str, Any], name: str, most: int) -> str:
     if name not in document:
         raise MalformedRequest(f"The body lacks the field {name}.", name)
     value = document[name]
-    if not isinstance(value, str) or not 1 <= len(value) <= most or not value.isprintable() or not value.strip():
+    if (
+        not isinstance(value, str)
+        or not 1 <= len(value) <= most
+        or not value.isprintable()
+        or not value.strip()
+    ):
         raise MalformedRequest(f"{name} is a text of 1 to {most} printable characters.", name)
     return value
 
@@ -40,7 +49,9 @@ def text(document: dict[str, Any], name: str, most: int) -> str:
 def version(document: dict[str, Any], name: str) -> int | None:
     """Return the number of a version, None where there is none."""
     value = document.get(name)
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_VERSION):
+    if value is not None and (
+        not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_VERSION
+    ):
         raise MalformedRequest(f"{name} is a whole number from 1.", name)
     return value
 
@@ -71,6 +82,10 @@ def time(value: str, name: str) -> datetime:
             raise ValueError
         day, clock, fraction, zone = found.groups()
         zone = zone.replace(" ", "+").upper().replace("Z", "+00:00")
-        return datetime.fromisoformat(f"{day}T{clock}{(fraction or '.0')[:7]:0<7}{zone}").astimezone(UTC)
+        return datetime.fromisoformat(
+            f"{day}T{clock}{(fraction or '.0')[:7]:0<7}{zone}"
+        ).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise MalformedRequest(f"{name} is a time as 2026-01-31T12:00:00Z or 2026-01-31T13:00:00%2B01:00.", name) from None
+        raise MalformedRequest(
+            f"{name} is a time as 2026-01-31T12:00:00Z or 2026-01-31T13:00:00%2B01:00.", name
+        ) from None

@@ -1,8 +1,11 @@
-"""`python -m inference.compiler.convert FILE OUT`: makes what can be published of a model that the service never reads.
+"""`python -m inference.compiler.convert FILE OUT`.
 
-FILE is an HDF5 file of Keras 2's time (.h5, .hdf5), of which OUT becomes a .keras file, or the directory of a SavedModel, of which
-OUT becomes a directory with model.tflite and card.json. An operator's hand does this, never the service: the model is read in the
-sandbox of the compiler, and what comes out is checked as every model is.
+Makes what can be published of a model that the service never reads.
+
+FILE is an HDF5 file of Keras 2's time (.h5, .hdf5), of which OUT becomes a .keras file, or the
+directory of a SavedModel, of which OUT becomes a directory with model.tflite and card.json. An
+operator's hand does this, never the service: the model is read in the sandbox of the compiler, and
+what comes out is checked as every model is.
 """
 
 import argparse
@@ -13,7 +16,13 @@ from pathlib import Path
 
 from inference.compiler.process import CompilationFailed, Compiler
 from inference.model_format import layout
-from inference.model_format.card import FileRecord, UnusableCard, read_document, stated, write_atomically
+from inference.model_format.card import (
+    FileRecord,
+    UnusableCard,
+    read_document,
+    stated,
+    write_atomically,
+)
 
 
 class CannotConvert(Exception):
@@ -21,15 +30,21 @@ class CannotConvert(Exception):
 
 
 def convert(source: Path, target: Path, card_file: Path | None = None) -> None:
-    """Write the .keras file of an HDF5 model, or the directory of a SavedModel by what its card says. Raises CannotConvert."""
+    """Write the .keras file of an HDF5 model, or the directory of a SavedModel by what its card
+    says. Raises CannotConvert.
+    """
     if source.suffix == ".pb":
-        raise CannotConvert(f"{source}: it is a part of a SavedModel; FILE is the directory in which it lies.")
+        raise CannotConvert(
+            f"{source}: it is a part of a SavedModel; FILE is the directory in which it lies."
+        )
     if os.path.lexists(target) or (target.suffix == layout.LOOSE_SUFFIX) == source.is_dir():
         raise CannotConvert(
             f"{target}: OUT must be new: for an HDF5 file a name that ends in {layout.LOOSE_SUFFIX}, for a SavedModel a directory."
         )
     if card_file is not None and not source.is_dir():
-        raise CannotConvert(f"{card_file}: the card of a Keras file is asked for when it is published.")
+        raise CannotConvert(
+            f"{card_file}: the card of a Keras file is asked for when it is published."
+        )
     try:
         if source.is_dir():
             _convert_saved_model(source, target, card_file)
@@ -44,8 +59,13 @@ def convert(source: Path, target: Path, card_file: Path | None = None) -> None:
 
 
 def _convert_saved_model(source: Path, target: Path, card_file: Path | None) -> None:
-    """Make the directory of a SavedModel, whole or not at all. Raises CompilationFailed, UnusableCard and OSError."""
-    said = {} if card_file is None else stated(read_document(card_file), FileRecord("", 0))  # there is no Keras file
+    """Make the directory of a SavedModel, whole or not at all.
+
+    Raises CompilationFailed, UnusableCard and OSError.
+    """
+    said = (
+        {} if card_file is None else stated(read_document(card_file), FileRecord("", 0))
+    )  # there is no Keras file
     incoming = target.with_name(f".{target.name}.{os.getpid()}")
     incoming.mkdir()
     try:
@@ -58,10 +78,20 @@ def _convert_saved_model(source: Path, target: Path, card_file: Path | None) -> 
 
 def main() -> None:
     """Convert what the command line says."""
-    parser = argparse.ArgumentParser(prog="python -m inference.compiler.convert", description=__doc__)
-    parser.add_argument("file", type=Path, metavar="FILE", help="an HDF5 file, or the directory of a SavedModel")
-    parser.add_argument("out", type=Path, metavar="OUT", help="the .keras file or the directory to be written")
-    parser.add_argument("--card", type=Path, help="a card.json with what is not as usual of a SavedModel: classes, input, output")
+    parser = argparse.ArgumentParser(
+        prog="python -m inference.compiler.convert", description=__doc__
+    )
+    parser.add_argument(
+        "file", type=Path, metavar="FILE", help="an HDF5 file, or the directory of a SavedModel"
+    )
+    parser.add_argument(
+        "out", type=Path, metavar="OUT", help="the .keras file or the directory to be written"
+    )
+    parser.add_argument(
+        "--card",
+        type=Path,
+        help="a card.json with what is not as usual of a SavedModel: classes, input, output",
+    )
     arguments = parser.parse_args()
     try:
         convert(arguments.file, arguments.out, arguments.card)

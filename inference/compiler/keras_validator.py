@@ -1,7 +1,10 @@
-"""What a model file may hold, checked before Keras or TensorFlow see it. Keras's own safe_mode is a list of what is forbidden.
+"""What a model file may hold, checked before Keras or TensorFlow see it.
 
-A .keras file is a zip of a config that names classes, of their weights, and of metadata. What is returned of it is written anew:
-Keras reads what was checked, and nothing beside it. A refusal is a sentence that says what is wrong and what to do.
+Keras's own safe_mode is a list of what is forbidden.
+
+A .keras file is a zip of a config that names classes, of their weights, and of metadata. What is
+returned of it is written anew: Keras reads what was checked, and nothing beside it. A refusal is a
+sentence that says what is wrong and what to do.
 """
 
 import io
@@ -65,7 +68,9 @@ PARTS = {
     "keras": ["DTypePolicy"],
 }
 SERVED = (
-    MODELS | {("keras.layers", name) for name in LAYERS} | {(module, name) for module, names in PARTS.items() for name in names}
+    MODELS
+    | {("keras.layers", name) for name in LAYERS}
+    | {(module, name) for module, names in PARTS.items() for name in names}
 )
 ACTIVATIONS = frozenset(
     """
@@ -77,12 +82,23 @@ ACTIVATIONS = frozenset(
 
 
 def keras_file(content: bytes) -> bytes:
-    """Return a .keras file of the same model, anew, of what was checked and without its optimizer's settings. Raises Refused."""
+    """Return a .keras file of the same model, anew, of what was checked and without its optimizer's
+    settings. Raises Refused.
+    """
     members = _members(content)
     config = _json(CONFIG, members[CONFIG])
-    if config.keys() - {"module", "class_name", "config", "registered_name", "build_config", "compile_config"}:
+    if config.keys() - {
+        "module",
+        "class_name",
+        "config",
+        "registered_name",
+        "build_config",
+        "compile_config",
+    }:
         raise Refused(f"Its {CONFIG} has keys that Keras does not write; {SAVE_AGAIN}.")
-    config.pop("compile_config", None)  # how it was trained: nobody needs it here, and it often names a person's own loss
+    config.pop(
+        "compile_config", None
+    )  # how it was trained: nobody needs it here, and it often names a person's own loss
     check_config(config, SERVED)
     metadata = _json(METADATA, members[METADATA])
     if not all(isinstance(value, str) for value in metadata.values()):
@@ -97,19 +113,27 @@ def keras_file(content: bytes) -> bytes:
 
 
 def check_h5_model(content: bytes) -> None:
-    """Check a model of Keras 2's time, an HDF5 file that has its config as an attribute. Raises Refused."""
+    """Check a model of Keras 2's time, an HDF5 file that has its config as an attribute.
+
+    Raises Refused.
+    """
     check_weights(content)
     with h5py.File(io.BytesIO(content), "r") as file:
         text = file.attrs.get("model_config")
     if not isinstance(text, str | bytes):
-        raise Refused("It holds weights without a model; build the model, load them into it, and save it as NAME.keras.")
+        raise Refused(
+            "It holds weights without a model; build the model, load them into it, and save it as NAME.keras."
+        )
     config = _json("config", text if isinstance(text, bytes) else text.encode())
-    check_config(config, SERVED | {(None, name) for _, name in SERVED})  # its classes have no modules
+    check_config(
+        config, SERVED | {(None, name) for _, name in SERVED}
+    )  # its classes have no modules
 
 
 def _members(content: bytes) -> dict[str, bytes]:
     """Return the three members of a zip that has these alone. Raises Refused."""
-    # The end of a zip without a comment, and not of a zip64: zipfile would read a directory of any length.
+    # The end of a zip without a comment, and not of a zip64: zipfile would read a directory of any
+    # length.
     if content[-22:-18] != b"PK\5\6" or content[-42:-38] == b"PK\6\7":
         raise Refused(NO_KERAS_FILE)
     if struct.unpack("<I", content[-10:-6])[0] > MAX_DIRECTORY_BYTES:
@@ -118,18 +142,30 @@ def _members(content: bytes) -> dict[str, bytes]:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = archive.infolist()
             if sorted(entry.filename for entry in entries) != sorted(MEMBER_BYTES):
-                raise Refused(f"Its zip must hold {', '.join(MEMBER_BYTES)} and nothing else, each once; {SAVE_AGAIN}.")
+                raise Refused(
+                    f"Its zip must hold {', '.join(MEMBER_BYTES)} and nothing else, each once; {SAVE_AGAIN}."
+                )
             for entry in entries:
                 _check_member(entry)
             return {entry.filename: archive.read(entry) for entry in entries}
-    except (zipfile.BadZipFile, OSError, EOFError, ValueError, RuntimeError, struct.error, zlib.error) as error:
+    except (
+        zipfile.BadZipFile,
+        OSError,
+        EOFError,
+        ValueError,
+        RuntimeError,
+        struct.error,
+        zlib.error,
+    ) as error:
         raise Refused(f"It is damaged: {_first_line(error)}. Copy it again.") from error
 
 
 def _check_member(entry: zipfile.ZipInfo) -> None:
     mode = entry.external_attr >> 16
     if entry.flag_bits & 1 or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise Refused(f"Its {entry.filename} is encrypted or compressed in an unusual way; {SAVE_AGAIN}.")
+        raise Refused(
+            f"Its {entry.filename} is encrypted or compressed in an unusual way; {SAVE_AGAIN}."
+        )
     if mode and stat.S_IFMT(mode) not in (0, stat.S_IFREG):
         raise Refused(f"Its {entry.filename} is no regular file; {SAVE_AGAIN}.")
     if entry.file_size > MEMBER_BYTES[entry.filename]:
@@ -137,7 +173,9 @@ def _check_member(entry: zipfile.ZipInfo) -> None:
             f"Its {entry.filename} has {entry.file_size} bytes; {MEMBER_BYTES[entry.filename]} are the most. Make a smaller model."
         )
     if entry.file_size > MAX_RATIO * max(entry.compress_size, 1):
-        raise Refused(f"Its {entry.filename} grows to more than {MAX_RATIO} times its size; {SAVE_AGAIN}, uncompressed.")
+        raise Refused(
+            f"Its {entry.filename} grows to more than {MAX_RATIO} times its size; {SAVE_AGAIN}, uncompressed."
+        )
 
 
 def _json(name: str, content: bytes) -> dict[str, Any]:
@@ -145,7 +183,9 @@ def _json(name: str, content: bytes) -> dict[str, Any]:
     try:
         if len(content) > MEMBER_BYTES[CONFIG]:
             raise ValueError(f"it has more than {MEMBER_BYTES[CONFIG]} bytes")
-        document = json.loads(content.decode(), object_pairs_hook=_distinct, parse_constant=_refuse_constant)
+        document = json.loads(
+            content.decode(), object_pairs_hook=_distinct, parse_constant=_refuse_constant
+        )
         if not isinstance(document, dict):
             raise ValueError("it is no JSON object")
         _check_values(document, "", 1)
@@ -165,7 +205,9 @@ def _refuse_constant(name: str) -> object:
 
 
 def _check_values(value: object, key: str, depth: int) -> None:
-    """Raise ValueError for what is nested too deeply or not finite, Refused for a number that no small network needs."""
+    """Raise ValueError for what is nested too deeply or not finite, Refused for a number that no
+    small network needs.
+    """
     if depth > MAX_DEPTH:
         raise ValueError(f"it is nested more than {MAX_DEPTH} deep")
     if isinstance(value, dict):
@@ -181,9 +223,13 @@ def _check_values(value: object, key: str, depth: int) -> None:
 
 
 def check_config(config: dict[str, Any], served: set[tuple[Any, str]]) -> None:
-    """Raise Refused unless a config is of a model whose every part is of `served`, pairs of module and class."""
+    """Raise Refused unless a config is of a model whose every part is of `served`, pairs of module
+    and class.
+    """
     objects = list(_objects(config))
-    if (config.get("module"), config.get("class_name")) not in {pair for pair in served if pair[1] in ("Sequential", "Functional")}:
+    if (config.get("module"), config.get("class_name")) not in {
+        pair for pair in served if pair[1] in ("Sequential", "Functional")
+    }:
         raise Refused(
             f"It is a model of class {shown(config.get('class_name'))}; Sequential and Functional models are served. "
             "Build it as one of these, and save it again."
@@ -199,15 +245,22 @@ def _objects(value: object) -> Iterator[dict[str, Any]]:
     """Yield every JSON object that is inside."""
     if isinstance(value, dict):
         yield value
-    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+    for each in (
+        value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    ):
         yield from _objects(each)
 
 
 def _check_object(each: dict[str, Any], served: set[tuple[Any, str]]) -> None:
-    """Raise Refused where an object names what is not of `served`: a class, a function, or an activation."""
+    """Raise Refused where an object names what is not of `served`.
+
+    A class, a function, or an activation.
+    """
     for key, value in each.items():
         if key.endswith("activation") and isinstance(value, str) and value not in ACTIVATIONS:
-            raise Refused(f"It has the activation {shown(value)}; use one of Keras' own, and save it again.")
+            raise Refused(
+                f"It has the activation {shown(value)}; use one of Keras' own, and save it again."
+            )
     if not each.keys() & {"module", "class_name", "registered_name", "spec_name"}:
         return
     module, name = each.get("module"), each.get("class_name")
@@ -220,16 +273,22 @@ def _check_object(each: dict[str, Any], served: set[tuple[Any, str]]) -> None:
             "build it of Keras' usual layers, without Lambda, functions or classes of your own, and save it again."
         )
     if each.get("registered_name") not in (None, name):
-        raise Refused(f"It has a part that is registered as {shown(each['registered_name'])}; build it of Keras' own layers.")
+        raise Refused(
+            f"It has a part that is registered as {shown(each['registered_name'])}; build it of Keras' own layers."
+        )
 
 
 def check_weights(content: bytes) -> None:
-    """Raise Refused unless an HDF5 file is a tree of finite numbers that are in the file itself, and of no more than it holds."""
+    """Raise Refused unless an HDF5 file is a tree of finite numbers that are in the file itself,
+    and of no more than it holds.
+    """
     try:
         with h5py.File(io.BytesIO(content), "r") as file:
             _check_group(file, len(content))
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError) as error:
-        raise Refused(f"Its weights are no HDF5 file, or damaged: {_first_line(error)}. Copy it again, or {SAVE_AGAIN}.") from error
+        raise Refused(
+            f"Its weights are no HDF5 file, or damaged: {_first_line(error)}. Copy it again, or {SAVE_AGAIN}."
+        ) from error
 
 
 def _check_group(root: h5py.File, size: int) -> None:
@@ -242,14 +301,18 @@ def _check_group(root: h5py.File, size: int) -> None:
         _check_attributes(group)
         for name in group:
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                raise Refused(f"Its weights link to elsewhere, which a model of its own never does; {SAVE_AGAIN}.")
+                raise Refused(
+                    f"Its weights link to elsewhere, which a model of its own never does; {SAVE_AGAIN}."
+                )
             each = group[name]
             address = h5py.h5o.get_info(each.id).addr
             if address in seen:
                 raise Refused(f"Its weights hold something under two names; {SAVE_AGAIN}.")
             seen.add(address)
             if len(seen) > MAX_H5_OBJECTS:
-                raise Refused(f"Its weights have more than {MAX_H5_OBJECTS} parts; make a smaller model.")
+                raise Refused(
+                    f"Its weights have more than {MAX_H5_OBJECTS} parts; make a smaller model."
+                )
             if isinstance(each, h5py.Group):
                 groups.append(each)
                 continue
@@ -260,7 +323,10 @@ def _check_group(root: h5py.File, size: int) -> None:
 
 
 def _checked_bytes(dataset: Any) -> int:
-    """Return the bytes that a dataset declares. Raises Refused for what is no plain array of finite numbers."""
+    """Return the bytes that a dataset declares.
+
+    Raises Refused for what is no plain array of finite numbers.
+    """
     if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in "fiu":
         raise Refused(f"Its weights hold something that is no array of numbers; {SAVE_AGAIN}.")
     properties = dataset.id.get_create_plist()
@@ -270,7 +336,9 @@ def _checked_bytes(dataset: Any) -> int:
     if size > dataset.id.get_storage_size():
         raise Refused(f"Its weights declare more than the file holds; {SAVE_AGAIN}.")
     if dataset.dtype.kind == "f" and size and not np.isfinite(dataset[()]).all():
-        raise Refused("Its weights hold NaN or infinity; its training may have diverged. Train it again, with a lower rate.")
+        raise Refused(
+            "Its weights hold NaN or infinity; its training may have diverged. Train it again, with a lower rate."
+        )
     return size
 
 
@@ -278,9 +346,16 @@ def _check_attributes(owner: Any) -> None:
     """Raise Refused for attributes that are no numbers and no text, or long."""
     for name in owner.attrs:
         attribute = owner.attrs.get_id(name)
-        is_plain = attribute.dtype.kind in "fiubSU" or h5py.check_string_dtype(attribute.dtype) is not None
-        if not is_plain or math.prod(attribute.shape) * attribute.dtype.itemsize > MAX_ATTRIBUTE_BYTES:
-            raise Refused(f"Its weights have an attribute that is no short text or number; {SAVE_AGAIN}.")
+        is_plain = (
+            attribute.dtype.kind in "fiubSU" or h5py.check_string_dtype(attribute.dtype) is not None
+        )
+        if (
+            not is_plain
+            or math.prod(attribute.shape) * attribute.dtype.itemsize > MAX_ATTRIBUTE_BYTES
+        ):
+            raise Refused(
+                f"Its weights have an attribute that is no short text or number; {SAVE_AGAIN}."
+            )
 
 
 def shown(text: object) -> str:

@@ -1,4 +1,6 @@
-"""The owner of the process that compiles models (compile.py), and the lock that lets one of several workers do it."""
+"""The owner of the process that compiles models (compile.py), and the lock that lets one of several
+workers do it.
+"""
 
 import contextlib
 import fcntl
@@ -17,16 +19,32 @@ from types import TracebackType
 from typing import Any, cast
 
 from inference.compiler import sandbox
-from inference.model_format.card import CARD_FILE, KERAS_FILE, LITERT_FILE, Card, UnusableCard, file_record, write_atomically
+from inference.model_format.card import (
+    CARD_FILE,
+    KERAS_FILE,
+    LITERT_FILE,
+    Card,
+    UnusableCard,
+    file_record,
+    write_atomically,
+)
 from inference.model_format.safe_open import Refused, open_regular
 
-START_SECONDS = 180  # TensorFlow's import: 3 s; a machine that does much else needs ten times that, and more
-WALL_SECONDS = 30  # the largest shipped model takes 2 s; its CPU time is bounded, too (sandbox.CPU_SECONDS)
+START_SECONDS = (
+    180  # TensorFlow's import: 3 s; a machine that does much else needs ten times that, and more
+)
+WALL_SECONDS = (
+    30  # the largest shipped model takes 2 s; its CPU time is bounded, too (sandbox.CPU_SECONDS)
+)
 MAX_LINE_BYTES = 2**23  # what a card states, 1 MB at most, written as JSON
 DYING_SECONDS = 2  # what hung up is about to end
 VARIABLES = "variables"
 # What is read of a SavedModel. A network that answers for images has no assets.
-SAVED_MODEL_FILES = ("saved_model.pb", f"{VARIABLES}/variables.index", f"{VARIABLES}/variables.data-00000-of-00001")
+SAVED_MODEL_FILES = (
+    "saved_model.pb",
+    f"{VARIABLES}/variables.index",
+    f"{VARIABLES}/variables.data-00000-of-00001",
+)
 CHILD = ["-m", "inference.compiler.sandbox", "inference.compiler.worker"]
 LOCK_FILE = ".lock"
 LOCK_LOOK_SECONDS = 0.2
@@ -41,8 +59,12 @@ NOT_STARTED = (
     "`python -P -s -m inference.compiler.sandbox inference.compiler.worker` says where this runs."
 )
 DEATHS = {
-    int(signal.SIGXCPU): f"Compiling it takes more than {sandbox.CPU_SECONDS} s of CPU time; make a smaller model.",
-    int(signal.SIGKILL): "The compiler was killed on it, perhaps for want of memory; make a smaller model.",
+    int(
+        signal.SIGXCPU
+    ): f"Compiling it takes more than {sandbox.CPU_SECONDS} s of CPU time; make a smaller model.",
+    int(
+        signal.SIGKILL
+    ): "The compiler was killed on it, perhaps for want of memory; make a smaller model.",
 }
 
 logger = logging.getLogger(__name__)
@@ -54,10 +76,12 @@ class CompilationFailed(Exception):
 
 @contextlib.contextmanager
 def turn(compiled_dir: Path, is_needless: Callable[[], bool]) -> Iterator[bool]:
-    """Wait until no other process compiles, and keep the others waiting meanwhile. Yields whether there is still a need.
+    """Wait until no other process compiles, and keep the others waiting meanwhile.
 
-    One at a time, because each needs 500 MB, and because workers that serve the same directory want the same. The kernel
-    ends the turn of a process that dies. Raises OSError.
+    Yields whether there is still a need.
+
+    One at a time, because each needs 500 MB, and because workers that serve the same directory want
+    the same. The kernel ends the turn of a process that dies. Raises OSError.
     """
     compiled_dir.mkdir(parents=True, exist_ok=True)
     with (compiled_dir / LOCK_FILE).open("w") as file:
@@ -73,7 +97,10 @@ def turn(compiled_dir: Path, is_needless: Callable[[], bool]) -> Iterator[bool]:
 
 
 class Compiler:
-    """The owner of the child, for one thread. The child starts with the first model and ends with `close`."""
+    """The owner of the child, for one thread.
+
+    The child starts with the first model and ends with `close`.
+    """
 
     def __init__(self) -> None:
         self._child: subprocess.Popen[bytes] | None = None
@@ -83,30 +110,52 @@ class Compiler:
     def __enter__(self) -> "Compiler":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
 
     def compile(self, keras_file: Path, directory: Path, stated: Mapping[str, Any]) -> None:
-        """Make model.tflite and card.json of a Keras file in `directory`. Raises CompilationFailed and OSError.
+        """Make model.tflite and card.json of a Keras file in `directory`.
 
-        `stated` is what the model's card says of it (card.stated). What the child made is believed in what its own card says.
+        Raises CompilationFailed and OSError.
+
+        `stated` is what the model's card says of it (card.stated). What the child made is believed
+        in what its own card says.
         """
         name = keras_file.parent.name if keras_file.name == KERAS_FILE else keras_file.stem
         stated = {**stated, "experiment": stated.get("experiment") or name}
         self._make([keras_file], {"kind": "keras", "stated": stated}, directory)
 
     def compile_saved_model(self, source: Path, directory: Path, stated: Mapping[str, Any]) -> None:
-        """Make model.tflite and card.json of a SavedModel, a directory, in `directory`. Raises CompilationFailed and OSError.
+        """Make model.tflite and card.json of a SavedModel, a directory, in `directory`.
+
+        Raises CompilationFailed and OSError.
 
         A SavedModel is a program: where a platform cannot shut it in, it is not read.
         """
         if missing := sandbox.lacking():
-            raise CompilationFailed(f"A SavedModel is a program, and this platform lacks {', '.join(missing)} to shut it in.")
+            raise CompilationFailed(
+                f"A SavedModel is a program, and this platform lacks {', '.join(missing)} to shut it in."
+            )
         if (source / VARIABLES).is_symlink():
-            raise CompilationFailed(f"{VARIABLES} is a symbolic link; put the directory itself there.")
-        names = [name for name in SAVED_MODEL_FILES if name == SAVED_MODEL_FILES[0] or os.path.lexists(source / name)]
+            raise CompilationFailed(
+                f"{VARIABLES} is a symbolic link; put the directory itself there."
+            )
+        names = [
+            name
+            for name in SAVED_MODEL_FILES
+            if name == SAVED_MODEL_FILES[0] or os.path.lexists(source / name)
+        ]
         stated = {**stated, "experiment": stated.get("experiment") or source.resolve().name}
-        self._make([source / name for name in names], {"kind": "saved_model", "names": names, "stated": stated}, directory)
+        self._make(
+            [source / name for name in names],
+            {"kind": "saved_model", "names": names, "stated": stated},
+            directory,
+        )
 
     def _make(self, files: Sequence[Path], job: Mapping[str, Any], directory: Path) -> None:
         """Have the child make a LiteRT model, and put it into a directory with its card."""
@@ -116,17 +165,25 @@ class Compiler:
         except UnusableCard as error:
             raise CompilationFailed(str(error)) from error
         if card.files.get(LITERT_FILE) != file_record(flatbuffer):
-            raise CompilationFailed("The compiler gave another model than it said; save the model again.")
+            raise CompilationFailed(
+                "The compiler gave another model than it said; save the model again."
+            )
         directory.mkdir(parents=True, exist_ok=True)
         write_atomically(directory / LITERT_FILE, flatbuffer)
         card.write(directory / CARD_FILE)
 
     def convert(self, source: Path) -> bytes:
-        """Return the .keras file of a model of Keras 2's time, an HDF5 file. Raises CompilationFailed and OSError."""
+        """Return the .keras file of a model of Keras 2's time, an HDF5 file.
+
+        Raises CompilationFailed and OSError.
+        """
         return self._ask([source], {"kind": "h5"}, KERAS_FILE)[1]
 
     def stop(self) -> None:
-        """End the child, whatever it does, and start none any more. Any thread may call this; what is being compiled fails."""
+        """End the child, whatever it does, and start none any more.
+
+        Any thread may call this; what is being compiled fails.
+        """
         self._stopped = True
         if self._child is not None:
             self._child.kill()
@@ -136,11 +193,19 @@ class Compiler:
         with self._resources:
             self._child = None
 
-    def _ask(self, files: Sequence[Path], job: Mapping[str, Any], result: str) -> tuple[dict[str, Any], bytes]:
-        """Give the child a job; return its answer and the file that it made. Raises CompilationFailed and OSError."""
+    def _ask(
+        self, files: Sequence[Path], job: Mapping[str, Any], result: str
+    ) -> tuple[dict[str, Any], bytes]:
+        """Give the child a job; return its answer and the file that it made.
+
+        Raises CompilationFailed and OSError.
+        """
         try:
             with contextlib.ExitStack() as opened:
-                sources = [opened.enter_context(os.fdopen(open_regular(file), "rb")).fileno() for file in files]
+                sources = [
+                    opened.enter_context(os.fdopen(open_regular(file), "rb")).fileno()
+                    for file in files
+                ]
                 if self._child is not None and self._child.poll() is not None:
                     self.close()  # it died since, of another model or of none
                 if self._child is None:
@@ -158,9 +223,14 @@ class Compiler:
     def _start(self) -> None:
         """Start a child and wait until it has TensorFlow. Raises CompilationFailed and OSError."""
         if missing := sandbox.lacking():
-            logger.warning("This platform shuts the compiler in without %s; compile only files that you trust.", ", ".join(missing))
+            logger.warning(
+                "This platform shuts the compiler in without %s; compile only files that you trust.",
+                ", ".join(missing),
+            )
         self._resources = contextlib.ExitStack()
-        self._directory = Path(self._resources.enter_context(tempfile.TemporaryDirectory(prefix="compiler-")))
+        self._directory = Path(
+            self._resources.enter_context(tempfile.TemporaryDirectory(prefix="compiler-"))
+        )
         self._channel, theirs = socket.socketpair()
         self._resources.enter_context(self._channel)
         with theirs:
@@ -174,20 +244,30 @@ class Compiler:
             raise
 
     def _spawn(self, channel: socket.socket) -> subprocess.Popen[bytes]:
-        """Return a child that has the other end of its channel, its directory, and nothing else of this process."""
+        """Return a child that has the other end of its channel, its directory, and nothing else of
+        this process.
+        """
         own = str(self._directory)
         return subprocess.Popen(
             [sys.executable, "-P", "-s", *CHILD],
             stdin=channel.fileno(),
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,  # TensorFlow is talkative, and what went wrong is in the answer
+            # TensorFlow is talkative, and what went wrong is in the answer
+            stderr=subprocess.DEVNULL,
             cwd=own,
             # No secret of the service's, and no setting of a person's for Keras.
-            env={"PYTHONPATH": str(Path(__file__).parent.parent.parent), "HOME": own, "TMPDIR": own},
+            env={
+                "PYTHONPATH": str(Path(__file__).parent.parent.parent),
+                "HOME": own,
+                "TMPDIR": own,
+            },
         )
 
     def _answer(self, seconds: float, late: str, died: str) -> dict[str, Any]:
-        """Return the child's next answer. Raises CompilationFailed, with `late` or `died` when none comes: that ends the child."""
+        """Return the child's next answer.
+
+        Raises CompilationFailed, with `late` or `died` when none comes: that ends the child.
+        """
         child = cast("subprocess.Popen[bytes]", self._child)
         try:
             if self._stopped:
@@ -210,7 +290,10 @@ class Compiler:
 
 
 def read_line(channel: socket.socket, seconds: float | None = None) -> bytes:
-    """Return the next line of a peer that writes nothing before it is asked again. Raises OSError, TimeoutError among them."""
+    """Return the next line of a peer that writes nothing before it is asked again.
+
+    Raises OSError, TimeoutError among them.
+    """
     deadline = None if seconds is None else time.monotonic() + seconds
     line = bytearray()
     while not line.endswith(b"\n"):

@@ -1,9 +1,13 @@
-"""Shuts a process in: `python -P -s -m inference.compiler.sandbox MODULE` runs a module that may read libraries and use its own directory.
+"""Shuts a process in.
 
-The working directory is what it may write. Elsewhere it may read Python, its packages and this one, and what they link to. It has
-no network, starts no process and signals none; its memory and its files are bounded, and its time by `allow_cpu`. Landlock and
-seccomp act on a thread and those that it starts: that is why this stands before any other import. What a platform lacks is left
-out; `lacking` names it.
+`python -P -s -m inference.compiler.sandbox MODULE` runs a module that may read libraries and use
+its own directory.
+
+The working directory is what it may write. Elsewhere it may read Python, its packages and this one,
+and what they link to. It has no network, starts no process and signals none; its memory and its
+files are bounded, and its time by `allow_cpu`. Landlock and seccomp act on a thread and those that
+it starts: that is why this stands before any other import. What a platform lacks is left out;
+`lacking` names it.
 """
 
 import contextlib
@@ -22,7 +26,8 @@ ADDRESS_SPACE_BYTES = 4 * 2**30
 FILE_BYTES = 512 * 2**20
 CPU_SECONDS = 20
 
-# The numbers of system calls (x86-64, arm64; None where there is none), of prctl and of Landlock: of the kernel's headers.
+# The numbers of system calls (x86-64, arm64; None where there is none), of prctl and of Landlock:
+# of the kernel's headers.
 MACHINES = {"x86_64": 0, "aarch64": 1}
 AUDIT_ARCH = (0xC000003E, 0xC00000B7)
 FORBIDDEN = {
@@ -54,10 +59,18 @@ WRITE_FILE, READ_FILE, READ_DIR, TRUNCATE = 1 << 1, 1 << 2, 1 << 3, 1 << 14
 REMOVE_DIR, REMOVE_FILE, MAKE_DIR, MAKE_FILE, RENAME = 1 << 4, 1 << 5, 1 << 7, 1 << 8, 1 << 13
 READ = READ_FILE | READ_DIR
 OWN = READ | WRITE_FILE | TRUNCATE | REMOVE_DIR | REMOVE_FILE | MAKE_DIR | MAKE_FILE | RENAME
-# How many rights each version of Landlock knows: of files, of TCP (bind, connect), and scopes (abstract sockets, signals).
+# How many rights each version of Landlock knows: of files, of TCP (bind, connect), and scopes
+# (abstract sockets, signals).
 RIGHTS = {1: (13, 0, 0), 2: (14, 0, 0), 3: (15, 0, 0), 4: (15, 2, 0), 5: (16, 2, 0), 6: (16, 2, 2)}
 READABLE = ("/usr", "/lib", "/lib64", "/proc/self", "/sys/devices/system/cpu")
-READABLE_FILES = ("/etc/ld.so.cache", "/etc/localtime", "/proc/cpuinfo", "/proc/meminfo", "/dev/null", "/dev/urandom")
+READABLE_FILES = (
+    "/etc/ld.so.cache",
+    "/etc/localtime",
+    "/proc/cpuinfo",
+    "/proc/meminfo",
+    "/dev/null",
+    "/dev/urandom",
+)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -93,11 +106,15 @@ def allow_cpu(seconds: int = CPU_SECONDS) -> None:
     """Have the kernel end this process after so many more seconds of CPU time."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     _, most = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(usage.ru_utime + usage.ru_stime) + seconds, most))
+    resource.setrlimit(
+        resource.RLIMIT_CPU, (math.ceil(usage.ru_utime + usage.ru_stime) + seconds, most)
+    )
 
 
 def _landlock_version() -> int:
-    """Return the version of Landlock that the kernel offers, 0 or less where it has none or hides it."""
+    """Return the version of Landlock that the kernel offers, 0 or less where it has none or hides
+    it.
+    """
     if sys.platform != "linux":
         return 0
     return int(_libc.syscall(CREATE_RULESET, None, ctypes.c_size_t(0), ASK_VERSION))
@@ -110,7 +127,13 @@ def _restrict_files(version: int, own: Path) -> None:
     size = ctypes.c_size_t(len(rights) if scopes else 16 if tcp else 8)
     ruleset = _call(_libc.syscall(CREATE_RULESET, rights, size, 0), "landlock_create_ruleset")
     packages = (path for path in sys.path if path.endswith((".zip", "-packages", "lib-dynload")))
-    readable = (*READABLE, sys.prefix, sys.base_prefix, *packages, str(Path(__file__).parent.parent))
+    readable = (
+        *READABLE,
+        sys.prefix,
+        sys.base_prefix,
+        *packages,
+        str(Path(__file__).parent.parent),
+    )
     for paths, access in (
         (readable, READ),
         (READABLE_FILES, READ_FILE),
@@ -128,26 +151,48 @@ def _allow(ruleset: int, paths: Iterable[str], access: int) -> None:
         with contextlib.suppress(FileNotFoundError):
             descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
             rights = access if Path(path).is_dir() else access & ~READ_DIR
-            _call(_libc.syscall(ADD_RULE, ruleset, PATH_BENEATH, struct.pack("=Qi", rights, descriptor), 0), "landlock_add_rule")
+            _call(
+                _libc.syscall(
+                    ADD_RULE, ruleset, PATH_BENEATH, struct.pack("=Qi", rights, descriptor), 0
+                ),
+                "landlock_add_rule",
+            )
             os.close(descriptor)
 
 
 def _has_seccomp() -> bool:
-    return sys.platform == "linux" and platform.machine() in MACHINES and _libc.prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0
+    return (
+        sys.platform == "linux"
+        and platform.machine() in MACHINES
+        and _libc.prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0
+    )
 
 
 def _forbid_calls(machine: int) -> None:
-    """Have the kernel refuse some system calls. Every test below skips the answer that follows it when it does not hold."""
+    """Have the kernel refuse some system calls.
+
+    Every test below skips the answer that follows it when it does not hold.
+    """
     number, architecture, first_argument = 0, 4, 16  # offsets in struct seccomp_data
-    program = [(LOAD, 0, 0, architecture), (EQUAL, 1, 0, AUDIT_ARCH[machine]), (RETURN, 0, 0, KILL), (LOAD, 0, 0, number)]
+    program = [
+        (LOAD, 0, 0, architecture),
+        (EQUAL, 1, 0, AUDIT_ARCH[machine]),
+        (RETURN, 0, 0, KILL),
+        (LOAD, 0, 0, number),
+    ]
     program += [(AT_LEAST, 0, 1, X32_BIT), (RETURN, 0, 0, KILL)]
     for each in FORBIDDEN.values():
         call = each[machine]
         if call is not None:
             program += [(EQUAL, 0, 1, call), (RETURN, 0, 0, FAIL | EPERM)]
-    # A thread is cloned, a process too; what clone3 does is in memory, where nobody can look, and libc has clone as well.
+    # A thread is cloned, a process too; what clone3 does is in memory, where nobody can look, and
+    # libc has clone as well.
     program += [(EQUAL, 0, 1, CLONE3), (RETURN, 0, 0, FAIL | ENOSYS)]
-    program += [(EQUAL, 0, 3, CLONE[machine]), (LOAD, 0, 0, first_argument), (ANY_BIT, 1, 0, CLONE_THREAD)]
+    program += [
+        (EQUAL, 0, 3, CLONE[machine]),
+        (LOAD, 0, 0, first_argument),
+        (ANY_BIT, 1, 0, CLONE_THREAD),
+    ]
     program += [(RETURN, 0, 0, FAIL | EPERM), (RETURN, 0, 0, ALLOW)]
     code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *each) for each in program))
     head = struct.pack("@HP", len(program), ctypes.addressof(code))

@@ -1,7 +1,9 @@
-"""A SavedModel -> LiteRT, in the child of compiler.py: a SavedModel is a program, and to read it is to run some of it.
+"""A SavedModel -> LiteRT, in the child of compiler.py.
 
-So its operators are checked first, all that is in it, run or not: a network has none that reads, writes, prints or calls Python.
-What gets by nevertheless is shut in with the child.
+A SavedModel is a program, and to read it is to run some of it.
+
+So its operators are checked first, all that is in it, run or not: a network has none that reads,
+writes, prints or calls Python. What gets by nevertheless is shut in with the child.
 """
 
 import tempfile
@@ -64,17 +66,30 @@ class SavedNetwork:
         return sum(variable.shape.num_elements() for variable in self._function.variables)
 
     def __call__(self, values: NDArray[np.float32], **_: bool) -> NDArray[np.float32]:
-        """Return its answers, float32 of shape (n, classes); one image at a time, for it may take no more."""
-        answers = [next(iter(self._function(**{self._input: tf.constant(value[np.newaxis])}).values())) for value in values]
+        """Return its answers, float32 of shape (n, classes).
+
+        One image at a time, for it may take no more.
+        """
+        answers = [
+            next(iter(self._function(**{self._input: tf.constant(value[np.newaxis])}).values()))
+            for value in values
+        ]
         return np.concatenate(answers)
 
     def to_litert(self) -> bytes:
         """Return it as a LiteRT flatbuffer of LiteRT's own operators."""
-        return bytes(tf.lite.TFLiteConverter.from_concrete_functions([self._function], self._program).convert())
+        return bytes(
+            tf.lite.TFLiteConverter.from_concrete_functions(
+                [self._function], self._program
+            ).convert()
+        )
 
 
 def load(contents: Mapping[str, bytes]) -> SavedNetwork:
-    """Return the network of a SavedModel's files, by their names in it. Raises Refused and whatever TensorFlow raises."""
+    """Return the network of a SavedModel's files, by their names in it.
+
+    Raises Refused and whatever TensorFlow raises.
+    """
     check_operators(contents[PROGRAM])
     with tempfile.TemporaryDirectory() as directory:
         for name, content in contents.items():
@@ -85,10 +100,15 @@ def load(contents: Mapping[str, bytes]) -> SavedNetwork:
 
 
 def check_operators(program: bytes) -> None:
-    """Raise Refused unless a saved_model.pb consists of what networks consist of, and what its parser raises for none."""
+    """Raise Refused unless a saved_model.pb consists of what networks consist of, and what its
+    parser raises for none.
+    """
     saved = saved_model_pb2.SavedModel.FromString(program)
     for graph in (each.graph_def for each in saved.meta_graphs):
-        nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
+        nodes = [
+            *graph.node,
+            *(node for function in graph.library.function for node in function.node_def),
+        ]
         if unknown := {node.op for node in nodes} - OPERATORS:
             raise Refused(
                 f"It has the operator {shown(min(unknown))}, which is not on the list of what networks consist of; export the "

@@ -12,9 +12,12 @@ OUTPUT_DIMENSIONS = 2
 
 
 def card_of(model: Any, stated: Mapping[str, Any]) -> Card:
-    """Return the card of a model, without files: what is stated, and for the rest what the model's shapes say.
+    """Return the card of a model, without files.
 
-    `model` is a Keras model, or has its inputs, outputs, input_shape, output_shape and count_params.
+    What is stated, and for the rest what the model's shapes say.
+
+    `model` is a Keras model, or has its inputs, outputs, input_shape, output_shape and
+    count_params.
 
     Raises CompilationFailed where they contradict each other, and UnusableCard.
     """
@@ -22,7 +25,9 @@ def card_of(model: Any, stated: Mapping[str, Any]) -> Card:
         raise CompilationFailed("It must take one image and give one vector of probabilities.")
     outputs = tuple(model.output_shape[1:])
     if len(model.output_shape) != OUTPUT_DIMENSIONS or outputs[0] is None:
-        raise CompilationFailed(f"It gives an output of shape {outputs}; it must give one number for each class.")
+        raise CompilationFailed(
+            f"It gives an output of shape {outputs}; it must give one number for each class."
+        )
     classes = stated.get("classes", DIGITS)
     if "classes" not in stated and outputs[0] != len(DIGITS):
         raise CompilationFailed(
@@ -56,7 +61,10 @@ def _input_size(shape: tuple[int | None, ...], stated_input: Mapping[str, Any]) 
         case (int(pixels),):
             # A vector does not say its sides; MNIST's are known.
             sides = (SIDE, SIDE) if pixels == SIDE * SIDE else (0, 0)
-            height, width = stated_input.get("height", sides[0]), stated_input.get("width", sides[1])
+            height, width = (
+                stated_input.get("height", sides[0]),
+                stated_input.get("width", sides[1]),
+            )
             if height * width != pixels:
                 raise CompilationFailed(
                     f"It takes a vector of {pixels} pixels; say in {CARD_FILE} which height and width that is, under input."

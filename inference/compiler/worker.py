@@ -1,8 +1,11 @@
-"""Keras -> LiteRT, in a process of its own: a model file is code, and TensorFlow is 500 MB that serving does not need.
+"""Keras -> LiteRT, in a process of its own.
 
-`python -P -s -m inference.compiler.sandbox inference.compiler.worker` is the child of compiler.py. Its standard input is a socket: a line says that
-TensorFlow is there, then each job comes with the descriptors of its files and is answered with a line. What it makes is a file in
-its working directory, which is all that it may write.
+A model file is code, and TensorFlow is 500 MB that serving does not need.
+
+`python -P -s -m inference.compiler.sandbox inference.compiler.worker` is the child of compiler.py.
+Its standard input is a socket: a line says that TensorFlow is there, then each job comes with the
+descriptors of its files and is answered with a line. What it makes is a file in its working
+directory, which is all that it may write.
 """
 
 import contextlib
@@ -19,7 +22,13 @@ from typing import Any
 import numpy as np
 
 from inference.compiler import sandbox
-from inference.compiler.process import NO_TENSORFLOW, SAVED_MODEL_FILES, TOO_LARGE, CompilationFailed, read_line
+from inference.compiler.process import (
+    NO_TENSORFLOW,
+    SAVED_MODEL_FILES,
+    TOO_LARGE,
+    CompilationFailed,
+    read_line,
+)
 from inference.compiler.signature import card_of
 from inference.model_format.card import (
     KERAS_FILE,
@@ -42,21 +51,27 @@ PARITY_IMAGES = 64
 
 
 def to_litert(model: Any) -> bytes:
-    """Return a Keras model (Sequential or Functional) as a LiteRT flatbuffer: float32, a batch of 1 that can be resized."""
+    """Return a Keras model (Sequential or Functional) as a LiteRT flatbuffer.
+
+    Float32, a batch of 1 that can be resized.
+    """
     import keras  # noqa: PLC0415  # only the child and training pay for it
     import tensorflow as tf  # noqa: PLC0415
 
     converted = keras.models.clone_model(model, clone_function=_with_static_shape)
     converted.set_weights(model.get_weights())
-    with contextlib.redirect_stdout(io.StringIO()):  # the converter prints the signature that it exports
+    with contextlib.redirect_stdout(
+        io.StringIO()
+    ):  # the converter prints the signature that it exports
         return bytes(tf.lite.TFLiteConverter.from_keras_model(converted).convert())
 
 
 def _with_static_shape(layer: Any) -> Any:
     """Clone a layer; Flatten and Reshape become a reshape to a constant shape.
 
-    Keras' own ask for the size of the batch at each call: three more operators that XNNPACK does not take, so they cut the graph
-    into parts, which costs a softmax regression 15 % of its call and a LeNet-5 2 %. "-1, and the rest is known" says the same.
+    Keras' own ask for the size of the batch at each call: three more operators that XNNPACK does
+    not take, so they cut the graph into parts, which costs a softmax regression 15 % of its call
+    and a LeNet-5 2 %. "-1, and the rest is known" says the same.
     """
     import keras  # noqa: PLC0415
 
@@ -81,13 +96,16 @@ def measure_parity(
     contract: InputContract = MNIST_INPUT,
     output: str = PROBABILITIES,
 ) -> Parity:
-    """Compare the probabilities that a LiteRT model is served with to Keras's, on canonical images, uint8 of shape (n, 28, 28).
+    """Compare the probabilities that a LiteRT model is served with to Keras's, on canonical images,
+    uint8 of shape (n, 28, 28).
 
     Raises UnservableModel when the LiteRT model cannot be served at all.
     """
     network = Network(flatbuffer, model.output_shape[-1], contract, output)
     actual = network.probabilities(images)
-    expected = np.asarray(model(as_input(images, contract).reshape(-1, *model.input_shape[1:]), training=False))
+    expected = np.asarray(
+        model(as_input(images, contract).reshape(-1, *model.input_shape[1:]), training=False)
+    )
     if output != PROBABILITIES:
         expected = softmax(expected)
     return Parity(
@@ -98,7 +116,9 @@ def measure_parity(
 
 
 def compile_keras(content: bytes, stated: Mapping[str, Any]) -> tuple[Card, bytes]:
-    """Return the card and the LiteRT flatbuffer of a .keras file. `stated` is what the model's card says of it (card.stated).
+    """Return the card and the LiteRT flatbuffer of a .keras file.
+
+    `stated` is what the model's card says of it (card.stated).
 
     Raises Refused, CompilationFailed, UnservableModel, UnusableCard and whatever Keras raises.
     """
@@ -115,8 +135,13 @@ def compile_keras(content: bytes, stated: Mapping[str, Any]) -> tuple[Card, byte
     return _compared(model, flatbuffer, card, {KERAS_FILE: file_record(content)}), flatbuffer
 
 
-def compile_saved_model(contents: Mapping[str, bytes], stated: Mapping[str, Any]) -> tuple[Card, bytes]:
-    """Return the card and the LiteRT flatbuffer of a SavedModel's files. Raises what compile_keras does."""
+def compile_saved_model(
+    contents: Mapping[str, bytes], stated: Mapping[str, Any]
+) -> tuple[Card, bytes]:
+    """Return the card and the LiteRT flatbuffer of a SavedModel's files.
+
+    Raises what compile_keras does.
+    """
     from inference.compiler import saved_model  # noqa: PLC0415  # TensorFlow comes with Keras
 
     model = saved_model.load(contents)
@@ -126,7 +151,8 @@ def compile_saved_model(contents: Mapping[str, bytes], stated: Mapping[str, Any]
 
 
 def _compared(model: Any, flatbuffer: bytes, card: Card, files: Mapping[str, FileRecord]) -> Card:
-    """Return the card of a LiteRT model that answers as the model does of which it was made, from `files`.
+    """Return the card of a LiteRT model that answers as the model does of which it was made, from
+    `files`.
 
     Raises CompilationFailed and UnservableModel.
     """
@@ -141,7 +167,10 @@ def _compared(model: Any, flatbuffer: bytes, card: Card, files: Mapping[str, Fil
 
 
 def _as_keras(content: bytes) -> bytes:
-    """Return the .keras file of a model of Keras 2's time, an HDF5 file. Raises Refused and whatever Keras raises."""
+    """Return the .keras file of a model of Keras 2's time, an HDF5 file.
+
+    Raises Refused and whatever Keras raises.
+    """
     import keras  # noqa: PLC0415
 
     from inference.compiler import keras_validator  # noqa: PLC0415
@@ -164,7 +193,9 @@ def _do(job: Mapping[str, Any], descriptors: Sequence[int]) -> dict[str, Any]:
         Path(KERAS_FILE).write_bytes(_as_keras(contents[0]))
         return {}
     if job["kind"] == "saved_model":
-        card, flatbuffer = compile_saved_model(dict(zip(job["names"], contents, strict=True)), job["stated"])
+        card, flatbuffer = compile_saved_model(
+            dict(zip(job["names"], contents, strict=True)), job["stated"]
+        )
     else:
         card, flatbuffer = compile_keras(contents[0], job["stated"])
     Path(LITERT_FILE).write_bytes(flatbuffer)
@@ -183,8 +214,13 @@ def _answer(job: Mapping[str, Any], descriptors: Sequence[int]) -> dict[str, Any
         if type(failure).__name__ == "ResourceExhaustedError":  # TensorFlow's want of memory
             return {"error": TOO_LARGE}
         # What went wrong stands at the end of what Keras says of the whole model.
-        words = " ".join(str(failure).rpartition("Exception encountered: ")[2].split()) or type(failure).__name__
-        return {"error": f"Keras cannot load or convert it: {words[:MAX_ERROR].rstrip('.')}. Correct the model and save it again."}
+        words = (
+            " ".join(str(failure).rpartition("Exception encountered: ")[2].split())
+            or type(failure).__name__
+        )
+        return {
+            "error": f"Keras cannot load or convert it: {words[:MAX_ERROR].rstrip('.')}. Correct the model and save it again."
+        }
 
 
 def main() -> None:

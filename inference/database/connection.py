@@ -1,11 +1,17 @@
-"""A connection to Postgres for what works beside the service: it waits, but not for a server that has gone."""
+"""A connection to Postgres for what works beside the service.
+
+It waits, but not for a server that has gone.
+"""
 
 import psycopg2
 import psycopg2.extensions
 
 
 def connect(name: str) -> psycopg2.extensions.connection:
-    """Connect to the database that libpq's environment names, as the application `name`. Raises psycopg2.OperationalError."""
+    """Connect to the database that libpq's environment names, as the application `name`.
+
+    Raises psycopg2.OperationalError.
+    """
     return psycopg2.connect(
         connect_timeout=3,
         application_name=name,

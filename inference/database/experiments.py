@@ -23,5 +23,7 @@ class Experiments:
         """Return one experiment. Raises UnknownExperiment and DatabaseUnavailable."""
         records = self._database.query(ONE, [name])
         if not records:
-            raise UnknownExperiment("The database has no experiment of this name; GET /api/v1.0/experiments lists them.")
+            raise UnknownExperiment(
+                "The database has no experiment of this name; GET /api/v1.0/experiments lists them."
+            )
         return records[0]

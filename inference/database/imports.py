@@ -24,7 +24,8 @@ class Imports:
         return self._database.query(LATEST)
 
     def rejects(self, limit: int, after: int) -> tuple[list[Record], int | None]:
-        """Return up to `limit` rejects that stand, of higher ids than `after`, and the id after which there are more, if any.
+        """Return up to `limit` rejects that stand, of higher ids than `after`, and the id after
+        which there are more, if any.
 
         Raises DatabaseUnavailable.
         """

@@ -1,7 +1,9 @@
-"""What was answered and what people said of it: predictions in pages, one with its image, labels and events, and true labels.
+"""What was answered and what people said of it.
 
-A page is found by index, however many predictions there are: each branch of a query gives the page's rows of one index range in
-their order, and names are looked up for those alone.
+Predictions in pages, one with its image, labels and events, and true labels.
+
+A page is found by index, however many predictions there are: each branch of a query gives the
+page's rows of one index range in their order, and names are looked up for those alone.
 """
 
 import base64
@@ -15,7 +17,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from inference.database.pool import Database, Record, utc
-from inference.errors import LabelConflict, MalformedRequest, NotYetStored, UnknownPrediction, UnusableValue
+from inference.errors import (
+    LabelConflict,
+    MalformedRequest,
+    NotYetStored,
+    UnknownPrediction,
+    UnusableValue,
+)
 
 EVENTS = 20  # so many of the latest are shown of one prediction
 ARRIVAL_SECONDS, ARRIVAL_STEP_SECONDS = 1.0, 0.05
@@ -52,7 +60,10 @@ FROM label_prediction(%s, %s, %s, %s)"""
 
 @dataclass(frozen=True)
 class Filter:
-    """Which predictions are wanted; None takes any. Times are of `created_at`: from `since` on, before `until`."""
+    """Which predictions are wanted; None takes any.
+
+    Times are of `created_at`: from `since` on, before `until`.
+    """
 
     experiment_name: str | None = None
     version: int | None = None
@@ -65,19 +76,27 @@ class Filter:
 
 
 class History:
-    """The predictions that the database has. `pending_bytes` tells how much of the journals is not in it yet."""
+    """The predictions that the database has.
+
+    `pending_bytes` tells how much of the journals is not in it yet.
+    """
 
     def __init__(self, database: Database, pending_bytes: Callable[[], int]) -> None:
         self._database = database
         self._pending_bytes = pending_bytes
         self._waiting = threading.BoundedSemaphore(MAX_WAITING)
 
-    def page(self, wanted: Filter, limit: int, cursor: str | None = None) -> tuple[list[Record], str | None]:
-        """Return up to `limit` predictions, latest first, and the cursor of those after them, None when there are none.
+    def page(
+        self, wanted: Filter, limit: int, cursor: str | None = None
+    ) -> tuple[list[Record], str | None]:
+        """Return up to `limit` predictions, latest first, and the cursor of those after them, None
+        when there are none.
 
         Raises MalformedRequest for a cursor that is none, and DatabaseUnavailable.
         """
-        statement, arguments = page_query(wanted, limit + 1, read_cursor(cursor) if cursor is not None else None)
+        statement, arguments = page_query(
+            wanted, limit + 1, read_cursor(cursor) if cursor is not None else None
+        )
         rows = self._database.query(statement, arguments)
         shown = [_item(row) for row in rows[:limit]]
         return shown, _cursor(shown[-1]) if len(rows) > limit else None
@@ -89,13 +108,19 @@ class History:
             raise UnknownPrediction
         return _item(rows[0])
 
-    def label(self, prediction_id: str, label: str, labelled_by: str, replaces: str | None) -> Record:
-        """Store the true label of a prediction's image, and wait a moment for a prediction that may be on its way.
+    def label(
+        self, prediction_id: str, label: str, labelled_by: str, replaces: str | None
+    ) -> Record:
+        """Store the true label of a prediction's image, and wait a moment for a prediction that may
+        be on its way.
 
-        Raises LabelConflict, UnusableValue, UnknownPrediction, NotYetStored and DatabaseUnavailable.
+        Raises LabelConflict, UnusableValue, UnknownPrediction, NotYetStored and
+        DatabaseUnavailable.
         """
         arguments = [prediction_id, label, labelled_by, replaces]
-        may_arrive = self._pending_bytes() > 0  # before it is asked for: it may have arrived after that
+        may_arrive = (
+            self._pending_bytes() > 0
+        )  # before it is asked for: it may have arrived after that
         [done] = self._database.query(LABEL, arguments)
         if done["outcome"] == "unknown" and may_arrive:
             done = self._arrived(arguments)
@@ -103,7 +128,9 @@ class History:
         if outcome == "unknown":
             raise UnknownPrediction
         if outcome == "no class":
-            raise UnusableValue(f"A label of this task is one of {_words(done['classes'])}.", "label")
+            raise UnusableValue(
+                f"A label of this task is one of {_words(done['classes'])}.", "label"
+            )
         if outcome == "conflict":
             raise LabelConflict(
                 "No label stands, so there is none to replace; leave `replaces` out."
@@ -120,13 +147,17 @@ class History:
         }
 
     def _arrived(self, arguments: Sequence[Any]) -> Record:
-        """Return what became of a label once its prediction has arrived, or once nothing is on its way."""
+        """Return what became of a label once its prediction has arrived, or once nothing is on its
+        way.
+        """
         if not self._waiting.acquire(blocking=False):
             raise NotYetStored
         try:
             deadline = time.monotonic() + ARRIVAL_SECONDS
             while True:
-                is_last = not self._pending_bytes()  # looked at first: what is shipped in between is found all the same
+                is_last = (
+                    not self._pending_bytes()
+                )  # looked at first: what is shipped in between is found all the same
                 [done] = self._database.query(LABEL, arguments)
                 if done["outcome"] != "unknown" or is_last:
                     return done
@@ -137,8 +168,13 @@ class History:
             self._waiting.release()
 
 
-def page_query(wanted: Filter, limit: int, before: tuple[datetime, str] | None) -> tuple[str, dict[str, Any]]:
-    """Return the statement of a page and its arguments. `before` are the time and id of the last one of the page before it."""
+def page_query(
+    wanted: Filter, limit: int, before: tuple[datetime, str] | None
+) -> tuple[str, dict[str, Any]]:
+    """Return the statement of a page and its arguments.
+
+    `before` are the time and id of the last one of the page before it.
+    """
     rules = {
         "p.created_at >= %(since)s": wanted.since is not None,
         "p.created_at < %(until)s": wanted.until is not None,
@@ -160,15 +196,18 @@ def page_query(wanted: Filter, limit: int, before: tuple[datetime, str] | None) 
         where += ["p.label = %(label)s"] if wanted.label is not None else []
         found = _ordered(where)
     else:
-        # Few predictions are disputed or corrected, and of these there is an index by version alone; of all there is one by version
-        # and label, so each label of each version gives the page's rows, and the latest of them are the page.
+        # Few predictions are disputed or corrected, and of these there is an index by version
+        # alone; of all there is one by version and label, so each label of each version gives the
+        # page's rows, and the latest of them are the page.
         is_few = wanted.disagreement is True or wanted.corrected is True or wanted.wrong is not None
         ranges = (
             "SELECT m.id FROM model_versions m"
             if is_few
             else "SELECT DISTINCT m.id, c.label FROM model_versions m, unnest(m.classes) AS c (label)"
         )
-        ranges += " WHERE m.experiment_name = %(name)s" + (" AND m.version = %(version)s" if wanted.version is not None else "")
+        ranges += " WHERE m.experiment_name = %(name)s" + (
+            " AND m.version = %(version)s" if wanted.version is not None else ""
+        )
         where.append("p.model_version_id = r.id")
         if is_few:
             where += ["p.label = %(label)s"] if wanted.label is not None else []
@@ -188,7 +227,9 @@ def read_cursor(cursor: str) -> tuple[datetime, str]:
         moment = EPOCH + int.from_bytes(data[:8], signed=True) * MICROSECOND
         return moment, str(uuid.UUID(bytes=data[8:]))
     except (ValueError, OverflowError, binascii.Error):
-        raise MalformedRequest("cursor is the `next` of an answer of this operation, as it was given.", "cursor") from None
+        raise MalformedRequest(
+            "cursor is the `next` of an answer of this operation, as it was given.", "cursor"
+        ) from None
 
 
 CURSOR_BYTES = 24  # the time in microseconds, and the id
@@ -219,4 +260,8 @@ def _item(row: Record) -> Record:
 
 def _words(classes: Sequence[str]) -> str:
     words = ", ".join(classes)
-    return words if len(words.encode()) <= MAX_CLASSES_BYTES else f"the {len(classes)} that GET /api/v1.0/models lists"
+    return (
+        words
+        if len(words.encode()) <= MAX_CLASSES_BYTES
+        else f"the {len(classes)} that GET /api/v1.0/models lists"
+    )

@@ -1,4 +1,7 @@
-"""The model card: what card.json beside a model says of it. Training writes it, serving believes it only where a digest agrees."""
+"""The model card: what card.json beside a model says of it.
+
+Training writes it, serving believes it only where a digest agrees.
+"""
 
 import hashlib
 import json
@@ -21,7 +24,8 @@ MAX_CARD_BYTES = 2**20
 MAX_LABEL = 64  # characters
 MAX_SIDE = 1024  # pixels; what an image is resized to takes 4 MB then
 TASK_PATTERN = re.compile(r"[a-z][a-z0-9_-]{0,31}")
-# LiteRT computes what Keras computes, in float32 and in another order: the shipped models agree to 7e-6.
+# LiteRT computes what Keras computes, in float32 and in another order: the shipped models agree to
+# 7e-6.
 MAX_ABS_DIFFERENCE = 1e-5
 
 
@@ -31,7 +35,10 @@ class UnusableCard(Exception):
 
 @dataclass(frozen=True)
 class InputContract:
-    """What a model takes: pixels of 0 to 255 (ink high unless `invert`), multiplied with `scale`, float32."""
+    """What a model takes.
+
+    Pixels of 0 to 255 (ink high unless `invert`), multiplied with `scale`, float32.
+    """
 
     height: int = 28
     width: int = 28
@@ -57,7 +64,10 @@ def file_record(content: bytes) -> FileRecord:
 
 @dataclass(frozen=True)
 class Parity:
-    """How a LiteRT model agreed with its Keras model: over how many images, and by how much it differed at most (0 to 1)."""
+    """How a LiteRT model agreed with its Keras model.
+
+    Over how many images, and by how much it differed at most (0 to 1).
+    """
 
     images: int
     max_abs_difference: float
@@ -65,16 +75,21 @@ class Parity:
 
     @property
     def holds(self) -> bool:
-        """Whether both give the same label for every image, and probabilities that differ by rounding alone."""
+        """Whether both give the same label for every image, and probabilities that differ by
+        rounding alone.
+        """
         return self.equal_argmax and self.max_abs_difference <= MAX_ABS_DIFFERENCE
 
 
 @dataclass(frozen=True)
 class Card:
-    """A model card. `files` holds the record of each file by name; `classes` the labels in the order of the output.
+    """A model card.
 
-    `config`, `metrics`, `data` and `code` say how the model was trained: its settings, what it reached, the digest of what it
-    learnt from, and the digest and versions of what trained it. They are empty for a model that was trained elsewhere.
+    `files` holds the record of each file by name; `classes` the labels in the order of the output.
+
+    `config`, `metrics`, `data` and `code` say how the model was trained: its settings, what it
+    reached, the digest of what it learnt from, and the digest and versions of what trained it. They
+    are empty for a model that was trained elsewhere.
     """
 
     experiment: str
@@ -92,7 +107,10 @@ class Card:
 
     @classmethod
     def read(cls, path: Path) -> "Card":
-        """Read a card.json. Raises UnusableCard with the reason, FileNotFoundError when there is none."""
+        """Read a card.json.
+
+        Raises UnusableCard with the reason, FileNotFoundError when there is none.
+        """
         return cls.of(read_document(path))
 
     @classmethod
@@ -100,13 +118,19 @@ class Card:
         """Return the card that a JSON object is. Raises UnusableCard with the reason."""
         try:
             if unknown := set(document) - {each.name for each in fields(cls)}:
-                raise UnusableCard(f"{CARD_FILE} has the unknown key {min(unknown)!r}; doc/api.md lists the keys of a card.")
+                raise UnusableCard(
+                    f"{CARD_FILE} has the unknown key {min(unknown)!r}; doc/api.md lists the keys of a card."
+                )
             if not isinstance(document.get("classes", []), list):
-                raise UnusableCard(f'{CARD_FILE} must give its classes as a list, such as ["even", "odd"].')
+                raise UnusableCard(
+                    f'{CARD_FILE} must give its classes as a list, such as ["even", "odd"].'
+                )
             card = cls(
                 **{
                     **document,
-                    "files": {name: FileRecord(**record) for name, record in document["files"].items()},
+                    "files": {
+                        name: FileRecord(**record) for name, record in document["files"].items()
+                    },
                     "parity": Parity(**document["parity"]),
                     "classes": tuple(map(str, document.get("classes", DIGITS))),
                     "input": InputContract(**document.get("input", {})),
@@ -124,7 +148,11 @@ class Card:
     def test_accuracy(self) -> float | None:
         """What the metrics say of it, 0 to 1, None where that is no such number."""
         accuracy = self.metrics.get("test_accuracy")
-        is_share = isinstance(accuracy, int | float) and not isinstance(accuracy, bool) and 0 <= accuracy <= 1
+        is_share = (
+            isinstance(accuracy, int | float)
+            and not isinstance(accuracy, bool)
+            and 0 <= accuracy <= 1
+        )
         return accuracy if is_share else None
 
     def _check(self) -> None:
@@ -145,9 +173,13 @@ class Card:
             raise ValueError("input and parity must hold numbers")
         if self.input.scale == 0:
             raise ValueError("input scale must not be 0, which makes all images the same")
-        if not isinstance(self.parity.equal_argmax, bool) or not isinstance(self.input.invert, bool):
+        if not isinstance(self.parity.equal_argmax, bool) or not isinstance(
+            self.input.invert, bool
+        ):
             raise ValueError("equal_argmax and invert must be true or false")
-        if not all(isinstance(part, Mapping) for part in (self.config, self.metrics, self.data, self.code)):
+        if not all(
+            isinstance(part, Mapping) for part in (self.config, self.metrics, self.data, self.code)
+        ):
             raise ValueError("config, metrics, data and code must be objects")
 
     def write(self, path: Path) -> None:
@@ -156,7 +188,10 @@ class Card:
 
 
 def read_document(path: Path) -> dict[str, Any]:
-    """Return a card.json as it stands. Raises UnusableCard with the reason, FileNotFoundError when there is none."""
+    """Return a card.json as it stands.
+
+    Raises UnusableCard with the reason, FileNotFoundError when there is none.
+    """
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # reading a pipe would never end
@@ -174,17 +209,26 @@ def read_document(path: Path) -> dict[str, Any]:
 
 
 def stated(document: Mapping[str, Any], keras: FileRecord) -> dict[str, Any]:
-    """Return what a card says of a Keras file that is still to be compiled: all but `files` and `parity`, which that gives.
+    """Return what a card says of a Keras file that is still to be compiled.
 
-    A card of another Keras file, which it names in `files`, is believed in its contract alone: how that one was trained and
-    what it reached say nothing of this one. Raises UnusableCard.
+    All but `files` and `parity`, which that gives.
+
+    A card of another Keras file, which it names in `files`, is believed in its contract alone: how
+    that one was trained and what it reached say nothing of this one. Raises UnusableCard.
     """
     files = document.get("files", {})
     is_of_this = isinstance(files, dict) and files.get(KERAS_FILE, asdict(keras)) == asdict(keras)
     kept = {
-        key: value for key, value in document.items() if key not in ("files", "parity") and (is_of_this or key in CONTRACT_KEYS)
+        key: value
+        for key, value in document.items()
+        if key not in ("files", "parity") and (is_of_this or key in CONTRACT_KEYS)
     }
-    with_the_rest = {"experiment": "", **kept, "files": {}, "parity": asdict(Parity(0, 0.0, equal_argmax=True))}
+    with_the_rest = {
+        "experiment": "",
+        **kept,
+        "files": {},
+        "parity": asdict(Parity(0, 0.0, equal_argmax=True)),
+    }
     Card.of(with_the_rest)  # checks it
     return kept
 

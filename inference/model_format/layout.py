@@ -1,8 +1,12 @@
-"""Where the files of each model and version lie in a model directory, and whether they changed. Reads names and stats alone.
+"""Where the files of each model and version lie in a model directory, and whether they changed.
 
-    NAME.keras    NAME/model.keras    NAME/3/model.keras       (the latter two with model.tflite and card.json beside it)
+Reads names and stats alone.
 
-The files directly in NAME/ and a loose file are version 1; NAME/1/ wins over the files in NAME/, and those over the loose file.
+    NAME.keras    NAME/model.keras    NAME/3/model.keras       (the latter two with model.tflite and
+    card.json beside it)
+
+The files directly in NAME/ and a loose file are version 1; NAME/1/ wins over the files in NAME/,
+and those over the loose file.
 """
 
 import contextlib
@@ -27,8 +31,8 @@ Signature = tuple[tuple[str, int, int, int, int], ...]
 class Place:
     """The files of a version: those in the directory `path`, or the loose Keras file `path`.
 
-    `signature` holds name, size, mtime, ctime (both in ns) and inode of each, and `changed_at` is the last ctime (Unix time, s):
-    unlike the mtime, nothing that copies can set that back.
+    `signature` holds name, size, mtime, ctime (both in ns) and inode of each, and `changed_at` is
+    the last ctime (Unix time, s): unlike the mtime, nothing that copies can set that back.
     """
 
     path: Path
@@ -48,19 +52,35 @@ class Place:
 
 
 def names(root: Path) -> set[str]:
-    """Return the name of everything that may be a model; some may turn out to be none. Raises OSError."""
+    """Return the name of everything that may be a model; some may turn out to be none.
+
+    Raises OSError.
+    """
     with os.scandir(root) as entries:
-        return {entry.name.removesuffix(LOOSE_SUFFIX) for entry in entries if not entry.name.startswith(".")}
+        return {
+            entry.name.removesuffix(LOOSE_SUFFIX)
+            for entry in entries
+            if not entry.name.startswith(".")
+        }
 
 
 def name_of(root: Path, changed: str) -> str | None:
-    """Return the name of the model to which a changed path below `root` belongs, or None when it is hidden or `root` itself."""
+    """Return the name of the model to which a changed path below `root` belongs, or None when it is
+    hidden or `root` itself.
+    """
     parts = Path(os.path.relpath(changed, root)).parts
-    return None if not parts or any(part.startswith(".") for part in parts) else parts[0].removesuffix(LOOSE_SUFFIX)
+    return (
+        None
+        if not parts or any(part.startswith(".") for part in parts)
+        else parts[0].removesuffix(LOOSE_SUFFIX)
+    )
 
 
-def places(root: Path, only: Collection[str] | None = None) -> tuple[dict[tuple[str, int], Place], list[str]]:
-    """Return where each version of these models lies, or of all, and what a person should know of what is not served.
+def places(
+    root: Path, only: Collection[str] | None = None
+) -> tuple[dict[tuple[str, int], Place], list[str]]:
+    """Return where each version of these models lies, or of all, and what a person should know of
+    what is not served.
 
     Raises OSError when `root` cannot be read: that says nothing of the models.
     """
@@ -70,15 +90,22 @@ def places(root: Path, only: Collection[str] | None = None) -> tuple[dict[tuple[
     for name in names(root) if only is None else only:
         numbered, ignored = versions(root, name)
         if NAME_PATTERN.fullmatch(name):
-            messages += [f"Ignored {path}: another place of the same name and version is served." for path in ignored]
+            messages += [
+                f"Ignored {path}: another place of the same name and version is served."
+                for path in ignored
+            ]
             found |= {(name, version): place for version, place in numbered.items()}
         elif numbered:
-            messages.append(f"Ignored {name!r} in the model directory: a name is 1 to 128 of A-Z a-z 0-9 _ . -")
+            messages.append(
+                f"Ignored {name!r} in the model directory: a name is 1 to 128 of A-Z a-z 0-9 _ . -"
+            )
     return found, messages
 
 
 def versions(root: Path, name: str) -> tuple[dict[int, Place], list[Path]]:
-    """Return the place of each version of a model, and the files that are not served since another place wins."""
+    """Return the place of each version of a model, and the files that are not served since another
+    place wins.
+    """
     found: dict[int, Place] = {}
     ignored: list[Path] = []
     path = os.path.join(root, name)  # noqa: PTH118  # a look at all models costs half with strings
@@ -114,8 +141,11 @@ def _directory(path: str) -> tuple[Place | None, list[str]]:
         with os.scandir(path) as entries:
             for entry in entries:
                 if entry.name in FILES:
-                    with contextlib.suppress(FileNotFoundError):  # it went in this moment; of a link to nowhere, the link
-                        stats.append((entry.name, entry.stat(follow_symlinks=os.path.exists(entry.path))))  # noqa: PTH110
+                    with contextlib.suppress(
+                        FileNotFoundError
+                    ):  # it went in this moment; of a link to nowhere, the link
+                        is_there = os.path.exists(entry.path)  # noqa: PTH110
+                        stats.append((entry.name, entry.stat(follow_symlinks=is_there)))
                 elif VERSION_PATTERN.fullmatch(entry.name) and entry.is_dir():
                     numbered.append(entry.name)
     except (FileNotFoundError, NotADirectoryError):
@@ -126,7 +156,12 @@ def _directory(path: str) -> tuple[Place | None, list[str]]:
 
 
 def _place(path: str, stats: list[tuple[str, os.stat_result]], *, is_loose: bool) -> Place:
-    signature = tuple(sorted((name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino) for name, stat in stats))
+    signature = tuple(
+        sorted(
+            (name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+            for name, stat in stats
+        )
+    )
     return Place(Path(path), is_loose, signature, max(stat.st_ctime for _, stat in stats))
 
 

@@ -1,4 +1,6 @@
-"""Files of people, opened so that nobody waits, nothing else is read than what was named, and nothing is too large."""
+"""Files of people, opened so that nobody waits, nothing else is read than what was named, and
+nothing is too large.
+"""
 
 import os
 import stat
@@ -12,7 +14,9 @@ class Refused(Exception):
 
 
 def open_regular(path: Path, most: int = MAX_MODEL_BYTES) -> int:
-    """Open a file to be read; return its descriptor, which is the caller's to close. Waits for nobody at a pipe.
+    """Open a file to be read; return its descriptor, which is the caller's to close.
+
+    Waits for nobody at a pipe.
 
     Raises Refused for what is no regular file of 1 to `most` bytes, and OSError.
     """
@@ -24,5 +28,9 @@ def open_regular(path: Path, most: int = MAX_MODEL_BYTES) -> int:
         return descriptor
     os.close(descriptor)
     if not stat.S_ISREG(status.st_mode):
-        raise Refused(f"{path.name} is no regular file; put a file that model.save('NAME.keras') wrote there.")
-    raise Refused(f"{path.name} has {status.st_size} bytes; 1 to {most} can be read. Copy it again, or make a smaller model.")
+        raise Refused(
+            f"{path.name} is no regular file; put a file that model.save('NAME.keras') wrote there."
+        )
+    raise Refused(
+        f"{path.name} has {status.st_size} bytes; 1 to {most} can be read. Copy it again, or make a smaller model."
+    )

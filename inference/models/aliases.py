@@ -1,7 +1,9 @@
-"""Where aliases such as champion point, known without asking Postgres: from a file that is written anew when the database changed.
+"""Where aliases such as champion point, known without asking Postgres.
 
-One process of the service asks the database and writes the file; every worker follows it. The worker that moved an alias
-knows so at once.
+From a file that is written anew when the database changed.
+
+One process of the service asks the database and writes the file; every worker follows it. The
+worker that moved an alias knows so at once.
 """
 
 import contextlib
@@ -21,7 +23,8 @@ from inference.model_format.card import write_atomically
 ALIASES_FILE = "aliases.json"
 LOOK_SECONDS = 0.2
 ASK_SECONDS = 0.35  # a move is to be followed within a second
-# A file that was written within this after a move may be of before it, where much waits to be shipped.
+# A file that was written within this after a move may be of before it, where much waits to be
+# shipped.
 OVERTAKEN_SECONDS = 3600.0
 # The rows that `write_aliases` takes.
 COLUMNS = ("task", "alias", "experiment_name", "version", "event_id")
@@ -43,7 +46,10 @@ Pointers = Mapping[tuple[str, str], Target]
 
 
 class Aliases:
-    """Where each alias of each task points. Knows nothing before the file is there; any thread may ask."""
+    """Where each alias of each task points.
+
+    Knows nothing before the file is there; any thread may ask.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -100,24 +106,37 @@ class Aliases:
         except (FileNotFoundError, NotADirectoryError):
             return
         except (OSError, ValueError, TypeError, KeyError) as error:
-            logger.error("The aliases in %s cannot be read, so those known before go on: %s", self._path, error)
+            logger.error(
+                "The aliases in %s cannot be read, so those known before go on: %s",
+                self._path,
+                error,
+            )
             return
         with self._lock:
             self._in_file = read
             self._merge()
 
     def _merge(self) -> None:
-        """Put the moves of this process over what the file says, until a file says them too or is of long after them."""
+        """Put the moves of this process over what the file says, until a file says them too or is
+        of long after them.
+        """
         now = time.monotonic()
         for key, (target, at) in list(self._moved.items()):
             known = self._in_file.get(key)
-            if (known is not None and known.event_id >= target.event_id) or now - at > OVERTAKEN_SECONDS:
+            if (
+                known is not None and known.event_id >= target.event_id
+            ) or now - at > OVERTAKEN_SECONDS:
                 del self._moved[key]
-        self._pointers = {**self._in_file, **{key: target for key, (target, _) in self._moved.items()}}
+        self._pointers = {
+            **self._in_file,
+            **{key: target for key, (target, _) in self._moved.items()},
+        }
 
 
 class AliasFollower:
-    """Keeps the file of aliases in a directory what the view aliases is, for the processes that serve."""
+    """Keeps the file of aliases in a directory what the view aliases is, for the processes that
+    serve.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / ALIASES_FILE
@@ -138,20 +157,35 @@ class AliasFollower:
 
 
 def read_aliases(path: Path) -> Pointers:
-    """Return what a file of aliases says. Raises OSError, and ValueError, TypeError or KeyError for one that is broken."""
+    """Return what a file of aliases says.
+
+    Raises OSError, and ValueError, TypeError or KeyError for one that is broken.
+    """
     return {
-        (str(row["task"]), str(row["alias"])): Target(str(row["experiment_name"]), int(row["version"]), int(row["event_id"]))
+        (str(row["task"]), str(row["alias"])): Target(
+            str(row["experiment_name"]), int(row["version"]), int(row["event_id"])
+        )
         for row in json.loads(path.read_text())["aliases"]
     }
 
 
 def write_aliases(path: Path, rows: Iterable[Mapping[str, Any]]) -> bool:
-    """Write the rows of ALIASES to a file, whole or not at all, and return whether they differ from what stands there."""
-    pointers = {(row["task"], row["alias"]): Target(row["experiment_name"], row["version"], row["event_id"]) for row in rows}
+    """Write the rows of ALIASES to a file, whole or not at all, and return whether they differ from
+    what stands there.
+    """
+    pointers = {
+        (row["task"], row["alias"]): Target(row["experiment_name"], row["version"], row["event_id"])
+        for row in rows
+    }
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
         if read_aliases(path) == pointers:
             return False
-    document = {"aliases": [{"task": task, "alias": alias, **asdict(target)} for (task, alias), target in pointers.items()]}
+    document = {
+        "aliases": [
+            {"task": task, "alias": alias, **asdict(target)}
+            for (task, alias), target in pointers.items()
+        ]
+    }
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, json.dumps(document).encode())
     return True

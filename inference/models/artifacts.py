@@ -1,4 +1,7 @@
-"""What can be served of a version's files: a LiteRT model that a card confirms by its digests. Believes nothing else."""
+"""What can be served of a version's files: a LiteRT model that a card confirms by its digests.
+
+Believes nothing else.
+"""
 
 import hashlib
 import json
@@ -26,7 +29,9 @@ from inference.runtime.network import Network, UnservableModel
 
 @dataclass(frozen=True)
 class Artefact:
-    """A LiteRT model, its card, and the digest of the Keras file that it was made of (of its own where there is none)."""
+    """A LiteRT model, its card, and the digest of the Keras file that it was made of (of its own
+    where there is none).
+    """
 
     path: Path
     flatbuffer: bytes
@@ -37,7 +42,10 @@ class Artefact:
 
 @dataclass(frozen=True)
 class Uncompiled:
-    """A Keras file without a LiteRT model: what its card states of it, and the directory that the compiler is to fill."""
+    """A Keras file without a LiteRT model.
+
+    What its card states of it, and the directory that the compiler is to fill.
+    """
 
     keras_file: Path
     digest: str
@@ -46,7 +54,8 @@ class Uncompiled:
 
 
 def read(place: Place, compiled_dir: Path) -> Artefact | Uncompiled:
-    """Return what a version's own files are, or what was compiled of them earlier, or what there is to compile.
+    """Return what a version's own files are, or what was compiled of them earlier, or what there is
+    to compile.
 
     Raises OSError, UnusableCard and UnservableModel.
     """
@@ -55,25 +64,36 @@ def read(place: Place, compiled_dir: Path) -> Artefact | Uncompiled:
     if artefact is not None:
         return artefact
     if keras is None:
-        raise UnservableModel(f"There is no {KERAS_FILE}, and no {CARD_FILE} confirms {LITERT_FILE}.")
+        raise UnservableModel(
+            f"There is no {KERAS_FILE}, and no {CARD_FILE} confirms {LITERT_FILE}."
+        )
     said = {}
     if not place.is_loose and CARD_FILE in place.sizes:
         said = stated(read_document(place.path / CARD_FILE), keras)
-    uncompiled = Uncompiled(place.keras_file, keras.sha256, said, compiled_dir / _key(keras.sha256, said))
+    uncompiled = Uncompiled(
+        place.keras_file, keras.sha256, said, compiled_dir / _key(keras.sha256, said)
+    )
     return compiled(uncompiled) or uncompiled
 
 
 def compiled(uncompiled: Uncompiled) -> Artefact | None:
-    """Return what the compiler made of a Keras file, or None when there is nothing or it is damaged: it is made anew then."""
+    """Return what the compiler made of a Keras file, or None when there is nothing or it is
+    damaged: it is made anew then.
+    """
     try:
-        keras = FileRecord(uncompiled.digest, read_document(uncompiled.directory / CARD_FILE)["files"][KERAS_FILE]["bytes"])
+        keras = FileRecord(
+            uncompiled.digest,
+            read_document(uncompiled.directory / CARD_FILE)["files"][KERAS_FILE]["bytes"],
+        )
         return _confirmed(uncompiled.directory, keras)
     except (OSError, KeyError, TypeError, UnusableCard, UnservableModel):
         return None
 
 
 def seems_complete(place: Place) -> bool:
-    """Tell whether a card names the sizes that a version's files have, so that reading them is worth the while."""
+    """Tell whether a card names the sizes that a version's files have, so that reading them is
+    worth the while.
+    """
     if set(place.sizes) != {KERAS_FILE, LITERT_FILE, CARD_FILE}:
         return False
     try:
@@ -89,7 +109,9 @@ def network(card: Card, flatbuffer: bytes) -> Network:
 
 
 def _confirmed(directory: Path, keras: FileRecord | None) -> Artefact | None:
-    """Return the LiteRT model that a directory's card confirms to be of this Keras file, or None when it confirms none."""
+    """Return the LiteRT model that a directory's card confirms to be of this Keras file, or None
+    when it confirms none.
+    """
     path = directory / LITERT_FILE
     if not _is_there(path) or not (directory / CARD_FILE).exists():
         return None
@@ -103,7 +125,9 @@ def _confirmed(directory: Path, keras: FileRecord | None) -> Artefact | None:
     if card.files.get(LITERT_FILE) != record or (keras is not None and keras_record != keras):
         return None
     if not card.parity.holds:
-        raise UnservableModel(f"Its card says that LiteRT and Keras disagree; remove {LITERT_FILE} and {CARD_FILE} to compile it.")
+        raise UnservableModel(
+            f"Its card says that LiteRT and Keras disagree; remove {LITERT_FILE} and {CARD_FILE} to compile it."
+        )
     return Artefact(path, flatbuffer, record, (keras_record or record).sha256, card)
 
 
@@ -123,7 +147,10 @@ def _record(path: Path) -> FileRecord | None:
 
 
 def _is_there(path: Path) -> bool:
-    """Tell whether there is a file. Raises OSError, and UnservableModel for what is none: reading a pipe would never end."""
+    """Tell whether there is a file.
+
+    Raises OSError, and UnservableModel for what is none: reading a pipe would never end.
+    """
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -131,5 +158,7 @@ def _is_there(path: Path) -> bool:
     if not stat.S_ISREG(status.st_mode):
         raise UnservableModel(f"{path.name} is no regular file.")
     if status.st_size > MAX_MODEL_BYTES:
-        raise UnservableModel(f"{path.name} has {status.st_size} bytes; {MAX_MODEL_BYTES} are the most that is served.")
+        raise UnservableModel(
+            f"{path.name} has {status.st_size} bytes; {MAX_MODEL_BYTES} are the most that is served."
+        )
     return True

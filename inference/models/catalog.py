@@ -1,10 +1,19 @@
-"""All models at one moment, and how a request names some of them. Immutable: an answer is of one consistent state."""
+"""All models at one moment, and how a request names some of them.
+
+Immutable: an answer is of one consistent state.
+"""
 
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from inference.errors import MalformedRequest, ModelFailed, ModelNotReady, ServiceError, UnknownExperiment
+from inference.errors import (
+    MalformedRequest,
+    ModelFailed,
+    ModelNotReady,
+    ServiceError,
+    UnknownExperiment,
+)
 from inference.model_format.layout import NAME_PATTERN
 from inference.models.aliases import Pointers
 from inference.models.version import Model, State
@@ -30,8 +39,13 @@ class Catalogue:
         self._all = tuple(sorted(models, key=lambda model: (model.name, model.version)))
         self._by_key = {(model.name, model.version): model for model in self._all}
         self._answering: dict[str, Model] = {}
-        for model in self._all:  # ascending versions: the newest that is READY stays, or else the newest
-            if model.state is State.READY or self._answering.get(model.name, model).state is not State.READY:
+        for (
+            model
+        ) in self._all:  # ascending versions: the newest that is READY stays, or else the newest
+            if (
+                model.state is State.READY
+                or self._answering.get(model.name, model).state is not State.READY
+            ):
                 self._answering[model.name] = model
 
     def all(self) -> tuple[Model, ...]:
@@ -39,7 +53,9 @@ class Catalogue:
         return self._all
 
     def find(self, name: str, version: int | None = None) -> Model:
-        """Return a version in whatever state; without a version the newest that is READY, or else the newest.
+        """Return a version in whatever state.
+
+        Without a version the newest that is READY, or else the newest.
 
         Raises UnknownExperiment.
         """
@@ -49,7 +65,9 @@ class Catalogue:
             raise _unknown(name in self._answering) from None
 
     def named(self, name: str) -> Model | None:
-        """Return what answers to a bare name, None where there is none of it or where the name is an alias."""
+        """Return what answers to a bare name, None where there is none of it or where the name is
+        an alias.
+        """
         return None if name in (ALL, CHAMPION) else self._answering.get(name)
 
     def is_default(self, model: Model) -> bool:
@@ -64,20 +82,27 @@ class Catalogue:
             raise UnknownExperiment
         return found
 
-    def select(self, wanted: Sequence[str], pointers: Pointers = NO_POINTERS) -> list[Model | Unresolved]:
-        """Return the models that a request names, in its order and each once, and what it names in vain.
+    def select(
+        self, wanted: Sequence[str], pointers: Pointers = NO_POINTERS
+    ) -> list[Model | Unresolved]:
+        """Return the models that a request names, in its order and each once, and what it names in
+        vain.
 
-        A name is NAME, NAME@3, ALIAS (of every task that has it), TASK@ALIAS, NAME@ALIAS (that version if it is of NAME) or `all`
-        (the newest READY version of each). `pointers` say where the aliases point. A task without a champion takes the best test
-        accuracy. A model that is LOADING or FAILED is returned as such. Raises MalformedRequest.
+        A name is NAME, NAME@3, ALIAS (of every task that has it), TASK@ALIAS, NAME@ALIAS (that
+        version if it is of NAME) or `all` (the newest READY version of each). `pointers` say where
+        the aliases point. A task without a champion takes the best test accuracy. A model that is
+        LOADING or FAILED is returned as such. Raises MalformedRequest.
         """
         chosen: dict[object, Model | Unresolved] = {}
         for name in wanted:
             for each in self._resolved(name, pointers):
-                chosen.setdefault(each.name if isinstance(each, Unresolved) else (each.name, each.version), each)
+                chosen.setdefault(
+                    each.name if isinstance(each, Unresolved) else (each.name, each.version), each
+                )
         return list(chosen.values())
 
-    def _resolved(self, wanted: str, pointers: Pointers) -> Sequence[Model | Unresolved]:  # noqa: PLR0911  # a return per form
+    # A return per form
+    def _resolved(self, wanted: str, pointers: Pointers) -> Sequence[Model | Unresolved]:  # noqa: PLR0911
         if (named := self.named(wanted)) is not None:
             return [named]
         if wanted == ALL:
@@ -107,43 +132,63 @@ class Catalogue:
         if alias == CHAMPION:
             tasks |= {task for task in self._tasks() if self._best_of(task) is not None}
         if not tasks:
-            raise UnknownExperiment("There is no champion: no READY model states its metrics.test_accuracy in its card.json.")
+            raise UnknownExperiment(
+                "There is no champion: no READY model states its metrics.test_accuracy in its card.json."
+            )
         return [self._pointed(task, alias, pointers) for task in sorted(tasks)]
 
     def _pointed(self, task: str, alias: str, pointers: Pointers) -> Model | Unresolved:
-        """Return what an alias of a task points to. Raises UnknownExperiment when there is no such alias."""
+        """Return what an alias of a task points to.
+
+        Raises UnknownExperiment when there is no such alias.
+        """
         target = pointers.get((task, alias))
         if target is None:
             best = self._best_of(task) if alias == CHAMPION else None
             if best is None:
-                raise UnknownExperiment("The task has no such alias; GET /api/v1.0/aliases lists those that there are.")
+                raise UnknownExperiment(
+                    "The task has no such alias; GET /api/v1.0/aliases lists those that there are."
+                )
             return best
         words = f"The alias {alias} of the task {task} points to {target.experiment_name}@{target.version}"
         model = self._by_key.get((target.experiment_name, target.version))
         error: ServiceError
         if model is None:
-            error = UnknownExperiment(f"{words}, which is no more served; PUT /api/v1.0/aliases/{task}/{alias} moves it.")
+            error = UnknownExperiment(
+                f"{words}, which is no more served; PUT /api/v1.0/aliases/{task}/{alias} moves it."
+            )
         elif model.state is State.READY:
             return model
         elif model.state is State.LOADING:
             error = ModelNotReady(f"{words}, which is being loaded; try again in a few seconds.")
         else:
-            error = ModelFailed(f"{words}, which has failed; GET /api/v1.0/models says why, and PUT /api/v1.0/aliases moves it.")
+            error = ModelFailed(
+                f"{words}, which has failed; GET /api/v1.0/models says why, and PUT /api/v1.0/aliases moves it."
+            )
         return Unresolved(f"{task}@{alias}", error)
 
     def _pinned(self, wanted: str, name: str, alias: str, pointers: Pointers) -> Model | Unresolved:
-        """Return the version of a model to which an alias points. Raises UnknownExperiment, also when it points elsewhere."""
+        """Return the version of a model to which an alias points.
+
+        Raises UnknownExperiment, also when it points elsewhere.
+        """
         tasks = {model.task for model in self.versions(name)}
-        targets = {task: pointers[task, alias] for task in sorted(tasks) if (task, alias) in pointers}
+        targets = {
+            task: pointers[task, alias] for task in sorted(tasks) if (task, alias) in pointers
+        }
         for task, target in targets.items():
             if target.experiment_name == name:
                 found = self._pointed(task, alias, pointers)
                 return Unresolved(wanted, found.error) if isinstance(found, Unresolved) else found
         if targets:
             task, target = next(iter(targets.items()))
-            raise UnknownExperiment(f"The alias {alias} of the task {task} points to {target.experiment_name}@{target.version}.")
+            raise UnknownExperiment(
+                f"The alias {alias} of the task {task} points to {target.experiment_name}@{target.version}."
+            )
         if alias != CHAMPION:
-            raise UnknownExperiment("There is no such alias; GET /api/v1.0/aliases lists those that there are.")
+            raise UnknownExperiment(
+                "There is no such alias; GET /api/v1.0/aliases lists those that there are."
+            )
         champion = _best(self.versions(name))
         if champion is None:
             raise UnknownExperiment(
@@ -159,12 +204,17 @@ class Catalogue:
 
 
 def _best(models: Iterable[Model]) -> Model | None:
-    """Return the READY model with the best test accuracy, the first of equals, or None when none states one."""
-    ready = [model for model in models if model.state is State.READY and model.test_accuracy is not None]
+    """Return the READY model with the best test accuracy, the first of equals, or None when none
+    states one.
+    """
+    ready = [
+        model for model in models if model.state is State.READY and model.test_accuracy is not None
+    ]
     return max(ready, key=lambda model: model.test_accuracy or 0.0, default=None)
 
 
-def _unknown(has_versions: bool) -> UnknownExperiment:  # noqa: FBT001  # the one argument of a private function
+# The one argument of a private function
+def _unknown(has_versions: bool) -> UnknownExperiment:  # noqa: FBT001
     return (
         UnknownExperiment("The model has no such version; GET /api/v1.0/models lists them.")
         if has_versions

@@ -25,9 +25,18 @@ class Job:
 
 
 class Backlog:
-    """The jobs. `is_wanted` is asked before one is begun, `done` is called after it: with None, or with why it failed."""
+    """The jobs.
 
-    def __init__(self, compiled_dir: Path, is_wanted: Callable[[Job], bool], done: Callable[[Job, str | None], None]) -> None:
+    `is_wanted` is asked before one is begun, `done` is called after it: with None, or with why it
+    failed.
+    """
+
+    def __init__(
+        self,
+        compiled_dir: Path,
+        is_wanted: Callable[[Job], bool],
+        done: Callable[[Job, str | None], None],
+    ) -> None:
         self._compiled_dir = compiled_dir
         self._is_wanted = is_wanted
         self._done = done
@@ -74,9 +83,15 @@ class Backlog:
         try:
             with turn(self._compiled_dir, is_needless) as is_needed:
                 if is_needed:
-                    self._compiler.compile(uncompiled.keras_file, uncompiled.directory, uncompiled.stated)
+                    self._compiler.compile(
+                        uncompiled.keras_file, uncompiled.directory, uncompiled.stated
+                    )
         except CompilationFailed as error:
             return str(error)
         except OSError as error:
             return f"It could not be compiled: {error.strerror}."
-        return None if artifacts.compiled(uncompiled) is not None else "Its file changed while it was compiled; copy it again."
+        return (
+            None
+            if artifacts.compiled(uncompiled) is not None
+            else "Its file changed while it was compiled; copy it again."
+        )

@@ -1,4 +1,7 @@
-"""Moves of aliases: where each points and pointed, who moved it and why. The database is the truth; every move is a row of it."""
+"""Moves of aliases: where each points and pointed, who moved it and why.
+
+The database is the truth; every move is a row of it.
+"""
 
 from inference.database.pool import Database, Record, utc
 from inference.errors import AliasConflict, UnknownAlias, UnknownExperiment, UnusableValue
@@ -14,8 +17,11 @@ ALL = f"SELECT task, alias, experiment_name, version, model_digest, {utc('moved_
 HISTORY = f"SELECT {MOVE} FROM alias_events e WHERE task = %s AND alias = %s ORDER BY e.id DESC LIMIT {MOVES}"
 POINT = f"SELECT task, alias, {MOVE} FROM move_alias(%(task)s, %(alias)s, %(name)s, %(version)s, %(digest)s, %(by)s, %(reason)s)"
 # Only where the last move is still the one that is to be taken back.
-POINT_BACK = POINT.replace("%(reason)s)", "%(reason)s, %(last)s, %(takes_back)s) WHERE id IS NOT NULL")
-# Of the moves to another version that no rollback has taken back, the last one. It led to where the alias points now.
+POINT_BACK = POINT.replace(
+    "%(reason)s)", "%(reason)s, %(last)s, %(takes_back)s) WHERE id IS NOT NULL"
+)
+# Of the moves to another version that no rollback has taken back, the last one. It led to where the
+# alias points now.
 BEFORE = """
 SELECT e.from_experiment_name, e.from_version, e.id AS takes_back,
        (SELECT max(id) FROM alias_events WHERE task = %(task)s AND alias = %(alias)s) AS last
@@ -47,14 +53,37 @@ class Promotions:
         moves = self._database.query(HISTORY, [task, alias])
         if not moves:
             raise UnknownAlias
-        now = {name: moves[0][name] for name in ("experiment_name", "version", "model_digest", "moved_at", "moved_by", "reason")}
+        now = {
+            name: moves[0][name]
+            for name in (
+                "experiment_name",
+                "version",
+                "model_digest",
+                "moved_at",
+                "moved_by",
+                "reason",
+            )
+        }
         [last] = self._database.query(BEFORE, {"task": task, "alias": alias})
         name, version = last["from_experiment_name"], last["from_version"]
         before = None if name is None else {"experiment_name": name, "version": version}
-        return {**self._with_state({"task": task, "alias": alias, **now}), "before": before, "history": moves}
+        return {
+            **self._with_state({"task": task, "alias": alias, **now}),
+            "before": before,
+            "history": moves,
+        }
 
-    def move(self, task: str, alias: str, experiment_name: str, version: int | None, moved_by: str, reason: str) -> Record:
-        """Point an alias to a version that serves its task, without a version the newest, and return the move.
+    def move(
+        self,
+        task: str,
+        alias: str,
+        experiment_name: str,
+        version: int | None,
+        moved_by: str,
+        reason: str,
+    ) -> Record:
+        """Point an alias to a version that serves its task, without a version the newest, and
+        return the move.
 
         Raises UnusableValue, AliasConflict and DatabaseUnavailable.
         """
@@ -64,7 +93,9 @@ class Promotions:
         except UnknownExperiment as error:
             raise UnusableValue(error.detail, place) from error
         if model.state is not State.READY:
-            raise AliasConflict(_not_ready(model, "An alias points to a version that is READY"), place)
+            raise AliasConflict(
+                _not_ready(model, "An alias points to a version that is READY"), place
+            )
         if model.task != task:
             raise UnusableValue(
                 f"This model is of the task {model.task}, whose aliases are its own: PUT /api/v1.0/aliases/{model.task}/...",
@@ -73,7 +104,8 @@ class Promotions:
         return self._point(POINT, task, alias, model, moved_by, reason)
 
     def roll_back(self, task: str, alias: str, moved_by: str, reason: str) -> Record:
-        """Point an alias to where it pointed before its last move that still stands, and return that move.
+        """Point an alias to where it pointed before its last move that still stands, and return
+        that move.
 
         Raises UnknownAlias, AliasConflict and DatabaseUnavailable.
         """
@@ -82,18 +114,29 @@ class Promotions:
             raise UnknownAlias
         before = found[0]
         if before["from_experiment_name"] is None:
-            raise AliasConflict("The alias pointed nowhere before, so there is nothing to roll back to.")
+            raise AliasConflict(
+                "The alias pointed nowhere before, so there is nothing to roll back to."
+            )
         name, version = before["from_experiment_name"], before["from_version"]
         try:
             model = self._models.find(name, version)
         except UnknownExperiment:
-            raise AliasConflict(f"It pointed to {name}@{version}, which is no more served; PUT points it to another.") from None
+            raise AliasConflict(
+                f"It pointed to {name}@{version}, which is no more served; PUT points it to another."
+            ) from None
         if model.state is not State.READY or model.task != task:
             raise AliasConflict(_not_ready(model, f"It pointed to {name}@{version}"))
         return self._point(POINT_BACK, task, alias, model, moved_by, reason, before)
 
     def _point(
-        self, statement: str, task: str, alias: str, model: Model, moved_by: str, reason: str, before: Record | None = None
+        self,
+        statement: str,
+        task: str,
+        alias: str,
+        model: Model,
+        moved_by: str,
+        reason: str,
+        before: Record | None = None,
     ) -> Record:
         arguments = {
             "task": task, "alias": alias, "name": model.name, "version": model.version, "digest": model.digest, "by": moved_by,
@@ -101,14 +144,21 @@ class Promotions:
         }  # fmt: skip
         moved = self._database.query(statement, arguments)
         if not moved:
-            raise AliasConflict("Somebody moved the alias in this moment; GET says where it points now.")
+            raise AliasConflict(
+                "Somebody moved the alias in this moment; GET says where it points now."
+            )
         move = moved[0]
-        self._aliases.moved(task, alias, Target(move["experiment_name"], move["version"], move["event_id"]))
+        self._aliases.moved(
+            task, alias, Target(move["experiment_name"], move["version"], move["event_id"])
+        )
         return move
 
     def _with_state(self, row: Record) -> Record:
         try:
-            return {**row, "serving": self._models.find(row["experiment_name"], row["version"]).state.value}
+            return {
+                **row,
+                "serving": self._models.find(row["experiment_name"], row["version"]).state.value,
+            }
         except UnknownExperiment:
             return {**row, "serving": NO_MODEL}
 
@@ -116,5 +166,9 @@ class Promotions:
 def _not_ready(model: Model, before: str) -> str:
     if model.state is State.READY:
         return f"{before}, which is of the task {model.task} now; PUT points it to another."
-    advice = "try again when it is READY" if model.state is State.LOADING else "GET /api/v1.0/models says why"
+    advice = (
+        "try again when it is READY"
+        if model.state is State.LOADING
+        else "GET /api/v1.0/models says why"
+    )
     return f"{before}; this one is {model.state}: {advice}."

@@ -1,7 +1,10 @@
-"""`python -m inference.models.publish FILE NAME`: puts a model into the model directory as its next version, whole or not at all.
+"""`python -m inference.models.publish FILE NAME`.
 
-FILE is a Keras file, which is compiled as the service would, or a directory as it is laid out in the model directory: model.keras,
-model.tflite and card.json, or what `convert` made, which are the latter two. MODELS_DIR says where that is.
+Puts a model into the model directory as its next version, whole or not at all.
+
+FILE is a Keras file, which is compiled as the service would, or a directory as it is laid out in
+the model directory: model.keras, model.tflite and card.json, or what `convert` made, which are the
+latter two. MODELS_DIR says where that is.
 """
 
 import argparse
@@ -26,12 +29,16 @@ class CannotPublish(Exception):
 
 
 def publish(source: Path, name: str, card_file: Path | None, models_dir: Path) -> tuple[Path, Card]:
-    """Publish a Keras file or a directory as the next version of a model; return the new directory and its card.
+    """Publish a Keras file or a directory as the next version of a model.
+
+    Return the new directory and its card.
 
     Raises CannotPublish; nothing is left behind then.
     """
     if not layout.NAME_PATTERN.fullmatch(name):
-        raise CannotPublish("NAME must be 1 to 128 of A-Z a-z 0-9 _ . - and begin with a letter or digit.")
+        raise CannotPublish(
+            "NAME must be 1 to 128 of A-Z a-z 0-9 _ . - and begin with a letter or digit."
+        )
     if name.endswith(layout.LOOSE_SUFFIX):
         raise CannotPublish(f"NAME must not end in {layout.LOOSE_SUFFIX}: that is a loose file's.")
     incoming = models_dir / f".publish-{name}-{uuid.uuid4().hex}"  # hidden: the service looks away
@@ -58,13 +65,18 @@ def _gather(source: Path, card_file: Path | None, incoming: Path) -> None:
     elif source.is_file():
         shutil.copyfile(source, incoming / KERAS_FILE)
     else:
-        raise CannotPublish(f"{source}: there is no such file; FILE is a Keras file, or a directory with {KERAS_FILE}.")
+        raise CannotPublish(
+            f"{source}: there is no such file; FILE is a Keras file, or a directory with {KERAS_FILE}."
+        )
     if card_file is not None:
         shutil.copyfile(card_file, incoming / CARD_FILE)
 
 
 def _finish(incoming: Path, name: str) -> Card:
-    """Compile and probe what was gathered; return its card as it is written. Raises what compiling and reading raise."""
+    """Compile and probe what was gathered; return its card as it is written.
+
+    Raises what compiling and reading raise.
+    """
     content = _content(incoming)
     if isinstance(content, Uncompiled):
         with Compiler() as compiler:
@@ -75,7 +87,9 @@ def _finish(incoming: Path, name: str) -> Card:
     artifacts.network(content.card, content.flatbuffer)
     card = replace(content.card, experiment=name)
     if "test_accuracy" in card.metrics and card.test_accuracy is None:
-        raise CannotPublish(f"The metrics.test_accuracy in {CARD_FILE} is no share, a number of 0 to 1; 98.5 % is 0.985.")
+        raise CannotPublish(
+            f"The metrics.test_accuracy in {CARD_FILE} is no share, a number of 0 to 1; 98.5 % is 0.985."
+        )
     card.write(incoming / CARD_FILE)
     for path in (*incoming.iterdir(), incoming):
         _flush(path)
@@ -94,12 +108,15 @@ def _put_in_place(incoming: Path, models_dir: Path, name: str) -> Path:
     parent = models_dir / name
     is_new = not parent.exists()
     parent.mkdir(exist_ok=True)
-    present = [int(path.name) for path in parent.iterdir() if layout.VERSION_PATTERN.fullmatch(path.name)]
+    present = [
+        int(path.name) for path in parent.iterdir() if layout.VERSION_PATTERN.fullmatch(path.name)
+    ]
     version = max([*present, *layout.versions(models_dir, name)[0]], default=0) + 1
     try:
         while True:
             try:
-                # Directories only: an empty one of that name would be replaced, any other is an error.
+                # Directories only: an empty one of that name would be replaced, any other is an
+                # error.
                 incoming.rename(parent / str(version))
                 break
             except OSError:
@@ -127,12 +144,23 @@ def _flush(path: Path) -> None:
 def main() -> None:
     """Publish what the command line says."""
     parser = argparse.ArgumentParser(prog="python -m inference.models.publish", description=__doc__)
-    parser.add_argument("file", type=Path, metavar="FILE", help="a Keras file, or a directory with a model and its card")
+    parser.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE",
+        help="a Keras file, or a directory with a model and its card",
+    )
     parser.add_argument("name", metavar="NAME", help="the experiment's name")
-    parser.add_argument("--card", type=Path, help="a card.json with what is not as usual: task, classes, input, output, metrics")
+    parser.add_argument(
+        "--card",
+        type=Path,
+        help="a card.json with what is not as usual: task, classes, input, output, metrics",
+    )
     arguments = parser.parse_args()
     try:
-        directory, card = publish(arguments.file, arguments.name, arguments.card, from_environment().models_dir)
+        directory, card = publish(
+            arguments.file, arguments.name, arguments.card, from_environment().models_dir
+        )
     except CannotPublish as error:
         sys.exit(f"Not published: {error}")
     takes = " ".join(f"{key}={value}" for key, value in asdict(card.input).items())

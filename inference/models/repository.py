@@ -1,8 +1,11 @@
-"""The model directory -> models that answer, kept up with what changes in it. Knows nothing of HTTP.
+"""The model directory -> models that answer, kept up with what changes in it.
 
-A content is taken over when its card confirms it, or when it stays the same for two looks: what is half copied is neither. It is
-loaded and probed before it takes the place of the one before it, which goes on for the calls that have it. A content that
-cannot be served changes nothing where there was one before; otherwise the version is FAILED with its reason.
+Knows nothing of HTTP.
+
+A content is taken over when its card confirms it, or when it stays the same for two looks: what is
+half copied is neither. It is loaded and probed before it takes the place of the one before it,
+which goes on for the calls that have it. A content that cannot be served changes nothing where
+there was one before; otherwise the version is FAILED with its reason.
 """
 
 import contextlib
@@ -40,13 +43,19 @@ logger = logging.getLogger(__name__)
 
 
 class ModelDirectory:
-    """The models below a directory (layout.py), by name and version. Any thread may call any method.
+    """The models below a directory (layout.py), by name and version.
+
+    Any thread may call any method.
 
     `pointers` tells where the aliases point at the moment.
     """
 
     def __init__(
-        self, directory: Path, compiled_dir: Path, memory_bytes: int, pointers: Callable[[], Pointers] = lambda: NO_POINTERS
+        self,
+        directory: Path,
+        compiled_dir: Path,
+        memory_bytes: int,
+        pointers: Callable[[], Pointers] = lambda: NO_POINTERS,
     ) -> None:
         self._pointers = pointers
         self._directory = directory
@@ -65,7 +74,10 @@ class ModelDirectory:
         self._watch = Watch(directory, self._look)
 
     def load(self) -> None:
-        """Load what can be served as it is; compile the rest and follow the directory in threads, until `close`."""
+        """Load what can be served as it is.
+
+        Compile the rest and follow the directory in threads, until `close`.
+        """
         if self._look(None):  # files of this moment: after a second look it is known what they are
             time.sleep(SETTLE_SECONDS)
             self._look(None)
@@ -88,14 +100,18 @@ class ModelDirectory:
         return list(self._catalogue.all())
 
     def find(self, name: str, version: int | None = None) -> Model:
-        """Return a version in whatever state; without a version the newest that is READY, or else the newest.
+        """Return a version in whatever state.
+
+        Without a version the newest that is READY, or else the newest.
 
         Raises UnknownExperiment.
         """
         return self._catalogue.find(name, version)
 
     def named(self, name: str) -> Model | None:
-        """Return what answers to a bare name, None where there is none of it or where the name is an alias."""
+        """Return what answers to a bare name, None where there is none of it or where the name is
+        an alias.
+        """
         return self._catalogue.named(name)
 
     def is_default(self, model: Model) -> bool:
@@ -113,16 +129,26 @@ class ModelDirectory:
             return self.find(name, version).serving()
 
     def select(self, wanted: Sequence[str]) -> list[Model | Unresolved]:
-        """Return what a request names, all of one moment; see Catalogue.select. Raises MalformedRequest."""
+        """Return what a request names, all of one moment; see Catalogue.select.
+
+        Raises MalformedRequest.
+        """
         return self._catalogue.select(wanted, self._pointers())
 
     def _look(self, names: Collection[str] | None) -> set[str]:
-        """Take over what changed of these names, or of all. Return those that are to be looked at again after SETTLE_SECONDS."""
+        """Take over what changed of these names, or of all.
+
+        Return those that are to be looked at again after SETTLE_SECONDS.
+        """
         with self._looking:
             try:
                 places, messages = layout.places(self._directory, names)
             except OSError as error:  # what is loaded goes on
-                self._say([f"The model directory {self._directory} cannot be read, so it is not followed: {error.strerror}"])
+                self._say(
+                    [
+                        f"The model directory {self._directory} cannot be read, so it is not followed: {error.strerror}"
+                    ]
+                )
                 return set()
             self._say(messages)
             known = {key for key in self._models if names is None or key[0] in names}
@@ -137,8 +163,14 @@ class ModelDirectory:
     def _follow(self, key: Key, place: Place | None) -> None:
         """Take one version over if it changed and is complete."""
         signature = place.signature if place is not None else None
-        is_known = signature == self._taken.get(key) and (signature is not None or key not in self._models)
-        if is_known or (place is not None and artifacts.seems_complete(place) and self._take(key, place, only_confirmed=True)):
+        is_known = signature == self._taken.get(key) and (
+            signature is not None or key not in self._models
+        )
+        if is_known or (
+            place is not None
+            and artifacts.seems_complete(place)
+            and self._take(key, place, only_confirmed=True)
+        ):
             self._unsettled.pop(key, None)
         elif self._is_settled(key, place):
             del self._unsettled[key]
@@ -160,13 +192,17 @@ class ModelDirectory:
         return time.monotonic() - since >= SETTLE_SECONDS
 
     def _take(self, key: Key, place: Place, *, only_confirmed: bool = False) -> bool:
-        """Serve the content of a place, or have it compiled, or say why not; return whether any was done.
+        """Serve the content of a place, or have it compiled, or say why not.
+
+        Return whether any was done.
 
         With `only_confirmed` nothing is done unless the place's own card confirms it.
         """
         try:
             content = artifacts.read(place, self._compiled_dir)
-            if only_confirmed and not (isinstance(content, Artefact) and content.path.parent == place.path):
+            if only_confirmed and not (
+                isinstance(content, Artefact) and content.path.parent == place.path
+            ):
                 return False
             only_confirmed = False  # it is complete: what is wrong from here on stays so
             self._taken[key] = place.signature
@@ -179,12 +215,19 @@ class ModelDirectory:
             if only_confirmed:
                 return False
             if isinstance(error, OSError):
-                self._taken.pop(key, None)  # it may be readable at the next look without being another
+                self._taken.pop(
+                    key, None
+                )  # it may be readable at the next look without being another
                 self._fail(key, f"Its files cannot be read: {error.strerror}.")
             else:
                 self._taken[key] = place.signature
                 is_told = isinstance(error, UnusableCard | UnservableModel)
-                self._fail(key, str(error) if is_told else f"It cannot be loaded: {type(error).__name__}: {error}")
+                self._fail(
+                    key,
+                    str(error)
+                    if is_told
+                    else f"It cannot be loaded: {type(error).__name__}: {error}",
+                )
         return True
 
     def _serve(self, key: Key, content: Artefact) -> None:
@@ -192,15 +235,22 @@ class ModelDirectory:
         model = Model.of_card(*key, content.digest, content.record.bytes, content.card)
         before = self._models.get(key)
         # A content that was written again as it was needs no other network.
-        if before is not None and before.resident is not None and before.resident.serves(content.path, content.record):
+        if (
+            before is not None
+            and before.resident is not None
+            and before.resident.serves(content.path, content.record)
+        ):
             described = replace(before, state=State.LOADING, update=None)
             if described == model:
                 before.resident.is_pinned = False
                 self._put(key, replace(before, update=None))
                 return
-        # Bound to the card alone: the artefact holds the flatbuffer, which is to go when the network is dropped.
+        # Bound to the card alone: the artefact holds the flatbuffer, which is to go when the
+        # network is dropped.
         build = functools.partial(artifacts.network, content.card)
-        resident = Resident(self._memory, content.path, content.record, build, build(content.flatbuffer))
+        resident = Resident(
+            self._memory, content.path, content.record, build, build(content.flatbuffer)
+        )
         self._put(key, replace(model, state=State.READY, resident=resident, renewed=self._renewed))
         self._memory.admit(resident)
 
@@ -215,7 +265,10 @@ class ModelDirectory:
     def _fail(self, key: Key, reason: str, digest: str | None = None) -> None:
         """Say why a content is not served, of a version that may go on serving what it had."""
         before = self._models.get(key)
-        if before is not None and reason in (before.reason, before.update.reason if before.update is not None else None):
+        if before is not None and reason in (
+            before.reason,
+            before.update.reason if before.update is not None else None,
+        ):
             return
         logger.error("Model %s, version %d failed: %s", *key, reason)
         if before is not None and before.resident is not None and before.resident.pin():
@@ -247,7 +300,9 @@ class ModelDirectory:
                 logger.error(message)
 
     def _renewed(self, model: Model) -> Model:
-        """Return what a version is whose file is no more what its record says: look at it at once, and wait for a moment.
+        """Return what a version is whose file is no more what its record says.
+
+        Look at it at once, and wait for a moment.
 
         Raises ModelNotReady and UnknownExperiment.
         """
@@ -272,7 +327,10 @@ class ModelDirectory:
             return self._taken.get((job.name, job.version)) == job.place.signature
 
     def _compiled(self, job: Job, reason: str | None) -> None:
-        """Serve what was compiled, or say why it was not, unless the files changed meanwhile: that is another job."""
+        """Serve what was compiled, or say why it was not, unless the files changed meanwhile.
+
+        That is another job.
+        """
         key = (job.name, job.version)
         with self._looking:
             if not self._is_wanted(job):

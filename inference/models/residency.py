@@ -1,4 +1,7 @@
-"""The networks that are in memory, and a bound on what they take: the least recently used are dropped and read again at need."""
+"""The networks that are in memory, and a bound on what they take.
+
+The least recently used are dropped and read again at need.
+"""
 
 import itertools
 import threading
@@ -10,7 +13,8 @@ from inference.model_format.card import FileRecord, file_record
 from inference.runtime.malloc import give_back
 from inference.runtime.network import Network, UnservableModel
 
-# After so much was dropped, the gaps that it left are given back: looking for them takes milliseconds.
+# After so much was dropped, the gaps that it left are given back: looking for them takes
+# milliseconds.
 GAPS_BYTES = 32 * 2**20
 
 _uses = itertools.count()
@@ -21,7 +25,10 @@ class Gone(Exception):
 
 
 class Memory:
-    """The bound, in bytes, over all residents that are still referred to. Any thread may call any method."""
+    """The bound, in bytes, over all residents that are still referred to.
+
+    Any thread may call any method.
+    """
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
@@ -36,9 +43,14 @@ class Memory:
         self.trim()
 
     def trim(self) -> None:
-        """Drop the least recently used networks until the rest fits; the latest stays whatever it takes, and so do pinned ones."""
+        """Drop the least recently used networks until the rest fits.
+
+        The latest stays whatever it takes, and so do pinned ones.
+        """
         with self._lock:
-            loaded = sorted((each for each in self._residents if each.is_loaded), key=lambda each: each.used)
+            loaded = sorted(
+                (each for each in self._residents if each.is_loaded), key=lambda each: each.used
+            )
             excess = sum(each.bytes for each in loaded) - self._limit_bytes
             for resident in loaded[:-1]:
                 if excess <= 0:
@@ -55,9 +67,18 @@ class Memory:
 
 
 class Resident:
-    """A network that may be dropped from memory and read again from its file, as long as that has the recorded content."""
+    """A network that may be dropped from memory and read again from its file, as long as that has
+    the recorded content.
+    """
 
-    def __init__(self, memory: Memory, path: Path, record: FileRecord, build: Callable[[bytes], Network], network: Network) -> None:
+    def __init__(
+        self,
+        memory: Memory,
+        path: Path,
+        record: FileRecord,
+        build: Callable[[bytes], Network],
+        network: Network,
+    ) -> None:
         self._memory = memory
         self._path = path
         self._record = record

@@ -1,4 +1,7 @@
-"""One version of a model: what it is, what it can do now, and its network. An immutable record; what may change is behind it."""
+"""One version of a model: what it is, what it can do now, and its network.
+
+An immutable record; what may change is behind it.
+"""
 
 import functools
 from collections.abc import Callable
@@ -7,7 +10,14 @@ from enum import StrEnum
 
 from inference import ids
 from inference.errors import ModelFailed, ModelNotReady
-from inference.model_format.card import DIGITS, MNIST_INPUT, PROBABILITIES, Card, InputContract, Parity
+from inference.model_format.card import (
+    DIGITS,
+    MNIST_INPUT,
+    PROBABILITIES,
+    Card,
+    InputContract,
+    Parity,
+)
 from inference.models.residency import Gone, Resident
 from inference.runtime.network import Network
 from inference.runtime.outputs import Words
@@ -25,7 +35,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Update:
-    """A newer content of a version that does not serve (yet): it is LOADING, or FAILED for a reason. `digest` may be unknown."""
+    """A newer content of a version that does not serve (yet).
+
+    It is LOADING, or FAILED for a reason. `digest` may be unknown.
+    """
 
     state: State
     digest: str | None = None
@@ -34,11 +47,13 @@ class Update:
 
 @dataclass(frozen=True)
 class Model:
-    """A version of a model and its state. `reason` is set exactly when it is FAILED, `resident` exactly when it is READY.
+    """A version of a model and its state.
 
-    `digest` is that of model.keras, or of model.tflite where there is no other; `bytes` the size of the LiteRT model;
-    `test_accuracy` (0 to 1) what its card says; `update` what became of a newer content of the same version;
-    `card` is None until one was read.
+    `reason` is set exactly when it is FAILED, `resident` exactly when it is READY.
+
+    `digest` is that of model.keras, or of model.tflite where there is no other; `bytes` the size of
+    the LiteRT model; `test_accuracy` (0 to 1) what its card says; `update` what became of a newer
+    content of the same version; `card` is None until one was read.
     """
 
     name: str
@@ -61,7 +76,10 @@ class Model:
 
     @classmethod
     def of_card(cls, name: str, version: int, digest: str, size: int, card: Card) -> "Model":
-        """Return the model that a card describes, LOADING. `size` is that of the LiteRT model in bytes."""
+        """Return the model that a card describes, LOADING.
+
+        `size` is that of the LiteRT model in bytes.
+        """
         return cls(
             name,
             State.LOADING,
@@ -79,7 +97,10 @@ class Model:
 
     @functools.cached_property
     def id(self) -> str:
-        """Of its row in the database: the same for the same content under the same name, version and contract."""
+        """Of its row in the database.
+
+        The same for the same content under the same name, version and contract.
+        """
         contract = (self.task, self.classes, asdict(self.input), self.output)
         return ids.of_content([self.name, self.version, self.digest, *contract])
 
@@ -101,8 +122,8 @@ class Model:
     def network(self) -> Network:
         """Return its network, read again where it was dropped. Any thread may call this.
 
-        Raises ModelNotReady and ModelFailed, the first also in the moment in which another content takes its place and nothing
-        is left of this one; `serving` has an answer even then.
+        Raises ModelNotReady and ModelFailed, the first also in the moment in which another content
+        takes its place and nothing is left of this one; `serving` has an answer even then.
         """
         if self.resident is None:
             raise ModelNotReady if self.state is State.LOADING else ModelFailed
@@ -115,7 +136,9 @@ class Model:
             return network
 
     def serving(self) -> tuple["Model", Network]:
-        """Return what answers for this version and its network: itself, or what took its place where nothing is left of it.
+        """Return what answers for this version and its network.
+
+        Itself, or what took its place where nothing is left of it.
 
         Raises ModelNotReady, ModelFailed and UnknownExperiment.
         """

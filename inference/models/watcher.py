@@ -1,4 +1,7 @@
-"""Notices that something below a directory changed: by the kernel's word, and by a look now and then where that is silent."""
+"""Notices that something below a directory changed.
+
+By the kernel's word, and by a look now and then where that is silent.
+"""
 
 import contextlib
 import logging
@@ -13,8 +16,8 @@ from inference.model_format import layout
 
 # A content that stays the same for so long is complete; also the pace of the thread.
 SETTLE_SECONDS = 0.3
-# A look at everything takes 40 ms for 1,000 models and is repeated so that it costs 1 % of a core at most: on a file system of
-# another machine, or behind a bind mount, the kernel may say nothing.
+# A look at everything takes 40 ms for 1,000 models and is repeated so that it costs 1 % of a core
+# at most: on a file system of another machine, or behind a bind mount, the kernel may say nothing.
 SHORTEST_POLL_SECONDS = 1.5
 POLL_PER_LOOK = 100
 EVENT_STEP_MS = 50
@@ -22,7 +25,8 @@ EVENT_DEBOUNCE_MS = 200
 
 
 class Watch:
-    """A thread that calls `look` with the names of models that may have changed, or with None for all.
+    """A thread that calls `look` with the names of models that may have changed, or with None for
+    all.
 
     `look` returns the names that it wants to look at again, after SETTLE_SECONDS.
     """
@@ -35,7 +39,9 @@ class Watch:
 
     def start(self) -> None:
         """Begin to watch."""
-        logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it would report each change in the log
+        logging.getLogger("watchfiles").setLevel(
+            logging.WARNING
+        )  # it would report each change in the log
         self._thread.start()
 
     def close(self) -> None:
@@ -58,17 +64,23 @@ class Watch:
                 unsettled = self._look(changed | due)
             else:
                 continue
-            # What changed is looked at again in any case: what happens in a new directory before the kernel watches it goes unsaid.
+            # What changed is looked at again in any case: what happens in a new directory before
+            # the kernel watches it goes unsaid.
             for name in due:
                 del again[name]
-            again |= dict.fromkeys(unsettled | (changed or set()), time.monotonic() + SETTLE_SECONDS)
+            again |= dict.fromkeys(
+                unsettled | (changed or set()), time.monotonic() + SETTLE_SECONDS
+            )
 
     def _changes(self) -> Iterator[set[str] | None]:
-        """Yield the names that changed, none at least every SETTLE_SECONDS, and None when a watch began."""
+        """Yield the names that changed, none at least every SETTLE_SECONDS, and None when a watch
+        began.
+        """
         while not self._closing.is_set():
             watched = self._identity()
             yield set()
-            # No directory, too many are watched already, or the watcher broke: then the looks must do.
+            # No directory, too many are watched already, or the watcher broke: then the looks must
+            # do.
             with contextlib.suppress(OSError, RuntimeError):
                 is_new = True
                 for events in watchfiles.watch(

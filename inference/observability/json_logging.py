@@ -1,4 +1,8 @@
-"""The log: one line of JSON for each event, on stderr, with the id of the request that it belongs to, and bounded."""
+"""The log.
+
+One line of JSON for each event, on stderr, with the id of the request that it belongs to, and
+bounded.
+"""
 
 import json
 import logging
@@ -9,12 +13,17 @@ from datetime import UTC, datetime
 from inference.observability.request_context import current_request_id
 
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "suppressed"}
-MAX_CHARACTERS = 4000  # of a message, of a trace (its end: there is what happened), of any other value
+MAX_CHARACTERS = (
+    4000  # of a message, of a trace (its end: there is what happened), of any other value
+)
 MAX_PER_MINUTE = 30  # lines of the same event: who fails a thousand times a second fills no disk
 
 
 class JsonLines(logging.Formatter):
-    """A record as a line of JSON: time (UTC), level, logger, event, request_id, whatever `extra` says, and the trace."""
+    """A record as a line of JSON.
+
+    Time (UTC), level, logger, event, request_id, whatever `extra` says, and the trace.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
@@ -34,7 +43,10 @@ class JsonLines(logging.Formatter):
 
 
 class Bounded(logging.Filter):
-    """Lets MAX_PER_MINUTE lines of an event pass in a minute; the first after those says how many were suppressed."""
+    """Lets MAX_PER_MINUTE lines of an event pass in a minute.
+
+    The first after those says how many were suppressed.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,7 +60,8 @@ class Bounded(logging.Filter):
             record.suppressed = max(0, count - MAX_PER_MINUTE)
             began, count = now, 0
         if key not in self._counts and len(self._counts) >= MAX_CHARACTERS:
-            self._counts.clear()  # events are few; what makes many of them is not to be remembered for ever
+            # Events are few; what makes many of them is not to be remembered for ever
+            self._counts.clear()
         self._counts[key] = began, count + 1
         return count < MAX_PER_MINUTE
 

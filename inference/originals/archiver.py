@@ -1,6 +1,8 @@
-"""Stores the originals of images that the journal holds, and deletes those whose retention time is over.
+"""Stores the originals of images that the journal holds, and deletes those whose retention time is
+over.
 
-Beside the shipper, with a connection and a position in the journal of its own: a storage that is away keeps no row waiting.
+Beside the shipper, with a connection and a position in the journal of its own: a storage that is
+away keeps no row waiting.
 """
 
 import logging
@@ -21,13 +23,15 @@ from inference.settings import Settings
 PAUSE_SECONDS = 0.5
 RETRY_SECONDS = 5.0
 BATCH_BYTES = 4 * 2**20
-# How often it looks for originals whose time is over, at most and at least, and how many are deleted at once.
+# How often it looks for originals whose time is over, at most and at least, and how many are
+# deleted at once.
 EXPIRY_SECONDS = (0.5, 60.0)
 EXPIRED_AT_ONCE = 500
 SECONDS_PER_DAY = 86_400
 SEGMENTS_TRIED = 2  # when so many cannot be stored, the storage is away
 
-# What was deleted since it was sent is read once more where nobody knows any longer how far the journal was read.
+# What was deleted since it was sent is read once more where nobody knows any longer how far the
+# journal was read.
 WANTED = """
 SELECT digest FROM images JOIN (VALUES %s) AS s (id, sent_at) ON images.id = s.id::uuid
 WHERE original_url IS NULL AND (deleted_at IS NULL OR deleted_at < s.sent_at::timestamptz)
@@ -36,7 +40,8 @@ STORED = """
 UPDATE images i SET original_url = s.url, stored_at = now()
 FROM (VALUES %s) AS s (digest, url) WHERE i.id = left(s.digest, 32)::uuid AND i.original_url IS NULL
 """
-# After one that is left because it cannot be deleted. Another storage may be below this one: its keys would be longer.
+# After one that is left because it cannot be deleted. Another storage may be below this one: its
+# keys would be longer.
 EXPIRED = """
 SELECT stored_at, id::text, original_url FROM images
 WHERE stored_at < now() - %(keep)s * interval '1 second' AND starts_with(original_url, %(url)s)
@@ -68,17 +73,26 @@ class Keeper:
         while True:
             is_last = stopping.is_set()
             if not is_last:
-                self._try("Originals whose time is over stay", self._expire_sometimes)  # first: it makes room
-            stored = self._try(f"Originals of images wait in {self._directory}", self._store) if self._stores else 0
+                self._try(
+                    "Originals whose time is over stay", self._expire_sometimes
+                )  # first: it makes room
+            stored = (
+                self._try(f"Originals of images wait in {self._directory}", self._store)
+                if self._stores
+                else 0
+            )
             if is_last:
                 return
             if self._failing or not stored:
                 stopping.wait(RETRY_SECONDS if self._failing else PAUSE_SECONDS)
 
     def store(self) -> int:
-        """Store the originals of which Postgres has the rows, and return how many. Raises StorageUnavailable and psycopg2.Error.
+        """Store the originals of which Postgres has the rows, and return how many.
 
-        What cannot be stored keeps nothing in other segments waiting, unless that cannot be stored either.
+        Raises StorageUnavailable and psycopg2.Error.
+
+        What cannot be stored keeps nothing in other segments waiting, unless that cannot be stored
+        either.
         """
         stored = 0
         failures: list[StorageUnavailable] = []
@@ -94,7 +108,9 @@ class Keeper:
         return stored
 
     def expire(self) -> int:
-        """Delete originals whose time is over, and return how many. Raises StorageUnavailable and psycopg2.Error.
+        """Delete originals whose time is over, and return how many.
+
+        Raises StorageUnavailable and psycopg2.Error.
 
         One that cannot be deleted keeps no other.
         """
@@ -102,7 +118,12 @@ class Keeper:
         left: dict[str, StorageUnavailable] = {}
         after: Mapping[str, object] = FIRST
         while True:
-            arguments = {"keep": self._keep_seconds, "url": f"{self._storage.url}/", "most": EXPIRED_AT_ONCE, **after}
+            arguments = {
+                "keep": self._keep_seconds,
+                "url": f"{self._storage.url}/",
+                "most": EXPIRED_AT_ONCE,
+                **after,
+            }
             with self._connected() as connection, connection.cursor() as cursor:
                 cursor.execute(EXPIRED, arguments)
                 expired = cursor.fetchall()
@@ -124,7 +145,9 @@ class Keeper:
             self._connection = None
 
     def _try(self, fault: str, work: Callable[[], int]) -> int:
-        """Do some work and return what it returns, or 0 when it fails, which is said when it begins to."""
+        """Do some work and return what it returns, or 0 when it fails, which is said when it begins
+        to.
+        """
         try:
             done = work()
         except (StorageUnavailable, psycopg2.Error) as error:
@@ -175,12 +198,18 @@ class Keeper:
             return 0
         with self._connected() as connection, connection.cursor() as cursor:
             sent = [(digest[:32], moment(each.at)) for digest, each in found.items()]
-            wanted = [digest for (digest,) in execute_values(cursor, WANTED, sent, fetch=True) if digest in found]
+            wanted = [
+                digest
+                for (digest,) in execute_values(cursor, WANTED, sent, fetch=True)
+                if digest in found
+            ]
         if not wanted:
             return 0
         keys = {digest: key_of(digest, found[digest].media_type) for digest in wanted}
         done = self._storage.put_many({keys[digest]: found[digest].data for digest in wanted})
-        stored = [(digest, done.urls[keys[digest]]) for digest in wanted if keys[digest] in done.urls]
+        stored = [
+            (digest, done.urls[keys[digest]]) for digest in wanted if keys[digest] in done.urls
+        ]
         if stored:
             with self._connected() as connection, connection.cursor() as cursor:
                 execute_values(cursor, STORED, stored)

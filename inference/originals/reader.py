@@ -41,10 +41,14 @@ class Originals:
                 if image["deleted_at"] is not None
                 else "The original of this image is not stored; its digest and statistics are."
             )
-        key = key_in(image["original_url"])  # not by the image's media_type: what was sent first may not be what was stored
+        key = key_in(
+            image["original_url"]
+        )  # not by the image's media_type: what was sent first may not be what was stored
         data = self._get(key)
         if data is None:
-            raise UnknownImage("The database says that the original is stored, but the storage has it no more.")
+            raise UnknownImage(
+                "The database says that the original is stored, but the storage has it no more."
+            )
         return Original(data, media_type_of(key))
 
     def _get(self, key: str) -> bytes | None:

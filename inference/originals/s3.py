@@ -1,8 +1,9 @@
 """The storage of originals in S3, or in any server that speaks its protocol, by s3fs.
 
-s3fs is imported when the first object is stored or read, not before: it takes 50 MB. Every call ends within CALL_SECONDS,
-whatever the server does. Where the server is and who may use it is read by botocore from AWS_ENDPOINT_URL_S3 or
-AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and its like; none of it gets into a message.
+s3fs is imported when the first object is stored or read, not before: it takes 50 MB. Every call
+ends within CALL_SECONDS, whatever the server does. Where the server is and who may use it is read
+by botocore from AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY
+and its like; none of it gets into a message.
 """
 
 import asyncio
@@ -20,14 +21,20 @@ CALL_SECONDS = 30.0  # of one put_many, get or delete in all: ATTEMPTS that hang
 AT_ONCE = 16  # requests; more gain nothing, signing them takes one core
 DELETE_AT_ONCE = 1000  # the most that one DeleteObjects takes (S3's API reference)
 
-# Names of buckets as S3 has them since 2018, and prefixes of characters that need no escape anywhere.
-URL_PATTERN = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?P<prefix>(/[A-Za-z0-9_][A-Za-z0-9_.=-]*)*)/?")
+# Names of buckets as S3 has them since 2018, and prefixes of characters that need no escape
+# anywhere.
+URL_PATTERN = re.compile(
+    r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?P<prefix>(/[A-Za-z0-9_][A-Za-z0-9_.=-]*)*)/?"
+)
 
 CONFIG = {
     "connect_timeout": CONNECT_SECONDS,
     "read_timeout": READ_SECONDS,
     "max_pool_connections": AT_ONCE,
-    "retries": {"total_max_attempts": 1, "mode": "standard"},  # s3fs repeats, and twice two would be four
+    "retries": {
+        "total_max_attempts": 1,
+        "mode": "standard",
+    },  # s3fs repeats, and twice two would be four
     # Servers other than Amazon's need not know the newer checksums.
     "request_checksum_calculation": "when_required",
     "response_checksum_validation": "when_required",
@@ -37,7 +44,10 @@ T = TypeVar("T")
 
 
 class S3(Storage):
-    """Objects in a bucket, below a prefix. A bucket that is not there is made with the first object, if the keys may do so."""
+    """Objects in a bucket, below a prefix.
+
+    A bucket that is not there is made with the first object, if the keys may do so.
+    """
 
     def __init__(self, url: str) -> None:
         match = URL_PATTERN.fullmatch(url)
@@ -51,16 +61,27 @@ class S3(Storage):
         self.url = f"s3://{self.bucket}/{self.prefix}".rstrip("/")
 
     def put_many(self, objects: Mapping[str, bytes]) -> Put:
-        """See Storage; AT_ONCE at a time. When the server does not answer, those not begun are not tried."""
+        """See Storage; AT_ONCE at a time.
+
+        When the server does not answer, those not begun are not tried.
+        """
         check(objects)
         outcomes = self._call("write", self._put_all, objects)
         return Put(
             urls={key: f"{self.url}/{key}" for key, outcome in outcomes.items() if outcome is None},
-            failed={key: self._unavailable("write", outcome) for key, outcome in outcomes.items() if outcome is not None},
+            failed={
+                key: self._unavailable("write", outcome)
+                for key, outcome in outcomes.items()
+                if outcome is not None
+            },
         )
 
     def get(self, key: str) -> bytes | None:
-        """See Storage. S3 tells a key that is not there from one that may not be read only to who may list the bucket."""
+        """See Storage.
+
+        S3 tells a key that is not there from one that may not be read only to who may list the
+        bucket.
+        """
         check([key])
         try:
             return self._call("read", self._get, key)
@@ -70,19 +91,26 @@ class S3(Storage):
     def delete(self, keys: Sequence[str]) -> Mapping[str, StorageUnavailable]:
         """See Storage."""
         check(keys)
-        return {key: self._refused("delete in", code) for key, code in self._call("delete in", self._delete, keys).items()}
+        return {
+            key: self._refused("delete in", code)
+            for key, code in self._call("delete in", self._delete, keys).items()
+        }
 
     @cached_property
     def _files(self) -> Any:  # s3fs has no types
         import s3fs  # noqa: PLC0415  # 50 MB
 
-        # An instance of its own: s3fs shares them within the process, together with what is set here.
+        # An instance of its own: s3fs shares them within the process, together with what is set
+        # here.
         files = s3fs.S3FileSystem(config_kwargs=CONFIG, skip_instance_cache=True)
         files.retries = ATTEMPTS
         return files
 
     def _call(self, verb: str, work: Callable[..., Awaitable[T]], *arguments: object) -> T:
-        """Run a coroutine in s3fs's own thread, CALL_SECONDS at most. Raises StorageUnavailable and FileNotFoundError."""
+        """Run a coroutine in s3fs's own thread, CALL_SECONDS at most.
+
+        Raises StorageUnavailable and FileNotFoundError.
+        """
         try:
             from fsspec.asyn import sync  # noqa: PLC0415
 
@@ -90,7 +118,9 @@ class S3(Storage):
         except FileNotFoundError:
             raise
         except Exception as error:  # noqa: BLE001  # botocore, aiohttp and s3fs have no common error; whatever it is, S3 failed
-            raise self._unavailable(verb, error) from None  # its text may hold an address with a password
+            raise self._unavailable(
+                verb, error
+            ) from None  # its text may hold an address with a password
         return result
 
     async def _put_all(self, objects: Mapping[str, bytes]) -> dict[str, Exception | None]:
@@ -112,16 +142,22 @@ class S3(Storage):
 
         tasks = {key: asyncio.ensure_future(put(key, data)) for key, data in objects.items()}
         if tasks:
-            _, late = await asyncio.wait(tasks.values(), timeout=CALL_SECONDS - 1)  # before the caller gives up on all of them
+            _, late = await asyncio.wait(
+                tasks.values(), timeout=CALL_SECONDS - 1
+            )  # before the caller gives up on all of them
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-        return {key: TimeoutError() if task.cancelled() else task.result() for key, task in tasks.items()}
+        return {
+            key: TimeoutError() if task.cancelled() else task.result()
+            for key, task in tasks.items()
+        }
 
     async def _put(self, key: str, data: bytes) -> None:
         path = f"{self.bucket}/{self.prefix}{key}"
         try:
-            await self._files._pipe_file(path, data)  # noqa: SLF001  # fsspec's documented way to call from a coroutine
+            # Fsspec's documented way to call from a coroutine
+            await self._files._pipe_file(path, data)  # noqa: SLF001
         except FileNotFoundError:  # no bucket
             await self._make_bucket()
             await self._files._pipe_file(path, data)  # noqa: SLF001
@@ -129,7 +165,9 @@ class S3(Storage):
     async def _make_bucket(self) -> None:
         region = (await self._files.set_session()).meta.region_name
         where = (
-            {"CreateBucketConfiguration": {"LocationConstraint": region}} if region not in {None, "aws-global", "us-east-1"} else {}
+            {"CreateBucketConfiguration": {"LocationConstraint": region}}
+            if region not in {None, "aws-global", "us-east-1"}
+            else {}
         )
         try:
             await self._files._call_s3("create_bucket", Bucket=self.bucket, **where)  # noqa: SLF001
@@ -139,11 +177,15 @@ class S3(Storage):
 
     async def _get(self, key: str) -> bytes:
         # By one request; with more at once s3fs would ask for the size first.
-        data: bytes = await self._files._cat_file(f"{self.bucket}/{self.prefix}{key}", max_concurrency=1)  # noqa: SLF001
+        path = f"{self.bucket}/{self.prefix}{key}"
+        data: bytes = await self._files._cat_file(path, max_concurrency=1)  # noqa: SLF001
         return data
 
     async def _delete(self, keys: Sequence[str]) -> dict[str, str]:
-        """Return S3's code for each object that it did not delete; s3fs's own way keeps them to itself."""
+        """Return S3's code for each object that it did not delete.
+
+        S3fs's own way keeps them to itself.
+        """
         codes: dict[str, str] = {}
         for start in range(0, len(keys), DELETE_AT_ONCE):
             objects = [{"Key": self.prefix + key} for key in keys[start : start + DELETE_AT_ONCE]]
@@ -164,7 +206,9 @@ class S3(Storage):
             return self._refused(verb, code)
         name = type(error).__name__
         if "Credentials" in name:
-            return StorageUnavailable(f"Cannot {verb} {self.url} ({name}): set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.")
+            return StorageUnavailable(
+                f"Cannot {verb} {self.url} ({name}): set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+            )
         return StorageUnavailable(
             f"Cannot {verb} {self.url} ({name}): S3 does not answer; see whether its server runs and AWS_ENDPOINT_URL names it."
         )

@@ -1,7 +1,7 @@
 """Where the originals of images are kept: one interface, a directory by default and S3 by its URL.
 
-Keys are made by the caller of hex digits and an extension, "ab/abcdef0123.png"; nothing else is taken, so that no key leads
-out of the directory or the bucket's prefix. S3 lives in s3.py.
+Keys are made by the caller of hex digits and an extension, "ab/abcdef0123.png"; nothing else is
+taken, so that no key leads out of the directory or the bucket's prefix. S3 lives in s3.py.
 """
 
 import contextlib
@@ -17,20 +17,33 @@ from urllib.parse import unquote, urlsplit
 
 KEY_PATTERN = re.compile(r"[0-9a-f]{2}/[0-9a-f]{2,128}\.[a-z0-9]{1,8}")
 SCHEME_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-EXTENSIONS = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp", "image/bmp": ".bmp", "image/gif": ".gif"}
+EXTENSIONS = {
+    "image/png": ".png",
+    "image/jpeg": ".jpg",
+    "image/webp": ".webp",
+    "image/bmp": ".bmp",
+    "image/gif": ".gif",
+}
 MEDIA_TYPES = {extension: media_type for media_type, extension in EXTENSIONS.items()}
 FORMS = "a directory, file:///a/directory or s3://bucket/prefix"
-UNFINISHED = ".unfinished"  # what is being written, in the same file system as where it goes; no key looks like it
+# What is being written, in the same file system as where it goes; no key looks like it
+UNFINISHED = ".unfinished"
 UNFINISHED_SECONDS = 3600.0  # by then its writer was killed
 
 
 class StorageUnavailable(Exception):
-    """The storage cannot be read or written now: what failed, where, and what to do. Never holds a secret."""
+    """The storage cannot be read or written now: what failed, where, and what to do.
+
+    Never holds a secret.
+    """
 
 
 @dataclass(frozen=True)
 class Put:
-    """What became of many objects: each key is in one of the two, with its URL or with why it is not stored."""
+    """What became of many objects.
+
+    Each key is in one of the two, with its URL or with why it is not stored.
+    """
 
     urls: Mapping[str, str]
     failed: Mapping[str, StorageUnavailable]
@@ -43,7 +56,9 @@ class Storage(ABC):
 
     @classmethod
     def of(cls, url: str) -> "Storage":
-        """Return the storage at `url`: a path, file:///a/directory or s3://bucket/prefix. Touches nothing yet.
+        """Return the storage at `url`: a path, file:///a/directory or s3://bucket/prefix.
+
+        Touches nothing yet.
 
         Raises ValueError for any other URL, without repeating it: it might hold a password.
         """
@@ -83,18 +98,27 @@ class Storage(ABC):
 
     @abstractmethod
     def get(self, key: str) -> bytes | None:
-        """Return an object, or None when there is none. Raises StorageUnavailable, and ValueError for a key that is none."""
+        """Return an object, or None when there is none.
+
+        Raises StorageUnavailable, and ValueError for a key that is none.
+        """
 
     @abstractmethod
     def delete(self, keys: Sequence[str]) -> Mapping[str, StorageUnavailable]:
-        """Remove objects; those that are not there are fine. All are tried; return those that are left, and why.
+        """Remove objects; those that are not there are fine.
 
-        Raises StorageUnavailable when any may be left, and ValueError, before any is removed, for a key that is none.
+        All are tried; return those that are left, and why.
+
+        Raises StorageUnavailable when any may be left, and ValueError, before any is removed, for a
+        key that is none.
         """
 
 
 class Directory(Storage):
-    """Files below a directory, which is made when the first is stored. Only their owner may read them."""
+    """Files below a directory, which is made when the first is stored.
+
+    Only their owner may read them.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
@@ -174,7 +198,9 @@ def check(keys: Iterable[str]) -> None:
     """Raise ValueError unless every key is hex digits and an extension, such as ab/abcdef0123.png."""
     for key in keys:
         if not KEY_PATTERN.fullmatch(key):
-            raise ValueError(f"{key[:100]!r} is no key of an image: hex digits and an extension, such as ab/abcdef0123.png")
+            raise ValueError(
+                f"{key[:100]!r} is no key of an image: hex digits and an extension, such as ab/abcdef0123.png"
+            )
 
 
 def key_of(digest: str, media_type: str) -> str:

@@ -12,7 +12,8 @@ Probabilities = NDArray[np.float32]
 
 
 class Cache:
-    """Probabilities by network and image digest, at most `entries`, the least recently used go first. Any thread may use it.
+    """Probabilities by network and image digest, at most `entries`, the least recently used go
+    first. Any thread may use it.
 
     Not by the model's digest: its card may say another scale for the same file.
     """
@@ -23,7 +24,9 @@ class Cache:
         self._lock = threading.Lock()
 
     def get(self, network: int, images: Sequence[str]) -> list[Any]:
-        """Return what a network gave for each image, float32 of shape (classes,), None where that is not known."""
+        """Return what a network gave for each image, float32 of shape (classes,), None where that
+        is not known.
+        """
         rows = []
         with self._lock:
             for digest in images:

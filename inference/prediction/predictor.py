@@ -1,6 +1,7 @@
 """Images and models -> answers: what both lanes of the API share below HTTP.
 
-A call's images are cut into chunks, each chunk goes through every model that was asked, and the chunks are spread over the cores.
+A call's images are cut into chunks, each chunk goes through every model that was asked, and the
+chunks are spread over the cores.
 """
 
 import itertools
@@ -26,7 +27,15 @@ from inference.errors import (
 from inference.models.repository import Model, ModelDirectory, Unresolved
 from inference.observability.metrics import Metrics
 from inference.prediction.cache import Cache
-from inference.prediction.results import NOT_FINITE, AnsweredChunk, Panel, ReadChunk, Seat, Source, Vacancy
+from inference.prediction.results import (
+    NOT_FINITE,
+    AnsweredChunk,
+    Panel,
+    ReadChunk,
+    Seat,
+    Source,
+    Vacancy,
+)
 from inference.prediction_log.recorder import Call, Given, PredictionLog
 from inference.preprocessing import digits as image
 from inference.preprocessing.digits import SIDE, Digit, Pixels
@@ -36,11 +45,13 @@ from inference.runtime.outputs import Outputs, Probabilities, outputs_of
 # What one call may ask for: openapi.yaml names both.
 MAX_IMAGES = 1000
 MAX_ANSWERS = 100_000
-# What is read, run and answered at once: more takes the event loop for more than some 3 ms, fewer pass Python's lock to and fro.
+# What is read, run and answered at once: more takes the event loop for more than some 3 ms, fewer
+# pass Python's lock to and fro.
 IMAGES_PER_CHUNK = 128
 ANSWERS_PER_CHUNK = 1000
 FIRST_PART = 4  # of the largest chunk: the first one of a call, for which the other threads wait
-# Work up to this long is done at once, on the loop: a thread would wait for Python's lock after every call of a model.
+# Work up to this long is done at once, on the loop: a thread would wait for Python's lock after
+# every call of a model.
 INLINE_SECONDS = 0.01
 SEVERAL = (
     "This names several models, and one answers here: TASK@champion is that of one task, as mnist@champion. "
@@ -58,17 +69,27 @@ class Upload(Protocol):
 
 
 class Predictor:
-    """Runs models on images, and remembers what it computed: at most `cache_entries` answers, the least recently used go first."""
+    """Runs models on images, and remembers what it computed.
+
+    At most `cache_entries` answers, the least recently used go first.
+    """
 
     def __init__(
-        self, models: ModelDirectory, metrics: Metrics, log: PredictionLog, *, max_image_bytes: int, cache_entries: int
+        self,
+        models: ModelDirectory,
+        metrics: Metrics,
+        log: PredictionLog,
+        *,
+        max_image_bytes: int,
+        cache_entries: int,
     ) -> None:
         self._models = models
         self._metrics = metrics
         self._log = log
         self.max_image_bytes = max_image_bytes
         self._cache = Cache(cache_entries) if cache_entries else None
-        # An interpreter belongs to one thread, and a large image takes 100 MB while it is read: no more at once than cores.
+        # An interpreter belongs to one thread, and a large image takes 100 MB while it is read: no
+        # more at once than cores.
         self._threads = _cores()
         self._turns = itertools.cycle(range(self._threads))
         self._ahead = 2 * self._threads if self._threads > 1 else 1
@@ -83,7 +104,10 @@ class Predictor:
         return self._pool.submit(work, *arguments)
 
     def seat(self, name: str, *, loaded: bool = False) -> Seat:
-        """Return who answers to one name, version or alias. Raises ServiceError; for `loaded` also where a file must be read."""
+        """Return who answers to one name, version or alias.
+
+        Raises ServiceError; for `loaded` also where a file must be read.
+        """
         named = self._models.named(name)  # most ask for a bare name, and fast
         if named is not None:
             return _seat(named, loaded=True) if loaded else Seat(*self._models.ready(name))
@@ -95,17 +119,25 @@ class Predictor:
         return _seat(found, loaded=loaded)
 
     def panel(self, wanted: Sequence[str], *, loaded: bool = False) -> Panel:
-        """Return who answers to the names, versions and aliases. Raises the first one's problem when nobody can answer.
+        """Return who answers to the names, versions and aliases.
+
+        Raises the first one's problem when nobody can answer.
 
         With `loaded` a model whose file would have to be read is a vacancy.
         """
         places = [_place(found, loaded=loaded) for found in self._models.select(wanted)]
         if not any(isinstance(place, Seat) for place in places):
-            raise next((place.problem for place in places if isinstance(place, Vacancy)), UnknownExperiment("No model is ready."))
+            raise next(
+                (place.problem for place in places if isinstance(place, Vacancy)),
+                UnknownExperiment("No model is ready."),
+            )
         return Panel(places)
 
     def bytes_of(self, upload: Upload) -> bytes:
-        """Return an upload's bytes, one more than are allowed if there are more: `read` then refuses them."""
+        """Return an upload's bytes, one more than are allowed if there are more.
+
+        `read` then refuses them.
+        """
         return upload.read(self.max_image_bytes + 1)
 
     def read(self, data: bytes) -> Digit:
@@ -115,14 +147,21 @@ class Predictor:
         return Digit.of(data)
 
     def inference(self, seat: Seat, data: bytes, call: Call) -> bytes:
-        """Return the JSON of a model's answer to one encoded image, which is logged. Raises ServiceError."""
+        """Return the JSON of a model's answer to one encoded image, which is logged.
+
+        Raises ServiceError.
+        """
         [answer] = self.inferences(seat, [self.read(data)], [call])
         if isinstance(answer, ServiceError):
             raise answer
         return answer
 
-    def inferences(self, seat: Seat, digits: Sequence[Digit], calls: Sequence[Call]) -> list[bytes | ServiceError]:
-        """Return the JSON of a model's answer to each image, in order, each of a call of its own. They are logged.
+    def inferences(
+        self, seat: Seat, digits: Sequence[Digit], calls: Sequence[Call]
+    ) -> list[bytes | ServiceError]:
+        """Return the JSON of a model's answer to each image, in order, each of a call of its own.
+
+        They are logged.
 
         Raises JournalFull.
         """
@@ -136,33 +175,59 @@ class Predictor:
             ModelFailed(NOT_FINITE)
             if answer is None
             else b'%b,"image_digest":"%b","milliseconds":%r}' % (answer[:-1], digest.encode(), each)
-            for answer, digest, each in zip(seat.model.words.answers(outputs, digests), digests, milliseconds, strict=True)
+            for answer, digest, each in zip(
+                seat.model.words.answers(outputs, digests), digests, milliseconds, strict=True
+            )
         ]
 
     def entries(
-        self, panel: Panel, sources: Sequence[Source], read: Callable[[Source], Digit], call: Call, *, view: bool, is_stream: bool
+        self,
+        panel: Panel,
+        sources: Sequence[Source],
+        read: Callable[[Source], Digit],
+        call: Call,
+        *,
+        view: bool,
+        is_stream: bool,
     ) -> Iterator[bytes]:
-        """Return the JSON of each image's entry, in order, each as soon as its chunk is done and logged.
+        """Return the JSON of each image's entry, in order, each as soon as its chunk is done and
+        logged.
 
-        `read` reads a source, or raises ServiceError. Raises RequestTooLarge for too many, and JournalFull.
+        `read` reads a source, or raises ServiceError. Raises RequestTooLarge for too many, and
+        JournalFull.
         """
         if len(sources) > MAX_IMAGES:
             raise RequestTooLarge(f"One call takes at most {MAX_IMAGES} images.")
         if len(sources) * len(panel.places) > MAX_ANSWERS:
-            raise RequestTooLarge(f"One call gives at most {MAX_ANSWERS} answers, images times models.")
+            raise RequestTooLarge(
+                f"One call gives at most {MAX_ANSWERS} answers, images times models."
+            )
         chunks = self.chunks(panel, sources, read, call, is_stream=is_stream)
         first = next(chunks).result().encoded(view=view)
-        return itertools.chain(first, itertools.chain.from_iterable(done.result().encoded(view=view) for done in chunks))
+        return itertools.chain(
+            first,
+            itertools.chain.from_iterable(done.result().encoded(view=view) for done in chunks),
+        )
 
     def chunks(
-        self, panel: Panel, sources: Sequence[Source], read: Callable[[Source], Digit], call: Call, *, is_stream: bool
+        self,
+        panel: Panel,
+        sources: Sequence[Source],
+        read: Callable[[Source], Digit],
+        call: Call,
+        *,
+        is_stream: bool,
     ) -> Iterator[Future["AnsweredChunk"]]:
-        """Yield the chunks of a call, in order. A few are computed ahead; the rest waits until those were taken.
+        """Yield the chunks of a call, in order.
 
-        Each is as large as all before it, up to the most: that of a stream begins with one image, for somebody reads it already.
+        A few are computed ahead; the rest waits until those were taken.
 
-        The models run in threads, where they do not hold Python's lock. The small images are read here, and the answers put
-        into words by who takes them: more threads for that would only wait for each other.
+        Each is as large as all before it, up to the most: that of a stream begins with one image,
+        for somebody reads it already.
+
+        The models run in threads, where they do not hold Python's lock. The small images are read
+        here, and the answers put into words by who takes them: more threads for that would only
+        wait for each other.
         """
         most = min(IMAGES_PER_CHUNK, max(1, ANSWERS_PER_CHUNK // len(panel.places)))
         least = 1 if is_stream else most // FIRST_PART or 1
@@ -182,9 +247,16 @@ class Predictor:
                 chunk.cancel()
 
     def _begun(
-        self, panel: Panel, sources: Sequence[Source], read: Callable[[Source], Digit], start: int, call: Call
+        self,
+        panel: Panel,
+        sources: Sequence[Source],
+        read: Callable[[Source], Digit],
+        start: int,
+        call: Call,
     ) -> Future["AnsweredChunk"]:
-        """Return a chunk that is being answered, or was where a thread would have no core of its own."""
+        """Return a chunk that is being answered, or was where a thread would have no core of its
+        own.
+        """
         if not all(map(_is_light, sources)):
             return self._pool.submit(self._read_and_answered, panel, sources, read, start, call)
         chunk = ReadChunk.of(sources, read, start)
@@ -195,14 +267,20 @@ class Predictor:
         return done
 
     def _read_and_answered(
-        self, panel: Panel, sources: Sequence[Source], read: Callable[[Source], Digit], start: int, call: Call
+        self,
+        panel: Panel,
+        sources: Sequence[Source],
+        read: Callable[[Source], Digit],
+        start: int,
+        call: Call,
     ) -> "AnsweredChunk":
         return self.answered(panel, ReadChunk.of(sources, read, start), call)
 
     def answered(self, panel: Panel, chunk: ReadChunk, call: Call) -> AnsweredChunk:
         """Run every model of the panel on a chunk, and log what they say.
 
-        Raises JournalFull for the first chunk of a call; of a later one that is the problem of its images.
+        Raises JournalFull for the first chunk of a call; of a later one that is the problem of its
+        images.
         """
         nobody = [None] * len(panel.places)
         if not chunk.digits:
@@ -221,12 +299,18 @@ class Predictor:
             return AnsweredChunk(panel, chunk.failed(problem), nobody)
         return AnsweredChunk(panel, chunk, columns)
 
-    def _outputs(self, places: Sequence[Seat | Vacancy], digits: Sequence[Digit]) -> list[Outputs | None]:
-        """Return what each place gives for each image, None for a vacancy; what was computed before is not computed again."""
+    def _outputs(
+        self, places: Sequence[Seat | Vacancy], digits: Sequence[Digit]
+    ) -> list[Outputs | None]:
+        """Return what each place gives for each image, None for a vacancy.
+
+        What was computed before is not computed again.
+        """
         batch = Batch(_stacked(digits))
         given: list[tuple[Probabilities, Sequence[bool]] | None] = [None] * len(places)
         started = time.perf_counter()
-        # Chunks that run at the same time begin with different models: for two calls of one there must be two interpreters of it.
+        # Chunks that run at the same time begin with different models: for two calls of one there
+        # must be two interpreters of it.
         first = next(self._turns) * len(places) // self._threads
         for index in itertools.chain(range(first, len(places)), range(first)):
             place = places[index]
@@ -243,7 +327,9 @@ class Predictor:
         outputs = iter(outputs_of(columns))
         return [None if each is None else next(outputs) for each in given]
 
-    def _given(self, network: Network, batch: Batch, digits: Sequence[Digit]) -> tuple[Probabilities, Sequence[bool]]:
+    def _given(
+        self, network: Network, batch: Batch, digits: Sequence[Digit]
+    ) -> tuple[Probabilities, Sequence[bool]]:
         """Return what a network gives for the images of a batch, and what of it was remembered."""
         if self._cache is None:
             return network.run(batch), [False] * len(digits)
@@ -267,7 +353,9 @@ def _cores() -> int:
 
 def _stacked(digits: Sequence[Digit]) -> Pixels:
     """Return the pixels of images, uint8 of shape (n, 28, 28), in a tenth of np.stack's time."""
-    return np.frombuffer(b"".join([digit.pixels.data for digit in digits]), np.uint8).reshape(-1, SIDE, SIDE)
+    return np.frombuffer(b"".join([digit.pixels.data for digit in digits]), np.uint8).reshape(
+        -1, SIDE, SIDE
+    )
 
 
 def _is_light(source: object) -> bool:

@@ -1,4 +1,6 @@
-"""What the models give for a call's images -> the answers that callers read, as openapi.yaml describes them."""
+"""What the models give for a call's images -> the answers that callers read, as openapi.yaml
+describes them.
+"""
 
 import base64
 import functools
@@ -56,19 +58,26 @@ class Panel:
     @property
     def seconds_per_image(self) -> float:
         """About how long the models together take for one image."""
-        return sum(place.network.seconds_per_image for place in self.places if isinstance(place, Seat))
+        return sum(
+            place.network.seconds_per_image for place in self.places if isinstance(place, Seat)
+        )
 
 
 @dataclass(frozen=True)
 class ReadChunk:
-    """A few images of a call, of which the first has the index `start`: those that could be read, and of each what hinders it."""
+    """A few images of a call, of which the first has the index `start`.
+
+    Those that could be read, and of each what hinders it.
+    """
 
     start: int
     digits: Sequence[Digit]
     problems: Sequence[ServiceError | None]
 
     @classmethod
-    def of(cls, sources: Sequence[Source], read: Callable[[Source], Digit], start: int = 0) -> "ReadChunk":
+    def of(
+        cls, sources: Sequence[Source], read: Callable[[Source], Digit], start: int = 0
+    ) -> "ReadChunk":
         """Read images, of which the first has the index `start` in its call."""
         digits: list[Digit] = []
         problems: list[ServiceError | None] = []
@@ -98,7 +107,13 @@ class AnsweredChunk:
         """Return the JSON of the entries."""
         answered = iter(self._answered(view=view))
         return [
-            b'{"index":%d,%b}' % (index, next(answered) if problem is None else b'"problem":' + orjson.dumps(problem.document()))
+            b'{"index":%d,%b}'
+            % (
+                index,
+                next(answered)
+                if problem is None
+                else b'"problem":' + orjson.dumps(problem.document()),
+            )
             for index, problem in enumerate(self.chunk.problems, self.chunk.start)
         ]
 
@@ -108,7 +123,10 @@ class AnsweredChunk:
         if not digits:
             return
         digests = [digit.digest for digit in digits]
-        answers = [self._given(place, outputs, digests) for place, outputs in zip(self.panel.places, self.columns, strict=True)]
+        answers = [
+            self._given(place, outputs, digests)
+            for place, outputs in zip(self.panel.places, self.columns, strict=True)
+        ]
         together = self._together()
         for index, (digit, *given) in enumerate(zip(digits, *answers, strict=True)):
             shown = b'"view":"%b",' % _png(digit.pixels) if view else b""
@@ -120,16 +138,27 @@ class AnsweredChunk:
     def _together(self) -> dict[str, list[Consensus | None]]:
         """Return what each task's models say together of each image."""
         return {
-            task: consensuses([(classes, outputs) for index, classes in voters if (outputs := self.columns[index]) is not None])
+            task: consensuses(
+                [
+                    (classes, outputs)
+                    for index, classes in voters
+                    if (outputs := self.columns[index]) is not None
+                ]
+            )
             for task, voters in self.panel.voters.items()
         }
 
     @staticmethod
-    def _given(place: Seat | Vacancy, outputs: Outputs | None, digests: Sequence[str]) -> Sequence[bytes]:
+    def _given(
+        place: Seat | Vacancy, outputs: Outputs | None, digests: Sequence[str]
+    ) -> Sequence[bytes]:
         if isinstance(place, Vacancy):
             return [_refusal(place.name, place.problem)] * len(digests)
         answers = place.model.words.answers(outputs, digests) if outputs is not None else []
-        return [_refusal(place.model.name, ModelFailed(NOT_FINITE)) if each is None else each for each in answers]
+        return [
+            _refusal(place.model.name, ModelFailed(NOT_FINITE)) if each is None else each
+            for each in answers
+        ]
 
 
 def _refusal(name: str, problem: ServiceError) -> bytes:

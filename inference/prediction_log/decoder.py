@@ -1,4 +1,7 @@
-"""Records of the journal -> rows of the database. Pure: log.py writes the records, tables.py the rows."""
+"""Records of the journal -> rows of the database.
+
+Pure: log.py writes the records, tables.py the rows.
+"""
 
 import base64
 import operator
@@ -21,14 +24,17 @@ IS_INK = bytes(value >= INK for value in range(256))
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MINUTE = 60_000_000  # in µs, as all times of records
 
-# The order of rows of COPY. In that of an event, what all events of a request have in common comes first, and is made once.
+# The order of rows of COPY. In that of an event, what all events of a request have in common comes
+# first, and is made once.
 EVENT_COLUMNS = "at, request_id, source, milliseconds, cached, prediction_id, id"
 EVENT_BEGIN = pg_copy.begin(7)
 PREDICTION_COLUMNS = "id, image_id, model_version_id, class_index, confidence, probabilities, created_at, events, last_event_at"
 PREDICTION_BEGIN = pg_copy.begin(9)
 IMAGE_COLUMNS = "id, digest, width, height, bytes, media_type, ink_share, mean, centroid_x, centroid_y, border, first_seen_at"
 IMAGE_BEGIN = pg_copy.begin(12)
-CACHED = {cached: pg_copy.raw(bytes([cached])) + struct.pack("!i", 16) for cached in (False, True)}  # and the length of an id
+CACHED = {
+    cached: pg_copy.raw(bytes([cached])) + struct.pack("!i", 16) for cached in (False, True)
+}  # and the length of an id
 ID_LENGTH = struct.pack("!i", 16)
 NEW_IMAGES = b'"new_images"'
 
@@ -40,7 +46,10 @@ class UnusableRecord(Exception):
 
 
 class Known:
-    """What the database is known to have: the ids of predictions by image and version. It is no harm to forget it."""
+    """What the database is known to have: the ids of predictions by image and version.
+
+    It is no harm to forget it.
+    """
 
     MOST = 30_000  # some 10 MB
 
@@ -55,7 +64,10 @@ class Known:
 
 
 class Prediction(NamedTuple):
-    """A new prediction: its row of COPY without the last two columns, which its events tell, and when it was made."""
+    """A new prediction.
+
+    Its row of COPY without the last two columns, which its events tell, and when it was made.
+    """
 
     row: bytes
     at: int
@@ -70,8 +82,12 @@ class Rows:
     images: dict[str, bytes] = field(default_factory=dict)  # rows of COPY, by digest
     predictions: dict[bytes, Prediction] = field(default_factory=dict)
     events: dict[str, list[bytes]] = field(default_factory=dict)  # rows of COPY, by month
-    counts: dict[bytes, list[int]] = field(default_factory=dict)  # events and time of the last one, by prediction
-    traffic: dict[tuple[int, str], list[float]] = field(default_factory=dict)  # events, cached, milliseconds, by minute and version
+    counts: dict[bytes, list[int]] = field(
+        default_factory=dict
+    )  # events and time of the last one, by prediction
+    traffic: dict[tuple[int, str], list[float]] = field(
+        default_factory=dict
+    )  # events, cached, milliseconds, by minute and version
     states: list[Document] = field(default_factory=list)
 
     def add(self, line: bytes) -> None:
@@ -79,7 +95,15 @@ class Rows:
         try:
             record = orjson.loads(line)
             self._add_states(record) if "states" in record else self._add(record)
-        except (ValueError, KeyError, TypeError, AttributeError, LookupError, OverflowError, struct.error) as error:
+        except (
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            LookupError,
+            OverflowError,
+            struct.error,
+        ) as error:
             raise UnusableRecord(f"{type(error).__name__}: {error}") from error
 
     def _add_states(self, record: Document) -> None:
@@ -89,12 +113,18 @@ class Rows:
         self.states.append({"at": at, "states": record["states"], "present": record["present"]})
 
     def _describe(self, version: Document, at: str) -> None:
-        """Keep what a version is; of one that was being compiled more is known later than its first state and time."""
+        """Keep what a version is.
+
+        Of one that was being compiled more is known later than its first state and time.
+        """
         before = self.versions.get(version["id"])
         if before is None:
             self.versions[version["id"]] = {**version, "at": at}
         elif before["bytes"] is None:
-            self.versions[version["id"]] = {**version, **{name: before[name] for name in ("at", "status", "reason")}}
+            self.versions[version["id"]] = {
+                **version,
+                **{name: before[name] for name in ("at", "status", "reason")},
+            }
 
     def _add(self, record: Document) -> None:
         at = record["at"]
@@ -109,20 +139,33 @@ class Rows:
         milliseconds = record["milliseconds"]
         commons = [
             begin + pg_copy.text(request) + _source(source) + pg_copy.real(took)
-            for request, source, took in zip(record["requests"], record["sources"], milliseconds, strict=True)
+            for request, source, took in zip(
+                record["requests"], record["sources"], milliseconds, strict=True
+            )
         ]
         if len(commons) == 1:  # of all
-            commons, milliseconds = commons * len(record["images"]), milliseconds * len(record["images"])
+            commons, milliseconds = (
+                commons * len(record["images"]),
+                milliseconds * len(record["images"]),
+            )
         asked = [
             (image, known.setdefault(image, {}), each, common)
             for image, each, common in zip(record["images"], milliseconds, commons, strict=True)
         ]
-        for version, rows, cached in zip(record["versions"], record["rows"], record["cached"], strict=True):
+        for version, rows, cached in zip(
+            record["versions"], record["rows"], record["cached"], strict=True
+        ):
             answered, remembered, took = 0, 0, 0.0
-            for (image, of_image, each, common), probabilities, was_cached in zip(asked, rows, cached, strict=True):
+            for (image, of_image, each, common), probabilities, was_cached in zip(
+                asked, rows, cached, strict=True
+            ):
                 if None not in probabilities:  # else it was not finite, and answered as a failure
-                    prediction = of_image.get(version) or self._new_prediction(image, version, probabilities, at)
-                    events.append(common + CACHED[was_cached] + prediction + ID_LENGTH + event.to_bytes(16))
+                    prediction = of_image.get(version) or self._new_prediction(
+                        image, version, probabilities, at
+                    )
+                    events.append(
+                        common + CACHED[was_cached] + prediction + ID_LENGTH + event.to_bytes(16)
+                    )
                     count = counts.get(prediction)
                     if count is None:
                         counts[prediction] = [1, at]
@@ -149,10 +192,14 @@ class Rows:
                 statistics = statistics_of(pixels[index * SIDE * SIDE : (index + 1) * SIDE * SIDE])
                 self.images[digest] = _image(document, statistics, at)
 
-    def _new_prediction(self, image: str, version: str, probabilities: list[float], at: int) -> bytes:
+    def _new_prediction(
+        self, image: str, version: str, probabilities: list[float], at: int
+    ) -> bytes:
         prediction = self.known.images[image][version] = uuid(ids.prediction_id(version, image))
         self.known.predictions += 1
-        self.predictions[prediction] = Prediction(_prediction(prediction, image, version, probabilities, at), at)
+        self.predictions[prediction] = Prediction(
+            _prediction(prediction, image, version, probabilities, at), at
+        )
         return prediction
 
 
@@ -165,7 +212,10 @@ class SentOriginal(NamedTuple):
 
 
 def originals(lines: Iterable[bytes]) -> dict[str, SentOriginal]:
-    """Return the originals that some lines hold, the latest of each image, by its digest. What is no record has none."""
+    """Return the originals that some lines hold, the latest of each image, by its digest.
+
+    What is no record has none.
+    """
     found: dict[str, SentOriginal] = {}
     for line in lines:
         if NEW_IMAGES not in line:  # most have none, and are not worth being read for that
@@ -175,14 +225,19 @@ def originals(lines: Iterable[bytes]) -> dict[str, SentOriginal]:
             described, at = record["new_images"], record["at"]
         except (ValueError, KeyError, TypeError):
             continue
-        for document, original in zip(described.get("documents", ()), described.get("originals", ()), strict=False):
+        for document, original in zip(
+            described.get("documents", ()), described.get("originals", ()), strict=False
+        ):
             if original is not None:
-                found[document["digest"]] = SentOriginal(document["media_type"], base64.b64decode(original), at)
+                found[document["digest"]] = SentOriginal(
+                    document["media_type"], base64.b64decode(original), at
+                )
     return found
 
 
 def statistics_of(pixels: bytes) -> tuple[float | None, ...]:
-    """Return ink_share, mean, centroid_x, centroid_y and border, as table images has them, of 28x28 pixels, row by row.
+    """Return ink_share, mean, centroid_x, centroid_y and border, as table images has them, of 28x28
+    pixels, row by row.
 
     Without numpy, which would double this process's memory to save microseconds.
     """
@@ -191,7 +246,10 @@ def statistics_of(pixels: bytes) -> tuple[float | None, ...]:
     mass = sum(rows)
     corners = pixels[0] + pixels[SIDE - 1] + pixels[-SIDE] + pixels[-1]
     border = (rows[0] + rows[-1] + columns[0] + columns[-1] - corners) / (4 * (SIDE - 1))
-    x, y = (sum(map(operator.mul, sums, range(SIDE))) / mass if mass else None for sums in (columns, rows))
+    x, y = (
+        sum(map(operator.mul, sums, range(SIDE))) / mass if mass else None
+        for sums in (columns, rows)
+    )
     return pixels.translate(IS_INK).count(1) / SIDE**2, mass / SIDE**2, x, y, border
 
 

@@ -1,8 +1,11 @@
-"""The journal: what was answered, kept in files until Postgres has it. One line of JSON per record, one writer per process.
+"""The journal: what was answered, kept in files until Postgres has it.
 
-JOURNAL_DIR holds segments, `<writer>.<number>.jsonl`. A writer appends to its last one, with one write before the answer leaves:
-that outlives the process, however it ends (not the machine's power). It holds a lock (flock) on it, which goes with the process, so
-that the shipper knows when a segment is complete and may be removed. How far each was shipped stands in `shipped.json`.
+One line of JSON per record, one writer per process.
+
+JOURNAL_DIR holds segments, `<writer>.<number>.jsonl`. A writer appends to its last one, with one
+write before the answer leaves: that outlives the process, however it ends (not the machine's
+power). It holds a lock (flock) on it, which goes with the process, so that the shipper knows when a
+segment is complete and may be removed. How far each was shipped stands in `shipped.json`.
 """
 
 import contextlib
@@ -27,7 +30,8 @@ PROGRESS_FILE = "shipped.json"
 # For what a segment is read: its rows go to Postgres, the originals that it holds to their storage.
 ROWS, ORIGINALS = "rows", "originals"
 SEGMENT_BYTES = 4 * 2**20
-SEGMENT_SECONDS = 3600.0  # what it describes, as an original, may be deleted by then, and is described again in the next
+# What it describes, as an original, may be deleted by then, and is described again in the next
+SEGMENT_SECONDS = 3600.0
 # A directory with a smaller bound is filled with at least so many segments.
 MIN_SEGMENTS = 8
 # How often the directory is looked at: other processes write there, and the shipper removes.
@@ -45,7 +49,9 @@ class Journal:
     """Appends to the segments of this process. Any thread may call any method."""
 
     def __init__(self, directory: Path, limit_bytes: int) -> None:
-        """Take a directory that may hold `limit_bytes`, of all processes together, before `append` refuses."""
+        """Take a directory that may hold `limit_bytes`, of all processes together, before `append`
+        refuses.
+        """
         self._directory = directory
         self._limit_bytes = limit_bytes
         self._segment_bytes = max(1, min(SEGMENT_BYTES, limit_bytes // MIN_SEGMENTS))
@@ -59,10 +65,14 @@ class Journal:
         self._total = 0
         self._looked_at = 0.0
         self._unlooked = 0
-        self.fault: str | None = None  # why the last record could not be written, though there was room
+        self.fault: str | None = (
+            None  # why the last record could not be written, though there was room
+        )
 
     def pending(self) -> tuple[int, float]:
-        """Return how much Postgres does not have yet of all processes, in bytes, and the age of the oldest of it, in seconds."""
+        """Return how much Postgres does not have yet of all processes, in bytes, and the age of the
+        oldest of it, in seconds.
+        """
         return pending_bytes(self._directory), pending_seconds(self._directory)
 
     def total(self) -> int:
@@ -82,13 +92,18 @@ class Journal:
     def append(self, record: Callable[[Declared], bytes], *, beyond_limit: bool = False) -> None:
         """Write a record; it is kept when this returns.
 
-        `record` gives its line, which ends in a newline. It is told what the segment's records have declared so far and adds what
-        it declares: a segment can be read without any other. Raises JournalFull.
+        `record` gives its line, which ends in a newline. It is told what the segment's records have
+        declared so far and adds what it declares: a segment can be read without any other. Raises
+        JournalFull.
         """
         with self._lock:
             if not beyond_limit:
                 self._admit()
-            if self._file < 0 or self._size >= self._segment_bytes or time.monotonic() - self._opened_at > SEGMENT_SECONDS:
+            if (
+                self._file < 0
+                or self._size >= self._segment_bytes
+                or time.monotonic() - self._opened_at > SEGMENT_SECONDS
+            ):
                 self._open()
             try:
                 self._write(record(self._declared))
@@ -103,7 +118,10 @@ class Journal:
             self._close()
 
     def _admit(self) -> None:
-        """Raise JournalFull when the directory holds what it may; it is over that by one record of each process at most."""
+        """Raise JournalFull when the directory holds what it may.
+
+        It is over that by one record of each process at most.
+        """
         is_due = self._unlooked > self._segment_bytes // LOOKS_PER_SEGMENT
         is_over = self._total + self._unlooked >= self._limit_bytes
         may_have_room = is_over or self.is_half_full  # for the shipper removes
@@ -126,7 +144,10 @@ class Journal:
         self._unlooked += written
 
     def _open(self) -> None:
-        """Begin a segment. It gets its name when it is locked: before, the shipper would take it for a complete one."""
+        """Begin a segment.
+
+        It gets its name when it is locked: before, the shipper would take it for a complete one.
+        """
         self._close()
         self._number += 1
         path = self._directory / f"{self._writer}.{self._number:06d}{SUFFIX}"
@@ -179,7 +200,9 @@ class Segment:
         return True
 
     def lines(self, start: int, end: int) -> list[bytes]:
-        """Return the complete lines from an offset in bytes on, until they reach the end or pass it."""
+        """Return the complete lines from an offset in bytes on, until they reach the end or pass
+        it.
+        """
         with contextlib.suppress(FileNotFoundError), self.path.open("rb") as file:
             file.seek(start)
             lines = file.readlines(max(1, end - start - 1))  # it stops when it has more than that
@@ -196,7 +219,10 @@ class Segment:
 
 
 class Progress:
-    """How far each segment was shipped, in bytes, for each of several purposes. Kept in a file that others read."""
+    """How far each segment was shipped, in bytes, for each of several purposes.
+
+    Kept in a file that others read.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / PROGRESS_FILE
@@ -215,7 +241,10 @@ class Progress:
             self._save()
 
     def advance(self, purpose: str, segment: Segment, before: int, offset: int) -> bool:
-        """Set the offset unless it is no more what it was before: it is to be shipped again then. Return whether it was set."""
+        """Set the offset unless it is no more what it was before: it is to be shipped again then.
+
+        Return whether it was set.
+        """
         with self._lock:
             if self._offsets.get(segment.name, {}).get(purpose, 0) != before:
                 return False
@@ -233,13 +262,24 @@ class Progress:
         try:
             write_atomically(self._path, json.dumps(self._offsets).encode(), flush=False)
         except OSError as error:  # of a full disk, which the removal of what was shipped is to free
-            logger.warning("How far the log was shipped could not be written to %s: %s", self._path, error.strerror)
+            logger.warning(
+                "How far the log was shipped could not be written to %s: %s",
+                self._path,
+                error.strerror,
+            )
 
 
 def segments(directory: Path) -> list[Segment]:
     """Return the segments of a directory, oldest first."""
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError), os.scandir(directory) as entries:
-        return [Segment(Path(entry.path)) for entry in sorted(entries, key=lambda entry: entry.name) if entry.name.endswith(SUFFIX)]
+    with (
+        contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError),
+        os.scandir(directory) as entries,
+    ):
+        return [
+            Segment(Path(entry.path))
+            for entry in sorted(entries, key=lambda entry: entry.name)
+            if entry.name.endswith(SUFFIX)
+        ]
     return []
 
 
@@ -257,7 +297,9 @@ def read_progress(directory: Path) -> dict[str, dict[str, int]]:
 
 
 def pending(directory: Path, purpose: str = ROWS) -> Iterator[tuple[Segment, int]]:
-    """Yield the segments of which something is to be shipped, oldest first, and from which offset on."""
+    """Yield the segments of which something is to be shipped, oldest first, and from which offset
+    on.
+    """
     offsets = read_progress(directory)
     for segment in segments(directory):
         offset = offsets.get(segment.name, {}).get(purpose, 0)

@@ -1,6 +1,9 @@
-"""Rows in the binary format of Postgres's COPY: numbers and ids need no digits then, which either side would spend its time on.
+"""Rows in the binary format of Postgres's COPY.
 
-A row is the number of its fields and the fields, a field its length and its bytes. Numbers are big endian.
+Numbers and ids need no digits then, which either side would spend its time on.
+
+A row is the number of its fields and the fields, a field its length and its bytes. Numbers are big
+endian.
 """
 
 import struct
@@ -20,7 +23,10 @@ _INTEGER, _BIGINT, _REAL = (struct.Struct(f"!i{kind}") for kind in "iqf")
 
 
 def begin(fields: int) -> bytes:
-    """Return what a row of so many fields begins with; the fields, which the functions below make, follow."""
+    """Return what a row of so many fields begins with.
+
+    The fields, which the functions below make, follow.
+    """
     return _COUNT.pack(fields)
 
 

@@ -1,7 +1,10 @@
-"""The log of predictions: what is answered and which versions there are -> records of the journal. rows.py reads them.
+"""The log of predictions: what is answered and which versions there are -> records of the journal.
 
-A record says what some versions of models gave for some images of some requests. The images and versions that no earlier record of
-its segment has are described in it, and an image again when it comes with an original that may be kept and is not there yet.
+rows.py reads them.
+
+A record says what some versions of models gave for some images of some requests. The images and
+versions that no earlier record of its segment has are described in it, and an image again when it
+comes with an original that may be kept and is not there yet.
 """
 
 import base64
@@ -30,7 +33,10 @@ logger = logging.getLogger(__name__)
 
 
 class Call(NamedTuple):
-    """A request for predictions: its id, the program that asked, and the time.perf_counter() at which its work began."""
+    """A request for predictions.
+
+    Its id, the program that asked, and the time.perf_counter() at which its work began.
+    """
 
     request_id: str
     source: str | None
@@ -51,8 +57,13 @@ class Given(NamedTuple):
 class PredictionLog:
     """Keeps what is answered. Any thread may call any method."""
 
-    def __init__(self, journal: Journal | None, metrics: Metrics, *, keeps_originals: bool, refuses: bool) -> None:
-        """Write to a journal, or nothing without one. A full one makes answers fail where the log `refuses`, else go unlogged."""
+    def __init__(
+        self, journal: Journal | None, metrics: Metrics, *, keeps_originals: bool, refuses: bool
+    ) -> None:
+        """Write to a journal, or nothing without one.
+
+        A full one makes answers fail where the log `refuses`, else go unlogged.
+        """
         self._journal = journal
         self._metrics = metrics
         self._keeps_originals = keeps_originals
@@ -61,9 +72,14 @@ class PredictionLog:
         self._seeing = threading.Lock()
 
     def answered(
-        self, digits: Sequence[Digit], calls: Sequence[Call], milliseconds: Sequence[float], columns: Iterable[Given]
+        self,
+        digits: Sequence[Digit],
+        calls: Sequence[Call],
+        milliseconds: Sequence[float],
+        columns: Iterable[Given],
     ) -> None:
-        """Keep what some versions gave for some images, each of which is of a call and took so many milliseconds.
+        """Keep what some versions gave for some images, each of which is of a call and took so many
+        milliseconds.
 
         A single call is that of them all. Raises JournalFull.
         """
@@ -80,12 +96,18 @@ class PredictionLog:
             "milliseconds": milliseconds,
             "images": [digit.digest for digit in digits],
             "versions": [each.model.id for each in given],
-            "rows": [orjson.Fragment(b"[[%b]]" % b"],[".join(each.outputs.texts)) for each in given],
+            "rows": [
+                orjson.Fragment(b"[[%b]]" % b"],[".join(each.outputs.texts)) for each in given
+            ],
             "cached": [each.outputs.cached for each in given],
         }
 
         def line(declared: Declared) -> bytes:
-            new_images = [digit for digit in digits if digit.digest not in declared and self._adds(digit, declared)]
+            new_images = [
+                digit
+                for digit in digits
+                if digit.digest not in declared and self._adds(digit, declared)
+            ]
             new_versions = [each.model for each in given if each.model.id not in declared]
             if new_images:
                 by_digest = {digit.digest: digit for digit in new_images}
@@ -103,7 +125,10 @@ class PredictionLog:
             self._metrics.journal_dropped.inc(len(digits) * len(given))
 
     def versions(self, models: Sequence[Model]) -> None:
-        """Keep which versions there are, and of their states what changed since the last time. A full journal takes them, too."""
+        """Keep which versions there are, and of their states what changed since the last time.
+
+        A full journal takes them, too.
+        """
         if self._journal is None:
             return
         with self._seeing:
@@ -111,12 +136,19 @@ class PredictionLog:
             states = {key: (each["status"], each["reason"]) for key, each in documents.items()}
             if states == self._seen:
                 return
-            changed = [each for key, each in documents.items() if self._seen.get(key) != states[key]]
+            changed = [
+                each for key, each in documents.items() if self._seen.get(key) != states[key]
+            ]
             record = {"at": time.time_ns() // 1000, "states": changed, "present": list(states)}
             try:
-                self._journal.append(_constant(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)), beyond_limit=True)
+                self._journal.append(
+                    _constant(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)),
+                    beyond_limit=True,
+                )
             except JournalFull as error:
-                logger.error("The states of the models could not be logged: %s", error)  # its message says it all
+                logger.error(
+                    "The states of the models could not be logged: %s", error
+                )  # its message says it all
             else:
                 self._seen = states
 
@@ -132,13 +164,22 @@ class PredictionLog:
         return {"status": "full" if journal.is_full else "ok", **waiting}
 
     def _adds(self, digit: Digit, declared: Declared) -> bool:
-        """Tell whether an image is to be described that is not declared, or only without an original while this one may be kept."""
-        return digit.digest + BARE not in declared or (digit.original is not None and self._keeps_more)
+        """Tell whether an image is to be described that is not declared, or only without an
+        original while this one may be kept.
+        """
+        return digit.digest + BARE not in declared or (
+            digit.original is not None and self._keeps_more
+        )
 
     @property
     def _keeps_more(self) -> bool:
-        """Whether originals are kept now: half of the journal is for them, the other half is for the predictions."""
-        return self._keeps_originals and self._journal is not None and not self._journal.is_half_full
+        """Whether originals are kept now.
+
+        Half of the journal is for them, the other half is for the predictions.
+        """
+        return (
+            self._keeps_originals and self._journal is not None and not self._journal.is_half_full
+        )
 
     def _described(self, digits: Sequence[Digit], declared: Declared) -> dict[str, Any]:
         """Return what a record says of new images, and declare them."""
@@ -153,14 +194,29 @@ class PredictionLog:
             for digit in digits
         ]
         pixels = b"".join([digit.pixels.tobytes() for digit in digits])
-        described: dict[str, Any] = {"documents": documents, "pixels": base64.b64encode(pixels).decode()}
-        kept = [digit.original is not None for digit in digits] if self._keeps_more else [False] * len(digits)
+        described: dict[str, Any] = {
+            "documents": documents,
+            "pixels": base64.b64encode(pixels).decode(),
+        }
+        kept = (
+            [digit.original is not None for digit in digits]
+            if self._keeps_more
+            else [False] * len(digits)
+        )
         if any(kept):
-            originals = [None if digit.original is None else base64.b64encode(digit.original).decode() for digit in digits]
+            originals = [
+                None if digit.original is None else base64.b64encode(digit.original).decode()
+                for digit in digits
+            ]
             described["originals"] = originals
         elif self._keeps_originals:
             self._metrics.originals_dropped.inc(sum(digit.original is not None for digit in digits))
-        declared.update([digit.digest if is_kept else digit.digest + BARE for digit, is_kept in zip(digits, kept, strict=True)])
+        declared.update(
+            [
+                digit.digest if is_kept else digit.digest + BARE
+                for digit, is_kept in zip(digits, kept, strict=True)
+            ]
+        )
         return described
 
 
@@ -189,13 +245,23 @@ def _states(model: Model) -> list[dict[str, Any]]:
     states = [{**described(model), "status": model.state.value, "reason": _printable(model.reason)}]
     if model.update is not None:
         content = Model(model.name, model.update.state, model.version, digest=model.update.digest)
-        states.append({**described(content), "status": content.state.value, "reason": _printable(model.update.reason)})
+        states.append(
+            {
+                **described(content),
+                "status": content.state.value,
+                "reason": _printable(model.update.reason),
+            }
+        )
     return states
 
 
 def _printable(reason: str | None) -> str | None:
     """Return a reason, which may quote a file, as text that Postgres takes."""
-    return None if reason is None else "".join([each if each.isprintable() else " " for each in reason])
+    return (
+        None
+        if reason is None
+        else "".join([each if each.isprintable() else " " for each in reason])
+    )
 
 
 def _constant(line: bytes) -> Callable[[Declared], bytes]:

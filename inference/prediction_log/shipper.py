@@ -1,9 +1,12 @@
-"""`python -m inference.prediction_log.shipper`: the journal -> Postgres, and originals -> their storage. One process beside the service's own.
+"""`python -m inference.prediction_log.shipper`.
 
-It is a process of its own so that a slow or frozen Postgres takes no time from answers. What a batch of records says is written in
-one transaction, and repeated where it is not sure that Postgres has it: ids make a repeated write add nothing. A second thread
-keeps the originals (keeper.py). Whoever starts this process holds its standard input open; when that ends, it ships what is left,
-as far as that goes quickly, and leaves.
+The journal -> Postgres, and originals -> their storage. One process beside the service's own.
+
+It is a process of its own so that a slow or frozen Postgres takes no time from answers. What a
+batch of records says is written in one transaction, and repeated where it is not sure that Postgres
+has it: ids make a repeated write add nothing. A second thread keeps the originals (keeper.py).
+Whoever starts this process holds its standard input open; when that ends, it ships what is left, as
+far as that goes quickly, and leaves.
 """
 
 import fcntl
@@ -26,20 +29,34 @@ from inference.models.aliases import AliasFollower
 from inference.observability import json_logging
 from inference.originals.archiver import Keeper
 from inference.prediction_log.decoder import UnusableRecord
-from inference.prediction_log.journal import ORIGINALS, ROWS, Progress, Segment, segments, total_bytes
+from inference.prediction_log.journal import (
+    ORIGINALS,
+    ROWS,
+    Progress,
+    Segment,
+    segments,
+    total_bytes,
+)
 from inference.prediction_log.writer import Tables
 from inference.runtime.malloc import give_back
 from inference.settings import Settings, from_environment
 
-PAUSE_SECONDS = 0.5  # between two looks at the journal: larger batches cost less; a label waits a second for its prediction
-REST_SECONDS = 0.001  # between pieces of work, unless much waits: a burst would keep answers from the processor
+# Between two looks at the journal: larger batches cost less; a label waits a second for its
+# prediction
+PAUSE_SECONDS = 0.5
+# Between pieces of work, unless much waits: a burst would keep answers from the processor
+REST_SECONDS = 0.001
 RETRY_SECONDS = 1.0  # after Postgres failed
 # The service has 10 s to end, of which callers may take 8.
 DRAIN_SECONDS = 0.7  # for what is left at the end
 STUCK_SECONDS = 1.0  # then it leaves, even from within a call
 NICENESS = 5  # answers go first
-BATCH_BYTES = 4 * 2**20  # a segment: what its requests have in common is written once; it is in memory meanwhile
-GAPS_BYTES = 2**20  # what was shipped leaves gaps in the memory, which are given back when there is nothing to do
+BATCH_BYTES = (
+    4 * 2**20
+)  # a segment: what its requests have in common is written once; it is in memory meanwhile
+GAPS_BYTES = (
+    2**20
+)  # what was shipped leaves gaps in the memory, which are given back when there is nothing to do
 # What of the journal may be full of originals that wait: predictions have the rest.
 FAILING_SHARE, STORING_SHARE = 1 / 2, 7 / 8
 LOCK_FILE = "shipper.lock"
@@ -61,7 +78,10 @@ class Shipper:
         rest: Callable[[], object] = lambda: None,
         is_storage_failing: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`rest` is called between small pieces of work: answers go first. The keeper tells whether its storage fails."""
+        """`rest` is called between small pieces of work: answers go first.
+
+        The keeper tells whether its storage fails.
+        """
         self._directory = settings.journal_dir
         self._progress = progress
         self._stores_images = settings.stores_images
@@ -71,7 +91,9 @@ class Shipper:
         self._is_storage_failing = is_storage_failing
         self._is_behind = False
         self._tables: Tables | None = None
-        self._rewound: dict[str, int] = {}  # up to where what Postgres has lost is shipped again, by segment
+        self._rewound: dict[
+            str, int
+        ] = {}  # up to where what Postgres has lost is shipped again, by segment
 
     def run(self, stopping: threading.Event) -> None:
         """Ship until `stopping`, and then what is left."""
@@ -84,7 +106,11 @@ class Shipper:
                 failing = False
             except (psycopg2.Error, OSError) as error:
                 if not failing:
-                    logger.warning("The log of predictions waits in %s: %s", self._directory, _first_line(error))
+                    logger.warning(
+                        "The log of predictions waits in %s: %s",
+                        self._directory,
+                        _first_line(error),
+                    )
                 failing, shipped = True, 0
                 self.disconnect()
             if is_last:
@@ -97,10 +123,15 @@ class Shipper:
                 stopping.wait(RETRY_SECONDS if failing else PAUSE_SECONDS)
 
     def ship(self) -> int:
-        """Bring everything that is there now to Postgres and return how many bytes that was. Raises psycopg2.Error."""
+        """Bring everything that is there now to Postgres and return how many bytes that was.
+
+        Raises psycopg2.Error.
+        """
         shipped = 0
         for segment in segments(self._directory):
-            complete = segment.is_complete()  # before the look at its size: it does not grow after this
+            complete = (
+                segment.is_complete()
+            )  # before the look at its size: it does not grow after this
             offset, size = self._progress.get(ROWS, segment), segment.size
             while offset < size:
                 lines = segment.lines(offset, min(size, offset + BATCH_BYTES))
@@ -110,7 +141,8 @@ class Shipper:
                 try:
                     self._write(lines, may_rewind=segment.name not in self._rewound)
                 except psycopg2.errors.ForeignKeyViolation:
-                    # The database is another than the one that has the records before this: a new one, say.
+                    # The database is another than the one that has the records before this: a new
+                    # one, say.
                     self._rewound[segment.name] = offset
                     offset = 0
                     continue
@@ -140,20 +172,27 @@ class Shipper:
             self._rest()
 
     def _waits_for_originals(self, segment: Segment, offset: int) -> bool:
-        """Tell whether the originals of a segment are still to be stored. Where too little room is left, they are given up."""
+        """Tell whether the originals of a segment are still to be stored.
+
+        Where too little room is left, they are given up.
+        """
         if not self._stores_images or self._progress.get(ORIGINALS, segment) >= offset:
             return False
         is_failing = self._is_storage_failing()
-        if total_bytes(self._directory) < self._limit_bytes * (FAILING_SHARE if is_failing else STORING_SHARE):
+        if total_bytes(self._directory) < self._limit_bytes * (
+            FAILING_SHARE if is_failing else STORING_SHARE
+        ):
             return True
         why = "cannot be stored" if is_failing else "come faster than they are stored"
         logger.error("Originals of images are given up, for the log is full of them: they %s.", why)
         return False
 
     def _write(self, lines: Sequence[bytes], *, may_rewind: bool) -> None:
-        """Write what some records say, in halves where one of them is refused, which is put aside in the end.
+        """Write what some records say, in halves where one of them is refused, which is put aside
+        in the end.
 
-        Raises psycopg2.Error, ForeignKeyViolation only if the caller `may_rewind` to the beginning of the segment.
+        Raises psycopg2.Error, ForeignKeyViolation only if the caller `may_rewind` to the beginning
+        of the segment.
         """
         try:
             self._connected().write(lines)
@@ -178,7 +217,11 @@ class Shipper:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as file:
             if file.tell() < REFUSED_BYTES:
                 file.write(line)
-        logger.error("A record of the log cannot be written and was put into %s: %s", path, _first_line(error))
+        logger.error(
+            "A record of the log cannot be written and was put into %s: %s",
+            path,
+            _first_line(error),
+        )
 
 
 def _first_line(error: Exception) -> str:
@@ -197,7 +240,10 @@ def main() -> None:
     """Ship until the standard input ends."""
     json_logging.set_up()
     settings = from_environment()
-    for number in (signal.SIGINT, signal.SIGTERM):  # they are for whoever started this, and ends the input then
+    for number in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # they are for whoever started this, and ends the input then
         signal.signal(number, signal.SIG_IGN)
     os.nice(NICENESS)
     stopping = threading.Event()
@@ -205,12 +251,16 @@ def main() -> None:
     try:
         lock = _is_only_shipper(settings.journal_dir)
     except OSError as error:
-        sys.exit(f"The journal's directory {settings.journal_dir} cannot be used: {error.strerror}.")
+        sys.exit(
+            f"The journal's directory {settings.journal_dir} cannot be used: {error.strerror}."
+        )
     progress = Progress(settings.journal_dir)
     keeper = Keeper(settings, progress)
     keeping = threading.Thread(target=keeper.run, args=[stopping], name="originals", daemon=True)
     keeping.start()
-    Shipper(settings, progress, lambda: stopping.wait(REST_SECONDS), lambda: keeper.is_storage_failing).run(stopping)
+    Shipper(
+        settings, progress, lambda: stopping.wait(REST_SECONDS), lambda: keeper.is_storage_failing
+    ).run(stopping)
     keeping.join(DRAIN_SECONDS)
     lock.close()
 

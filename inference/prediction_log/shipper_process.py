@@ -28,7 +28,12 @@ class ShipperProcess:
         self._start()
         self._keeping.start()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         """Let it ship what is left, for a few seconds."""
         with self._starting:
             self._ending.set()
@@ -45,7 +50,10 @@ class ShipperProcess:
     def _start(self) -> None:
         with self._starting:
             if not self._ending.is_set():
-                self._child = subprocess.Popen([sys.executable, "-m", "inference.prediction_log.shipper"], stdin=subprocess.PIPE)
+                self._child = subprocess.Popen(
+                    [sys.executable, "-m", "inference.prediction_log.shipper"],
+                    stdin=subprocess.PIPE,
+                )
 
     def _keep(self) -> None:
         pause, most = RESTART_SECONDS
@@ -54,8 +62,16 @@ class ShipperProcess:
             status = self._child.wait()
             if self._ending.is_set():
                 return
-            pause = RESTART_SECONDS[0] if time.monotonic() - started > LONG_SECONDS else min(2 * pause, most)
-            logger.error("The shipper of the log ended with status %d and is started again in %.0f s.", status, pause)
+            pause = (
+                RESTART_SECONDS[0]
+                if time.monotonic() - started > LONG_SECONDS
+                else min(2 * pause, most)
+            )
+            logger.error(
+                "The shipper of the log ended with status %d and is started again in %.0f s.",
+                status,
+                pause,
+            )
             if self._ending.wait(pause):
                 return
             self._start()

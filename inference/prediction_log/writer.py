@@ -1,8 +1,9 @@
 """Records of the journal -> tables, in one transaction: all that some records say, or nothing.
 
-Events are copied straight into the table of their month, and what they add to the summaries is said once for each prediction and
-minute. Where Postgres has one of them already - after a crash records are written again - they go through a table that
-tells which, and the triggers of prediction_events count those that are new.
+Events are copied straight into the table of their month, and what they add to the summaries is said
+once for each prediction and minute. Where Postgres has one of them already - after a crash records
+are written again - they go through a table that tells which, and the triggers of prediction_events
+count those that are new.
 """
 
 import io
@@ -15,7 +16,15 @@ import psycopg2.errors
 import psycopg2.extensions
 
 from inference.prediction_log import pg_copy
-from inference.prediction_log.decoder import EVENT_COLUMNS, IMAGE_COLUMNS, MINUTE, PREDICTION_COLUMNS, Known, Rows, moment
+from inference.prediction_log.decoder import (
+    EVENT_COLUMNS,
+    IMAGE_COLUMNS,
+    MINUTE,
+    PREDICTION_COLUMNS,
+    Known,
+    Rows,
+    moment,
+)
 
 STAGE = """
 CREATE TEMPORARY TABLE staged_images (LIKE images) ON COMMIT DELETE ROWS;
@@ -39,8 +48,8 @@ ORDER BY id
 ON CONFLICT (id) DO UPDATE SET bytes = excluded.bytes, parity = excluded.parity, test_accuracy = excluded.test_accuracy
 WHERE m.bytes IS NULL AND excluded.bytes IS NOT NULL
 """
-# A process that looks later may still show what another has seen to be over: the last word counts. But not that of a clock which
-# was ahead.
+# A process that looks later may still show what another has seen to be over: the last word counts.
+# But not that of a clock which was ahead.
 STATES = """
 UPDATE model_versions m SET status = s.status, reason = s.reason, status_since = %(at)s
 FROM jsonb_to_recordset(%(states)s) AS s (id uuid, status text, reason text)
@@ -74,8 +83,13 @@ Item = TypeVar("Item")
 class Tables:
     """The tables of the log, over one connection."""
 
-    def __init__(self, connection: psycopg2.extensions.connection, rest: Callable[[], object]) -> None:
-        """Make what is needed for as long as the connection lasts. `rest` is called between small pieces of work."""
+    def __init__(
+        self, connection: psycopg2.extensions.connection, rest: Callable[[], object]
+    ) -> None:
+        """Make what is needed for as long as the connection lasts.
+
+        `rest` is called between small pieces of work.
+        """
         self.connection = connection
         self._rest = rest
         self._known = Known()
@@ -145,10 +159,17 @@ class Tables:
     @staticmethod
     def _make_months(cursor: Cursor, months: Iterable[str]) -> None:
         for month in sorted(months):
-            cursor.execute("SELECT make_events_partition(%s::timestamptz)", [f"{month.replace('_', '-')}-01T00:00:00Z"])
+            cursor.execute(
+                "SELECT make_events_partition(%s::timestamptz)",
+                [f"{month.replace('_', '-')}-01T00:00:00Z"],
+            )
 
-    def _add_predictions(self, cursor: Cursor, rows: Rows, counts: dict[bytes, list[int]]) -> set[bytes]:
-        """Add predictions with the counts of their events, and return the ids of those that were not there."""
+    def _add_predictions(
+        self, cursor: Cursor, rows: Rows, counts: dict[bytes, list[int]]
+    ) -> set[bytes]:
+        """Add predictions with the counts of their events, and return the ids of those that were
+        not there.
+        """
         if not rows.predictions:
             return set()
         staged = []
@@ -161,18 +182,30 @@ class Tables:
 
     def _count(self, cursor: Cursor, counts: dict[bytes, list[int]]) -> None:
         for some in _parts(list(counts.items()), COUNTED_AT_ONCE):
-            columns = (key.hex() for key, _ in some), (str(n) for _, (n, _) in some), (moment(at) for _, (_, at) in some)
+            columns = (
+                (key.hex() for key, _ in some),
+                (str(n) for _, (n, _) in some),
+                (moment(at) for _, (_, at) in some),
+            )
             cursor.execute(COUNT_EVENTS, [_array(column) for column in columns])
             self._rest()
 
     @staticmethod
     def _count_traffic(cursor: Cursor, rows: Rows) -> None:
-        traffic = [(moment(minute * MINUTE), version, *sums) for (minute, version), sums in rows.traffic.items()]
+        traffic = [
+            (moment(minute * MINUTE), version, *sums)
+            for (minute, version), sums in rows.traffic.items()
+        ]
         if traffic:
-            cursor.execute(COUNT_TRAFFIC, [_array(map(str, column)) for column in zip(*traffic, strict=True)])
+            cursor.execute(
+                COUNT_TRAFFIC, [_array(map(str, column)) for column in zip(*traffic, strict=True)]
+            )
 
     def _copy(self, cursor: Cursor, table: str, columns: str, rows: Sequence[bytes]) -> None:
-        cursor.copy_expert(f"COPY {table} ({columns}) FROM STDIN (FORMAT binary, ENCODING 'UTF8')", _Pieces(rows, self._rest))
+        cursor.copy_expert(
+            f"COPY {table} ({columns}) FROM STDIN (FORMAT binary, ENCODING 'UTF8')",
+            _Pieces(rows, self._rest),
+        )
 
 
 class _Pieces(io.BufferedIOBase):

@@ -1,7 +1,10 @@
-"""Bytes of an image -> the 28x28 pixels that every model reads. Pure, and the only place that decides what a digit looks like.
+"""Bytes of an image -> the 28x28 pixels that every model reads.
 
-The canonical form is MNIST's: uint8, 28x28, ink high (255) on 0, the digit in a 20x20 box with its centre of mass in the
-middle of the frame (Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits").
+Pure, and the only place that decides what a digit looks like.
+
+The canonical form is MNIST's: uint8, 28x28, ink high (255) on 0, the digit in a 20x20 box with its
+centre of mass in the middle of the frame (Y. LeCun, C. Cortes, C. Burges, "The MNIST database of
+handwritten digits").
 """
 
 import functools
@@ -22,12 +25,15 @@ from inference.errors import UnreadableImage, UnsupportedImage
 SIDE = 28
 BLACK_ROW = bytes(SIDE)
 BOX = 20  # the digit's longer side within the frame
-# Index of the pixel on which MNIST's digits have their centre of mass (measured: 13.99 and 14.01 over its test digits).
+# Index of the pixel on which MNIST's digits have their centre of mass (measured: 13.99 and 14.01
+# over its test digits).
 CENTRE = 14.0
 MAX_SIDE = 4096
-# What is larger is averaged down to this before anything else: the digit needs 20 pixels, and memory counts.
+# What is larger is averaged down to this before anything else: the digit needs 20 pixels, and
+# memory counts.
 LARGE_SIDE = 1024
-# Ink is what is darker than a quarter of the range: JPEG's ringing and a scanner's paper stay below it.
+# Ink is what is darker than a quarter of the range: JPEG's ringing and a scanner's paper stay below
+# it.
 INK_THRESHOLD = 64
 SIGNATURES = {
     "PNG": (b"\x89PNG\r\n\x1a\n",),
@@ -46,7 +52,8 @@ HEAD_BYTES = 33  # up to the checksum of IHDR
 SMALL_BYTES = 65_536
 SMALL_SIDE = 128  # bringing more than this to 28x28 takes longer than all the rest
 PLAIN_PNG = struct.Struct(">16xII5sI")
-# A chunk costs Pillow some 5 us, and a text or a profile, of which each may unpack to 1 MB, a thousand times that.
+# A chunk costs Pillow some 5 us, and a text or a profile, of which each may unpack to 1 MB, a
+# thousand times that.
 MAX_CHUNKS = 10_000
 PACKED_COST = 200
 PACKED_CHUNKS = frozenset({b"zTXt", b"iTXt", b"iCCP"})
@@ -60,8 +67,8 @@ Pixels = NDArray[np.uint8]
 class Digit(NamedTuple):
     """An image as models see it and what it was made of.
 
-    `pixels` are canonical, uint8 of shape (28, 28), `digest` their sha256; `width` and `height` are the original's, in pixels, and
-    `original` are its bytes, None for an array.
+    `pixels` are canonical, uint8 of shape (28, 28), `digest` their sha256; `width` and `height` are
+    the original's, in pixels, and `original` are its bytes, None for an array.
     """
 
     pixels: Pixels
@@ -89,14 +96,18 @@ class Digit(NamedTuple):
 def read_digit(data: bytes) -> Pixels:
     """Return an encoded image as canonical pixels, uint8 of shape (28, 28).
 
-    An image of 28x28 is taken as it stands, only inverted when its border is light: MNIST's own digits pass unchanged.
-    Any other is cropped to its ink, fitted and centred. Raises UnsupportedImage and UnreadableImage.
+    An image of 28x28 is taken as it stands, only inverted when its border is light: MNIST's own
+    digits pass unchanged. Any other is cropped to its ink, fitted and centred. Raises
+    UnsupportedImage and UnreadableImage.
     """
     return frame(decode(data))
 
 
 def digest(pixels: Pixels) -> str:
-    """Return the sha256, as hex, of canonical pixels, which are contiguous: the identity of an image."""
+    """Return the sha256, as hex, of canonical pixels, which are contiguous.
+
+    The identity of an image.
+    """
     return hashlib.sha256(pixels.data).hexdigest()
 
 
@@ -109,10 +120,12 @@ def media_type(data: bytes) -> str:
 
 
 def decode(data: bytes) -> Pixels:
-    """Return an encoded image as grey pixels, uint8 of shape (height, width), upright, transparency shown on white.
+    """Return an encoded image as grey pixels, uint8 of shape (height, width), upright, transparency
+    shown on white.
 
-    Reads PNG, JPEG, WebP, BMP and GIF by their content, sides of 1 to 4096 pixels, one frame; 16-bit grey keeps its high byte.
-    Raises UnsupportedImage for other bytes and UnreadableImage for an image that is empty, broken, too large or animated.
+    Reads PNG, JPEG, WebP, BMP and GIF by their content, sides of 1 to 4096 pixels, one frame;
+    16-bit grey keeps its high byte. Raises UnsupportedImage for other bytes and UnreadableImage for
+    an image that is empty, broken, too large or animated.
     """
     plain = plain_png(data)
     if plain is not None:
@@ -126,7 +139,9 @@ def decode(data: bytes) -> Pixels:
         raise UnsupportedImage
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of sizes that are refused below, and of odd metadata
+            warnings.simplefilter(
+                "ignore"
+            )  # Pillow warns of sizes that are refused below, and of odd metadata
             with Image.open(io.BytesIO(data), formats=formats) as image:
                 _check(image)
                 ImageOps.exif_transpose(image, in_place=True)
@@ -136,13 +151,17 @@ def decode(data: bytes) -> Pixels:
     except UnidentifiedImageError as error:
         if formats == ["WEBP"] and data[8:12] != b"WEBP":  # RIFF also holds sound and video
             raise UnsupportedImage from error
-        raise UnreadableImage(f"The {formats[0]} file is broken: its header cannot be read.") from error
+        raise UnreadableImage(
+            f"The {formats[0]} file is broken: its header cannot be read."
+        ) from error
     except Exception as error:  # Pillow raises whatever its parsers raise: OSError, ValueError, SyntaxError, struct.error, ...
         raise UnreadableImage(f"The {formats[0]} file is broken or cut short.") from error
 
 
 def is_small_plain_png(data: bytes) -> bool:
-    """Tell whether an image is built as a plain PNG of at most SMALL_SIDE pixels a side: reading it takes microseconds.
+    """Tell whether an image is built as a plain PNG of at most SMALL_SIDE pixels a side.
+
+    Reading it takes microseconds.
 
     Another PNG of that size may hold texts and profiles that take seconds.
     """
@@ -151,7 +170,10 @@ def is_small_plain_png(data: bytes) -> bool:
 
 
 def plain_png(data: bytes) -> Pixels | None:
-    """Return the pixels of a plain PNG, five times as fast as Pillow gives the same; None for what is not one or is broken."""
+    """Return the pixels of a plain PNG, five times as fast as Pillow gives the same.
+
+    None for what is not one or is broken.
+    """
     size = _plain_size(data)
     if size is None:
         return None
@@ -165,7 +187,9 @@ def plain_png(data: bytes) -> Pixels | None:
 
 
 def _plain_size(data: bytes) -> tuple[int, int] | None:
-    """Return the height and width of what is built as a plain PNG from its first to its last byte, None for any other."""
+    """Return the height and width of what is built as a plain PNG from its first to its last byte,
+    None for any other.
+    """
     size = _size_in_head(data[:HEAD_BYTES])
     if size is None or data[37:41] != b"IDAT" or not data.endswith(PNG_END):
         return None
@@ -174,7 +198,9 @@ def _plain_size(data: bytes) -> tuple[int, int] | None:
 
 @functools.lru_cache(maxsize=256)
 def _size_in_head(head: bytes) -> tuple[int, int] | None:
-    """Return the height and width that the first HEAD_BYTES of a plain PNG say, None for those of any other."""
+    """Return the height and width that the first HEAD_BYTES of a plain PNG say, None for those of
+    any other.
+    """
     if not head.startswith(PLAIN_PNG_HEAD) or len(head) < HEAD_BYTES:
         return None
     width, height, kind, checksum = PLAIN_PNG.unpack(head)
@@ -184,7 +210,9 @@ def _size_in_head(head: bytes) -> tuple[int, int] | None:
 
 
 def _count_chunks(data: bytes) -> int:
-    """Return how many chunks a PNG has, MAX_CHUNKS + 1 where they are more, counting those that unpack to more than they take."""
+    """Return how many chunks a PNG has, MAX_CHUNKS + 1 where they are more, counting those that
+    unpack to more than they take.
+    """
     position, count = 8, 0
     while position + 8 <= len(data) and count <= MAX_CHUNKS:
         length, kind = CHUNK.unpack_from(data, position)
@@ -197,7 +225,8 @@ def _check(image: Image.Image) -> None:
     """Refuse what the header promises before anything is decompressed."""
     if not 1 <= image.width <= MAX_SIDE or not 1 <= image.height <= MAX_SIDE:
         raise UnreadableImage(f"The image's sides must be of 1 to {MAX_SIDE} pixels.")
-    # A camera's JPEG may carry further pictures behind the first one (MPO): previews, not an animation.
+    # A camera's JPEG may carry further pictures behind the first one (MPO): previews, not an
+    # animation.
     if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
         raise UnreadableImage("The image is animated; send one frame.")
 
@@ -217,7 +246,9 @@ def _grey(image: Image.Image) -> Pixels:
 
 
 def frame(grey: Pixels) -> Pixels:
-    """Return grey pixels of any size as canonical pixels: ink high, cropped, fitted into 20x20, centred by mass.
+    """Return grey pixels of any size as canonical pixels.
+
+    Ink high, cropped, fitted into 20x20, centred by mass.
 
     `grey` is uint8 of shape (height, width). An image without ink gives zeros.
     """
@@ -234,11 +265,19 @@ def frame(grey: Pixels) -> Pixels:
 
 
 def _has_black_border(grey: Pixels) -> bool:
-    """Tell whether most of the border of 28x28 pixels is 0: what most callers send, recognised without numpy's overhead."""
+    """Tell whether most of the border of 28x28 pixels is 0.
+
+    What most callers send, recognised without numpy's overhead.
+    """
     pixels = grey.tobytes()
     if pixels.startswith(BLACK_ROW) and pixels.endswith(BLACK_ROW) and pixels[SIDE] == 0:
         return True
-    border = pixels[:SIDE] + pixels[-SIDE:] + pixels[SIDE:-SIDE:SIDE] + pixels[2 * SIDE - 1 : -SIDE : SIDE]
+    border = (
+        pixels[:SIDE]
+        + pixels[-SIDE:]
+        + pixels[SIDE:-SIDE:SIDE]
+        + pixels[2 * SIDE - 1 : -SIDE : SIDE]
+    )
     return border.count(0) > 2 * SIDE
 
 
@@ -258,7 +297,9 @@ def _fit(ink: Pixels) -> Pixels:
         return np.zeros((SIDE, SIDE), np.uint8)
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     # in floats: as bytes, a few dots in a large picture would be averaged to nothing
-    cropped = Image.fromarray(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.float32))
+    cropped = Image.fromarray(
+        ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.float32)
+    )
     scale = BOX / max(cropped.size)
     size = (max(1, round(cropped.width * scale)), max(1, round(cropped.height * scale)))
     digit = np.array(cropped.resize(size, Image.Resampling.BILINEAR, reducing_gap=3.0))

@@ -1,11 +1,14 @@
-"""What a LiteRT flatbuffer may hold, checked before LiteRT sees it: what the compiler writes, and no more.
+"""What a LiteRT flatbuffer may hold, checked before LiteRT sees it.
 
-LiteRT verifies that the offsets of a flatbuffer stay inside, and believes much of the rest: an operator without an input that it
-needs reads address 0, and the process that serves is gone. So the graph is checked here: there is one, without loops, of known
-operators, each of which finds its inputs. Fields are told by their slot, which is their place in LiteRT's schema.
+What the compiler writes, and no more.
 
-What a graph says of the sizes of what it computes is bounded, for XNNPACK believes it. It may be untrue, so LiteRT is asked as
-well, in the one way in which that costs nothing.
+LiteRT verifies that the offsets of a flatbuffer stay inside, and believes much of the rest: an
+operator without an input that it needs reads address 0, and the process that serves is gone. So the
+graph is checked here: there is one, without loops, of known operators, each of which finds its
+inputs. Fields are told by their slot, which is their place in LiteRT's schema.
+
+What a graph says of the sizes of what it computes is bounded, for XNNPACK believes it. It may be
+untrue, so LiteRT is asked as well, in the one way in which that costs nothing.
 """
 
 import struct
@@ -19,8 +22,11 @@ from inference.model_format.safe_open import MAX_MODEL_BYTES, Refused
 IDENTIFIER = b"TFL3"
 ITEM_BYTES = {0: 4, 2: 4, 6: 1}  # float32, int32, bool: what Keras' layers are made into
 MAX_PARTS = 10_000
-MAX_WORKING_BYTES = 64 * 2**20  # of what is computed for an image: as much as the compiler has for each of its 64
-# The operators that Keras' layers and activations are made into, and those that SavedModels of networks have besides.
+MAX_WORKING_BYTES = (
+    64 * 2**20
+)  # of what is computed for an image: as much as the compiler has for each of its 64
+# The operators that Keras' layers and activations are made into, and those that SavedModels of
+# networks have besides.
 SERVED = {
     "ABS": 101, "ADD": 0, "AVERAGE_POOL_2D": 1, "BATCH_MATMUL": 126, "BATCH_TO_SPACE_ND": 37, "CAST": 53, "CONCATENATION": 2,
     "CONV_2D": 3, "CUMSUM": 128, "DEPTHWISE_CONV_2D": 4, "DIV": 42, "ELU": 111, "EXP": 47, "EXPAND_DIMS": 70,
@@ -34,7 +40,12 @@ SERVED = {
     "ZEROS_LIKE": 93,
 }  # fmt: skip
 # The input of an operator that may be left out, its bias; -1 stands there then.
-OPTIONAL_INPUT = {SERVED["CONV_2D"]: 2, SERVED["DEPTHWISE_CONV_2D"]: 2, SERVED["FULLY_CONNECTED"]: 2, SERVED["TRANSPOSE_CONV"]: 3}
+OPTIONAL_INPUT = {
+    SERVED["CONV_2D"]: 2,
+    SERVED["DEPTHWISE_CONV_2D"]: 2,
+    SERVED["FULLY_CONNECTED"]: 2,
+    SERVED["TRANSPOSE_CONV"]: 3,
+}
 NAMES = {code: name for name, code in SERVED.items()}
 # How many inputs the others than those of one take at least.
 INPUTS = {
@@ -47,6 +58,7 @@ INPUTS = {
 }
 LEAST_INPUTS = {SERVED[name]: least for least, names in INPUTS.items() for name in names.split()}
 OUTPUTS = {SERVED["TOPK_V2"]: 2}  # all others have one
+VTABLE_HEAD_BYTES = 4
 DAMAGED = "It is no LiteRT model or a damaged one; copy it again, or publish the Keras file, of which it is made anew."
 
 
@@ -59,9 +71,14 @@ class _Table:
         self._position = position
         vtable = position - _number("<i", content, position)
         size = _number("<H", content, vtable)
-        self._offsets = struct.unpack_from(f"<{size // 2 - 2}H", content, vtable + 4) if size > 4 else ()  # noqa: PLR2004
+        self._offsets: tuple[int, ...] = ()
+        if size > VTABLE_HEAD_BYTES:
+            slots_format = f"<{(size - VTABLE_HEAD_BYTES) // 2}H"
+            self._offsets = struct.unpack_from(slots_format, content, vtable + VTABLE_HEAD_BYTES)
         if any(self._offsets[slots:]):
-            raise Refused("It has a part that the compiler does not write; publish the Keras file, of which it is made anew.")
+            raise Refused(
+                "It has a part that the compiler does not write; publish the Keras file, of which it is made anew."
+            )
 
     def number(self, slot: int, form: str) -> int:
         """Return a number, 0 where there is none."""
@@ -76,7 +93,9 @@ class _Table:
         """Return a vector of int32. Raises Refused for a long one."""
         size = self.size(slot)
         _check_size(size)
-        return struct.unpack_from(f"<{size}i", self._content, self._target(slot) + 4) if size else ()
+        return (
+            struct.unpack_from(f"<{size}i", self._content, self._target(slot) + 4) if size else ()
+        )
 
     def table(self, slot: int, slots: int) -> "_Table | None":
         """Return a table, None where there is none."""
@@ -109,12 +128,18 @@ def check_flatbuffer(content: bytes) -> None:
     if content[4:8] != IDENTIFIER or len(content) > MAX_MODEL_BYTES:
         raise Refused(DAMAGED)
     try:
-        model = _Table(content, _number("<I", content, 0), 8)  # up to signature_defs: nothing lies in another file
-        codes = [_code(each) for each in model.tables(1, 4)]  # operator_codes, with all that they have
+        model = _Table(
+            content, _number("<I", content, 0), 8
+        )  # up to signature_defs: nothing lies in another file
+        codes = [
+            _code(each) for each in model.tables(1, 4)
+        ]  # operator_codes, with all that they have
         graphs = list(model.tables(2, 5))  # subgraphs, up to name
         sizes = [each.size(0) for each in model.tables(4, 1)]  # buffers, of data alone
         if len(graphs) != 1:
-            raise Refused(f"It has {len(graphs)} graphs; one is served, without loops and branches.")
+            raise Refused(
+                f"It has {len(graphs)} graphs; one is served, without loops and branches."
+            )
         _check_graph(graphs[0], codes, sizes)
         _check_working_bytes(content, graphs[0].size(0))
     except (struct.error, IndexError) as error:
@@ -122,16 +147,22 @@ def check_flatbuffer(content: bytes) -> None:
 
 
 def _check_working_bytes(content: bytes, tensors: int) -> None:
-    """Raise Refused where what a graph of so many tensors computes for an image would take too much memory.
+    """Raise Refused where what a graph of so many tensors computes for an image would take too much
+    memory.
 
-    Without XNNPACK, which prepares its own, LiteRT works all sizes out and reserves memory that it does not touch before a call.
+    Without XNNPACK, which prepares its own, LiteRT works all sizes out and reserves memory that it
+    does not touch before a call.
     """
     kind = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     try:
-        interpreter = Interpreter(model_content=content, num_threads=1, experimental_op_resolver_type=kind)
+        interpreter = Interpreter(
+            model_content=content, num_threads=1, experimental_op_resolver_type=kind
+        )
         interpreter.allocate_tensors()
     except (RuntimeError, ValueError) as error:
-        raise Refused(f"LiteRT cannot load it: {' '.join(str(error).split()).rstrip('.')}.") from error
+        raise Refused(
+            f"LiteRT cannot load it: {' '.join(str(error).split()).rstrip('.')}."
+        ) from error
     # Those behind are the scratch paper of kernels that do not serve.
     shapes = [each["shape"] for each in interpreter.get_tensor_details() if each["index"] < tensors]
     _check_working(4 * sum(prod(map(int, shape)) for shape in shapes) - len(content))
@@ -139,12 +170,16 @@ def _check_working_bytes(content: bytes, tensors: int) -> None:
 
 def _check_working(size: int) -> None:
     if size > MAX_WORKING_BYTES:
-        raise Refused(f"It takes {size // 2**20} MB for an image; {MAX_WORKING_BYTES // 2**20} are served. Make a smaller model.")
+        raise Refused(
+            f"It takes {size // 2**20} MB for an image; {MAX_WORKING_BYTES // 2**20} are served. Make a smaller model."
+        )
 
 
 def _code(operator_code: _Table) -> int:
     """Return the code of an operator. Raises Refused for one that is not served."""
-    code = max(operator_code.number(0, "<b"), operator_code.number(3, "<i"))  # as LiteRT reads the old field and the new one
+    code = max(
+        operator_code.number(0, "<b"), operator_code.number(3, "<i")
+    )  # as LiteRT reads the old field and the new one
     if code not in NAMES or operator_code.has(1):  # custom_code
         raise Refused(
             f"It has an operator (code {code}) that is not on the list of what is served; build it of Keras' usual layers."
@@ -153,8 +188,13 @@ def _code(operator_code: _Table) -> int:
 
 
 def _check_graph(graph: _Table, codes: list[int], sizes: list[int]) -> None:
-    """Check that every operator finds its inputs: constants, the image, or what operators before it gave."""
-    working = [_working_bytes(each, sizes) for each in graph.tables(0, 9)]  # tensors, up to has_rank
+    """Check that every operator finds its inputs.
+
+    Constants, the image, or what operators before it gave.
+    """
+    working = [
+        _working_bytes(each, sizes) for each in graph.tables(0, 9)
+    ]  # tensors, up to has_rank
     _check_working(sum(working))
     known = [each == 0 for each in working]
 
@@ -166,7 +206,9 @@ def _check_graph(graph: _Table, codes: list[int], sizes: list[int]) -> None:
 
     inputs, outputs = graph.numbers(1), graph.numbers(2)
     if len(inputs) != 1 or len(outputs) != 1:
-        raise Refused(f"It has {len(inputs)} inputs and {len(outputs)} outputs; one image in, one vector out is served.")
+        raise Refused(
+            f"It has {len(inputs)} inputs and {len(outputs)} outputs; one image in, one vector out is served."
+        )
     give(inputs[0])
     for operator in graph.tables(3, 5):  # operators, up to builtin_options
         code = codes[operator.number(0, "<I")]
@@ -176,8 +218,12 @@ def _check_graph(graph: _Table, codes: list[int], sizes: list[int]) -> None:
                 f"It is damaged: an operator {NAMES[code]} has {len(took)} inputs and {len(gave)} outputs; copy it again."
             )
         for place, index in enumerate(took):
-            if not (index == -1 and OPTIONAL_INPUT.get(code) == place) and (index < 0 or not known[index]):
-                raise Refused(f"It is damaged: an operator {NAMES[code]} lacks an input; copy it again.")
+            if not (index == -1 and OPTIONAL_INPUT.get(code) == place) and (
+                index < 0 or not known[index]
+            ):
+                raise Refused(
+                    f"It is damaged: an operator {NAMES[code]} lacks an input; copy it again."
+                )
         for index in gave:
             give(index)
     if outputs[0] < 0 or not known[outputs[0]] or not working[outputs[0]]:
@@ -185,14 +231,19 @@ def _check_graph(graph: _Table, codes: list[int], sizes: list[int]) -> None:
 
 
 def _working_bytes(tensor: _Table, sizes: list[int]) -> int:
-    """Return how much memory a tensor takes, 0 where its values are in the file, and as many as it has.
+    """Return how much memory a tensor takes, 0 where its values are in the file, and as many as it
+    has.
 
     Raises Refused unless it is a plain one.
     """
     shape, kind = tensor.numbers(0), tensor.number(1, "<b")
     if kind not in ITEM_BYTES or tensor.number(5, "<B") or tensor.has(6):  # is_variable, sparsity
-        raise Refused("It holds other numbers than float32, int32 and bool, or has states; publish the Keras file, unquantized.")
-    if (quantization := tensor.table(4, 7)) is not None and any(map(quantization.has, range(6))):  # all but the dimension
+        raise Refused(
+            "It holds other numbers than float32, int32 and bool, or has states; publish the Keras file, unquantized."
+        )
+    if (quantization := tensor.table(4, 7)) is not None and any(
+        map(quantization.has, range(6))
+    ):  # all but the dimension
         raise Refused("It is quantized; publish the Keras file, which is served in float32.")
     stored, needed = sizes[tensor.number(2, "<I")], prod(shape) * ITEM_BYTES[kind]
     if any(size < 1 for size in shape) or stored not in (0, needed):
@@ -202,7 +253,9 @@ def _working_bytes(tensor: _Table, sizes: list[int]) -> int:
 
 def _check_size(size: int) -> None:
     if size > MAX_PARTS:
-        raise Refused(f"It has a list of {size} parts; {MAX_PARTS} are the most. Make a smaller model.")
+        raise Refused(
+            f"It has a list of {size} parts; {MAX_PARTS} are the most. Make a smaller model."
+        )
 
 
 def _number(form: str, content: bytes, position: int) -> int:

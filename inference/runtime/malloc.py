@@ -1,8 +1,13 @@
-"""Memory that is free, given back to the system: glibc keeps what lies between things that are in use."""
+"""Memory that is free, given back to the system.
+
+Glibc keeps what lies between things that are in use.
+"""
 
 import ctypes
 
-_malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc; other allocators have no such function, or need none
+_malloc_trim = getattr(
+    ctypes.CDLL(None), "malloc_trim", None
+)  # of glibc; other allocators have no such function, or need none
 
 
 def give_back() -> None:

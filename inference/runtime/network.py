@@ -1,7 +1,7 @@
 """Canonical pixels -> probabilities, with LiteRT. Knows nothing of HTTP, of files or of names.
 
-One image through one model is one call of an interpreter of some 20 microseconds for a LeNet-5, against some 50 milliseconds of
-`keras.Model.predict` (doc/performance.md).
+One image through one model is one call of an interpreter of some 20 microseconds for a LeNet-5,
+against some 50 milliseconds of `keras.Model.predict` (doc/performance.md).
 """
 
 import functools
@@ -23,14 +23,18 @@ from inference.model_format.safe_open import Refused
 from inference.preprocessing.digits import SIDE
 from inference.runtime.flatbuffer_validator import check_flatbuffer
 
-# What a probe's probabilities may sum to and still count as probabilities; float32 softmax stays within 1e-6 of 1.
+# What a probe's probabilities may sum to and still count as probabilities; float32 softmax stays
+# within 1e-6 of 1.
 PROBABILITY_SUM_TOLERANCE = 1e-3
-# Images per call of an interpreter, at most. From 16 on, a further one costs the same (measured: LeNet-5 15.9 us of 19.4 alone, and
-# 15.7 with 32), but what the interpreter keeps for its layers grows with each, 27 KB for a LeNet-5.
+# Images per call of an interpreter, at most. From 16 on, a further one costs the same (measured:
+# LeNet-5 15.9 us of 19.4 alone, and 15.7 with 32), but what the interpreter keeps for its layers
+# grows with each, 27 KB for a LeNet-5.
 BATCH = 16
-# What an interpreter takes besides its flatbuffer packed for XNNPACK (measured: LeNet-5 0.3 MB, and 0.7 after a call of BATCH).
+# What an interpreter takes besides its flatbuffer packed for XNNPACK (measured: LeNet-5 0.3 MB, and
+# 0.7 after a call of BATCH).
 INTERPRETER_BYTES = 500_000
-# An image takes Python some 20 us, which no second core takes off it: a model that is quicker than this is not run on two at once.
+# An image takes Python some 20 us, which no second core takes off it: a model that is quicker than
+# this is not run on two at once.
 QUICK_SECONDS = 50e-6
 
 _serials = itertools.count()
@@ -47,7 +51,9 @@ def input_shapes(contract: InputContract) -> tuple[tuple[int, ...], ...]:
 
 
 def as_input(pixels: NDArray[np.uint8], contract: InputContract) -> NDArray[np.float32]:
-    """Return what a model takes, float32 of shape (n, height, width), for canonical pixels, uint8 of shape (n, 28, 28)."""
+    """Return what a model takes, float32 of shape (n, height, width), for canonical pixels, uint8
+    of shape (n, 28, 28).
+    """
     if (contract.height, contract.width) != (SIDE, SIDE):
         pixels = _resized(pixels, contract.height, contract.width)
     if contract.invert:
@@ -81,17 +87,27 @@ class Batch:
 class Network:
     """A LiteRT flatbuffer, ready to be called by any thread.
 
-    An interpreter belongs to one call at a time, so each call borrows one: as many come to exist as calls ever overlapped. It is
-    brought to the size of each batch, which takes some 5 us; another one for another size would take its memory once more. For
-    the same reason large batches take turns where the network is quick.
+    An interpreter belongs to one call at a time, so each call borrows one: as many come to exist as
+    calls ever overlapped. It is brought to the size of each batch, which takes some 5 us; another
+    one for another size would take its memory once more. For the same reason large batches take
+    turns where the network is quick.
     """
 
-    def __init__(self, flatbuffer: bytes, classes: int, contract: InputContract = MNIST_INPUT, output: str = PROBABILITIES) -> None:
-        """Load a flatbuffer that takes images as `contract` says and gives `classes` probabilities or logits, as `output` says.
+    def __init__(
+        self,
+        flatbuffer: bytes,
+        classes: int,
+        contract: InputContract = MNIST_INPUT,
+        output: str = PROBABILITIES,
+    ) -> None:
+        """Load a flatbuffer that takes images as `contract` says and gives `classes` probabilities
+        or logits, as `output` says.
 
         Raises UnservableModel.
         """
-        self.serial = next(_serials)  # of the process: what a network gives for the same pixels never changes
+        self.serial = next(
+            _serials
+        )  # of the process: what a network gives for the same pixels never changes
         self._flatbuffer = flatbuffer
         self._contract = _shared(contract)
         self._is_logits = output == LOGITS
@@ -114,10 +130,13 @@ class Network:
     @property
     def bytes(self) -> int:
         """About how much memory it takes now."""
-        return len(self._flatbuffer) + max(1, len(self._idle)) * (len(self._flatbuffer) + INTERPRETER_BYTES)
+        return len(self._flatbuffer) + max(1, len(self._idle)) * (
+            len(self._flatbuffer) + INTERPRETER_BYTES
+        )
 
     def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the probabilities of each image, float32 of shape (n, classes), for canonical pixels, uint8 of shape (n, 28, 28).
+        """Return the probabilities of each image, float32 of shape (n, classes), for canonical
+        pixels, uint8 of shape (n, 28, 28).
 
         An image's probabilities do not depend on what else is in the batch.
         """
@@ -152,7 +171,12 @@ class Network:
                 if len(values) == 1:
                     raise
                 most = self._most = 1  # it was made for one image at a time
-        return np.concatenate([self._call(caller, values[start : start + most]) for start in range(0, len(values), most)])
+        return np.concatenate(
+            [
+                self._call(caller, values[start : start + most])
+                for start in range(0, len(values), most)
+            ]
+        )
 
     def _check_signature(self, interpreter: Interpreter, classes: int) -> None:
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
@@ -168,10 +192,15 @@ class Network:
             )
         shape = tuple(map(int, outputs[0]["shape"]))
         if shape != (1, classes):
-            raise UnservableModel(f"It gives an output of shape {shape} for {classes} classes; (1, {classes}) is served.")
+            raise UnservableModel(
+                f"It gives an output of shape {shape} for {classes} classes; (1, {classes}) is served."
+            )
 
     def _probe(self) -> float:
-        """Call it on three images, and return the seconds that the quickest took: any may be held up. Raises UnservableModel."""
+        """Call it on three images, and return the seconds that the quickest took.
+
+        Any may be held up. Raises UnservableModel.
+        """
         noise = np.random.default_rng(0).integers(0, 256, (1, SIDE, SIDE), np.uint8)
         quickest = math.inf
         for image in (np.zeros_like(noise), np.full_like(noise, 255), noise):
@@ -179,7 +208,9 @@ class Network:
             answer = self.probabilities(image)
             quickest = min(quickest, time.perf_counter() - started)
             if not np.isfinite(answer).all():
-                raise UnservableModel("It answers with values that are not finite; its training may have diverged.")
+                raise UnservableModel(
+                    "It answers with values that are not finite; its training may have diverged."
+                )
             if answer.min() < 0 or abs(float(answer.sum()) - 1) > PROBABILITY_SUM_TOLERANCE:
                 raise UnservableModel(
                     'Its output is no vector of probabilities; end the model with a softmax, or say "output": "logits" in its card.'
@@ -200,7 +231,9 @@ class _Caller:
         self.interpreter.allocate_tensors()
 
     def __call__(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the outputs, float32 of shape (n, classes), for inputs of any shape (n, ...) that has as many values."""
+        """Return the outputs, float32 of shape (n, classes), for inputs of any shape (n, ...) that
+        has as many values.
+        """
         interpreter = self.interpreter
         shape = (len(values), *self._image_shape)
         if len(values) != self._size:
@@ -221,9 +254,16 @@ def _shared(contract: InputContract) -> InputContract:
 
 
 def _resized(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """Return images of another size, uint8 of shape (n, height, width), averaged over the area or interpolated linearly."""
+    """Return images of another size, uint8 of shape (n, height, width), averaged over the area or
+    interpolated linearly.
+    """
     size = (width, height)
-    return np.stack([np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)) for image in pixels])
+    return np.stack(
+        [
+            np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
+            for image in pixels
+        ]
+    )
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

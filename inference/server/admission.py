@@ -4,7 +4,10 @@ LARGE_BYTES = 2**20
 
 
 class Room:
-    """Counts the requests under way, and the bytes of the large ones among them. For the thread of one event loop."""
+    """Counts the requests under way, and the bytes of the large ones among them.
+
+    For the thread of one event loop.
+    """
 
     def __init__(self, max_requests: int, max_large_bytes: int) -> None:
         self._max_requests = max_requests
@@ -13,7 +16,9 @@ class Room:
         self._large_bytes = 0
 
     def take(self, size: int) -> str | None:
-        """Begin a request with a body of `size` bytes: return None, or the name of the limit that refuses it.
+        """Begin a request with a body of `size` bytes.
+
+        Return None, or the name of the limit that refuses it.
 
         One large body always has room, whatever its size.
         """

@@ -1,4 +1,7 @@
-"""What every request gets, whatever answers it: an id, its limits, a count and a duration. The outermost ASGI layer."""
+"""What every request gets, whatever answers it: an id, its limits, a count and a duration.
+
+The outermost ASGI layer.
+"""
 
 import asyncio
 import itertools
@@ -13,7 +16,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from inference.api.error_handlers import send_problem, wire_problem
 from inference.api.fast_path import NDJSON, Answer, FastLane
-from inference.errors import Busy, ForeignSite, KeyRequired, MalformedRequest, RequestTooLarge, ServiceError, UnsupportedEncoding
+from inference.errors import (
+    Busy,
+    ForeignSite,
+    KeyRequired,
+    MalformedRequest,
+    RequestTooLarge,
+    ServiceError,
+    UnsupportedEncoding,
+)
 from inference.observability import request_context
 from inference.observability.metrics import Metrics
 from inference.server.admission import Room
@@ -27,11 +38,24 @@ HOT = {f"{BASE_PATH}/{operation}": operation for operation in ("inference", "pre
 SHORT = {path.encode(): operation for path, operation in HOT.items()}
 SANE_ID = re.compile(rb"[A-Za-z0-9_.-]{1,64}")
 OPERATIONS = frozenset(
-    {"inference", "predictions", "experiments", "models", "aliases", "imports", "images", "healthz", "readyz", "metrics", "ui"}
+    {
+        "inference",
+        "predictions",
+        "experiments",
+        "models",
+        "aliases",
+        "imports",
+        "images",
+        "healthz",
+        "readyz",
+        "metrics",
+        "ui",
+    }
 )
 ALWAYS_ANSWERED = frozenset({"healthz", "readyz", "metrics"})  # also when there is no room for more
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-MAX_SHORT_BYTES = 131_072  # what the short way may take is a small image; a larger body is read with a check on what comes
+# What the short way may take is a small image; a larger body is read with a check on what comes
+MAX_SHORT_BYTES = 131_072
 SLOW_SECONDS = 1.0
 GONE = 499  # a client that left before its answer, as nginx counts it
 
@@ -39,7 +63,10 @@ logger = logging.getLogger(__name__)
 
 
 class RequestLayer:
-    """Wraps an ASGI application: the id, metrics, name and key of every request, bounds on what is taken on, the fast lane."""
+    """Wraps an ASGI application.
+
+    The id, metrics, name and key of every request, bounds on what is taken on, the fast lane.
+    """
 
     def __init__(
         self,
@@ -71,18 +98,25 @@ class RequestLayer:
             try:
                 receive = body = ReadBody(receive)
                 own_id = self._id(form.request_id)
-                answer = await self._answer(scope["path"], form, await body.whole(), own_id.decode())
+                answer = await self._answer(
+                    scope["path"], form, await body.whole(), own_id.decode()
+                )
                 if answer is not None:
                     try:
                         await _send(send, answer, own_id)
                     finally:
-                        self._metrics.answered(HOT[scope["path"]], 200, "fast", time.perf_counter() - started)
+                        self._metrics.answered(
+                            HOT[scope["path"]], 200, "fast", time.perf_counter() - started
+                        )
                     return
             finally:
                 self._room.give(form.length)
         head = Head.of(scope["headers"])
         own_id = self._id(head.request_id)
-        tokens = request_context.request_id.set(own_id), request_context.source.set(request_context.source_of(head.program))
+        tokens = (
+            request_context.request_id.set(own_id),
+            request_context.source.set(request_context.source_of(head.program)),
+        )
         operation, status = _operation(scope["path"]), GONE
 
         async def send_with_id(message: Message) -> None:
@@ -102,14 +136,24 @@ class RequestLayer:
         finally:
             seconds = time.perf_counter() - started
             self._metrics.answered(operation, status, "connexion", seconds)
-            if status >= 500 or seconds > SLOW_SECONDS:  # noqa: PLR2004  # from where on it is the service's fault
-                said = {"operation": operation, "status": status, "milliseconds": round(1000 * seconds)}
+            # From where on it is the service's fault
+            if status >= 500 or seconds > SLOW_SECONDS:  # noqa: PLR2004
+                said = {
+                    "operation": operation,
+                    "status": status,
+                    "milliseconds": round(1000 * seconds),
+                }
                 logger.warning("An answer failed or was slow.", extra=said)
             request_context.request_id.reset(tokens[0])
             request_context.source.reset(tokens[1])
 
-    async def _call(self, scope: Scope, receive: Receive, send: Send, head: Head, operation: str) -> None:
-        """Call the application with a request that keeps the limits. Raises ServiceError for any other."""
+    async def _call(
+        self, scope: Scope, receive: Receive, send: Send, head: Head, operation: str
+    ) -> None:
+        """Call the application with a request that keeps the limits.
+
+        Raises ServiceError for any other.
+        """
         is_change = scope["method"] not in READING_METHODS
         if not self._hosts.admits(head.host, head.origin if is_change else b""):
             self.limit_hit("host")
@@ -119,7 +163,11 @@ class RequestLayer:
             raise KeyRequired
         if not head.length.isdigit():
             raise MalformedRequest("Content-Length is no number of bytes.")
-        size = int(head.length) if len(head.length) <= MAX_LENGTH_DIGITS else self._max_request_bytes + 1
+        size = (
+            int(head.length)
+            if len(head.length) <= MAX_LENGTH_DIGITS
+            else self._max_request_bytes + 1
+        )
         if size > self._max_request_bytes:
             self._refuse_size()
         if head.is_encoded:
@@ -141,7 +189,10 @@ class RequestLayer:
                 self._room.give(size)
 
     async def _chunked_length(self, body: "ReadBody") -> int:
-        """Read a body that comes without its length, for Connexion takes only one that has it; return its length in bytes."""
+        """Read a body that comes without its length, for Connexion takes only one that has it.
+
+        Return its length in bytes.
+        """
         length = 0
         while (piece := await body.next()) is not None:
             length += len(piece)
@@ -162,7 +213,9 @@ class RequestLayer:
         self._metrics.limits.labels(limit).inc()
 
     def refusal(self, error: ServiceError, limit: str) -> bytes:
-        """Return the whole answer for a connection that met a limit before there was a request to call."""
+        """Return the whole answer for a connection that met a limit before there was a request to
+        call.
+        """
         self.limit_hit(limit)
         return wire_problem(error, self._id(b""))
 
@@ -173,10 +226,20 @@ class RequestLayer:
             return None
         return self._admitted(headers, query, MAX_SHORT_BYTES)
 
-    def take(self, url: bytes, form: PlainForm, body: bytes, started: float, answer: Callable[[bytes | None, bytes], None]) -> bool:
-        """Take a request that began at a time.perf_counter(), or return False: it is to be called as ASGI.
+    def take(
+        self,
+        url: bytes,
+        form: PlainForm,
+        body: bytes,
+        started: float,
+        answer: Callable[[bytes | None, bytes], None],
+    ) -> bool:
+        """Take a request that began at a time.perf_counter(), or return False.
 
-        What was taken is answered in a later turn of the loop, with the JSON and its X-Request-Id, or None: it is to be called.
+        It is to be called as ASGI.
+
+        What was taken is answered in a later turn of the loop, with the JSON and its X-Request-Id,
+        or None: it is to be called.
         """
         if self._lane is None or self._room.take(form.length) is not None:
             return False
@@ -213,7 +276,9 @@ class RequestLayer:
         form = PlainForm.of(headers, query, max_bytes)
         return form if form is not None and self._hosts.admits(form.host, form.origin) else None
 
-    async def _answer(self, path: str, form: PlainForm, body: bytes | None, own_id: str) -> Answer | None:
+    async def _answer(
+        self, path: str, form: PlainForm, body: bytes | None, own_id: str
+    ) -> Answer | None:
         """Return what the lane answers, None when the request is for Connexion."""
         lane = self._lane
         if lane is None or body is None:
@@ -229,7 +294,9 @@ class RequestLayer:
         return await answered if lane.infer(form, body, own_id, done) else None
 
     def _id(self, given: bytes) -> bytes:
-        return given if given and SANE_ID.fullmatch(given) else b"%032x" % (next(self._ids) % 2**128)
+        return (
+            given if given and SANE_ID.fullmatch(given) else b"%032x" % (next(self._ids) % 2**128)
+        )
 
 
 class ReadBody:
@@ -262,7 +329,11 @@ class ReadBody:
 async def _send(send: Send, answer: Answer, own_id: bytes) -> None:
     """Send what the lane answered: a whole body, or its pieces as they come."""
     if isinstance(answer, bytes):
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer)), (b"x-request-id", own_id)]
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(answer)),
+            (b"x-request-id", own_id),
+        ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
         return
@@ -277,10 +348,20 @@ def _acceptable(scope: Scope, *, has_type: bool) -> Scope:
     """Return a request without the oddities on which Connexion fails instead of refusing them."""
     if has_type and "\n" not in scope["path"] and "//" not in scope["path"]:
         return scope
-    # RFC 9110, 8.3: bytes of no stated type are octets. Connexion would take them for what it hoped to get.
-    headers = scope["headers"] if has_type else [*scope["headers"], (b"content-type", b"application/octet-stream")]
-    # Its router and Flask's disagree about a newline at the end of a path and about empty steps in it; no name has either.
-    return {**scope, "headers": headers, "path": scope["path"].replace("\n", "\ufffd").replace("//", "/\ufffd/")}
+    # RFC 9110, 8.3: bytes of no stated type are octets. Connexion would take them for what it hoped
+    # to get.
+    headers = (
+        scope["headers"]
+        if has_type
+        else [*scope["headers"], (b"content-type", b"application/octet-stream")]
+    )
+    # Its router and Flask's disagree about a newline at the end of a path and about empty steps in
+    # it; no name has either.
+    return {
+        **scope,
+        "headers": headers,
+        "path": scope["path"].replace("\n", "\ufffd").replace("//", "/\ufffd/"),
+    }
 
 
 def _operation(path: str) -> str:

@@ -1,9 +1,11 @@
-"""uvicorn's HTTP, with a short way for hot requests, and the head of an answer and the beginning of its body in one write.
+"""uvicorn's HTTP, with a short way for hot requests, and the head of an answer and the beginning of
+its body in one write.
 
-What ASGI needs for a request, a task, an event, a scope and four messages, takes longer than the model. So a plain request of
-POST /inference, or of POST /predictions for one image, goes from the parser to the fast lane, which may still decline it: then it
-is called as every other. And uvicorn writes the head and the body of an answer one after the other: a second system call, packet
-and wake-up of the client.
+What ASGI needs for a request, a task, an event, a scope and four messages, takes longer than the
+model. So a plain request of POST /inference, or of POST /predictions for one image, goes from the
+parser to the fast lane, which may still decline it: then it is called as every other. And uvicorn
+writes the head and the body of an answer one after the other: a second system call, packet and
+wake-up of the client.
 """
 
 import asyncio
@@ -25,7 +27,8 @@ CLOSE = b"connection: close\r\n"
 MAX_HEAD_BYTES = 65_536
 FRAMING = 6  # bytes that a chunk of one byte takes on the wire
 MAX_CONNECTIONS = 4096  # of a worker
-# Each connection is looked at this often, and ends when what it waits for has not come after the second: 10 s at most.
+# Each connection is looked at this often, and ends when what it waits for has not come after the
+# second: 10 s at most.
 LOOK_SECONDS = 1.0
 WAIT_SECONDS = 8.0
 BODY_BYTES_PER_SECOND = 32 * 1024  # a body that comes faster than this may take longer
@@ -43,7 +46,8 @@ class Protocol(HttpToolsProtocol):
     _since = 0.0  # when that was first seen
     _pauses = 0  # how often the client was found not to read
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+    # As in uvicorn
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin."""
         super().connection_made(cast("asyncio.Transport", JoinedWrites(transport)))
         if len(self.connections) > MAX_CONNECTIONS:
@@ -54,7 +58,10 @@ class Protocol(HttpToolsProtocol):
         """Take what came, unless it is more than a head, or the framing of a body, may have."""
         self._received += len(data)
         super().data_received(data)
-        if self._received - FRAMING * self._body > MAX_HEAD_BYTES and not self.transport.is_closing():
+        if (
+            self._received - FRAMING * self._body > MAX_HEAD_BYTES
+            and not self.transport.is_closing()
+        ):
             self._refuse(HeadTooLarge(), "head_bytes")
 
     def pause_writing(self) -> None:
@@ -62,9 +69,12 @@ class Protocol(HttpToolsProtocol):
         self._pauses += 1
         super().pause_writing()
 
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # uvicorn's words are for its log
+    # Uvicorn's words are for its log
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002
         """Answer what is no HTTP, and end."""
-        self._refuse(MalformedRequest("This is no request of HTTP/1.1 with a Host and one length."), "http")
+        self._refuse(
+            MalformedRequest("This is no request of HTTP/1.1 with a Host and one length."), "http"
+        )
 
     def on_headers_complete(self) -> None:
         """Begin a request, by the short way where it may be for that and no other is under way."""
@@ -72,20 +82,28 @@ class Protocol(HttpToolsProtocol):
         self._in_body = True
         self._received = self._body = 0
         headers, self.headers = self.headers, TRAILERS
-        is_named = (bool(headers) and headers[0][0] == b"host") or any(name == b"host" for name, _ in headers)
+        is_named = (bool(headers) and headers[0][0] == b"host") or any(
+            name == b"host" for name, _ in headers
+        )
         if not is_named and self.parser.get_http_version() == "1.1":
             raise ValueError("A request of HTTP/1.1 has a Host.")
         self._begin(headers)
 
     def _begin(self, headers: list[tuple[bytes, bytes]]) -> None:
         form = None
-        if (self.cycle is None or self.cycle.response_complete) and self.parser.get_method() == b"POST":
+        if (
+            self.cycle is None or self.cycle.response_complete
+        ) and self.parser.get_method() == b"POST":
             form = cast("RequestLayer", self.app).short_form(self.url, headers)
         if form is None or self.parser.get_http_version() != "1.1" or self.flow.write_paused:
             super().on_headers_complete()
             return
-        self._short = ShortCycle(form, self.url, self.scope, keep_alive=self.parser.should_keep_alive())
-        self.cycle = cast("RequestResponseCycle", self._short)  # so it is for uvicorn, which lets others wait meanwhile
+        self._short = ShortCycle(
+            form, self.url, self.scope, keep_alive=self.parser.should_keep_alive()
+        )
+        self.cycle = cast(
+            "RequestResponseCycle", self._short
+        )  # so it is for uvicorn, which lets others wait meanwhile
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of a body."""
@@ -107,7 +125,9 @@ class Protocol(HttpToolsProtocol):
         def answer(document: bytes | None, own_id: bytes) -> None:
             self._answer(short, document, own_id)
 
-        if not cast("RequestLayer", self.app).take(short.url, short.form, bytes(short.body), short.started, answer):
+        if not cast("RequestLayer", self.app).take(
+            short.url, short.form, bytes(short.body), short.started, answer
+        ):
             self._call(short)
 
     def on_response_complete(self) -> None:
@@ -122,14 +142,19 @@ class Protocol(HttpToolsProtocol):
             self._call(short)
             return
         more = b"".join([b"%b: %b\r\n" % header for header in self.server_state.default_headers])
-        self.transport.write(OK % (len(document), own_id, more, b"" if short.keep_alive else CLOSE, document))
+        self.transport.write(
+            OK % (len(document), own_id, more, b"" if short.keep_alive else CLOSE, document)
+        )
         short.response_complete = True
         if not short.keep_alive:
             self.transport.close()
         super().on_response_complete()
 
     def _look(self) -> None:
-        """End a connection whose client is too slow: to send a head or a body, to read its answer, to leave."""
+        """End a connection whose client is too slow.
+
+        To send a head or a body, to read its answer, to leave.
+        """
         if self.parser is None:  # it has ended
             return
         now = self.loop.time()
@@ -150,14 +175,18 @@ class Protocol(HttpToolsProtocol):
             self._refuse(RequestTimeout(), what)
 
     def _waits_for(self) -> tuple[str, int] | None:
-        """Return what the client has to do next, and a number that changes when it does it, None where it is our turn."""
+        """Return what the client has to do next, and a number that changes when it does it, None
+        where it is our turn.
+        """
         if self.transport.is_closing():
             return "end", 0
         if self.flow.write_paused:
             return "reader", self._pauses
         if self._in_body:
             return None if self.flow.read_paused else ("body", self._requests)
-        return ("head", self._requests) if self.cycle is None or self.cycle.response_complete else None
+        return (
+            ("head", self._requests) if self.cycle is None or self.cycle.response_complete else None
+        )
 
     def _refuse(self, error: ServiceError, limit: str) -> None:
         """End the connection, with an answer where none has begun."""
@@ -201,9 +230,21 @@ TRAILERS = Dropped()
 
 
 class ShortCycle:
-    """A request on the short way, in the place of uvicorn's cycle: what of that the protocol looks at is here, too."""
+    """A request on the short way, in the place of uvicorn's cycle.
 
-    __slots__ = ("body", "disconnected", "form", "keep_alive", "response_complete", "scope", "started", "url")
+    What of that the protocol looks at is here, too.
+    """
+
+    __slots__ = (
+        "body",
+        "disconnected",
+        "form",
+        "keep_alive",
+        "response_complete",
+        "scope",
+        "started",
+        "url",
+    )
     message_event: ClassVar[asyncio.Event] = asyncio.Event()  # nobody waits for it
 
     def __init__(self, form: "PlainForm", url: bytes, scope: Any, *, keep_alive: bool) -> None:

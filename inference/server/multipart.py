@@ -1,4 +1,7 @@
-"""The plain form: multipart/form-data as clients send it. What has anything unusual is not one, whatever it may mean."""
+"""The plain form: multipart/form-data as clients send it.
+
+What has anything unusual is not one, whatever it may mean.
+"""
 
 import functools
 import re
@@ -28,7 +31,10 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 @dataclass(slots=True)
 class PlainForm:
-    """The head of a request that has nothing unusual: who asks for what, and how its body is divided."""
+    """The head of a request that has nothing unusual.
+
+    Who asks for what, and how its body is divided.
+    """
 
     query: dict[str, list[str]]
     accept: bytes
@@ -41,7 +47,9 @@ class PlainForm:
 
     @classmethod
     def of(cls, headers: Headers, query_string: bytes, max_bytes: int) -> "PlainForm | None":
-        """Return a request's form, None where its head is unusual or its body is to be of more than `max_bytes`."""
+        """Return a request's form, None where its head is unusual or its body is to be of more than
+        `max_bytes`.
+        """
         delimiter = length = None
         accept, request_id, source, host, origin = b"*/*", b"", None, b"", b""
         for name, value in headers:
@@ -66,12 +74,18 @@ class PlainForm:
         query = _parsed(query_string) if len(query_string) <= MAX_QUERY_BYTES else None
         if delimiter is None or length is None or query is None:
             return None
-        if not length.isdigit() or not 0 < len(length) <= MAX_LENGTH_DIGITS or not 0 < int(length) <= max_bytes:
+        if (
+            not length.isdigit()
+            or not 0 < len(length) <= MAX_LENGTH_DIGITS
+            or not 0 < int(length) <= max_bytes
+        ):
             return None
         return cls(query, accept, request_id, source, host, origin, delimiter, int(length))
 
     def files(self, body: bytes, field: bytes) -> list[bytes] | None:
-        """Return the files of a form that holds nothing but files of this field, None for any other body."""
+        """Return the files of a form that holds nothing but files of this field, None for any other
+        body.
+        """
         delimiter = self._delimiter
         if len(body) != self.length:
             return None
@@ -97,7 +111,10 @@ def _delimiter(content_type: bytes) -> bytes | None:
 
 @functools.lru_cache(maxsize=256)
 def _parsed(query_string: bytes) -> dict[str, list[str]] | None:
-    """Return the values of a query by name, None where any of it needs decoding. Not to be changed, for it is remembered."""
+    """Return the values of a query by name, None where any of it needs decoding.
+
+    Not to be changed, for it is remembered.
+    """
     query: dict[str, list[str]] = {}
     if query_string and not QUERY.fullmatch(query_string):
         return None

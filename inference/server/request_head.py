@@ -7,7 +7,8 @@ from inference.server.multipart import Headers
 
 @dataclass(slots=True)
 class Head:
-    """Its own id, its length in bytes, the program that sends it, its key, under which name it asks and for a page of which site.
+    """Its own id, its length in bytes, the program that sends it, its key, under which name it asks
+    and for a page of which site.
 
     Several names or sites are one with commas, which is none.
     """

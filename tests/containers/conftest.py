@@ -1,4 +1,7 @@
-"""One compose stack for all tests of this folder, built from a copy of the project. Needs a Docker engine."""
+"""One compose stack for all tests of this folder, built from a copy of the project.
+
+Needs a Docker engine.
+"""
 
 import json
 import os
@@ -32,7 +35,9 @@ class Compose:
 
     def __init__(self, folder: Path, **variables: str) -> None:
         self.folder = folder
-        self.ports = {name: str(_free_port()) for name in ("WEB_PORT", "API_PORT", "DB_PORT", "PGADMIN_PORT")}
+        self.ports = {
+            name: str(_free_port()) for name in ("WEB_PORT", "API_PORT", "DB_PORT", "PGADMIN_PORT")
+        }
         self.variables = variables
         self.name = f"test-{uuid.uuid4().hex[:8]}"
         self.api_url = f"http://localhost:{self.ports['API_PORT']}/api/v1.0"
@@ -61,7 +66,11 @@ class Compose:
     def rows(self, query: str) -> list[tuple[object, ...]]:
         """Return the rows of a query, asked as the owner from outside."""
         connection = psycopg2.connect(
-            host="localhost", port=self.ports["DB_PORT"], user="postgres", password=self.password, dbname="mlopsdb"
+            host="localhost",
+            port=self.ports["DB_PORT"],
+            user="postgres",
+            password=self.password,
+            dbname="mlopsdb",
         )
         try:
             with connection, connection.cursor() as cursor:
@@ -79,7 +88,9 @@ class Compose:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a copy of the project as a clone has it."""
     folder = tmp_path_factory.mktemp("compose") / "project"
-    left_out = shutil.ignore_patterns(".git", ".venv", ".local", ".env", "secrets", "*_cache", "__pycache__")
+    left_out = shutil.ignore_patterns(
+        ".git", ".venv", ".local", ".env", "secrets", "*_cache", "__pycache__"
+    )
     shutil.copytree(ROOT, folder, ignore=left_out)
     return folder
 
@@ -103,7 +114,9 @@ def pgadmin_url(compose: Compose) -> str:
 
 def described(*arguments: str) -> dict[str, Any]:
     """Return the one thing that a command of docker describes."""
-    [described] = json.loads(subprocess.run([DOCKER, *arguments], check=True, capture_output=True).stdout)
+    [described] = json.loads(
+        subprocess.run([DOCKER, *arguments], check=True, capture_output=True).stdout
+    )
     return dict(described)
 
 

@@ -1,4 +1,7 @@
-"""What the running containers may do, and what is left when one dies: asked of the engine and the kernel, not of a file."""
+"""What the running containers may do, and what is left when one dies.
+
+Asked of the engine and the kernel, not of a file.
+"""
 
 import io
 import json
@@ -31,9 +34,18 @@ def container(request: pytest.FixtureRequest, compose: Compose, pgadmin_url: str
 def test_no_container_has_rights_or_a_file_system_to_write_to(container: dict[str, Any]) -> None:
     host = container["HostConfig"]
     assert container["Config"]["User"] in {"10001:10001", "postgres"}
-    assert (host["ReadonlyRootfs"], host["CapDrop"], host["CapAdd"], host["Privileged"]) == (True, ["ALL"], None, False)
+    assert (host["ReadonlyRootfs"], host["CapDrop"], host["CapAdd"], host["Privileged"]) == (
+        True,
+        ["ALL"],
+        None,
+        False,
+    )
     assert "no-new-privileges:true" in host["SecurityOpt"]
-    assert {mount["Destination"] for mount in container["Mounts"] if mount["Type"] == "bind" and mount["RW"]} == set()
+    assert {
+        mount["Destination"]
+        for mount in container["Mounts"]
+        if mount["Type"] == "bind" and mount["RW"]
+    } == set()
 
 
 def test_every_container_has_bounds(container: dict[str, Any]) -> None:
@@ -44,13 +56,19 @@ def test_every_container_has_bounds(container: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_the_kernel_agrees_that_a_service_can_do_nothing_but_its_work(compose: Compose, service: str) -> None:
+def test_the_kernel_agrees_that_a_service_can_do_nothing_but_its_work(
+    compose: Compose, service: str
+) -> None:
     status = compose.run("exec", "-T", service, "cat", "/proc/1/status")
     facts = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
     assert facts["NoNewPrivs"] == "1"
-    assert {facts[name] for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {"0" * 16}
+    assert {facts[name] for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {
+        "0" * 16
+    }
     assert "0" not in facts["Uid"].split()
-    refused = compose.call("exec", "-T", service, "sh", "-c", "echo x > /written; echo x > /etc/written")
+    refused = compose.call(
+        "exec", "-T", service, "sh", "-c", "echo x > /written; echo x > /etc/written"
+    )
     assert refused.stdout.count("Read-only file system") == 2
 
 
@@ -80,7 +98,10 @@ def test_three_ports_are_published_on_loopback_and_none_elsewhere(compose: Compo
 
 def test_only_the_services_that_need_a_way_out_have_one(compose: Compose) -> None:
     networks = {
-        service: {name.removeprefix(f"{compose.name}_") for name in compose.inspect(service)["NetworkSettings"]["Networks"]}
+        service: {
+            name.removeprefix(f"{compose.name}_")
+            for name in compose.inspect(service)["NetworkSettings"]["Networks"]
+        }
         for service in ("guard", "db", "db-setup", "inference", "web")
     }
     assert networks == {
@@ -117,14 +138,18 @@ def test_a_container_that_is_killed_comes_back_and_nothing_that_was_answered_is_
     compose: Compose, digits: dict[str, bytes], service: str
 ) -> None:
     url = f"{compose.api_url}/inference?experiment_name={_experiment()}"
-    right = requests.post(url, files={"image_blob": io.BytesIO(digits["7"])}, timeout=10).json()["class"]
+    right = requests.post(url, files={"image_blob": io.BytesIO(digits["7"])}, timeout=10).json()[
+        "class"
+    ]
     answers: dict[str, str] = {}
     ended = threading.Event()
 
     def ask() -> None:
         while not ended.is_set():
             try:
-                answer = requests.post(url, files={"image_blob": io.BytesIO(digits["7"])}, timeout=10)
+                answer = requests.post(
+                    url, files={"image_blob": io.BytesIO(digits["7"])}, timeout=10
+                )
             except requests.RequestException:  # the service itself is away, and says nothing wrong
                 ended.wait(0.1)
                 continue
@@ -140,7 +165,14 @@ def test_a_container_that_is_killed_comes_back_and_nothing_that_was_answered_is_
         compose.call("exec", "-T", service, "sh", "-c", "kill -9 -1")
         until(lambda: compose.inspect(service)["RestartCount"] == restarts + 1)
         until(lambda: compose.inspect(service)["State"]["Health"]["Status"] == "healthy")
-        until(lambda: requests.get(f"{compose.api_url}/readyz", timeout=5).json()["dependencies"]["database"]["status"] == "ok")
+        until(
+            lambda: (
+                requests.get(f"{compose.api_url}/readyz", timeout=5).json()["dependencies"][
+                    "database"
+                ]["status"]
+                == "ok"
+            )
+        )
         until(lambda: requests.get(f"{compose.web_url}/_stcore/health", timeout=5).text == "ok")
         served = len(answers)
         until(lambda: len(answers) > served + 20)
@@ -153,22 +185,41 @@ def test_a_container_that_is_killed_comes_back_and_nothing_that_was_answered_is_
 
 
 def test_what_the_service_says_is_a_line_of_json_for_each_event(compose: Compose) -> None:
-    done = subprocess.run([DOCKER, "logs", compose.inspect("inference")["Id"]], check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [DOCKER, "logs", compose.inspect("inference")["Id"]],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     lines = [line for line in done.stderr.splitlines() if not LITERT.fullmatch(line)]
     assert lines
-    assert [line for line in lines if not {"time", "level", "event", "request_id"} <= json.loads(line).keys()] == []
+    assert [
+        line
+        for line in lines
+        if not {"time", "level", "event", "request_id"} <= json.loads(line).keys()
+    ] == []
     assert max(map(len, lines)) < LONGEST_LINE
 
 
-def test_the_slim_image_serves_what_is_published_without_tensorflow(compose: Compose, digits: dict[str, bytes]) -> None:
+def test_the_slim_image_serves_what_is_published_without_tensorflow(
+    compose: Compose, digits: dict[str, bytes]
+) -> None:
     slim = {"INFERENCE_TARGET": "slim"}
     try:
         compose.run("up", "-d", "--build", "--wait", "inference", **slim)
-        assert "No module named 'tensorflow'" in compose.call("exec", "-T", "inference", "python", "-c", "import tensorflow").stdout
+        assert (
+            "No module named 'tensorflow'"
+            in compose.call("exec", "-T", "inference", "python", "-c", "import tensorflow").stdout
+        )
         assert _size(compose, "inference") < 300 * MEGABYTE
-        states = {model["state"] for model in requests.get(f"{compose.api_url}/models", timeout=10).json()["models"]}
+        states = {
+            model["state"]
+            for model in requests.get(f"{compose.api_url}/models", timeout=10).json()["models"]
+        }
         answer = requests.post(
-            f"{compose.api_url}/predictions?experiments=all", files={"images": io.BytesIO(digits["7"])}, timeout=10
+            f"{compose.api_url}/predictions?experiments=all",
+            files={"images": io.BytesIO(digits["7"])},
+            timeout=10,
         )
         assert (states, answer.status_code) == ({"READY"}, 200)
     finally:
@@ -181,13 +232,21 @@ def _experiment() -> str:
 
 def _addresses_of_this_machine() -> set[str]:
     """Return its IPv4 addresses but loopback's."""
-    addresses = {each.address for all_of in psutil.net_if_addrs().values() for each in all_of if each.family == socket.AF_INET}
+    addresses = {
+        each.address
+        for all_of in psutil.net_if_addrs().values()
+        for each in all_of
+        if each.family == socket.AF_INET
+    }
     return {address for address in addresses if not address.startswith("127.")}
 
 
 def _size(compose: Compose, service: str) -> int:
     """Return the bytes of a service's image above its base."""
-    size, base = (described("image", "inspect", image)["Size"] for image in (compose.inspect(service)["Image"], BASE_IMAGE))
+    size, base = (
+        described("image", "inspect", image)["Size"]
+        for image in (compose.inspect(service)["Image"], BASE_IMAGE)
+    )
     return int(size - base)
 
 

@@ -1,4 +1,7 @@
-"""A stack that others may reach: not with passwords that everybody knows, and with secrets that stand in files alone."""
+"""A stack that others may reach.
+
+Not with passwords that everybody knows, and with secrets that stand in files alone.
+"""
 
 import io
 import json
@@ -37,7 +40,9 @@ def own(project: Path, secrets: dict[str, str]) -> Iterator[Compose]:
 
 
 def test_nothing_is_published_beyond_loopback_with_a_default_password(project: Path) -> None:
-    stack = Compose(project, BIND_ADDRESS=EVERYWHERE, POSTGRES_PASSWORD="changed", MLOPS_APP_PASSWORD="changed")
+    stack = Compose(
+        project, BIND_ADDRESS=EVERYWHERE, POSTGRES_PASSWORD="changed", MLOPS_APP_PASSWORD="changed"
+    )
     try:
         assert stack.call("up", "-d", "--build").returncode != 0
         assert "is the password in MLOPS_READ_PASSWORD." in stack.run("logs", "guard")
@@ -46,11 +51,21 @@ def test_nothing_is_published_beyond_loopback_with_a_default_password(project: P
         stack.end()
 
 
-def test_with_passwords_of_ones_own_no_default_is_taken(own: Compose, secrets: dict[str, str]) -> None:
-    assert requests.get(f"{own.api_url}/readyz", timeout=10).json()["dependencies"]["database"] == {"status": "ok"}
+def test_with_passwords_of_ones_own_no_default_is_taken(
+    own: Compose, secrets: dict[str, str]
+) -> None:
+    assert requests.get(f"{own.api_url}/readyz", timeout=10).json()["dependencies"]["database"] == {
+        "status": "ok"
+    }
     assert own.rows("SELECT count(*) > 0 FROM experiments") == [(True,)]
     with pytest.raises(psycopg2.OperationalError, match="authentication failed"):
-        psycopg2.connect(host="localhost", port=own.ports["DB_PORT"], user="mlops_read", password="pass123", dbname="mlopsdb")
+        psycopg2.connect(
+            host="localhost",
+            port=own.ports["DB_PORT"],
+            user="mlops_read",
+            password="pass123",
+            dbname="mlopsdb",
+        )
     assert len(set(secrets.values())) == len(secrets)
 
 
@@ -60,7 +75,9 @@ def test_predictions_need_a_key_then_and_the_dashboard_has_one(
     experiment = min(folder.name for folder in (ROOT / "models").iterdir() if folder.is_dir())
     url = f"{own.api_url}/inference?experiment_name={experiment}"
     statuses = [
-        requests.post(url, files={"image_blob": io.BytesIO(digits["7"])}, headers=headers, timeout=10).status_code
+        requests.post(
+            url, files={"image_blob": io.BytesIO(digits["7"])}, headers=headers, timeout=10
+        ).status_code
         for headers in ({}, {"X-API-Key": secrets["api_key"]})
     ]
     assert statuses == [401, 200]
@@ -70,12 +87,16 @@ def test_predictions_need_a_key_then_and_the_dashboard_has_one(
         f"[outcome] = client.predict([sys.stdin.buffer.read()], [{experiment!r}]); print(outcome)"
     )
     command = [DOCKER, "exec", "-i", own.inspect("web")["Id"], "python", "-c", asked]
-    said = subprocess.run(command, input=digits["7"], capture_output=True, check=True).stdout.decode()
+    said = subprocess.run(
+        command, input=digits["7"], capture_output=True, check=True
+    ).stdout.decode()
     assert "ApiProblem" not in said
     assert experiment in said
 
 
 @pytest.mark.parametrize("service", ["guard", "db", "db-setup", "inference", "web"])
-def test_no_secret_stands_in_what_the_engine_tells_of_a_container(own: Compose, secrets: dict[str, str], service: str) -> None:
+def test_no_secret_stands_in_what_the_engine_tells_of_a_container(
+    own: Compose, secrets: dict[str, str], service: str
+) -> None:
     told = json.dumps(own.inspect(service))
     assert [name for name, secret in secrets.items() if secret in told] == []

@@ -1,6 +1,9 @@
-"""Hostile and broken LiteRT models, made by code: their digests may be confirmed, and they must not end the process that serves.
+"""Hostile and broken LiteRT models, made by code.
 
-`python -m tests.corpus.flatbuffers SEED NUMBER` has LiteRT run mutants that pass the vet; it is run in a process of its own.
+Their digests may be confirmed, and they must not end the process that serves.
+
+`python -m tests.corpus.flatbuffers SEED NUMBER` has LiteRT run mutants that pass the vet; it is run
+in a process of its own.
 """
 
 import contextlib
@@ -20,10 +23,16 @@ from inference.runtime.flatbuffer_validator import check_flatbuffer
 from inference.runtime.network import Network, UnservableModel
 from tests.conftest import SHIPPED
 
-SOURCES = ("mnist_experiment_14__lenet5_tanh", "mnist_experiment_28__deep_cnn_8_16_32_short", "mnist_experiment_4__mlp_32")
+SOURCES = (
+    "mnist_experiment_14__lenet5_tanh",
+    "mnist_experiment_28__deep_cnn_8_16_32_short",
+    "mnist_experiment_4__mlp_32",
+)
 GOOD = (SHIPPED / SOURCES[0] / "model.tflite").read_bytes()
 ODD_NUMBERS = (0, 1, -1, -2, 2, 7, 28, 127, 255, 1000, 65535, 2**31 - 1, -(2**31))
-MODELS_ROOM = 6000  # bytes at the end of a flatbuffer: its tables; before them lie the weights, in which every bit is allowed
+# Bytes at the end of a flatbuffer: its tables; before them lie the weights, in which every bit is
+# allowed
+MODELS_ROOM = 6000
 MOST_BYTES = 8 * 2**30
 IMAGES = np.random.default_rng(0).integers(0, 256, (37, 28, 28), np.uint8)
 
@@ -83,16 +92,28 @@ def corpus() -> dict[str, bytes]:
 
     def write_weights(model: Any) -> None:
         operators = model.subgraphs[0].operators
-        operators[0].outputs[0] = operators[-1].inputs[-1] = operator(model, kinds.FULLY_CONNECTED).inputs[1]
+        operators[0].outputs[0] = operators[-1].inputs[-1] = operator(
+            model, kinds.FULLY_CONNECTED
+        ).inputs[1]
 
     def grow(model: Any) -> None:
-        """Have the first convolution take a margin of 2,000 pixels, of which the shapes say nothing."""
+        """Have the first convolution take a margin of 2,000 pixels, of which the shapes say
+        nothing.
+        """
         graph, first = model.subgraphs[0], operator(model, kinds.CONV_2D)
-        code, pad, margin, buffer = schema.OperatorCodeT(), schema.OperatorT(), schema.TensorT(), schema.BufferT()
+        code, pad, margin, buffer = (
+            schema.OperatorCodeT(),
+            schema.OperatorT(),
+            schema.TensorT(),
+            schema.BufferT(),
+        )
         code.builtinCode = code.deprecatedBuiltinCode = kinds.PAD
         buffer.data = np.array([0, 0, 2000, 2000, 2000, 2000, 0, 0], np.int32).view(np.uint8)
         margin.shape, margin.type, margin.buffer = [4, 2], types.INT32, len(model.buffers)
-        pad.opcodeIndex, pad.inputs = len(model.operatorCodes), [first.inputs[0], len(graph.tensors)]
+        pad.opcodeIndex, pad.inputs = (
+            len(model.operatorCodes),
+            [first.inputs[0], len(graph.tensors)],
+        )
         pad.outputs = first.inputs[:1] = [len(graph.tensors) + 1]
         graph.tensors += [margin, copy.copy(graph.tensors[pad.inputs[0]])]
         graph.operators.insert(graph.operators.index(first), pad)
@@ -110,7 +131,9 @@ def corpus() -> dict[str, bytes]:
         "an operator that is none": put("operatorCodes.0.builtinCode", 100_000),
         "two graphs": lambda model: model.subgraphs.append(model.subgraphs[0]),
         "no graph": lambda model: model.subgraphs.clear(),
-        "a layer of one input": lambda model: operator(model, kinds.FULLY_CONNECTED).inputs.__delitem__(slice(1, None)),
+        "a layer of one input": lambda model: operator(
+            model, kinds.FULLY_CONNECTED
+        ).inputs.__delitem__(slice(1, None)),
         "a layer that gives nothing": lambda model: operator(model, kinds.SOFTMAX).outputs.clear(),
         "an operator of no kind": put(f"{graph}operators.0.opcodeIndex", 10**6),
         "an input that is none": put(f"{graph}operators.0.inputs.0", 10**6),
@@ -123,7 +146,9 @@ def corpus() -> dict[str, bytes]:
         "custom options": put(f"{graph}operators.0.customOptions", [1, 2, 3]),
         "options elsewhere": put(f"{graph}operators.0.largeCustomOptionsOffset", 2**40),
         "weights elsewhere": put("buffers.3.offset", 2**40),
-        "too few weights": lambda model: setattr(model.buffers[3], "data", model.buffers[3].data[:-4]),
+        "too few weights": lambda model: setattr(
+            model.buffers[3], "data", model.buffers[3].data[:-4]
+        ),
         "a buffer that is none": put(f"{graph}tensors.0.buffer", 10**6),
         "strings": put(f"{graph}tensors.0.type", types.STRING),
         "int8": put(f"{graph}tensors.0.type", types.INT8),
@@ -138,10 +163,19 @@ def corpus() -> dict[str, bytes]:
     }
     contents = {name: changed(change) for name, change in changes.items()}
     root = int.from_bytes(GOOD[:4], "little")
-    pointing = {"far": b"\xf0\xff\xff\xff", "at the end": (len(GOOD) - 2).to_bytes(4, "little"), "at itself": bytes(4)}
+    pointing = {
+        "far": b"\xf0\xff\xff\xff",
+        "at the end": (len(GOOD) - 2).to_bytes(4, "little"),
+        "at itself": bytes(4),
+    }
     contents |= {f"a root {where}": place + GOOD[4:] for where, place in pointing.items()}
-    contents["a table before the beginning"] = GOOD[:root] + (2**30).to_bytes(4, "little") + GOOD[root + 4 :]
-    contents |= {f"the first {length} bytes": GOOD[:length] for length in (0, 3, 8, 100, len(GOOD) // 2, len(GOOD) - 1)}
+    contents["a table before the beginning"] = (
+        GOOD[:root] + (2**30).to_bytes(4, "little") + GOOD[root + 4 :]
+    )
+    contents |= {
+        f"the first {length} bytes": GOOD[:length]
+        for length in (0, 3, 8, 100, len(GOOD) // 2, len(GOOD) - 1)
+    }
     return contents | {"another file": GOOD.replace(b"TFL3", b"TFL9", 1)}
 
 
@@ -156,7 +190,9 @@ def mutants(seed: int, number: int) -> Iterator[bytes]:
             content[-chance.randrange(1, MODELS_ROOM)] = chance.randrange(256)
             yield bytes(content)
         else:
-            with contextlib.suppress(TypeError, ValueError, OverflowError):  # not every number fits everywhere
+            with contextlib.suppress(
+                TypeError, ValueError, OverflowError
+            ):  # not every number fits everywhere
                 yield changed(lambda model: _spoil(model, chance), source)
 
 
@@ -168,7 +204,10 @@ def _spoil(model: Any, chance: random.Random) -> None:
 
 
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield each number of a model's objects, as a container and its key there; of long arrays, which are weights, none."""
+    """Yield each number of a model's objects, as a container and its key there.
+
+    Of long arrays, which are weights, none.
+    """
     attributes = vars(value)
     for name, each in list(attributes.items()):
         if isinstance(each, int):
@@ -186,7 +225,9 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
 
 def main() -> None:
     """Run what passes the vet; print how many ran, were refused by LiteRT, and by the vet."""
-    resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))  # what asks for all of the machine gets nothing
+    resource.setrlimit(
+        resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES)
+    )  # what asks for all of the machine gets nothing
     ran, failed, refused = 0, 0, 0
     for content in mutants(*map(int, sys.argv[1:])):
         try:

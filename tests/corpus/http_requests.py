@@ -1,6 +1,9 @@
-"""HTTP requests of every kind that a caller may send to predict: good, odd and hostile, as an ASGI server hands them on.
+"""HTTP requests of every kind that a caller may send to predict.
 
-`requests()` makes them. What they ask for is one of the experiments named here; what else is served does not matter.
+Good, odd and hostile, as an ASGI server hands them on.
+
+`requests()` makes them. What they ask for is one of the experiments named here; what else is served
+does not matter.
 """
 
 import gzip
@@ -12,7 +15,10 @@ from dataclasses import dataclass, replace
 from tests.conftest import digit_png
 from tests.corpus.images import odd_images, png
 
-FIRST, SECOND = "mnist_experiment_1__softmax_regression", "mnist_experiment_28__deep_cnn_8_16_32_short"
+FIRST, SECOND = (
+    "mnist_experiment_1__softmax_regression",
+    "mnist_experiment_28__deep_cnn_8_16_32_short",
+)
 FAILING = "failing"  # a model that cannot be served
 BASE = "/api/v1.0"
 INFERENCE, PREDICTIONS = f"{BASE}/inference", f"{BASE}/predictions"
@@ -27,10 +33,13 @@ Header = tuple[bytes, bytes]
 
 @dataclass(frozen=True)
 class Request:
-    """A request. `target` is the path and query as they stand in the request line, `headers` are in lower case, as ASGI has them.
+    """A request.
 
-    `statuses` are those that a right answer may have; none is said where more than one behaviour is as good.
-    A plain request is one that ordinary clients send all day.
+    `target` is the path and query as they stand in the request line, `headers` are in lower case,
+    as ASGI has them.
+
+    `statuses` are those that a right answer may have; none is said where more than one behaviour is
+    as good. A plain request is one that ordinary clients send all day.
     """
 
     name: str
@@ -47,10 +56,21 @@ class Request:
     def is_sayable(self) -> bool:
         """Whether it can be sent over a connection, and ends."""
         lengths = [value for name, value in self.headers if name == b"content-length"]
-        is_odd = any(name in {b"transfer-encoding", b"expect", b"upgrade"} for name, _ in self.headers)
-        is_text = all(re.fullmatch(rb"[!-~]+: [!-~]([ -~]*[!-~])?", b"%b: %b" % header) for header in self.headers)
+        is_odd = any(
+            name in {b"transfer-encoding", b"expect", b"upgrade"} for name, _ in self.headers
+        )
+        is_text = all(
+            re.fullmatch(rb"[!-~]+: [!-~]([ -~]*[!-~])?", b"%b: %b" % header)
+            for header in self.headers
+        )
         is_line = self.method in METHODS and re.fullmatch(rb"/[!-~]*", self.target) is not None
-        return lengths == [b"%d" % len(self.body)] and is_line and is_text and not is_odd and not self.is_broken_off
+        return (
+            lengths == [b"%d" % len(self.body)]
+            and is_line
+            and is_text
+            and not is_odd
+            and not self.is_broken_off
+        )
 
     def on_wire(self) -> bytes:
         """Return it as it is sent."""
@@ -59,15 +79,29 @@ class Request:
 
 
 def part(
-    name: str, data: bytes, *, disposition: bytes | None = None, before: bytes = b"", behind: bytes = b"", line: bytes = b"\r\n"
+    name: str,
+    data: bytes,
+    *,
+    disposition: bytes | None = None,
+    before: bytes = b"",
+    behind: bytes = b"",
+    line: bytes = b"\r\n",
 ) -> bytes:
-    """Return a part as `requests` writes it, or with another Content-Disposition, or with headers before or behind that."""
-    said = disposition if disposition is not None else b'form-data; name="%b"; filename="7.png"' % name.encode()
+    """Return a part as `requests` writes it, or with another Content-Disposition, or with headers
+    before or behind that.
+    """
+    said = (
+        disposition
+        if disposition is not None
+        else b'form-data; name="%b"; filename="7.png"' % name.encode()
+    )
     own = b"Content-Disposition: " + said + line if said else b""
     return before + own + behind + line + data + line
 
 
-def form(*parts: bytes, boundary: bytes = BOUNDARY, line: bytes = b"\r\n", end: bytes | None = None) -> bytes:
+def form(
+    *parts: bytes, boundary: bytes = BOUNDARY, line: bytes = b"\r\n", end: bytes | None = None
+) -> bytes:
     """Return parts as a multipart body."""
     closing = b"--" + boundary + b"--" + line if end is None else end
     return b"".join(b"--" + boundary + line + each for each in parts) + closing
@@ -84,8 +118,15 @@ def post(
     length: bytes | None = b"",
     is_plain: bool = False,
 ) -> Request:
-    """Return a POST as `requests` sends it: with its length unless `length` says another (None: none at all)."""
-    said = (b"experiment_name=" if path == INFERENCE else b"experiments=") + FIRST.encode() if query is None else query
+    """Return a POST as `requests` sends it.
+
+    With its length unless `length` says another (None: none at all).
+    """
+    said = (
+        (b"experiment_name=" if path == INFERENCE else b"experiments=") + FIRST.encode()
+        if query is None
+        else query
+    )
     headers = [
         (b"host", b"localhost:9090"),
         (b"user-agent", b"python-requests/2.32.3"),
@@ -101,7 +142,9 @@ def post(
     kept = tuple(header for header in headers if header[0] not in replaced)
     target = path.encode() + (b"?" + said if said else b"")
     short = f"{path.removeprefix(BASE + '/')}: {name}"
-    return Request(short, "POST", target, kept + extra, body, frozenset(statuses), is_plain=is_plain)
+    return Request(
+        short, "POST", target, kept + extra, body, frozenset(statuses), is_plain=is_plain
+    )
 
 
 def good(path: str) -> bytes:
@@ -113,10 +156,14 @@ def _images() -> Iterator[Request]:
     for image in odd_images():
         for path, field in FIELDS.items():
             status = image.status if path == INFERENCE else 200
-            yield post(image.name, path, form(part(field, image.data)), status, is_plain=image.is_plain)
+            yield post(
+                image.name, path, form(part(field, image.data)), status, is_plain=image.is_plain
+            )
     for path, field in FIELDS.items():
         too_large = png(after=b"\x00" * 2**21)
-        yield post("2 MB and more", path, form(part(field, too_large)), 413 if path == INFERENCE else 200)
+        yield post(
+            "2 MB and more", path, form(part(field, too_large)), 413 if path == INFERENCE else 200
+        )
 
 
 def _clients(path: str) -> Iterator[Request]:
@@ -126,7 +173,15 @@ def _clients(path: str) -> Iterator[Request]:
     typed = disposition + b"Content-Type: image/png\r\n\r\n" + DIGIT + b"\r\n"
 
     def client(name: str, boundary: bytes, body: bytes, *extra: Header) -> Request:
-        return post(f"as {name}", path, body, 200, content_type=MULTIPART + b"; boundary=" + boundary, extra=extra, is_plain=True)
+        return post(
+            f"as {name}",
+            path,
+            body,
+            200,
+            content_type=MULTIPART + b"; boundary=" + boundary,
+            extra=extra,
+            is_plain=True,
+        )
 
     dashes = b"-" * 24
     curl = dashes + b"d74496d66958873e"
@@ -138,15 +193,34 @@ def _clients(path: str) -> Iterator[Request]:
         (b"sec-fetch-mode", b"cors"), (b"accept-language", b"en"), (b"cookie", b"a=b"),
     )  # fmt: skip
     firefox = b"-" * 27 + b"9051914041544843365972754266"
-    yield client("another browser", firefox, form(typed, boundary=firefox), (b"user-agent", b"Mozilla/5.0"))
-    yield client("httpx", b"3e1c0a7d", form(typed, boundary=b"3e1c0a7d"), (b"user-agent", b"python-httpx/0.28.1"))
+    yield client(
+        "another browser", firefox, form(typed, boundary=firefox), (b"user-agent", b"Mozilla/5.0")
+    )
+    yield client(
+        "httpx",
+        b"3e1c0a7d",
+        form(typed, boundary=b"3e1c0a7d"),
+        (b"user-agent", b"python-httpx/0.28.1"),
+    )
     nameless = part("", DIGIT, disposition=b'form-data; name="%b"; filename="%b"' % (field, field))
     yield client("requests, a file without a name", BOUNDARY, form(nameless))
     axios = b"axios-1.7.2-boundary-Xk9"
-    yield client("axios", axios, form(typed, boundary=axios), (b"accept", b"application/json, text/plain, */*"))
-    swapped = b"Content-Type: application/octet-stream\r\n" + disposition + b"\r\n" + DIGIT + b"\r\n"
+    yield client(
+        "axios",
+        axios,
+        form(typed, boundary=axios),
+        (b"accept", b"application/json, text/plain, */*"),
+    )
+    swapped = (
+        b"Content-Type: application/octet-stream\r\n" + disposition + b"\r\n" + DIGIT + b"\r\n"
+    )
     yield client("aiohttp", b"77aa", form(swapped, boundary=b"77aa"))
-    yield replace(client("a caller with its own request id", BOUNDARY, good(path), (b"x-request-id", b"run-42")), is_plain=True)
+    yield replace(
+        client(
+            "a caller with its own request id", BOUNDARY, good(path), (b"x-request-id", b"run-42")
+        ),
+        is_plain=True,
+    )
     for size in (1, 100, len(good(path)) - 1):
         yield replace(post(f"in pieces of {size}", path, good(path), 200), chunk_bytes=size)
     length = len(good(path))
@@ -159,7 +233,13 @@ def _boundaries(path: str) -> Iterator[Request]:
     field = FIELDS[path]
 
     def bounded(name: str, parameter: bytes, boundary: bytes, *statuses: int) -> Request:
-        return post(name, path, form(part(field, DIGIT), boundary=boundary), *statuses, content_type=MULTIPART + parameter)
+        return post(
+            name,
+            path,
+            form(part(field, DIGIT), boundary=boundary),
+            *statuses,
+            content_type=MULTIPART + parameter,
+        )
 
     yield bounded("quoted boundary", b'; boundary="abc"', b"abc", 200)
     yield bounded("quoted boundary with a space", b'; boundary="a b"', b"a b")
@@ -227,19 +307,36 @@ def _bodies(path: str) -> Iterator[Request]:
         "three dashes before the boundary": b"-" + body,
         "one dash before the boundary": body[1:],
         "boundary within the data": form(part(field, DIGIT + b"--" + BOUNDARY)),
-        "boundary within the data, in a line": form(part(field, DIGIT + b"\r\n--" + BOUNDARY + b"x" + DIGIT)),
-        "boundary within the data, after LF": form(part(field, DIGIT + b"\n--" + BOUNDARY + b"\nx")),
+        "boundary within the data, in a line": form(
+            part(field, DIGIT + b"\r\n--" + BOUNDARY + b"x" + DIGIT)
+        ),
+        "boundary within the data, after LF": form(
+            part(field, DIGIT + b"\n--" + BOUNDARY + b"\nx")
+        ),
         "end within the data": form(part(field, DIGIT + b"\r\n" + close + b"\r\n")),
         "data that ends with a line end": form(part(field, DIGIT + b"\r\n")),
         "data that ends with CR": form(part(field, DIGIT + b"\r")),
         "data that ends with dashes": form(part(field, DIGIT + b"\r\n--")),
         "zeros only": bytes(500),
         "1200 parts": form(*[part(field, b"")] * 1200),
-        "1200 fields": form(*[part(f"f{number}", b"", disposition=b'form-data; name="f"') for number in range(1200)], image),
-        "1 MB of part headers": form(part(field, DIGIT, before=b"X-Large: " + b"a" * 2**20 + b"\r\n")),
+        "1200 fields": form(
+            *[
+                part(f"f{number}", b"", disposition=b'form-data; name="f"')
+                for number in range(1200)
+            ],
+            image,
+        ),
+        "1 MB of part headers": form(
+            part(field, DIGIT, before=b"X-Large: " + b"a" * 2**20 + b"\r\n")
+        ),
         "2000 part headers": form(part(field, DIGIT, before=b"X-Many: 1\r\n" * 2000)),
     }
-    fine = {"epilogue", "no line end at the end", "data that ends with a line end", "data that ends with CR"}
+    fine = {
+        "epilogue",
+        "no line end at the end",
+        "data that ends with a line end",
+        "data that ends with CR",
+    }
     for name, raw in framed.items():
         yield post(name, path, raw, *([200] if name in fine else []))
 
@@ -260,7 +357,9 @@ def _parts(path: str) -> Iterator[Request]:
         "filename with a backslash": quoted + rb'; filename="C:\digits\7.png"',
         "filename that ends with a backslash": quoted + rb'; filename="a\"',
         "filename with a semicolon": quoted + b'; filename="a;b.png"',
-        "filename that names the field": b'form-data; name="other"; filename="x; name=' + field.encode() + b'"',
+        "filename that names the field": b'form-data; name="other"; filename="x; name='
+        + field.encode()
+        + b'"',
         "filename that names another field": quoted + rb'; filename="a\"; name=\"other"',
         "filename in UTF-8": quoted + b'; filename="\xe2\x82\xac\xf0\x9f\x98\x80.png"',
         "filename in Latin-1": quoted + b'; filename="\xe9\xff.png"',
@@ -278,7 +377,8 @@ def _parts(path: str) -> Iterator[Request]:
         "name percent-encoded": b'form-data; name="%%69%b"; filename="a"' % field[1:].encode(),
         "name twice": quoted + b'; name="other"; filename="a"',
         "another name": b'form-data; name="other"; filename="a"',
-        "the other operation's name": b'form-data; name="%b"; filename="a"' % (b"images" if path == INFERENCE else b"image_blob"),
+        "the other operation's name": b'form-data; name="%b"; filename="a"'
+        % (b"images" if path == INFERENCE else b"image_blob"),
         "empty name": b'form-data; name=""; filename="a"',
         "no name": b'form-data; filename="a"',
         "attachment": b'attachment; name="%b"; filename="a"' % field.encode(),
@@ -288,8 +388,20 @@ def _parts(path: str) -> Iterator[Request]:
         "empty disposition": b" ",
         "no disposition": b"",
     }
-    refused = {"another name", "the other operation's name", "filename that names the field", "empty name", "name in capitals"}
-    taken = {"filename without quotes", "filename first", "filename with a path", "filename in UTF-8", "filename with a semicolon"}
+    refused = {
+        "another name",
+        "the other operation's name",
+        "filename that names the field",
+        "empty name",
+        "name in capitals",
+    }
+    taken = {
+        "filename without quotes",
+        "filename first",
+        "filename with a path",
+        "filename in UTF-8",
+        "filename with a semicolon",
+    }
     elsewhere = b'X-Other: form-data; name="%b"; filename="7.png"\r\n' % field.encode()
     for place in ("before", "behind"):
         hidden = part("other", DIGIT, **{place: elsewhere})
@@ -324,7 +436,9 @@ def _parts(path: str) -> Iterator[Request]:
         yield post(f"{name}, first", path, form(part(field, DIGIT, before=headers[name])))
     lower = part(field, DIGIT).replace(b"Content-Disposition", b"content-disposition")
     yield post("part header in small letters", path, form(lower), 200)
-    yield post("part header without a space", path, form(part(field, DIGIT).replace(b": ", b":", 1)), 200)
+    yield post(
+        "part header without a space", path, form(part(field, DIGIT).replace(b": ", b":", 1)), 200
+    )
 
     image, other = part(field, DIGIT), part("other", DIGIT)
     text = part(field, b"text", disposition=quoted)
@@ -335,11 +449,19 @@ def _parts(path: str) -> Iterator[Request]:
         "a file and a text of its name": [image, text],
         "a text of its name and a file": [text, image],
         "only a text of its name": [text],
-        "the experiment as a field": [image, part("", FIRST.encode(), disposition=b'form-data; name="experiment_name"')],
+        "the experiment as a field": [
+            image,
+            part("", FIRST.encode(), disposition=b'form-data; name="experiment_name"'),
+        ],
         "no part": [],
     }
     for name, parts in several.items():
-        yield post(name, path, form(*parts), *([400] if name in ("only a text of its name", "no part") else []))
+        yield post(
+            name,
+            path,
+            form(*parts),
+            *([400] if name in ("only a text of its name", "no part") else []),
+        )
     yield post("the file twice", path, form(image, image), 400 if path == INFERENCE else 200)
 
 
@@ -352,11 +474,22 @@ def _headers(path: str) -> Iterator[Request]:
         "chunked": ((b"transfer-encoding", b"chunked"),),
         "expect": ((b"expect", b"100-continue"),),
         "expect something else": ((b"expect", b"nonsense"),),
-        "an upgrade": ((b"upgrade", b"h2c"), (b"connection", b"upgrade, http2-settings"), (b"http2-settings", b"AAMAAABk")),
+        "an upgrade": (
+            (b"upgrade", b"h2c"),
+            (b"connection", b"upgrade, http2-settings"),
+            (b"http2-settings", b"AAMAAABk"),
+        ),
         "another method, it says": ((b"x-http-method-override", b"DELETE"),),
         "a range": ((b"range", b"bytes=0-10"),),
-        "a condition": ((b"if-none-match", b"*"), (b"if-modified-since", b"Sat, 21 Nov 2026 00:00:00 GMT")),
-        "forwarded": ((b"x-forwarded-for", b"1.2.3.4"), (b"x-forwarded-proto", b"https"), (b"x-forwarded-prefix", b"/other")),
+        "a condition": (
+            (b"if-none-match", b"*"),
+            (b"if-modified-since", b"Sat, 21 Nov 2026 00:00:00 GMT"),
+        ),
+        "forwarded": (
+            (b"x-forwarded-for", b"1.2.3.4"),
+            (b"x-forwarded-proto", b"https"),
+            (b"x-forwarded-prefix", b"/other"),
+        ),
         "authorization": ((b"authorization", b"Bearer x"), (b"x-api-key", b"y")),
         "two authorizations": ((b"authorization", b"Bearer x"), (b"authorization", b"Basic eDp5")),
         "authorization that is none": ((b"authorization", b"\xff"),),
@@ -373,7 +506,10 @@ def _headers(path: str) -> Iterator[Request]:
         "a request id that is none": ((b"x-request-id", b"a b<script>"),),
         "two request ids": ((b"x-request-id", b"one"), (b"x-request-id", b"two")),
         "a trace": ((b"traceparent", b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),),
-        "a preflight's headers": ((b"origin", b"http://evil.example"), (b"access-control-request-method", b"POST")),
+        "a preflight's headers": (
+            (b"origin", b"http://evil.example"),
+            (b"access-control-request-method", b"POST"),
+        ),
         "accept JSON": ((b"accept", b"application/json"),),
         "accept a picture only": ((b"accept", b"image/png"),),
         "accept no JSON": ((b"accept", b"application/json;q=0"),),
@@ -384,14 +520,31 @@ def _headers(path: str) -> Iterator[Request]:
         "accept twice": ((b"accept", b"application/json"), (b"accept", b"application/x-ndjson")),
         "accept no coding": ((b"accept-encoding", b"identity;q=0"),),
         "accept in Latin": ((b"accept-language", b"la"), (b"accept-charset", b"utf-16")),
-        "two types": ((b"content-type", MULTIPART + b"; boundary=" + BOUNDARY), (b"content-type", b"text/plain")),
-        "two types, the other first": ((b"content-type", b"text/plain"), (b"content-type", MULTIPART + b"; boundary=" + BOUNDARY)),
+        "two types": (
+            (b"content-type", MULTIPART + b"; boundary=" + BOUNDARY),
+            (b"content-type", b"text/plain"),
+        ),
+        "two types, the other first": (
+            (b"content-type", b"text/plain"),
+            (b"content-type", MULTIPART + b"; boundary=" + BOUNDARY),
+        ),
         "the same type twice": ((b"content-type", MULTIPART + b"; boundary=" + BOUNDARY),) * 2,
     }
-    foreign = ("another host", "two hosts", "a page of another site", "a page of no site", "a preflight's headers")
+    foreign = (
+        "another host",
+        "two hosts",
+        "a page of another site",
+        "a page of no site",
+        "a preflight's headers",
+    )
     for name, headers in extra.items():
         yield post(name, path, body, *([403] if name in foreign else []), extra=headers)
-    yield post("a body in gzip", path, gzip.compress(body, mtime=0), extra=((b"content-encoding", b"gzip"),))
+    yield post(
+        "a body in gzip",
+        path,
+        gzip.compress(body, mtime=0),
+        extra=((b"content-encoding", b"gzip"),),
+    )
     lengths: dict[str, bytes | None] = {
         "no length": None,
         "length 0": b"0",
@@ -406,11 +559,25 @@ def _headers(path: str) -> Iterator[Request]:
     for name, length in lengths.items():
         yield post(name, path, body, length=length)
     twice = str(len(body)).encode()
-    yield post("two lengths", path, body, length=None, extra=((b"content-length", twice), (b"content-length", b"5")))
+    yield post(
+        "two lengths",
+        path,
+        body,
+        length=None,
+        extra=((b"content-length", twice), (b"content-length", b"5")),
+    )
     yield replace(post("no length, in pieces", path, body, length=None), chunk_bytes=50)
-    chunked = post("chunked, in pieces", path, body, length=None, extra=((b"transfer-encoding", b"chunked"),))
+    chunked = post(
+        "chunked, in pieces", path, body, length=None, extra=((b"transfer-encoding", b"chunked"),)
+    )
     yield replace(chunked, chunk_bytes=50)
-    bare = Request(f"{path.removeprefix(BASE + '/')}: no header at all", "POST", f"{path}?experiments={FIRST}".encode(), (), body)
+    bare = Request(
+        f"{path.removeprefix(BASE + '/')}: no header at all",
+        "POST",
+        f"{path}?experiments={FIRST}".encode(),
+        (),
+        body,
+    )
     yield bare
 
 
@@ -483,7 +650,10 @@ def _names(path: str) -> Iterator[Request]:
         "129 letters": (b"a" * 129, (400,)),
         "SQL": (b"'%20OR%201=1;--", (400,)),
         "HTML": (b"<script>", (400,)),
-        "two names in one": (first + b"," + SECOND.encode(), (200,) if path == PREDICTIONS else (400,)),
+        "two names in one": (
+            first + b"," + SECOND.encode(),
+            (200,) if path == PREDICTIONS else (400,),
+        ),
         "a semicolon": (first + b";x=1", (400,)),
         "digits of another script": ("١٢٣".encode(), (400,)),
         "full width letters": ("\uff41".encode(), (400,)),
@@ -491,7 +661,8 @@ def _names(path: str) -> Iterator[Request]:
         "a dot first": (b".hidden", (400,)),
     }
     for name, (value, statuses) in values.items():
-        # The first contract knows bare names alone; whether POST /inference takes a version too is left to the service.
+        # The first contract knows bare names alone; whether POST /inference takes a version too is
+        # left to the service.
         others = (400,) if path == INFERENCE and ("version" in name or "alias" in name) else ()
         yield post(f"name: {name}", path, good(path), *statuses, *others, query=key + value)
 
@@ -510,11 +681,17 @@ def _queries(path: str) -> Iterator[Request]:
         "key percent-encoded": (key.replace(b"e", b"%65", 1) + first, (200,)),
         "key in capitals": (key.upper() + first, (400,)),
         "key with brackets": (key[:-1] + b"[]=" + first, (400,)),
-        "the other operation's key": ((b"experiments=" if path == INFERENCE else b"experiment_name=") + first, (400,)),
+        "the other operation's key": (
+            (b"experiments=" if path == INFERENCE else b"experiment_name=") + first,
+            (400,),
+        ),
         "a fragment": (good_query + b"%23x", (400,)),
         "a question mark": (b"?" + good_query, (400,)),
         "a newline": (good_query + b"%0d%0aX:%20y", (400,)),
-        "1000 parameters": (good_query + b"".join(b"&p%d=1" % number for number in range(1000)), (400,)),
+        "1000 parameters": (
+            good_query + b"".join(b"&p%d=1" % number for number in range(1000)),
+            (400,),
+        ),
     }
     for name, (query, statuses) in queries.items():
         yield post(f"query: {name}", path, good(path), *statuses, query=query)
@@ -546,7 +723,10 @@ def _predictions() -> Iterator[Request]:
         "failing and unknown": (failing + b"&" + nobody, (503,)),
         "known and malformed": (first + b"&experiments=a%0A", (200, 400)),
         "known and empty": (first + b"&experiments=", (200, 400)),
-        "1000 unknown": (b"&".join(b"experiments=n%d" % number for number in range(1000)), (404, 413)),
+        "1000 unknown": (
+            b"&".join(b"experiments=n%d" % number for number in range(1000)),
+            (404, 413),
+        ),
         "one known a thousand times": (b"&".join([first] * 1000), (200, 400, 413)),
         "view=true": (first + b"&view=true", (200,)),
         "view=false": (first + b"&view=false", (200,)),
@@ -560,30 +740,52 @@ def _predictions() -> Iterator[Request]:
     }
     plain = {"two experiments", "two experiments, the other first", "view=true", "view=false"}
     for name, (query, statuses) in queries.items():
-        yield post(f"query: {name}", PREDICTIONS, good(PREDICTIONS), *statuses, query=query, is_plain=name in plain)
+        yield post(
+            f"query: {name}",
+            PREDICTIONS,
+            good(PREDICTIONS),
+            *statuses,
+            query=query,
+            is_plain=name in plain,
+        )
 
     digits = [part("images", digit_png(label)) for label in "0123456789"]
     bad = part("images", b"no image")
     yield post("ten images", PREDICTIONS, form(*digits), 200, is_plain=True)
-    yield post("ten images by all", PREDICTIONS, form(*digits), 200, query=b"experiments=all", is_plain=True)
-    yield post("ten images with their view", PREDICTIONS, form(*digits), 200, query=first + b"&view=true")
+    yield post(
+        "ten images by all",
+        PREDICTIONS,
+        form(*digits),
+        200,
+        query=b"experiments=all",
+        is_plain=True,
+    )
+    yield post(
+        "ten images with their view", PREDICTIONS, form(*digits), 200, query=first + b"&view=true"
+    )
     yield post("a bad image among good ones", PREDICTIONS, form(digits[0], bad, digits[1]), 200)
     yield post("bad images only", PREDICTIONS, form(bad, part("images", b"")), 200)
     yield post("one image a hundred times", PREDICTIONS, form(*digits[:1] * 100), 200)
-    yield post("a good image and another field", PREDICTIONS, form(digits[0], part("other", b"")), 400)
+    yield post(
+        "a good image and another field", PREDICTIONS, form(digits[0], part("other", b"")), 400
+    )
     yield post("1001 images", PREDICTIONS, form(*digits[:1] * 1001), 413)
     mixed = [part("images", image.data) for image in odd_images()]
     yield post("every odd image in one call", PREDICTIONS, form(*mixed), 200)
     lines = ((b"accept", b"application/x-ndjson"),)
     yield post("ten images in lines", PREDICTIONS, form(*digits), 200, extra=lines)
     yield post("odd images in lines", PREDICTIONS, form(*mixed), 200, extra=lines)
-    yield post("unknown experiment in lines", PREDICTIONS, form(*digits), 404, extra=lines, query=nobody)
+    yield post(
+        "unknown experiment in lines", PREDICTIONS, form(*digits), 404, extra=lines, query=nobody
+    )
 
 
 def _arrays() -> Iterator[Request]:
     """Images as JSON."""
     blank = [[0] * 28 for _ in range(28)]
-    one = [[255 if column == 14 and 4 < row < 24 else 0 for column in range(28)] for row in range(28)]
+    one = [
+        [255 if column == 14 and 4 < row < 24 else 0 for column in range(28)] for row in range(28)
+    ]
     whole = json.dumps({"images": [one]}).encode()
 
     def spoilt(value: object) -> bytes:
@@ -613,14 +815,23 @@ def _arrays() -> Iterator[Request]:
         "a text": (spoilt("7"), (422,)),
         "null pixel": (spoilt(None), (422,)),
         "a list as pixel": (spoilt([1]), (422,)),
-        "a number of 5000 digits": (spoilt(7).replace(b" 7,", b" " + b"9" * 5000 + b","), (400, 422)),
+        "a number of 5000 digits": (
+            spoilt(7).replace(b" 7,", b" " + b"9" * 5000 + b","),
+            (400, 422),
+        ),
         "1e400": (spoilt(7).replace(b" 7,", b" 1e400,"), (400, 422)),
         "27 rows": (json.dumps({"images": [one[1:]]}).encode(), (422,)),
         "29 columns": (json.dumps({"images": [[[*row, 0] for row in one]]}).encode(), (422,)),
         "one row of another length": (json.dumps({"images": [[[0], *one[1:]]]}).encode(), (422,)),
-        "a flat image": (json.dumps({"images": [[pixel for row in one for pixel in row]]}).encode(), (422,)),
+        "a flat image": (
+            json.dumps({"images": [[pixel for row in one for pixel in row]]}).encode(),
+            (422,),
+        ),
         "one image without its list": (json.dumps({"images": one}).encode(), (422,)),
-        "1001 images": (json.dumps({"images": [blank] * 1001}, separators=(",", ":")).encode(), (413,)),
+        "1001 images": (
+            json.dumps({"images": [blank] * 1001}, separators=(",", ":")).encode(),
+            (413,),
+        ),
         "20,000 deep": (b'{"images": ' + b"[" * 20_000 + b"]" * 20_000 + b"}", (400, 422)),
         "100,000 deep": (b'{"images": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", (413,)),
         "cut short": (whole[:-5], (400,)),
@@ -649,10 +860,25 @@ def _addresses(path: str) -> Iterator[Request]:
     yield plain
     short = path.removeprefix(BASE + "/")
     own_methods = {"POST"} if path == INFERENCE else {"POST", "GET"}
-    for method in ("GET", "HEAD", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "post", "P0ST", "OPTIONS"):
+    for method in (
+        "GET",
+        "HEAD",
+        "PUT",
+        "PATCH",
+        "DELETE",
+        "TRACE",
+        "CONNECT",
+        "post",
+        "P0ST",
+        "OPTIONS",
+    ):
         is_refused = method not in {*own_methods, "HEAD", "OPTIONS"}
         yield replace(
-            plain, name=f"{short}: method {method}", method=method, statuses=frozenset({405} if is_refused else ()), is_plain=False
+            plain,
+            name=f"{short}: method {method}",
+            method=method,
+            statuses=frozenset({405} if is_refused else ()),
+            is_plain=False,
         )
     word = path.rpartition("/")[2]
     paths = {
@@ -681,11 +907,27 @@ def _addresses(path: str) -> Iterator[Request]:
     }
     query = plain.target[len(path) :]
     for name, other in paths.items():
-        yield replace(plain, name=f"{short}: path: {name}", target=other.encode() + query, statuses=frozenset(), is_plain=False)
+        yield replace(
+            plain,
+            name=f"{short}: path: {name}",
+            target=other.encode() + query,
+            statuses=frozenset(),
+            is_plain=False,
+        )
 
 
 def requests() -> list[Request]:
     """Return all of them; their names differ."""
-    for_both = (_addresses, _clients, _boundaries, _bodies, _parts, _headers, _types, _names, _queries)
+    for_both = (
+        _addresses,
+        _clients,
+        _boundaries,
+        _bodies,
+        _parts,
+        _headers,
+        _types,
+        _names,
+        _queries,
+    )
     both = [request for make in for_both for path in FIELDS for request in make(path)]
     return [*both, *_images(), *_predictions(), *_arrays()]

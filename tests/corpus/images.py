@@ -1,4 +1,7 @@
-"""Images of every kind that a caller may send: good, odd and hostile, made here byte by byte. The requests are in corpus.py."""
+"""Images of every kind that a caller may send: good, odd and hostile, made here byte by byte.
+
+The requests are in corpus.py.
+"""
 
 import io
 import struct
@@ -15,7 +18,15 @@ from tests.conftest import digit_png
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GREY, RGB, PALETTE, GREY_ALPHA, RGBA = 0, 2, 3, 4, 6
 # Adam7: first column and row of each pass, and their steps.
-ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+ADAM7 = (
+    (0, 0, 8, 8),
+    (4, 0, 8, 8),
+    (0, 4, 4, 8),
+    (2, 0, 4, 4),
+    (0, 2, 2, 4),
+    (1, 0, 2, 2),
+    (0, 1, 1, 2),
+)
 ROTATED = b"MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00\x00\x00\x00\x00"
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:tiff="t"><rdf:Description tiff:Orientation="6"/></rdf:RDF></x:xmpmeta>'
 
@@ -31,7 +42,10 @@ class OddImage:
 
 
 def pixels(label: str = "4", side: int = 28) -> NDArray[np.uint8]:
-    """Return a drawn digit, uint8 (side, side), ink high; no two corners of it look alike, so that a turn shows."""
+    """Return a drawn digit, uint8 (side, side), ink high.
+
+    No two corners of it look alike, so that a turn shows.
+    """
     digit = np.array(Image.open(io.BytesIO(digit_png(label, side))))
     digit[side // 7, side // 7] = 200
     return digit
@@ -43,9 +57,19 @@ def chunk(kind: bytes, data: bytes, crc: int | None = None) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", crc)
 
 
-def header(width: int = 28, height: int = 28, depth: int = 8, colour: int = GREY, interlace: int = 0, rest: bytes = b"") -> bytes:
+def header(
+    width: int = 28,
+    height: int = 28,
+    depth: int = 8,
+    colour: int = GREY,
+    interlace: int = 0,
+    rest: bytes = b"",
+) -> bytes:
     """Return the chunk IHDR. `rest` stands for the last three bytes where it is given."""
-    return chunk(b"IHDR", struct.pack(">IIBB", width, height, depth, colour) + (rest or bytes([0, 0, interlace])))
+    return chunk(
+        b"IHDR",
+        struct.pack(">IIBB", width, height, depth, colour) + (rest or bytes([0, 0, interlace])),
+    )
 
 
 def rows(array: NDArray[np.uint8], filter_type: int = 0) -> bytes:
@@ -56,8 +80,17 @@ def rows(array: NDArray[np.uint8], filter_type: int = 0) -> bytes:
 END = chunk(b"IEND", b"")
 
 
-def png(*before: bytes, body: bytes | None = None, ihdr: bytes | None = None, after: bytes = b"", end: bytes = END) -> bytes:
-    """Return a PNG of the drawn digit: header, chunks `before`, its data (or `body`), chunks `after`, end."""
+def png(
+    *before: bytes,
+    body: bytes | None = None,
+    ihdr: bytes | None = None,
+    after: bytes = b"",
+    end: bytes = END,
+) -> bytes:
+    """Return a PNG of the drawn digit.
+
+    Header, chunks `before`, its data (or `body`), chunks `after`, end.
+    """
     data = chunk(b"IDAT", zlib.compress(rows(pixels()))) if body is None else body
     return SIGNATURE + (ihdr or header()) + b"".join(before) + data + after + end
 
@@ -83,7 +116,9 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
 
 def _packed(depth: int) -> bytes:
     """Return a PNG of the digit in 1, 2 or 4 bits."""
-    bits = np.unpackbits(pixels()[:, :, np.newaxis] >> np.uint8(8 - depth), axis=2)[:, :, 8 - depth :]
+    bits = np.unpackbits(pixels()[:, :, np.newaxis] >> np.uint8(8 - depth), axis=2)[
+        :, :, 8 - depth :
+    ]
     return png(ihdr=header(depth=depth), body=idat(rows(np.packbits(bits.reshape(28, -1), axis=1))))
 
 
@@ -94,24 +129,38 @@ def _good() -> Iterator[OddImage]:
     yield OddImage("black", png(body=idat(rows(np.zeros((28, 28), np.uint8)))), is_plain=True)
     yield OddImage("white", png(body=idat(rows(np.full((28, 28), 255, np.uint8)))), is_plain=True)
     yield OddImage("dark on light", encoded(Image.fromarray(255 - pixels())), is_plain=True)
-    yield OddImage("light border at the threshold", encoded(Image.fromarray(np.maximum(pixels(), 128))), is_plain=True)
+    yield OddImage(
+        "light border at the threshold",
+        encoded(Image.fromarray(np.maximum(pixels(), 128))),
+        is_plain=True,
+    )
     noise = np.random.default_rng(0).integers(0, 256, (28, 28), np.uint8)
     yield OddImage("noise", encoded(Image.fromarray(noise)), is_plain=True)
     yield OddImage("not compressed", encoded(grey, compress_level=0), is_plain=True)
     yield OddImage("optimized", encoded(grey, optimize=True), is_plain=True)
     yield OddImage("with a resolution", encoded(grey, dpi=(72, 72)), is_plain=True)
     compressed = zlib.compress(rows(pixels()))
-    pieces = b"".join(chunk(b"IDAT", compressed[start : start + 40]) for start in range(0, len(compressed), 40))
+    pieces = b"".join(
+        chunk(b"IDAT", compressed[start : start + 40]) for start in range(0, len(compressed), 40)
+    )
     yield OddImage("several IDAT", png(body=pieces), is_plain=True)
-    yield OddImage("empty IDAT among others", png(body=chunk(b"IDAT", b"") + pieces + chunk(b"IDAT", b"")))
+    yield OddImage(
+        "empty IDAT among others", png(body=chunk(b"IDAT", b"") + pieces + chunk(b"IDAT", b""))
+    )
 
 
 def _sizes() -> Iterator[OddImage]:
     for width, height in [(1, 1), (27, 28), (28, 27), (29, 29), (28, 280), (1, 4096), (4096, 1)]:
-        yield OddImage(f"{width}x{height}", encoded(Image.fromarray(pixels(side=280)).resize((width, height))))
+        yield OddImage(
+            f"{width}x{height}", encoded(Image.fromarray(pixels(side=280)).resize((width, height)))
+        )
     for side in (56, 280, 1024, 2000):
         yield OddImage(f"{side}x{side}", digit_png("3", side))
-    yield OddImage("28x28 of a light picture", encoded(Image.fromarray(255 - pixels(side=280)).resize((28, 28))), is_plain=True)
+    yield OddImage(
+        "28x28 of a light picture",
+        encoded(Image.fromarray(255 - pixels(side=280)).resize((28, 28))),
+        is_plain=True,
+    )
 
 
 def _modes() -> Iterator[OddImage]:
@@ -131,9 +180,15 @@ def _modes() -> Iterator[OddImage]:
     deep = np.random.default_rng(0).integers(0, 2**16, (28, 28)).astype(">u2")
     yield OddImage("16 bits", png(ihdr=header(depth=16), body=idat(rows(deep.view(np.uint8)))))
     coloured = np.repeat(deep, 3, axis=1)
-    yield OddImage("16 bits RGB", png(ihdr=header(depth=16, colour=RGB), body=idat(rows(coloured.view(np.uint8)))))
+    yield OddImage(
+        "16 bits RGB",
+        png(ihdr=header(depth=16, colour=RGB), body=idat(rows(coloured.view(np.uint8)))),
+    )
     with_alpha = np.repeat(deep, 2, axis=1)
-    yield OddImage("16 bits LA", png(ihdr=header(depth=16, colour=GREY_ALPHA), body=idat(rows(with_alpha.view(np.uint8)))))
+    yield OddImage(
+        "16 bits LA",
+        png(ihdr=header(depth=16, colour=GREY_ALPHA), body=idat(rows(with_alpha.view(np.uint8)))),
+    )
     yield OddImage("interlaced", interlaced())
 
 
@@ -156,7 +211,9 @@ def _chunks() -> Iterator[OddImage]:
         "eXIf that turns": chunk(b"eXIf", ROTATED),
         "eXIf that is broken": chunk(b"eXIf", b"MM\x00*\xff\xff\xff\xff"),
         "tEXt of an EXIF that turns": chunk(b"tEXt", b"Raw profile type exif\x00" + raw_exif),
-        "zTXt of an EXIF that turns": chunk(b"zTXt", b"Raw profile type exif\x00\x00" + zlib.compress(raw_exif)),
+        "zTXt of an EXIF that turns": chunk(
+            b"zTXt", b"Raw profile type exif\x00\x00" + zlib.compress(raw_exif)
+        ),
         "iTXt of an XMP that turns": chunk(b"iTXt", b"XML:com.adobe.xmp\x00\x00\x00\x00\x00" + XMP),
         "PLTE for grey": chunk(b"PLTE", bytes(range(48))),
         "unknown chunk": chunk(b"teSt", b"anything"),
@@ -186,7 +243,11 @@ def _broken() -> Iterator[OddImage]:
     yield OddImage("wrong CRC of IHDR", good[:29] + b"\x00\x00\x00\x00" + good[33:], 422)
     yield OddImage("wrong CRC of IDAT", png(body=chunk(b"IDAT", compressed, crc=1)))
     yield OddImage("wrong CRC of tEXt", png(chunk(b"tEXt", b"Comment\x00bad", crc=1)), 422)
-    yield OddImage("wrong Adler-32", png(body=chunk(b"IDAT", compressed[:-1] + bytes([compressed[-1] ^ 1]))), 200)
+    yield OddImage(
+        "wrong Adler-32",
+        png(body=chunk(b"IDAT", compressed[:-1] + bytes([compressed[-1] ^ 1]))),
+        200,
+    )
     yield OddImage("stream that is no zlib", png(body=chunk(b"IDAT", b"no zlib at all")), 422)
     yield OddImage("bytes behind the stream", png(body=chunk(b"IDAT", compressed + b"more")))
     yield OddImage("a row too few", png(body=idat(rows(pixels()[:-1]))))
@@ -203,7 +264,9 @@ def _broken() -> Iterator[OddImage]:
     yield OddImage("chunk of a name with zeros", png(chunk(b"\x00\x00\x00\x00", b"x")), 422)
     yield OddImage("chunk longer than the file", png(struct.pack(">I", 2**31 - 1) + b"tEXt"), 422)
     yield OddImage("chunk of 2^32 - 1 bytes", png(struct.pack(">I", 2**32 - 1) + b"IDAT"), 422)
-    apart = chunk(b"tEXt", b"a\x00b").join([chunk(b"IDAT", compressed[:50]), chunk(b"IDAT", compressed[50:])])
+    apart = chunk(b"tEXt", b"a\x00b").join(
+        [chunk(b"IDAT", compressed[:50]), chunk(b"IDAT", compressed[50:])]
+    )
     yield OddImage("IDAT in two places", png(body=apart), 422)
     yield OddImage("3 bits", png(ihdr=header(depth=3)), 422)
     yield OddImage("colour type 1", png(ihdr=header(colour=1)), 422)
@@ -212,7 +275,9 @@ def _broken() -> Iterator[OddImage]:
     yield OddImage("interlace 2", png(ihdr=header(interlace=2)), 422)
     yield OddImage("palette that is missing", png(ihdr=header(colour=PALETTE)), 422)
     yield OddImage("an iPhone's PNG", SIGNATURE + chunk(b"CgBI", b"\x50\x00\x20\x02") + good[8:])
-    yield OddImage("a signature with bare line ends", SIGNATURE.replace(b"\r\n", b"\n") + good[8:], 415)
+    yield OddImage(
+        "a signature with bare line ends", SIGNATURE.replace(b"\r\n", b"\n") + good[8:], 415
+    )
 
 
 def _bombs() -> Iterator[OddImage]:
@@ -227,17 +292,30 @@ def _bombs() -> Iterator[OddImage]:
         (2**32 - 1, 1),
     ]:
         yield OddImage(f"header of {width}x{height}", png(ihdr=header(width, height)), 422)
-    yield OddImage("4096x4096 of nothing", png(ihdr=header(4096, 4096), body=idat(bytes(4097 * 16))))
-    yield OddImage("zTXt of 20 MB", png(chunk(b"zTXt", b"a\x00\x00" + zlib.compress(bytes(20_000_000)))), 422)
+    yield OddImage(
+        "4096x4096 of nothing", png(ihdr=header(4096, 4096), body=idat(bytes(4097 * 16)))
+    )
+    yield OddImage(
+        "zTXt of 20 MB", png(chunk(b"zTXt", b"a\x00\x00" + zlib.compress(bytes(20_000_000)))), 422
+    )
     profile = chunk(b"iCCP", b"a\x00\x00" + zlib.compress(bytes(1_000_000)))
     yield OddImage("1,500 profiles of 1 MB", png(*[profile] * 1500), 422)
     yield OddImage("100,000 texts", png(*[chunk(b"tEXt", b"a\x00b")] * 100_000), 422)
     yield OddImage("9,000 texts", png(*[chunk(b"tEXt", b"a\x00b")] * 9000), 200)
-    yield OddImage("iCCP of 20 MB", png(chunk(b"iCCP", b"a\x00\x00" + zlib.compress(bytes(20_000_000)))), 422)
+    yield OddImage(
+        "iCCP of 20 MB", png(chunk(b"iCCP", b"a\x00\x00" + zlib.compress(bytes(20_000_000)))), 422
+    )
     yield OddImage("28x28 with 20 MB of pixels", png(body=idat(bytes(20_000_000))))
-    animated = [chunk(b"acTL", struct.pack(">II", 3, 0)), chunk(b"fcTL", struct.pack(">IIIIIHHBB", 0, 28, 28, 0, 0, 1, 1, 0, 0))]
+    animated = [
+        chunk(b"acTL", struct.pack(">II", 3, 0)),
+        chunk(b"fcTL", struct.pack(">IIIIIHHBB", 0, 28, 28, 0, 0, 1, 1, 0, 0)),
+    ]
     yield OddImage("animated PNG", png(*animated), 422)
-    yield OddImage("acTL of one frame that is not the picture", png(chunk(b"acTL", struct.pack(">II", 1, 0))), 422)
+    yield OddImage(
+        "acTL of one frame that is not the picture",
+        png(chunk(b"acTL", struct.pack(">II", 1, 0))),
+        422,
+    )
     yield OddImage("acTL of no frame", png(chunk(b"acTL", struct.pack(">II", 0, 0))))
     yield OddImage("acTL of 2^32 - 1 frames", png(chunk(b"acTL", struct.pack(">II", 2**32 - 1, 0))))
 
@@ -256,14 +334,18 @@ def _other_types() -> Iterator[OddImage]:
     yield OddImage("JPEG's first bytes", b"\xff\xd8\xff", 422)
     yield OddImage("WebP", encoded(large, "WEBP"))
     yield OddImage("WebP without loss", encoded(grey, "WEBP", lossless=True))
-    yield OddImage("WebP, animated", encoded(frames[0], "WEBP", save_all=True, append_images=frames[1:]), 422)
+    yield OddImage(
+        "WebP, animated", encoded(frames[0], "WEBP", save_all=True, append_images=frames[1:]), 422
+    )
     yield OddImage("WebP cut short", encoded(large, "WEBP")[:60], 422)
     yield OddImage("BMP", encoded(grey, "BMP"))
     yield OddImage("BMP of 1 bit", encoded(grey.convert("1"), "BMP"))
     yield OddImage("BMP in colour", encoded(large.convert("RGB"), "BMP"))
     yield OddImage("BMP cut short", encoded(grey, "BMP")[:60], 422)
     yield OddImage("GIF", encoded(grey, "GIF"))
-    yield OddImage("GIF, animated", encoded(frames[0], "GIF", save_all=True, append_images=frames[1:]), 422)
+    yield OddImage(
+        "GIF, animated", encoded(frames[0], "GIF", save_all=True, append_images=frames[1:]), 422
+    )
     yield OddImage("GIF cut short", encoded(large, "GIF")[:30], 422)
 
 

@@ -1,4 +1,6 @@
-"""Hostile and broken models, made by code: each a file that nobody may serve, and that must hurt nobody.
+"""Hostile and broken models, made by code.
+
+Each a file that nobody may serve, and that must hurt nobody.
 
 All start from a shipped model, so nothing here needs Keras.
 """
@@ -26,14 +28,22 @@ from tests.conftest import SHIPPED
 GOOD = SHIPPED / "mnist_experiment_1__softmax_regression" / "model.keras"
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 FLIPS = 24
-TARGET_MODULES = {"plot_model": "keras.utils", "load_data": "keras.datasets.mnist", "get_file": "keras.utils", "system": "os"}
+TARGET_MODULES = {
+    "plot_model": "keras.utils",
+    "load_data": "keras.datasets.mnist",
+    "get_file": "keras.utils",
+    "system": "os",
+}
 
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Hostile:
-    """A model: `make` puts it at a path. `is_structural` when the vet alone refuses it; `may_be_served` when it may be harmless."""
+    """A model: `make` puts it at a path.
+
+    `is_structural` when the vet alone refuses it; `may_be_served` when it may be harmless.
+    """
 
     name: str
     make: Callable[[Path], object]
@@ -66,10 +76,26 @@ def layer(kind: str, module: str | None = "keras.layers", **config: Any) -> Json
 def sequential(*layers: Json, shape: tuple[int | None, ...] = (28, 28)) -> Json:
     """Return the config of a Sequential model."""
     first = {"batch_shape": [None, *shape], "dtype": "float32", "sparse": False, "name": "pixels"}
-    entry = {"module": "keras.layers", "class_name": "InputLayer", "config": first, "registered_name": None}
-    config = {"name": "sequential", "trainable": True, "dtype": "float32", "layers": [entry, *layers]}
+    entry = {
+        "module": "keras.layers",
+        "class_name": "InputLayer",
+        "config": first,
+        "registered_name": None,
+    }
+    config = {
+        "name": "sequential",
+        "trainable": True,
+        "dtype": "float32",
+        "layers": [entry, *layers],
+    }
     build = {"input_shape": [None, *shape]}
-    return {"module": "keras", "class_name": "Sequential", "config": config, "registered_name": None, "build_config": build}
+    return {
+        "module": "keras",
+        "class_name": "Sequential",
+        "config": config,
+        "registered_name": None,
+        "build_config": build,
+    }
 
 
 def dense(inputs: int, units: int, activation: str = "softmax") -> tuple[Json, dict[str, Any]]:
@@ -116,12 +142,28 @@ def with_weights(change: Callable[[h5py.File], object]) -> bytes:
 
 def function(name: str) -> Json:
     """Return a function of a library as Keras names it."""
-    return {"module": TARGET_MODULES.get(name, "builtins"), "class_name": "function", "config": name, "registered_name": name}
+    return {
+        "module": TARGET_MODULES.get(name, "builtins"),
+        "class_name": "function",
+        "config": name,
+        "registered_name": name,
+    }
 
 
 def corpus(folder: Path, port: int = 9) -> list[Hostile]:
-    """Return the whole corpus; what names a file of others names one in `folder`, what calls out calls a port of this machine."""
-    found = [*_classes(folder, port), *_configs(), *_zips(), *_trees(folder), *_files(folder), *_contracts(), *_flips()]
+    """Return the whole corpus.
+
+    What names a file of others names one in `folder`, what calls out calls a port of this machine.
+    """
+    found = [
+        *_classes(folder, port),
+        *_configs(),
+        *_zips(),
+        *_trees(folder),
+        *_files(folder),
+        *_contracts(),
+        *_flips(),
+    ]
     assert len({each.name for each in found}) == len(found)
     return found
 
@@ -134,7 +176,12 @@ def _classes(folder: Path, port: int) -> Iterator[Hostile]:
     """Yield models that name what is no part of a network."""
     canary = str(folder / "canary")
     bytecode = {"class_name": "__lambda__", "config": {"value": ["4wAAAA==\n", None, None]}}
-    typespec: Json = {"class_name": "__typespec__", "spec_name": "TensorSpec", "module": "tensorflow", "config": []}
+    typespec: Json = {
+        "class_name": "__typespec__",
+        "spec_name": "TensorSpec",
+        "module": "tensorflow",
+        "config": [],
+    }
     tensor: Json = {"class_name": "__keras_tensor__", "config": {}, "module": "os"}
     parts = {
         "lambda of bytecode": layer("Lambda", function=bytecode, arguments={}),
@@ -177,7 +224,10 @@ def _classes(folder: Path, port: int) -> Iterator[Hostile]:
         ("Functional", "mine"),
         ("load_data", "keras.datasets.mnist"),
     ):
-        yield Hostile(f"root: {module}.{name}", _written(of_config({**good_config(), "class_name": name, "module": module})))
+        yield Hostile(
+            f"root: {module}.{name}",
+            _written(of_config({**good_config(), "class_name": name, "module": module})),
+        )
 
 
 def _configs() -> Iterator[Hostile]:
@@ -201,7 +251,9 @@ def _configs() -> Iterator[Hostile]:
         "1e999": text.replace(b'"offset": 0.0', b'"offset": 1e999'),
         "a billion units": sequential(layer("Flatten"), layer("Dense", units=10**9)),
         "5000 digits": text.replace(b'"offset": 0.0', b'"offset": ' + b"9" * 5000),
-        "201 layers": sequential(*(layer("Activation", activation="relu", name=f"a{number}") for number in range(201))),
+        "201 layers": sequential(
+            *(layer("Activation", activation="relu", name=f"a{number}") for number in range(201))
+        ),
         "unknown key": {**good_config(), "code": "import os"},
     }
     for name, content in contents.items():
@@ -231,7 +283,9 @@ def _zips() -> Iterator[Hostile]:
         "absolute": zipped({**parts, "/tmp/canary": b"x"}),  # noqa: S108  # nobody is to write it
         "assets": zipped({**parts, "assets/vocabulary.txt": b"x"}),
         "no weights": zipped({CONFIG: parts[CONFIG], METADATA: parts[METADATA]}),
-        "other weights": zipped({CONFIG: parts[CONFIG], METADATA: parts[METADATA], "model.weights.npz": b"x"}),
+        "other weights": zipped(
+            {CONFIG: parts[CONFIG], METADATA: parts[METADATA], "model.weights.npz": b"x"}
+        ),
         "twice": twice,
         "link inside": buffer.getvalue(),
         "encrypted": bytes(encrypted),
@@ -239,7 +293,9 @@ def _zips() -> Iterator[Hostile]:
         "a size that lies": bytes(lying),
         "bzip2": zipped(parts, zipfile.ZIP_BZIP2),
         "comment": good[:-2] + b"\4\0PK\5\6",
-        "metadata no words": zipped({**parts, METADATA: b'{"keras_version": {"class_name": "eval"}}'}),
+        "metadata no words": zipped(
+            {**parts, METADATA: b'{"keras_version": {"class_name": "eval"}}'}
+        ),
         "metadata no JSON": zipped({**parts, METADATA: b"{"}),
         "empty zip": zipped({}),
     }
@@ -264,7 +320,11 @@ def _trees(folder: Path) -> Iterator[Hostile]:
 
     def first(file: h5py.File) -> h5py.Dataset:
         found: list[h5py.Dataset] = []
-        file.visititems(lambda _, each: found.append(each) if isinstance(each, h5py.Dataset) and each.size else None)
+        file.visititems(
+            lambda _, each: (
+                found.append(each) if isinstance(each, h5py.Dataset) and each.size else None
+            )
+        )
         return found[0]
 
     def spoil(value: float) -> Callable[[h5py.File], object]:
@@ -297,7 +357,12 @@ def _trees(folder: Path) -> Iterator[Hostile]:
     for name, change in changes.items():
         yield Hostile(f"weights: {name}", _written(with_weights(change)))
     parts = members()
-    broken = {"empty": b"", "text": b"hello", "half": parts[WEIGHTS][: len(parts[WEIGHTS]) // 2], "head": parts[WEIGHTS][:8]}
+    broken = {
+        "empty": b"",
+        "text": b"hello",
+        "half": parts[WEIGHTS][: len(parts[WEIGHTS]) // 2],
+        "head": parts[WEIGHTS][:8],
+    }
     for name, content in broken.items():
         yield Hostile(f"weights: {name}", _written(zipped({**parts, WEIGHTS: content})))
 
@@ -314,7 +379,10 @@ def _files(folder: Path) -> Iterator[Hostile]:
         "gzip": gzip.compress(good),
         "a SavedModel": b"\x08\x01\x12\xf4\x06" + bytes(1000),
         "a LiteRT file": GOOD.with_name("model.tflite").read_bytes(),
-        **{f"the first {length} bytes": good[:length] for length in (1, 21, 100, 4096, len(good) // 2, len(good) - 1)},
+        **{
+            f"the first {length} bytes": good[:length]
+            for length in (1, 21, 100, 4096, len(good) // 2, len(good) - 1)
+        },
         "without its first byte": good[1:],
     }
     for name, content in contents.items():
@@ -326,10 +394,17 @@ def _files(folder: Path) -> Iterator[Hostile]:
 
 
 def _contracts() -> Iterator[Hostile]:
-    """Yield models that the vet lets pass and that cannot be served: Keras, their signature or a bound says so."""
+    """Yield models that the vet lets pass and that cannot be served.
+
+    Keras, their signature or a bound says so.
+    """
 
     def plain(
-        inputs: int, units: int, *before: Json, shape: tuple[int | None, ...] = (28, 28), activation: str = "softmax"
+        inputs: int,
+        units: int,
+        *before: Json,
+        shape: tuple[int | None, ...] = (28, 28),
+        activation: str = "softmax",
     ) -> bytes:
         last, arrays = dense(inputs, units, activation)
         return of_config(sequential(*before, last, shape=shape), arrays)
@@ -342,13 +417,21 @@ def _contracts() -> Iterator[Hostile]:
     two_in["config"]["input_layers"] = [["pixels", 0, 0], ["more", 0, 0]]
     last = two_out["config"]["layers"][-2]["name"]
     two_out["config"]["output_layers"] = [two_out["config"]["output_layers"], [last, 0, 0]]
-    wide = [layer("Dense", units=60_000, activation="relu", name=f"wide{number}") for number in range(2)]
-    padding = layer("ZeroPadding2D", padding=[[30_000, 30_000], [30_000, 30_000]], data_format="channels_last")
+    wide = [
+        layer("Dense", units=60_000, activation="relu", name=f"wide{number}") for number in range(2)
+    ]
+    padding = layer(
+        "ZeroPadding2D", padding=[[30_000, 30_000], [30_000, 30_000]], data_format="channels_last"
+    )
     pooled = layer("GlobalAveragePooling2D", data_format="channels_last", keepdims=False)
     reshape = layer("Reshape", target_shape=[28, 28, 1])
     contents = {
-        "weights of another shape": of_config(sequential(flatten, dense(784, 10)[0]), dense(784, 11)[1]),
-        "no weights for a layer": of_config(sequential(flatten, dense(784, 10)[0]), {"layers/other/vars/0": np.zeros(3)}),
+        "weights of another shape": of_config(
+            sequential(flatten, dense(784, 10)[0]), dense(784, 11)[1]
+        ),
+        "no weights for a layer": of_config(
+            sequential(flatten, dense(784, 10)[0]), {"layers/other/vars/0": np.zeros(3)}
+        ),
         "two inputs": of_config(two_in),
         "two outputs": of_config(two_out),
         "29x29x3": plain(29 * 29 * 3, 10, flatten, shape=(29, 29, 3)),
@@ -357,32 +440,55 @@ def _contracts() -> Iterator[Hostile]:
         "a picture": of_config(sequential(layer("Softmax")), {}),
         "logits": plain(784, 10, flatten, activation="linear"),
         "7 units": plain(784, 7, flatten, activation="sigmoid"),
-        "overflow": plain(784, 10, layer("Rescaling", scale=1e38, offset=0.0), flatten, activation="linear"),
+        "overflow": plain(
+            784, 10, layer("Rescaling", scale=1e38, offset=0.0), flatten, activation="linear"
+        ),
         "no layers": of_config(sequential(), {}),
-        "a setting of the wrong kind": of_config(sequential(flatten, layer("Dense", units="ten")), {}),
+        "a setting of the wrong kind": of_config(
+            sequential(flatten, layer("Dense", units="ten")), {}
+        ),
         "a negative setting": of_config(sequential(flatten, layer("Dense", units=-3)), {}),
-        "an unknown setting": of_config(sequential(flatten, layer("Dense", units=10, backdoor=True)), {}),
+        "an unknown setting": of_config(
+            sequential(flatten, layer("Dense", units=10, backdoor=True)), {}
+        ),
         "14 GB of weights": of_config(sequential(flatten, *wide, dense(60_000, 10)[0]), {}),
         "14 GB of pixels": plain(1, 10, reshape, padding, pooled),
     }
     for name, content in contents.items():
         yield Hostile(f"contract: {name}", _written(content), is_structural=False)
     seven = plain(784, 7, flatten)
-    yield Hostile("contract: 7 classes", _written(seven), is_structural=False, stated={"classes": list("0123456789")})
+    yield Hostile(
+        "contract: 7 classes",
+        _written(seven),
+        is_structural=False,
+        stated={"classes": list("0123456789")},
+    )
     scaled = plain(784, 10, flatten)
-    yield Hostile("contract: another size", _written(scaled), is_structural=False, stated={"input": {"height": 32, "width": 32}})
+    yield Hostile(
+        "contract: another size",
+        _written(scaled),
+        is_structural=False,
+        stated={"input": {"height": 32, "width": 32}},
+    )
 
 
 def _flips() -> Iterator[Hostile]:
-    """Yield the good model with a bit that flipped somewhere: what the check sums of a zip do not cover does no harm."""
+    """Yield the good model with a bit that flipped somewhere.
+
+    What the check sums of a zip do not cover does no harm.
+    """
     rng = random.Random(6)
     good = GOOD.read_bytes()
     for number in range(FLIPS):
         content = bytearray(good)
         content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
         yield Hostile(f"flip: {number}", _written(bytes(content)), may_be_served=True)
-    for number in range(FLIPS):  # in the directory and in the heads of the members, where chance seldom hits
+    for number in range(
+        FLIPS
+    ):  # in the directory and in the heads of the members, where chance seldom hits
         content = bytearray(good)
-        start = rng.choice([0, content.rindex(b"PK\1\2"), content.index(b"PK\1\2"), len(content) - 22])
+        start = rng.choice(
+            [0, content.rindex(b"PK\1\2"), content.index(b"PK\1\2"), len(content) - 22]
+        )
         content[min(start + rng.randrange(60), len(content) - 1)] ^= 1 << rng.randrange(8)
         yield Hostile(f"flip: head {number}", _written(bytes(content)), may_be_served=True)

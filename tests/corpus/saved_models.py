@@ -1,4 +1,7 @@
-"""Hostile and broken SavedModels, made by code: programs that read, write, print or call, and networks that nobody can serve."""
+"""Hostile and broken SavedModels, made by code.
+
+Programs that read, write, print or call, and networks that nobody can serve.
+"""
 
 import functools
 import os
@@ -22,7 +25,10 @@ Answer = Callable[[Any, Any], Any]
 
 @dataclass(frozen=True)
 class Hostile:
-    """A SavedModel: `make` puts it at a path. `is_code` when it would do something; `reason` is a part of why it is refused."""
+    """A SavedModel: `make` puts it at a path.
+
+    `is_code` when it would do something; `reason` is a part of why it is refused.
+    """
 
     name: str
     make: Callable[[Path], object]
@@ -34,12 +40,15 @@ class Hostile:
 class Digits(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
     """A softmax regression, whose answer and image may be others."""
 
-    def __init__(self, answer: Answer, spec: Any = None, weight: float = 0.001, classes: int = 10) -> None:
+    def __init__(
+        self, answer: Answer, spec: Any = None, weight: float = 0.001, classes: int = 10
+    ) -> None:
         super().__init__()
         chance = np.random.default_rng(0)
         self.kernel = tf.Variable(chance.normal(0, weight, (784, classes)), dtype=tf.float32)
         self.serve = tf.function(
-            lambda image: answer(self, image), input_signature=[spec or tf.TensorSpec((None, 28, 28), tf.float32, "image")]
+            lambda image: answer(self, image),
+            input_signature=[spec or tf.TensorSpec((None, 28, 28), tf.float32, "image")],
         )
 
 
@@ -86,7 +95,9 @@ def _at_load(path: Path, canary: str) -> None:
     module.resource.resource_handle  # noqa: B018  # makes it
 
     def answer(image: Any) -> Any:
-        state = tf.raw_ops.ReadVariableOp(resource=module.resource.resource_handle, dtype=tf.float32)
+        state = tf.raw_ops.ReadVariableOp(
+            resource=module.resource.resource_handle, dtype=tf.float32
+        )
         return probabilities(module, image) + 0 * state
 
     module.serve = tf.function(answer, input_signature=[tf.TensorSpec((None, 28, 28), tf.float32)])
@@ -102,7 +113,10 @@ def changed(path: Path, change: Callable[[Any], object]) -> None:
 
 
 def corpus(folder: Path) -> list[Hostile]:
-    """Return the whole corpus; what reads or writes files of others does so in `folder`, where `secret` is."""
+    """Return the whole corpus.
+
+    What reads or writes files of others does so in `folder`, where `secret` is.
+    """
     return [*_programs(folder), *_networks(), *_files(folder)]
 
 
@@ -120,7 +134,12 @@ def _programs(folder: Path) -> list[Hostile]:
         return tf.numpy_function(Path(canary).touch, [], [])
 
     def stored(self: Digits, image: Any) -> Any:
-        save = tf.raw_ops.SaveV2(prefix=canary, tensor_names=["x"], shape_and_slices=[""], tensors=[self.kernel.read_value()])
+        save = tf.raw_ops.SaveV2(
+            prefix=canary,
+            tensor_names=["x"],
+            shape_and_slices=[""],
+            tensors=[self.kernel.read_value()],
+        )
         with tf.control_dependencies([save]):
             return probabilities(self, image)
 
@@ -129,13 +148,21 @@ def _programs(folder: Path) -> list[Hostile]:
 
     def looped(self: Digits, image: Any) -> Any:
         start = [probabilities(self, image)]
-        return tf.while_loop(lambda values: tf.reduce_sum(values) > -1, lambda values: [values * 1], start)[0]
+        return tf.while_loop(
+            lambda values: tf.reduce_sum(values) > -1, lambda values: [values * 1], start
+        )[0]
 
     acts: dict[str, tuple[Answer, str]] = {
-        "writes a file when it is called": (_beside(lambda: tf.io.write_file(canary, "x")), "operator WriteFile"),
+        "writes a file when it is called": (
+            _beside(lambda: tf.io.write_file(canary, "x")),
+            "operator WriteFile",
+        ),
         "reads a secret": (leaked, "operator ReadFile"),
         "prints a secret": (_beside(lambda: tf.print(read())), "operator PrintV2"),
-        "lists a directory": (_beside(lambda: tf.io.matching_files(str(folder / "*"))), "operator MatchingFiles"),
+        "lists a directory": (
+            _beside(lambda: tf.io.matching_files(str(folder / "*"))),
+            "operator MatchingFiles",
+        ),
         "calls Python": (_beside(call), "operator EagerPyFunc"),
         "calls Python the old way": (_beside(call_numpy), "operator PyFunc"),
         "stores its weights elsewhere": (stored, "cannot load or convert"),
@@ -146,7 +173,12 @@ def _programs(folder: Path) -> list[Hostile]:
         for name, (answer, reason) in acts.items()
     ]
     at_load = functools.partial(_at_load, canary=canary)
-    return [Hostile("program: writes a file when it is loaded", at_load, "operator WriteFile", is_code=True), *found]
+    return [
+        Hostile(
+            "program: writes a file when it is loaded", at_load, "operator WriteFile", is_code=True
+        ),
+        *found,
+    ]
 
 
 def _networks() -> list[Hostile]:
@@ -164,7 +196,9 @@ def _networks() -> list[Hostile]:
     def two_inputs(path: Path) -> None:
         module = Digits(probabilities)
         specs = [tf.TensorSpec((None, 28, 28), tf.float32, name) for name in ("one", "two")]
-        serve = tf.function(lambda one, two: probabilities(module, one + two), input_signature=specs)
+        serve = tf.function(
+            lambda one, two: probabilities(module, one + two), input_signature=specs
+        )
         tf.saved_model.save(module, str(path), signatures=serve)
 
     def huge(graph: Any) -> None:
@@ -192,25 +226,45 @@ def _networks() -> list[Hostile]:
         "two inputs": (two_inputs, "one image"),
         "two outputs": (lambda path: saved(path, two_outputs), "one image"),
         "nothing that serves": (nothing, "no signature"),
-        "colours": (lambda path: saved(path, colours, **spec(None, 29, 29, 3)), r"image of shape \(29, 29, 3\)"),
+        "colours": (
+            lambda path: saved(path, colours, **spec(None, 29, 29, 3)),
+            r"image of shape \(29, 29, 3\)",
+        ),
         "no shape": (lambda path: saved(path, **no_shape), "image of shape"),
-        "bytes": (lambda path: saved(path, as_floats, **spec(None, 28, 28, kind=tf.uint8)), "float32"),
+        "bytes": (
+            lambda path: saved(path, as_floats, **spec(None, 28, 28, kind=tf.uint8)),
+            "float32",
+        ),
         "text": (lambda path: saved(path, text, **spec(None, kind=tf.string)), "operator Size"),
-        "a picture": (lambda path: saved(path, lambda _, image: image * 1.0), r"output of shape \(28, 28\)"),
+        "a picture": (
+            lambda path: saved(path, lambda _, image: image * 1.0),
+            r"output of shape \(28, 28\)",
+        ),
         "whole numbers": (lambda path: saved(path, numbers), "no vector of probabilities"),
         "logits": (lambda path: saved(path, logits), "end the model with a softmax"),
         "NaN": (lambda path: saved(path, weight=float("nan")), "not finite"),
         "huge constants": (lambda path: changed(path, huge), "memory|died|cannot load"),
     }
     found = [Hostile(f"network: {name}", make, reason) for name, (make, reason) in made.items()]
-    seven = Hostile("network: 7 classes", lambda path: saved(path, classes=7), "7 outputs", stated={"classes": list("0123456789")})
-    return [*found, seven, Hostile("network: another size", saved, "says 32x28", stated={"input": {"height": 32}})]
+    seven = Hostile(
+        "network: 7 classes",
+        lambda path: saved(path, classes=7),
+        "7 outputs",
+        stated={"classes": list("0123456789")},
+    )
+    return [
+        *found,
+        seven,
+        Hostile("network: another size", saved, "says 32x28", stated={"input": {"height": 32}}),
+    ]
 
 
 def _files(folder: Path) -> list[Hostile]:
     """Return directories that are no SavedModel, or a part of one, or point elsewhere."""
 
-    def without(name: str, put: Callable[[Path], object] = lambda _: None) -> Callable[[Path], None]:
+    def without(
+        name: str, put: Callable[[Path], object] = lambda _: None
+    ) -> Callable[[Path], None]:
         def make(path: Path) -> None:
             saved(path)
             (path / name).unlink()
@@ -242,7 +296,10 @@ def _files(folder: Path) -> list[Hostile]:
         "weights that are a link": (without(DATA, secret), "symbolic link"),
         "weights in a linked directory": (away, "symbolic link"),
         "a program that is a pipe": (without(PROGRAM, os.mkfifo), "no regular file"),
-        "a program that is a directory": (without(PROGRAM, Path.mkdir), "no regular file|directory"),
+        "a program that is a directory": (
+            without(PROGRAM, Path.mkdir),
+            "no regular file|directory",
+        ),
         "a program of 256 MB": (without(PROGRAM, sparse), "smaller model"),
         "an empty program": (without(PROGRAM, Path.touch), "0 bytes"),
         "text": (without(PROGRAM, lambda path: path.write_text("hello")), "cannot load"),

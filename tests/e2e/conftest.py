@@ -1,4 +1,7 @@
-"""The whole stack and a real browser for end-to-end tests: free ports, a folder of its own, nothing left afterwards."""
+"""The whole stack and a real browser for end-to-end tests.
+
+Free ports, a folder of its own, nothing left afterwards.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,8 @@ from local.stack import Stack
 from tests.support import browser as chromium
 from tests.support.fakes import FakeSources
 
-REBOUND = "rebound.example"  # another site's name, which the browser of these tests believes to be this machine's
+# Another site's name, which the browser of these tests believes to be this machine's
+REBOUND = "rebound.example"
 
 
 class RunningStack:

@@ -10,12 +10,18 @@ from playwright.sync_api import Page, expect
 
 from tests.support.dashboard import FIRST_PAINT_MILLISECONDS, HEALS_MILLISECONDS
 
-CHOSEN = ["mnist_experiment_12__lenet5", "mnist_experiment_14__lenet5_tanh", "mnist_experiment_18__cnn_16_32"]
+CHOSEN = [
+    "mnist_experiment_12__lenet5",
+    "mnist_experiment_14__lenet5_tanh",
+    "mnist_experiment_18__cnn_16_32",
+]
 
 
 def open_page(page: Page, stack: Any, names: list[str], **query: str) -> None:
     page.goto(f"{stack.web_url}/compare?{urlencode({'experiments': names, **query}, doseq=True)}")
-    expect(page.get_by_role("heading", name="Compare", exact=True)).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
+    expect(page.get_by_role("heading", name="Compare", exact=True)).to_be_visible(
+        timeout=FIRST_PAINT_MILLISECONDS
+    )
 
 
 def chart(page: Page) -> Any:
@@ -47,11 +53,15 @@ def test_what_is_changed_by_hand_is_in_the_url(stack: Any, page: Page) -> None:
     expect(cell(page, "trained_at")).to_be_attached()
 
 
-def test_after_a_look_at_another_page_the_comparison_is_as_it_was_left(stack: Any, page: Page) -> None:
+def test_after_a_look_at_another_page_the_comparison_is_as_it_was_left(
+    stack: Any, page: Page
+) -> None:
     open_page(page, stack, CHOSEN, s="0.6", log="true", base=CHOSEN[1])
     expect(chart(page)).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
     page.get_by_role("link", name="Models").first.click()
-    expect(page.get_by_role("heading", name="Aliases")).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
+    expect(page.get_by_role("heading", name="Aliases")).to_be_visible(
+        timeout=FIRST_PAINT_MILLISECONDS
+    )
     page.get_by_role("link", name="Compare").first.click()
     expect(chart(page)).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
     expect(page.get_by_role("slider", name="Smoothing")).to_have_value("0.6")
@@ -61,7 +71,9 @@ def test_after_a_look_at_another_page_the_comparison_is_as_it_was_left(stack: An
         expect(cell(page, name)).to_be_attached()
 
 
-def test_the_curves_come_as_csv_as_they_were_recorded(stack: Any, page: Page, tmp_path: Path) -> None:
+def test_the_curves_come_as_csv_as_they_were_recorded(
+    stack: Any, page: Page, tmp_path: Path
+) -> None:
     open_page(page, stack, CHOSEN, s="0.9")
     button = page.get_by_role("button", name="Curves as CSV")
     expect(button).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
@@ -70,7 +82,10 @@ def test_the_curves_come_as_csv_as_they_were_recorded(stack: Any, page: Page, tm
     path = tmp_path / "curves.csv"
     download.value.save_as(path)
     rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
-    assert ({row["experiment"] for row in rows}, set(rows[0])) == (set(CHOSEN), {"experiment", "step", "value"})
+    assert ({row["experiment"] for row in rows}, set(rows[0])) == (
+        set(CHOSEN),
+        {"experiment", "step", "value"},
+    )
 
 
 def test_one_alone_leads_to_the_three_most_accurate(stack: Any, page: Page) -> None:
@@ -80,7 +95,9 @@ def test_one_alone_leads_to_the_three_most_accurate(stack: Any, page: Page) -> N
     expect(cell(page, "mnist_experiment_25__deep_cnn_16_48_96_augmented")).to_be_attached()
 
 
-def test_the_comparison_outlives_postgres_and_goes_on_when_it_is_back(stack: Any, page: Page) -> None:
+def test_the_comparison_outlives_postgres_and_goes_on_when_it_is_back(
+    stack: Any, page: Page
+) -> None:
     open_page(page, stack, CHOSEN[:2])
     expect(chart(page)).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
     stack.stop_database(crash=True)

@@ -50,7 +50,10 @@ def zipped(**files: bytes) -> bytes:
 @pytest.mark.usefixtures("sources")
 def test_before_anything_is_asked_the_page_offers_to_evaluate_the_most_accurate_model() -> None:
     app = evaluate_page()
-    assert (app.selectbox(key="model").value, "500 images with 10 labels" in words(app)) == ("ready_1", True)
+    assert (app.selectbox(key="model").value, "500 images with 10 labels" in words(app)) == (
+        "ready_1",
+        True,
+    )
     assert "They are no handwriting" in words(app)
 
 
@@ -72,7 +75,11 @@ def test_two_models_are_compared(sources: FakeSources) -> None:
     sources.reads["ready_2"] = "1"
     app = evaluated(evaluate_page(vs="ready_2"))
     said = words(app)
-    assert ("These images do not tell which" in said, "p = 1" in said, "0.0" in said) == (True, True, True)
+    assert ("These images do not tell which" in said, "p = 1" in said, "0.0" in said) == (
+        True,
+        True,
+        True,
+    )
 
 
 @pytest.mark.parametrize(("model", "other"), [("ready_2@1", "ready_2"), ("ready_2@2", "ready_2@1")])
@@ -95,9 +102,14 @@ def test_a_link_opens_a_cell() -> None:
 def test_a_zip_is_evaluated_and_what_is_left_out_is_named() -> None:
     app = evaluate_page(set="your zip")
     assert "Upload a zip file" in words(app)
-    app.file_uploader(key="zip").set_value(("my.zip", zipped(**{"7__a": b"x", "1__b": b"y", "top": b"z"}), "application/zip")).run()
+    app.file_uploader(key="zip").set_value(
+        ("my.zip", zipped(**{"7__a": b"x", "1__b": b"y", "top": b"z"}), "application/zip")
+    ).run()
     evaluated(app)
-    assert ("1 of 2 images right" in words(app), app.dataframe[0].value["File"].tolist()) == (True, ["top.png"])
+    assert ("1 of 2 images right" in words(app), app.dataframe[0].value["File"].tolist()) == (
+        True,
+        ["top.png"],
+    )
 
 
 @pytest.mark.usefixtures("sources")

@@ -1,4 +1,7 @@
-"""The client of the first version, word for word, against every served experiment: its answers are Keras's own."""
+"""The client of the first version, word for word, against every served experiment.
+
+Its answers are Keras's own.
+"""
 
 import io
 import os
@@ -20,7 +23,10 @@ DIGITS = 100
 
 @pytest.fixture(scope="module")
 def pixels(digits: dict[str, bytes]) -> NDArray[np.uint8]:
-    """Return digits to read, (DIGITS, 28, 28): MNIST's first test digits where MNIST_PATH names it, else drawn ones with noise."""
+    """Return digits to read, (DIGITS, 28, 28).
+
+    MNIST's first test digits where MNIST_PATH names it, else drawn ones with noise.
+    """
     if path := os.environ.get("MNIST_PATH"):
         with np.load(path) as mnist:
             test_digits: NDArray[np.uint8] = mnist["x_test"][:DIGITS]
@@ -33,12 +39,16 @@ def pixels(digits: dict[str, bytes]) -> NDArray[np.uint8]:
 
 
 @pytest.mark.timeout(600)
-def test_every_experiment_answers_as_keras_does(stack: RunningStack, pixels: NDArray[np.uint8], tmp_path: Path) -> None:
+def test_every_experiment_answers_as_keras_does(
+    stack: RunningStack, pixels: NDArray[np.uint8], tmp_path: Path
+) -> None:
     import keras  # noqa: PLC0415  # TensorFlow takes seconds, and only this test needs it
 
     url = f"{stack.api_url}/inference"
     names = [
-        model["name"] for model in requests.get(f"{stack.api_url}/models", timeout=10).json()["models"] if model["state"] == "READY"
+        model["name"]
+        for model in requests.get(f"{stack.api_url}/models", timeout=10).json()["models"]
+        if model["state"] == "READY"
     ]
     assert len(names) >= 24
     for number, digit in enumerate(pixels):
@@ -50,5 +60,9 @@ def test_every_experiment_answers_as_keras_does(stack: RunningStack, pixels: NDA
         answers = []
         for number in range(len(pixels)):
             with (tmp_path / f"{number}.png").open("rb") as f:
-                answers.append(requests.post(url + "?experiment_name=" + name, files={"image_blob": f}, timeout=10).json()["class"])
+                answers.append(
+                    requests.post(
+                        url + "?experiment_name=" + name, files={"image_blob": f}, timeout=10
+                    ).json()["class"]
+                )
         assert answers == [card.classes[label] for label in expected], name

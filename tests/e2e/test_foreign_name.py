@@ -1,4 +1,6 @@
-"""The dashboard and the API in a browser that was led here by the name of another site (DNS rebinding)."""
+"""The dashboard and the API in a browser that was led here by the name of another site (DNS
+rebinding).
+"""
 
 from urllib.parse import urlsplit
 
@@ -14,12 +16,16 @@ def rebound(url: str) -> str:
 
 def test_the_dashboard_says_why_it_shows_nothing(stack: RunningStack, page: Page) -> None:
     page.goto(rebound(stack.web_url))
-    expect(page.get_by_text("does not know the name by which it was opened")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("does not know the name by which it was opened")).to_be_visible(
+        timeout=30_000
+    )
     expect(page.get_by_test_id("stDataFrame")).to_have_count(0)
     expect(page.get_by_role("heading")).to_have_count(0)
 
 
-def test_the_api_answers_a_page_of_that_name_with_nothing_but_a_reason(stack: RunningStack, page: Page) -> None:
+def test_the_api_answers_a_page_of_that_name_with_nothing_but_a_reason(
+    stack: RunningStack, page: Page
+) -> None:
     answer = page.goto(rebound(f"{stack.api_url}/aliases"))
     assert answer is not None
     assert answer.status == 403

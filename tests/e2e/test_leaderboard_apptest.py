@@ -16,16 +16,26 @@ def test_a_filter_from_a_link_is_applied_and_what_it_hides_is_said(sources: Fake
 @pytest.mark.usefixtures("sources")
 def test_a_filter_that_cannot_be_read_is_marked_and_mended_in_one_click() -> None:
     app = open_page(filter="acuracy > 0.9")
-    assert ("There is no column acuracy" in words(app).replace("\\", ""), app.code[0].value) == (True, "acuracy > 0.9\n^^^^^^^")
+    assert ("There is no column acuracy" in words(app).replace("\\", ""), app.code[0].value) == (
+        True,
+        "acuracy > 0.9\n^^^^^^^",
+    )
     assert "Columns: " in words(app)
     app.button[0].click().run()
-    assert (app.text_input(key="filter").value, "cannot be read" in words(app)) == ("accuracy > 0.9", False)
+    assert (app.text_input(key="filter").value, "cannot be read" in words(app)) == (
+        "accuracy > 0.9",
+        False,
+    )
 
 
 @pytest.mark.usefixtures("sources")
 def test_a_hostile_name_in_a_filter_is_shown_as_it_is() -> None:
     app = open_page(filter=f"'{HOSTILE}' > 1 and '<b>{HOSTILE}' = 1")
-    assert (len(app.exception), "<script>" in words(app), r"\<b\>evil\_" in words(app)) == (0, False, True)
+    assert (len(app.exception), "<script>" in words(app), r"\<b\>evil\_" in words(app)) == (
+        0,
+        False,
+        True,
+    )
 
 
 def test_a_filter_that_nothing_matches_can_be_cleared(sources: FakeSources) -> None:
@@ -38,7 +48,10 @@ def test_a_filter_that_nothing_matches_can_be_cleared(sources: FakeSources) -> N
 
 def test_a_free_choice_takes_precedence_over_a_filter(sources: FakeSources) -> None:
     app = open_page(filter="lr > ", experiments=["bare"])
-    assert (list(app.dataframe[-1].value["experiment"]), app.text_input(key="filter").disabled) == (["bare"], True)
+    assert (list(app.dataframe[-1].value["experiment"]), app.text_input(key="filter").disabled) == (
+        ["bare"],
+        True,
+    )
     assert sources.viewed is not None
     assert sources.viewed.names == ("bare",)
 
@@ -78,7 +91,10 @@ def test_the_champion_has_a_star_and_every_row_its_curve() -> None:
 @pytest.mark.usefixtures("sources")
 def test_without_a_ticked_row_there_is_nothing_to_compare() -> None:
     links = [link.proto for link in open_page().get("page_link")]
-    assert [(link.label, link.disabled) for link in links[1:]] == [("Compare ticked", True), ("Predict with ticked", True)]
+    assert [(link.label, link.disabled) for link in links[1:]] == [
+        ("Compare ticked", True),
+        ("Predict with ticked", True),
+    ]
 
 
 @pytest.mark.parametrize("view", ["Parallel coordinates", "Heat map", "Scatter"])
@@ -91,4 +107,7 @@ def test_another_view_is_restored_from_its_link(view: str) -> None:
 def test_with_the_database_down_the_last_table_of_this_view_stays(sources: FakeSources) -> None:
     sources.database_problem = DOWN
     app = open_page(filter="lr > 0")
-    assert ("Last known data" in words(app), list(app.dataframe[-1].value["experiment"])) == (True, ["ready_1"])
+    assert ("Last known data" in words(app), list(app.dataframe[-1].value["experiment"])) == (
+        True,
+        ["ready_1"],
+    )

@@ -22,13 +22,18 @@ def names(stack: Any, task: str = "mnist") -> list[str]:
 
 
 def table_cells(page: Page, name: str) -> Any:
-    """The cell of the table with this text; the grid is a canvas with an HTML table inside for assistive software."""
+    """The cell of the table with this text.
+
+    The grid is a canvas with an HTML table inside for assistive software.
+    """
     return page.locator("[data-testid=stDataFrame] table").get_by_text(name, exact=True)
 
 
 def open_page(page: Page, url: str) -> None:
     page.goto(url)
-    expect(page.get_by_role("heading", name="Leaderboard")).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
+    expect(page.get_by_role("heading", name="Leaderboard")).to_be_visible(
+        timeout=FIRST_PAINT_MILLISECONDS
+    )
 
 
 def test_the_five_newest_experiments_and_their_curves_are_shown(stack: Any, page: Page) -> None:
@@ -52,7 +57,9 @@ def test_the_number_of_newest_experiments_is_in_the_url(stack: Any, page: Page) 
     expect(page).to_have_url(f"{stack.web_url}/?latest=3")
 
 
-def test_a_free_choice_is_restored_from_its_link_in_another_browser(stack: Any, page: Page, other_browser: Page) -> None:
+def test_a_free_choice_is_restored_from_its_link_in_another_browser(
+    stack: Any, page: Page, other_browser: Page
+) -> None:
     wanted = names(stack)[-2:]
     open_page(page, stack.web_url)
     box = page.get_by_role("combobox", name="or choose them")
@@ -76,8 +83,12 @@ def test_the_choice_goes_along_to_the_other_page_and_back(stack: Any, page: Page
     expect(page.get_by_role("spinbutton", name="Newest experiments")).to_have_value("3")
 
 
-def test_a_column_that_nobody_foresaw_is_chosen_and_restored_from_its_link(stack: Any, page: Page, other_browser: Page) -> None:
-    open_page(page, f"{stack.web_url}/?columns=momentum")  # so that all columns are in view: the table has no others
+def test_a_column_that_nobody_foresaw_is_chosen_and_restored_from_its_link(
+    stack: Any, page: Page, other_browser: Page
+) -> None:
+    open_page(
+        page, f"{stack.web_url}/?columns=momentum"
+    )  # so that all columns are in view: the table has no others
     expect(table_cells(page, "Momentum")).to_have_count(1, timeout=FIRST_PAINT_MILLISECONDS)
     page.get_by_test_id("stPopoverButton").filter(has_text="Columns").click()
     box = page.get_by_role("combobox", name="Columns of the table")
@@ -86,10 +97,14 @@ def test_a_column_that_nobody_foresaw_is_chosen_and_restored_from_its_link(stack
     expect(table_cells(page, "Batch size")).to_have_count(1)
     assert "columns=batch_size" in page.url
     open_page(other_browser, page.url)
-    expect(table_cells(other_browser, "Batch size")).to_have_count(1, timeout=FIRST_PAINT_MILLISECONDS)
+    expect(table_cells(other_browser, "Batch size")).to_have_count(
+        1, timeout=FIRST_PAINT_MILLISECONDS
+    )
 
 
-def test_another_task_is_chosen_and_restored_from_its_link(stack: Any, page: Page, other_browser: Page) -> None:
+def test_another_task_is_chosen_and_restored_from_its_link(
+    stack: Any, page: Page, other_browser: Page
+) -> None:
     open_page(page, stack.web_url)
     page.get_by_role("combobox", name="Task").click(timeout=FIRST_PAINT_MILLISECONDS)
     page.get_by_role("option", name="parity", exact=True).click()
@@ -102,10 +117,14 @@ def test_another_task_is_chosen_and_restored_from_its_link(stack: Any, page: Pag
 
 def test_all_tasks_together_have_a_chart_each(stack: Any, page: Page) -> None:
     open_page(page, f"{stack.web_url}/?task=all+tasks&latest=8")
-    expect(page.locator("[data-testid=stEChartsChart]")).to_have_count(2, timeout=FIRST_PAINT_MILLISECONDS)
+    expect(page.locator("[data-testid=stEChartsChart]")).to_have_count(
+        2, timeout=FIRST_PAINT_MILLISECONDS
+    )
 
 
-def test_a_link_to_an_unknown_experiment_names_it_and_shows_the_rest(stack: Any, page: Page) -> None:
+def test_a_link_to_an_unknown_experiment_names_it_and_shows_the_rest(
+    stack: Any, page: Page
+) -> None:
     known = names(stack)[0]
     query = urlencode([("experiments", known), ("experiments", "lost_*bold*")])
     open_page(page, f"{stack.web_url}/?{query}")
@@ -122,16 +141,22 @@ def test_nothing_is_fetched_from_beyond_the_server(stack: Any, page: Page) -> No
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_shows_the_page_without_scrolling_sideways(stack: Any, page: Page, scheme: Any) -> None:
+def test_a_phone_shows_the_page_without_scrolling_sideways(
+    stack: Any, page: Page, scheme: Any
+) -> None:
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": 390, "height": 844})
     open_page(page, stack.web_url)
     expect(page.locator("[data-testid=stEChartsChart] canvas").first).to_be_visible()
-    widths = page.evaluate("[document.documentElement.scrollWidth, document.querySelector('[data-testid=stMain]').scrollWidth]")
+    widths = page.evaluate(
+        "[document.documentElement.scrollWidth, document.querySelector('[data-testid=stMain]').scrollWidth]"
+    )
     assert max(widths) <= 390
 
 
-def test_a_database_that_dies_leaves_the_page_standing_and_comes_back_by_itself(stack: Any, page: Page) -> None:
+def test_a_database_that_dies_leaves_the_page_standing_and_comes_back_by_itself(
+    stack: Any, page: Page
+) -> None:
     open_page(page, stack.web_url)
     newest = names(stack)[0]
     expect(table_cells(page, newest)).to_have_count(1)
@@ -146,7 +171,9 @@ def test_a_database_that_dies_leaves_the_page_standing_and_comes_back_by_itself(
     expect(page.get_by_text("Last known data")).to_be_hidden()
 
 
-def test_an_api_that_dies_leaves_the_page_standing_and_comes_back_by_itself(stack: Any, page: Page) -> None:
+def test_an_api_that_dies_leaves_the_page_standing_and_comes_back_by_itself(
+    stack: Any, page: Page
+) -> None:
     open_page(page, stack.web_url)
     newest = names(stack)[0]
     stack.stop_api()
@@ -161,7 +188,9 @@ def test_an_api_that_dies_leaves_the_page_standing_and_comes_back_by_itself(stac
 def tick(page: Page, *rows: int) -> None:
     """Tick rows of the table, 0 being the first: the boxes are drawn on a canvas."""
     for row in rows:
-        page.locator("[data-testid=stDataFrame] .dvn-scroller").first.click(position={"x": 16, "y": 35 * (row + 1) + 17})
+        page.locator("[data-testid=stDataFrame] .dvn-scroller").first.click(
+            position={"x": 16, "y": 35 * (row + 1) + 17}
+        )
 
 
 def filter_by(page: Page, text: str) -> None:
@@ -170,14 +199,18 @@ def filter_by(page: Page, text: str) -> None:
     box.press("Enter")
 
 
-def test_a_filter_is_applied_and_restored_from_its_link(stack: Any, page: Page, other_browser: Page) -> None:
+def test_a_filter_is_applied_and_restored_from_its_link(
+    stack: Any, page: Page, other_browser: Page
+) -> None:
     open_page(page, stack.web_url)
     filter_by(page, "architecture ~ lenet and 'Batch Size' >= 1 and accuracy > 50 %")
     expect(page.get_by_text("that match")).to_be_visible()
     expect(table_cells(page, names(stack)[0])).to_have_count(0)
     shown = page.get_by_text("that match").inner_text()
     open_page(other_browser, page.url)
-    expect(other_browser.get_by_text("that match")).to_have_text(shown, timeout=FIRST_PAINT_MILLISECONDS)
+    expect(other_browser.get_by_text("that match")).to_have_text(
+        shown, timeout=FIRST_PAINT_MILLISECONDS
+    )
 
 
 def test_a_filter_that_cannot_be_read_is_mended_in_one_click(stack: Any, page: Page) -> None:
@@ -196,7 +229,9 @@ def test_a_filter_that_nothing_matches_is_cleared(stack: Any, page: Page) -> Non
     assert "filter" not in page.url
 
 
-def test_all_are_sorted_by_name_and_the_link_restores_it(stack: Any, page: Page, other_browser: Page) -> None:
+def test_all_are_sorted_by_name_and_the_link_restores_it(
+    stack: Any, page: Page, other_browser: Page
+) -> None:
     open_page(page, stack.web_url)
     page.get_by_text("Show all", exact=False).first.click(timeout=FIRST_PAINT_MILLISECONDS)
     page.get_by_role("combobox", name="Sort by").click()
@@ -204,10 +239,14 @@ def test_all_are_sorted_by_name_and_the_link_restores_it(stack: Any, page: Page,
     expect(page.get_by_text("sorted by experiment, highest first")).to_be_visible()
     open_page(other_browser, page.url)
     last = sorted(names(stack))[-1]
-    expect(other_browser.locator("[data-testid=stDataFrame] table tbody tr").first).to_contain_text(last)
+    expect(other_browser.locator("[data-testid=stDataFrame] table tbody tr").first).to_contain_text(
+        last
+    )
 
 
-def test_a_hundred_rows_are_a_page_and_the_link_restores_it(stack: Any, page: Page, other_browser: Page) -> None:
+def test_a_hundred_rows_are_a_page_and_the_link_restores_it(
+    stack: Any, page: Page, other_browser: Page
+) -> None:
     connection = psycopg2.connect(stack.db_dsn)
     connection.autocommit = True
     try:
@@ -216,21 +255,32 @@ def test_a_hundred_rows_are_a_page_and_the_link_restores_it(stack: Any, page: Pa
                 "INSERT INTO experiments (name, task, learning_rate, momentum, source_file, source_line, content_digest)"
                 " SELECT 'paged_' || n, 'pages', 1, 0, 'f', 1, '' FROM generate_series(1, 150) n"
             )
-        open_page(page, f"{stack.web_url}/?{urlencode({'task': 'all tasks', 'filter': 'experiment ~ paged_', 'sort': 'Newest'})}")
-        expect(page.get_by_text("1 to 100 of 150 that match")).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
+        open_page(
+            page,
+            f"{stack.web_url}/?{urlencode({'task': 'all tasks', 'filter': 'experiment ~ paged_', 'sort': 'Newest'})}",
+        )
+        expect(page.get_by_text("1 to 100 of 150 that match")).to_be_visible(
+            timeout=FIRST_PAINT_MILLISECONDS
+        )
         page.get_by_role("button", name="Page 2", exact=True).click()
         expect(page.get_by_text("101 to 150 of 150 that match")).to_be_visible()
         expect(table_cells(page, "paged_50")).to_have_count(1)
         open_page(other_browser, page.url)
-        expect(table_cells(other_browser, "paged_50")).to_have_count(1, timeout=FIRST_PAINT_MILLISECONDS)
+        expect(table_cells(other_browser, "paged_50")).to_have_count(
+            1, timeout=FIRST_PAINT_MILLISECONDS
+        )
     finally:
         with connection.cursor() as cursor:
             cursor.execute("DELETE FROM experiments WHERE task = 'pages'")
         connection.close()
 
 
-@pytest.mark.parametrize(("title", "action"), [("Compare", "Compare 2"), ("Predict", "Predict with 2")])
-def test_ticked_rows_go_along_to_another_page(stack: Any, page: Page, title: str, action: str) -> None:
+@pytest.mark.parametrize(
+    ("title", "action"), [("Compare", "Compare 2"), ("Predict", "Predict with 2")]
+)
+def test_ticked_rows_go_along_to_another_page(
+    stack: Any, page: Page, title: str, action: str
+) -> None:
     open_page(page, f"{stack.web_url}/?sort=Newest")
     newest = names(stack)[:2]
     expect(table_cells(page, newest[0])).to_have_count(1, timeout=FIRST_PAINT_MILLISECONDS)
@@ -247,16 +297,30 @@ def test_the_file_has_all_that_match(stack: Any, page: Page) -> None:
     with page.expect_download(timeout=FIRST_PAINT_MILLISECONDS) as download:
         page.get_by_role("button", name="CSV of").click()
     lines = download.value.path().read_text().splitlines()
-    assert (lines[0].startswith("experiment,task,learning_rate"), len(lines)) == (True, len(names(stack)) + 1)
+    assert (lines[0].startswith("experiment,task,learning_rate"), len(lines)) == (
+        True,
+        len(names(stack)) + 1,
+    )
 
 
 @pytest.mark.parametrize(
-    "query", ["every=true", "filter=acuracy+>+1", "view=Heat+map", "view=Scatter", "view=Parallel+coordinates"]
+    "query",
+    [
+        "every=true",
+        "filter=acuracy+>+1",
+        "view=Heat+map",
+        "view=Scatter",
+        "view=Parallel+coordinates",
+    ],
 )
-def test_a_phone_shows_every_state_without_scrolling_sideways(stack: Any, page: Page, query: str) -> None:
+def test_a_phone_shows_every_state_without_scrolling_sideways(
+    stack: Any, page: Page, query: str
+) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     open_page(page, f"{stack.web_url}/?{query}")
     wanted = "[data-testid=stCode]" if "filter" in query else "[data-testid=stEChartsChart] canvas"
     expect(page.locator(wanted).first).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
-    widths = page.evaluate("[document.documentElement.scrollWidth, document.querySelector('[data-testid=stMain]').scrollWidth]")
+    widths = page.evaluate(
+        "[document.documentElement.scrollWidth, document.querySelector('[data-testid=stMain]').scrollWidth]"
+    )
     assert max(widths) <= 390

@@ -62,7 +62,15 @@ class MakeUp:
 
     def down(self) -> str:
         command = [sys.executable, "-m", "local", "down"]
-        done = subprocess.run(command, cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
         return done.stdout
 
     def left(self) -> list[str]:
@@ -70,7 +78,10 @@ class MakeUp:
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
-                if process.environ().get("LOCAL_DIR") == str(self.directory / "local") and process.pid != os.getpid():
+                if (
+                    process.environ().get("LOCAL_DIR") == str(self.directory / "local")
+                    and process.pid != os.getpid()
+                ):
                     found.append(" ".join(process.cmdline()))
         return found
 
@@ -124,7 +135,15 @@ def test_a_second_start_says_who_runs_and_down_ends_the_first(make_up: MakeUp) -
     first = make_up.start()
     make_up.until_ready(first)
     command = [sys.executable, "-m", "local", "up"]
-    second = subprocess.run(command, cwd=ROOT, env=make_up.environment, capture_output=True, text=True, timeout=60, check=False)
+    second = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=make_up.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert (second.returncode, f"process {first.pid}" in second.stdout) == (1, True)
     assert make_up.down() == "Stopped\n"
     assert (first.wait(timeout=20), make_up.left()) == (0, [])
@@ -135,27 +154,38 @@ def test_a_second_start_says_who_runs_and_down_ends_the_first(make_up: MakeUp) -
 def test_a_service_that_dies_is_started_again(make_up: MakeUp, name: str, variable: str) -> None:
     process = make_up.start()
     make_up.until_ready(process)
-    psutil.Process(json.loads((make_up.directory / "local" / "run" / f"{name}.json").read_text())["pid"]).kill()
+    psutil.Process(
+        json.loads((make_up.directory / "local" / "run" / f"{name}.json").read_text())["pid"]
+    ).kill()
     deadline = time.monotonic() + 60
     alive = False
     while not alive and time.monotonic() < deadline:
         time.sleep(0.2)
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", make_up.ports[variable]), 1):
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection(("127.0.0.1", make_up.ports[variable]), 1),
+        ):
             alive = True
     assert (alive, f"{name} ended with status -9" in make_up.output.read_text()) == (True, True)
 
 
-def test_every_port_that_is_taken_is_named_with_its_holder_and_its_variable(make_up: MakeUp) -> None:
+def test_every_port_that_is_taken_is_named_with_its_holder_and_its_variable(
+    make_up: MakeUp,
+) -> None:
     web, api, db = (make_up.ports[name] for name in ("WEB_PORT", "API_PORT", "DB_PORT"))
     with socket.create_server(("127.0.0.1", web)), socket.create_server(("", db)):
         assert make_up.start().wait(timeout=60) == 1
     said = make_up.output.read_text()
-    named = {port: f"Port {port} is taken by process {os.getpid()}" in said for port in (web, api, db)}
+    named = {
+        port: f"Port {port} is taken by process {os.getpid()}" in said for port in (web, api, db)
+    }
     assert named == {web: True, api: False, db: True}
     assert re.findall(r"[A-Z]+_PORT", said) == ["WEB_PORT", "DB_PORT"]
 
 
-def test_a_failing_set_up_shows_the_end_of_its_log_and_leaves_nothing(make_up: MakeUp, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_set_up_shows_the_end_of_its_log_and_leaves_nothing(
+    make_up: MakeUp, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PYTHONPATH", str(make_up.directory))
     fault = "import os, sys\nif 'db.initialize' in sys.orig_argv:\n    os.write(2, b'no tables today'); os._exit(1)\n"
     (make_up.directory / "sitecustomize.py").write_text(fault)

@@ -40,7 +40,10 @@ def test_every_version_is_listed_and_the_most_accurate_is_shown() -> None:
 @pytest.mark.usefixtures("sources")
 def test_a_link_restores_a_version() -> None:
     app = models_page(m="ready_2@1")
-    assert (app.subheader[0].value, app.code[0].value.count("ready_2@1")) == (r"ready\_2, version 1", 1)
+    assert (app.subheader[0].value, app.code[0].value.count("ready_2@1")) == (
+        r"ready\_2, version 1",
+        1,
+    )
 
 
 @pytest.mark.usefixtures("sources")
@@ -95,7 +98,10 @@ def test_a_move_is_taken_back(sources: FakeSources) -> None:
 def test_with_the_api_down_the_page_says_so_and_keeps_what_it_knows(sources: FakeSources) -> None:
     sources.api_problem = "The inference API does not answer."
     app = models_page()
-    assert ("The inference API is down" in words(app), "Retry" in [button.label for button in app.button]) == (True, True)
+    assert (
+        "The inference API is down" in words(app),
+        "Retry" in [button.label for button in app.button],
+    ) == (True, True)
     assert len(app.dataframe[0].value) == 4
 
 

@@ -17,17 +17,25 @@ CHAMPION = "mnist_experiment_25__deep_cnn_16_48_96_augmented"
 
 def open_page(page: Page, stack: Any, model: str = LENET) -> None:
     page.goto(f"{stack.web_url}/models?m={model}")
-    expect(page.get_by_role("heading", name="Models", exact=True)).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
-    expect(page.get_by_role("heading", name=f"{model}, version 1")).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
+    expect(page.get_by_role("heading", name="Models", exact=True)).to_be_visible(
+        timeout=FIRST_PAINT_MILLISECONDS
+    )
+    expect(page.get_by_role("heading", name=f"{model}, version 1")).to_be_visible(
+        timeout=FIRST_PAINT_MILLISECONDS
+    )
 
 
 def copied(page: Page, tab: str) -> str:
     page.get_by_role("tab", name=tab).click()
-    return page.locator("[data-testid=stCode]").filter(visible=True).first.locator("code").inner_text()
+    return (
+        page.locator("[data-testid=stCode]").filter(visible=True).first.locator("code").inner_text()
+    )
 
 
 def fill(page: Page, button: str, who: str, why: str) -> None:
-    form = page.locator("[data-testid=stForm]").filter(has=page.get_by_role("button", name=button, exact=True), visible=True)
+    form = page.locator("[data-testid=stForm]").filter(
+        has=page.get_by_role("button", name=button, exact=True), visible=True
+    )
     form.get_by_role("textbox", name="Who").fill(who)
     form.get_by_role("textbox", name="Why").fill(why)
     form.get_by_role("button", name=button, exact=True).click()
@@ -36,7 +44,10 @@ def fill(page: Page, button: str, who: str, why: str) -> None:
 def test_what_is_copied_runs_and_answers(stack: Any, page: Page, tmp_path: Path) -> None:
     (tmp_path / "digit.png").write_bytes(seven_png())
     open_page(page, stack)
-    for command in (["bash", "-c", copied(page, "curl")], [sys.executable, "-c", copied(page, "Python")]):
+    for command in (
+        ["bash", "-c", copied(page, "curl")],
+        [sys.executable, "-c", copied(page, "Python")],
+    ):
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
         assert "7" in done.stdout
 
@@ -55,16 +66,22 @@ def test_a_model_is_promoted_and_rolled_back(stack: Any, page: Page) -> None:
     expect(moved).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
     page.get_by_role("button", name="Roll back").first.click()
     fill(page, "Roll back", "bob", "misreads 7")
-    expect(page.get_by_text(f"champion of mnist is {CHAMPION}, version 1")).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
+    expect(page.get_by_text(f"champion of mnist is {CHAMPION}, version 1")).to_be_visible(
+        timeout=FIRST_PAINT_MILLISECONDS
+    )
     page.get_by_text("History: 3 moves").click()
-    expect(page.locator("[data-testid=stDataFrame] table").get_by_text("misreads 7", exact=True)).to_be_attached()
+    expect(
+        page.locator("[data-testid=stDataFrame] table").get_by_text("misreads 7", exact=True)
+    ).to_be_attached()
 
 
 def test_with_the_api_down_what_was_known_stays_and_the_page_heals(stack: Any, page: Page) -> None:
     open_page(page, stack)
     stack.stop_api()
     try:
-        expect(page.get_by_text("The inference API is down")).to_be_visible(timeout=HEALS_MILLISECONDS)
+        expect(page.get_by_text("The inference API is down")).to_be_visible(
+            timeout=HEALS_MILLISECONDS
+        )
         expect(page.get_by_role("heading", name=f"{LENET}, version 1")).to_be_visible()
     finally:
         stack.start_api()

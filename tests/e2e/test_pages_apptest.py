@@ -1,4 +1,7 @@
-"""The pages without a browser: what they say in each state. Sources are fakes that a test breaks at will."""
+"""The pages without a browser: what they say in each state.
+
+Sources are fakes that a test breaks at will.
+"""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -30,19 +33,33 @@ def test_a_link_restores_a_free_choice() -> None:
 @pytest.mark.usefixtures("sources")
 def test_a_link_to_an_experiment_that_is_gone_says_so_and_shows_the_rest() -> None:
     app = open_page(experiments=["bare", "lost"])
-    assert ("Not in the database: lost" in words(app), list(app.dataframe[-1].value["experiment"])) == (True, ["bare"])
+    assert (
+        "Not in the database: lost" in words(app),
+        list(app.dataframe[-1].value["experiment"]),
+    ) == (True, ["bare"])
 
 
-def test_with_the_database_down_the_last_data_stays_and_says_how_old_it_is(sources: FakeSources) -> None:
+def test_with_the_database_down_the_last_data_stays_and_says_how_old_it_is(
+    sources: FakeSources,
+) -> None:
     sources.database_problem = DOWN
     app = open_page()
-    assert ("Last known data" in words(app), "Data as of 40 s ago" in words(app), len(app.dataframe[-1].value)) == (True, True, 4)
+    assert (
+        "Last known data" in words(app),
+        "Data as of 40 s ago" in words(app),
+        len(app.dataframe[-1].value),
+    ) == (True, True, 4)
 
 
-def test_with_the_database_never_seen_the_page_names_the_address_and_offers_to_retry(sources: FakeSources) -> None:
+def test_with_the_database_never_seen_the_page_names_the_address_and_offers_to_retry(
+    sources: FakeSources,
+) -> None:
     sources.database_problem, sources.ever_read = DOWN, False
     app = open_page()
-    assert ("db.example:5432" in words(app), [button.label for button in app.button]) == (True, ["Retry"])
+    assert ("db.example:5432" in words(app), [button.label for button in app.button]) == (
+        True,
+        ["Retry"],
+    )
 
 
 def test_a_link_survives_a_database_that_is_down(sources: FakeSources) -> None:
@@ -59,7 +76,11 @@ def test_an_empty_database_says_what_to_run(sources: FakeSources) -> None:
 def test_an_unexpected_error_is_a_plain_sentence_and_no_trace(sources: FakeSources) -> None:
     sources.curve_error = RuntimeError("secret detail")
     app = open_page()
-    assert (len(app.exception), "secret detail" in words(app), "cannot be shown" in words(app)) == (0, False, True)
+    assert (len(app.exception), "secret detail" in words(app), "cannot be shown" in words(app)) == (
+        0,
+        False,
+        True,
+    )
 
 
 def test_a_hostile_name_is_shown_as_it_is(sources: FakeSources) -> None:
@@ -72,20 +93,29 @@ def test_a_hostile_name_is_shown_as_it_is(sources: FakeSources) -> None:
 def test_a_further_column_is_shown_from_a_link_and_its_name_as_it_is() -> None:
     app = open_page(columns=["momentum", "batch_size", HOSTILE])
     table = app.dataframe[-1].value
-    assert (list(table.columns), list(table["batch_size"])) == (["experiment", "momentum", "batch_size", HOSTILE], [1, 2, 4, 8])
+    assert (list(table.columns), list(table["batch_size"])) == (
+        ["experiment", "momentum", "batch_size", HOSTILE],
+        [1, 2, 4, 8],
+    )
 
 
 @pytest.mark.usefixtures("sources")
 def test_one_task_is_not_spoken_of() -> None:
     app = open_page()
-    assert ([box.label for box in app.selectbox], "digits" in words(app), "task" in app.dataframe[-1].value) == (
+    assert (
+        [box.label for box in app.selectbox],
+        "digits" in words(app),
+        "task" in app.dataframe[-1].value,
+    ) == (
         ["Sort by"],
         False,
         False,
     )
 
 
-def test_of_several_tasks_the_one_with_the_most_experiments_is_shown_first(sources: FakeSources) -> None:
+def test_of_several_tasks_the_one_with_the_most_experiments_is_shown_first(
+    sources: FakeSources,
+) -> None:
     sources.tasks = {"ready_2": "parity"}
     app = open_page()
     assert set(app.dataframe[-1].value["experiment"]) == {HOSTILE, "ready_1", "bare"}
@@ -102,11 +132,19 @@ def test_all_tasks_together_have_a_summary_and_a_chart_each(sources: FakeSources
     sources.tasks = {"ready_2": "parity"}
     app = open_page(task="all tasks")
     assert list(app.dataframe[-1].value["task"]) == ["digits", "digits", "digits", "parity"]
-    assert ("of **digits**" in words(app), "of **parity**" in words(app), len(app.get("echarts_chart"))) == (True, True, 2)
+    assert (
+        "of **digits**" in words(app),
+        "of **parity**" in words(app),
+        len(app.get("echarts_chart")),
+    ) == (True, True, 2)
 
 
 def test_every_file_that_could_not_be_imported_is_named(sources: FakeSources) -> None:
-    sources.files = (ImportedFile("data.csv", 1, None), ImportedFile("a.csv", 0, "a is empty"), ImportedFile("b.csv", 2, None))
+    sources.files = (
+        ImportedFile("data.csv", 1, None),
+        ImportedFile("a.csv", 0, "a is empty"),
+        ImportedFile("b.csv", 2, None),
+    )
     said = words(open_page())
     assert r"Import of a\.csv failed" in said
     assert (r"- data\.csv: 1 row" in said, r"- b\.csv: 2 rows" in said) == (True, True)
@@ -119,7 +157,10 @@ def test_rejected_rows_are_counted_on_the_page_with_their_reason() -> None:
 
 
 def predict_script() -> None:
-    """What app.py does for the page Predict: AppTest switches only to pages that are files, and runs this text alone."""
+    """What app.py does for the page Predict.
+
+    AppTest switches only to pages that are files, and runs this text alone.
+    """
     import web.sources  # noqa: PLC0415
     from web.components.experiment_picker import pick  # noqa: PLC0415
     from web.views import predict  # noqa: PLC0415
@@ -136,7 +177,9 @@ def predict_page(*files: tuple[str, bytes], **query: str | list[str]) -> AppTest
     app.run()
     if files:
         app.session_state["input"] = ":material/upload: Upload"
-        app.file_uploader(key="uploads").set_value([(name, data, "image/png") for name, data in files])
+        app.file_uploader(key="uploads").set_value(
+            [(name, data, "image/png") for name, data in files]
+        )
         app.run()
     return app
 
@@ -155,7 +198,10 @@ def test_an_upload_is_answered_by_every_chosen_experiment_that_has_a_model() -> 
 @pytest.mark.usefixtures("sources")
 def test_the_consensus_and_who_disagrees_are_named() -> None:
     app = predict_page(("seven.png", b"seven"))
-    assert ("2 of 3 experiments agree" in words(app), r"**1** according to evil\_" in words(app)) == (True, True)
+    assert (
+        "2 of 3 experiments agree" in words(app),
+        r"**1** according to evil\_" in words(app),
+    ) == (True, True)
 
 
 def test_labels_of_two_tasks_are_never_compared(sources: FakeSources) -> None:
@@ -177,9 +223,15 @@ def test_a_bad_file_is_a_red_row_with_its_reason_and_the_rest_go_on() -> None:
     app = predict_page(("a.png", b"seven"), ("b.png", b"bad"), ("c.png", b"other"))
     assert [box.value for box in app.error] == [r"This is \*no\* image\."]
     gallery = app.dataframe[0].value
-    assert (list(gallery["answer"].fillna("")), list(gallery["agree"].fillna(""))) == (["7", "", "7"], ["2 of 3", "", "2 of 3"])
+    assert (list(gallery["answer"].fillna("")), list(gallery["agree"].fillna(""))) == (
+        ["7", "", "7"],
+        ["2 of 3", "", "2 of 3"],
+    )
     assert list(gallery["note"]) == ["also read as 1", "This is *no* image.", "also read as 1"]
-    assert ("2 of 3 pictures read" in words(app), words(app).count("experiments agree")) == (True, 1)
+    assert ("2 of 3 pictures read" in words(app), words(app).count("experiments agree")) == (
+        True,
+        1,
+    )
 
 
 @pytest.mark.usefixtures("sources")
@@ -187,7 +239,11 @@ def test_a_click_stores_what_a_picture_really_shows(sources: FakeSources) -> Non
     app = predict_page(("seven.png", b"seven"))
     app.button_group(key="label-p").set_value("4").run()
     assert sources.standing is not None
-    assert (sources.standing.label, sources.standing.labelled_by, "Labelled 4" in words(app)) == ("4", "dashboard", True)
+    assert (sources.standing.label, sources.standing.labelled_by, "Labelled 4" in words(app)) == (
+        "4",
+        "dashboard",
+        True,
+    )
     app.button_group(key="label-p").set_value("9").run()
     assert (sources.standing.label, "Labelled 9" in words(app)) == ("9", True)
 
@@ -239,13 +295,19 @@ def test_many_files_are_one_call(sources: FakeSources) -> None:
 def test_with_the_api_down_the_page_says_so_and_offers_to_retry(sources: FakeSources) -> None:
     sources.api_problem = "The inference API does not answer."
     app = predict_page()
-    assert ("The inference API is down" in words(app), [button.label for button in app.button]) == (True, ["Retry"])
+    assert ("The inference API is down" in words(app), [button.label for button in app.button]) == (
+        True,
+        ["Retry"],
+    )
 
 
 @pytest.mark.usefixtures("sources")
 def test_an_api_that_goes_away_during_the_question_is_reported_in_the_same_way() -> None:
     app = predict_page(("seven.png", b"gone"))
-    assert ("The inference API is down" in words(app), [button.label for button in app.button]) == (True, ["Retry"])
+    assert ("The inference API is down" in words(app), [button.label for button in app.button]) == (
+        True,
+        ["Retry"],
+    )
 
 
 @pytest.mark.usefixtures("sources")
@@ -268,7 +330,9 @@ def test_with_the_database_down_predictions_go_on(sources: FakeSources) -> None:
 
 
 def test_the_real_sources_stand_with_both_services_down(monkeypatch: pytest.MonkeyPatch) -> None:
-    dead = make_sources(Settings(api_url="http://127.0.0.1:9/api/v1.0", database_host="127.0.0.1", database_port=9))
+    dead = make_sources(
+        Settings(api_url="http://127.0.0.1:9/api/v1.0", database_host="127.0.0.1", database_port=9)
+    )
     monkeypatch.setattr(web.sources, "sources", lambda: dead)
     app = open_page()
     assert ("127.0.0.1:9" in words(app), len(app.exception)) == (True, 0)

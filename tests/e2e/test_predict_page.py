@@ -40,7 +40,9 @@ def phone(page: Page) -> Iterator[Page]:
     """A touch screen of 390 pixels."""
     browser = page.context.browser
     assert isinstance(browser, Browser)
-    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    context = browser.new_context(
+        viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True
+    )
     yield context.new_page()
     context.close()
 
@@ -52,11 +54,15 @@ def test_a_digit_drawn_with_the_mouse_is_read(stack: Any, page: Page) -> None:
     expect(page.locator("[data-testid=stEChartsChart] canvas").first).to_be_visible()
 
 
-def test_the_experiments_of_another_task_answer_beside_those_of_digits(stack: Any, page: Page) -> None:
+def test_the_experiments_of_another_task_answer_beside_those_of_digits(
+    stack: Any, page: Page
+) -> None:
     open_page(page, stack)
     draw_with_mouse(page)
     expect(consensus(page)).to_have_text("7")
-    expect(page.locator("[class*=st-key-consensus-word-]").get_by_role("heading")).to_have_text("odd")
+    expect(page.locator("[class*=st-key-consensus-word-]").get_by_role("heading")).to_have_text(
+        "odd"
+    )
     for task in ("mnist", "parity"):
         expect(page.get_by_text(f"Task {task}", exact=True)).to_be_visible()
 
@@ -87,12 +93,16 @@ def test_an_uploaded_digit_is_shown_and_read(stack: Any, page: Page) -> None:
     upload(page, ("seven_*bold*.png", seven_png()))
     expect(consensus(page)).to_have_text("7")
     expect(page.get_by_role("img", name="The picture")).to_be_visible()
-    expect(page.get_by_role("paragraph").get_by_text("seven_*bold*.png", exact=True)).to_be_visible()
+    expect(
+        page.get_by_role("paragraph").get_by_text("seven_*bold*.png", exact=True)
+    ).to_be_visible()
 
 
 def test_a_bad_file_among_several_says_why_and_the_rest_are_read(stack: Any, page: Page) -> None:
     open_page(page, stack)
-    upload(page, ("one.png", seven_png()), ("bad.png", b"not an image"), ("two.png", seven_png(280)))
+    upload(
+        page, ("one.png", seven_png()), ("bad.png", b"not an image"), ("two.png", seven_png(280))
+    )
     expect(page.locator("[data-testid=stAlert]").filter(has_text="bad.png")).to_be_visible()
     expect(page.get_by_text("2 of 3 pictures read")).to_be_visible()
     expect(consensus(page)).to_have_text("7")
@@ -101,8 +111,12 @@ def test_a_bad_file_among_several_says_why_and_the_rest_are_read(stack: Any, pag
 def test_thirty_files_are_a_table_and_each_can_be_looked_at(stack: Any, page: Page) -> None:
     open_page(page, stack)
     upload(page, *((f"{number}.png", seven_png(100 + number)) for number in range(30)))
-    expect(page.get_by_text("30 of 30 pictures read")).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
-    expect(page.locator("[data-testid=stDataFrame] table").get_by_text("4.png", exact=True)).to_be_attached()
+    expect(page.get_by_text("30 of 30 pictures read")).to_be_visible(
+        timeout=FIRST_PAINT_MILLISECONDS
+    )
+    expect(
+        page.locator("[data-testid=stDataFrame] table").get_by_text("4.png", exact=True)
+    ).to_be_attached()
 
 
 @pytest.mark.parametrize("digit", EXAMPLES)
@@ -124,7 +138,9 @@ def test_one_click_stores_what_a_drawing_really_shows(stack: Any, page: Page) ->
     open_page(page, stack)
     draw_with_mouse(page)
     expect(consensus(page)).to_have_text("7")
-    question = page.locator("[data-testid=stButtonGroup]").filter(has_text="What is it really?").first
+    question = (
+        page.locator("[data-testid=stButtonGroup]").filter(has_text="What is it really?").first
+    )
     question.get_by_role("radio", name="1", exact=True).click()
     expect(page.get_by_text("Labelled 1")).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
     connection = psycopg2.connect(stack.db_dsn)
@@ -141,7 +157,9 @@ def test_a_drawing_outlives_a_look_at_another_page(stack: Any, page: Page) -> No
     draw_with_mouse(page)
     expect(consensus(page)).to_have_text("7")
     page.get_by_role("link", name="Models").first.click()
-    expect(page.get_by_role("heading", name="Aliases")).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
+    expect(page.get_by_role("heading", name="Aliases")).to_be_visible(
+        timeout=FIRST_PAINT_MILLISECONDS
+    )
     page.go_back()
     expect(consensus(page)).to_have_text("7", timeout=FIRST_PAINT_MILLISECONDS)
     expect(page.get_by_role("button", name="Undo")).to_be_enabled()
@@ -154,26 +172,36 @@ def test_what_is_copied_runs_and_answers(stack: Any, page: Page, tmp_path: Path)
     expect(consensus(page)).to_have_text("7")
     page.get_by_text("Copy as curl").click()
     command = page.locator("[data-testid=stCode] code").first.inner_text()
-    done = subprocess.run(["/bin/bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["/bin/bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
     assert len(json.loads(done.stdout)["predictions"][0]["answers"]) > 20
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_shows_the_answer_without_scrolling_sideways(stack: Any, phone: Page, scheme: Any) -> None:
+def test_a_phone_shows_the_answer_without_scrolling_sideways(
+    stack: Any, phone: Page, scheme: Any
+) -> None:
     phone.emulate_media(color_scheme=scheme)
     open_page(phone, stack)
     draw_with_finger(phone)
     expect(consensus(phone)).to_have_text("7")
-    widths = phone.evaluate("[document.documentElement.scrollWidth, document.querySelector('[data-testid=stMain]').scrollWidth]")
+    widths = phone.evaluate(
+        "[document.documentElement.scrollWidth, document.querySelector('[data-testid=stMain]').scrollWidth]"
+    )
     assert max(widths) <= 390
 
 
-def test_an_api_that_dies_leaves_the_canvas_and_answers_again_when_it_is_back(stack: Any, page: Page) -> None:
+def test_an_api_that_dies_leaves_the_canvas_and_answers_again_when_it_is_back(
+    stack: Any, page: Page
+) -> None:
     open_page(page, stack)
     stack.stop_api()
     try:
         draw_with_mouse(page)
-        expect(page.get_by_text("The inference API is down")).to_be_visible(timeout=HEALS_MILLISECONDS)
+        expect(page.get_by_text("The inference API is down")).to_be_visible(
+            timeout=HEALS_MILLISECONDS
+        )
         expect(page.get_by_role("button", name="Retry")).to_be_visible()
         expect(page.locator("canvas[data-part=canvas]")).to_be_visible()
     finally:

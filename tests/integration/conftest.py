@@ -1,4 +1,7 @@
-"""A real Postgres for integration tests: embedded, on a free port, in a folder of its own, gone afterwards."""
+"""A real Postgres for integration tests.
+
+Embedded, on a free port, in a folder of its own, gone afterwards.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ from local.settings import Settings
 
 @pytest.fixture(scope="session")
 def postgres_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings that share nothing with the user's own stack; nobody listens at the web and API ports."""
+    """Settings that share nothing with the user's own stack.
+
+    Nobody listens at the web and API ports.
+    """
     return local_settings.read(
         {
             "LOCAL_DIR": str(tmp_path_factory.mktemp("postgres")),
@@ -33,7 +39,10 @@ def postgres_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 @pytest.fixture(scope="session")
 def postgres(postgres_settings: Settings) -> Iterator[Postgres]:
-    """A running server with an empty database mlopsdb; `postgres.settings.dsn` is the owner's address."""
+    """A running server with an empty database mlopsdb.
+
+    `postgres.settings.dsn` is the owner's address.
+    """
     server = Postgres(postgres_settings)
     try:
         server.open()
@@ -52,7 +61,11 @@ def empty_database(postgres: Postgres) -> Iterator[dict[str, str]]:
 def service_database(empty_database: dict[str, str], tmp_path: Path) -> Iterator[dict[str, str]]:
     """A database that is set up; the environment is the service's."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {**empty_database, "DATA_CSV": str(tmp_path / "none"), "DATA_DIR": str(tmp_path / "none")}.items():
+        for name, value in {
+            **empty_database,
+            "DATA_CSV": str(tmp_path / "none"),
+            "DATA_DIR": str(tmp_path / "none"),
+        }.items():
             patch.setenv(name, value)
         set_up(from_environment(os.environ))
         patch.setenv("PGUSER", "mlops_app")

@@ -1,7 +1,9 @@
-"""`python -m tests.resilience.soak MINUTES [SEED]`: a load of 70 % of the peak, and faults at random from the beginning to the end.
+"""`python -m tests.resilience.soak MINUTES [SEED]`.
 
-Each answer is compared with what the content that it names answers, and each acknowledged request is looked for in Postgres. It
-prints a table of figures, and ends with 1 if a promise is broken.
+A load of 70 % of the peak, and faults at random from the beginning to the end.
+
+Each answer is compared with what the content that it names answers, and each acknowledged request
+is looked for in Postgres. It prints a table of figures, and ends with 1 if a promise is broken.
 """
 
 import contextlib
@@ -47,7 +49,9 @@ SHOWN = 5
 
 
 class Tally:
-    """Counts the answers of a load by their status, refusals by their reason, and keeps the ids that were acknowledged."""
+    """Counts the answers of a load by their status, refusals by their reason, and keeps the ids
+    that were acknowledged.
+    """
 
     def __init__(self, truth: Truth) -> None:
         self._truth = truth
@@ -145,13 +149,23 @@ class Faults:
 
 
 def sent(port: int, request: http_requests.Request) -> int | None:
-    """Send a request as it is, and return the status of its answer, None where there is none in time."""
+    """Send a request as it is, and return the status of its answer, None where there is none in
+    time.
+    """
     lines = b"".join(b"%b: %b\r\n" % header for header in request.headers)
     with (
         contextlib.suppress(OSError, ValueError, IndexError),
         socket.create_connection(("127.0.0.1", port), ANSWER_SECONDS) as client,
     ):
-        client.sendall(request.method.encode() + b" " + request.target + b" HTTP/1.1\r\n" + lines + b"\r\n" + request.body)
+        client.sendall(
+            request.method.encode()
+            + b" "
+            + request.target
+            + b" HTTP/1.1\r\n"
+            + lines
+            + b"\r\n"
+            + request.body
+        )
         if not request.is_broken_off:
             return int(client.recv(100).split(b" ", 2)[1])
     return None
@@ -202,22 +216,36 @@ def soak(folder: Path, minutes: float, random: Random) -> list[tuple[str, str, b
         print(answer.status, answer.question.model, answer.body[:300])
     p50, p99 = np.percentile(tally.seconds, [50, 99]) * 1000
     broken, refused = tally.statuses[BROKEN], dict(faults.bad_statuses)
-    happened = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in sorted(faults.counts.items()))
+    happened = ", ".join(
+        f"{name.replace('_', ' ')} {count}" for name, count in sorted(faults.counts.items())
+    )
     memory_said = f"{max(memory) / 2**20:.0f} MB at most, {grown / 2**20:+.0f} MB since it was warm"
     rate = len(tally.seconds) / seconds
     return [
-        ("load", f"{rate:.0f} requests/s for {seconds / 60:.1f} min, the peak being {peak:.0f}", True),
+        (
+            "load",
+            f"{rate:.0f} requests/s for {seconds / 60:.1f} min, the peak being {peak:.0f}",
+            True,
+        ),
         ("time of an answer, since it was due", f"p50 {p50:.1f} ms, p99 {p99:.1f} ms", True),
         ("faults", happened, True),
         ("answers by status (0: none)", str(dict(tally.statuses)), not tally.failed),
         ("refused with 503 and Retry-After", str(dict(tally.reasons)), True),
-        ("unanswered, in flight on killed workers", f"{broken} of at most {faults.in_flight}", broken <= faults.in_flight),
+        (
+            "unanswered, in flight on killed workers",
+            f"{broken} of at most {faults.in_flight}",
+            broken <= faults.in_flight,
+        ),
         ("wrong answers", str(len(tally.wrong)), not tally.wrong),
         ("acknowledged and not stored", f"{len(lost)} of {len(tally.acknowledged)}", not lost),
         ("stored twice", str(doubled), not doubled),
         ("journal drained after the end", f"{drained:.1f} s", drained <= DRAINED_SECONDS),
         ("memory", memory_said, grown <= GROWN_BYTES),
-        ("hostile requests", f"{faults.answered} answered, 5xx other than 503: {refused}", not refused),
+        (
+            "hostile requests",
+            f"{faults.answered} answered, 5xx other than 503: {refused}",
+            not refused,
+        ),
     ]
 
 
@@ -228,14 +256,21 @@ def look(stack: Faulty, memory: list[int], soaked: threading.Event) -> None:
 
 
 def stored_otherwise(stack: Faulty, acknowledged: set[str]) -> tuple[set[str], int]:
-    """Return which acknowledged requests Postgres does not have, and how many it has more than once."""
-    stored = Counter(dict(stack.rows("SELECT request_id, count(*) FROM prediction_events GROUP BY 1")))
+    """Return which acknowledged requests Postgres does not have, and how many it has more than
+    once.
+    """
+    stored = Counter(
+        dict(stack.rows("SELECT request_id, count(*) FROM prediction_events GROUP BY 1"))
+    )
     return acknowledged - stored.keys(), sum(stored[each] > 1 for each in acknowledged)
 
 
 def main() -> int:
     """Soak for MINUTES, and return the exit code."""
-    minutes, seed = float(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else time.time_ns() % 10**6
+    minutes, seed = (
+        float(sys.argv[1]),
+        int(sys.argv[2]) if len(sys.argv) > 2 else time.time_ns() % 10**6,
+    )
     print(f"{minutes:g} minutes, SEED={seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="mlops-soak-") as folder:
         found = soak(Path(folder), minutes, Random(seed))

@@ -1,4 +1,7 @@
-"""What the tests of faults share: how long they run, a stack that is whole again before each, and figures."""
+"""What the tests of faults share.
+
+How long they run, a stack that is whole again before each, and figures.
+"""
 
 import os
 import subprocess
@@ -79,19 +82,38 @@ class Faulty(Stack):
         """Return the service's processes, without those that compile."""
         assert self.service is not None
         parent = psutil.Process(self.service.pid)
-        return [each for each in (parent, *parent.children(recursive=True)) if not _command(each).count("inference.compiler.worker")]
+        return [
+            each
+            for each in (parent, *parent.children(recursive=True))
+            if not _command(each).count("inference.compiler.worker")
+        ]
 
     def listeners(self) -> list[psutil.Process]:
         """Return the workers that listen."""
-        return [each for each in self.processes() if any(one.status == psutil.CONN_LISTEN for one in _connections(each))]
+        return [
+            each
+            for each in self.processes()
+            if any(one.status == psutil.CONN_LISTEN for one in _connections(each))
+        ]
 
     def shipper(self) -> psutil.Process | None:
         """Return the shipper, None while there is none."""
-        return next((each for each in self.processes() if _command(each).endswith("inference.prediction_log.shipper")), None)
+        return next(
+            (
+                each
+                for each in self.processes()
+                if _command(each).endswith("inference.prediction_log.shipper")
+            ),
+            None,
+        )
 
     def clients_of(self, worker: psutil.Process) -> set[int]:
         """Return the ports of the clients that are connected to a worker."""
-        return {one.raddr.port for one in _connections(worker) if one.raddr and one.laddr.port == self.port}
+        return {
+            one.raddr.port
+            for one in _connections(worker)
+            if one.raddr and one.laddr.port == self.port
+        }
 
     def descriptors(self) -> int:
         """Return how many files and connections the service's processes have open."""
@@ -102,16 +124,21 @@ class Faulty(Stack):
         return sum(_resident(each) for each in self.processes())
 
     def lost_and_doubled(self, answers: Sequence[Answer]) -> tuple[set[str], int]:
-        """Return the ids of the answered requests that Postgres does not have, and how many it has more than once.
+        """Return the ids of the answered requests that Postgres does not have, and how many it has
+        more than once.
 
         The ids that a load sends are its own.
         """
         acknowledged = {answer.request_id for answer in answers if answer.status == 200}
-        stored = Counter(request_id for (request_id,) in self.rows("SELECT request_id FROM prediction_events"))
+        stored = Counter(
+            request_id for (request_id,) in self.rows("SELECT request_id FROM prediction_events")
+        )
         return acknowledged - stored.keys(), sum(stored[each] > 1 for each in acknowledged)
 
     def drained_seconds(self) -> float:
-        """Wait until Postgres has what the journal holds at this moment, and return how long that took."""
+        """Wait until Postgres has what the journal holds at this moment, and return how long that
+        took.
+        """
         began = time.time()
         eventually(lambda: pending_seconds(self.journal) < time.time() - began, DRAIN_SECONDS)
         return time.time() - began

@@ -1,4 +1,7 @@
-"""What a refused request costs: bytes of the answer, time, and memory at its peak, of the whole corpus and of large ones."""
+"""What a refused request costs.
+
+Bytes of the answer, time, and memory at its peak, of the whole corpus and of large ones.
+"""
 
 import contextlib
 import http.client
@@ -13,7 +16,19 @@ from typing import NamedTuple
 import psutil
 import pytest
 
-from tests.corpus.http_requests import BASE, DIGIT, FIRST, INFERENCE, JSON, PREDICTIONS, Request, form, part, post, requests
+from tests.corpus.http_requests import (
+    BASE,
+    DIGIT,
+    FIRST,
+    INFERENCE,
+    JSON,
+    PREDICTIONS,
+    Request,
+    form,
+    part,
+    post,
+    requests,
+)
 from tests.corpus.images import png
 from tests.resilience.stack import Faulty, figure, milliseconds
 
@@ -23,7 +38,9 @@ LARGE_BYTES = 15 * 2**20
 PATIENCE_SECONDS = 60
 LOOK_SECONDS = 0.005
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells the peak of a process's memory on Linux alone")
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="the kernel tells the peak of a process's memory on Linux alone"
+)
 
 
 class Cost(NamedTuple):
@@ -38,15 +55,53 @@ class Cost(NamedTuple):
 def large() -> Iterator[Request]:
     """Requests as large as may be, which are refused only when they were read."""
     half = png(after=b"\x00" * 2**20)
-    yield post("15 MB of one image", PREDICTIONS, form(part("images", b"\x89PNG" + b"\x00" * LARGE_BYTES)), 200)
-    yield post("15 MB without an end", PREDICTIONS, form(part("images", b"\x00" * LARGE_BYTES), end=b""), 400)
+    yield post(
+        "15 MB of one image",
+        PREDICTIONS,
+        form(part("images", b"\x89PNG" + b"\x00" * LARGE_BYTES)),
+        200,
+    )
+    yield post(
+        "15 MB without an end",
+        PREDICTIONS,
+        form(part("images", b"\x00" * LARGE_BYTES), end=b""),
+        400,
+    )
     yield post("15 MB in the wrong field", PREDICTIONS, form(*[part("other", half)] * 14), 400)
-    yield post("15 MB to the other operation", INFERENCE, form(*[part("image_blob", half)] * 14), 400)
-    yield post("15 MB for an unknown experiment", PREDICTIONS, form(*[part("images", half)] * 14), 404, query=b"experiments=nobody")
+    yield post(
+        "15 MB to the other operation", INFERENCE, form(*[part("image_blob", half)] * 14), 400
+    )
+    yield post(
+        "15 MB for an unknown experiment",
+        PREDICTIONS,
+        form(*[part("images", half)] * 14),
+        404,
+        query=b"experiments=nobody",
+    )
     yield post("15 MB of parts", PREDICTIONS, form(*[part("images", DIGIT)] * 40_000), 400, 413)
-    yield post("15 MB of JSON text", PREDICTIONS, b'{"images": "' + b"x" * LARGE_BYTES + b'"}', 400, 422, content_type=JSON)
-    yield post("15 MB of JSON numbers", PREDICTIONS, b'{"images": ' + b"1" * LARGE_BYTES + b"}", 400, 422, content_type=JSON)
-    yield post("15 MB of JSON objects", PREDICTIONS, b'{"images": [' + b'{"a":1},' * 1_900_000 + b"1]}", 413, content_type=JSON)
+    yield post(
+        "15 MB of JSON text",
+        PREDICTIONS,
+        b'{"images": "' + b"x" * LARGE_BYTES + b'"}',
+        400,
+        422,
+        content_type=JSON,
+    )
+    yield post(
+        "15 MB of JSON numbers",
+        PREDICTIONS,
+        b'{"images": ' + b"1" * LARGE_BYTES + b"}",
+        400,
+        422,
+        content_type=JSON,
+    )
+    yield post(
+        "15 MB of JSON objects",
+        PREDICTIONS,
+        b'{"images": [' + b'{"a":1},' * 1_900_000 + b"1]}",
+        413,
+        content_type=JSON,
+    )
     yield post("15 MB of JSON blanks", PREDICTIONS, b" " * LARGE_BYTES, 400, content_type=JSON)
 
 
@@ -57,7 +112,9 @@ def ask(stack: Faulty, request: Request, workers: list[psutil.Process]) -> Cost:
         Path(f"/proc/{worker.pid}/clear_refs").write_text("5")  # the peak is from now on
         before.append(worker.memory_info().rss)
     began = time.perf_counter()
-    with socket.create_connection(("127.0.0.1", stack.port), timeout=PATIENCE_SECONDS) as connection:
+    with socket.create_connection(
+        ("127.0.0.1", stack.port), timeout=PATIENCE_SECONDS
+    ) as connection:
         with contextlib.suppress(OSError):  # it is answered before it was read
             connection.sendall(request.on_wire())
         answer = http.client.HTTPResponse(connection, method=request.method)
@@ -91,7 +148,11 @@ def health(stack: Faulty) -> Iterator[list[float]]:
 
 
 def _peak(worker: psutil.Process) -> int:
-    [line] = [line for line in Path(f"/proc/{worker.pid}/status").read_text().splitlines() if line.startswith("VmHWM")]
+    [line] = [
+        line
+        for line in Path(f"/proc/{worker.pid}/status").read_text().splitlines()
+        if line.startswith("VmHWM")
+    ]
     return int(line.split()[1]) * 1024
 
 
@@ -99,7 +160,11 @@ def test_what_is_refused_costs_little(stack: Faulty) -> None:
     workers = stack.listeners()
     known = FIRST.encode()
     corpus = [
-        each for each in requests() if each.is_sayable and known in each.target and (not each.statuses or min(each.statuses) >= 400)
+        each
+        for each in requests()
+        if each.is_sayable
+        and known in each.target
+        and (not each.statuses or min(each.statuses) >= 400)
     ]
     with health(stack) as took:
         costs = {each.name: ask(stack, each, workers) for each in (*corpus, *large())}
@@ -107,8 +172,18 @@ def test_what_is_refused_costs_little(stack: Faulty) -> None:
     assert len(refused) > 130
     for what, index in (("bytes", 1), ("seconds", 2), ("memory", 3)):
         worst = sorted(refused.items(), key=lambda item: item[1][index], reverse=True)[:4]
-        figure(f"most {what} of {len(refused)} refused requests", "; ".join(f"{name}: {cost[index]:.6g}" for name, cost in worst))
-    figure("p99 of /healthz meanwhile", f"{milliseconds(sorted(took)[int(0.99 * len(took))])} of {len(took)}")
+        figure(
+            f"most {what} of {len(refused)} refused requests",
+            "; ".join(f"{name}: {cost[index]:.6g}" for name, cost in worst),
+        )
+    figure(
+        "p99 of /healthz meanwhile",
+        f"{milliseconds(sorted(took)[int(0.99 * len(took))])} of {len(took)}",
+    )
     assert [name for name, cost in costs.items() if cost.status >= 500] == []
-    assert {name: cost for name, cost in refused.items() if cost.answer_bytes > MOST_ANSWER_BYTES} == {}
-    assert {name: cost for name, cost in refused.items() if cost.memory_bytes > MOST_MEMORY_BYTES} == {}
+    assert {
+        name: cost for name, cost in refused.items() if cost.answer_bytes > MOST_ANSWER_BYTES
+    } == {}
+    assert {
+        name: cost for name, cost in refused.items() if cost.memory_bytes > MOST_MEMORY_BYTES
+    } == {}

@@ -34,7 +34,9 @@ class Hostile(Changer):
             super().change(number // 2)
 
     def half_copy(self, number: int) -> None:
-        """Copy a model beside the others file by file, slowly, and only half of it every other time."""
+        """Copy a model beside the others file by file, slowly, and only half of it every other
+        time.
+        """
         source, _ = self._contents.make()
         target = self._models_dir / f"half_{number % 3}"
         target.mkdir(exist_ok=True)
@@ -82,18 +84,23 @@ def test_models_change_in_every_way_and_each_answer_is_the_one_of_the_digest_tha
                     changer.replace(number)
                     newest = changer.timelines[RENAMED].entries[-1][0]
                     for _ in range(4):  # of either worker, as far as chance goes
-                        eventually(lambda: digest_of(stack) == newest, 30)  # noqa: B023  # it is called at once
+                        # It is called at once
+                        eventually(lambda: digest_of(stack) == newest, 30)  # noqa: B023
                     seen.append(time.monotonic() - began)
     finally:
         stack.stop()
     failed = [answer for answer in load.answers if answer.status != 200]
-    wrong = [answer for answer in load.answers if answer.status == 200 and not truth.is_right(answer)]
+    wrong = [
+        answer for answer in load.answers if answer.status == 200 and not truth.is_right(answer)
+    ]
     stale = [
         answer
         for answer in load.answers
         if answer.status == 200
         and not any(
-            digest == truth.digest(answer) and since <= answer.received and until + VISIBLE_SECONDS >= answer.sent
+            digest == truth.digest(answer)
+            and since <= answer.received
+            and until + VISIBLE_SECONDS >= answer.sent
             for digest, since, until in changer.timelines[answer.question.model].entries
         )
     ]

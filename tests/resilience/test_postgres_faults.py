@@ -22,7 +22,8 @@ CONNECTIONS, PER_SECOND = 8, 300
 BASELINE_SECONDS = chosen(3, 20)
 AWAY_SECONDS = chosen(3, 20)
 DRAINED_SECONDS = 60
-# The promise is 10 ms more. Beside other work on few cores a factor says whether answers wait for Postgres: they would for seconds.
+# The promise is 10 ms more. Beside other work on few cores a factor says whether answers wait for
+# Postgres: they would for seconds.
 SLOWER, SLOWER_SECONDS = 3, 0.1
 KILLS, LABELLERS = 5, 4
 TABLESPACE_BYTES = 64 * 2**20
@@ -62,18 +63,25 @@ def restarting(stack: Faulty) -> Iterator[None]:
 
 @contextlib.contextmanager
 def disk_full(stack: Faulty) -> Iterator[None]:
-    """Give the events a file system of their own and fill it; who must not mount one has Postgres say that its disk is full."""
+    """Give the events a file system of their own and fill it.
+
+    Who must not mount one has Postgres say that its disk is full.
+    """
     mount = stack.postgres.settings.directory / f"small-{uuid4().hex}"
     mount.mkdir()
     options = f"size={TABLESPACE_BYTES},mode=700,uid={stack.postgres.account.owner}"
     if not _succeeds("mount", "-t", "tmpfs", "-o", options, "none", str(mount)):
-        figure("disk full", "as SQLSTATE 53100 raised by a trigger: no file system may be mounted here")
+        figure(
+            "disk full", "as SQLSTATE 53100 raised by a trigger: no file system may be mounted here"
+        )
         with disk_said_to_be_full(stack):
             yield
         return
     try:
         stack.execute(f"CREATE TABLESPACE small LOCATION '{mount}'")
-        events = stack.rows("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'prediction_events'::regclass")
+        events = stack.rows(
+            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'prediction_events'::regclass"
+        )
         for (partition,) in events:
             stack.execute(f"ALTER TABLE {partition} SET TABLESPACE small")
         filler = mount / "filler"
@@ -103,7 +111,9 @@ def disk_said_to_be_full(stack: Faulty) -> Iterator[None]:
 
 @pytest.mark.parametrize("fault", [killed, frozen, restarting, disk_full, disk_said_to_be_full])
 def test_predictions_go_on_and_nothing_is_lost(
-    stack: Faulty, asked: list[Question], fault: Callable[[Faulty], contextlib.AbstractContextManager[None]]
+    stack: Faulty,
+    asked: list[Question],
+    fault: Callable[[Faulty], contextlib.AbstractContextManager[None]],
 ) -> None:
     with Load(stack.port, asked, CONNECTIONS, PER_SECOND) as load:
         time.sleep(1)  # what is first is slow
@@ -117,7 +127,10 @@ def test_predictions_go_on_and_nothing_is_lost(
         drained = stack.drained_seconds()
         time.sleep(0.5)
     stack.until_shipped()
-    baseline, during = p99(between(load.answers, begun, broke)), p99(between(load.answers, broke, back))
+    baseline, during = (
+        p99(between(load.answers, begun, broke)),
+        p99(between(load.answers, broke, back)),
+    )
     lost, doubled = stack.lost_and_doubled(load.answers)
     figure(
         f"Postgres {fault.__name__.replace('_', ' ')}",
@@ -133,8 +146,12 @@ def test_predictions_go_on_and_nothing_is_lost(
     assert during <= SLOWER * baseline + SLOWER_SECONDS
 
 
-def test_what_was_acknowledged_survives_five_kills_of_postgres(stack: Faulty, asked: list[Question]) -> None:
-    """Predictions, which wait in the journal, and labels, which are written to Postgres at once or refused."""
+def test_what_was_acknowledged_survives_five_kills_of_postgres(
+    stack: Faulty, asked: list[Question]
+) -> None:
+    """Predictions, which wait in the journal, and labels, which are written to Postgres at once or
+    refused.
+    """
     labels: dict[str, str] = {}
     refused: list[int] = []
     stopping = threading.Event()
@@ -142,7 +159,10 @@ def test_what_was_acknowledged_survives_five_kills_of_postgres(stack: Faulty, as
         eventually(lambda: len(load.answers) > LABELLERS * 50)
         stack.drained_seconds()
         predictions = [
-            row for (row,) in stack.rows("SELECT DISTINCT ON (image_id) id::text FROM predictions WHERE true_label IS NULL")
+            row
+            for (row,) in stack.rows(
+                "SELECT DISTINCT ON (image_id) id::text FROM predictions WHERE true_label IS NULL"
+            )
         ]
         left = iter(predictions)
         numbers, taking = count(), threading.Lock()
@@ -155,7 +175,9 @@ def test_what_was_acknowledged_survives_five_kills_of_postgres(stack: Faulty, as
                 if prediction is None:
                     return
                 answer = session.put(
-                    stack.url(f"predictions/{prediction}/label"), json={"label": name, "labelled_by": "x"}, timeout=60
+                    stack.url(f"predictions/{prediction}/label"),
+                    json={"label": name, "labelled_by": "x"},
+                    timeout=60,
                 )
                 if answer.status_code == 200:
                     labels[prediction] = name
@@ -174,8 +196,12 @@ def test_what_was_acknowledged_survives_five_kills_of_postgres(stack: Faulty, as
                 each.result()
     stack.until_shipped()
     lost, doubled = stack.lost_and_doubled(load.answers)
-    stored = dict(stack.rows("SELECT id::text, true_label FROM predictions WHERE true_label IS NOT NULL"))
-    lost_labels = [prediction for prediction, name in labels.items() if stored.get(prediction) != name]
+    stored = dict(
+        stack.rows("SELECT id::text, true_label FROM predictions WHERE true_label IS NOT NULL")
+    )
+    lost_labels = [
+        prediction for prediction, name in labels.items() if stored.get(prediction) != name
+    ]
     figure(
         f"{KILLS} kills of Postgres under writes",
         f"{len(load.answers)} predictions: {len(lost)} lost, {doubled} twice; {len(labels)} labels acknowledged: "
@@ -189,4 +215,7 @@ def test_what_was_acknowledged_survives_five_kills_of_postgres(stack: Faulty, as
 
 
 def _succeeds(*command: str) -> bool:
-    return shutil.which(command[0]) is not None and subprocess.run(command, capture_output=True, check=False).returncode == 0
+    return (
+        shutil.which(command[0]) is not None
+        and subprocess.run(command, capture_output=True, check=False).returncode == 0
+    )

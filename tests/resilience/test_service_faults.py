@@ -1,4 +1,6 @@
-"""Workers die, the service is told to end, callers are slow or leave, and more of them come than it can answer."""
+"""Workers die, the service is told to end, callers are slow or leave, and more of them come than it
+can answer.
+"""
 
 import contextlib
 import socket
@@ -19,15 +21,24 @@ BACK_SECONDS = EXIT_SECONDS = CLOSED_SECONDS = 10
 BASELINE_SECONDS = chosen(3, 20)
 KILLS = chosen(2, 10)
 SLOW, RESETTING = chosen(200, 3000), chosen(10, 100)
-# What the others may lose is a factor of 2; where all of this runs on two cores, the slow clients' own work counts, too.
+# What the others may lose is a factor of 2; where all of this runs on two cores, the slow clients'
+# own work counts, too.
 SLOWER, SLOWER_SECONDS = 2, 0.02
-SPIKE, USUAL_PER_SECOND, SPIKE_SECONDS, CALM_SECONDS, WINDOW_SECONDS = 10, 1000, chosen(5, 30), 5, 1.0
+SPIKE, USUAL_PER_SECOND, SPIKE_SECONDS, CALM_SECONDS, WINDOW_SECONDS = (
+    10,
+    1000,
+    chosen(5, 30),
+    5,
+    1.0,
+)
 STEADY_SECONDS, WARM_SECONDS, STEADY_PER_SECOND = chosen(8, 600), chosen(3, 60), chosen(500, 1000)
 GROWN_BYTES = 100 * 2**20
 IMAGES = 1000
 
 
-def test_a_killed_worker_takes_only_its_own_requests_along(stack: Faulty, asked: list[Question]) -> None:
+def test_a_killed_worker_takes_only_its_own_requests_along(
+    stack: Faulty, asked: list[Question]
+) -> None:
     back = []
     with Load(stack.port, asked, 2 * CONNECTIONS, None) as load:
         for _ in range(KILLS):
@@ -43,7 +54,9 @@ def test_a_killed_worker_takes_only_its_own_requests_along(stack: Faulty, asked:
             eventually(lambda: len(stack.listeners()) == 2, 30)
             back.append(time.monotonic() - killed)
             broken = [answer for answer in load.answers if answer.status == BROKEN][already:]
-            assert {answer.client for answer in broken} <= its_clients, "a request failed that another worker had"
+            assert {answer.client for answer in broken} <= its_clients, (
+                "a request failed that another worker had"
+            )
             assert len(broken) <= len(its_clients), "more failed than were in flight"
     stack.until_shipped()
     lost, doubled = stack.lost_and_doubled(load.answers)
@@ -57,11 +70,17 @@ def test_a_killed_worker_takes_only_its_own_requests_along(stack: Faulty, asked:
     assert (lost, doubled) == (set(), 0)
 
 
-def test_what_was_accepted_is_answered_when_the_service_is_told_to_end(stack: Faulty, asked: list[Question]) -> None:
+def test_what_was_accepted_is_answered_when_the_service_is_told_to_end(
+    stack: Faulty, asked: list[Question]
+) -> None:
     """Small requests without end, and a large one under way."""
     large: list[requests.Response] = []
     files = [("images", noise(number)) for number in range(IMAGES)]
-    caller = threading.Thread(target=lambda: large.append(requests.post(stack.url("predictions"), files=files, timeout=60)))
+    caller = threading.Thread(
+        target=lambda: large.append(
+            requests.post(stack.url("predictions"), files=files, timeout=60)
+        )
+    )
     with Load(stack.port, asked, CONNECTIONS, PER_SECOND) as load:
         time.sleep(1)
         caller.start()
@@ -81,13 +100,17 @@ def test_what_was_accepted_is_answered_when_the_service_is_told_to_end(stack: Fa
         f"exit after {seconds:.1f} s; {len(lost)} lost, {doubled} twice",
     )
     assert unanswered == []
-    assert [(each.status_code, len(each.json()["predictions"])) for each in large] == [(200, IMAGES)]
+    assert [(each.status_code, len(each.json()["predictions"])) for each in large] == [
+        (200, IMAGES)
+    ]
     assert seconds <= EXIT_SECONDS
     assert set(statuses(load.answers)) <= {200, 503, BROKEN}
     assert (lost, doubled) == (set(), 0)
 
 
-def test_the_service_ends_in_time_though_a_caller_is_slow_and_postgres_frozen(stack: Faulty) -> None:
+def test_the_service_ends_in_time_though_a_caller_is_slow_and_postgres_frozen(
+    stack: Faulty,
+) -> None:
     with socket.create_connection(("127.0.0.1", stack.port)) as slow:
         slow.sendall(SLOW_BODY)
         assert stack.infer(noise(0)).status_code == 200
@@ -102,7 +125,9 @@ def test_the_service_ends_in_time_though_a_caller_is_slow_and_postgres_frozen(st
 
 
 @pytest.mark.timeout(600)
-def test_slow_callers_and_those_who_leave_are_closed_and_disturb_nobody(stack: Faulty, asked: list[Question]) -> None:
+def test_slow_callers_and_those_who_leave_are_closed_and_disturb_nobody(
+    stack: Faulty, asked: list[Question]
+) -> None:
     with Load(stack.port, asked, CONNECTIONS, PER_SECOND) as load:
         time.sleep(1)
         descriptors = stack.descriptors()
@@ -117,7 +142,10 @@ def test_slow_callers_and_those_who_leave_are_closed_and_disturb_nobody(stack: F
         went = time.monotonic()
         eventually(lambda: stack.descriptors() <= descriptors + CONNECTIONS, 30)
         leaked = stack.descriptors() - descriptors
-    baseline, during = p99(between(load.answers, begun, came)), p99(between(load.answers, came, went))
+    baseline, during = (
+        p99(between(load.answers, begun, came)),
+        p99(between(load.answers, came, went)),
+    )
     slowest = {kind: round(seconds, 1) for kind, seconds in slow.slowest.items()}
     figure(
         f"{SLOW} slow callers, {slow.resets} resets",
@@ -138,16 +166,26 @@ def test_a_spike_is_answered_or_refused_and_soon_over(stack: Faulty, asked: list
         begun = time.monotonic()
         time.sleep(BASELINE_SECONDS)
         came = time.monotonic()
-        with Load(stack.port, asked, 4 * SPIKE * CONNECTIONS, (SPIKE - 1) * USUAL_PER_SECOND) as spike:
+        with Load(
+            stack.port, asked, 4 * SPIKE * CONNECTIONS, (SPIKE - 1) * USUAL_PER_SECOND
+        ) as spike:
             time.sleep(SPIKE_SECONDS)
         went = time.monotonic()
         time.sleep(CALM_SECONDS + WINDOW_SECONDS)
     baseline = p99(between(load.answers, begun, came))
     usual = SLOWER * baseline + SLOWER_SECONDS
     windows = [went + number / 2 for number in range(int(2 * CALM_SECONDS) + 1)]
-    calm = [start - went for start in windows if p99(between(load.answers, start, start + WINDOW_SECONDS)) <= usual]
+    calm = [
+        start - went
+        for start in windows
+        if p99(between(load.answers, start, start + WINDOW_SECONDS)) <= usual
+    ]
     spiked = [*spike.answers, *between(load.answers, came, went)]
-    rude = [answer for answer in [*load.answers, *spike.answers] if answer.status == 503 and not answer.retry_after]
+    rude = [
+        answer
+        for answer in [*load.answers, *spike.answers]
+        if answer.status == 503 and not answer.retry_after
+    ]
     figure(
         f"a spike of {SPIKE * USUAL_PER_SECOND} instead of {USUAL_PER_SECOND} requests/s for {SPIKE_SECONDS} s",
         f"answers {statuses(spiked)}, {len(spiked) / (went - came):.0f} a second, p99 {milliseconds(p99(spiked))}; "

@@ -50,13 +50,18 @@ def test_set_ups_at_once_all_succeed_with_the_same_contents(stack: Faulty, tmp_p
                 succeeded += child.returncode == 0
                 errors.append(error)
             contents.add(database.rows(CONTENTS)[0])
-    figure(f"{AT_ONCE} set-ups at once, {ROUNDS} times", f"{succeeded} of {AT_ONCE * ROUNDS} succeeded, {len(contents)} contents")
+    figure(
+        f"{AT_ONCE} set-ups at once, {ROUNDS} times",
+        f"{succeeded} of {AT_ONCE * ROUNDS} succeeded, {len(contents)} contents",
+    )
     assert succeeded == AT_ONCE * ROUNDS, errors
     assert len(contents) == 1
 
 
 @pytest.mark.timeout(1800)
-def test_a_set_up_killed_at_a_statement_leaves_all_or_nothing_and_the_next_one_converges(stack: Faulty, tmp_path: Path) -> None:
+def test_a_set_up_killed_at_a_statement_leaves_all_or_nothing_and_the_next_one_converges(
+    stack: Faulty, tmp_path: Path
+) -> None:
     with new_database(stack, tmp_path / "whole") as database:
         statements = run_killed_at(database, sys.maxsize)
         [whole] = database.rows(CONTENTS)
@@ -68,20 +73,36 @@ def test_a_set_up_killed_at_a_statement_leaves_all_or_nothing_and_the_next_one_c
         with new_database(stack, tmp_path / str(number)) as database:
             assert run_killed_at(database, number) == number
             [(has_schema, made)] = database.rows(STATE)
-            imports = database.rows("SELECT count(*) FROM experiments UNION ALL SELECT count(*) FROM imports") if has_schema else []
+            imports = (
+                database.rows(
+                    "SELECT count(*) FROM experiments UNION ALL SELECT count(*) FROM imports"
+                )
+                if has_schema
+                else []
+            )
             if made not in (0, tables) or imports not in ([], [(0,), (0,)], [(31,), (2,)]):
                 halves.append((number, made, imports))
             database.set_up()
             assert database.rows(CONTENTS) == [whole], f"after a kill at statement {number}"
-    figure("set-up killed", f"at {len(numbers)} of {statements} statements (seed {SEED}): {len(halves)} left half, all converged")
+    figure(
+        "set-up killed",
+        f"at {len(numbers)} of {statements} statements (seed {SEED}): {len(halves)} left half, all converged",
+    )
     assert halves == []
 
 
 def run_killed_at(database: Database, number: int) -> int:
-    """Run a set-up that kills itself before a statement, and return the number of those that it came to."""
+    """Run a set-up that kills itself before a statement, and return the number of those that it
+    came to.
+    """
     command = [sys.executable, "-m", "tests.support.killed_set_up", str(number)]
     child = subprocess.run(
-        command, env={**os.environ, **database.environment}, capture_output=True, text=True, timeout=120, check=False
+        command,
+        env={**os.environ, **database.environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert (child.returncode == 0) == (number == sys.maxsize), child.stderr
     return int(child.stdout.splitlines()[-1])

@@ -18,10 +18,13 @@ class NoBrowser(Exception):
 
 
 def find(playwright: Playwright) -> str:
-    """Path of a Chromium: $CHROMIUM, one on PATH, Playwright's own, or one that is installed now (which is shown).
+    """Path of a Chromium.
+
+    $CHROMIUM, one on PATH, Playwright's own, or one that is installed now (which is shown).
 
     Raises:
         NoBrowser: none of these.
+
     """
     found = _present(playwright)
     if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
@@ -41,7 +44,11 @@ def find(playwright: Playwright) -> str:
 
 def arguments() -> list[str]:
     """Chromium's sandbox refuses root, and machines for tests have no graphics."""
-    return ["--disable-gpu", "--disable-dev-shm-usage", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    return [
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        *(["--no-sandbox"] if os.geteuid() == 0 else []),
+    ]
 
 
 def _present(playwright: Playwright) -> str | None:
@@ -55,13 +62,28 @@ def _present(playwright: Playwright) -> str | None:
         if path:
             return path
     own = Path(playwright.chromium.executable_path)
-    shell = sorted(own.parents[2].glob("chromium_headless_shell-*/*/*headless*shell")) if len(own.parents) > 2 else []
+    shell = (
+        sorted(own.parents[2].glob("chromium_headless_shell-*/*/*headless*shell"))
+        if len(own.parents) > 2
+        else []
+    )
     return next((str(path) for path in (own, *shell) if os.access(path, os.X_OK)), None)
 
 
 def _install(*command: str) -> None:
     print(f"No Chromium: running {' '.join(command)}", file=sys.__stderr__, flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode != 0:
-        print(f"It failed ({done.returncode}): {done.stderr.strip()[-500:]}", file=sys.__stderr__, flush=True)
+        print(
+            f"It failed ({done.returncode}): {done.stderr.strip()[-500:]}",
+            file=sys.__stderr__,
+            flush=True,
+        )

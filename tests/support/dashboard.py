@@ -8,5 +8,8 @@ FIRST_PAINT_MILLISECONDS = 30_000
 
 
 def shown(page: Page, text: str) -> Locator:
-    """The text where a reader sees it: a badge with a tooltip is there a second time, invisible, to be measured."""
+    """The text where a reader sees it.
+
+    A badge with a tooltip is there a second time, invisible, to be measured.
+    """
     return page.get_by_text(text).filter(visible=True).first

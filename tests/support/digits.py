@@ -25,7 +25,10 @@ def stroke() -> list[tuple[float, float]]:
     """The seven as one stroke of many points."""
     points = []
     for (x0, y0), (x1, y1) in pairwise(SEVEN):
-        points += [(x0 + (x1 - x0) * step / STEPS, y0 + (y1 - y0) * step / STEPS) for step in range(STEPS + 1)]
+        points += [
+            (x0 + (x1 - x0) * step / STEPS, y0 + (y1 - y0) * step / STEPS)
+            for step in range(STEPS + 1)
+        ]
     return points
 
 
@@ -53,7 +56,10 @@ def draw_with_finger(page: Page) -> None:
     screen = page.context.new_cdp_session(page)
 
     def touch(kind: str, *points: tuple[float, float]) -> None:
-        screen.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y} for x, y in points]})
+        screen.send(
+            "Input.dispatchTouchEvent",
+            {"type": kind, "touchPoints": [{"x": x, "y": y} for x, y in points]},
+        )
 
     touch("touchStart", first)
     for point in rest:

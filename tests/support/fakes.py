@@ -60,7 +60,9 @@ class FakeSources:
         self.api = self
         self.names = ["ready_2", HOSTILE, "ready_1", "bare"]
         self.served = {
-            name: Model(name, "READY", None, "d", "digits", tuple("0123456789")) for name in self.names if name != "bare"
+            name: Model(name, "READY", None, "d", "digits", tuple("0123456789"))
+            for name in self.names
+            if name != "bare"
         }
         self.tasks: dict[str, str] = {}  # of those that do not read digits
         self.files: tuple[ImportedFile, ...] = (ImportedFile("data.csv", 1, None),)
@@ -79,7 +81,9 @@ class FakeSources:
         ]
         self.moved: list[tuple[str, ...]] = []
         self.refused: ApiProblem | None = None
-        self.evaluator = Evaluator(self.predict, lambda: {each.pinned: each.digest for each in self.listed})
+        self.evaluator = Evaluator(
+            self.predict, lambda: {each.pinned: each.digest for each in self.listed}
+        )
         self.imported_at = datetime.now(UTC)
         self.matched = ["ready_1"]  # what a filter lets through
         self.viewed: View | None = None
@@ -87,16 +91,27 @@ class FakeSources:
 
     def snapshot(self) -> Reading[Snapshot]:
         experiments = pd.DataFrame(
-            {"experiment": self.names, "task": [self.tasks.get(name, "digits") for name in self.names]}, dtype="object"
+            {
+                "experiment": self.names,
+                "task": [self.tasks.get(name, "digits") for name in self.names],
+            },
+            dtype="object",
         )
         rejects = pd.DataFrame(
-            [("data.csv", 3, "Loss", HOSTILE, None)], columns=["file", "line", "column_name", "reason", "last_seen_at"]
+            [("data.csv", 3, "Loss", HOSTILE, None)],
+            columns=["file", "line", "column_name", "reason", "last_seen_at"],
         )
-        value = Snapshot(experiments, rejects, self.imported_at, self.files) if self.ever_read else None
+        value = (
+            Snapshot(experiments, rejects, self.imported_at, self.files) if self.ever_read else None
+        )
         return Reading(value, 40.0 if self.ever_read else None, self.database_problem)
 
     def keys(self) -> Reading[list[str]]:
-        return Reading(["batch_size", HOSTILE, "outcome"] if self.ever_read else None, 40.0, self.database_problem)
+        return Reading(
+            ["batch_size", HOSTILE, "outcome"] if self.ever_read else None,
+            40.0,
+            self.database_problem,
+        )
 
     def leaderboard(self, view: View, page: int) -> Reading[Board]:
         self.viewed = view
@@ -104,12 +119,23 @@ class FakeSources:
         tasks = sorted({self.tasks.get(name, "digits") for name in self.names})
         totals = tuple(
             Totals(
-                task, sum(self.tasks.get(name, "digits") == task for name in self.names), 0, self.names[0], 0.98, 0.98, None, None
+                task,
+                sum(self.tasks.get(name, "digits") == task for name in self.names),
+                0,
+                self.names[0],
+                0.98,
+                0.98,
+                None,
+                None,
             )
             for task in tasks
         )
         first = (page - 1) * PAGE_ROWS
-        return Reading(Board(rows.iloc[first : first + PAGE_ROWS], page, len(rows), totals), 40.0, self.database_problem)
+        return Reading(
+            Board(rows.iloc[first : first + PAGE_ROWS], page, len(rows), totals),
+            40.0,
+            self.database_problem,
+        )
 
     def points(self, view: View, limit: int) -> Reading[pd.DataFrame]:
         return Reading(self._rows(view).head(limit), 40.0, self.database_problem)
@@ -118,11 +144,21 @@ class FakeSources:
         return self._rows(view)
 
     def _rows(self, view: View) -> pd.DataFrame:
-        """Return the experiments of a view, newest first whatever its order; a filter lets those of self.matched through."""
+        """Return the experiments of a view, newest first whatever its order.
+
+        A filter lets those of self.matched through.
+        """
         task_of = {name: self.tasks.get(name, "digits") for name in self.names}
         of_task = [name for name in self.names if view.task in (None, task_of[name])]
-        filtered = of_task[: view.latest] if view.condition is None else [name for name in of_task if name in self.matched]
-        names = sorted([name for name in self.names if name in view.names] if view.names else filtered, key=task_of.__getitem__)
+        filtered = (
+            of_task[: view.latest]
+            if view.condition is None
+            else [name for name in of_task if name in self.matched]
+        )
+        names = sorted(
+            [name for name in self.names if name in view.names] if view.names else filtered,
+            key=task_of.__getitem__,
+        )
         return pd.DataFrame(
             {
                 "experiment": names,
@@ -135,7 +171,9 @@ class FakeSources:
                 "best_loss": 0.01,
                 "last_loss": 0.02,
                 "missing_since": None,
-                "params": [{"batch_size": 2 ** self.names.index(name), HOSTILE: "x"} for name in names],
+                "params": [
+                    {"batch_size": 2 ** self.names.index(name), HOSTILE: "x"} for name in names
+                ],
                 "metrics": [{} for _ in names],
                 "champion": [name == "ready_1" for name in names],
                 "loss_curve": [[1.0, 0.5] for _ in names],
@@ -157,7 +195,9 @@ class FakeSources:
                 "learning_rate": 0.1,
                 "momentum": 0.9,
                 "test_accuracy": 0.98,
-                "params": [{"batch_size": 2 ** self.names.index(name), HOSTILE: "x"} for name in names],
+                "params": [
+                    {"batch_size": 2 ** self.names.index(name), HOSTILE: "x"} for name in names
+                ],
             }
         )
         return Reading(rows if self.ever_read else None, 0.0, self.database_problem)
@@ -176,13 +216,21 @@ class FakeSources:
 
     def aliases(self) -> Reading[list[Alias]]:
         last = Move(datetime.now(UTC), "ready_1", 1, "ready_2", 2, "ann", "better")
-        first = Move(datetime(2026, 1, 1, tzinfo=UTC), "ready_2", 2, None, None, "ml-ops-starter", "first")
-        return Reading([Alias("digits", "champion", "ready_1", 1, "READY", (last, first), ("ready_2", 2))], 0.0, self.api_problem)
+        first = Move(
+            datetime(2026, 1, 1, tzinfo=UTC), "ready_2", 2, None, None, "ml-ops-starter", "first"
+        )
+        return Reading(
+            [Alias("digits", "champion", "ready_1", 1, "READY", (last, first), ("ready_2", 2))],
+            0.0,
+            self.api_problem,
+        )
 
     def models_changed(self) -> None:
         """Nothing is cached here."""
 
-    def move_alias(self, task: str, alias: str, experiment: str, version: int, *, moved_by: str, reason: str) -> None:
+    def move_alias(
+        self, task: str, alias: str, experiment: str, version: int, *, moved_by: str, reason: str
+    ) -> None:
         if self.refused is not None:
             raise self.refused
         self.moved.append((task, alias, f"{experiment}@{version}", moved_by, reason))
@@ -196,7 +244,13 @@ class FakeSources:
     def retry(self) -> None:
         """Nothing is cached here."""
 
-    def predict(self, images: Sequence[bytes], experiments: Sequence[str], *, view: bool = False) -> list[Outcome]:  # noqa: ARG002
+    def predict(
+        self,
+        images: Sequence[bytes],
+        experiments: Sequence[str],
+        *,
+        view: bool = False,  # noqa: ARG002
+    ) -> list[Outcome]:
         self.calls += 1
         if b"gone" in images:
             raise ApiUnreachable("No answer.")
@@ -207,11 +261,18 @@ class FakeSources:
             return ApiProblem(415, "Unsupported", "This is *no* image.")
         name_of = "p" if self.keeps_predictions else None
         return [
-            Answer(name, prediction=Prediction(self.reads.get(name, "7"), 0.9, {"1": 0.1, "7": 0.9}, name_of))
+            Answer(
+                name,
+                prediction=Prediction(
+                    self.reads.get(name, "7"), 0.9, {"1": 0.1, "7": 0.9}, name_of
+                ),
+            )
             for name in experiments
         ]
 
-    def label(self, _prediction_id: str, label: str, *, labelled_by: str, replaces: str | None = None) -> None:
+    def label(
+        self, _prediction_id: str, label: str, *, labelled_by: str, replaces: str | None = None
+    ) -> None:
         if self.refused is not None:
             raise self.refused
         if self.standing is not None and self.standing.label not in (label, replaces):
@@ -231,7 +292,10 @@ def open_page(**query: str | list[str]) -> AppTest:
 
 
 def open_alone(script: Callable[[], None], **query: str | list[str]) -> AppTest:
-    """One page without the frame: AppTest switches only to pages that are files. It runs the text of the function alone."""
+    """One page without the frame: AppTest switches only to pages that are files.
+
+    It runs the text of the function alone.
+    """
     app = AppTest.from_function(script, default_timeout=30)
     for name, value in query.items():
         app.query_params[name] = value
@@ -242,4 +306,6 @@ def words(app: AppTest) -> str:
     """Everything that a reader sees in alerts, markdown and captions."""
     boxes = [*app.error, *app.warning, *app.info]
     titles = [str(getattr(box.proto, "title", "")) for box in boxes]
-    return "\n".join([*titles, *(each.value for each in [*boxes, *app.markdown, *app.caption, *app.title])])
+    return "\n".join(
+        [*titles, *(each.value for each in [*boxes, *app.markdown, *app.caption, *app.title])]
+    )

@@ -1,6 +1,9 @@
-"""`python -m tests.support.killed_set_up N`: a set-up of the database that is killed before its Nth statement.
+"""`python -m tests.support.killed_set_up N`.
 
-It ends as kill -9 does, without a word to Postgres. The last line that it prints is how many it came to, that one included.
+A set-up of the database that is killed before its Nth statement.
+
+It ends as kill -9 does, without a word to Postgres. The last line that it prints is how many it
+came to, that one included.
 """
 
 import functools
@@ -35,13 +38,19 @@ def killed_before(number: int, method: Any) -> Any:
 def run(number: int) -> int:
     """Set up, and return the exit code, if it comes to that."""
     cursor = psycopg2.extensions.cursor
-    statements = {name: killed_before(number, getattr(cursor, name)) for name in ("execute", "copy_expert")}
+    statements = {
+        name: killed_before(number, getattr(cursor, name)) for name in ("execute", "copy_expert")
+    }
     counting_cursor = type("CountingCursor", (cursor,), statements)
     connection = psycopg2.extensions.connection
-    commit = {name: killed_before(number, getattr(connection, name)) for name in ("commit", "__exit__")}
+    commit = {
+        name: killed_before(number, getattr(connection, name)) for name in ("commit", "__exit__")
+    }
     counting_connection = type("CountingConnection", (connection,), commit)
     connect = psycopg2.connect
-    psycopg2.connect = functools.partial(connect, connection_factory=counting_connection, cursor_factory=counting_cursor)
+    psycopg2.connect = functools.partial(
+        connect, connection_factory=counting_connection, cursor_factory=counting_cursor
+    )
     code = main()
     print(count, flush=True)
     return code

@@ -1,7 +1,9 @@
-"""A steady load of POST /inference over kept connections, each of whose requests is known by an id of its own.
+"""A steady load of POST /inference over kept connections, each of whose requests is known by an id
+of its own.
 
-It runs in a thread with a loop of its own, and needs nothing that the service does not. A connection asks at a steady pace, and an
-answer's time counts from when its request was due: one that had to wait behind a slow one is slow, too.
+It runs in a thread with a loop of its own, and needs nothing that the service does not. A
+connection asks at a steady pace, and an answer's time counts from when its request was due: one
+that had to wait behind a slow one is slow, too.
 """
 
 import asyncio
@@ -25,7 +27,10 @@ BROKEN = 0  # the status of a request without an answer
 
 
 class Question(NamedTuple):
-    """A request without its id: which model is asked, the number of the image, and the bytes after the id."""
+    """A request without its id.
+
+    Which model is asked, the number of the image, and the bytes after the id.
+    """
 
     model: str
     image: int
@@ -63,7 +68,9 @@ def questions(models: Collection[str], images: Sequence[bytes]) -> list[Question
 
 
 class Load:
-    """Asks from entering to leaving, over `connections`, together `per_second` requests (None: each as soon as it has its answer).
+    """Asks from entering to leaving, over `connections`, together `per_second` requests (None.
+
+    Each as soon as it has its answer).
 
     `take` gets every answer, in the load's thread; without it they are kept in `answers`.
     """
@@ -92,7 +99,12 @@ class Load:
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         """Wait for the answers that are under way."""
         self._stopping.set()
         self._thread.join()
@@ -120,7 +132,9 @@ class Load:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 if connection is None or connection.transport.is_closing():
-                    _, connection = await loop.create_connection(_Connection, "127.0.0.1", self._port)
+                    _, connection = await loop.create_connection(
+                        _Connection, "127.0.0.1", self._port
+                    )
                 client = connection.transport.get_extra_info("sockname")[1]
                 sent = time.monotonic()
                 status, retry_after, body = await connection.ask(question, request_id)
@@ -128,7 +142,11 @@ class Load:
             if connection is not None:
                 connection.transport.abort()
             status, retry_after, body, connection = BROKEN, "", repr(error).encode(), None
-        self._take(Answer(request_id, question, due, sent, time.monotonic(), status, retry_after, body, client))
+        self._take(
+            Answer(
+                request_id, question, due, sent, time.monotonic(), status, retry_after, body, client
+            )
+        )
         return connection
 
 
@@ -137,7 +155,8 @@ class _Connection(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as asyncio's own examples
+    # As asyncio's own examples
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self.transport = transport
         self._answered: asyncio.Future[tuple[int, str, bytes]] | None = None
 
@@ -166,10 +185,14 @@ class _Connection(asyncio.Protocol):
         if not self._parser.should_keep_alive():
             self.transport.close()
         if self._answered is not None and not self._answered.done():
-            self._answered.set_result((self._parser.get_status_code(), self._retry_after, self._body))
+            self._answered.set_result(
+                (self._parser.get_status_code(), self._retry_after, self._body)
+            )
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._fail(exc if isinstance(exc, OSError) else ConnectionResetError("closed without an answer"))
+        self._fail(
+            exc if isinstance(exc, OSError) else ConnectionResetError("closed without an answer")
+        )
 
     def _fail(self, error: Exception) -> None:
         if self._answered is not None and not self._answered.done():

@@ -1,4 +1,6 @@
-"""A journal that is written here, its database, and shippers and keepers of originals that come and go."""
+"""A journal that is written here, its database, and shippers and keepers of originals that come and
+go.
+"""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -50,7 +52,11 @@ class Logged:
     def __init__(self, folder: Path, database: dict[str, str], **environment: str) -> None:
         self.folder = folder / "journal"
         self.images = folder / "images"
-        self._environment = {"JOURNAL_DIR": str(self.folder), "IMAGES_URL": str(self.images), **environment}
+        self._environment = {
+            "JOURNAL_DIR": str(self.folder),
+            "IMAGES_URL": str(self.images),
+            **environment,
+        }
         self._database = database
         self.new_shipper()
         self.new_worker()
@@ -62,15 +68,21 @@ class Logged:
         self._settings = settings.from_environment(self._environment)
         self.progress = Progress(self.folder)
         self.keeper = Keeper(self._settings, self.progress)
-        self.shipper = Shipper(self._settings, self.progress, is_storage_failing=lambda: self.keeper.is_storage_failing)
+        self.shipper = Shipper(
+            self._settings, self.progress, is_storage_failing=lambda: self.keeper.is_storage_failing
+        )
 
     def new_worker(self) -> None:
         """Let another process of the service answer from now on."""
         self.journal = Journal(self.folder, self._settings.journal_bytes)
         metrics = Metrics(NoModels(), self.journal)  # type: ignore[arg-type]
-        self.log = PredictionLog(self.journal, metrics, keeps_originals=self._settings.stores_images, refuses=True)
+        self.log = PredictionLog(
+            self.journal, metrics, keeps_originals=self._settings.stores_images, refuses=True
+        )
 
-    def answer(self, images: Sequence[int], request: str = "request", source: str | None = "curl/8") -> None:
+    def answer(
+        self, images: Sequence[int], request: str = "request", source: str | None = "curl/8"
+    ) -> None:
         """Let both models answer a request for some images."""
         cached = [number % 2 == 0 for number in images]
         self.answer_digits([digit(number) for number in images], request, source, cached)
@@ -85,7 +97,9 @@ class Logged:
         """Let both models answer a request for some images."""
         rows = np.array([[0.25, 0.75]] * len(digits), np.float32)
         outputs = outputs_of([(rows, cached or [False] * len(digits))] * len(MODELS))
-        self.log.answered(digits, [Call(request, source, 0.0)], [1.5], list(map(Given, MODELS, outputs)))
+        self.log.answered(
+            digits, [Call(request, source, 0.0)], [1.5], list(map(Given, MODELS, outputs))
+        )
 
     def keep(self) -> None:
         """Bring everything to Postgres, and the originals to their storage."""
@@ -114,7 +128,13 @@ class Logged:
 
     def rows(self, statement: str) -> list[Any]:
         """Run a statement as the owner and return its rows."""
-        names = {"host": "PGHOST", "port": "PGPORT", "dbname": "PGDATABASE", "user": "PGUSER", "password": "PGPASSWORD"}
+        names = {
+            "host": "PGHOST",
+            "port": "PGPORT",
+            "dbname": "PGDATABASE",
+            "user": "PGUSER",
+            "password": "PGPASSWORD",
+        }
         connection = psycopg2.connect(**{key: self._database[name] for key, name in names.items()})  # type: ignore[call-overload]
         with connection, connection.cursor() as cursor:
             cursor.execute(statement)

@@ -1,7 +1,8 @@
 """Clients that send too little, and clients that leave within a request.
 
-They are a process of their own, `python -m tests.support.slow_clients PORT COUNT RESETTING`, and give way to others: on other machines they
-would take no time from whoever measures here. It says each 0.1 s how it stands, and ends with its standard input.
+They are a process of their own, `python -m tests.support.slow_clients PORT COUNT RESETTING`, and
+give way to others: on other machines they would take no time from whoever measures here. It says
+each 0.1 s how it stands, and ends with its standard input.
 """
 
 import asyncio
@@ -30,29 +31,51 @@ HEAD = f"POST {INFERENCE}?experiment_name=x HTTP/1.1\r\nHost: localhost\r\n"
 SLOW_HEADER = f"{HEAD}X-Slow: ".encode()
 SLOW_BODY = f"{HEAD}Content-Length: 100000\r\nContent-Type: multipart/form-data; boundary=x\r\n\r\n--x".encode()
 IDLE_AFTER_ANSWER = b"GET /api/v1.0/healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
-KINDS = {"slow header": SLOW_HEADER, "slow body": SLOW_BODY, "idle": b"", "idle after an answer": IDLE_AFTER_ANSWER}
+KINDS = {
+    "slow header": SLOW_HEADER,
+    "slow body": SLOW_BODY,
+    "idle": b"",
+    "idle after an answer": IDLE_AFTER_ANSWER,
+}
 
 
 class SlowClients:
-    """From entering to leaving: `count` that stay connected, of each kind a quarter, and `resetting` that reset and come back.
+    """From entering to leaving.
 
-    A slow one sends a byte of its header or body each second. `slowest` has, by kind, after how many seconds of a connection the
-    service closed the last; `connected` how many came to be, `open` how many it has not closed yet, `resets` how often others left.
+    `count` that stay connected, of each kind a quarter, and `resetting` that reset and come back.
+
+    A slow one sends a byte of its header or body each second. `slowest` has, by kind, after how
+    many seconds of a connection the service closed the last; `connected` how many came to be,
+    `open` how many it has not closed yet, `resets` how often others left.
     """
 
     def __init__(self, port: int, count: int, resetting: int) -> None:
-        self._command = [sys.executable, "-m", "tests.support.slow_clients", str(port), str(count), str(resetting)]
+        self._command = [
+            sys.executable,
+            "-m",
+            "tests.support.slow_clients",
+            str(port),
+            str(count),
+            str(resetting),
+        ]
         self._listening = threading.Thread(target=self._listen, name="slow-clients")
         self.slowest: dict[str, float] = {}
         self.connected = self.open = self.resets = 0
 
     def __enter__(self) -> Self:
         """Begin."""
-        self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         self._listening.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         """Leave, all of them."""
         assert self._process.stdin is not None
         self._process.stdin.close()
@@ -87,7 +110,12 @@ class _Clients:
 
     async def _say(self) -> None:
         while not self._stopping.is_set():
-            state = {"slowest": self._slowest, "connected": self._connected, "open": self._open, "resets": self._resets}
+            state = {
+                "slowest": self._slowest,
+                "connected": self._connected,
+                "open": self._open,
+                "resets": self._resets,
+            }
             print(json.dumps(state), flush=True)
             await asyncio.sleep(SAID_SECONDS)
 
@@ -129,7 +157,9 @@ class _Clients:
                 _, writer = connected
                 writer.write(SLOW_BODY)
                 await asyncio.sleep(RESET_PAUSE_SECONDS)
-                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
+                writer.get_extra_info("socket").setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT
+                )
                 writer.transport.abort()
                 self._resets += 1
 

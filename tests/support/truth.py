@@ -36,4 +36,7 @@ class Truth:
             return False
         expected = self._kinds[self._contents._confidences.index(confidence)][answer.question.image]
         given = list(document["probabilities"].values())
-        return bool(np.abs(expected - given).max() <= LARGEST_DIFFERENCE and document["confidence"] == max(given))
+        return bool(
+            np.abs(expected - given).max() <= LARGEST_DIFFERENCE
+            and document["confidence"] == max(given)
+        )

@@ -18,7 +18,11 @@ def variables(module: Path) -> set[str]:
         for node in ast.walk(ast.parse(module.read_text()))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
-    return {text for text in texts if text.isupper() and text.replace("_", "").isalnum() and len(text) > 2}
+    return {
+        text
+        for text in texts
+        if text.isupper() and text.replace("_", "").isalnum() and len(text) > 2
+    }
 
 
 @pytest.mark.parametrize("package", ["db", "inference", "local", "web"])
@@ -30,7 +34,12 @@ def test_every_variable_is_documented(package: str) -> None:
 
 @pytest.mark.parametrize(
     "variables",
-    [{"API_WORKERS": "-1"}, {"CACHE_ENTRIES": "-1"}, {"MODELS_MEMORY_BYTES": "0"}, {"MAX_IMAGE_BYTES": "many"}],
+    [
+        {"API_WORKERS": "-1"},
+        {"CACHE_ENTRIES": "-1"},
+        {"MODELS_MEMORY_BYTES": "0"},
+        {"MAX_IMAGE_BYTES": "many"},
+    ],
     ids=lambda variables: next(iter(variables)),
 )
 def test_a_number_that_makes_no_sense_is_refused(variables: dict[str, str]) -> None:

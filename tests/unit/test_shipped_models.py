@@ -1,4 +1,7 @@
-"""What the repository ships: models/, data.csv and data.d/ belong together and hold what the documentation promises."""
+"""What the repository ships.
+
+Models/, data.csv and data.d/ belong together and hold what the documentation promises.
+"""
 
 import csv
 import json
@@ -18,7 +21,11 @@ ROOT = Path(__file__).parents[2]
 MODELS = ROOT / "models"
 CARDS = {path.parent.name: Card.read(path) for path in sorted(MODELS.glob("*/card.json"))}
 FILES = [ROOT / "data.csv", *sorted((ROOT / "data.d").glob("*.csv"))]
-ROWS = {row["Experiment Name"]: row for file in FILES for row in csv.DictReader(file.read_text().splitlines())}
+ROWS = {
+    row["Experiment Name"]: row
+    for file in FILES
+    for row in csv.DictReader(file.read_text().splitlines())
+}
 EXPERIMENTS = {experiment.name: experiment for experiment in read_all()}
 each_card = pytest.mark.parametrize("name", CARDS)
 each_row = pytest.mark.parametrize("name", ROWS)
@@ -31,7 +38,9 @@ def test_at_least_24_models_are_shipped() -> None:
 def test_a_second_task_has_three_models_with_classes_and_an_input_contract_of_their_own() -> None:
     others = [card for card in CARDS.values() if card.task != DIGITS.name]
     assert len(others) == 3
-    assert {(card.task, card.classes, card.input.scale) for card in others} == {("parity", ("even", "odd"), 1 / 255)}
+    assert {(card.task, card.classes, card.input.scale) for card in others} == {
+        ("parity", ("even", "odd"), 1 / 255)
+    }
 
 
 def test_the_readme_says_how_many_experiments_there_are() -> None:
@@ -74,19 +83,29 @@ def test_a_card_belongs_to_its_directory_and_its_experiment(name: str) -> None:
     card = CARDS[name]
     experiment = EXPERIMENTS[name]
     assert (card.experiment, card.config) == (name, experiment.config())
-    assert (card.task, card.classes, card.input.scale) == (experiment.task.name, experiment.task.labels, experiment.task.scale)
+    assert (card.task, card.classes, card.input.scale) == (
+        experiment.task.name,
+        experiment.task.labels,
+        experiment.task.scale,
+    )
 
 
 @each_card
 def test_litert_agreed_with_keras_on_all_test_digits(name: str) -> None:
     parity = CARDS[name].parity
-    assert (parity.images, parity.equal_argmax, parity.max_abs_difference <= 1e-5) == (10_000, True, True)
+    assert (parity.images, parity.equal_argmax, parity.max_abs_difference <= 1e-5) == (
+        10_000,
+        True,
+        True,
+    )
 
 
 @each_card
 def test_a_shipped_model_can_be_served(name: str) -> None:
     card = CARDS[name]
-    Network((MODELS / name / "model.tflite").read_bytes(), len(card.classes), card.input, card.output)
+    Network(
+        (MODELS / name / "model.tflite").read_bytes(), len(card.classes), card.input, card.output
+    )
 
 
 def test_all_models_were_trained_on_the_same_data_with_the_same_library() -> None:
@@ -97,7 +116,9 @@ def test_all_models_were_trained_on_the_same_data_with_the_same_library() -> Non
 @each_card
 def test_a_model_was_trained_by_the_code_that_is_here(name: str) -> None:
     card = CARDS[name]
-    assert card.code["sha256"] == provenance(card.data["sha256"], EXPERIMENTS[name].task).code_sha256
+    assert (
+        card.code["sha256"] == provenance(card.data["sha256"], EXPERIMENTS[name].task).code_sha256
+    )
 
 
 @each_card
@@ -105,14 +126,22 @@ def test_a_row_and_a_card_say_the_same(name: str) -> None:
     card, row = CARDS[name], ROWS[name]
     assert float(row["Test Accuracy"]) == card.metrics["test_accuracy"]
     assert float(row["Test Loss"]) == pytest.approx(card.metrics["test_loss"], rel=1e-6)
-    assert json.loads(row["Loss"])["Value"][-1] == pytest.approx(card.metrics["last_loss"], rel=1e-6)
+    assert json.loads(row["Loss"])["Value"][-1] == pytest.approx(
+        card.metrics["last_loss"], rel=1e-6
+    )
     assert int(row["Parameters"]) == card.parameters
 
 
 @each_row
 def test_a_row_says_what_its_experiment_was(name: str) -> None:
     row, experiment = ROWS[name], EXPERIMENTS[name]
-    told = (float(row["Learning Rate"]), float(row["Momentum"]), row["Architecture"], int(row["Epochs"]), row.get("Task", "mnist"))
+    told = (
+        float(row["Learning Rate"]),
+        float(row["Momentum"]),
+        row["Architecture"],
+        int(row["Epochs"]),
+        row.get("Task", "mnist"),
+    )
     assert told == (
         experiment.learning_rate,
         experiment.momentum,

@@ -1,4 +1,7 @@
-"""What the page Evaluate draws: option objects of Apache ECharts. Pure; labels are data and appear as plain strings only."""
+"""What the page Evaluate draws: option objects of Apache ECharts.
+
+Pure; labels are data and appear as plain strings only.
+"""
 
 import numpy as np
 import pandas as pd
@@ -8,11 +11,16 @@ from web.charts.options import CELL_TEXT, HEAT, STRONG_ABOVE, SURFACE, Option
 SIDE_PIXELS, LEAST_PIXELS, MOST_PIXELS = 38, 260, 900
 
 
-def confusion_heat_map(confusion: pd.DataFrame, *, dark: bool, chosen: tuple[str, str] | None = None) -> Option:
-    """True labels (rows) x given labels (columns): the number of images, as strong as its share of the row's.
+def confusion_heat_map(
+    confusion: pd.DataFrame, *, dark: bool, chosen: tuple[str, str] | None = None
+) -> Option:
+    """True labels (rows) x given labels (columns).
+
+    The number of images, as strong as its share of the row's.
 
     Args:
-        confusion: as evaluation.Report.confusion. A click selects the cell; cells are numbered row by row, see cell_of.
+        confusion: as evaluation.Report.confusion. A click selects the cell; cells are numbered row
+        by row, see cell_of.
         dark: for the dark theme.
         chosen: the true and the given label of the cell with a frame.
 
@@ -29,7 +37,11 @@ def confusion_heat_map(confusion: pd.DataFrame, *, dark: bool, chosen: tuple[str
                 "formatter": f"{counts[row, column]}",
                 "color": strong if shares[row, column] > STRONG_ABOVE else faint,
             },
-            **({"itemStyle": {"borderColor": strong, "borderWidth": 2}} if chosen == (labels[row], labels[column]) else {}),
+            **(
+                {"itemStyle": {"borderColor": strong, "borderWidth": 2}}
+                if chosen == (labels[row], labels[column])
+                else {}
+            ),
         }
         for row in range(len(labels))
         for column in range(len(labels))
@@ -44,9 +56,21 @@ def confusion_heat_map(confusion: pd.DataFrame, *, dark: bool, chosen: tuple[str
     return {
         "aria": {"enabled": True},
         "grid": {"left": 24, "right": 8, "top": 44, "bottom": 8, "containLabel": True},
-        "xAxis": {**axis, "position": "top", "name": "read as", "nameLocation": "middle", "nameGap": 26},
+        "xAxis": {
+            **axis,
+            "position": "top",
+            "name": "read as",
+            "nameLocation": "middle",
+            "nameGap": 26,
+        },
         "yAxis": {**axis, "inverse": True, "name": "true", "nameLocation": "middle", "nameGap": 30},
-        "visualMap": {"show": False, "min": 0, "max": 1, "dimension": 2, "inRange": {"color": list(HEAT[dark])}},
+        "visualMap": {
+            "show": False,
+            "min": 0,
+            "max": 1,
+            "dimension": 2,
+            "inRange": {"color": list(HEAT[dark])},
+        },
         "series": [
             {
                 "type": "heatmap",
@@ -68,13 +92,16 @@ def confusion_height_pixels(labels: int) -> int:
 
 
 def cell_of(index: int, labels: list[str]) -> tuple[str, str] | None:
-    """Return the true and the given label of a cell by its number in confusion_heat_map, None if there is no such cell."""
+    """Return the true and the given label of a cell by its number in confusion_heat_map, None if
+    there is no such cell.
+    """
     row, column = divmod(index, len(labels)) if labels else (0, 0)
     return (labels[row], labels[column]) if index >= 0 and row < len(labels) else None
 
 
 def reliability_diagram(bins: pd.DataFrame) -> Option:
-    """Accuracy over confidence, a bar per bin that holds images, beside the diagonal where both are equal.
+    """Accuracy over confidence, a bar per bin that holds images, beside the diagonal where both are
+    equal.
 
     bins: as evaluation.Report.bins.
     """
@@ -93,8 +120,20 @@ def reliability_diagram(bins: pd.DataFrame) -> Option:
         "grid": {"left": 8, "right": 12, "top": 36, "bottom": 56, "containLabel": True},
         "legend": {"bottom": 0, "itemHeight": 8},
         "tooltip": {"trigger": "axis", "confine": True, "valueFormatter": "%.3f"},
-        "xAxis": {"type": "category", "name": "confidence", "nameLocation": "middle", "nameGap": 28, "axisTick": {"show": False}},
-        "yAxis": {"type": "value", "min": 0, "max": 1, "name": "accuracy", "nameTextStyle": {"align": "left"}},
+        "xAxis": {
+            "type": "category",
+            "name": "confidence",
+            "nameLocation": "middle",
+            "nameGap": 28,
+            "axisTick": {"show": False},
+        },
+        "yAxis": {
+            "type": "value",
+            "min": 0,
+            "max": 1,
+            "name": "accuracy",
+            "nameTextStyle": {"align": "left"},
+        },
         "series": [
             {
                 "type": "bar",

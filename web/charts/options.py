@@ -1,6 +1,7 @@
 """Data -> option objects of Apache ECharts. Pure: neither Streamlit nor a source is known here.
 
-Names of experiments are data: they appear only as plain strings (series names, axis labels), never in a template.
+Names of experiments are data: they appear only as plain strings (series names, axis labels), never
+in a template.
 """
 
 import math
@@ -14,17 +15,20 @@ from web.tables.comparison import relative, smooth
 
 Option = dict[str, Any]
 
-# The themes' palette has this many colours; beyond it the line's dash tells series of one colour apart.
+# The themes' palette has this many colours; beyond it the line's dash tells series of one colour
+# apart.
 PALETTE_SIZE = 10
 DASHES = ("solid", "dashed", "dotted")
 # More lines than this nobody tells apart, and the browser feels them.
 MAX_CURVES = 50
 
-# Runs record their loss at steps of their own. Where one has none, its line is straight, and the hover over all runs can only
-# name what stands there: so that is written out, at as many of the steps as make this many cells, some 1 MB for the browser.
+# Runs record their loss at steps of their own. Where one has none, its line is straight, and the
+# hover over all runs can only name what stands there: so that is written out, at as many of the
+# steps as make this many cells, some 1 MB for the browser.
 MAX_CELLS = 100_000
-# A loss of so many times what runs usually begin with says only that the run diverged. An axis that reached up to it would
-# press all others flat, so it ends at a few times that beginning, and the line leaves the chart at the top.
+# A loss of so many times what runs usually begin with says only that the run diverged. An axis that
+# reached up to it would press all others flat, so it ends at a few times that beginning, and the
+# line leaves the chart at the top.
 DIVERGED_FACTOR = 10
 CEILING_FACTOR = 5
 SHOWN_DECIMALS = 6
@@ -54,10 +58,13 @@ def loss_curves(
 
     Args:
         curves: experiment, step, value in long form. Between its own steps a line is straight.
-        order: the experiments to draw, in the order of their colours; those without a curve are left out.
-        log: a logarithmic axis; points that are not above 0 are left out then, as it cannot show them.
+        order: the experiments to draw, in the order of their colours; those without a curve are
+        left out.
+        log: a logarithmic axis; points that are not above 0 are left out then, as it cannot show
+        them.
         metric: the name of the y axis.
-        smoothing: the weight of comparison.smooth, 0 to 0.99. Above 0 the raw line stands faintly behind the smoothed one.
+        smoothing: the weight of comparison.smooth, 0 to 0.99. Above 0 the raw line stands faintly
+        behind the smoothed one.
         x: the steps as they are, or in percent of each run's own.
 
     """
@@ -69,14 +76,23 @@ def loss_curves(
     usable = usable[usable["experiment"].isin(drawn)]
     # The columns of the table: drawn first, and with smoothing the raw values of each behind them.
     wide = (
-        smooth(usable, smoothing).pivot_table(index="step", columns="experiment", values="value").reindex(columns=pd.Index(drawn))
+        smooth(usable, smoothing)
+        .pivot_table(index="step", columns="experiment", values="value")
+        .reindex(columns=pd.Index(drawn))
     )
     single = {name for name in drawn if wide[name].count() == 1}
-    raw = usable.pivot_table(index="step", columns="experiment", values="value").reindex(columns=pd.Index(drawn))
+    raw = usable.pivot_table(index="step", columns="experiment", values="value").reindex(
+        columns=pd.Index(drawn)
+    )
     wide = pd.concat([wide, raw], axis=1) if smoothing else wide
-    # Columns are numbered, so that no name can collide with the step or be taken for a dimension's index.
+    # Columns are numbered, so that no name can collide with the step or be taken for a dimension's
+    # index.
     columns = [f"c{number}" for number in range(len(wide.columns))]
-    wide = wide.set_axis(columns, axis=1).interpolate("index", limit_area="inside").round(SHOWN_DECIMALS)
+    wide = (
+        wide.set_axis(columns, axis=1)
+        .interpolate("index", limit_area="inside")
+        .round(SHOWN_DECIMALS)
+    )
     rows = max(2, MAX_CELLS // max(1, len(columns)))
     if len(wide) > rows:
         wide = wide.iloc[np.unique(np.linspace(0, len(wide) - 1, rows).round().astype(int))]
@@ -104,7 +120,9 @@ def loss_curves(
         "toolbox": {
             "right": 8,
             # Streamlit's own toolbar, beside it, has the data, the PNG and full screen.
-            "feature": {"dataZoom": {"yAxisIndex": "none", "title": {"zoom": "Zoom", "back": "Undo zoom"}}},
+            "feature": {
+                "dataZoom": {"yAxisIndex": "none", "title": {"zoom": "Zoom", "back": "Undo zoom"}}
+            },
         },
         "xAxis": {
             "type": "value",
@@ -136,12 +154,18 @@ def loss_curves(
             }
             for number, (name, column) in enumerate(zip(drawn, columns[: len(drawn)], strict=True))
         ]
-        + [_raw_line(name, column) for name, column in zip(drawn, columns[len(drawn) :], strict=bool(smoothing))],
+        + [
+            _raw_line(name, column)
+            for name, column in zip(drawn, columns[len(drawn) :], strict=bool(smoothing))
+        ],
     }
 
 
 def _raw_line(name: str, column: str) -> dict[str, Any]:
-    """What was smoothed, faintly. Its name is that of its smoothed line: so it has that colour and goes with it."""
+    """What was smoothed, faintly.
+
+    Its name is that of its smoothed line: so it has that colour and goes with it.
+    """
     return {
         "type": "line",
         "name": name,
@@ -157,7 +181,10 @@ def _raw_line(name: str, column: str) -> dict[str, Any]:
 
 
 def find_ceiling(curves: pd.DataFrame) -> int | None:
-    """Return where the axis must end because a run diverged, None when none did. `curves` as for loss_curves."""
+    """Return where the axis must end because a run diverged, None when none did.
+
+    `curves` as for loss_curves.
+    """
     beginning = curves.sort_values("step").groupby("experiment")["value"].first().median()
     diverged = curves["value"].max() > DIVERGED_FACTOR * beginning
     return math.ceil(CEILING_FACTOR * beginning) if diverged else None
@@ -165,7 +192,9 @@ def find_ceiling(curves: pd.DataFrame) -> int | None:
 
 def beyond(curves: pd.DataFrame, ceiling: int | None) -> list[str]:
     """Return the experiments whose lines leave the chart at the top."""
-    return [] if ceiling is None else sorted(set(curves.loc[curves["value"] > ceiling, "experiment"]))
+    return (
+        [] if ceiling is None else sorted(set(curves.loc[curves["value"] > ceiling, "experiment"]))
+    )
 
 
 def probability_bars(probabilities: Mapping[str, float]) -> Option:
@@ -176,7 +205,12 @@ def probability_bars(probabilities: Mapping[str, float]) -> Option:
         "aria": {"enabled": True},
         "grid": {"left": 8, "right": 8, "top": 24, "bottom": 4, "containLabel": True},
         "tooltip": {"valueFormatter": "percent"},
-        "xAxis": {"type": "category", "data": labels, "axisTick": {"show": False}, "axisLabel": {"fontSize": 14}},
+        "xAxis": {
+            "type": "category",
+            "data": labels,
+            "axisTick": {"show": False},
+            "axisLabel": {"fontSize": 14},
+        },
         "yAxis": {"type": "value", "min": 0, "max": 1, "show": False},
         "series": [
             {
@@ -187,8 +221,15 @@ def probability_bars(probabilities: Mapping[str, float]) -> Option:
                 "data": [
                     {
                         "value": round(probabilities[label], 4),
-                        "itemStyle": {"borderRadius": [3, 3, 0, 0], "opacity": 1 if label == best else 0.45},
-                        "label": {"show": True, "position": "top", "formatter": _whole_percent(probabilities[label])},
+                        "itemStyle": {
+                            "borderRadius": [3, 3, 0, 0],
+                            "opacity": 1 if label == best else 0.45,
+                        },
+                        "label": {
+                            "show": True,
+                            "position": "top",
+                            "formatter": _whole_percent(probabilities[label]),
+                        },
                     }
                     for label in labels
                 ],
@@ -198,7 +239,8 @@ def probability_bars(probabilities: Mapping[str, float]) -> Option:
 
 
 def probability_heat_map(answers: Mapping[str, Mapping[str, float]], *, dark: bool) -> Option:
-    """Experiments x labels, a cell as strong as the probability (0..1) that the experiment gives to the label.
+    """Experiments x labels, a cell as strong as the probability (0..1) that the experiment gives to
+    the label.
 
     Args:
         answers: experiment -> label -> probability; the first experiment is drawn on top.
@@ -240,7 +282,13 @@ def probability_heat_map(answers: Mapping[str, Mapping[str, float]], *, dark: bo
             "axisLine": {"show": False},
             "axisLabel": {"width": 260, "overflow": "truncate"},
         },
-        "visualMap": {"show": False, "min": 0, "max": 1, "dimension": 2, "inRange": {"color": list(HEAT[dark])}},
+        "visualMap": {
+            "show": False,
+            "min": 0,
+            "max": 1,
+            "dimension": 2,
+            "inRange": {"color": list(HEAT[dark])},
+        },
         "series": [
             {
                 "type": "heatmap",
@@ -255,14 +303,22 @@ def probability_heat_map(answers: Mapping[str, Mapping[str, float]], *, dark: bo
             {"query": {"minWidth": 521}, "option": {"yAxis": {"data": experiments}}},
             {
                 "query": {"maxWidth": 520},
-                "option": {"yAxis": {"data": without_common_start(experiments), "axisLabel": {"width": 110}}},
+                "option": {
+                    "yAxis": {
+                        "data": without_common_start(experiments),
+                        "axisLabel": {"width": 110},
+                    }
+                },
             },
         ],
     }
 
 
 def without_common_start(names: Sequence[str]) -> list[str]:
-    """Drop the start that all names share, up to its last separator: run_3_big, run_4_big -> 3_big, 4_big."""
+    """Drop the start that all names share, up to its last separator.
+
+    Run_3_big, run_4_big -> 3_big, 4_big.
+    """
     cut = 0
     if len(set(names)) > 1:
         # The first and the last in order share what all share.
@@ -288,9 +344,15 @@ def _whole_percent(share: float) -> str:
 MAX_EXPERIMENTS = 1000
 # The heat map has a cell for many of them.
 MAX_COUNTED = 10_000
-# So many learning rates or momenta have a row or column of the heat map each; more are rounded to one significant digit.
+# So many learning rates or momenta have a row or column of the heat map each; more are rounded to
+# one significant digit.
 MAX_TICKS = 20
-AXES = {"learning_rate": "learning rate", "momentum": "momentum", "best_loss": "best loss", "test_accuracy": "accuracy, %"}
+AXES = {
+    "learning_rate": "learning rate",
+    "momentum": "momentum",
+    "best_loss": "best loss",
+    "test_accuracy": "accuracy, %",
+}
 _ON_LOG_AXIS = ("learning_rate", "best_loss")
 
 
@@ -304,36 +366,69 @@ def scatter(experiments: pd.DataFrame) -> Option:
     rows = complete(experiments, ("learning_rate", "test_accuracy"))
     data = [
         {"name": name, "value": [rate, round(accuracy * 100, 2)]}
-        for name, rate, accuracy in zip(rows["experiment"], rows["learning_rate"], rows["test_accuracy"], strict=True)
+        for name, rate, accuracy in zip(
+            rows["experiment"], rows["learning_rate"], rows["test_accuracy"], strict=True
+        )
     ]
     return {
         "aria": {"enabled": True},
         "grid": {"left": 8, "right": 24, "top": 36, "bottom": 32, "containLabel": True},
         "tooltip": {"confine": True},
-        "xAxis": {"type": "log", "name": "learning rate", "nameLocation": "middle", "nameGap": 28, "splitLine": {"show": False}},
-        "yAxis": {"type": "value", "name": "accuracy, %", "nameTextStyle": {"align": "left"}, "scale": True},
-        "series": [{"type": "scatter", "symbolSize": 10, "data": data, "itemStyle": {"opacity": 0.7}, "animation": False}],
+        "xAxis": {
+            "type": "log",
+            "name": "learning rate",
+            "nameLocation": "middle",
+            "nameGap": 28,
+            "splitLine": {"show": False},
+        },
+        "yAxis": {
+            "type": "value",
+            "name": "accuracy, %",
+            "nameTextStyle": {"align": "left"},
+            "scale": True,
+        },
+        "series": [
+            {
+                "type": "scatter",
+                "symbolSize": 10,
+                "data": data,
+                "itemStyle": {"opacity": 0.7},
+                "animation": False,
+            }
+        ],
     }
 
 
 def parallel_coordinates(experiments: pd.DataFrame, *, dark: bool) -> Option:
-    """One line per experiment across learning rate, momentum, best loss and accuracy, the stronger the more accurate.
+    """One line per experiment across learning rate, momentum, best loss and accuracy, the stronger
+    the more accurate.
 
     Args:
-        experiments: experiment and these columns, at most MAX_EXPERIMENTS; one that lacks any is left out.
+        experiments: experiment and these columns, at most MAX_EXPERIMENTS; one that lacks any is
+        left out.
         dark: for the dark theme.
 
     """
     rows = complete(experiments, tuple(AXES)).sort_values("test_accuracy")
-    rows = rows.assign(test_accuracy=(rows["test_accuracy"] * 100).round(2), best_loss=rows["best_loss"].round(SHOWN_DECIMALS))
+    rows = rows.assign(
+        test_accuracy=(rows["test_accuracy"] * 100).round(2),
+        best_loss=rows["best_loss"].round(SHOWN_DECIMALS),
+    )
     accuracies = rows["test_accuracy"]
     axes = [
-        {"dim": number, "name": name, "type": "log" if column in _ON_LOG_AXIS else "value", "scale": True}
+        {
+            "dim": number,
+            "name": name,
+            "type": "log" if column in _ON_LOG_AXIS else "value",
+            "scale": True,
+        }
         for number, (column, name) in enumerate(AXES.items())
     ]
     data = [
         {"name": name, "value": values}
-        for name, values in zip(rows["experiment"], rows[list(AXES)].to_numpy().tolist(), strict=True)
+        for name, values in zip(
+            rows["experiment"], rows[list(AXES)].to_numpy().tolist(), strict=True
+        )
     ]
     return {
         "aria": {"enabled": True},
@@ -348,14 +443,25 @@ def parallel_coordinates(experiments: pd.DataFrame, *, dark: bool) -> Option:
             "inRange": {"color": [_FAINT_LINE[dark], HEAT[dark][1]]},
         },
         "series": [
-            {"type": "parallel", "data": data, "lineStyle": {"width": 2, "opacity": 0.6}, "smooth": 0.2, "animation": False}
+            {
+                "type": "parallel",
+                "data": data,
+                "lineStyle": {"width": 2, "opacity": 0.6},
+                "smooth": 0.2,
+                "animation": False,
+            }
         ],
         # On a phone the names of the axes would lie over each other.
         "media": [
             {"query": {"minWidth": 521}, "option": {"parallelAxis": axes}},
             {
                 "query": {"maxWidth": 520},
-                "option": {"parallelAxis": [{**axis, "nameTextStyle": {"width": 64, "overflow": "break"}} for axis in axes]},
+                "option": {
+                    "parallelAxis": [
+                        {**axis, "nameTextStyle": {"width": 64, "overflow": "break"}}
+                        for axis in axes
+                    ]
+                },
             },
         ],
     }
@@ -380,7 +486,11 @@ def best_accuracy_heat_map(experiments: pd.DataFrame, *, dark: bool) -> Option:
     cells = [
         {
             "value": [rates.index(rate), momenta.index(momentum), accuracy],
-            "label": {"show": True, "formatter": f"{accuracy:.1f}", "color": strong if accuracy > middle else faint},
+            "label": {
+                "show": True,
+                "formatter": f"{accuracy:.1f}",
+                "color": strong if accuracy > middle else faint,
+            },
         }
         for rate, momentum, accuracy in spots
     ]
@@ -401,7 +511,13 @@ def best_accuracy_heat_map(experiments: pd.DataFrame, *, dark: bool) -> Option:
             "name": "momentum",
             "nameTextStyle": {"align": "left"},
         },
-        "visualMap": {"show": False, "min": lowest, "max": highest, "dimension": 2, "inRange": {"color": list(HEAT[dark])}},
+        "visualMap": {
+            "show": False,
+            "min": lowest,
+            "max": highest,
+            "dimension": 2,
+            "inRange": {"color": list(HEAT[dark])},
+        },
         "series": [
             {
                 "type": "heatmap",
@@ -415,7 +531,9 @@ def best_accuracy_heat_map(experiments: pd.DataFrame, *, dark: bool) -> Option:
 
 
 def complete(experiments: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """Return the experiments that have a number in each of these columns, and one above 0 where the axis is logarithmic."""
+    """Return the experiments that have a number in each of these columns, and one above 0 where the
+    axis is logarithmic.
+    """
     rows = experiments.dropna(subset=list(columns))
     for column in set(columns).intersection(_ON_LOG_AXIS):
         rows = rows[rows[column] > 0]
@@ -424,4 +542,6 @@ def complete(experiments: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
 
 def _few(values: "pd.Series[Any]") -> "pd.Series[Any]":
     """Round to one significant digit where there are more than MAX_TICKS different values."""
-    return values if values.nunique() <= MAX_TICKS else values.map(lambda value: float(f"{value:.1g}"))
+    return (
+        values if values.nunique() <= MAX_TICKS else values.map(lambda value: float(f"{value:.1g}"))
+    )

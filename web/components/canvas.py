@@ -1,4 +1,7 @@
-"""A canvas to draw a digit on, with mouse or finger: an own Streamlit component, its parts beside this file."""
+"""A canvas to draw a digit on, with mouse or finger.
+
+An own Streamlit component, its parts beside this file.
+"""
 
 import base64
 import binascii
@@ -52,7 +55,9 @@ def draw_digit(key: str) -> bytes | None:
     kept = f"{key}_kept"
     # A canvas that was just put up has said nothing yet: it is given what was drawn before.
     result = _component()(
-        key=key, data={**_WORDS, "strokes": usable_strokes(st.session_state.get(kept))}, on_drawing_change=lambda: None
+        key=key,
+        data={**_WORDS, "strokes": usable_strokes(st.session_state.get(kept))},
+        on_drawing_change=lambda: None,
     )
     if result.drawing is not None:
         st.session_state[kept] = result.drawing
@@ -61,21 +66,37 @@ def draw_digit(key: str) -> bytes | None:
 
 
 def usable_strokes(drawing: object) -> list[list[list[float]]]:
-    """Return the strokes of what the canvas sent (each a list of points of 0..1), none for anything that it does not send."""
+    """Return the strokes of what the canvas sent (each a list of points of 0..1), none for anything
+    that it does not send.
+    """
     strokes = drawing.get("strokes") if isinstance(drawing, Mapping) else None
-    if not isinstance(strokes, list) or sum(len(stroke) if isinstance(stroke, list) else 1 for stroke in strokes) > MAX_POINTS:
+    if (
+        not isinstance(strokes, list)
+        or sum(len(stroke) if isinstance(stroke, list) else 1 for stroke in strokes) > MAX_POINTS
+    ):
         return []
-    is_usable = all(isinstance(stroke, list) and stroke and all(_is_point(point) for point in stroke) for stroke in strokes)
+    is_usable = all(
+        isinstance(stroke, list) and stroke and all(_is_point(point) for point in stroke)
+        for stroke in strokes
+    )
     return strokes if is_usable else []
 
 
 def _is_point(point: object) -> bool:
-    return isinstance(point, list) and len(point) == 2 and all(isinstance(value, int | float) for value in point)  # noqa: PLR2004  # x, y
+    return (
+        isinstance(point, list)
+        and len(point) == len(("x", "y"))
+        and all(isinstance(value, int | float) for value in point)
+    )
 
 
 def decode_png(data_url: object) -> bytes | None:
     """Turn the data URL of a PNG into its bytes; None for anything that the canvas does not send."""
-    if not isinstance(data_url, str) or not data_url.startswith(_PREFIX) or len(data_url) > MAX_PNG_BYTES:
+    if (
+        not isinstance(data_url, str)
+        or not data_url.startswith(_PREFIX)
+        or len(data_url) > MAX_PNG_BYTES
+    ):
         return None
     try:
         return base64.b64decode(data_url.removeprefix(_PREFIX), validate=True) or None

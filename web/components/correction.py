@@ -1,4 +1,7 @@
-"""Correcting what models read: one click stores the true label, and never replaces another person's unasked."""
+"""Correcting what models read.
+
+One click stores the true label, and never replaces another person's unasked.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,17 +39,27 @@ class Correction:
 
 
 def correct(
-    store: Callable[..., None], current: Callable[[str], Label | None], prediction_id: str, label: str, replaces: str | None = None
+    store: Callable[..., None],
+    current: Callable[[str], Label | None],
+    prediction_id: str,
+    label: str,
+    replaces: str | None = None,
 ) -> Correction:
     """Store a label and say what became of it. store, current: ApiClient.label and .current_label."""
     try:
         store(prediction_id, label, labelled_by=WHO, replaces=replaces)
     except ApiUnreachable:
-        return Correction(label, State.FAILED, problem="The inference API does not answer. Click again once it is back.")
+        return Correction(
+            label,
+            State.FAILED,
+            problem="The inference API does not answer. Click again once it is back.",
+        )
     except ApiProblem as problem:
         if problem.status != CONFLICT:
             again = " Click again in a moment." if problem.status == UNAVAILABLE else ""
-            return Correction(label, State.FAILED, problem=f"{plain(problem.detail or problem.title)}{again}")
+            return Correction(
+                label, State.FAILED, problem=f"{plain(problem.detail or problem.title)}{again}"
+            )
         try:
             return Correction(label, State.CONFLICT, standing=current(prediction_id))
         except (ApiUnreachable, ApiProblem):

@@ -1,4 +1,7 @@
-"""The one guard for errors that nobody expected: a plain message on the page, the traceback in the log."""
+"""The one guard for errors that nobody expected.
+
+A plain message on the page, the traceback in the log.
+"""
 
 import logging
 from collections.abc import Iterator
@@ -11,7 +14,9 @@ _log = logging.getLogger(__name__)
 
 @contextmanager
 def contained(what: str) -> Iterator[None]:
-    """Keep an unexpected error of the block from taking the page down. what: the part of the page, for the message.
+    """Keep an unexpected error of the block from taking the page down.
+
+    what: the part of the page, for the message.
 
     Streamlit's own control flow (rerun, stop) derives from BaseException and passes.
     """

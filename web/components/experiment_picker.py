@@ -1,4 +1,7 @@
-"""Which experiments the pages speak of: the newest few of a task, or a free choice. The URL holds it, so a link restores it."""
+"""Which experiments the pages speak of: the newest few of a task, or a free choice.
+
+The URL holds it, so a link restores it.
+"""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -7,13 +10,16 @@ from dataclasses import dataclass
 import streamlit as st
 
 DEFAULT_LATEST = 5
-# Far more than one looks at; a bound only so that a slip of the finger does not draw ten thousand curves.
+# Far more than one looks at; a bound only so that a slip of the finger does not draw ten thousand
+# curves.
 MOST_LATEST = 1000
 
-# A box of ten thousand names makes the browser think for half a second. A name behind these is typed in full.
+# A box of ten thousand names makes the browser think for half a second. A name behind these is
+# typed in full.
 MOST_OFFERED = 1000
 
-# The widgets' keys are the names of the parameters in the URL: ?task=a&latest=8 or ?experiments=a&experiments=b
+# The widgets' keys are the names of the parameters in the URL: ?task=a&latest=8 or
+# ?experiments=a&experiments=b
 TASK = "task"
 LATEST = "latest"
 EXPERIMENTS = "experiments"
@@ -40,11 +46,14 @@ class Selection:
     task: str | None = None
 
 
-def resolve(known: Mapping[str, str] | None, latest: int, chosen: Sequence[str], task: str | None = None) -> Selection:
+def resolve(
+    known: Mapping[str, str] | None, latest: int, chosen: Sequence[str], task: str | None = None
+) -> Selection:
     """Say which experiments are meant.
 
     Args:
-        known: the task of each experiment, newest first; None when the database has never answered, so that nothing can be
+        known: the task of each experiment, newest first; None when the database has never answered,
+        so that nothing can be
             said about what exists and every chosen name is taken at its word.
         latest: how many of the newest, when none is chosen.
         chosen: the free choice; it wins over latest and task.
@@ -63,17 +72,20 @@ def resolve(known: Mapping[str, str] | None, latest: int, chosen: Sequence[str],
 
 
 def rank_tasks(known: Mapping[str, str]) -> list[str]:
-    """Return the tasks of the experiments (newest first), the one with the most first, between equals the one of the newer."""
+    """Return the tasks of the experiments (newest first), the one with the most first, between
+    equals the one of the newer.
+    """
     return [task for task, _ in Counter(known.values()).most_common()]
 
 
 def pick(known: Mapping[str, str] | None, page: str = "") -> Selection:
     """Show the widgets and return what they select. A task is asked for only if there are several.
 
-    Of a link from one page to another the names win over those that were chosen before: page is the title of the one shown.
+    Of a link from one page to another the names win over those that were chosen before: page is the
+    title of the one shown.
 
-    Streamlit drops a name from the URL that is not among the options. So that a link survives a database that is down,
-    the names in the URL are always options.
+    Streamlit drops a name from the URL that is not among the options. So that a link survives a
+    database that is down, the names in the URL are always options.
     """
     linked = [name for name in st.query_params.get_all(EXPERIMENTS) if name]
     if linked and st.session_state.get(_PAGE, page) != page:
@@ -123,4 +135,6 @@ def pick(known: Mapping[str, str] | None, page: str = "") -> Selection:
                 else ""
             ),
         )
-    return resolve(known, int(latest or DEFAULT_LATEST), chosen, None if task == ALL_TASKS else task)
+    return resolve(
+        known, int(latest or DEFAULT_LATEST), chosen, None if task == ALL_TASKS else task
+    )

@@ -1,4 +1,7 @@
-"""Ten digits to try the models with, of our own making: strokes as of a hand, drawn with Pillow. Pure."""
+"""Ten digits to try the models with, of our own making: strokes as of a hand, drawn with Pillow.
+
+Pure.
+"""
 
 import io
 import math
@@ -17,7 +20,9 @@ Point = tuple[float, float]
 
 
 def _arc(x: float, y: float, wide: float, high: float, start: float, end: float) -> list[Point]:
-    """Points of an ellipse around x, y from one angle to another (degrees, clockwise from the right)."""
+    """Points of an ellipse around x, y from one angle to another (degrees, clockwise from the
+    right).
+    """
     steps = 24
     angles = [math.radians(start + (end - start) * step / steps) for step in range(steps + 1)]
     return [(x + wide * math.cos(angle), y + high * math.sin(angle)) for angle in angles]
@@ -27,7 +32,15 @@ def _arc(x: float, y: float, wide: float, high: float, start: float, end: float)
 _STROKES: dict[str, Sequence[Sequence[Point]]] = {
     "0": [_arc(0.50, 0.50, 0.19, 0.29, -80, 285)],
     "1": [[(0.54, 0.20), (0.50, 0.50), (0.47, 0.80)]],
-    "2": [[*_arc(0.49, 0.36, 0.18, 0.16, -160, 30), (0.46, 0.65), (0.33, 0.79), (0.50, 0.77), (0.70, 0.79)]],
+    "2": [
+        [
+            *_arc(0.49, 0.36, 0.18, 0.16, -160, 30),
+            (0.46, 0.65),
+            (0.33, 0.79),
+            (0.50, 0.77),
+            (0.70, 0.79),
+        ]
+    ],
     "3": [[*_arc(0.48, 0.35, 0.17, 0.15, -150, 80), *_arc(0.47, 0.64, 0.20, 0.16, -85, 150)]],
     "4": [[(0.36, 0.22), (0.31, 0.53), (0.68, 0.51)], [(0.64, 0.22), (0.60, 0.52), (0.57, 0.82)]],
     "5": [[(0.67, 0.22), (0.41, 0.23), (0.38, 0.47), *_arc(0.48, 0.62, 0.18, 0.17, -110, 140)]],

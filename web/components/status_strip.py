@@ -1,4 +1,7 @@
-"""The status strip of every page: database, API, age of the data, rejected rows. What it says is pure, see lights()."""
+"""The status strip of every page: database, API, age of the data, rejected rows.
+
+What it says is pure, see lights().
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -38,7 +41,9 @@ class Light:
     detail: str
 
 
-def lights(snapshot: Reading[Snapshot], readiness: Reading[Readiness], now: datetime) -> list[Light]:
+def lights(
+    snapshot: Reading[Snapshot], readiness: Reading[Readiness], now: datetime
+) -> list[Light]:
     """Say how the database, the API and the data are."""
     return [_database(snapshot), _api(readiness), *_data(snapshot, now)]
 
@@ -51,7 +56,9 @@ def _database(snapshot: Reading[Snapshot]) -> Light:
 
 def _api(readiness: Reading[Readiness]) -> Light:
     if readiness.problem is not None or readiness.value is None:
-        return Light("API down", "bad", readiness.problem or "The inference API has not answered yet.")
+        return Light(
+            "API down", "bad", readiness.problem or "The inference API has not answered yet."
+        )
     state = readiness.value
     ready = f"{count(state.ready, 'model')} ready"
     detail = ["The inference API answers."]
@@ -60,11 +67,19 @@ def _api(readiness: Reading[Readiness]) -> Light:
     if state.database_detail is not None:
         detail.append("It does not reach the database; predictions go on.")
     if state.loading:
-        return Light(f"API up \N{MIDDLE DOT} {ready}, {state.loading} loading", "busy", f"{count(state.loading, 'model')} loading.")
+        return Light(
+            f"API up \N{MIDDLE DOT} {ready}, {state.loading} loading",
+            "busy",
+            f"{count(state.loading, 'model')} loading.",
+        )
     if not state.ready:
         return Light("API up \N{MIDDLE DOT} no model ready", "bad", " ".join(detail))
     failed = f", {state.failed} failed" if state.failed else ""
-    return Light(f"API up \N{MIDDLE DOT} {ready}{failed}", "busy" if state.failed else "good", " ".join(detail))
+    return Light(
+        f"API up \N{MIDDLE DOT} {ready}{failed}",
+        "busy" if state.failed else "good",
+        " ".join(detail),
+    )
 
 
 def _data(snapshot: Reading[Snapshot], now: datetime) -> list[Light]:
@@ -72,10 +87,18 @@ def _data(snapshot: Reading[Snapshot], now: datetime) -> list[Light]:
         return []
     found: list[Light] = []
     imported = snapshot.value.imported_at
-    when = "No import yet" if imported is None else f"Last import {imported.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    when = (
+        "No import yet"
+        if imported is None
+        else f"Last import {imported.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    )
     if snapshot.is_stale and snapshot.age_seconds is not None:
         read = ago(snapshot.age_seconds)
-        found.append(Light(f"Data as of {read}", "busy", f"Stale: last read from the database {read}. {when}."))
+        found.append(
+            Light(
+                f"Data as of {read}", "busy", f"Stale: last read from the database {read}. {when}."
+            )
+        )
     elif imported is None:
         found.append(Light("No data yet", "quiet", f"Nothing was imported so far: {START_AGAIN}."))
     else:
@@ -84,18 +107,26 @@ def _data(snapshot: Reading[Snapshot], now: datetime) -> list[Light]:
     failed = [file for file in snapshot.value.files if file.error is not None]
     if failed:
         what = plain(failed[0].file) if len(failed) == 1 else count(len(failed), "file")
-        found.append(Light(f"Import of {what} failed", "bad", "\n\n".join(plain(file.error or "") for file in failed)))
+        found.append(
+            Light(
+                f"Import of {what} failed",
+                "bad",
+                "\n\n".join(plain(file.error or "") for file in failed),
+            )
+        )
     return found
 
 
 def rejected_counts(snapshot: Snapshot) -> dict[str, int]:
     """Return how many rows of which file are rejected, the files without any left out.
 
-    The database keeps only the first of very many, so an import's own count may be higher. Of a file that could not be imported
-    at all what an earlier import rejected still stands.
+    The database keeps only the first of very many, so an import's own count may be higher. Of a
+    file that could not be imported at all what an earlier import rejected still stands.
     """
     kept = snapshot.rejects["file"].value_counts()
-    counts = {file.file: max(file.rows_rejected, int(kept.get(file.file, 0))) for file in snapshot.files}
+    counts = {
+        file.file: max(file.rows_rejected, int(kept.get(file.file, 0))) for file in snapshot.files
+    }
     return {file: number for file, number in counts.items() if number}
 
 
@@ -107,14 +138,18 @@ def rejected_rows(rejects: pd.DataFrame) -> pd.DataFrame:
 
 
 def show_strip(sources: Sources) -> None:
-    """Show the strip. It looks again every few seconds and draws the page anew when something has changed."""
+    """Show the strip.
+
+    It looks again every few seconds and draws the page anew when something has changed.
+    """
     _strip(sources)
 
 
 def look_again() -> None:
     """Have the page drawn anew at the strip's next look, even if the strip sees no change.
 
-    For a page that has just met a failure: the strip looks only now and then, and may miss a short one.
+    For a page that has just met a failure: the strip looks only now and then, and may miss a short
+    one.
     """
     st.session_state[_SEEN] = None
 
@@ -144,10 +179,20 @@ def rejected_label(counts: Mapping[str, int]) -> str:
 
 def _show_rejects(counts: Mapping[str, int], rejects: pd.DataFrame) -> None:
     with st.popover(rejected_label(counts), icon=":material/report:", type="tertiary"):
-        st.markdown("**These rows could not be imported.** Mend them in the file; the next import takes them.")
+        st.markdown(
+            "**These rows could not be imported.** Mend them in the file; the next import takes them."
+        )
         if len(counts) > 1:
-            st.markdown("\n".join(f"- {plain(file)}: {count(number, 'row')}" for file, number in counts.items()))
-        st.dataframe(rejected_rows(rejects), hide_index=True, alt="Rejected rows with file, line, column and reason")
+            st.markdown(
+                "\n".join(
+                    f"- {plain(file)}: {count(number, 'row')}" for file, number in counts.items()
+                )
+            )
+        st.dataframe(
+            rejected_rows(rejects),
+            hide_index=True,
+            alt="Rejected rows with file, line, column and reason",
+        )
 
 
 def _fingerprint(snapshot: Reading[Snapshot], readiness: Reading[Readiness]) -> Sequence[object]:
@@ -157,5 +202,7 @@ def _fingerprint(snapshot: Reading[Snapshot], readiness: Reading[Readiness]) -> 
         snapshot.problem is None,
         readiness.problem is None,
         None if api is None else (api.ready, api.loading, api.failed),
-        None if data is None else (data.imported_at, len(data.experiments), len(data.rejects), data.files),
+        None
+        if data is None
+        else (data.imported_at, len(data.experiments), len(data.rejects), data.files),
     )

@@ -29,7 +29,9 @@ def make_thumbnail(data: bytes, side: int = THUMBNAIL_SIDE) -> bytes:
             image.draft("RGB", (side, side))
             upright = ImageOps.exif_transpose(image)
             # 16 bit would saturate in the conversion; a thumbnail of it is not worth the code.
-            small = upright.convert("RGBA" if "A" in upright.getbands() or "transparency" in image.info else "RGB")
+            small = upright.convert(
+                "RGBA" if "A" in upright.getbands() or "transparency" in image.info else "RGB"
+            )
             small.thumbnail((side, side))
             out = io.BytesIO()
             small.save(out, "PNG")

@@ -47,13 +47,18 @@ class ApiProblem(Exception):
 
     @property
     def is_about_the_image(self) -> bool:
-        """Whether any experiment would say the same: too large, not an image, or one that cannot be used."""
+        """Whether any experiment would say the same.
+
+        Too large, not an image, or one that cannot be used.
+        """
         return self.status in (413, 415, 422)
 
 
 @dataclass(frozen=True)
 class Model:
-    """One served model: its state is READY, LOADING or FAILED, the last with a reason. Only models of one task compare.
+    """One served model: its state is READY, LOADING or FAILED, the last with a reason.
+
+    Only models of one task compare.
 
     classes: its labels.
     """
@@ -77,10 +82,12 @@ class Version:
         classes: the labels, in the order of the output.
         contract: what it takes: height, width, scale, invert.
         output: probabilities or logits.
-        bytes: size of the LiteRT model; memory_bytes: what one process has of it in memory now, 0 if nothing.
+        bytes: size of the LiteRT model; memory_bytes: what one process has of it in memory now, 0
+        if nothing.
         test_accuracy: 0..1, of its card.
         parity: images, max_abs_difference, equal_argmax; None where nobody compared.
-        update: state, digest and reason of a newer content of its files that does not serve, or not yet.
+        update: state, digest and reason of a newer content of its files that does not serve, or not
+        yet.
 
     """
 
@@ -114,7 +121,10 @@ class Version:
 
 @dataclass(frozen=True)
 class Move:
-    """A move of an alias: when (aware), to which version, from which one (None at the first), by whom and why."""
+    """A move of an alias.
+
+    When (aware), to which version, from which one (None at the first), by whom and why.
+    """
 
     at: datetime
     experiment: str
@@ -127,7 +137,8 @@ class Move:
 
 @dataclass(frozen=True)
 class Alias:
-    """Where an alias of a task points, the state of that version (NO_MODEL when there is none), and its moves, newest first.
+    """Where an alias of a task points, the state of that version (NO_MODEL when there is none), and
+    its moves, newest first.
 
     before: name and version to which a rollback leads, None where it pointed nowhere before.
     """
@@ -143,7 +154,10 @@ class Alias:
 
 @dataclass(frozen=True)
 class Readiness:
-    """What /readyz says: the status (ready, degraded, starting) and the number of models in each state."""
+    """What /readyz says.
+
+    The status (ready, degraded, starting) and the number of models in each state.
+    """
 
     status: str
     ready: int
@@ -175,7 +189,10 @@ class Answer:
 
 
 class Answers(list[Answer]):
-    """The answer of every experiment to one image, and what they saw of it: a PNG of 28x28, None where nobody asked for it."""
+    """The answer of every experiment to one image, and what they saw of it.
+
+    A PNG of 28x28, None where nobody asked for it.
+    """
 
     view: bytes | None = None
 
@@ -196,8 +213,8 @@ class Label:
 class ApiClient:
     """Calls over a pool of kept connections. Safe to share between threads.
 
-    Every method raises ApiUnreachable when there is no answer and ApiProblem when the answer is an error or is not
-    what the contract promises.
+    Every method raises ApiUnreachable when there is no answer and ApiProblem when the answer is an
+    error or is not what the contract promises.
     """
 
     def __init__(
@@ -241,13 +258,20 @@ class ApiClient:
             raise _off_contract() from error
         return {row.name: row for row in rows}
 
-    def label(self, prediction_id: str, label: str, *, labelled_by: str, replaces: str | None = None) -> None:
+    def label(
+        self, prediction_id: str, label: str, *, labelled_by: str, replaces: str | None = None
+    ) -> None:
         """Store what the image of a prediction shows, for every version that reads it.
 
-        replaces: the label that stands, which is to be another one now. ApiProblem 409: another one stands, see current_label;
-        503: the prediction is not in the database yet, or there is no database.
+        replaces: the label that stands, which is to be another one now. ApiProblem 409: another one
+        stands, see current_label; 503: the prediction is not in the database yet, or there is no
+        database.
         """
-        body = {"label": label, "labelled_by": labelled_by, **({} if replaces is None else {"replaces": replaces})}
+        body = {
+            "label": label,
+            "labelled_by": labelled_by,
+            **({} if replaces is None else {"replaces": replaces}),
+        }
         self._call("PUT", f"/predictions/{quote(prediction_id, safe='')}/label", json=body)
 
     def current_label(self, prediction_id: str) -> Label | None:
@@ -256,7 +280,11 @@ class ApiClient:
         try:
             for given in body["labels"]:
                 if given["replaced_at"] is None:
-                    return Label(str(given["label"]), str(given["labelled_by"]), datetime.fromisoformat(given["labelled_at"]))
+                    return Label(
+                        str(given["label"]),
+                        str(given["labelled_by"]),
+                        datetime.fromisoformat(given["labelled_at"]),
+                    )
         except (KeyError, TypeError, ValueError) as error:
             raise _off_contract() from error
         return None
@@ -270,7 +298,10 @@ class ApiClient:
             raise _off_contract() from error
 
     def card(self, name: str, version: int) -> Mapping[str, Any]:
-        """Fetch what a version's card says of how it came to be: parameters, config, metrics, data, code; empty without one."""
+        """Fetch what a version's card says of how it came to be.
+
+        Parameters, config, metrics, data, code; empty without one.
+        """
         body = self._call("GET", f"/models/{quote(name, safe='')}/versions/{version}")
         card = body.get("card") if isinstance(body, dict) else None
         return card if isinstance(card, dict) else {}
@@ -279,18 +310,32 @@ class ApiClient:
         """Fetch every alias with its moves."""
         body = self._call("GET", "/aliases")
         try:
-            return [_alias(self._call("GET", _alias_path(row["task"], row["alias"]))) for row in body["aliases"]]
+            return [
+                _alias(self._call("GET", _alias_path(row["task"], row["alias"])))
+                for row in body["aliases"]
+            ]
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise _off_contract() from error
 
-    def move_alias(self, task: str, alias: str, experiment: str, version: int, *, moved_by: str, reason: str) -> None:
+    def move_alias(
+        self, task: str, alias: str, experiment: str, version: int, *, moved_by: str, reason: str
+    ) -> None:
         """Point an alias to a version that serves. ApiProblem says why it cannot."""
-        move = {"experiment_name": experiment, "version": version, "moved_by": moved_by, "reason": reason}
+        move = {
+            "experiment_name": experiment,
+            "version": version,
+            "moved_by": moved_by,
+            "reason": reason,
+        }
         self._call("PUT", _alias_path(task, alias), json=move)
 
     def roll_alias_back(self, task: str, alias: str, *, moved_by: str, reason: str) -> None:
         """Point an alias to where it pointed before its last move. ApiProblem says why it cannot."""
-        self._call("POST", _alias_path(task, alias) + "/rollback", json={"moved_by": moved_by, "reason": reason})
+        self._call(
+            "POST",
+            _alias_path(task, alias) + "/rollback",
+            json={"moved_by": moved_by, "reason": reason},
+        )
 
     def readiness(self) -> Readiness:
         """Ask the API how it is. A 503 with a readiness document is an answer, not a problem."""
@@ -303,29 +348,46 @@ class ApiClient:
                 ready=int(models["ready"]),
                 loading=int(models["loading"]),
                 failed=int(models["failed"]),
-                database_detail=None if database.get("status") == "ok" else str(database.get("detail") or "down"),
+                database_detail=None
+                if database.get("status") == "ok"
+                else str(database.get("detail") or "down"),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise _off_contract() from error
 
-    def predict(self, images: Sequence[bytes], experiments: Sequence[str], *, view: bool = False) -> list[Outcome]:
-        """Ask every experiment what each image (the bytes of a PNG, JPEG, WebP, BMP or GIF) shows, in as few calls as may be.
+    def predict(
+        self, images: Sequence[bytes], experiments: Sequence[str], *, view: bool = False
+    ) -> list[Outcome]:
+        """Ask every experiment what each image (the bytes of a PNG, JPEG, WebP, BMP or GIF) shows,
+        in as few calls as may be.
 
-        Outcomes come in the order of the images, the answers of each in the order of the experiments. What is wrong with
-        an image stands in place of its answers, what is wrong with an experiment within them. With `view` the answers tell
-        what was seen. Raises ApiUnreachable alone.
+        Outcomes come in the order of the images, the answers of each in the order of the
+        experiments. What is wrong with an image stands in place of its answers, what is wrong with
+        an experiment within them. With `view` the answers tell what was seen. Raises ApiUnreachable
+        alone.
         """
         most = max(1, min(MAX_CALL_IMAGES, MAX_CALL_ANSWERS // max(1, len(experiments))))
-        return [outcome for part in _parts(images, most) for outcome in self._predict_part(part, experiments, view=view)]
+        return [
+            outcome
+            for part in _parts(images, most)
+            for outcome in self._predict_part(part, experiments, view=view)
+        ]
 
-    def _predict_part(self, images: Sequence[bytes], experiments: Sequence[str], *, view: bool) -> list[Outcome]:
+    def _predict_part(
+        self, images: Sequence[bytes], experiments: Sequence[str], *, view: bool
+    ) -> list[Outcome]:
         try:
             body = self._call(
                 "POST",
                 "/predictions",
-                params=[*(("experiments", name) for name in experiments), *([("view", "true")] if view else [])],
+                params=[
+                    *(("experiments", name) for name in experiments),
+                    *([("view", "true")] if view else []),
+                ],
                 # The name a person gave the file stays here: the API needs none.
-                files=[("images", ("image", image, "application/octet-stream")) for image in images],
+                files=[
+                    ("images", ("image", image, "application/octet-stream")) for image in images
+                ],
             )
             return _outcomes(body, len(images))
         except ApiProblem as problem:  # of the whole call: too large, or no experiment can answer
@@ -333,22 +395,35 @@ class ApiClient:
                 return [problem for _ in images]
             return [[Answer(name, problem=problem) for name in experiments] for _ in images]
 
-    def _call(self, method: str, path: str, *, accept: tuple[int, ...] = (200,), **arguments: Any) -> Any:
+    def _call(
+        self, method: str, path: str, *, accept: tuple[int, ...] = (200,), **arguments: Any
+    ) -> Any:
         # The API's log and its SQL name the call by this, too.
         request_id = f"web-{uuid.uuid4().hex}"
         headers = {"X-Request-ID": request_id}
         try:
-            response = self._session.request(method, self.base_url + path, timeout=self._timeout, headers=headers, **arguments)
+            response = self._session.request(
+                method, self.base_url + path, timeout=self._timeout, headers=headers, **arguments
+            )
         except requests.RequestException as error:
-            raise ApiUnreachable(f"The inference API at {self.base_url} does not answer.") from error
+            raise ApiUnreachable(
+                f"The inference API at {self.base_url} does not answer."
+            ) from error
         try:
             body = response.json()
         except requests.JSONDecodeError:
             body = None
-        failed = response.status_code >= 500 and response.status_code not in accept  # noqa: PLR2004  # the service's fault
+        # The service's fault
+        failed = response.status_code >= 500 and response.status_code not in accept  # noqa: PLR2004
         if failed or body is None:
             said = {"request_id": request_id}
-            logger.warning("%s %s was answered with %d and cannot be used.", method, path, response.status_code, extra=said)
+            logger.warning(
+                "%s %s was answered with %d and cannot be used.",
+                method,
+                path,
+                response.status_code,
+                extra=said,
+            )
         if response.status_code not in accept:
             said = body if isinstance(body, dict) else {}
             title = str(said.get("title") or response.reason or f"HTTP {response.status_code}")
@@ -409,7 +484,10 @@ def _alias(row: Any) -> Alias:
 
 
 def _parts(images: Sequence[bytes], most: int) -> Iterator[list[bytes]]:
-    """Yield the images in order, as many together as one call may carry; one that is larger goes alone, to be refused alone."""
+    """Yield the images in order, as many together as one call may carry.
+
+    One that is larger goes alone, to be refused alone.
+    """
     part: list[bytes] = []
     size = 0
     for image in images:
@@ -457,8 +535,12 @@ def _prediction(row: Any) -> Prediction:
 
 
 def _problem(document: Any) -> ApiProblem:
-    return ApiProblem(int(document["status"]), str(document["title"]), str(document.get("detail") or ""))
+    return ApiProblem(
+        int(document["status"]), str(document["title"]), str(document.get("detail") or "")
+    )
 
 
 def _off_contract() -> ApiProblem:
-    return ApiProblem(502, "Unexpected answer", "What answers at the address of the API is not the inference API.")
+    return ApiProblem(
+        502, "Unexpected answer", "What answers at the address of the API is not the inference API."
+    )

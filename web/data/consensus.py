@@ -39,7 +39,9 @@ class Consensus:
 
 
 def by_task(answers: Sequence[Answer], tasks: Mapping[str, str]) -> dict[str, list[Answer]]:
-    """Return the answers by task, that of the most answers first: labels of different tasks say nothing of each other.
+    """Return the answers by task, that of the most answers first.
+
+    Labels of different tasks say nothing of each other.
 
     tasks: the task of each experiment.
     """
@@ -51,11 +53,17 @@ def by_task(answers: Sequence[Answer], tasks: Mapping[str, str]) -> dict[str, li
 
 def find_consensus(answers: Sequence[Answer]) -> Consensus | None:
     """Return what the answers, all of one task, agree on, or None if no experiment answered."""
-    given = {answer.experiment: answer.prediction for answer in answers if answer.prediction is not None}
+    given = {
+        answer.experiment: answer.prediction for answer in answers if answer.prediction is not None
+    }
     if not given:
         return None
     votes = Counter(prediction.label for prediction in given.values())
-    mean = {label: sum(prediction.probabilities.get(label, 0.0) for prediction in given.values()) / len(given) for label in votes}
+    mean = {
+        label: sum(prediction.probabilities.get(label, 0.0) for prediction in given.values())
+        / len(given)
+        for label in votes
+    }
     winner = max(votes, key=lambda label: (votes[label], mean[label]))
     others: defaultdict[str, list[str]] = defaultdict(list)
     for experiment, prediction in given.items():
@@ -66,13 +74,20 @@ def find_consensus(answers: Sequence[Answer]) -> Consensus | None:
         votes=votes[winner],
         voters=len(given),
         confidence=mean[winner],
-        dissent={label: tuple(others[label]) for label, _ in votes.most_common() if label != winner},
-        unsure=tuple(name for name, prediction in given.items() if prediction.confidence < UNSURE_BELOW),
+        dissent={
+            label: tuple(others[label]) for label, _ in votes.most_common() if label != winner
+        },
+        unsure=tuple(
+            name for name, prediction in given.items() if prediction.confidence < UNSURE_BELOW
+        ),
     )
 
 
 def answer_table(answers: Sequence[Answer], agreed: Consensus | None) -> pd.DataFrame:
-    """One row per answer: experiment, answer, confidence (in percent), note (disagrees, unsure, or the problem)."""
+    """One row per answer.
+
+    Experiment, answer, confidence (in percent), note (disagrees, unsure, or the problem).
+    """
     rows: list[tuple[str, str | None, float | None, str]] = []
     for answer in answers:
         if answer.prediction is None:
@@ -82,14 +97,18 @@ def answer_table(answers: Sequence[Answer], agreed: Consensus | None) -> pd.Data
         notes = ["disagrees"] if agreed is not None and prediction.label != agreed.label else []
         if prediction.confidence < UNSURE_BELOW:
             notes.append("unsure")
-        rows.append((answer.experiment, prediction.label, prediction.confidence * 100, ", ".join(notes)))
+        rows.append(
+            (answer.experiment, prediction.label, prediction.confidence * 100, ", ".join(notes))
+        )
     return pd.DataFrame(rows, columns=["experiment", "answer", "confidence", "note"])
 
 
 def probability_table(probabilities: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
     """Experiment -> label -> probability as a table: Experiment, then a column of 0..1 per label."""
     labels = sorted({label for shares in probabilities.values() for label in shares})
-    rows = [[name, *(shares.get(label) for label in labels)] for name, shares in probabilities.items()]
+    rows = [
+        [name, *(shares.get(label) for label in labels)] for name, shares in probabilities.items()
+    ]
     return pd.DataFrame(rows, columns=["Experiment", *labels])
 
 
@@ -103,7 +122,10 @@ class Read:
 
 
 def gallery_table(read: Sequence[Read]) -> pd.DataFrame:
-    """One row per picture: file, answer, agree (3 of 4), confidence (percent), note (unsure, disagreement, or the problem)."""
+    """One row per picture.
+
+    File, answer, agree (3 of 4), confidence (percent), note (unsure, disagreement, or the problem).
+    """
     rows: list[tuple[str, str | None, str | None, float | None, str]] = []
     for each in read:
         agreed = each.consensus
@@ -113,5 +135,13 @@ def gallery_table(read: Sequence[Read]) -> pd.DataFrame:
         notes = ["unsure"] if agreed.is_unsure else []
         if agreed.dissent:
             notes.append("also read as " + ", ".join(agreed.dissent))
-        rows.append((each.file, agreed.label, f"{agreed.votes} of {agreed.voters}", agreed.confidence * 100, "; ".join(notes)))
+        rows.append(
+            (
+                each.file,
+                agreed.label,
+                f"{agreed.votes} of {agreed.voters}",
+                agreed.confidence * 100,
+                "; ".join(notes),
+            )
+        )
     return pd.DataFrame(rows, columns=["file", "answer", "agree", "confidence", "note"])

@@ -1,10 +1,11 @@
 """The filter language of the leaderboard: a text -> a condition in SQL with bound parameters. Pure.
 
-    accuracy > 98 % and (lr < 0.05 or momentum = 0) and architecture ~ lenet and outcome not in (diverged, failed)
+    accuracy > 98 % and (lr < 0.05 or momentum = 0) and architecture ~ lenet and outcome not in
+    (diverged, failed)
 
-A comparison has a column on its left and a value on its right. A comparison with a value that an experiment does not have
-holds neither as it stands nor under `not`; only `is missing` finds such experiments. Text of the user and names of columns
-reach SQL as parameters alone.
+A comparison has a column on its left and a value on its right. A comparison with a value that an
+experiment does not have holds neither as it stands nor under `not`; only `is missing` finds such
+experiments. Text of the user and names of columns reach SQL as parameters alone.
 """
 
 import difflib
@@ -28,7 +29,11 @@ _NUMBERS = {
     "last_loss": (),
 }
 _TEXTS = {"experiment": ("name", "experiment_name"), "task": (), "architecture": (), "outcome": ()}
-_COLUMN_OF = {alias: column for column, others in {**_NUMBERS, **_TEXTS}.items() for alias in (column, *others)}
+_COLUMN_OF = {
+    alias: column
+    for column, others in {**_NUMBERS, **_TEXTS}.items()
+    for alias in (column, *others)
+}
 _SQL = {"experiment": "experiment_name", "outcome": "params ->> 'outcome'"}
 
 _TOKEN = re.compile(
@@ -39,7 +44,16 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
-_COMPARISONS = {"=": "=", "==": "=", "!=": "<>", "<>": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
+_COMPARISONS = {
+    "=": "=",
+    "==": "=",
+    "!=": "<>",
+    "<>": "<>",
+    "<": "<",
+    "<=": "<=",
+    ">": ">",
+    ">=": ">=",
+}
 _SAME_AS = {"&&": "and", "||": "or", "!": "not"}
 _KEYWORDS = ("and", "or", "not", "in", "is")
 _MISSING = ("missing", "null")
@@ -58,7 +72,9 @@ class FilterFault(Exception):
 
     """
 
-    def __init__(self, position: int, length: int, message: str, suggestion: str | None = None) -> None:
+    def __init__(
+        self, position: int, length: int, message: str, suggestion: str | None = None
+    ) -> None:
         super().__init__(message)
         self.position = position
         self.length = length
@@ -68,7 +84,10 @@ class FilterFault(Exception):
 
 @dataclass(frozen=True)
 class Condition:
-    """A condition on rows of the view leaderboard: a fragment for WHERE, and the values of its parameters by name."""
+    """A condition on rows of the view leaderboard.
+
+    A fragment for WHERE, and the values of its parameters by name.
+    """
 
     sql: str
     parameters: tuple[tuple[str, str | Decimal], ...]
@@ -102,7 +121,10 @@ def column_names(keys: Collection[str]) -> list[str]:
 
 
 def key_of(name: str) -> str:
-    """Return a column's name as the import stores it (db.csv_reader.column_key): Batch Size -> batch_size."""
+    """Return a column's name as the import stores it (db.csv_reader.column_key).
+
+    Batch Size -> batch_size.
+    """
     return re.sub(r"[\W_]+", "_", name.lower()).strip("_")
 
 
@@ -120,7 +142,11 @@ def parse(text: str, keys: Collection[str]) -> Condition | None:
     if not text.strip():
         return None
     if len(text) > MAX_CHARACTERS:
-        raise FilterFault(MAX_CHARACTERS, len(text) - MAX_CHARACTERS, f"A filter has at most {MAX_CHARACTERS} characters.")
+        raise FilterFault(
+            MAX_CHARACTERS,
+            len(text) - MAX_CHARACTERS,
+            f"A filter has at most {MAX_CHARACTERS} characters.",
+        )
     if "\0" in text:
         raise FilterFault(text.index("\0"), 1, "This sign cannot stand in a filter.")
     parser = _Parser(list(_tokens(text)), keys)
@@ -140,11 +166,20 @@ def _tokens(text: str) -> Iterator[_Token]:
         if match is None:
             here = text[position]
             if here in "'\"":
-                raise FilterFault(position, len(text) - position, f"This text has no closing {here}.", text[position:] + here)
-            raise FilterFault(position, 1, "This sign has no meaning here.", {"&": "and", "|": "or"}.get(here))
+                raise FilterFault(
+                    position,
+                    len(text) - position,
+                    f"This text has no closing {here}.",
+                    text[position:] + here,
+                )
+            raise FilterFault(
+                position, 1, "This sign has no meaning here.", {"&": "and", "|": "or"}.get(here)
+            )
         kind, found = match.lastgroup, match[0]
         if kind == "quoted":
-            yield _Token("quoted", found[1:-1].replace(found[0] * 2, found[0]), position, len(found))
+            yield _Token(
+                "quoted", found[1:-1].replace(found[0] * 2, found[0]), position, len(found)
+            )
         elif kind in ("sign", "word"):
             yield _Token("sign" if kind == "sign" else "word", found, position, len(found))
         position = match.end()
@@ -152,7 +187,10 @@ def _tokens(text: str) -> Iterator[_Token]:
 
 
 class _Parser:
-    """Recursive descent: or, and, not, then a comparison. Each method returns SQL that needs no brackets around it."""
+    """Recursive descent: or, and, not, then a comparison.
+
+    Each method returns SQL that needs no brackets around it.
+    """
 
     def __init__(self, tokens: list[_Token], keys: Collection[str]) -> None:
         self._tokens = tokens
@@ -203,7 +241,11 @@ class _Parser:
         sign = self._next
         if sign.keyword in _COMPARISONS:
             self._at += 1
-            if self._next.kind == "word" and self._next.keyword in _MISSING and _COMPARISONS[sign.text] in ("=", "<>"):
+            if (
+                self._next.kind == "word"
+                and self._next.keyword in _MISSING
+                and _COMPARISONS[sign.text] in ("=", "<>")
+            ):
                 self._at += 1
                 return _missing(column, is_missing=_COMPARISONS[sign.text] == "=")
             return self._compare(column, _COMPARISONS[sign.text])
@@ -213,7 +255,9 @@ class _Parser:
         if self._take("is"):
             is_missing = not self._take("not")
             if self._next.keyword not in _MISSING:
-                raise self._fault(self._next, "After `is` stands `missing` or `not missing`.", "missing")
+                raise self._fault(
+                    self._next, "After `is` stands `missing` or `not missing`.", "missing"
+                )
             self._at += 1
             return _missing(column, is_missing=is_missing)
         negated = self._take("not")
@@ -230,15 +274,23 @@ class _Parser:
         name = key_of(token.text)
         if name in _COLUMN_OF:
             column = _COLUMN_OF[name]
-            return _Column("number" if column in _NUMBERS else "text", column, _SQL.get(column, column))
+            return _Column(
+                "number" if column in _NUMBERS else "text", column, _SQL.get(column, column)
+            )
         for key in (token.text, name, token.text.removesuffix(FROM_FILE)):
             if key in self._keys:
                 bound = self._bind(key)
                 return _Column("key", key, f"coalesce(metrics -> {bound}, params -> {bound})")
         close = difflib.get_close_matches(name, [*_COLUMN_OF, *self._keys], n=1, cutoff=0.5)
         if not close and self._next.kind == "end":
-            raise self._fault(token, f"{token.text} is no column. To search the names:", f"experiment ~ {_quoted(token.text)}")
-        raise self._fault(token, f"There is no column {token.text}.", _named(close[0]) if close else None)
+            raise self._fault(
+                token,
+                f"{token.text} is no column. To search the names:",
+                f"experiment ~ {_quoted(token.text)}",
+            )
+        raise self._fault(
+            token, f"There is no column {token.text}.", _named(close[0]) if close else None
+        )
 
     def _compare(self, column: _Column, sign: str) -> str:
         """Compare with the value that comes next."""
@@ -249,7 +301,8 @@ class _Parser:
         if number is None:
             return f"({whole_text} {sign} {self._bind(text)})"
         as_number = f"CAST({whole_text} AS numeric) {sign} {self._bind(number)}"
-        # The order of a text and a number means nothing, so it is left open; whether they are equal is seen.
+        # The order of a text and a number means nothing, so it is left open; whether they are equal
+        # is seen.
         otherwise = f" ELSE {whole_text} {sign} {self._bind(text)}" if sign in ("=", "<>") else ""
         return f"(CASE jsonb_typeof({column.sql}) WHEN 'number' THEN {as_number}{otherwise} END)"
 
@@ -270,12 +323,17 @@ class _Parser:
         return f"({' OR '.join(parts)})"
 
     def _value(self, column: _Column) -> tuple[Decimal | None, str]:
-        """Take a value and return it as a number, if it is one, and as a text. A column of numbers takes only a number."""
+        """Take a value and return it as a number, if it is one, and as a text.
+
+        A column of numbers takes only a number.
+        """
         token = self._next
         if token.kind not in ("word", "quoted") or token.keyword in _KEYWORDS:
             raise self._fault(token, "Here a value is expected: a number, a word or a 'text'.")
         self._at += 1
-        number = self._number(token) if token.kind == "word" and _NUMBER.fullmatch(token.text) else None
+        number = (
+            self._number(token) if token.kind == "word" and _NUMBER.fullmatch(token.text) else None
+        )
         if number is None and column.kind == "number":
             raise self._fault(token, f"{column.name} is a number, {token.text} is none.")
         if number is not None and number > 1 and "accuracy" in column.name.split("_"):
@@ -286,7 +344,8 @@ class _Parser:
 
     def _number(self, token: _Token) -> Decimal:
         number = Decimal(token.text)
-        if number and not 1e-300 < abs(number) < 1e300:  # noqa: PLR2004  # what Postgres takes as double precision
+        # What Postgres takes as double precision
+        if number and not 1e-300 < abs(number) < 1e300:  # noqa: PLR2004
             raise self._fault(token, "This number is too large or too small.")
         return number / 100 if self._take("%") else number
 

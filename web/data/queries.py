@@ -21,8 +21,11 @@ UNDEFINED_COLUMN = "42703"
 INSUFFICIENT_PRIVILEGE = "42501"
 QUERY_CANCELED = "57014"
 
-# Newest first: "the latest" experiments are those with the highest id; behind them those that their file no longer has.
-EXPERIMENTS = text("SELECT name AS experiment, task FROM experiments ORDER BY missing_since IS NOT NULL, id DESC")
+# Newest first: "the latest" experiments are those with the highest id; behind them those that their
+# file no longer has.
+EXPERIMENTS = text(
+    "SELECT name AS experiment, task FROM experiments ORDER BY missing_since IS NOT NULL, id DESC"
+)
 
 CURVES = text("""
     SELECT experiment_name AS experiment, step, value
@@ -68,7 +71,10 @@ REJECTS = text("""
 
 @dataclass(frozen=True)
 class ImportedFile:
-    """What the latest import of a file said: how many of its rows it rejected, and why it failed as a whole if it did."""
+    """What the latest import of a file said.
+
+    How many of its rows it rejected, and why it failed as a whole if it did.
+    """
 
     file: str
     rows_rejected: int
@@ -81,7 +87,8 @@ class Snapshot:
 
     Attributes:
         experiments: experiment and task of all; newest first, those that no file has any more last.
-        rejects: rows of the files that could not be read: file, line, column_name, reason, last_seen_at.
+        rejects: rows of the files that could not be read: file, line, column_name, reason,
+        last_seen_at.
         imported_at: when data was last imported, None before the first time.
         files: what the latest import of each file said, by name.
 
@@ -155,11 +162,14 @@ def read_curves(engine: Engine, metric: str, experiments: Sequence[str]) -> pd.D
 
     """
     with engine.connect() as connection:
-        return pd.read_sql(CURVES, connection, params={"metric": metric, "experiments": list(experiments)})
+        return pd.read_sql(
+            CURVES, connection, params={"metric": metric, "experiments": list(experiments)}
+        )
 
 
 def read_runs(engine: Engine, experiments: Sequence[str]) -> pd.DataFrame:
-    """Read experiment, task, learning_rate, momentum, test_accuracy (0..1) and params of the named ones that exist, in their order.
+    """Read experiment, task, learning_rate, momentum, test_accuracy (0..1) and params of the named
+    ones that exist, in their order.
 
     Raises:
         SQLAlchemyError: as read_snapshot.
@@ -182,12 +192,18 @@ def read_top(engine: Engine, count: int) -> list[str]:
 
 
 def numbers(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """Return the frame with these columns as floats, NULL as NaN (a column of nothing but NULL arrives as objects)."""
-    return frame.assign(**{column: pd.to_numeric(frame[column]).astype("float64") for column in columns})
+    """Return the frame with these columns as floats, NULL as NaN (a column of nothing but NULL
+    arrives as objects).
+    """
+    return frame.assign(
+        **{column: pd.to_numeric(frame[column]).astype("float64") for column in columns}
+    )
 
 
 def describe(error: Exception, address: str) -> str:
-    """Say in one sentence of markdown what is wrong with the database at address (host:port), and what to do."""
+    """Say in one sentence of markdown what is wrong with the database at address (host:port), and
+    what to do.
+    """
     where = f"Postgres at `{address}`"
     code = getattr(getattr(error, "orig", None), "pgcode", None)
     if code in (UNDEFINED_TABLE, UNDEFINED_COLUMN, INSUFFICIENT_PRIVILEGE):
@@ -201,10 +217,13 @@ def describe(error: Exception, address: str) -> str:
         if 'database "' in said:
             return f"{where} has no such database: check PGDATABASE, then {START_AGAIN}."
         return f"{where} does not answer: start it with `make up` or `docker compose up`."
-    return f"{where} sent an answer that cannot be used; the log of the web service has the details."
+    return (
+        f"{where} sent an answer that cannot be used; the log of the web service has the details."
+    )
 
 
-# The leaderboard: a page of rows, sorted and counted by Postgres, so that ten thousand experiments cost no more than a hundred.
+# The leaderboard: a page of rows, sorted and counted by Postgres, so that ten thousand experiments
+# cost no more than a hundred.
 
 PAGE_ROWS = 100
 # A curve in a cell is some 100 pixels wide.
@@ -281,7 +300,8 @@ class View:
         condition: a filter, it wins over latest.
         task: of which task, unless they are chosen by name; None for all.
         latest: how many of the newest; None for all.
-        sort: an id of SORTS, or a key of params and metrics. Experiments of one task stand together, those without a value last.
+        sort: an id of SORTS, or a key of params and metrics. Experiments of one task stand
+        together, those without a value last.
         descending: the highest first.
 
     """
@@ -296,7 +316,11 @@ class View:
 
 @dataclass(frozen=True)
 class Totals:
-    """A task in one line: its experiments that a file still has, how many no file has, and who leads; None where nobody does."""
+    """A task in one line.
+
+    Its experiments that a file still has, how many no file has, and who leads; None where nobody
+    does.
+    """
 
     task: str
     experiments: int
@@ -313,8 +337,10 @@ class Board:
     """One page of the leaderboard.
 
     Attributes:
-        rows: experiment, task, learning_rate, momentum, architecture, test_accuracy (0..1), outcome, best_loss, last_loss,
-            missing_since, params and metrics (further columns by their names), champion (whether it is its task's), loss_curve
+        rows: experiment, task, learning_rate, momentum, architecture, test_accuracy (0..1),
+        outcome, best_loss, last_loss,
+            missing_since, params and metrics (further columns by their names), champion (whether it
+            is its task's), loss_curve
             (its values, at most SPARK_POINTS); at most PAGE_ROWS in the order of the view.
         page: which page it is, from 1 on: the last one where the one asked for is beyond it.
         matching: how many experiments the view has on all pages.
@@ -334,11 +360,16 @@ class Board:
 
     def among(self, task: str | None) -> int:
         """Return how many experiments a task has in all, or all tasks together."""
-        return sum(total.experiments + total.gone for total in self.totals if task in (None, total.task))
+        return sum(
+            total.experiments + total.gone for total in self.totals if task in (None, total.task)
+        )
 
 
 def read_keys(engine: Engine) -> list[str]:
-    """Read the keys of params and metrics that any experiment has, in alphabetical order. Raises as read_snapshot."""
+    """Read the keys of params and metrics that any experiment has, in alphabetical order.
+
+    Raises as read_snapshot.
+    """
     with engine.connect() as connection:
         return [str(key) for (key,) in connection.execute(KEYS)]
 
@@ -347,7 +378,9 @@ def read_leaderboard(engine: Engine, view: View, page: int) -> Board:
     """Read a page of a view, and how many experiments there are. Raises as read_snapshot."""
     where, parameters = _where(view)
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
-        matching = int(connection.execute(text(_COUNT.replace("{where}", where)), parameters).scalar_one())
+        matching = int(
+            connection.execute(text(_COUNT.replace("{where}", where)), parameters).scalar_one()
+        )
         totals = tuple(Totals(*row) for row in connection.execute(TOTALS))
         page = max(1, min(page, -(-matching // PAGE_ROWS)))
         bounds = {"limit": PAGE_ROWS, "offset": (page - 1) * PAGE_ROWS, "gaps": SPARK_POINTS - 1}
@@ -356,7 +389,10 @@ def read_leaderboard(engine: Engine, view: View, page: int) -> Board:
 
 
 def read_matching(engine: Engine, view: View) -> pd.DataFrame:
-    """Read all experiments of a view in its order; columns as Board.rows but for loss_curve. Raises as read_snapshot."""
+    """Read all experiments of a view in its order; columns as Board.rows but for loss_curve.
+
+    Raises as read_snapshot.
+    """
     with engine.connect() as connection:
         return _read_rows(connection, view, _ROWS, {"limit": None, "offset": 0})
 
@@ -364,14 +400,20 @@ def read_matching(engine: Engine, view: View) -> pd.DataFrame:
 def read_points(engine: Engine, view: View, limit: int) -> pd.DataFrame:
     """Read the first experiments of a view: experiment, task and NUMBERS. Raises as read_snapshot."""
     with engine.connect() as connection:
-        return _read_rows(connection, view, _ROWS, {"limit": limit, "offset": 0})[["experiment", "task", *NUMBERS]]
+        return _read_rows(connection, view, _ROWS, {"limit": limit, "offset": 0})[
+            ["experiment", "task", *NUMBERS]
+        ]
 
 
-def _read_rows(connection: Connection, view: View, statement: str, bounds: Mapping[str, int | None]) -> pd.DataFrame:
+def _read_rows(
+    connection: Connection, view: View, statement: str, bounds: Mapping[str, int | None]
+) -> pd.DataFrame:
     where, parameters = _where(view)
     bound = {**parameters, **bounds, **({} if view.sort in SORTS else {"sort": view.sort})}
     query = text(statement.replace("{where}", where).replace("{order}", _order(view)))
-    return numbers(pd.read_sql(query.bindparams(**bound), connection), NUMBERS).drop(columns=["experiment_id", "place"])
+    return numbers(pd.read_sql(query.bindparams(**bound), connection), NUMBERS).drop(
+        columns=["experiment_id", "place"]
+    )
 
 
 def _where(view: View) -> tuple[str, dict[str, object]]:
@@ -381,7 +423,10 @@ def _where(view: View) -> tuple[str, dict[str, object]]:
     of_task = "TRUE" if view.task is None else "task = :task"
     parameters: dict[str, object] = {} if view.task is None else {"task": view.task}
     if view.condition is not None:
-        return f"{of_task} AND {view.condition.sql}", {**parameters, **dict(view.condition.parameters)}
+        return f"{of_task} AND {view.condition.sql}", {
+            **parameters,
+            **dict(view.condition.parameters),
+        }
     if view.latest is None:
         return of_task, parameters
     newest = f"SELECT id FROM experiments WHERE {of_task} ORDER BY missing_since IS NOT NULL, id DESC LIMIT :latest"
@@ -389,13 +434,25 @@ def _where(view: View) -> tuple[str, dict[str, object]]:
 
 
 def _order(view: View) -> str:
-    """Return the order of a view. What is no number in one experiment, and is in another, comes behind the numbers."""
+    """Return the order of a view.
+
+    What is no number in one experiment, and is in another, comes behind the numbers.
+    """
     direction = "DESC" if view.descending else "ASC"
     by = [SORTS[view.sort]] if view.sort in SORTS else _key_order()
-    return ", ".join(["task", *(f"{expression} {direction} NULLS LAST" for expression in by), "experiment_id DESC"])
+    return ", ".join(
+        [
+            "task",
+            *(f"{expression} {direction} NULLS LAST" for expression in by),
+            "experiment_id DESC",
+        ]
+    )
 
 
 def _key_order() -> list[str]:
     value = "coalesce(metrics -> CAST(:sort AS text), params -> CAST(:sort AS text))"
     as_text = f"{value} #>> '{{}}'"
-    return [f"CASE jsonb_typeof({value}) WHEN 'number' THEN CAST({as_text} AS numeric) END", as_text]
+    return [
+        f"CASE jsonb_typeof({value}) WHEN 'number' THEN CAST({as_text} AS numeric) END",
+        as_text,
+    ]

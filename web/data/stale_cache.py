@@ -1,7 +1,10 @@
-"""A small cache that outlives failure: the last good value stays, with its age and what went wrong since.
+"""A small cache that outlives failure.
 
-Streamlit's own st.cache_data forgets a value when it expires, so it would have nothing to show once the source is
-down, and it waits for a source that hangs. This module knows nothing of Streamlit, SQL or HTTP.
+The last good value stays, with its age and what went wrong since.
+
+Streamlit's own st.cache_data forgets a value when it expires, so it would have nothing to show once
+the source is down, and it waits for a source that hangs. This module knows nothing of Streamlit,
+SQL or HTTP.
 """
 
 import logging
@@ -26,7 +29,8 @@ class Reading(Generic[T]):
     Attributes:
         value: the last good value, None if there never was one.
         age_seconds: how long ago it was read, None without a value.
-        problem: None while the source answers, else one sentence of markdown that says what is wrong.
+        problem: None while the source answers, else one sentence of markdown that says what is
+        wrong.
 
     """
 
@@ -50,12 +54,15 @@ class _Entry:
 
 
 class LastGood:
-    """Values by key. A read runs once for all who wait for it, and nobody waits longer than the deadline.
+    """Values by key.
+
+    A read runs once for all who wait for it, and nobody waits longer than the deadline.
 
     Args:
         fresh_seconds: a value this young is handed out without asking the source.
         retry_seconds: after a failure the source is left alone for this long.
-        deadline_seconds: the longest time that get() waits for a read. A read that hangs keeps its thread until it
+        deadline_seconds: the longest time that get() waits for a read. A read that hangs keeps its
+        thread until it
             ends, and no second read of the same key starts meanwhile.
         capacity: this many keys are kept, the least recently used one is dropped first.
         clock: seconds, monotonic.
@@ -80,7 +87,9 @@ class LastGood:
         self._lock = Lock()
         self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="last-good")
 
-    def get(self, key: Hashable, read: Callable[[], T], describe: Callable[[Exception], str] = str) -> Reading[T]:
+    def get(
+        self, key: Hashable, read: Callable[[], T], describe: Callable[[Exception], str] = str
+    ) -> Reading[T]:
         """Return the value of key, read anew when it is old. Never raises what read() raises.
 
         The value is shared by all callers, so none may change it.
@@ -91,7 +100,11 @@ class LastGood:
             while len(self._entries) > self._capacity:
                 self._entries.popitem(last=False)
             now = self._clock()
-            if entry.problem is None and entry.read_at is not None and now - entry.read_at < self._fresh_seconds:
+            if (
+                entry.problem is None
+                and entry.read_at is not None
+                and now - entry.read_at < self._fresh_seconds
+            ):
                 return self._report(entry)
             if entry.failed_at is not None and now - entry.failed_at < self._retry_seconds:
                 return self._report(entry)
@@ -114,13 +127,17 @@ class LastGood:
                 entry.failed_at = None
 
     def outdate(self) -> None:
-        """Read every value anew at its next get(), because somebody has just changed what they tell."""
+        """Read every value anew at its next get(), because somebody has just changed what they
+        tell.
+        """
         with self._lock:
             for entry in self._entries.values():
                 if entry.read_at is not None:
                     entry.read_at = min(entry.read_at, self._clock() - self._fresh_seconds)
 
-    def _read(self, entry: _Entry, read: Callable[[], Any], describe: Callable[[Exception], str]) -> None:
+    def _read(
+        self, entry: _Entry, read: Callable[[], Any], describe: Callable[[Exception], str]
+    ) -> None:
         try:
             value = read()
         except Exception as error:  # noqa: BLE001  # whatever a driver raises, the page must stand

@@ -1,4 +1,6 @@
-"""Sets of labelled images: digits that this module renders, those of a person's zip file, and MNIST's where it is at hand.
+"""Sets of labelled images.
+
+Digits that this module renders, those of a person's zip file, and MNIST's where it is at hand.
 
 Nothing here knows Streamlit, and nothing is ever written to a disk.
 """
@@ -51,7 +53,8 @@ class LabelledSet:
         name: what it is called on the page.
         images: the bytes of N image files.
         labels: the N true labels.
-        digest: sha256 (hex) of labels and images in their order: equal for equal sets, whatever they are called.
+        digest: sha256 (hex) of labels and images in their order: equal for equal sets, whatever
+        they are called.
         skipped: what of a zip was left out.
 
     """
@@ -68,7 +71,9 @@ class LabelledSet:
         return dict(sorted(Counter(self.labels).items()))
 
 
-def make_set(name: str, images: Iterable[bytes], labels: Iterable[str], skipped: Iterable[Skipped] = ()) -> LabelledSet:
+def make_set(
+    name: str, images: Iterable[bytes], labels: Iterable[str], skipped: Iterable[Skipped] = ()
+) -> LabelledSet:
     """Return the set of these images with their labels, in this order."""
     images, labels = tuple(images), tuple(labels)
     digest = hashlib.sha256()
@@ -80,21 +85,27 @@ def make_set(name: str, images: Iterable[bytes], labels: Iterable[str], skipped:
 def fit(labelled: LabelledSet, classes: Collection[str]) -> LabelledSet | None:
     """Return the set with labels that are classes of a model, None if there is no telling how.
 
-    A model that tells even from odd takes digits by their parity. Its images stay what they are, its digest becomes that of
-    the new labels.
+    A model that tells even from odd takes digits by their parity. Its images stay what they are,
+    its digest becomes that of the new labels.
     """
     if set(labelled.labels) <= set(classes):
         return labelled
     if set(classes) == {EVEN, ODD} and set(labelled.labels) <= DIGITS:
-        by_parity = make_set(labelled.name, labelled.images, ((EVEN, ODD)[int(label) % 2] for label in labelled.labels))
+        by_parity = make_set(
+            labelled.name,
+            labelled.images,
+            ((EVEN, ODD)[int(label) % 2] for label in labelled.labels),
+        )
         return replace(by_parity, skipped=labelled.skipped)
     return None
 
 
 def rendered_digits(per_digit: int = RENDERED_PER_DIGIT) -> LabelledSet:
-    """Render digits with the font that Pillow brings, turned, slanted, thickened, blurred by scaling and noisy; always the same.
+    """Render digits with the font that Pillow brings, turned, slanted, thickened, blurred by
+    scaling and noisy; always the same.
 
-    They are no handwriting: a model's accuracy on them says how it fares on something else than what it has learnt.
+    They are no handwriting: a model's accuracy on them says how it fares on something else than
+    what it has learnt.
     """
     random = np.random.default_rng(RENDERED_SEED)
     images, labels = [], []
@@ -110,16 +121,29 @@ def _render(text: str, random: np.random.Generator) -> Image.Image:
     font = ImageFont.load_default(size=int(random.integers(36, 50)))
     paper = Image.new("L", (side, side), 0)
     ImageDraw.Draw(paper).text(
-        (side / 2, side / 2), text, fill=255, font=font, anchor="mm", stroke_width=int(random.integers(0, 4)), stroke_fill=255
+        (side / 2, side / 2),
+        text,
+        fill=255,
+        font=font,
+        anchor="mm",
+        stroke_width=int(random.integers(0, 4)),
+        stroke_fill=255,
     )
     paper = paper.rotate(float(random.uniform(-15, 15)), Image.Resampling.BICUBIC)
     slant = float(random.uniform(-0.25, 0.25))
-    paper = paper.transform((side, side), Image.Transform.AFFINE, (1, slant, -slant * side / 2, 0, 1, 0), Image.Resampling.BICUBIC)
+    paper = paper.transform(
+        (side, side),
+        Image.Transform.AFFINE,
+        (1, slant, -slant * side / 2, 0, 1, 0),
+        Image.Resampling.BICUBIC,
+    )
     width = int(side * random.uniform(0.75, 1.1))
     squeezed = paper.resize((width, side))
     paper = Image.new("L", (side, side), 0)
     paper.paste(squeezed, ((side - width) // 2, 0))
-    noisy = np.asarray(paper, dtype=np.float64) * random.uniform(0.75, 1.0) + random.normal(0, 6, (side, side))
+    noisy = np.asarray(paper, dtype=np.float64) * random.uniform(0.75, 1.0) + random.normal(
+        0, 6, (side, side)
+    )
     return Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8))
 
 
@@ -138,10 +162,17 @@ def mnist_test_set(path: Path, images: int) -> LabelledSet:
         with np.load(path, allow_pickle=False) as arrays:
             pixels, digits = arrays["x_test"][:images], arrays["y_test"][:images]
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise UnusableSet(f"{path} of MNIST_PATH is no .npz with x_test and y_test: {error}") from error
-    if pixels.ndim != 3 or pixels.dtype != np.uint8 or len(pixels) != len(digits):  # noqa: PLR2004  # N x 28 x 28
+        raise UnusableSet(
+            f"{path} of MNIST_PATH is no .npz with x_test and y_test: {error}"
+        ) from error
+    # N x 28 x 28
+    if pixels.ndim != 3 or pixels.dtype != np.uint8 or len(pixels) != len(digits):  # noqa: PLR2004
         raise UnusableSet(f"x_test of {path} must be uint8 of N x 28 x 28, and y_test of N labels.")
-    return make_set(f"MNIST {len(pixels):,}", (_png(Image.fromarray(image)) for image in pixels), map(str, digits.tolist()))
+    return make_set(
+        f"MNIST {len(pixels):,}",
+        (_png(Image.fromarray(image)) for image in pixels),
+        map(str, digits.tolist()),
+    )
 
 
 def _png(image: Image.Image) -> bytes:
@@ -151,10 +182,13 @@ def _png(image: Image.Image) -> bytes:
 
 
 def read_zip(name: str, data: bytes) -> LabelledSet:
-    """Return the set that a person's zip file holds: images in folders named by their labels, or with a labels.csv.
+    """Return the set that a person's zip file holds.
 
-    labels.csv has the columns file and label; the files are found by their path in the zip beside it. At most 2,000 files of
-    2 MB, 64 MB together, counted while they are unpacked. What is left out is said in `skipped`.
+    Images in folders named by their labels, or with a labels.csv.
+
+    labels.csv has the columns file and label; the files are found by their path in the zip beside
+    it. At most 2,000 files of 2 MB, 64 MB together, counted while they are unpacked. What is left
+    out is said in `skipped`.
 
     Raises:
         UnusableSet: no zip, too much in it, or nothing that can be used.
@@ -163,16 +197,26 @@ def read_zip(name: str, data: bytes) -> LabelledSet:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return _read(name, archive)
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, EOFError, UnicodeDecodeError) as error:
+    except (
+        zipfile.BadZipFile,
+        zipfile.LargeZipFile,
+        NotImplementedError,
+        EOFError,
+        UnicodeDecodeError,
+    ) as error:
         raise UnusableSet(f"{name} is no zip file that can be read: {error}") from error
 
 
 def _read(name: str, archive: zipfile.ZipFile) -> LabelledSet:
     entries = [
-        entry for entry in archive.infolist() if not entry.is_dir() and not set(PurePosixPath(entry.filename).parts) & set(JUNK)
+        entry
+        for entry in archive.infolist()
+        if not entry.is_dir() and not set(PurePosixPath(entry.filename).parts) & set(JUNK)
     ]
     if len(entries) > MAX_FILES + 1:
-        raise UnusableSet(f"{name} holds {len(entries):,} files; at most {MAX_FILES:,} images are evaluated at once.")
+        raise UnusableSet(
+            f"{name} holds {len(entries):,} files; at most {MAX_FILES:,} images are evaluated at once."
+        )
     unpacker = _Unpacker(archive)
     tables = [entry for entry in entries if PurePosixPath(entry.filename).name == LABELS_FILE]
     if len(tables) > 1:
@@ -191,7 +235,9 @@ def _read(name: str, archive: zipfile.ZipFile) -> LabelledSet:
     if table is not None:
         present = {entry.filename for entry in entries}
         skipped += [
-            Skipped(file, f"{LABELS_FILE} names it, but the zip does not hold it.") for file in table if file not in present
+            Skipped(file, f"{LABELS_FILE} names it, but the zip does not hold it.")
+            for file in table
+            if file not in present
         ]
     if not images:
         why = f" The first file: {skipped[0].file}: {skipped[0].reason}" if skipped else ""
@@ -218,7 +264,14 @@ class _Unpacker:
         try:
             with self._archive.open(entry) as file:
                 content = file.read(MAX_FILE_BYTES + 1)
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
+        except (
+            zipfile.BadZipFile,
+            NotImplementedError,
+            RuntimeError,
+            EOFError,
+            OSError,
+            ValueError,
+        ) as error:
             raise _Unusable(f"It cannot be unpacked: {error}") from error
         except Exception as error:  # a decompressor may raise an error of its own, as zlib.error
             raise _Unusable("It cannot be unpacked.") from error
@@ -226,12 +279,16 @@ class _Unpacker:
             raise _Unusable("It is larger than 2 MB.")
         self._left -= len(content)
         if self._left < 0:
-            raise UnusableSet("The files of the zip take more than 64 MB together; evaluate them in parts.")
+            raise UnusableSet(
+                "The files of the zip take more than 64 MB together; evaluate them in parts."
+            )
         return content
 
 
 def _labels(unpacker: _Unpacker, entry: zipfile.ZipInfo) -> Mapping[str, str]:
-    """Return the label of each file by its path in the zip, of which the table names the part behind its own folder."""
+    """Return the label of each file by its path in the zip, of which the table names the part
+    behind its own folder.
+    """
     folder = str(PurePosixPath(entry.filename).parent)
     prefix = "" if folder == "." else folder + "/"
     try:
@@ -239,7 +296,9 @@ def _labels(unpacker: _Unpacker, entry: zipfile.ZipInfo) -> Mapping[str, str]:
     except (_Unusable, UnicodeDecodeError, csv.Error) as error:
         raise UnusableSet(f"{LABELS_FILE} cannot be read: {error}") from error
     if not rows or not {"file", "label"} <= set(rows[0]):
-        raise UnusableSet(f"{LABELS_FILE} must have the columns file and label, and a row for each image.")
+        raise UnusableSet(
+            f"{LABELS_FILE} must have the columns file and label, and a row for each image."
+        )
     return {prefix + (row["file"] or ""): (row["label"] or "").strip() for row in rows}
 
 

@@ -1,6 +1,7 @@
 """How good a model is on a set of labelled images, and how two models differ. Pure.
 
-A Verdict is what a model said of each image of a set; everything else is computed from it and the true labels.
+A Verdict is what a model said of each image of a set; everything else is computed from it and the
+true labels.
 """
 
 import math
@@ -25,7 +26,8 @@ class Verdict:
 
     Attributes:
         classes: its C labels.
-        shares: N x C float32, the probability (0..1) of each label; a row of NaN for an image that it did not answer.
+        shares: N x C float32, the probability (0..1) of each label; a row of NaN for an image that
+        it did not answer.
 
     """
 
@@ -39,7 +41,10 @@ class Verdict:
 
     @property
     def labels(self) -> list[str | None]:
-        """The most probable label of each image, the first of equal ones; None where there is no answer."""
+        """The most probable label of each image, the first of equal ones.
+
+        None where there is no answer.
+        """
         best = np.where(self.answered, np.nan_to_num(self.shares).argmax(axis=1), -1)
         return [None if index < 0 else self.classes[index] for index in best]
 
@@ -60,12 +65,16 @@ class Report:
         images: how many it answered; without: how many it did not.
         correct: how many it read rightly.
         accuracy: correct / images, with its 95 % interval (Wilson, 1927).
-        macro_f1: the mean over the labels of the harmonic mean of precision and recall; a label that is neither true nor
+        macro_f1: the mean over the labels of the harmonic mean of precision and recall; a label
+        that is neither true nor
             given anywhere does not count.
         calibration_error: expected calibration error over 15 equal bins (Guo et al., 2017), 0..1.
-        bins: low, high, images, confidence (mean), accuracy of each bin; the last two NaN where it is empty.
-        per_class: label, images, recall, low, high (its 95 % interval), precision, f1; NaN where undefined.
-        confusion: images by true label (rows) and given label (columns), in the order of the labels.
+        bins: low, high, images, confidence (mean), accuracy of each bin; the last two NaN where it
+        is empty.
+        per_class: label, images, recall, low, high (its 95 % interval), precision, f1; NaN where
+        undefined.
+        confusion: images by true label (rows) and given label (columns), in the order of the
+        labels.
 
     """
 
@@ -88,7 +97,8 @@ class Agreement:
     Attributes:
         both, only_first, only_second, neither: how many images which of them read rightly.
         same: how many they gave the same label.
-        p_value: McNemar's exact test, two-sided: how likely two equally good models are to differ so much or more.
+        p_value: McNemar's exact test, two-sided: how likely two equally good models are to differ
+        so much or more.
 
     """
 
@@ -111,12 +121,18 @@ def wilson(successes: int, trials: int) -> Interval:
         return Interval(0.0, 1.0)
     share, squared = successes / trials, Z * Z
     middle = (share + squared / (2 * trials)) / (1 + squared / trials)
-    half = Z / (1 + squared / trials) * math.sqrt(share * (1 - share) / trials + squared / (4 * trials * trials))
+    half = (
+        Z
+        / (1 + squared / trials)
+        * math.sqrt(share * (1 - share) / trials + squared / (4 * trials * trials))
+    )
     return Interval(max(0.0, middle - half), min(1.0, middle + half))
 
 
 def evaluate(truth: Sequence[str], verdict: Verdict) -> Report:
-    """Return how good a model is on images with these true labels, of which all are among its classes."""
+    """Return how good a model is on images with these true labels, of which all are among its
+    classes.
+    """
     answered = verdict.answered
     given = [label for label in verdict.labels if label is not None]
     true = [label for label, has_answer in zip(truth, answered, strict=True) if has_answer]
@@ -140,7 +156,9 @@ def evaluate(truth: Sequence[str], verdict: Verdict) -> Report:
     )
 
 
-def confusion_matrix(true: Sequence[str], given: Sequence[str], labels: Sequence[str]) -> pd.DataFrame:
+def confusion_matrix(
+    true: Sequence[str], given: Sequence[str], labels: Sequence[str]
+) -> pd.DataFrame:
     """Return how many images have which true label (rows) and were given which (columns)."""
     place = {label: number for number, label in enumerate(labels)}
     counts = np.zeros((len(labels), len(labels)), dtype=np.int64)
@@ -151,7 +169,11 @@ def confusion_matrix(true: Sequence[str], given: Sequence[str], labels: Sequence
 def _per_class(confusion: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for label in confusion.index:
-        hits, true, given = int(confusion.loc[label, label]), int(confusion.loc[label].sum()), int(confusion[label].sum())
+        hits, true, given = (
+            int(confusion.loc[label, label]),
+            int(confusion.loc[label].sum()),
+            int(confusion[label].sum()),
+        )
         interval = wilson(hits, true)
         rows.append(
             (
@@ -164,12 +186,21 @@ def _per_class(confusion: pd.DataFrame) -> pd.DataFrame:
                 2 * hits / (true + given) if true + given else math.nan,
             )
         )
-    return pd.DataFrame(rows, columns=["label", "images", "recall", "low", "high", "precision", "f1"])
+    return pd.DataFrame(
+        rows, columns=["label", "images", "recall", "low", "high", "precision", "f1"]
+    )
 
 
-def calibration_bins(confidences: npt.NDArray[np.floating], right: npt.NDArray[np.bool_]) -> pd.DataFrame:
-    """Return the 15 equal bins of confidence (0..1, upper end included): low, high, images, confidence, accuracy."""
-    places = np.clip(np.ceil(np.asarray(confidences, dtype=np.float64) * BINS).astype(int) - 1, 0, BINS - 1)
+def calibration_bins(
+    confidences: npt.NDArray[np.floating], right: npt.NDArray[np.bool_]
+) -> pd.DataFrame:
+    """Return the 15 equal bins of confidence (0..1, upper end included).
+
+    Low, high, images, confidence, accuracy.
+    """
+    places = np.clip(
+        np.ceil(np.asarray(confidences, dtype=np.float64) * BINS).astype(int) - 1, 0, BINS - 1
+    )
     images = np.bincount(places, minlength=BINS)
     filled = np.where(images > 0, images, np.nan)
     return pd.DataFrame(
@@ -184,7 +215,9 @@ def calibration_bins(confidences: npt.NDArray[np.floating], right: npt.NDArray[n
 
 
 def calibration_error(bins: pd.DataFrame) -> float:
-    """Return the mean distance of confidence and accuracy over the images of the bins, NaN without any."""
+    """Return the mean distance of confidence and accuracy over the images of the bins, NaN without
+    any.
+    """
     total = int(bins["images"].sum())
     distance = (bins["confidence"] - bins["accuracy"]).abs() * bins["images"]
     return float(distance.sum()) / total if total else math.nan
@@ -211,7 +244,10 @@ def compare(truth: Sequence[str], first: Verdict, second: Verdict) -> Agreement:
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
-    """Return the exact two-sided p-value: twice the lower tail of a binomial of one half, at most 1; 1 without any difference."""
+    """Return the exact two-sided p-value.
+
+    Twice the lower tail of a binomial of one half, at most 1; 1 without any difference.
+    """
     trials = only_first + only_second
     term, tail = 1, 1
     for successes in range(min(only_first, only_second)):
@@ -221,16 +257,26 @@ def mcnemar(only_first: int, only_second: int) -> float:
 
 
 def hardest(truth: Sequence[str], verdict: Verdict) -> list[int]:
-    """Return the places of the answered images, that of the least probability for the true label first."""
+    """Return the places of the answered images, that of the least probability for the true label
+    first.
+    """
     place = {label: number for number, label in enumerate(verdict.classes)}
-    of_truth = verdict.shares[np.arange(len(truth)), [place[label] for label in truth]] if len(truth) else np.empty(0)
+    of_truth = (
+        verdict.shares[np.arange(len(truth)), [place[label] for label in truth]]
+        if len(truth)
+        else np.empty(0)
+    )
     order = np.argsort(of_truth, kind="stable")
     return [int(index) for index in order if not np.isnan(of_truth[index])]
 
 
 def in_cell(truth: Sequence[str], verdict: Verdict, true: str, given: str) -> list[int]:
-    """Return the places of the images of one cell of the confusion matrix, the most confident first."""
+    """Return the places of the images of one cell of the confusion matrix, the most confident
+    first.
+    """
     places = [
-        number for number, (label, said) in enumerate(zip(truth, verdict.labels, strict=True)) if label == true and said == given
+        number
+        for number, (label, said) in enumerate(zip(truth, verdict.labels, strict=True))
+        if label == true and said == given
     ]
     return sorted(places, key=lambda number: -float(verdict.shares[number].max()))

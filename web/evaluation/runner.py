@@ -1,4 +1,6 @@
-"""Runs evaluations in the background, a few at a time, and keeps what models said by what they are and what they were shown."""
+"""Runs evaluations in the background, a few at a time, and keeps what models said by what they are
+and what they were shown.
+"""
 
 import threading
 from collections import OrderedDict
@@ -56,7 +58,8 @@ class Evaluator:
 
     Args:
         predict: asks models about images, see client.ApiClient.predict.
-        digests: the digest of each version by its pinned name as it is now, to see whether one was replaced during a run.
+        digests: the digest of each version by its pinned name as it is now, to see whether one was
+        replaced during a run.
 
     """
 
@@ -68,7 +71,9 @@ class Evaluator:
         self._threads = ThreadPoolExecutor(max_workers=RUNS_AT_ONCE, thread_name_prefix="evaluator")
 
     def verdict(self, model: Version, labelled: LabelledSet) -> Verdict | None:
-        """Return what exactly this model said of exactly these images, None if it was not asked or that was long ago."""
+        """Return what exactly this model said of exactly these images, None if it was not asked or
+        that was long ago.
+        """
         with self._lock:
             key = _key(model, labelled)
             if key in self._kept:
@@ -88,10 +93,13 @@ class Evaluator:
             self._ask(run, models, labelled)
         except ApiUnreachable:
             run.problem = (
-                f"The inference API stopped answering after {run.done:,} of {run.total:,} images. Evaluate again once it is back."
+                f"The inference API stopped answering after {run.done:,} of {run.total:,} images. "
+                "Evaluate again once it is back."
             )
         except ApiProblem as problem:
-            run.problem = f"The inference API refused after {run.done:,} of {run.total:,} images: {problem}"
+            run.problem = (
+                f"The inference API refused after {run.done:,} of {run.total:,} images: {problem}"
+            )
         except Exception:
             run.problem = "An error in the dashboard ended the evaluation; the log of the web service has the details."
             raise
@@ -99,8 +107,12 @@ class Evaluator:
             run.ended.set()
 
     def _ask(self, run: Run, models: Sequence[Version], labelled: LabelledSet) -> None:
-        names = [model.pinned for model in models]  # the versions that were chosen, whichever answers to the bare name meanwhile
-        shares = [np.full((run.total, len(model.classes)), np.nan, dtype=np.float32) for model in models]
+        names = [
+            model.pinned for model in models
+        ]  # the versions that were chosen, whichever answers to the bare name meanwhile
+        shares = [
+            np.full((run.total, len(model.classes)), np.nan, dtype=np.float32) for model in models
+        ]
         for start in range(0, run.total if models else 0, IMAGES_PER_CALL):
             if run.is_cancelled:
                 run.problem = f"Cancelled after {run.done:,} of {run.total:,} images."

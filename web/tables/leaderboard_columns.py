@@ -1,7 +1,10 @@
-"""The columns that the leaderboard can show: those of every experiment, and whatever further ones any of them has. Pure.
+"""The columns that the leaderboard can show.
 
-A column's id is what a link holds. Further columns come from the CSV files as people name them, so nothing is known of them:
-neither their names, nor whether one experiment has a number where another one has a text.
+Those of every experiment, and whatever further ones any of them has. Pure.
+
+A column's id is what a link holds. Further columns come from the CSV files as people name them, so
+nothing is known of them: neither their names, nor whether one experiment has a number where another
+one has a text.
 """
 
 import json
@@ -30,19 +33,31 @@ TASK, OUTCOME = "task", "outcome"
 EXPERIMENT = "experiment"  # leads every row, so nobody chooses it
 # Added to the key of a further column that would pass for another one. No key has a bracket.
 FROM_FILE = " (file)"
-LARGEST_SHOWN = 2.0**53  # above it Streamlit's table shows an error: a browser's numbers are no longer exact there
+LARGEST_SHOWN = (
+    2.0**53
+)  # above it Streamlit's table shows an error: a browser's numbers are no longer exact there
 
 
 def offered(keys: Collection[str], *, several_tasks: bool) -> list[str]:
-    """Return the ids of all columns that can be shown: those always there, then the further ones by name.
+    """Return the ids of all columns that can be shown.
+
+    Those always there, then the further ones by name.
 
     Args:
-        keys: those of params and metrics that any experiment has. An outcome is offered if any has one.
+        keys: those of params and metrics that any experiment has. An outcome is offered if any has
+        one.
         several_tasks: whether there are, so that the task is worth a column.
 
     """
-    useless = {column for column, is_useful in ((TASK, several_tasks), (OUTCOME, OUTCOME in keys)) if not is_useful}
-    return [*(column for column in LABELS if column not in useless), *sorted(_id(key) for key in keys if key not in SHOWN_ALREADY)]
+    useless = {
+        column
+        for column, is_useful in ((TASK, several_tasks), (OUTCOME, OUTCOME in keys))
+        if not is_useful
+    }
+    return [
+        *(column for column in LABELS if column not in useless),
+        *sorted(_id(key) for key in keys if key not in SHOWN_ALREADY),
+    ]
 
 
 def usual(columns: Sequence[str]) -> list[str]:
@@ -56,14 +71,19 @@ def label(column: str) -> str:
 
 
 def further(experiments: pd.DataFrame, column: str) -> "pd.Series[Any]":
-    """Return a further column: numbers if whatever it holds are numbers that a table can show, else texts.
+    """Return a further column.
 
-    Integers are of pandas' Int64 and other numbers float64, so that they sort as numbers; where an experiment has nothing, NA.
+    Numbers if whatever it holds are numbers that a table can show, else texts.
+
+    Integers are of pandas' Int64 and other numbers float64, so that they sort as numbers; where an
+    experiment has nothing, NA.
     """
     key = column.removesuffix(FROM_FILE)
     values: list[Any] = [
         metrics.get(key, params.get(key))
-        for params, metrics in zip(map(_mapping, experiments["params"]), map(_mapping, experiments["metrics"]), strict=True)
+        for params, metrics in zip(
+            map(_mapping, experiments["params"]), map(_mapping, experiments["metrics"]), strict=True
+        )
     ]
     present = [value for value in values if value is not None]
     if present and all(type(value) is int and abs(value) <= LARGEST_SHOWN for value in present):
@@ -83,7 +103,10 @@ def _mapping(value: object) -> Mapping[str, object]:
 
 
 def _is_number(value: object) -> bool:
-    """Whether a value can stand in a column of floats. A whole number beyond what is exact there is somebody's id."""
+    """Whether a value can stand in a column of floats.
+
+    A whole number beyond what is exact there is somebody's id.
+    """
     return type(value) is float or (type(value) is int and abs(value) <= LARGEST_SHOWN)
 
 

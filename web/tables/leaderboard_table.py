@@ -26,7 +26,9 @@ def serving_state(experiment: str, models: Mapping[str, Model] | None) -> str:
     return NO_MODEL if model is None else _SERVING.get(model.state, model.state)
 
 
-def leaderboard_table(rows: pd.DataFrame, models: Mapping[str, Model] | None, columns: Sequence[str]) -> pd.DataFrame:
+def leaderboard_table(
+    rows: pd.DataFrame, models: Mapping[str, Model] | None, columns: Sequence[str]
+) -> pd.DataFrame:
     """Return the table of a page of the leaderboard, in its order.
 
     Args:
@@ -35,21 +37,28 @@ def leaderboard_table(rows: pd.DataFrame, models: Mapping[str, Model] | None, co
         columns: the ids of those to show, see web.tables.leaderboard_columns.
 
     Returns:
-        experiment, then the columns in their order: test_accuracy in percent, losses without what no table can show.
+        experiment, then the columns in their order: test_accuracy in percent, losses without what
+        no table can show.
 
     """
     shown = rows.assign(
         champion=rows["champion"].map({True: CHAMPION, False: ""}),
         test_accuracy=rows["test_accuracy"] * 100,
         last_loss=rows["last_loss"].where(rows["last_loss"] < LARGEST_SHOWN),
-        loss_curve=rows["loss_curve"].map(lambda curve: [min(value, LARGEST_SHOWN) for value in curve]),
+        loss_curve=rows["loss_curve"].map(
+            lambda curve: [min(value, LARGEST_SHOWN) for value in curve]
+        ),
         serving=[serving_state(name, models) for name in rows["experiment"]],
     )
-    chosen = {column: shown[column] if column in LABELS else further(rows, column) for column in columns}
+    chosen = {
+        column: shown[column] if column in LABELS else further(rows, column) for column in columns
+    }
     return pd.DataFrame({"experiment": shown["experiment"], **chosen}).reset_index(drop=True)
 
 
-def describe_rows(view: View, *, first: int, shown: int, matching: int, among: int, several_tasks: bool) -> str:
+def describe_rows(
+    view: View, *, first: int, shown: int, matching: int, among: int, several_tasks: bool
+) -> str:
     """Say in markdown which experiments of a view are shown, in which order, and how many are not.
 
     Args:
@@ -82,35 +91,56 @@ def describe_rows(view: View, *, first: int, shown: int, matching: int, among: i
 def usable_page(asked: object) -> int:
     """Return the number of a page as a link may have it; 1 for what is none."""
     text = str(asked)
-    return max(1, int(text)) if text.isascii() and text.isdecimal() and len(text) < LONGEST_PAGE else 1
+    return (
+        max(1, int(text)) if text.isascii() and text.isdecimal() and len(text) < LONGEST_PAGE else 1
+    )
 
 
 def by_task(rows: pd.DataFrame, names: Sequence[str]) -> dict[str, list[str]]:
     """Return the names of these experiments by their tasks, in the order of the rows."""
     chosen = rows[rows["experiment"].isin(names)]
-    return {str(task): list(group["experiment"]) for task, group in chosen.groupby("task", sort=False)}
+    return {
+        str(task): list(group["experiment"]) for task, group in chosen.groupby("task", sort=False)
+    }
 
 
 def to_csv(rows: pd.DataFrame) -> str:
-    """Return experiments as CSV, values as they are stored, every key of params and metrics in a column of its own.
+    """Return experiments as CSV, values as they are stored, every key of params and metrics in a
+    column of its own.
 
     Args:
         rows: as queries.read_matching returns them.
 
     """
-    keys = sorted({key for holder in ("params", "metrics") for mapping in rows[holder] for key in mapping})
-    added = {column: further(rows, column) for column in offered(keys, several_tasks=False) if column not in LABELS}
+    keys = sorted(
+        {key for holder in ("params", "metrics") for mapping in rows[holder] for key in mapping}
+    )
+    added = {
+        column: further(rows, column)
+        for column in offered(keys, several_tasks=False)
+        if column not in LABELS
+    }
     known = rows.drop(columns=["params", "metrics", "missing_since"])
     return known.assign(**added).to_csv(index=False)
 
 
-def serving_count(task_of: Mapping[str, str], task: str, models: Mapping[str, Model] | None) -> int | None:
-    """Say how many of a task's experiments answer. task_of: the task of every experiment. None when the API is down."""
+def serving_count(
+    task_of: Mapping[str, str], task: str, models: Mapping[str, Model] | None
+) -> int | None:
+    """Say how many of a task's experiments answer.
+
+    task_of: the task of every experiment. None when the API is down.
+    """
     if models is None:
         return None
-    return sum(model.state == "READY" and task_of.get(model.name) == task for model in models.values())
+    return sum(
+        model.state == "READY" and task_of.get(model.name) == task for model in models.values()
+    )
 
 
 def accuracy_floor(lowest: float | None) -> float:
-    """Where the accuracy bars begin, in percent: the ten below the lowest accuracy (0..1), so that the bars differ visibly."""
+    """Where the accuracy bars begin, in percent.
+
+    The ten below the lowest accuracy (0..1), so that the bars differ visibly.
+    """
     return 0.0 if lowest is None else max(0.0, min(90.0, float(lowest * 100 // 10 * 10)))

@@ -14,7 +14,10 @@ from web.sources import Sources
 from web.tables.comparison import MOST_SMOOTHING, parameter_table, parameters, result_table
 
 METRICS = {"loss": "Training loss", "validation_loss": "Validation loss"}
-AXES = {"step": "steps", "relative": "percent of each run"}  # what stands in the URL, and what it means
+AXES = {
+    "step": "steps",
+    "relative": "percent of each run",
+}  # what stands in the URL, and what it means
 # The keys of what is chosen here, and their names in the URL.
 CHOICES = ("base", "curve", "s", "x", "log", "diff")
 CHART_HEIGHT_PIXELS = 460
@@ -37,7 +40,11 @@ def show(sources: Sources, selection: Selection) -> None:
         _show_no_database(sources, reading)
         return
     if reading.is_stale:
-        st.warning(f"{reading.problem} What you see was read before that.", icon=":material/history:", title="Last known data")
+        st.warning(
+            f"{reading.problem} What you see was read before that.",
+            icon=":material/history:",
+            title="Last known data",
+        )
     runs = reading.value
     if len(runs) < FEWEST:  # they were chosen while the database was away, or have gone since
         _show_too_few(sources, selection)
@@ -95,15 +102,25 @@ def _show_controls(names: Sequence[str]) -> tuple[str, str]:
             help="What the others are measured against: the changes in the tables below.",
         )
         metric = st.segmented_control(
-            "Curve", list(METRICS), default="loss", required=True, format_func=METRICS.__getitem__, key="curve", bind="query-params"
+            "Curve",
+            list(METRICS),
+            default="loss",
+            required=True,
+            format_func=METRICS.__getitem__,
+            key="curve",
+            bind="query-params",
         )
     return str(baseline), metric or "loss"
 
 
 def _show_curves(sources: Sources, runs: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Show a chart for each task and the download, and return the curves, which are empty if they cannot be read."""
+    """Show a chart for each task and the download, and return the curves, which are empty if they
+    cannot be read.
+    """
     st.subheader("Curves", anchor=False)
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="curve_controls"):
+    with st.container(
+        horizontal=True, vertical_alignment="bottom", gap="medium", key="curve_controls"
+    ):
         smoothing = st.slider(
             "Smoothing",
             0.0,
@@ -135,7 +152,9 @@ def _show_curves(sources: Sources, runs: pd.DataFrame, metric: str) -> pd.DataFr
         if several:
             st.markdown(f"**{plain(str(task))}**")
         axis: Literal["step", "relative"] = "relative" if x == "relative" else "step"
-        _show_chart(reading.value, list(group["experiment"]), metric, log=log, smoothing=smoothing, x=axis)
+        _show_chart(
+            reading.value, list(group["experiment"]), metric, log=log, smoothing=smoothing, x=axis
+        )
     curves = reading.value
     st.download_button(
         "Curves as CSV",
@@ -150,9 +169,17 @@ def _show_curves(sources: Sources, runs: pd.DataFrame, metric: str) -> pd.DataFr
 
 
 def _show_chart(
-    curves: pd.DataFrame, names: Sequence[str], metric: str, *, log: bool, smoothing: float, x: Literal["step", "relative"]
+    curves: pd.DataFrame,
+    names: Sequence[str],
+    metric: str,
+    *,
+    log: bool,
+    smoothing: float,
+    x: Literal["step", "relative"],
 ) -> None:
-    option = options.loss_curves(curves, names, log=log, metric=METRICS[metric].lower(), smoothing=smoothing, x=x)
+    option = options.loss_curves(
+        curves, names, log=log, metric=METRICS[metric].lower(), smoothing=smoothing, x=x
+    )
     drawn = option["legend"]["data"]
     if not drawn:
         st.info(f"None of these experiments has a {METRICS[metric].lower()} curve.")
@@ -163,13 +190,19 @@ def _show_chart(
         height=CHART_HEIGHT_PIXELS,
         alt=f"{METRICS[metric]} over {AXES[x]}{smoothed}, one line for each of {count(len(drawn), 'experiment')}",
     )
-    if above := options.beyond(curves[curves["experiment"].isin(drawn)], option["yAxis"].get("max")):
-        st.caption(f"Beyond the top of the chart in places: {some(above)}. The values are under the mouse.")
+    if above := options.beyond(
+        curves[curves["experiment"].isin(drawn)], option["yAxis"].get("max")
+    ):
+        st.caption(
+            f"Beyond the top of the chart in places: {some(above)}. The values are under the mouse."
+        )
     without = [name for name in names if name not in set(curves["experiment"])]
     if without:
         st.caption(f"Without a {METRICS[metric].lower()} curve: {some(without)}.")
     if len(names) - len(without) > len(drawn):
-        st.caption(f"The chart shows {len(drawn)} of {len(names)} experiments; the tables and the CSV have all.")
+        st.caption(
+            f"The chart shows {len(drawn)} of {len(names)} experiments; the tables and the CSV have all."
+        )
 
 
 def _show_results(runs: pd.DataFrame, curves: pd.DataFrame, baseline: str, metric: str) -> None:
@@ -183,16 +216,30 @@ def _show_results(runs: pd.DataFrame, curves: pd.DataFrame, baseline: str, metri
         column_config={
             "experiment": st.column_config.TextColumn("Experiment", width=285, pinned=True),
             "test_accuracy": st.column_config.NumberColumn("Test accuracy", format="%.2f %%"),
-            "accuracy_change": st.column_config.NumberColumn("\N{GREEK CAPITAL LETTER DELTA} accuracy", format="%+.2f pp"),
-            "best": st.column_config.NumberColumn("Best", format="%.4f", help=f"The lowest {what}."),
-            "best_change": st.column_config.NumberColumn("\N{GREEK CAPITAL LETTER DELTA} best", format="%+.4f"),
+            "accuracy_change": st.column_config.NumberColumn(
+                "\N{GREEK CAPITAL LETTER DELTA} accuracy", format="%+.2f pp"
+            ),
+            "best": st.column_config.NumberColumn(
+                "Best", format="%.4f", help=f"The lowest {what}."
+            ),
+            "best_change": st.column_config.NumberColumn(
+                "\N{GREEK CAPITAL LETTER DELTA} best", format="%+.4f"
+            ),
             "best_step": st.column_config.NumberColumn("at step", format="%d"),
-            "last": st.column_config.NumberColumn("Last", format="%.4f", help=f"The {what} at the last step."),
-            "last_change": st.column_config.NumberColumn("\N{GREEK CAPITAL LETTER DELTA} last", format="%+.4f"),
+            "last": st.column_config.NumberColumn(
+                "Last", format="%.4f", help=f"The {what} at the last step."
+            ),
+            "last_change": st.column_config.NumberColumn(
+                "\N{GREEK CAPITAL LETTER DELTA} last", format="%+.4f"
+            ),
         },
     )
-    several = " Runs of another task than the baseline's have none." if len(set(runs["task"])) > 1 else ""
-    st.caption(f"\N{GREEK CAPITAL LETTER DELTA}: the change against {plain(baseline)}; pp are percentage points.{several}")
+    several = (
+        " Runs of another task than the baseline's have none." if len(set(runs["task"])) > 1 else ""
+    )
+    st.caption(
+        f"\N{GREEK CAPITAL LETTER DELTA}: the change against {plain(baseline)}; pp are percentage points.{several}"
+    )
 
 
 def _show_parameters(runs: pd.DataFrame, baseline: str) -> None:
@@ -209,9 +256,16 @@ def _show_parameters(runs: pd.DataFrame, baseline: str) -> None:
         alt="Parameters in rows, experiments in columns",
         column_config={
             "_index": st.column_config.TextColumn("Parameter", width=130),
-            **{name: st.column_config.TextColumn(f"{name} (baseline)" if name == baseline else name) for name in settings},
+            **{
+                name: st.column_config.TextColumn(
+                    f"{name} (baseline)" if name == baseline else name
+                )
+                for name in settings
+            },
         },
     )
     same = len(parameter_table(settings, baseline, only_differences=False)) - len(table)
     if only and same:
-        st.caption(f"{same} more {'parameter is' if same == 1 else 'parameters are'} the same in all.")
+        st.caption(
+            f"{same} more {'parameter is' if same == 1 else 'parameters are'} the same in all."
+        )

@@ -1,4 +1,7 @@
-"""Evaluate: how good a model is on labelled images, where it errs, and how it differs from another one."""
+"""Evaluate.
+
+How good a model is on labelled images, where it errs, and how it differs from another one.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,11 +10,24 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from web.charts.evaluation import cell_of, confusion_heat_map, confusion_height_pixels, reliability_diagram
+from web.charts.evaluation import (
+    cell_of,
+    confusion_heat_map,
+    confusion_height_pixels,
+    reliability_diagram,
+)
 from web.components.thumbnail import NoThumbnail, make_thumbnail
 from web.data.api_client import Version
 from web.data.stale_cache import Reading
-from web.evaluation.labeled_sets import LabelledSet, UnusableSet, fit, foreign, mnist_test_set, read_zip, rendered_digits
+from web.evaluation.labeled_sets import (
+    LabelledSet,
+    UnusableSet,
+    fit,
+    foreign,
+    mnist_test_set,
+    read_zip,
+    rendered_digits,
+)
 from web.evaluation.metrics import Report, Verdict, compare, evaluate, hardest, in_cell
 from web.evaluation.runner import Run
 from web.formatting import count, percent, plain, some
@@ -41,7 +57,10 @@ def show(sources: Sources) -> None:
     ready = [version for version in order(reading.value or []) if version.state == "READY"]
     if not ready:
         if reading.problem is None:
-            st.info("No model is ready yet. The page Models says how they are.", icon=":material/deployed_code:")
+            st.info(
+                "No model is ready yet. The page Models says how they are.",
+                icon=":material/deployed_code:",
+            )
         return
     labelled, model, other = _show_choice(sources, ready)
     if labelled is None:
@@ -57,7 +76,9 @@ def show(sources: Sources) -> None:
     models = [model] if other is None else [model, other]
     _show_set(labelled)
     verdicts = [sources.evaluator.verdict(each, fitted) for each in models]
-    _show_run(sources, models, fitted, is_complete=None not in verdicts, is_up=reading.problem is None)
+    _show_run(
+        sources, models, fitted, is_complete=None not in verdicts, is_up=reading.problem is None
+    )
     if verdicts[0] is not None:
         _show_report(fitted, model, verdicts[0])
         if other is not None and len(verdicts) > 1 and verdicts[1] is not None:
@@ -76,7 +97,9 @@ def _show_api_down(sources: Sources, reading: Reading[list[Version]]) -> None:
         st.rerun()
 
 
-def _show_choice(sources: Sources, ready: Sequence[Version]) -> tuple[LabelledSet | None, Version, Version | None]:
+def _show_choice(
+    sources: Sources, ready: Sequence[Version]
+) -> tuple[LabelledSet | None, Version, Version | None]:
     labels = [version.label for version in ready]
     # What answers to a bare name may be linked by its version, too.
     linked = st.query_params.get(MODEL)
@@ -85,16 +108,27 @@ def _show_choice(sources: Sources, ready: Sequence[Version]) -> tuple[LabelledSe
     sets = [RENDERED, *(MNIST if sources.settings.mnist_path else ()), ZIP]
     with st.container(horizontal=True, vertical_alignment="bottom", key="evaluate_choice"):
         chosen = st.selectbox("Labelled images", sets, key=SET, bind="query-params", width=210)
-        model = named(str(st.selectbox("Model", labels, key=MODEL, bind="query-params", width=360)), ready) or ready[0]
-        rivals = [each.label for each in ready if each.classes == model.classes and each is not model]
+        model = (
+            named(
+                str(st.selectbox("Model", labels, key=MODEL, bind="query-params", width=360)), ready
+            )
+            or ready[0]
+        )
+        rivals = [
+            each.label for each in ready if each.classes == model.classes and each is not model
+        ]
         held = st.session_state.get(OTHER)
         if held is not None and held not in (NOBODY, *rivals):
             del st.session_state[OTHER]
-        rival = st.selectbox("Compare with", [NOBODY, *rivals], key=OTHER, bind="query-params", width=360)
+        rival = st.selectbox(
+            "Compare with", [NOBODY, *rivals], key=OTHER, bind="query-params", width=360
+        )
     try:
         labelled = _labelled(str(chosen), sources.settings.mnist_path)
     except UnusableSet as problem:
-        st.error(plain(str(problem)), icon=":material/folder_off:", title="These images cannot be used")
+        st.error(
+            plain(str(problem)), icon=":material/folder_off:", title="These images cannot be used"
+        )
         labelled = None
     return labelled, model, named(str(rival), ready)
 
@@ -114,7 +148,10 @@ def _labelled(chosen: str, mnist_path: Path | None) -> LabelledSet | None:
         "At most 2,000 images of 2 MB, 64 MB together.",
     )
     if upload is None:
-        st.info("Upload a zip file: images in folders named by their labels, as 4/a.png.", icon=":material/folder_zip:")
+        st.info(
+            "Upload a zip file: images in folders named by their labels, as 4/a.png.",
+            icon=":material/folder_zip:",
+        )
         return None
     kept: tuple[str, LabelledSet] | None = st.session_state.get("zip_set")
     if kept is None or kept[0] != upload.file_id:
@@ -140,17 +177,30 @@ def _show_set(labelled: LabelledSet) -> None:
         if labelled.name == RENDERED
         else "."
     )
-    st.caption(f"{count(len(labelled.images), 'image')} with {count(len(labelled.counts), 'label')}{note}")
+    st.caption(
+        f"{count(len(labelled.images), 'image')} with {count(len(labelled.counts), 'label')}{note}"
+    )
     if labelled.skipped:
-        with st.expander(f"{count(len(labelled.skipped), 'file')} left out", icon=":material/report:"):
+        with st.expander(
+            f"{count(len(labelled.skipped), 'file')} left out", icon=":material/report:"
+        ):
             st.dataframe(
-                pd.DataFrame([(each.file, each.reason) for each in labelled.skipped], columns=["File", "Why"]),
+                pd.DataFrame(
+                    [(each.file, each.reason) for each in labelled.skipped], columns=["File", "Why"]
+                ),
                 hide_index=True,
                 alt="Files that are left out, with the reason",
             )
 
 
-def _show_run(sources: Sources, models: Sequence[Version], labelled: LabelledSet, *, is_complete: bool, is_up: bool) -> None:
+def _show_run(
+    sources: Sources,
+    models: Sequence[Version],
+    labelled: LabelledSet,
+    *,
+    is_complete: bool,
+    is_up: bool,
+) -> None:
     """Show the button, or how far the run is, or what became of it."""
     run: Run | None = st.session_state.get(RUN)
     if run is not None and not run.ended.is_set():
@@ -172,8 +222,18 @@ def _show_progress() -> None:
     if run is None or run.ended.is_set():
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center"):
-        doing = "Stops after this call" if run.is_cancelled else "Asking" if run.is_started else "Waiting for other evaluations"
-        st.progress(run.done / max(1, run.total), text=f"{doing}: {run.done:,} of {count(run.total, 'image')}", width="stretch")
+        doing = (
+            "Stops after this call"
+            if run.is_cancelled
+            else "Asking"
+            if run.is_started
+            else "Waiting for other evaluations"
+        )
+        st.progress(
+            run.done / max(1, run.total),
+            text=f"{doing}: {run.done:,} of {count(run.total, 'image')}",
+            width="stretch",
+        )
         if st.button("Cancel", icon=":material/stop:", disabled=run.is_cancelled):
             run.cancel()
             st.rerun(scope="fragment")
@@ -186,17 +246,38 @@ def _show_report(labelled: LabelledSet, model: Version, verdict: Verdict) -> Non
         return
     with st.container(horizontal=True, gap="large", key="evaluate_numbers"):
         interval = f"{percent(report.interval.low, 1)} to {percent(report.interval.high, 1)}"
-        st.metric("Accuracy", percent(report.accuracy, 2), help="Share of the images that are read rightly.", width="content")
-        st.metric("95 % interval", interval, help="Wilson's score interval of the accuracy.", width="content")
-        st.metric("Macro-F1", f"{report.macro_f1:.4f}", help="Mean of the labels' F1, each counted the same.", width="content")
+        st.metric(
+            "Accuracy",
+            percent(report.accuracy, 2),
+            help="Share of the images that are read rightly.",
+            width="content",
+        )
+        st.metric(
+            "95 % interval",
+            interval,
+            help="Wilson's score interval of the accuracy.",
+            width="content",
+        )
+        st.metric(
+            "Macro-F1",
+            f"{report.macro_f1:.4f}",
+            help="Mean of the labels' F1, each counted the same.",
+            width="content",
+        )
         st.metric(
             "Calibration error",
             f"{report.calibration_error:.4f}",
             help="Expected calibration error over 15 bins: how far confidence is from accuracy on average.",
             width="content",
         )
-    without = f" {count(report.without, 'image')} could not be read by the API and do not count." if report.without else ""
-    st.caption(f"{plain(model.label)}: {report.correct:,} of {count(report.images, 'image')} right.{without}")
+    without = (
+        f" {count(report.without, 'image')} could not be read by the API and do not count."
+        if report.without
+        else ""
+    )
+    st.caption(
+        f"{plain(model.label)}: {report.correct:,} of {count(report.images, 'image')} right.{without}"
+    )
     left, right = st.columns([1, 1], gap="large")
     with left:
         st.subheader("Confusion matrix", anchor=False)
@@ -204,10 +285,16 @@ def _show_report(labelled: LabelledSet, model: Version, verdict: Verdict) -> Non
     with right:
         st.subheader("Calibration", anchor=False)
         st.echarts_chart(
-            reliability_diagram(report.bins), height=confusion_height_pixels(len(verdict.classes)), alt="Accuracy by confidence"
+            reliability_diagram(report.bins),
+            height=confusion_height_pixels(len(verdict.classes)),
+            alt="Accuracy by confidence",
         )
         with st.expander("In numbers"):
-            st.dataframe(report.bins, hide_index=True, alt="Bins of confidence with images, mean confidence and accuracy")
+            st.dataframe(
+                report.bins,
+                hide_index=True,
+                alt="Bins of confidence with images, mean confidence and accuracy",
+            )
     st.subheader("By label", anchor=False)
     _show_per_class(report)
 
@@ -218,13 +305,19 @@ def _show_confusion(report: Report, classes: Sequence[str]) -> None:
 
     def choose() -> None:
         selected: Mapping[str, Any] = st.session_state["confusion"]["selection"]
-        indices = [index for series in selected.get("selected", []) for index in series.get("data_indices", [])]
+        indices = [
+            index
+            for series in selected.get("selected", [])
+            for index in series.get("data_indices", [])
+        ]
         cell = cell_of(indices[0], labels) if indices else None
         if cell is not None:
             st.session_state[TRUE], st.session_state[READ] = cell
 
     st.echarts_chart(
-        confusion_heat_map(report.confusion, dark=st.context.theme.type == "dark", chosen=(str(true), str(read))),
+        confusion_heat_map(
+            report.confusion, dark=st.context.theme.type == "dark", chosen=(str(true), str(read))
+        ),
         height=confusion_height_pixels(len(labels)),
         key="confusion",
         on_select=choose,
@@ -265,7 +358,9 @@ def _show_per_class(report: Report) -> None:
     )
 
 
-def _show_agreement(labelled: LabelledSet, models: Sequence[Version], verdicts: Sequence[Verdict]) -> None:
+def _show_agreement(
+    labelled: LabelledSet, models: Sequence[Version], verdicts: Sequence[Verdict]
+) -> None:
     reports = [evaluate(labelled.labels, verdict) for verdict in verdicts]
     agreement = compare(labelled.labels, verdicts[0], verdicts[1])
     first, second = (plain(model.label) for model in models)
@@ -301,7 +396,9 @@ def _show_agreement(labelled: LabelledSet, models: Sequence[Version], verdicts: 
         better = first if agreement.only_first > agreement.only_second else second
         st.markdown(f"**{better} is better on these images** ({p_value}, McNemar's exact test).")
     else:
-        st.markdown(f"These images do not tell which of {first} and {second} is better ({p_value}, McNemar's exact test).")
+        st.markdown(
+            f"These images do not tell which of {first} and {second} is better ({p_value}, McNemar's exact test)."
+        )
 
 
 def _show_images(labelled: LabelledSet, verdict: Verdict) -> None:
@@ -323,7 +420,12 @@ def _show_images(labelled: LabelledSet, verdict: Verdict) -> None:
     else:
         trues = verdict.classes if true == any_label else [str(true)]
         reads = verdict.classes if read == any_label else [str(read)]
-        places = [place for one in trues for other in reads for place in in_cell(labelled.labels, verdict, one, other)]
+        places = [
+            place
+            for one in trues
+            for other in reads
+            for place in in_cell(labelled.labels, verdict, one, other)
+        ]
         what = "The most confident first."
     if not places:
         st.info("No image is in this cell.", icon=":material/grid_view:")
@@ -346,7 +448,11 @@ def _show_gallery(labelled: LabelledSet, verdict: Verdict, places: Sequence[int]
         for place in places:
             with st.container(width=84, gap=None):
                 try:
-                    st.image(make_thumbnail(labelled.images[place]), width=72, alt=f"An image of {labelled.labels[place]}")
+                    st.image(
+                        make_thumbnail(labelled.images[place]),
+                        width=72,
+                        alt=f"An image of {labelled.labels[place]}",
+                    )
                 except NoThumbnail:
                     st.markdown(":material/image:")
                 right = given[place] == labelled.labels[place]

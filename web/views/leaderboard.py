@@ -1,4 +1,8 @@
-"""Leaderboard: experiments in a table that Postgres filters, sorts and pages, other views of them, and their loss curves."""
+"""Leaderboard.
+
+Experiments in a table that Postgres filters, sorts and pages, other views of them, and their loss
+curves.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -31,8 +35,17 @@ CHART_HEIGHT_PIXELS = 460
 FEW_CURVES = 10
 ROW_HEIGHT_PIXELS, MAX_TABLE_ROWS = 35, 16
 
-# The widgets' keys, and their names in the URL: ?filter=lr+<+0.1&sort=momentum&down=false&page=2&view=Scatter&columns=momentum
-FILTER, EVERY, SORT, DOWN, PAGE, VIEW, COLUMNS = "filter", "every", "sort", "down", "page", "view", "columns"
+# The widgets' keys, and their names in the URL:
+# ?filter=lr+<+0.1&sort=momentum&down=false&page=2&view=Scatter&columns=momentum
+FILTER, EVERY, SORT, DOWN, PAGE, VIEW, COLUMNS = (
+    "filter",
+    "every",
+    "sort",
+    "down",
+    "page",
+    "view",
+    "columns",
+)
 CHOICES = (FILTER, EVERY, SORT, DOWN, PAGE, VIEW, COLUMNS, "curve", "log")
 TABLE, PARALLEL, HEAT_MAP, SCATTER = "Table", "Parallel coordinates", "Heat map", "Scatter"
 # What an experiment must have to be drawn.
@@ -76,7 +89,9 @@ def show(sources: Sources, selection: Selection, links: Mapping[str, st.Page]) -
     except FilterFault as fault:
         _show_fault(fault, keys.value)
         return
-    reading = sources.leaderboard(view, usable_page(st.session_state.get(PAGE) or st.query_params.get(PAGE)))
+    reading = sources.leaderboard(
+        view, usable_page(st.session_state.get(PAGE) or st.query_params.get(PAGE))
+    )
     if reading.value is None:
         _show_no_database(sources, reading.problem)
         return
@@ -100,8 +115,13 @@ def _show_board(
     *,
     is_stale: bool,
 ) -> None:
-    """Show the experiments in the view that is picked, and their curves below. is_stale: Postgres does not answer now."""
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="board"):
+    """Show the experiments in the view that is picked, and their curves below.
+
+    is_stale: Postgres does not answer now.
+    """
+    with st.container(
+        horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="board"
+    ):
         shape = st.segmented_control(
             "View",
             [TABLE, PARALLEL, HEAT_MAP, SCATTER],
@@ -114,7 +134,9 @@ def _show_board(
         )
         offered = leaderboard_columns.offered(keys, several_tasks=len(board.totals) > 1)
         chosen_columns = _pick_columns(offered)
-    if view.task is not None and chosen_columns == leaderboard_columns.usual(offered):  # then all rows would say the same
+    if view.task is not None and chosen_columns == leaderboard_columns.usual(
+        offered
+    ):  # then all rows would say the same
         chosen_columns = [column for column in chosen_columns if column != leaderboard_columns.TASK]
     most = options.MAX_COUNTED if shape == HEAT_MAP else options.MAX_EXPERIMENTS
     words = describe_rows(
@@ -125,7 +147,9 @@ def _show_board(
         among=(among := board.among(None if view.names else view.task)),
         several_tasks=len(set(board.rows["task"])) > 1,
     )
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="rows"):
+    with st.container(
+        horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="rows"
+    ):
         with st.container(horizontal=True, vertical_alignment="center", width="content"):
             st.caption(words, width="content")
             if not view.names and view.condition is None:
@@ -162,7 +186,10 @@ def _show_board(
 
 def _pick_view(selection: Selection, keys: Sequence[str], *, chosen: bool) -> View:
     """Show the filter and the order, and return what they ask for. Raises FilterFault."""
-    sorts = [*SORTS, *(key for key in keys if key not in SORTS and key not in leaderboard_columns.LABELS)]
+    sorts = [
+        *SORTS,
+        *(key for key in keys if key not in SORTS and key not in leaderboard_columns.LABELS),
+    ]
     with st.container(horizontal=True, vertical_alignment="bottom", key="query"):
         written = st.text_input(
             "Filter",
@@ -187,7 +214,9 @@ def _pick_view(selection: Selection, keys: Sequence[str], *, chosen: bool) -> Vi
             help="Sorts all pages, those without a value last. A click on a column sorts the rows that you see.",
             on_change=_begin,
         )
-        down = st.toggle("Highest first", value=True, key=DOWN, bind="query-params", on_change=_begin)
+        down = st.toggle(
+            "Highest first", value=True, key=DOWN, bind="query-params", on_change=_begin
+        )
     every = bool(st.session_state.get(EVERY, st.query_params.get(EVERY) == "true"))
     return View(
         names=selection.names if chosen else (),
@@ -211,13 +240,24 @@ def _set_filter(text: str) -> None:
 
 
 def _show_fault(fault: FilterFault, keys: Sequence[str]) -> None:
-    """Show the filter with the token at fault underlined, what could stand there, and what there is."""
+    """Show the filter with the token at fault underlined, what could stand there, and what there
+    is.
+    """
     written = st.session_state[FILTER]
-    st.warning(plain(fault.message), icon=":material/filter_alt_off:", title="This filter cannot be read")
+    st.warning(
+        plain(fault.message), icon=":material/filter_alt_off:", title="This filter cannot be read"
+    )
     st.code(marked(written, fault), language=None)
     if fault.suggestion is not None:
-        mended = written[: fault.position] + fault.suggestion + written[fault.position + fault.length :]
-        st.button(f"Did you mean {plain(fault.suggestion)}?", icon=":material/auto_fix_high:", on_click=_set_filter, args=(mended,))
+        mended = (
+            written[: fault.position] + fault.suggestion + written[fault.position + fault.length :]
+        )
+        st.button(
+            f"Did you mean {plain(fault.suggestion)}?",
+            icon=":material/auto_fix_high:",
+            on_click=_set_filter,
+            args=(mended,),
+        )
     st.caption(f"Columns: {some(column_names(keys), at_most=60)}.")
 
 
@@ -238,7 +278,9 @@ def _show_totals(totals: Totals, serving: int | None, *, several_tasks: bool) ->
     if totals.gone:
         parts.append(f"{totals.gone:,} more no longer in the file")
     if totals.most_accurate is not None and totals.best_accuracy is not None:
-        parts.append(f"best accuracy **{percent(totals.best_accuracy, 2)}** by {plain(totals.most_accurate)}")
+        parts.append(
+            f"best accuracy **{percent(totals.best_accuracy, 2)}** by {plain(totals.most_accurate)}"
+        )
     if totals.least_loss is not None:
         parts.append(f"lowest loss **{totals.lowest_loss:.3g}** by {plain(totals.least_loss)}")
     if serving is not None:
@@ -261,15 +303,24 @@ def _pick_columns(offered: Sequence[str]) -> list[str]:
 
 
 def _column_configs(table: pd.DataFrame, floor: float) -> dict[str, Any]:
-    """Say how the table shows each of its columns. floor: where the accuracy bars begin, in percent."""
+    """Say how the table shows each of its columns.
+
+    floor: where the accuracy bars begin, in percent.
+    """
     usual = {
         "experiment": st.column_config.TextColumn("Experiment", width=250),
-        "champion": st.column_config.TextColumn("\N{BLACK STAR}", width=40, help="The champion of its task, see the page Models."),
+        "champion": st.column_config.TextColumn(
+            "\N{BLACK STAR}", width=40, help="The champion of its task, see the page Models."
+        ),
         "learning_rate": st.column_config.NumberColumn(format="%.4g", width=97),
         "momentum": st.column_config.NumberColumn(format="%.3g", width="small"),
-        "task": st.column_config.TextColumn(width="small", help="Column Task of the CSV file: what is learnt to be told apart."),
+        "task": st.column_config.TextColumn(
+            width="small", help="Column Task of the CSV file: what is learnt to be told apart."
+        ),
         "architecture": st.column_config.TextColumn(width=140),
-        "outcome": st.column_config.TextColumn(width="small", help="Column Outcome of the CSV file."),
+        "outcome": st.column_config.TextColumn(
+            width="small", help="Column Outcome of the CSV file."
+        ),
         "test_accuracy": st.column_config.ProgressColumn(
             format="%.2f %%",
             min_value=floor,
@@ -282,21 +333,37 @@ def _column_configs(table: pd.DataFrame, floor: float) -> dict[str, Any]:
         "loss_curve": st.column_config.LineChartColumn(
             width=110, help="Training loss over the steps, from its highest to its lowest."
         ),
-        "serving": st.column_config.TextColumn(width="small", help="Whether the experiment's model answers on the page Predict."),
+        "serving": st.column_config.TextColumn(
+            width="small", help="Whether the experiment's model answers on the page Predict."
+        ),
     }
-    configs = {column: usual.get(column) or _further_config(table[column]) for column in table.columns}
-    return {column: {**config, "label": config["label"] or leaderboard_columns.label(column)} for column, config in configs.items()}
+    configs = {
+        column: usual.get(column) or _further_config(table[column]) for column in table.columns
+    }
+    return {
+        column: {**config, "label": config["label"] or leaderboard_columns.label(column)}
+        for column, config in configs.items()
+    }
 
 
 def _further_config(values: "pd.Series[Any]") -> Any:
     if pd.api.types.is_integer_dtype(values):
         return st.column_config.NumberColumn(format="%d")
-    return st.column_config.NumberColumn(format="%.6g") if pd.api.types.is_float_dtype(values) else st.column_config.TextColumn()
+    return (
+        st.column_config.NumberColumn(format="%.6g")
+        if pd.api.types.is_float_dtype(values)
+        else st.column_config.TextColumn()
+    )
 
 
 def _show_table(board: Board, table: pd.DataFrame) -> list[str]:
-    """Show the rows of a page and the numbers of the others. Return the names of those that are ticked."""
-    lowest = [totals.lowest_accuracy for totals in board.totals if totals.lowest_accuracy is not None]
+    """Show the rows of a page and the numbers of the others.
+
+    Return the names of those that are ticked.
+    """
+    lowest = [
+        totals.lowest_accuracy for totals in board.totals if totals.lowest_accuracy is not None
+    ]
     names = list(table["experiment"])
     shown = st.dataframe(
         table,
@@ -317,7 +384,10 @@ def _show_table(board: Board, table: pd.DataFrame) -> list[str]:
 
 def _show_ways(links: Mapping[str, st.Page], ticked: list[str]) -> None:
     """Show where the ticked experiments can be taken."""
-    ways = (("Compare", "Compare", ":material/compare_arrows:"), ("Predict", "Predict with", ":material/draw:"))
+    ways = (
+        ("Compare", "Compare", ":material/compare_arrows:"),
+        ("Predict", "Predict with", ":material/draw:"),
+    )
     for title, action, icon in ways:
         st.page_link(
             links[title],
@@ -330,7 +400,9 @@ def _show_ways(links: Mapping[str, st.Page], ticked: list[str]) -> None:
 
 
 def _show_shape(sources: Sources, view: View, shape: str, most: int) -> None:
-    """Show the first experiments of a view as a chart, one for each task, as accuracies of different tasks do not compare."""
+    """Show the first experiments of a view as a chart, one for each task, as accuracies of
+    different tasks do not compare.
+    """
     reading = sources.points(view, most)
     if reading.value is None:
         st.info(f"{reading.problem} These experiments were not read before it went away.")
@@ -342,9 +414,15 @@ def _show_shape(sources: Sources, view: View, shape: str, most: int) -> None:
         if shape == PARALLEL:
             option = options.parallel_coordinates(rows, dark=dark)
         else:
-            option = options.best_accuracy_heat_map(rows, dark=dark) if shape == HEAT_MAP else options.scatter(rows)
+            option = (
+                options.best_accuracy_heat_map(rows, dark=dark)
+                if shape == HEAT_MAP
+                else options.scatter(rows)
+            )
         drawn = len(options.complete(rows, NEEDS[shape]))
-        st.echarts_chart(option, height=CHART_HEIGHT_PIXELS, alt=f"{shape} of {count(drawn, 'experiment')}")
+        st.echarts_chart(
+            option, height=CHART_HEIGHT_PIXELS, alt=f"{shape} of {count(drawn, 'experiment')}"
+        )
         if drawn < len(rows):
             st.caption(
                 f"{count(len(rows) - drawn, 'experiment')} without one of these numbers, or with one that the axis cannot show."
@@ -379,7 +457,9 @@ def _show_curves(sources: Sources, by_task: Mapping[str, Sequence[str]], few: in
             st.markdown(f"**{plain(task)}**")
         _show_chart(sources, names[:few], metric or "loss", log=log)
         if len(names) > few:
-            st.caption(f"The curves of the first {few} of {len(names)} rows. Tick rows of the table to see theirs.")
+            st.caption(
+                f"The curves of the first {few} of {len(names)} rows. Tick rows of the table to see theirs."
+            )
 
 
 def _show_chart(sources: Sources, names: Sequence[str], metric: str, *, log: bool) -> None:
@@ -398,7 +478,9 @@ def _show_chart(sources: Sources, names: Sequence[str], metric: str, *, log: boo
         alt=f"{METRICS[metric]} over training steps, one line for each of {count(len(drawn), 'experiment')}",
     )
     if above := options.beyond(reading.value, option["yAxis"].get("max")):
-        st.caption(f"Beyond the top of the chart in places: {some(above)}. The values are under the mouse.")
+        st.caption(
+            f"Beyond the top of the chart in places: {some(above)}. The values are under the mouse."
+        )
     without = [name for name in names if name not in drawn]
     if without:
         st.caption(f"Without a {METRICS[metric].lower()} curve: {some(without)}.")

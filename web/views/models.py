@@ -1,4 +1,7 @@
-"""Models: every version with its state, where the aliases point and did, promotion, and code to copy."""
+"""Models.
+
+Every version with its state, where the aliases point and did, promotion, and code to copy.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -53,15 +56,21 @@ def show(sources: Sources) -> None:
 
 def _show_api_down(sources: Sources, reading: Reading[list[Version]]) -> None:
     known = "" if reading.value is None else " What you see was read before that."
-    st.error(f"{reading.problem}{known}", icon=":material/cloud_off:", title="The inference API is down")
+    st.error(
+        f"{reading.problem}{known}", icon=":material/cloud_off:", title="The inference API is down"
+    )
     if st.button("Retry", icon=":material/refresh:"):
         sources.retry()
         st.rerun()
 
 
 def _show_failed(versions: Sequence[Version]) -> None:
-    """A red card for each version that cannot serve, and for each newer content that could not take over."""
-    broken = [(each, each.reason or "", "does not serve") for each in versions if each.state == "FAILED"]
+    """A red card for each version that cannot serve, and for each newer content that could not take
+    over.
+    """
+    broken = [
+        (each, each.reason or "", "does not serve") for each in versions if each.state == "FAILED"
+    ]
     broken += [
         (each, str(each.update.get("reason") or ""), "serves on with its older content")
         for each in versions
@@ -80,7 +89,9 @@ def _show_failed(versions: Sequence[Version]) -> None:
 def _show_table(versions: Sequence[Version]) -> None:
     ready = sum(each.state == "READY" for each in versions)
     names = len({each.name for each in versions})
-    st.markdown(f"**{count(names, 'model')}** \N{MIDDLE DOT} {count(len(versions), 'version')} \N{MIDDLE DOT} **{ready:,}** ready")
+    st.markdown(
+        f"**{count(names, 'model')}** \N{MIDDLE DOT} {count(len(versions), 'version')} \N{MIDDLE DOT} **{ready:,}** ready"
+    )
 
     def choose() -> None:
         rows = st.session_state["model_table"]["selection"]["rows"]
@@ -101,8 +112,12 @@ def _show_table(versions: Sequence[Version]) -> None:
             "aliases": st.column_config.TextColumn("Aliases", width=110),
             "state": st.column_config.TextColumn("State", width=75),
             "task": st.column_config.TextColumn("Task", width=70),
-            "test_accuracy": st.column_config.NumberColumn("Test accuracy", format="%.2f %%", width=110, help="Of its card."),
-            "parity": st.column_config.TextColumn("Parity", width=95, help="Whether LiteRT, which serves, answers as Keras does."),
+            "test_accuracy": st.column_config.NumberColumn(
+                "Test accuracy", format="%.2f %%", width=110, help="Of its card."
+            ),
+            "parity": st.column_config.TextColumn(
+                "Parity", width=95, help="Whether LiteRT, which serves, answers as Keras does."
+            ),
             "size": st.column_config.NumberColumn("Size", format="%.0f kB", width=80),
         },
     )
@@ -112,12 +127,22 @@ def _show_one(sources: Sources, versions: Sequence[Version]) -> None:
     by_label = {each.label: each for each in versions}
     linked = st.query_params.get(CHOSEN)
     held = st.session_state.get(CHOSEN)
-    # Streamlit drops a name from the URL that is no option, so a link to a model that has gone would say nothing.
+    # Streamlit drops a name from the URL that is no option, so a link to a model that has gone
+    # would say nothing.
     options = list(dict.fromkeys([*by_label, *(name for name in (linked, held) if name)]))
-    label = st.selectbox("Model", options, key=CHOSEN, bind="query-params", width=480, help="Or click a row of the table.")
+    label = st.selectbox(
+        "Model",
+        options,
+        key=CHOSEN,
+        bind="query-params",
+        width=480,
+        help="Or click a row of the table.",
+    )
     version = named(str(label), versions)
     if version is None:
-        st.warning(f"There is no model {plain(str(label))}; choose another one.", icon=":material/help:")
+        st.warning(
+            f"There is no model {plain(str(label))}; choose another one.", icon=":material/help:"
+        )
         return
     with st.container(border=True):
         st.subheader(f"{plain(version.name)}, version {version.version}", anchor=False)
@@ -127,8 +152,16 @@ def _show_one(sources: Sources, versions: Sequence[Version]) -> None:
         with code:
             if version.state == "READY":
                 shell, program = st.tabs(["curl", "Python"])
-                shell.code(curl(sources.settings.public_api_url, version.label), language="bash", wrap_lines=True)
-                program.code(python(sources.settings.public_api_url, version.label), language="python", wrap_lines=True)
+                shell.code(
+                    curl(sources.settings.public_api_url, version.label),
+                    language="bash",
+                    wrap_lines=True,
+                )
+                program.code(
+                    python(sources.settings.public_api_url, version.label),
+                    language="python",
+                    wrap_lines=True,
+                )
             else:
                 st.caption("It answers as soon as it is ready.")
         with st.expander("Card: how it was trained"):
@@ -140,8 +173,13 @@ def _show_one(sources: Sources, versions: Sequence[Version]) -> None:
 
 
 def _show_facts(version: Version) -> None:
-    state = {"READY": ("Ready", "green", ":material/check_circle:"), "FAILED": ("Failed", "red", ":material/error:")}
-    word, color, icon = state.get(version.state, (version.state.capitalize(), "orange", ":material/hourglass_top:"))
+    state = {
+        "READY": ("Ready", "green", ":material/check_circle:"),
+        "FAILED": ("Failed", "red", ":material/error:"),
+    }
+    word, color, icon = state.get(
+        version.state, (version.state.capitalize(), "orange", ":material/hourglass_top:")
+    )
     with st.container(horizontal=True, gap="small"):
         st.badge(word, icon=icon, color=color)  # type: ignore[arg-type]
         for alias in version.aliases:
@@ -162,10 +200,18 @@ def _show_facts(version: Version) -> None:
 
 
 def _show_aliases(sources: Sources, versions: Sequence[Version]) -> None:
-    st.subheader("Aliases", anchor=False, help="Names such as champion that a task has for one version. Requests may use them.")
+    st.subheader(
+        "Aliases",
+        anchor=False,
+        help="Names such as champion that a task has for one version. Requests may use them.",
+    )
     reading = sources.aliases()
     if reading.problem is not None:
-        st.warning(f"{plain(reading.problem)} Nothing moves until it does." if reading.value is None else reading.problem)
+        st.warning(
+            f"{plain(reading.problem)} Nothing moves until it does."
+            if reading.value is None
+            else reading.problem
+        )
     for alias in reading.value or []:
         _show_alias(sources, alias)
     _show_promotion(sources, versions, reading.value or [])
@@ -173,10 +219,16 @@ def _show_aliases(sources: Sources, versions: Sequence[Version]) -> None:
 
 def _show_alias(sources: Sources, alias: Alias) -> None:
     with st.container(border=True):
-        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        with st.container(
+            horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
+        ):
             last = alias.moves[0]
             age = max(0.0, (datetime.now(UTC) - last.at).total_seconds())
-            state = "" if alias.serving == "READY" else f" (**{alias.serving.replace('_', ' ').lower()}**)"
+            state = (
+                ""
+                if alias.serving == "READY"
+                else f" (**{alias.serving.replace('_', ' ').lower()}**)"
+            )
             st.markdown(
                 f":material/star: **{plain(alias.alias)}** of {plain(alias.task)} is "
                 f"**{plain(alias.experiment)}**, version {alias.version}{state}, moved {ago(age)}",
@@ -211,15 +263,22 @@ def _show_rollback(sources: Sources, alias: Alias, experiment: str, version: int
             _move(
                 sources,
                 {"Who": moved_by, "Why": reason},
-                lambda: sources.api.roll_alias_back(alias.task, alias.alias, moved_by=moved_by.strip(), reason=reason.strip()),
+                lambda: sources.api.roll_alias_back(
+                    alias.task, alias.alias, moved_by=moved_by.strip(), reason=reason.strip()
+                ),
                 f"{plain(alias.alias)} of {plain(alias.task)} is rolled back",
             )
 
 
-def _show_promotion(sources: Sources, versions: Sequence[Version], aliases: Sequence[Alias]) -> None:
+def _show_promotion(
+    sources: Sources, versions: Sequence[Version], aliases: Sequence[Alias]
+) -> None:
     ready = {each.pinned: each for each in versions if each.state == "READY"}
     chosen = named(str(st.session_state.get(CHOSEN)), list(ready.values()))
-    with st.expander("Promote a version", icon=":material/trophy:"), st.form("promotion", border=False):
+    with (
+        st.expander("Promote a version", icon=":material/trophy:"),
+        st.form("promotion", border=False),
+    ):
         left, right = st.columns(2)
         key = left.selectbox(
             "Version",
@@ -229,7 +288,12 @@ def _show_promotion(sources: Sources, versions: Sequence[Version], aliases: Sequ
             placeholder="Choose one",
         )
         names = list(dict.fromkeys([CHAMPION, *(each.alias for each in aliases)]))
-        alias = right.selectbox("Alias", names, accept_new_options=True, help="Choose one, or type the name of a new one.")
+        alias = right.selectbox(
+            "Alias",
+            names,
+            accept_new_options=True,
+            help="Choose one, or type the name of a new one.",
+        )
         moved_by = left.text_input("Who", max_chars=LONGEST_BY, placeholder="your name")
         reason = right.text_input("Why", max_chars=LONGEST_REASON, placeholder="reads 4 better")
         if not st.form_submit_button("Promote", type="primary"):
@@ -262,7 +326,9 @@ def _move(sources: Sources, needed: Mapping[str, str], move: Callable[[], None],
     try:
         move()
     except ApiUnreachable:
-        st.error(f"The inference API at `{sources.settings.api_url}` does not answer. Nothing was moved; try again.")
+        st.error(
+            f"The inference API at `{sources.settings.api_url}` does not answer. Nothing was moved; try again."
+        )
     except ApiProblem as problem:
         st.error(plain(problem.detail or problem.title), title="Not moved")
     else:
@@ -279,7 +345,9 @@ def _show_reconciliation(sources: Sources, versions: Sequence[Version]) -> None:
         return
     without_model, without_row = reconcile(list(snapshot.value.task_of), versions)
     if not without_model and not without_row:
-        st.markdown(":material/check_circle: Every experiment has a model, and every model an experiment.")
+        st.markdown(
+            ":material/check_circle: Every experiment has a model, and every model an experiment."
+        )
     if without_model:
         st.markdown(f"**{count(len(without_model), 'experiment')} without a model file**")
         st.caption(some(without_model, at_most=30))

@@ -16,7 +16,15 @@ from web.components.sample_digits import EXAMPLES, draw_example
 from web.components.status_strip import look_again
 from web.components.thumbnail import NoThumbnail, make_thumbnail
 from web.data.api_client import Answer, Answers, ApiProblem, ApiUnreachable, Model, Outcome
-from web.data.consensus import Consensus, Read, answer_table, by_task, find_consensus, gallery_table, probability_table
+from web.data.consensus import (
+    Consensus,
+    Read,
+    answer_table,
+    by_task,
+    find_consensus,
+    gallery_table,
+    probability_table,
+)
 from web.data.prediction_cache import AnswerBook
 from web.data.queries import Snapshot
 from web.data.stale_cache import Reading
@@ -70,7 +78,10 @@ def show(sources: Sources, selection: Selection) -> None:
         if reading.problem is not None:
             _show_api_down(sources, reading.problem)
         elif not chosen and not everyone:
-            st.info("Choose experiments above, or ask every model that is ready.", icon=":material/checklist:")
+            st.info(
+                "Choose experiments above, or ask every model that is ready.",
+                icon=":material/checklist:",
+            )
         elif not ready:
             _show_nobody_serves(models, everyone=everyone)
         elif not pictures:
@@ -81,7 +92,10 @@ def show(sources: Sources, selection: Selection) -> None:
 
 
 def _newest_first(models: Mapping[str, Model], snapshot: Snapshot | None) -> list[str]:
-    """Every model in the order of the experiments; those that the database does not know come last, by name."""
+    """Every model in the order of the experiments.
+
+    Those that the database does not know come last, by name.
+    """
     known = [] if snapshot is None else list(snapshot.experiments["experiment"])
     return [name for name in known if name in models] + sorted(set(models) - set(known))
 
@@ -89,7 +103,10 @@ def _newest_first(models: Mapping[str, Model], snapshot: Snapshot | None) -> lis
 def _show_inputs() -> list[Picture]:
     """Show canvas, upload and examples, and return the pictures of the one that is open."""
     draw_tab, upload_tab, example_tab = st.tabs(
-        TABS, default=TABS[2] if "example" in st.query_params else None, key="input", on_change="rerun"
+        TABS,
+        default=TABS[2] if "example" in st.query_params else None,
+        key="input",
+        on_change="rerun",
     )
     with draw_tab:
         drawing = draw_digit("canvas")
@@ -107,7 +124,9 @@ def _show_inputs() -> list[Picture]:
             return _show_examples()
     if upload_tab.open:
         if len(uploads) > MAX_UPLOADS:
-            st.warning(f"The first {MAX_UPLOADS} of {len(uploads)} images are asked about. Remove some to see the others.")
+            st.warning(
+                f"The first {MAX_UPLOADS} of {len(uploads)} images are asked about. Remove some to see the others."
+            )
         return [Picture(upload.name, upload.getvalue()) for upload in uploads[:MAX_UPLOADS]]
     return [] if drawing is None else [Picture(None, drawing)]
 
@@ -155,13 +174,19 @@ def _show_hint(voters: int) -> None:
     )
 
 
-def _show_answers(sources: Sources, pictures: Sequence[Picture], ready: Sequence[Model], *, everyone: bool) -> None:
-    book = st.session_state.setdefault("answer_book", AnswerBook(partial(sources.api.predict, view=True)))
+def _show_answers(
+    sources: Sources, pictures: Sequence[Picture], ready: Sequence[Model], *, everyone: bool
+) -> None:
+    book = st.session_state.setdefault(
+        "answer_book", AnswerBook(partial(sources.api.predict, view=True))
+    )
     try:
         outcomes = book.ask([picture.data for picture in pictures], ready)
     except ApiUnreachable:
         look_again()
-        _show_api_down(sources, f"The inference API at `{sources.settings.api_url}` does not answer.")
+        _show_api_down(
+            sources, f"The inference API at `{sources.settings.api_url}` does not answer."
+        )
         return
     tasks = {model.name: model.task for model in ready}
     place = 0 if len(pictures) == 1 else _show_gallery(pictures, outcomes, tasks)
@@ -170,12 +195,22 @@ def _show_answers(sources: Sources, pictures: Sequence[Picture], ready: Sequence
         if len(pictures) == 1:
             _show_refused(picture, outcome)
         return
-    _show_picture(sources, picture, outcome, by_task(outcome, tasks), {model.name: model.classes for model in ready})
+    _show_picture(
+        sources,
+        picture,
+        outcome,
+        by_task(outcome, tasks),
+        {model.name: model.classes for model in ready},
+    )
     _show_code(sources, picture, ["all"] if everyone else [model.name for model in ready])
 
 
-def _show_gallery(pictures: Sequence[Picture], outcomes: Sequence[Outcome], tasks: Mapping[str, str]) -> int:
-    """Show a row for each of several pictures, those that cannot be read in red, and return the place of the chosen one."""
+def _show_gallery(
+    pictures: Sequence[Picture], outcomes: Sequence[Outcome], tasks: Mapping[str, str]
+) -> int:
+    """Show a row for each of several pictures, those that cannot be read in red, and return the
+    place of the chosen one.
+    """
     read = []
     for picture, outcome in zip(pictures, outcomes, strict=True):
         if isinstance(outcome, ApiProblem):
@@ -202,19 +237,28 @@ def _show_gallery(pictures: Sequence[Picture], outcomes: Sequence[Outcome], task
             "file": st.column_config.TextColumn("File", width=150),
             "answer": st.column_config.TextColumn("Answer", width=65),
             "agree": st.column_config.TextColumn("Agree", width=80),
-            "confidence": st.column_config.ProgressColumn("Confidence", format="%.1f %%", min_value=0, max_value=100, width=130),
+            "confidence": st.column_config.ProgressColumn(
+                "Confidence", format="%.1f %%", min_value=0, max_value=100, width=130
+            ),
             "note": st.column_config.TextColumn("Note", width=220),
         },
     )
     good = sum(not each for each in bad)
-    st.caption(f"{good:,} of {count(len(bad), 'picture')} read. Tick a row to see every answer to it.")
+    st.caption(
+        f"{good:,} of {count(len(bad), 'picture')} read. Tick a row to see every answer to it."
+    )
     rows = chosen["selection"]["rows"]
-    return int(rows[0]) if rows else next((place for place, is_bad in enumerate(bad) if not is_bad), 0)
+    return (
+        int(rows[0]) if rows else next((place for place, is_bad in enumerate(bad) if not is_bad), 0)
+    )
 
 
 def _data_url(data: bytes) -> str | None:
     try:
-        return "data:image/png;base64," + base64.b64encode(make_thumbnail(data, side=GALLERY_SIDE)).decode()
+        return (
+            "data:image/png;base64,"
+            + base64.b64encode(make_thumbnail(data, side=GALLERY_SIDE)).decode()
+        )
     except NoThumbnail:
         return None
 
@@ -236,7 +280,8 @@ def _show_picture(
 ) -> None:
     """Show all about one picture, task by task.
 
-    answers: by task. What a task is called matters only where there are several. classes: the labels of each experiment.
+    answers: by task. What a task is called matters only where there are several. classes: the
+    labels of each experiment.
     """
     view = outcome.view if isinstance(outcome, Answers) else None
     agreed = {task: find_consensus(its_answers) for task, its_answers in answers.items()}
@@ -244,18 +289,34 @@ def _show_picture(
         for place, (task, consensus) in enumerate(agreed.items()):
             name = plain(task) if len(agreed) > 1 else None
             if consensus is None:
-                st.error(f"No experiment{f' of {name}' if name else ''} could answer.", icon=":material/error:")
+                st.error(
+                    f"No experiment{f' of {name}' if name else ''} could answer.",
+                    icon=":material/error:",
+                )
             else:
                 is_first = place == 0
-                _show_consensus(picture if is_first else None, view if is_first else None, consensus, name, f"0-{place}")
+                _show_consensus(
+                    picture if is_first else None,
+                    view if is_first else None,
+                    consensus,
+                    name,
+                    f"0-{place}",
+                )
                 _show_correction(sources, answers[task], classes)
             _show_details(answers[task], consensus)
 
 
-def _show_correction(sources: Sources, answers: Sequence[Answer], classes: Mapping[str, Sequence[str]]) -> None:
-    """Let one click say what the picture shows. The label counts for every model of the task that reads it."""
+def _show_correction(
+    sources: Sources, answers: Sequence[Answer], classes: Mapping[str, Sequence[str]]
+) -> None:
+    """Let one click say what the picture shows.
+
+    The label counts for every model of the task that reads it.
+    """
     kept = (
-        (each.experiment, each.prediction.prediction_id) for each in answers if each.prediction and each.prediction.prediction_id
+        (each.experiment, each.prediction.prediction_id)
+        for each in answers
+        if each.prediction and each.prediction.prediction_id
     )
     experiment, prediction_id = next(kept, ("", ""))
     if not prediction_id:
@@ -269,7 +330,9 @@ def _show_correction(sources: Sources, answers: Sequence[Answer], classes: Mappi
             before = corrections.get(prediction_id)
             if replaces is None and before is not None and before.state is CorrectionState.STORED:
                 replaces = before.label  # one's own, a moment ago
-            corrections[prediction_id] = correct(sources.api.label, sources.api.current_label, prediction_id, label, replaces)
+            corrections[prediction_id] = correct(
+                sources.api.label, sources.api.current_label, prediction_id, label, replaces
+            )
 
     st.pills("What is it really?", list(classes[experiment]), key=key, on_change=store)
     last = corrections.get(prediction_id)
@@ -297,7 +360,11 @@ def _show_correction(sources: Sources, answers: Sequence[Answer], classes: Mappi
 def _show_code(sources: Sources, picture: Picture, names: Sequence[str]) -> None:
     with st.expander("Copy as curl", icon=":material/terminal:"):
         file = picture.name or "digit.png"
-        st.code(curl_many(sources.settings.public_api_url, names, [file]), language="bash", wrap_lines=True)
+        st.code(
+            curl_many(sources.settings.public_api_url, names, [file]),
+            language="bash",
+            wrap_lines=True,
+        )
         st.download_button(
             "The picture",
             picture.data,
@@ -308,10 +375,13 @@ def _show_code(sources: Sources, picture: Picture, names: Sequence[str]) -> None
         )
 
 
-def _show_consensus(picture: Picture | None, view: bytes | None, agreed: Consensus, task: str | None, key: str) -> None:
+def _show_consensus(
+    picture: Picture | None, view: bytes | None, agreed: Consensus, task: str | None, key: str
+) -> None:
     """Show what one task's experiments agree on.
 
-    picture, view (what the models see of it): None where they stand above; task: its name, None for the only one.
+    picture, view (what the models see of it): None where they stand above; task: its name, None for
+    the only one.
     """
     is_sign = len(agreed.label) <= LONGEST_SIGN
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
@@ -320,7 +390,9 @@ def _show_consensus(picture: Picture | None, view: bytes | None, agreed: Consens
                 st.image(make_thumbnail(picture.data), width=96, alt="The picture")
             except NoThumbnail:
                 st.markdown(":material/image:")
-        with st.container(key=f"consensus-{'sign' if is_sign else 'word'}-{key}", width=110 if is_sign else 130):
+        with st.container(
+            key=f"consensus-{'sign' if is_sign else 'word'}-{key}", width=110 if is_sign else 130
+        ):
             st.header(plain(agreed.label), anchor=False)
         with st.container(gap=None, width="stretch"):
             if picture is not None and picture.name is not None:
@@ -329,9 +401,15 @@ def _show_consensus(picture: Picture | None, view: bytes | None, agreed: Consens
                 st.caption(f"Task {task}")
             st.markdown(_verdict(agreed))
             if agreed.is_unsure:
-                st.badge(f"Unsure: probability {percent(agreed.confidence)} on average", icon=":material/help:", color="orange")
+                st.badge(
+                    f"Unsure: probability {percent(agreed.confidence)} on average",
+                    icon=":material/help:",
+                    color="orange",
+                )
             else:
-                st.markdown(f"Probability {percent(agreed.confidence)}{' on average' if agreed.voters > 1 else ''}")
+                st.markdown(
+                    f"Probability {percent(agreed.confidence)}{' on average' if agreed.voters > 1 else ''}"
+                )
             for label, names in agreed.dissent.items():
                 st.caption(f"**{plain(label)}** according to {some(names)}")
         if view is not None:
@@ -349,10 +427,16 @@ def _verdict(agreed: Consensus) -> str:
 
 
 def _show_details(answers: Sequence[Answer], agreed: Consensus | None) -> None:
-    given = {answer.experiment: answer.prediction for answer in answers if answer.prediction is not None}
+    given = {
+        answer.experiment: answer.prediction for answer in answers if answer.prediction is not None
+    }
     probabilities = {name: prediction.probabilities for name, prediction in given.items()}
     if len(given) == 1:
-        st.echarts_chart(options.probability_bars(next(iter(probabilities.values()))), height=220, alt="Probability of each label")
+        st.echarts_chart(
+            options.probability_bars(next(iter(probabilities.values()))),
+            height=220,
+            alt="Probability of each label",
+        )
     elif given:
         st.echarts_chart(
             options.probability_heat_map(probabilities, dark=st.context.theme.type == "dark"),
@@ -367,7 +451,9 @@ def _show_details(answers: Sequence[Answer], agreed: Consensus | None) -> None:
         column_config={
             "experiment": st.column_config.TextColumn("Experiment", width=270),
             "answer": st.column_config.TextColumn("Answer", width=70),
-            "confidence": st.column_config.ProgressColumn("Confidence", format="%.1f %%", min_value=0, max_value=100, width=130),
+            "confidence": st.column_config.ProgressColumn(
+                "Confidence", format="%.1f %%", min_value=0, max_value=100, width=130
+            ),
             "note": st.column_config.TextColumn("Note", width=120),
         },
     )
@@ -380,7 +466,8 @@ def _show_details(answers: Sequence[Answer], agreed: Consensus | None) -> None:
                 alt="Probability of each label by experiment",
                 placeholder="",
                 column_config={
-                    column: st.column_config.NumberColumn(column, format="%.4f", width=70) for column in table.columns[1:]
+                    column: st.column_config.NumberColumn(column, format="%.4f", width=70)
+                    for column in table.columns[1:]
                 },
             )
 

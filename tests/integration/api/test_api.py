@@ -31,7 +31,9 @@ def served(shipped_names: list[str]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def client(
-    postgres_environment: dict[str, str], served: list[str], tmp_path_factory: pytest.TempPathFactory
+    postgres_environment: dict[str, str],
+    served: list[str],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[TestClient]:
     folder = tmp_path_factory.mktemp("api")
     for name in served:
@@ -46,13 +48,21 @@ def client(
             patch.setenv(name, value)
         set_up(
             db_settings(
-                {"DATA_CSV": str(csv), "DATA_DIR": str(folder / "data.d"), "PGDATABASE": postgres_environment["PGDATABASE"]}
+                {
+                    "DATA_CSV": str(csv),
+                    "DATA_DIR": str(folder / "data.d"),
+                    "PGDATABASE": postgres_environment["PGDATABASE"],
+                }
             )
         )
         patch.setenv("PGUSER", "mlops_app")
         patch.setenv("PGPASSWORD", "pass123")
         settings = from_environment(
-            {"MODELS_DIR": str(folder / "models"), "COMPILED_DIR": str(folder / "compiled"), "JOURNAL_DIR": str(folder / "journal")}
+            {
+                "MODELS_DIR": str(folder / "models"),
+                "COMPILED_DIR": str(folder / "compiled"),
+                "JOURNAL_DIR": str(folder / "journal"),
+            }
         )
         with TestClient(create_app(settings), raise_server_exceptions=False) as running:
             wait_until_ready(running)
@@ -60,7 +70,9 @@ def client(
 
 
 def infer(client: TestClient, name: str, data: bytes, **options: object) -> dict[str, object]:
-    response = client.post(f"{BASE}/inference", params={"experiment_name": name}, files={"image_blob": data}, **options)
+    response = client.post(
+        f"{BASE}/inference", params={"experiment_name": name}, files={"image_blob": data}, **options
+    )
     assert response.status_code == 200, response.text
     document: dict[str, object] = response.json()
     return document
@@ -75,8 +87,14 @@ def test_an_inference_names_the_class_and_all_that_led_to_it(
     assert isinstance(probabilities, dict)
     assert list(probabilities) == list("0123456789")
     assert sum(probabilities.values()) == pytest.approx(1)
-    assert (answer["class"], answer["confidence"]) == max(probabilities.items(), key=lambda item: item[1])
-    assert (answer["experiment_name"], answer["version"], answer["model_digest"]) == (served[0], 1, model["digest"])
+    assert (answer["class"], answer["confidence"]) == max(
+        probabilities.items(), key=lambda item: item[1]
+    )
+    assert (answer["experiment_name"], answer["version"], answer["model_digest"]) == (
+        served[0],
+        1,
+        model["digest"],
+    )
     assert set(answer) == {
         "class", "confidence", "probabilities", "experiment_name", "version", "model_digest", "cached", "image_digest",
         "milliseconds", "prediction_id",
@@ -117,12 +135,24 @@ def test_the_same_digit_on_paper_and_larger_has_the_same_answer(
     ],
 )  # fmt: skip
 def test_every_bad_request_gets_a_problem_that_says_what_to_do(
-    client: TestClient, served: list[str], request_options: dict[str, object], status: int, kind: str, said: str
+    client: TestClient,
+    served: list[str],
+    request_options: dict[str, object],
+    status: int,
+    kind: str,
+    said: str,
 ) -> None:
-    options = {"params": {"experiment_name": served[0]}, "files": {"image_blob": b"x"}, **request_options}
+    options = {
+        "params": {"experiment_name": served[0]},
+        "files": {"image_blob": b"x"},
+        **request_options,
+    }
     response = client.post(f"{BASE}/inference", **options)
     problem = response.json()
-    assert (response.status_code, response.headers["Content-Type"]) == (status, "application/problem+json")
+    assert (response.status_code, response.headers["Content-Type"]) == (
+        status,
+        "application/problem+json",
+    )
     assert problem["type"] == f"urn:mlops:problem:{kind}"
     assert said in problem["detail"]
     assert problem["status"] == status
@@ -131,27 +161,46 @@ def test_every_bad_request_gets_a_problem_that_says_what_to_do(
     assert len(response.content) <= 1024
 
 
-@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nowhere", 404), ("PUT", "/models", 405), ("GET", "/../x", 404)])
-def test_an_address_that_does_not_exist_is_a_problem_too(client: TestClient, method: str, path: str, status: int) -> None:
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/nowhere", 404), ("PUT", "/models", 405), ("GET", "/../x", 404)],
+)
+def test_an_address_that_does_not_exist_is_a_problem_too(
+    client: TestClient, method: str, path: str, status: int
+) -> None:
     response = client.request(method, BASE + path)
-    assert (response.status_code, response.headers["Content-Type"]) == (status, "application/problem+json")
+    assert (response.status_code, response.headers["Content-Type"]) == (
+        status,
+        "application/problem+json",
+    )
 
 
 def test_a_sane_request_id_is_taken_over_and_another_is_replaced(client: TestClient) -> None:
-    kept = client.get(f"{BASE}/healthz", headers={"X-Request-Id": "run-42.a_b"}).headers["X-Request-Id"]
-    replaced = client.get(f"{BASE}/healthz", headers={"X-Request-Id": "a b<script>"}).headers["X-Request-Id"]
+    kept = client.get(f"{BASE}/healthz", headers={"X-Request-Id": "run-42.a_b"}).headers[
+        "X-Request-Id"
+    ]
+    replaced = client.get(f"{BASE}/healthz", headers={"X-Request-Id": "a b<script>"}).headers[
+        "X-Request-Id"
+    ]
     assert kept == "run-42.a_b"
     assert len(replaced) == 32
 
 
-def test_models_say_their_state_and_the_failed_one_its_reason(client: TestClient, served: list[str]) -> None:
+def test_models_say_their_state_and_the_failed_one_its_reason(
+    client: TestClient, served: list[str]
+) -> None:
     models = {model["name"]: model for model in client.get(f"{BASE}/models").json()["models"]}
-    assert {name: model["state"] for name, model in models.items()} == {**dict.fromkeys(served, "READY"), "failing": "FAILED"}
+    assert {name: model["state"] for name, model in models.items()} == {
+        **dict.fromkeys(served, "READY"),
+        "failing": "FAILED",
+    }
     assert "card.json" in models["failing"]["reason"]
     assert models[served[0]]["parity"]["equal_argmax"]
 
 
-def test_experiments_join_the_database_with_what_is_served(client: TestClient, served: list[str]) -> None:
+def test_experiments_join_the_database_with_what_is_served(
+    client: TestClient, served: list[str]
+) -> None:
     experiments = client.get(f"{BASE}/experiments").json()["experiments"]
     assert [(each["name"], each["serving"]) for each in experiments] == [
         (served[0], "READY"),
@@ -180,7 +229,13 @@ def test_readiness_names_what_fails(client: TestClient) -> None:
     dependencies = response.json()["dependencies"]
     assert (response.status_code, response.json()["status"]) == (200, "degraded")
     detail = "Failed: failing@1; GET /api/v1.0/models says why."
-    assert dependencies["models"] == {"status": "ok", "ready": 3, "loading": 0, "failed": 1, "detail": detail}
+    assert dependencies["models"] == {
+        "status": "ok",
+        "ready": 3,
+        "loading": 0,
+        "failed": 1,
+        "detail": detail,
+    }
     assert (dependencies["database"]["status"], dependencies["log"]["status"]) == ("ok", "ok")
 
 
@@ -192,10 +247,19 @@ def test_metrics_count_requests_by_operation_and_models_by_state(client: TestCli
 
 
 def test_the_document_and_its_page_are_served(client: TestClient) -> None:
-    assert client.get(f"{BASE}/openapi.json").json()["info"]["title"] == "ml-ops-starter inference API"
+    assert (
+        client.get(f"{BASE}/openapi.json").json()["info"]["title"] == "ml-ops-starter inference API"
+    )
     assert "swagger" in client.get(f"{BASE}/ui/").text.lower()
 
 
 def test_tensorflow_is_not_imported_by_serving() -> None:
-    code = "import inference.app, sys; print([m for m in ('tensorflow', 'keras') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+    code = (
+        "import inference.app, sys; print([m for m in ('tensorflow', 'keras') if m in sys.modules])"
+    )
+    assert (
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True
+        ).stdout
+        == "[]\n"
+    )

@@ -22,15 +22,24 @@ from local import ports
 
 START_SECONDS = 60
 EXAMPLES = 25
-# A request that the document does not allow may be answered all the same when it does no harm: an odd header, say.
+# A request that the document does not allow may be answered all the same when it does no harm: an
+# odd header, say.
 LENIENT = {"positive_data_acceptance", "negative_data_rejection"}
 KEY = "the-key-of-the-tests"
-SETTINGS = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+SETTINGS = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    derandomize=True,
+    database=None,
+)
 
 
 @pytest.fixture(scope="module", params=["with a database", "without one", "with keys"])
 def api_url(
-    request: pytest.FixtureRequest, postgres_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    postgres_environment: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[str]:
     """A running service over the shipped models."""
     with pytest.MonkeyPatch.context() as patch:
@@ -53,7 +62,12 @@ def api_url(
             keys.write_text(f"{hashlib.sha256(KEY.encode()).hexdigest()} the tests\n")
             own["API_KEYS_FILE"] = str(keys)
         log = (tmp_path_factory.mktemp("log") / "inference.prediction_log.recorder").open("w")
-        with log, subprocess.Popen([sys.executable, "-m", "inference"], env={**os.environ, **own}, stderr=log) as service:
+        with (
+            log,
+            subprocess.Popen(
+                [sys.executable, "-m", "inference"], env={**os.environ, **own}, stderr=log
+            ) as service,
+        ):
             url = f"http://localhost:{port}/api/v1.0"
             try:
                 _wait_until_ready(url, service, Path(log.name))
@@ -102,7 +116,9 @@ def test_every_answer_is_as_documented(api_url: str, request: pytest.FixtureRequ
 
 @pytest.mark.parametrize("api_url", ["with keys"], indirect=True)
 @pytest.mark.parametrize("key", [None, "another-key"])
-def test_without_a_key_of_the_file_all_may_read_and_nobody_may_do_more(api_url: str, key: str | None) -> None:
+def test_without_a_key_of_the_file_all_may_read_and_nobody_may_do_more(
+    api_url: str, key: str | None
+) -> None:
     headers = {} if key is None else {"X-API-Key": key}
     for operation in operations(api_url):
 

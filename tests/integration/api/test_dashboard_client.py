@@ -32,13 +32,19 @@ def api(served: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator
     (folder / "models" / "failing").mkdir()
     (folder / "models" / "failing" / "card.json").write_text("{")
     settings = from_environment(
-        {"MODELS_DIR": str(folder / "models"), "COMPILED_DIR": str(folder / "compiled"), "JOURNAL_DIR": str(folder / "journal")}
+        {
+            "MODELS_DIR": str(folder / "models"),
+            "COMPILED_DIR": str(folder / "compiled"),
+            "JOURNAL_DIR": str(folder / "journal"),
+        }
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PGHOST", "127.0.0.1")
         patch.setenv("PGPORT", "9")
         port = ports.free()
-        server = uvicorn.Server(uvicorn.Config(create_app(settings), port=port, log_config=None, access_log=False))
+        server = uvicorn.Server(
+            uvicorn.Config(create_app(settings), port=port, log_config=None, access_log=False)
+        )
         thread = threading.Thread(target=server.run)
         thread.start()
         try:
@@ -67,64 +73,109 @@ def test_every_image_is_read_by_every_experiment_in_the_order_asked(
 ) -> None:
     names = served[::-1]
     outcomes = api.predict(list(digits.values()), names)
-    assert [[answer.experiment for answer in answers(outcome)] for outcome in outcomes] == [names] * len(digits)
+    assert [[answer.experiment for answer in answers(outcome)] for outcome in outcomes] == [
+        names
+    ] * len(digits)
     for outcome in outcomes:
         for answer in answers(outcome):
             assert answer.prediction is not None
             assert list(answer.prediction.probabilities) == list("0123456789")
             assert sum(answer.prediction.probabilities.values()) == pytest.approx(1)
-            assert answer.prediction.confidence == answer.prediction.probabilities[answer.prediction.label]
+            assert (
+                answer.prediction.confidence
+                == answer.prediction.probabilities[answer.prediction.label]
+            )
 
 
-def test_images_keep_their_order(api: ApiClient, served: list[str], digits: dict[str, bytes]) -> None:
+def test_images_keep_their_order(
+    api: ApiClient, served: list[str], digits: dict[str, bytes]
+) -> None:
     images = list(digits.values())
     assert api.predict(images, served) == [api.predict([image], served)[0] for image in images]
 
 
-def test_a_problem_of_one_experiment_stays_in_its_answer(api: ApiClient, served: list[str], digits: dict[str, bytes]) -> None:
+def test_a_problem_of_one_experiment_stays_in_its_answer(
+    api: ApiClient, served: list[str], digits: dict[str, bytes]
+) -> None:
     [outcome] = api.predict([digits["7"]], ["nobody", served[0], "failing"])
     nobody, good, failing = answers(outcome)
     assert nobody.problem is not None
     assert failing.problem is not None
-    assert (nobody.experiment, nobody.problem.status, nobody.problem.title) == ("nobody", 404, "Unknown experiment")
-    assert (failing.experiment, failing.problem.status, failing.problem.title) == ("failing", 503, "Model failed")
+    assert (nobody.experiment, nobody.problem.status, nobody.problem.title) == (
+        "nobody",
+        404,
+        "Unknown experiment",
+    )
+    assert (failing.experiment, failing.problem.status, failing.problem.title) == (
+        "failing",
+        503,
+        "Model failed",
+    )
     assert good.prediction is not None
 
 
-def test_an_image_that_cannot_be_read_leaves_the_others(api: ApiClient, served: list[str], digits: dict[str, bytes]) -> None:
+def test_an_image_that_cannot_be_read_leaves_the_others(
+    api: ApiClient, served: list[str], digits: dict[str, bytes]
+) -> None:
     first, text, empty, last = api.predict([digits["1"], b"text", b"", digits["2"]], served)
     assert isinstance(text, ApiProblem)
     assert isinstance(empty, ApiProblem)
-    assert ((text.status, empty.status), text.is_about_the_image, len(text.detail) > 0) == ((415, 422), True, True)
+    assert ((text.status, empty.status), text.is_about_the_image, len(text.detail) > 0) == (
+        (415, 422),
+        True,
+        True,
+    )
     assert [len(answers(outcome)) for outcome in (first, last)] == [3, 3]
 
 
-def test_an_image_that_is_too_large_is_its_own_problem(api: ApiClient, served: list[str], digits: dict[str, bytes]) -> None:
+def test_an_image_that_is_too_large_is_its_own_problem(
+    api: ApiClient, served: list[str], digits: dict[str, bytes]
+) -> None:
     large, good = api.predict([digits["1"] + b"\x00" * 2**21, digits["1"]], served)
     assert isinstance(large, ApiProblem)
     assert (large.status, isinstance(good, list)) == (413, True)
 
 
-def test_when_nobody_can_answer_every_experiment_says_so(api: ApiClient, digits: dict[str, bytes]) -> None:
+def test_when_nobody_can_answer_every_experiment_says_so(
+    api: ApiClient, digits: dict[str, bytes]
+) -> None:
     [outcome] = api.predict([digits["7"]], ["nobody", "failing"])
-    assert [answer.problem and answer.problem.title for answer in answers(outcome)] == ["Unknown experiment"] * 2
+    assert [answer.problem and answer.problem.title for answer in answers(outcome)] == [
+        "Unknown experiment"
+    ] * 2
 
 
 def test_models_and_readiness_are_read(api: ApiClient, served: list[str]) -> None:
-    assert {name: model.state for name, model in api.models().items()} == {**dict.fromkeys(served, "READY"), "failing": "FAILED"}
+    assert {name: model.state for name, model in api.models().items()} == {
+        **dict.fromkeys(served, "READY"),
+        "failing": "FAILED",
+    }
     readiness = api.readiness()
     assert (readiness.status, readiness.ready, readiness.failed) == ("degraded", 3, 1)
 
 
-def test_versions_are_read_with_the_reason_of_one_that_failed_and_the_card_of_another(api: ApiClient, served: list[str]) -> None:
+def test_versions_are_read_with_the_reason_of_one_that_failed_and_the_card_of_another(
+    api: ApiClient, served: list[str]
+) -> None:
     versions = {version.name: version for version in api.versions()}
     failing, good = versions["failing"], versions[served[0]]
-    assert (failing.state, failing.reason is not None, good.label, good.parity and good.parity["equal_argmax"]) == (
+    assert (
+        failing.state,
+        failing.reason is not None,
+        good.label,
+        good.parity and good.parity["equal_argmax"],
+    ) == (
         "FAILED",
         True,
         served[0],
         True,
     )
-    assert set(api.card(good.name, good.version)) == {"parameters", "config", "metrics", "data", "code"}
+    assert set(api.card(good.name, good.version)) == {
+        "parameters",
+        "config",
+        "metrics",
+        "data",
+        "code",
+    }
     assert "learning_rate" in api.card(good.name, good.version)["config"]
     assert api.card("failing", 1) == {}

@@ -59,7 +59,9 @@ def test_connections_that_a_restart_broke_are_replaced(environment: dict[str, st
         database._pool.putconn(connection)
     killer = psycopg2.connect("")
     with killer, killer.cursor() as cursor:
-        cursor.execute("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'mlops inference'")
+        cursor.execute(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'mlops inference'"
+        )
         assert cursor.fetchone() != (0,)
     killer.close()
     assert experiments.all() == before

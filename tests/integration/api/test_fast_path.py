@@ -1,4 +1,7 @@
-"""The two lanes, as an ASGI server drives them and over a socket: whatever is asked, the fast one answers as Connexion does."""
+"""The two lanes, as an ASGI server drives them and over a socket.
+
+Whatever is asked, the fast one answers as Connexion does.
+"""
 
 import asyncio
 import functools
@@ -34,7 +37,10 @@ MOST_ERROR_BYTES = 1024
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back. `documents` are the JSON of the body or of each of its lines, without what is volatile."""
+    """What came back.
+
+    `documents` are the JSON of the body or of each of its lines, without what is volatile.
+    """
 
     status: int
     content_type: str
@@ -87,7 +93,9 @@ async def _ask(app: ASGIApp, request: Request, state: dict[str, Any]) -> Answer:
         "state": dict(state),
     }
     size = request.chunk_bytes or max(1, len(request.body))
-    pieces = [request.body[start : start + size] for start in range(0, len(request.body), size)] or [b""]
+    pieces = [
+        request.body[start : start + size] for start in range(0, len(request.body), size)
+    ] or [b""]
     incoming = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
     if request.is_broken_off:
         incoming.append({"type": "http.disconnect"})
@@ -130,7 +138,9 @@ def _lasting(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Lanes:
-    """What both applications answered to each request, and how many of the requests `together` the fast lane took."""
+    """What both applications answered to each request, and how many of the requests `together` the
+    fast lane took.
+    """
 
     connexion: dict[str, Answer]
     fast: dict[str, Answer]
@@ -176,19 +186,37 @@ async def _compare(folder: Path) -> Lanes:
         broken = await _break_off(ask_fast)
         before = await _taken(ask_fast)
         async with listening(fast_app) as port:
-            wire = {request.name: (await _over_socket(port, [request]))[0] for request in CORPUS.values() if request.is_sayable}
+            wire = {
+                request.name: (await _over_socket(port, [request]))[0]
+                for request in CORPUS.values()
+                if request.is_sayable
+            }
             taken_on_wire = await _taken(ask_fast) - before
             at_once = await _over_socket(port, PLAIN)
-        return Lanes(connexion, fast, together, broken, taken, await _taken(ask_connexion), wire, at_once, taken_on_wire)
+        return Lanes(
+            connexion,
+            fast,
+            together,
+            broken,
+            taken,
+            await _taken(ask_connexion),
+            wire,
+            at_once,
+            taken_on_wire,
+        )
 
 
 @asynccontextmanager
 async def listening(app: ASGIApp) -> AsyncIterator[int]:
     """Listen with the service's own protocol, and yield the port."""
-    config = uvicorn.Config(app, http=Protocol, ws="none", log_config=None, access_log=False, proxy_headers=False)
+    config = uvicorn.Config(
+        app, http=Protocol, ws="none", log_config=None, access_log=False, proxy_headers=False
+    )
     config.load()
     state = ServerState()
-    server = await asyncio.get_running_loop().create_server(functools.partial(Protocol, config, state, {}), "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(
+        functools.partial(Protocol, config, state, {}), "127.0.0.1", 0
+    )
     yield server.sockets[0].getsockname()[1]
     server.close()
     await server.wait_closed()
@@ -227,7 +255,12 @@ async def _next_answer(reader: asyncio.StreamReader) -> Answer:
 async def _taken(ask: Ask) -> float:
     """Return how many requests the fast lane took, as the metrics say."""
     text = (await ask(Request("metrics", "GET", f"{BASE}/metrics".encode(), (), b""))).body.decode()
-    return sum(float(value) for value in re.findall(r'^mlops_http_requests_total\{.*lane="fast".*\} (\S+)$', text, re.MULTILINE))
+    return sum(
+        float(value)
+        for value in re.findall(
+            r'^mlops_http_requests_total\{.*lane="fast".*\} (\S+)$', text, re.MULTILINE
+        )
+    )
 
 
 async def _break_off(ask: Ask) -> Answer:
@@ -247,11 +280,15 @@ def test_both_lanes_give_the_same_answer(lanes: Lanes, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CORPUS)
-def test_a_request_gets_its_right_status_never_500_and_an_error_is_a_small_problem(lanes: Lanes, name: str) -> None:
+def test_a_request_gets_its_right_status_never_500_and_an_error_is_a_small_problem(
+    lanes: Lanes, name: str
+) -> None:
     answer, right = lanes.connexion[name], CORPUS[name].statuses
     assert answer.status in right if right else answer.status != 500, str(answer)
     if answer.status >= 400:
-        assert (answer.content_type, len(answer.documents)) == ("application/problem+json", 1), str(answer)
+        assert (answer.content_type, len(answer.documents)) == ("application/problem+json", 1), str(
+            answer
+        )
         assert len(answer.body) <= MOST_ERROR_BYTES
 
 
@@ -266,13 +303,19 @@ def test_what_comes_over_a_socket_is_answered_alike(lanes: Lanes, name: str) -> 
     assert replace(wire, body=b"") == replace(fast, body=b""), f"{wire}\n{fast}"
 
 
-def test_most_requests_can_be_said_over_a_socket_and_the_fast_lane_takes_the_plain_ones(lanes: Lanes) -> None:
+def test_most_requests_can_be_said_over_a_socket_and_the_fast_lane_takes_the_plain_ones(
+    lanes: Lanes,
+) -> None:
     assert len(lanes.wire) >= 0.8 * len(CORPUS)
     assert lanes.taken_on_wire >= 0.8 * len(PLAIN)
 
 
-def test_requests_sent_before_the_first_answer_came_are_answered_in_their_order(lanes: Lanes) -> None:
-    assert [answer.documents for answer in lanes.wire_at_once] == [lanes.fast[request.name].documents for request in PLAIN]
+def test_requests_sent_before_the_first_answer_came_are_answered_in_their_order(
+    lanes: Lanes,
+) -> None:
+    assert [answer.documents for answer in lanes.wire_at_once] == [
+        lanes.fast[request.name].documents for request in PLAIN
+    ]
 
 
 def test_many_requests_at_once_get_the_answers_that_they_get_alone(lanes: Lanes) -> None:
@@ -287,7 +330,10 @@ def test_callers_that_leave_do_no_harm_to_the_next(lanes: Lanes) -> None:
 
 def test_an_image_in_a_call_of_many_gets_the_answer_that_it_gets_alone(lanes: Lanes) -> None:
     [document] = lanes.fast["predictions: every odd image in one call"].documents
-    alone = [lanes.fast[f"predictions: {image.name}"].documents[0]["predictions"][0] for image in odd_images()]
+    alone = [
+        lanes.fast[f"predictions: {image.name}"].documents[0]["predictions"][0]
+        for image in odd_images()
+    ]
     together = document["predictions"]
     assert [{**entry, "index": 0} for entry in together] == alone
     assert [entry["index"] for entry in together] == list(range(len(together)))

@@ -1,4 +1,7 @@
-"""Bytes that hypothesis makes of good requests and good images: whatever comes, an answer is never a 500, and small."""
+"""Bytes that hypothesis makes of good requests and good images.
+
+Whatever comes, an answer is never a 500, and small.
+"""
 
 import asyncio
 import contextlib
@@ -23,7 +26,13 @@ from tests.integration.api.test_fast_path import listening, running
 
 BOUNDARY = b"7d1e0f3a9c5b4e2d8a6f1c3b5d7e9f0a"
 MOST_BYTES = 4096  # of an answer to one image, or of an error with its head
-fuzzed = settings(max_examples=1000, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+fuzzed = settings(
+    max_examples=1000,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
 
 
 def encoded(kind: str) -> bytes:
@@ -33,17 +42,23 @@ def encoded(kind: str) -> bytes:
 
 
 def request(path: str, query: bytes) -> bytes:
-    head = b"POST %b?%b HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=%b\r\n" % (
-        path.encode(),
-        query,
-        BOUNDARY,
+    head = (
+        b"POST %b?%b HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=%b\r\n"
+        % (
+            path.encode(),
+            query,
+            BOUNDARY,
+        )
     )
     body = good(path)
     return head + b"Connection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
 
 
 IMAGES = [digit_png("7"), *map(encoded, ("PNG", "JPEG", "WEBP", "BMP", "GIF"))]
-REQUESTS = [request(INFERENCE, b"experiment_name=" + FIRST.encode()), request(PREDICTIONS, b"experiments=" + FIRST.encode())]
+REQUESTS = [
+    request(INFERENCE, b"experiment_name=" + FIRST.encode()),
+    request(PREDICTIONS, b"experiments=" + FIRST.encode()),
+]
 
 
 @st.composite
@@ -53,7 +68,11 @@ def damaged(draw: st.DrawFn, originals: list[bytes]) -> bytes:
     for _ in range(draw(st.integers(1, 4))):
         start = draw(st.integers(0, len(data)))
         end = min(len(data), start + draw(st.integers(0, 12)))
-        data = data[:start] + draw(st.one_of(st.binary(max_size=12), st.just(data[start:end] * 3))) + data[end:]
+        data = (
+            data[:start]
+            + draw(st.one_of(st.binary(max_size=12), st.just(data[start:end] * 3)))
+            + data[end:]
+        )
     return data
 
 
@@ -69,7 +88,10 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         is_up, loop, ended = threading.Event(), asyncio.new_event_loop(), asyncio.Event()
 
         async def serve() -> None:
-            own = {name: str(folder / name.split("_")[0].lower()) for name in ("MODELS_DIR", "COMPILED_DIR", "JOURNAL_DIR")}
+            own = {
+                name: str(folder / name.split("_")[0].lower())
+                for name in ("MODELS_DIR", "COMPILED_DIR", "JOURNAL_DIR")
+            }
             app = create_app(from_environment({**own, "IMAGES_URL": str(folder / "images")}))
             async with running(app), listening(app) as listened:
                 ports.append(listened)
@@ -109,7 +131,9 @@ def test_what_is_damaged_here_is_good(port: int, data: bytes) -> None:
 def test_a_damaged_request_gets_no_500_and_a_small_answer(port: int, data: bytes) -> None:
     answer = ask(port, data)
     status = int(answer.split(b" ", 2)[1]) if answer else None
-    assert status is None or status in {200, 400, 403, 404, 405, 408, 413, 415, 422, 431}, answer[:500]
+    assert status is None or status in {200, 400, 403, 404, 405, 408, 413, 415, 422, 431}, answer[
+        :500
+    ]
     assert len(answer) <= MOST_BYTES
 
 

@@ -1,4 +1,7 @@
-"""The bounds on what a caller may take of the service, over real sockets: time, heads, numbers, keys."""
+"""The bounds on what a caller may take of the service, over real sockets.
+
+Time, heads, numbers, keys.
+"""
 
 import asyncio
 import json
@@ -26,8 +29,12 @@ KEY = "correct horse battery staple"
 
 
 @asynccontextmanager
-async def serving(folder: Path, *, max_requests: int = 8, keys_file: Path | None = None) -> AsyncIterator[tuple[int, Metrics]]:
-    """Serve an application that says how long the body was, and for /slow only when it is let go on after a second."""
+async def serving(
+    folder: Path, *, max_requests: int = 8, keys_file: Path | None = None
+) -> AsyncIterator[tuple[int, Metrics]]:
+    """Serve an application that says how long the body was, and for /slow only when it is let go on
+    after a second.
+    """
     models = ModelDirectory(folder, folder / "compiled", 2**20)
     metrics = Metrics(models, None)
 
@@ -41,17 +48,29 @@ async def serving(folder: Path, *, max_requests: int = 8, keys_file: Path | None
         if scope["path"].endswith("/slow"):
             await asyncio.sleep(1)
         body = b"%d" % length
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
+        await send(
+            {
+                "type": "http.response.start",
+                "status": 200,
+                "headers": [(b"content-length", b"%d" % len(body))],
+            }
+        )
         await send({"type": "http.response.body", "body": body})
 
     keys = inference.server.api_keys.Keys(keys_file) if keys_file else None
-    layer = RequestLayer(app, None, metrics, Room(max_requests, 2 * LARGE_BYTES), Hosts(frozenset()), keys, MOST)
+    layer = RequestLayer(
+        app, None, metrics, Room(max_requests, 2 * LARGE_BYTES), Hosts(frozenset()), keys, MOST
+    )
     async with listening(layer) as port:
         yield port, metrics
 
 
-async def said(port: int, data: bytes, *, more: bytes = b"", pause: float = 0.0) -> tuple[bytes, float]:
-    """Send and return all that is answered until the service ends the connection, and the seconds that took."""
+async def said(
+    port: int, data: bytes, *, more: bytes = b"", pause: float = 0.0
+) -> tuple[bytes, float]:
+    """Send and return all that is answered until the service ends the connection, and the seconds
+    that took.
+    """
     started = time.monotonic()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
@@ -94,7 +113,9 @@ def problem(answer: bytes) -> dict[str, Any]:
     ],
     ids=["nothing", "half a line", "half a head", "half a body", "half of the chunks"],
 )
-def test_who_is_too_slow_is_told_and_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: bytes, status: int | None) -> None:
+def test_who_is_too_slow_is_told_and_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: bytes, status: int | None
+) -> None:
     monkeypatch.setattr(http_protocol, "LOOK_SECONDS", 0.1)
     monkeypatch.setattr(http_protocol, "WAIT_SECONDS", 0.5)
 
@@ -106,7 +127,9 @@ def test_who_is_too_slow_is_told_and_left(tmp_path: Path, monkeypatch: pytest.Mo
     run(tmp_path, test)
 
 
-def test_a_body_that_comes_steadily_may_take_longer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_that_comes_steadily_may_take_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(http_protocol, "LOOK_SECONDS", 0.1)
     monkeypatch.setattr(http_protocol, "WAIT_SECONDS", 0.5)
 
@@ -126,7 +149,12 @@ def test_a_head_is_bounded_and_so_are_the_headers_behind_a_body(tmp_path: Path) 
     async def test(port: int, metrics: Metrics) -> None:
         answer, _ = await said(port, HEAD + b"x: " + b"y" * 70_000)
         assert problem(answer)["status"] == 431
-        answer, _ = await said(port, HEAD + b"transfer-encoding: chunked\r\n\r\n0\r\n", more=b"x: y\r\n" * 12_000, pause=0.2)
+        answer, _ = await said(
+            port,
+            HEAD + b"transfer-encoding: chunked\r\n\r\n0\r\n",
+            more=b"x: y\r\n" * 12_000,
+            pause=0.2,
+        )
         assert problem(answer)["status"] == 431
         assert 'mlops_limit_hits_total{limit="head_bytes"} 2.0' in metrics.text()
 
@@ -146,7 +174,9 @@ def test_a_head_is_bounded_and_so_are_the_headers_behind_a_body(tmp_path: Path) 
     ],
     ids=["no host", "two lengths", "length and chunks", "TLS", "too long", "endless", "compressed"],
 )
-def test_what_cannot_be_taken_is_refused_with_a_problem(tmp_path: Path, sent: bytes, status: int) -> None:
+def test_what_cannot_be_taken_is_refused_with_a_problem(
+    tmp_path: Path, sent: bytes, status: int
+) -> None:
     async def test(port: int, _metrics: Metrics) -> None:
         answer, seconds = await said(port, sent)
         assert problem(answer)["status"] == status
@@ -168,15 +198,20 @@ def test_a_body_without_its_length_is_read_and_counted(tmp_path: Path) -> None:
     run(tmp_path, test)
 
 
-def test_when_there_is_no_room_callers_are_told_when_to_come_back_and_health_is_answered(tmp_path: Path) -> None:
+def test_when_there_is_no_room_callers_are_told_when_to_come_back_and_health_is_answered(
+    tmp_path: Path,
+) -> None:
     async def test(port: int, metrics: Metrics) -> None:
         slow = b"GET /api/v1.0/slow HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
-        answers = await asyncio.gather(*[said(port, slow) for _ in range(4)], said(port, slow.replace(b"slow", b"healthz")))
+        answers = await asyncio.gather(
+            *[said(port, slow) for _ in range(4)], said(port, slow.replace(b"slow", b"healthz"))
+        )
         statuses = [answer.split(b" ")[1] for answer, _ in answers]
         assert sorted(statuses[:-1]) == [b"200", b"200", b"503", b"503"]
         assert statuses[-1] == b"200"
         assert all(
-            (b"retry-after: 1" in answer) == (status == b"503") for (answer, _), status in zip(answers, statuses, strict=True)
+            (b"retry-after: 1" in answer) == (status == b"503")
+            for (answer, _), status in zip(answers, statuses, strict=True)
         )
         assert 'mlops_limit_hits_total{limit="requests"} 2.0' in metrics.text()
         assert (await said(port, slow))[0].split(b" ")[1] == b"200"  # there is room again
@@ -199,7 +234,12 @@ def test_large_bodies_have_a_share_of_the_room_and_one_always_has() -> None:
     [
         (b"GET", b"localhost:9090", b"", 200),
         (b"PUT", b"localhost:9090", b"http://localhost:9090", 200),
-        (b"GET", b"localhost:9090", b"https://evil.example", 200),  # its page does not get to read the answer
+        (
+            b"GET",
+            b"localhost:9090",
+            b"https://evil.example",
+            200,
+        ),  # its page does not get to read the answer
         (b"PUT", b"localhost:9090", b"https://evil.example", 403),
         (b"PUT", b"localhost:9090", b"null", 403),
         (b"GET", b"evil.example:9090", b"", 403),
@@ -235,7 +275,10 @@ def test_where_there_are_keys_reading_is_free_and_all_else_needs_one(
 
     async def test(port: int, _metrics: Metrics) -> None:
         async def status(method: bytes, *headers: bytes) -> int:
-            head = b"%b /api/v1.0/aliases HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 0\r\n" % method
+            head = (
+                b"%b /api/v1.0/aliases HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 0\r\n"
+                % method
+            )
             answer, _ = await said(port, head + b"".join(headers) + b"\r\n")
             assert key not in answer
             return int(answer.split(b" ")[1])

@@ -1,4 +1,6 @@
-"""Predictions in pages and one by one, their labels, imports and originals, through the real application and a real Postgres."""
+"""Predictions in pages and one by one, their labels, imports and originals, through the real
+application and a real Postgres.
+"""
 
 import itertools
 import json
@@ -28,20 +30,31 @@ from tests.conftest import SHIPPED, digit_png, wait_until_ready
 BASE = "/api/v1.0"
 COUNT = 20_000
 START = datetime(2026, 1, 1, tzinfo=UTC)
-VERSIONS = [("alpha", 1), ("alpha", 2), ("beta", 1), *((f"rare{number}", 1) for number in range(20))]
+VERSIONS = [
+    ("alpha", 1),
+    ("alpha", 2),
+    ("beta", 1),
+    *((f"rare{number}", 1) for number in range(20)),
+]
 JSON = {"Content-Type": "application/json"}
 Row = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def connection(postgres_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def connection(
+    postgres_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Any]:
     """The owner's connection to a database with many predictions."""
     csv = tmp_path_factory.mktemp("data") / "data.csv"
     csv.write_text(
         'Experiment Name,Learning Rate,Momentum,Loss\nalpha,0.1,0,"{""Step"": [1], ""Value"": [1]}"\nbad,many,0,\n,0.1,0,\n'
     )
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {**postgres_environment, "DATA_CSV": str(csv), "DATA_DIR": str(csv.parent / "none")}.items():
+        for name, value in {
+            **postgres_environment,
+            "DATA_CSV": str(csv),
+            "DATA_DIR": str(csv.parent / "none"),
+        }.items():
             patch.setenv(name, value)
         set_up(db_settings(os.environ))
         owner = psycopg2.connect("", cursor_factory=RealDictCursor)
@@ -63,14 +76,29 @@ def _generate(owner: Any) -> None:
             "INSERT INTO model_versions (id, experiment_name, version, digest, format, task, classes, input, output, status,"
             " first_seen_at, status_since) VALUES %s",
             [
-                (id_, *key, "d", "litert", "mnist", list("0123456789"), "{}", "logits", "READY", START, START)
+                (
+                    id_,
+                    *key,
+                    "d",
+                    "litert",
+                    "mnist",
+                    list("0123456789"),
+                    "{}",
+                    "logits",
+                    "READY",
+                    START,
+                    START,
+                )
                 for key, id_ in versions.items()
             ],
         )
         execute_values(
             cursor,
             "INSERT INTO images (id, digest, width, height, bytes, media_type, ink_share, mean, border, first_seen_at) VALUES %s",
-            [(digest[:32], digest, 28, 28, 300, "image/png", 0.2, 40, 0, START) for digest in images],
+            [
+                (digest[:32], digest, 28, 28, 300, "image/png", 0.2, 40, 0, START)
+                for digest in images
+            ],
             page_size=1000,
         )
         rows = []
@@ -79,7 +107,11 @@ def _generate(owner: Any) -> None:
             version = VERSIONS[0] if number < COUNT // 2 else chance.choice(VERSIONS[1:])
             # Times repeat, and come in no order.
             at = START + timedelta(seconds=chance.randrange(COUNT // 8))
-            label = str(int(images[number % len(images)][0], 16) % 10) if chance.random() < 0.98 else chance.choice("0123456789")
+            label = (
+                str(int(images[number % len(images)][0], 16) % 10)
+                if chance.random() < 0.98
+                else chance.choice("0123456789")
+            )
             rows.append(
                 (
                     str(uuid.UUID(int=chance.getrandbits(128))),
@@ -103,7 +135,10 @@ def _generate(owner: Any) -> None:
         execute_values(
             cursor,
             "INSERT INTO labels (image_id, task, label, labelled_by) VALUES %s",
-            [(digest[:32], "mnist", chance.choice("0123"), "ann") for digest in chance.sample(images, 300)],
+            [
+                (digest[:32], "mnist", chance.choice("0123"), "ann")
+                for digest in chance.sample(images, 300)
+            ],
         )
         cursor.execute("ANALYZE")
 
@@ -126,8 +161,15 @@ def client(connection: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     folder = tmp_path_factory.mktemp("api")
     name = "mnist_experiment_1__softmax_regression"
     shutil.copytree(SHIPPED / name, folder / "models" / name)
-    variables = {"MODELS_DIR": "models", "COMPILED_DIR": "compiled", "JOURNAL_DIR": "journal", "IMAGES_URL": "images"}
-    settings = from_environment({variable: str(folder / path) for variable, path in variables.items()})
+    variables = {
+        "MODELS_DIR": "models",
+        "COMPILED_DIR": "compiled",
+        "JOURNAL_DIR": "journal",
+        "IMAGES_URL": "images",
+    }
+    settings = from_environment(
+        {variable: str(folder / path) for variable, path in variables.items()}
+    )
     with TestClient(create_app(settings), raise_server_exceptions=False) as running:
         wait_until_ready(running)
         running.images = folder / "images"
@@ -144,8 +186,10 @@ def wanted_by(row: Row, filters: dict[str, Any]) -> bool:
             row["label"] == filters.get("class", row["label"]),
             "since" not in filters or row["created_at"] >= datetime.fromisoformat(filters["since"]),
             "until" not in filters or row["created_at"] < datetime.fromisoformat(filters["until"]),
-            filters.get("disagreement", str(row["disagrees"]).lower()) == str(row["disagrees"]).lower(),
-            "corrected" not in filters or (filters["corrected"] == "true") == (row["true_label"] is not None),
+            filters.get("disagreement", str(row["disagrees"]).lower())
+            == str(row["disagrees"]).lower(),
+            "corrected" not in filters
+            or (filters["corrected"] == "true") == (row["true_label"] is not None),
             "wrong" not in filters or wrong == (filters["wrong"] == "true"),
         )
     )
@@ -171,7 +215,11 @@ CHOICES: dict[str, list[str]] = {
     "wrong": ["true", "false"],
 }
 SINGLE = [{name: value} for name, values in CHOICES.items() for value in values]
-PAIRS = [{**first, **second} for first, second in itertools.combinations(SINGLE, 2) if first.keys() != second.keys()]
+PAIRS = [
+    {**first, **second}
+    for first, second in itertools.combinations(SINGLE, 2)
+    if first.keys() != second.keys()
+]
 TRIPLES = [
     {"experiment_name": name, "class": "4", other: value, "since": CHOICES["since"][0]}
     for name in ("alpha", "alpha@1")
@@ -180,7 +228,9 @@ TRIPLES = [
 ]
 
 
-def test_every_filter_and_combination_gives_what_a_plain_filter_of_the_same_rows_gives(client: TestClient, rows: list[Row]) -> None:
+def test_every_filter_and_combination_gives_what_a_plain_filter_of_the_same_rows_gives(
+    client: TestClient, rows: list[Row]
+) -> None:
     differing = []
     for filters in [{}, *SINGLE, *PAIRS, *TRIPLES]:
         expected = [row["id"] for row in rows if wanted_by(row, filters)]
@@ -191,9 +241,13 @@ def test_every_filter_and_combination_gives_what_a_plain_filter_of_the_same_rows
 
 
 @pytest.mark.parametrize(
-    "filters", [{"experiment_name": "rare3"}, {"disagreement": "true", "class": "4"}, {"wrong": "true"}], ids=str
+    "filters",
+    [{"experiment_name": "rare3"}, {"disagreement": "true", "class": "4"}, {"wrong": "true"}],
+    ids=str,
 )
-def test_all_pages_together_are_everything_once_and_in_order(client: TestClient, rows: list[Row], filters: dict[str, str]) -> None:
+def test_all_pages_together_are_everything_once_and_in_order(
+    client: TestClient, rows: list[Row], filters: dict[str, str]
+) -> None:
     expected = [row["id"] for row in rows if wanted_by(row, filters)]
     assert len(expected) > 50
     assert [each for page in pages(client, 7, **filters) for each in page] == expected
@@ -225,11 +279,14 @@ def test_what_is_added_between_two_pages_moves_nothing(client: Any, connection: 
         ("experiment_name", "a b"), ("experiment_name", "a@champion"), ("experiment_name", "a@"), ("class", "\x00"), ("class", ""),
     ],
 )  # fmt: skip
-def test_a_value_that_is_none_is_refused_with_its_place(client: TestClient, parameter: str, value: str) -> None:
+def test_a_value_that_is_none_is_refused_with_its_place(
+    client: TestClient, parameter: str, value: str
+) -> None:
     response = client.get(f"{BASE}/predictions", params={parameter: value})
-    assert (response.status_code, [fault["path"] for fault in response.json().get("errors", [])]) == (400, [parameter]), (
-        response.text
-    )
+    assert (
+        response.status_code,
+        [fault["path"] for fault in response.json().get("errors", [])],
+    ) == (400, [parameter]), response.text
 
 
 @pytest.mark.parametrize(
@@ -244,7 +301,10 @@ def test_a_parameter_that_breaks_its_rule_is_named_with_what_it_should_be(
 ) -> None:
     response = client.get(f"{BASE}/predictions", params={parameter: value})
     detail = f"The query parameter {parameter} must be {wanted}."
-    assert (response.status_code, response.json()["errors"]) == (400, [{"path": parameter, "message": detail}])
+    assert (response.status_code, response.json()["errors"]) == (
+        400,
+        [{"path": parameter, "message": detail}],
+    )
 
 
 @pytest.mark.parametrize(
@@ -271,8 +331,12 @@ def _explained(wanted: Filter, before: tuple[datetime, str] | None) -> tuple[str
     return f"EXPLAIN {statement}", arguments
 
 
-def test_one_prediction_has_its_image_labels_and_latest_events(client: Any, connection: Any, rows: list[Row]) -> None:
-    prediction = next(row["id"] for row in rows if row["true_label"] is None and row["experiment_name"] == "rare5")
+def test_one_prediction_has_its_image_labels_and_latest_events(
+    client: Any, connection: Any, rows: list[Row]
+) -> None:
+    prediction = next(
+        row["id"] for row in rows if row["true_label"] is None and row["experiment_name"] == "rare5"
+    )
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO prediction_events (id, at, prediction_id, milliseconds, cached, request_id, source)"
@@ -281,14 +345,27 @@ def test_one_prediction_has_its_image_labels_and_latest_events(client: Any, conn
             [prediction],
         )
     item = client.get(f"{BASE}/predictions/{prediction.upper()}").json()
-    assert (item["prediction_id"], item["events"], list(item["probabilities"])) == (prediction, 25, list("0123456789"))
-    assert [event["request_id"] for event in item["latest_events"]] == [f"run-{n}" for n in range(1, 21)]
-    assert (item["image"]["digest"], item["image"]["width"], item["labels"]) == (item["image_digest"], 28, [])
+    assert (item["prediction_id"], item["events"], list(item["probabilities"])) == (
+        prediction,
+        25,
+        list("0123456789"),
+    )
+    assert [event["request_id"] for event in item["latest_events"]] == [
+        f"run-{n}" for n in range(1, 21)
+    ]
+    assert (item["image"]["digest"], item["image"]["width"], item["labels"]) == (
+        item["image_digest"],
+        28,
+        [],
+    )
     for label, replaces in (("4", None), ("9", "4")):
         body = {"label": label, "labelled_by": "ann", "replaces": replaces}
         assert client.put(f"{BASE}/predictions/{prediction}/label", json=body).status_code == 200
     item = client.get(f"{BASE}/predictions/{prediction}").json()
-    assert [(label["label"], label["replaced_at"] is None) for label in item["labels"]] == [("9", True), ("4", False)]
+    assert [(label["label"], label["replaced_at"] is None) for label in item["labels"]] == [
+        ("9", True),
+        ("4", False),
+    ]
     assert item["true_label"] == "9"
 
 
@@ -297,15 +374,25 @@ def test_an_unknown_prediction_is_404_and_a_malformed_id_400(client: TestClient)
     assert client.get(f"{BASE}/predictions/nothing").json()["errors"][0]["path"] == "prediction_id"
 
 
-def test_a_label_is_stored_kept_and_never_silently_overwritten(client: TestClient, rows: list[Row]) -> None:
-    prediction = next(row["id"] for row in rows if row["true_label"] is None and row["experiment_name"] == "rare6")
+def test_a_label_is_stored_kept_and_never_silently_overwritten(
+    client: TestClient, rows: list[Row]
+) -> None:
+    prediction = next(
+        row["id"] for row in rows if row["true_label"] is None and row["experiment_name"] == "rare6"
+    )
 
     def put(**body: object) -> tuple[int, Any]:
         response = client.put(f"{BASE}/predictions/{prediction}/label", json=body)
         return response.status_code, response.json()
 
     status, stored = put(label="4", labelled_by="ann")
-    assert (status, stored["label"], stored["labelled_by"], stored["task"], stored["prediction_id"]) == (
+    assert (
+        status,
+        stored["label"],
+        stored["labelled_by"],
+        stored["task"],
+        stored["prediction_id"],
+    ) == (
         200,
         "4",
         "ann",
@@ -314,12 +401,20 @@ def test_a_label_is_stored_kept_and_never_silently_overwritten(client: TestClien
     )
     assert put(label="4", labelled_by="bob") == (200, stored)
     status, problem = put(label="9", labelled_by="bob")
-    assert (status, problem["type"], "The label 4 stands" in problem["detail"]) == (409, "urn:mlops:problem:label-conflict", True)
+    assert (status, problem["type"], "The label 4 stands" in problem["detail"]) == (
+        409,
+        "urn:mlops:problem:label-conflict",
+        True,
+    )
     assert put(label="9", labelled_by="bob", replaces="7")[0] == 409
     status, replaced = put(label="9", labelled_by="bob", replaces="4")
     assert (status, replaced["label"], replaced["labelled_by"]) == (200, "9", "bob")
     status, problem = put(label="x", labelled_by="bob")
-    assert (status, problem["errors"][0]["path"], "0, 1, 2" in problem["detail"]) == (422, "label", True)
+    assert (status, problem["errors"][0]["path"], "0, 1, 2" in problem["detail"]) == (
+        422,
+        "label",
+        True,
+    )
 
 
 @pytest.mark.parametrize(
@@ -332,12 +427,18 @@ def test_a_label_is_stored_kept_and_never_silently_overwritten(client: TestClien
         ({"label": "4", "labelled_by": "a", "replaces": 9}, "replaces"), ({"label": "4", "labelled_by": "a", "more": 1}, ""),
     ],
 )  # fmt: skip
-def test_a_label_of_another_form_is_refused_with_its_place(client: TestClient, body: object, path: str) -> None:
-    response = client.put(f"{BASE}/predictions/{uuid.uuid4()}/label", content=json.dumps(body), headers=JSON)
+def test_a_label_of_another_form_is_refused_with_its_place(
+    client: TestClient, body: object, path: str
+) -> None:
+    response = client.put(
+        f"{BASE}/predictions/{uuid.uuid4()}/label", content=json.dumps(body), headers=JSON
+    )
     assert (response.status_code, response.json()["errors"][0]["path"]) == (400, path)
 
 
-def test_a_label_waits_for_its_prediction_and_gives_up_in_time(connection: Any, rows: list[Row]) -> None:
+def test_a_label_waits_for_its_prediction_and_gives_up_in_time(
+    connection: Any, rows: list[Row]
+) -> None:
     database = Database()
     unknown = str(uuid.uuid4())
     with pytest.raises(UnknownPrediction):
@@ -346,7 +447,8 @@ def test_a_label_waits_for_its_prediction_and_gives_up_in_time(connection: Any, 
         History(database, lambda: 1).label(unknown, "4", "ann", None)
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT * FROM predictions WHERE id = %s", [next(row["id"] for row in rows if row["experiment_name"] == "rare7")]
+            "SELECT * FROM predictions WHERE id = %s",
+            [next(row["id"] for row in rows if row["experiment_name"] == "rare7")],
         )
         row = dict(cursor.fetchall()[0])
         cursor.execute("DELETE FROM predictions WHERE id = %s", [row["id"]])
@@ -355,7 +457,11 @@ def test_a_label_waits_for_its_prediction_and_gives_up_in_time(connection: Any, 
     def pending() -> int:
         if next(looks) == 3:  # it arrives while the label waits
             with connection.cursor() as cursor:
-                execute_values(cursor, f"INSERT INTO predictions ({', '.join(row)}) VALUES %s", [tuple(row.values())])
+                execute_values(
+                    cursor,
+                    f"INSERT INTO predictions ({', '.join(row)}) VALUES %s",
+                    [tuple(row.values())],
+                )
         return 1
 
     label = row["true_label"] or "4"
@@ -369,31 +475,49 @@ def test_imports_show_the_latest_of_each_file_and_the_rejects_in_pages(client: T
     first = client.get(f"{BASE}/imports", params={"limit": 1}).json()
     second = client.get(f"{BASE}/imports", params={"limit": 1, "cursor": first["next"]}).json()
     [latest] = first["imports"]
-    assert (latest["file"], latest["rows_added"], latest["rows_rejected"], latest["error"]) == ("data.csv", 1, 2, None)
-    assert [(page["rejects"][0]["line"], page["rejects"][0]["file"]) for page in (first, second)] == [
+    assert (latest["file"], latest["rows_added"], latest["rows_rejected"], latest["error"]) == (
+        "data.csv",
+        1,
+        2,
+        None,
+    )
+    assert [
+        (page["rejects"][0]["line"], page["rejects"][0]["file"]) for page in (first, second)
+    ] == [
         (3, "data.csv"),
         (4, "data.csv"),
     ]
     assert (first["next"], second["next"]) == (first["rejects"][0]["id"], None)
 
 
-def test_an_original_is_served_as_what_it_is_until_it_is_deleted(client: Any, connection: Any, rows: list[Row]) -> None:
+def test_an_original_is_served_as_what_it_is_until_it_is_deleted(
+    client: Any, connection: Any, rows: list[Row]
+) -> None:
     storage = pytest.importorskip("inference.originals.store").Storage.of(str(client.images))
     digest = client.get(f"{BASE}/predictions/{rows[0]['id']}").json()["image_digest"]
     png = digit_png("7")
 
     def change(assignments: str, *arguments: object) -> None:
         with connection.cursor() as cursor:
-            cursor.execute(f"UPDATE images SET {assignments} WHERE digest = %s", [*arguments, digest])
+            cursor.execute(
+                f"UPDATE images SET {assignments} WHERE digest = %s", [*arguments, digest]
+            )
 
     def said() -> tuple[int, str]:
         response = client.get(f"{BASE}/images/{digest}")
         return response.status_code, response.json()["detail"]
 
-    assert said() == (404, "The original of this image is not stored; its digest and statistics are.")
+    assert said() == (
+        404,
+        "The original of this image is not stored; its digest and statistics are.",
+    )
     change("original_url = %s, stored_at = now()", storage.put(f"{digest[:2]}/{digest}.png", png))
     response = client.get(f"{BASE}/images/{digest}")
-    assert (response.status_code, response.content, response.headers["Content-Type"]) == (200, png, "image/png")
+    assert (response.status_code, response.content, response.headers["Content-Type"]) == (
+        200,
+        png,
+        "image/png",
+    )
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert response.headers["Cache-Control"] == "private, max-age=86400, immutable"
     storage.delete([f"{digest[:2]}/{digest}.png"])
@@ -404,21 +528,36 @@ def test_an_original_is_served_as_what_it_is_until_it_is_deleted(client: Any, co
     assert client.get(f"{BASE}/images/..").status_code in (400, 404)
 
 
-def test_without_postgres_these_operations_say_so(client: TestClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_postgres_these_operations_say_so(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     assert client
     monkeypatch.setenv("PGHOST", str(tmp_path))
     settings = from_environment(
-        {"MODELS_DIR": str(tmp_path), "COMPILED_DIR": str(tmp_path / "c"), "JOURNAL_DIR": str(tmp_path / "j")}
+        {
+            "MODELS_DIR": str(tmp_path),
+            "COMPILED_DIR": str(tmp_path / "c"),
+            "JOURNAL_DIR": str(tmp_path / "j"),
+        }
     )
     with TestClient(create_app(settings), raise_server_exceptions=False) as alone:
         label = {"label": "4", "labelled_by": "ann"}
         answers = [
             *(
                 alone.get(BASE + path)
-                for path in ("/predictions", f"/predictions/{uuid.uuid4()}", "/aliases", "/aliases/mnist/champion")
+                for path in (
+                    "/predictions",
+                    f"/predictions/{uuid.uuid4()}",
+                    "/aliases",
+                    "/aliases/mnist/champion",
+                )
             ),
             *(alone.get(BASE + path) for path in ("/imports", f"/images/{'0' * 64}")),
             alone.put(f"{BASE}/predictions/{uuid.uuid4()}/label", json=label),
-            alone.post(f"{BASE}/aliases/mnist/champion/rollback", json={"reason": "r", "moved_by": "ann"}),
+            alone.post(
+                f"{BASE}/aliases/mnist/champion/rollback", json={"reason": "r", "moved_by": "ann"}
+            ),
         ]
-    assert [(answer.status_code, "Retry-After" in answer.headers) for answer in answers] == [(503, True)] * len(answers)
+    assert [(answer.status_code, "Retry-After" in answer.headers) for answer in answers] == [
+        (503, True)
+    ] * len(answers)

@@ -1,4 +1,7 @@
-"""POST /predictions as its callers meet it: many images, many experiments, one call. Each test runs through both lanes."""
+"""POST /predictions as its callers meet it: many images, many experiments, one call.
+
+Each test runs through both lanes.
+"""
 
 import base64
 import io
@@ -17,11 +20,16 @@ from inference.settings import from_environment
 from tests.conftest import SHIPPED, wait_until_ready
 
 BASE = "/api/v1.0"
-BEST, SMALL = "mnist_experiment_28__deep_cnn_8_16_32_short", "mnist_experiment_1__softmax_regression"
+BEST, SMALL = (
+    "mnist_experiment_28__deep_cnn_8_16_32_short",
+    "mnist_experiment_1__softmax_regression",
+)
 
 
 @pytest.fixture(scope="module", params=["0", "1"], ids=["Connexion", "fast lane"])
-def client(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+def client(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[TestClient]:
     """The service with two models, one of them in two versions, and a third that failed."""
     folder = tmp_path_factory.mktemp("predictions")
     for name in (BEST, SMALL):
@@ -29,9 +37,15 @@ def client(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     shutil.copytree(SHIPPED / "mnist_experiment_4__mlp_32", folder / "models" / SMALL / "2")
     (folder / "models" / "failing").mkdir()
     (folder / "models" / "failing" / "card.json").write_text("{")
-    environment = {"MODELS_DIR": str(folder / "models"), "COMPILED_DIR": str(folder / "compiled"), "FAST_LANE": request.param}
+    environment = {
+        "MODELS_DIR": str(folder / "models"),
+        "COMPILED_DIR": str(folder / "compiled"),
+        "FAST_LANE": request.param,
+    }
     environment["JOURNAL_DIR"] = str(folder / "journal")
-    with TestClient(create_app(from_environment(environment)), raise_server_exceptions=False) as running:
+    with TestClient(
+        create_app(from_environment(environment)), raise_server_exceptions=False
+    ) as running:
         wait_until_ready(running)
         yield running
 
@@ -45,24 +59,47 @@ def pixels_of(png: bytes) -> list[list[int]]:
     return rows
 
 
-def test_every_experiment_answers_every_image_in_order(client: TestClient, digits: dict[str, bytes]) -> None:
-    entries = client.post(f"{BASE}/predictions", files=files(*digits.values())).json()["predictions"]
+def test_every_experiment_answers_every_image_in_order(
+    client: TestClient, digits: dict[str, bytes]
+) -> None:
+    entries = client.post(f"{BASE}/predictions", files=files(*digits.values())).json()[
+        "predictions"
+    ]
     assert [entry["index"] for entry in entries] == list(range(10))
     assert len({entry["image_digest"] for entry in entries}) == 10
-    asked = [[(answer["experiment_name"], answer["version"]) for answer in entry["answers"]] for entry in entries]
+    asked = [
+        [(answer["experiment_name"], answer["version"]) for answer in entry["answers"]]
+        for entry in entries
+    ]
     assert asked == [[(SMALL, 2), (BEST, 1)]] * 10
-    assert sum(entry["answers"][1]["class"] == label for entry, label in zip(entries, digits, strict=True)) >= 8
+    assert (
+        sum(
+            entry["answers"][1]["class"] == label
+            for entry, label in zip(entries, digits, strict=True)
+        )
+        >= 8
+    )
 
 
-def test_an_answer_is_the_one_that_a_single_inference_gives(client: TestClient, digits: dict[str, bytes]) -> None:
-    single = client.post(f"{BASE}/inference?experiment_name={BEST}", files={"image_blob": digits["3"]}).json()
-    entry = client.post(f"{BASE}/predictions?experiments={BEST}", files=files(digits["5"], digits["3"])).json()["predictions"][1]
+def test_an_answer_is_the_one_that_a_single_inference_gives(
+    client: TestClient, digits: dict[str, bytes]
+) -> None:
+    single = client.post(
+        f"{BASE}/inference?experiment_name={BEST}", files={"image_blob": digits["3"]}
+    ).json()
+    entry = client.post(
+        f"{BASE}/predictions?experiments={BEST}", files=files(digits["5"], digits["3"])
+    ).json()["predictions"][1]
     answer = {**entry["answers"][0], "image_digest": entry["image_digest"]}
     volatile = {"milliseconds", "cached"}
-    assert {key: answer[key] for key in answer.keys() - volatile} == {key: single[key] for key in single.keys() - volatile}
+    assert {key: answer[key] for key in answer.keys() - volatile} == {
+        key: single[key] for key in single.keys() - volatile
+    }
 
 
-def test_the_consensus_is_by_task_and_counts_the_votes(client: TestClient, digits: dict[str, bytes]) -> None:
+def test_the_consensus_is_by_task_and_counts_the_votes(
+    client: TestClient, digits: dict[str, bytes]
+) -> None:
     entry = client.post(f"{BASE}/predictions", files=files(digits["0"])).json()["predictions"][0]
     given = [answer["class"] for answer in entry["answers"]]
     agreed = entry["consensus"]["mnist"]
@@ -70,35 +107,80 @@ def test_the_consensus_is_by_task_and_counts_the_votes(client: TestClient, digit
     assert agreed["disagreement"] == 1 - given.count(agreed["class"]) / len(given)
 
 
-def test_a_bad_image_among_good_ones_is_an_entry_with_its_problem(client: TestClient, digits: dict[str, bytes]) -> None:
+def test_a_bad_image_among_good_ones_is_an_entry_with_its_problem(
+    client: TestClient, digits: dict[str, bytes]
+) -> None:
     bad = [digits["1"], b"", b"hello", digits["8"][: len(digits["8"]) // 2], digits["1"]]
     response = client.post(f"{BASE}/predictions?experiments={BEST}", files=files(*bad))
     entries = response.json()["predictions"]
-    assert [entry.get("problem", {}).get("status") for entry in entries] == [None, 422, 415, 422, None]
+    assert [entry.get("problem", {}).get("status") for entry in entries] == [
+        None,
+        422,
+        415,
+        422,
+        None,
+    ]
     assert entries[0]["answers"][0]["class"] == entries[4]["answers"][0]["class"]
     assert set(entries[1]) == {"index", "problem"}
 
 
-def test_a_model_that_cannot_answer_is_an_answer_with_its_problem(client: TestClient, digits: dict[str, bytes]) -> None:
+def test_a_model_that_cannot_answer_is_an_answer_with_its_problem(
+    client: TestClient, digits: dict[str, bytes]
+) -> None:
     query = f"experiments={BEST}&experiments=nobody&experiments=failing&experiments={SMALL}@9"
-    entry = client.post(f"{BASE}/predictions?{query}", files=files(digits["1"])).json()["predictions"][0]
-    assert [answer.get("problem", {}).get("status") for answer in entry["answers"]] == [None, 404, 503, 404]
-    assert [answer["experiment_name"] for answer in entry["answers"][1:]] == ["nobody", "failing", f"{SMALL}@9"]
+    entry = client.post(f"{BASE}/predictions?{query}", files=files(digits["1"])).json()[
+        "predictions"
+    ][0]
+    assert [answer.get("problem", {}).get("status") for answer in entry["answers"]] == [
+        None,
+        404,
+        503,
+        404,
+    ]
+    assert [answer["experiment_name"] for answer in entry["answers"][1:]] == [
+        "nobody",
+        "failing",
+        f"{SMALL}@9",
+    ]
     assert entry["consensus"]["mnist"]["votes"] == {entry["answers"][0]["class"]: 1}
 
 
-@pytest.mark.parametrize(("name", "status"), [("nobody", 404), ("failing", 503), ("../x", 400), ("", 400)])
-def test_the_call_fails_when_no_model_can_answer(client: TestClient, digits: dict[str, bytes], name: str, status: int) -> None:
-    response = client.post(f"{BASE}/predictions", params={"experiments": name}, files=files(digits["1"]))
-    assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json")
+@pytest.mark.parametrize(
+    ("name", "status"), [("nobody", 404), ("failing", 503), ("../x", 400), ("", 400)]
+)
+def test_the_call_fails_when_no_model_can_answer(
+    client: TestClient, digits: dict[str, bytes], name: str, status: int
+) -> None:
+    response = client.post(
+        f"{BASE}/predictions", params={"experiments": name}, files=files(digits["1"])
+    )
+    assert (response.status_code, response.headers["content-type"]) == (
+        status,
+        "application/problem+json",
+    )
 
 
-def test_versions_and_the_champion_are_pinned_by_name(client: TestClient, digits: dict[str, bytes]) -> None:
+def test_versions_and_the_champion_are_pinned_by_name(
+    client: TestClient, digits: dict[str, bytes]
+) -> None:
     query = f"experiments={SMALL}@1&experiments={SMALL}@2&experiments=champion&experiments={BEST}"
-    entry = client.post(f"{BASE}/predictions?{query}", files=files(digits["1"])).json()["predictions"][0]
-    assert [(answer["experiment_name"], answer["version"]) for answer in entry["answers"]] == [(SMALL, 1), (SMALL, 2), (BEST, 1)]
-    by_version = {model["version"]: model for model in client.get(f"{BASE}/models").json()["models"] if model["name"] == SMALL}
-    assert [answer["model_digest"] for answer in entry["answers"][:2]] == [by_version[1]["digest"], by_version[2]["digest"]]
+    entry = client.post(f"{BASE}/predictions?{query}", files=files(digits["1"])).json()[
+        "predictions"
+    ][0]
+    assert [(answer["experiment_name"], answer["version"]) for answer in entry["answers"]] == [
+        (SMALL, 1),
+        (SMALL, 2),
+        (BEST, 1),
+    ]
+    by_version = {
+        model["version"]: model
+        for model in client.get(f"{BASE}/models").json()["models"]
+        if model["name"] == SMALL
+    }
+    assert [answer["model_digest"] for answer in entry["answers"][:2]] == [
+        by_version[1]["digest"],
+        by_version[2]["digest"],
+    ]
     assert [by_version[1]["default"], by_version[2]["default"]] == [False, True]
     assert client.get(f"{BASE}/models/{SMALL}").json()["version"] == 2
     detail = client.get(f"{BASE}/models/{SMALL}/versions/1").json()
@@ -107,29 +189,56 @@ def test_versions_and_the_champion_are_pinned_by_name(client: TestClient, digits
     assert client.get(f"{BASE}/models/{SMALL}/versions/3").status_code == 404
 
 
-def test_an_inference_takes_a_version_and_the_champion_but_not_all(client: TestClient, digits: dict[str, bytes]) -> None:
+def test_an_inference_takes_a_version_and_the_champion_but_not_all(
+    client: TestClient, digits: dict[str, bytes]
+) -> None:
     def asked(name: str) -> tuple[str, int] | int:
-        response = client.post(f"{BASE}/inference?experiment_name={name}", files={"image_blob": digits["1"]})
+        response = client.post(
+            f"{BASE}/inference?experiment_name={name}", files={"image_blob": digits["1"]}
+        )
         document = response.json()
-        return (document["experiment_name"], document["version"]) if response.status_code == 200 else response.status_code
+        return (
+            (document["experiment_name"], document["version"])
+            if response.status_code == 200
+            else response.status_code
+        )
 
-    assert [asked(name) for name in (f"{SMALL}@1", SMALL, "champion", "all")] == [(SMALL, 1), (SMALL, 2), (BEST, 1), 400]
+    assert [asked(name) for name in (f"{SMALL}@1", SMALL, "champion", "all")] == [
+        (SMALL, 1),
+        (SMALL, 2),
+        (BEST, 1),
+        400,
+    ]
 
 
 def test_the_view_is_what_the_models_see(client: TestClient, digits: dict[str, bytes]) -> None:
     paper = io.BytesIO()
-    Image.fromarray(255 - np.kron(np.asarray(Image.open(io.BytesIO(digits["4"]))), np.ones((5, 5), np.uint8))).save(paper, "PNG")
-    response = client.post(f"{BASE}/predictions?experiments={BEST}&view=true", files=files(digits["4"], paper.getvalue()))
+    Image.fromarray(
+        255 - np.kron(np.asarray(Image.open(io.BytesIO(digits["4"]))), np.ones((5, 5), np.uint8))
+    ).save(paper, "PNG")
+    response = client.post(
+        f"{BASE}/predictions?experiments={BEST}&view=true",
+        files=files(digits["4"], paper.getvalue()),
+    )
     first, second = (base64.b64decode(entry["view"]) for entry in response.json()["predictions"])
     assert pixels_of(first) == pixels_of(digits["4"])
     assert np.asarray(Image.open(io.BytesIO(second))).shape == (28, 28)
-    assert "view" not in client.post(f"{BASE}/predictions?experiments={BEST}", files=files(digits["4"])).json()["predictions"][0]
+    assert (
+        "view"
+        not in client.post(
+            f"{BASE}/predictions?experiments={BEST}", files=files(digits["4"])
+        ).json()["predictions"][0]
+    )
 
 
-def test_a_stream_has_the_same_entries_line_by_line(client: TestClient, digits: dict[str, bytes]) -> None:
+def test_a_stream_has_the_same_entries_line_by_line(
+    client: TestClient, digits: dict[str, bytes]
+) -> None:
     images = files(*(digits[label] for label in "0123456789" * 7), b"no image")
     whole = client.post(f"{BASE}/predictions", files=images).json()["predictions"]
-    response = client.post(f"{BASE}/predictions", files=images, headers={"Accept": "application/x-ndjson"})
+    response = client.post(
+        f"{BASE}/predictions", files=images, headers={"Accept": "application/x-ndjson"}
+    )
     assert response.headers["content-type"] == "application/x-ndjson"
     lines = [json.loads(line) for line in response.text.splitlines()]
 
@@ -139,11 +248,22 @@ def test_a_stream_has_the_same_entries_line_by_line(client: TestClient, digits: 
     assert [lasting(line) for line in lines] == [lasting(entry) for entry in whole]
 
 
-def test_arrays_get_the_answers_of_a_png_of_the_same_pixels(client: TestClient, digits: dict[str, bytes]) -> None:
-    arrays = {"images": [pixels_of(digits[label]) for label in "07"] + [np.asarray(pixels_of(digits["3"]), float).tolist()]}
-    by_arrays = client.post(f"{BASE}/predictions?experiments={BEST}", json=arrays).json()["predictions"]
-    by_files = client.post(f"{BASE}/predictions?experiments={BEST}", files=files(*(digits[label] for label in "073")))
-    assert [entry["image_digest"] for entry in by_arrays] == [entry["image_digest"] for entry in by_files.json()["predictions"]]
+def test_arrays_get_the_answers_of_a_png_of_the_same_pixels(
+    client: TestClient, digits: dict[str, bytes]
+) -> None:
+    arrays = {
+        "images": [pixels_of(digits[label]) for label in "07"]
+        + [np.asarray(pixels_of(digits["3"]), float).tolist()]
+    }
+    by_arrays = client.post(f"{BASE}/predictions?experiments={BEST}", json=arrays).json()[
+        "predictions"
+    ]
+    by_files = client.post(
+        f"{BASE}/predictions?experiments={BEST}", files=files(*(digits[label] for label in "073"))
+    )
+    assert [entry["image_digest"] for entry in by_arrays] == [
+        entry["image_digest"] for entry in by_files.json()["predictions"]
+    ]
 
 
 def one_pixel(value: object) -> str:
@@ -180,23 +300,38 @@ def one_pixel(value: object) -> str:
         (json.dumps({"images": [0] * 1_000_000}), 413, None),
     ],
 )  # fmt: skip
-def test_arrays_that_cannot_be_used_say_where(client: TestClient, body: str, status: int, path: str | None) -> None:
-    response = client.post(f"{BASE}/predictions", content=body, headers={"Content-Type": "application/json"})
+def test_arrays_that_cannot_be_used_say_where(
+    client: TestClient, body: str, status: int, path: str | None
+) -> None:
+    response = client.post(
+        f"{BASE}/predictions", content=body, headers={"Content-Type": "application/json"}
+    )
     problem = response.json()
-    assert (response.status_code, [error["path"] for error in problem.get("errors", [])]) == (status, [path] if path else [])
+    assert (response.status_code, [error["path"] for error in problem.get("errors", [])]) == (
+        status,
+        [path] if path else [],
+    )
     assert len(response.content) <= 1024
 
 
-def test_more_than_a_call_may_ask_for_is_refused(client: TestClient, digits: dict[str, bytes]) -> None:
+def test_more_than_a_call_may_ask_for_is_refused(
+    client: TestClient, digits: dict[str, bytes]
+) -> None:
     assert client.post(f"{BASE}/predictions", files=files(*[digits["1"]] * 1000)).status_code == 200
     assert client.post(f"{BASE}/predictions", files=files(*[digits["1"]] * 1001)).status_code == 413
-    larger = client.post(f"{BASE}/predictions", content=b"x" * (2**25 + 1), headers={"Content-Type": "application/json"})
+    larger = client.post(
+        f"{BASE}/predictions",
+        content=b"x" * (2**25 + 1),
+        headers={"Content-Type": "application/json"},
+    )
     assert (larger.status_code, larger.json()["title"]) == (413, "Request too large")
 
 
 def test_the_same_pixels_are_not_run_again(client: TestClient, digits: dict[str, bytes]) -> None:
     def cached(image: bytes) -> bool:
-        answer = client.post(f"{BASE}/inference?experiment_name={BEST}", files={"image_blob": image}).json()["cached"]
+        answer = client.post(
+            f"{BASE}/inference?experiment_name={BEST}", files={"image_blob": image}
+        ).json()["cached"]
         return bool(answer)
 
     pixels = np.array(pixels_of(digits["8"]), np.uint8)
@@ -216,11 +351,17 @@ def test_two_models_of_the_same_file_that_take_their_pixels_differently_do_not_s
         card["input"]["scale"] = scale
         (tmp_path / "models" / name / "card.json").write_text(json.dumps(card))
     settings = from_environment(
-        {"MODELS_DIR": str(tmp_path / "models"), "COMPILED_DIR": str(tmp_path / "compiled"), "JOURNAL_BYTES": "0"}
+        {
+            "MODELS_DIR": str(tmp_path / "models"),
+            "COMPILED_DIR": str(tmp_path / "compiled"),
+            "JOURNAL_BYTES": "0",
+        }
     )
     with TestClient(create_app(settings)) as client:
         wait_until_ready(client)
-        entry = client.post(f"{BASE}/predictions?experiments=plain&experiments=dark", files=files(digits["1"])).json()
+        entry = client.post(
+            f"{BASE}/predictions?experiments=plain&experiments=dark", files=files(digits["1"])
+        ).json()
     first, second = entry["predictions"][0]["answers"]
     assert first["model_digest"] == second["model_digest"]
     assert first["probabilities"] != second["probabilities"]

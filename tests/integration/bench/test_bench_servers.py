@@ -1,4 +1,7 @@
-"""The yardsticks of the benchmark do the work that they are compared for: each answers as the service does."""
+"""The yardsticks of the benchmark do the work that they are compared for.
+
+Each answers as the service does.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +28,14 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, fl
 
 
 @pytest.mark.parametrize("module", ["limit", "stock"])
-def test_a_reference_gives_the_probabilities_of_the_service(module: str, expected: dict[str, dict[str, float]]) -> None:
+def test_a_reference_gives_the_probabilities_of_the_service(
+    module: str, expected: dict[str, dict[str, float]]
+) -> None:
     with service.reference(f"test of {module}", module, SHIPPED / LENET / "model.tflite") as server:
         found = {label: _probabilities(server, label) for label in expected}
-    assert found == {label: pytest.approx(probabilities, abs=1e-6) for label, probabilities in expected.items()}
+    assert found == {
+        label: pytest.approx(probabilities, abs=1e-6) for label, probabilities in expected.items()
+    }
 
 
 def _probabilities(server: service.Server, label: str) -> dict[str, float]:

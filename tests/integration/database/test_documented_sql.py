@@ -1,4 +1,6 @@
-"""Every query of doc/sql.md runs, and answers, on the shipped data and the predictions of a service."""
+"""Every query of doc/sql.md runs, and answers, on the shipped data and the predictions of a
+service.
+"""
 
 import os
 import re
@@ -21,7 +23,10 @@ from tests.conftest import SHIPPED, digit_png, wait_until_ready
 
 PAGE = (Path(__file__).parents[3] / "doc" / "sql.md").read_text()
 QUERIES = [
-    query.strip() for block in re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL) for query in block.split(";") if query.strip()
+    query.strip()
+    for block in re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
+    for query in block.split(";")
+    if query.strip()
 ]
 VIEWS = (
     "leaderboard",
@@ -35,18 +40,33 @@ VIEWS = (
 )
 # Those that the shipped data, and a service that is asked for a few digits, have no rows for.
 MAY_BE_EMPTY = ("import_rejects", "drop_events_before")
-MODELS = ("mnist_experiment_1__softmax_regression", "mnist_experiment_8__mlp_64_dead", "parity_experiment_1__softmax_regression")
+MODELS = (
+    "mnist_experiment_1__softmax_regression",
+    "mnist_experiment_8__mlp_64_dead",
+    "parity_experiment_1__softmax_regression",
+)
 BASE = "/api/v1.0"
 
 
 @pytest.fixture(scope="module")
-def environment(postgres_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """A database with the shipped experiments, in which a service has logged predictions that people corrected."""
+def environment(
+    postgres_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, str]]:
+    """A database with the shipped experiments, in which a service has logged predictions that
+    people corrected.
+    """
     folder = tmp_path_factory.mktemp("sql")
     for name in MODELS:
         shutil.copytree(SHIPPED / name, folder / "models" / name)
-    own = {"MODELS_DIR": "models", "COMPILED_DIR": "compiled", "JOURNAL_DIR": "journal", "IMAGES_URL": "images"}
-    settings = service_settings.from_environment({name: str(folder / value) for name, value in own.items()})
+    own = {
+        "MODELS_DIR": "models",
+        "COMPILED_DIR": "compiled",
+        "JOURNAL_DIR": "journal",
+        "IMAGES_URL": "images",
+    }
+    settings = service_settings.from_environment(
+        {name: str(folder / value) for name, value in own.items()}
+    )
     with pytest.MonkeyPatch.context() as patch:
         for name, value in postgres_environment.items():
             patch.setenv(name, value)
@@ -66,7 +86,13 @@ def environment(postgres_environment: dict[str, str], tmp_path_factory: pytest.T
 
 
 def connect(environment: dict[str, str]) -> psycopg2.extensions.connection:
-    address = {"host": "PGHOST", "port": "PGPORT", "dbname": "PGDATABASE", "user": "PGUSER", "password": "PGPASSWORD"}
+    address = {
+        "host": "PGHOST",
+        "port": "PGPORT",
+        "dbname": "PGDATABASE",
+        "user": "PGUSER",
+        "password": "PGPASSWORD",
+    }
     return psycopg2.connect(**{key: environment[name] for key, name in address.items()})  # type: ignore[call-overload,no-any-return]
 
 

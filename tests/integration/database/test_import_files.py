@@ -41,7 +41,12 @@ class Database:
 
     def __init__(self, environment: dict[str, str], folder: Path) -> None:
         self.csv, self.folder = folder / "data.csv", folder / "data.d"
-        self.environment = {**os.environ, **environment, "DATA_CSV": str(self.csv), "DATA_DIR": str(self.folder)}
+        self.environment = {
+            **os.environ,
+            **environment,
+            "DATA_CSV": str(self.csv),
+            "DATA_DIR": str(self.folder),
+        }
 
     def write(self, main: str, **further: str) -> None:
         self.csv.write_text(HEADER + main)
@@ -53,7 +58,11 @@ class Database:
 
     def start_set_up(self) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-m", "db.initialize"], env=self.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            [sys.executable, "-m", "db.initialize"],
+            env=self.environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
 
     def set_up(self) -> str:
@@ -63,8 +72,16 @@ class Database:
         return output
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
-        address = {"host": "PGHOST", "port": "PGPORT", "dbname": "PGDATABASE", "user": "PGUSER", "password": "PGPASSWORD"}
-        connection = psycopg2.connect(**{key: self.environment[name] for key, name in address.items()})  # type: ignore[call-overload]
+        address = {
+            "host": "PGHOST",
+            "port": "PGPORT",
+            "dbname": "PGDATABASE",
+            "user": "PGUSER",
+            "password": "PGPASSWORD",
+        }
+        connection = psycopg2.connect(
+            **{key: self.environment[name] for key, name in address.items()}
+        )  # type: ignore[call-overload]
         try:
             with connection, connection.cursor() as cursor:
                 cursor.execute(query)
@@ -78,7 +95,9 @@ def database(empty_database: dict[str, str], tmp_path: Path) -> Database:
     return Database(empty_database, tmp_path)
 
 
-def test_every_file_of_the_directory_is_imported_after_data_csv_in_the_order_of_names(database: Database) -> None:
+def test_every_file_of_the_directory_is_imported_after_data_csv_in_the_order_of_names(
+    database: Database,
+) -> None:
     database.write(row("a"), y=HEADER + row("c"), x=HEADER + row("b"))
     assert "3 files, 3 rows: 3 new" in database.set_up()
     assert database.rows("SELECT name, source_file FROM experiments ORDER BY id") == [
@@ -103,18 +122,24 @@ def test_a_name_of_an_earlier_file_is_a_reject_of_the_later_one(database: Databa
     assert database.rows("SELECT learning_rate FROM experiments WHERE name = 'a'") == [(0.1,)]
 
 
-def test_a_row_that_moves_to_another_file_is_taken_over_and_keeps_its_id(database: Database) -> None:
+def test_a_row_that_moves_to_another_file_is_taken_over_and_keeps_its_id(
+    database: Database,
+) -> None:
     database.write(row("a") + row("b"))
     database.set_up()
     before = database.rows("SELECT id, name, updated_at FROM experiments ORDER BY id")
     for main, further in ((row("b"), row("a")), (row("a") + row("b"), "")):
         database.write(main, x=HEADER + further)
         database.set_up()
-        assert database.rows("SELECT count(*) FROM experiments WHERE missing_since IS NOT NULL") == [(0,)]
+        assert database.rows(
+            "SELECT count(*) FROM experiments WHERE missing_since IS NOT NULL"
+        ) == [(0,)]
     assert database.rows("SELECT id, name, updated_at FROM experiments ORDER BY id") == before
 
 
-def test_the_experiments_of_a_file_that_is_gone_are_missing_and_its_rejects_resolved_until_it_returns(database: Database) -> None:
+def test_the_experiments_of_a_file_that_is_gone_are_missing_and_its_rejects_resolved_until_it_returns(
+    database: Database,
+) -> None:
     further = HEADER + row("b") + row("c", "fast")
     database.write(row("a"), x=further)
     database.set_up()
@@ -139,7 +164,9 @@ def test_a_bad_file_stops_no_other_and_loses_nothing(database: Database) -> None
     assert "not imported: data.d/x.csv lacks the columns" in output
     assert "data.d/pipe.csv is no file" in output
     assert "data.d/z.csv cannot be read" in output
-    assert database.rows("SELECT name, learning_rate, missing_since FROM experiments ORDER BY name") == [
+    assert database.rows(
+        "SELECT name, learning_rate, missing_since FROM experiments ORDER BY name"
+    ) == [
         ("a", 0.1, None),
         ("b", 0.1, None),
         ("c", 0.5, None),
@@ -167,15 +194,24 @@ def test_unchanged_files_are_not_read_again_and_only_times_move_on(database: Dat
 
 
 @pytest.mark.parametrize(
-    "change", [f"UPDATE imports SET reader_version = {READER_VERSION - 1}", "DELETE FROM experiments WHERE name = 'a'"]
+    "change",
+    [
+        f"UPDATE imports SET reader_version = {READER_VERSION - 1}",
+        "DELETE FROM experiments WHERE name = 'a'",
+    ],
 )
-def test_a_newer_reader_or_a_changed_table_has_every_file_read_again(database: Database, change: str) -> None:
+def test_a_newer_reader_or_a_changed_table_has_every_file_read_again(
+    database: Database, change: str
+) -> None:
     database.write(row("a"), x=HEADER + row("b"))
     database.set_up()
     database.rows("UPDATE experiments SET learning_rate = 7, content_digest = 'other'")
     database.rows(change)
     database.set_up()
-    assert database.rows("SELECT name, learning_rate FROM experiments ORDER BY name") == [("a", 0.1), ("b", 0.1)]
+    assert database.rows("SELECT name, learning_rate FROM experiments ORDER BY name") == [
+        ("a", 0.1),
+        ("b", 0.1),
+    ]
 
 
 def test_unforeseen_columns_and_curves_reach_the_tables(database: Database) -> None:
@@ -183,9 +219,14 @@ def test_unforeseen_columns_and_curves_reach_the_tables(database: Database) -> N
     database.csv.write_text(header + row("a").replace("\n", f",sgd,64,0.9,0.1,{LOSS}\n"))
     database.set_up()
     assert database.rows("SELECT params, metrics FROM experiments") == [
-        ({"optimizer": "sgd", "batch_size": 64}, {"test_accuracy": 0.98, "f1_score": 0.9, "test_loss": 0.1})
+        (
+            {"optimizer": "sgd", "batch_size": 64},
+            {"test_accuracy": 0.98, "f1_score": 0.9, "test_loss": 0.1},
+        )
     ]
-    assert database.rows("SELECT metric, steps, metric_values, best_value, best_step FROM metric_curves ORDER BY metric") == [
+    assert database.rows(
+        "SELECT metric, steps, metric_values, best_value, best_step FROM metric_curves ORDER BY metric"
+    ) == [
         ("loss", [1, 2, 3], [2.5, 0.5, 1.5], 0.5, 2),
         ("validation_accuracy", [1, 2, 3], [2.5, 0.5, 1.5], 2.5, 1),
     ]
@@ -200,11 +241,14 @@ def test_the_extremes_of_numbers_come_out_as_they_went_in(database: Database) ->
 
 
 @pytest.mark.timeout(180)
-def test_set_ups_killed_at_fifty_random_points_converge_to_what_an_undisturbed_one_makes(database: Database) -> None:
+def test_set_ups_killed_at_fifty_random_points_converge_to_what_an_undisturbed_one_makes(
+    database: Database,
+) -> None:
     chance = random.Random(4)
     contents = [
         (
-            "".join(row(f"e{n}", 0.1 + version * (n % 3)) for n in range(400)) + row("bad", "fast" * version),
+            "".join(row(f"e{n}", 0.1 + version * (n % 3)) for n in range(400))
+            + row("bad", "fast" * version),
             HEADER + "".join(row(f"f{n}", version) for n in range(200 * version)),
         )
         for version in (1, 2)

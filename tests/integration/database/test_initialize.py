@@ -15,7 +15,8 @@ from db.migrate import MIGRATIONS
 
 HEADER = "Experiment Name,Learning Rate,Momentum,Loss,Test Accuracy\n"
 LOSS = '"{""Step"": [1, 2, 3], ""Value"": [2.5, 0.5, 1.5]}"'
-# In their order, but without their ids: a set-up that was killed before its commit has used some up.
+# In their order, but without their ids: a set-up that was killed before its commit has used some
+# up.
 CONTENTS = """
     SELECT (SELECT json_agg(json_build_array(name, learning_rate, params, missing_since IS NULL) ORDER BY id)
             FROM experiments)::text,
@@ -31,11 +32,20 @@ class Database:
 
     def __init__(self, environment: dict[str, str], folder: Path) -> None:
         self.csv = folder / "data.csv"
-        self.environment = {**os.environ, **environment, "DATA_CSV": str(self.csv), "DATA_DIR": str(folder / "data.d")}
+        self.environment = {
+            **os.environ,
+            **environment,
+            "DATA_CSV": str(self.csv),
+            "DATA_DIR": str(folder / "data.d"),
+        }
 
     def start_set_up(self) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-m", "db.initialize"], env=self.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            [sys.executable, "-m", "db.initialize"],
+            env=self.environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
 
     def set_up(self) -> str:
@@ -46,8 +56,16 @@ class Database:
 
     def rows(self, query: str, role: str = "postgres") -> list[tuple[object, ...]]:
         user = {"user": role} if role == "postgres" else {"user": role, "password": "pass123"}
-        address = {"host": "PGHOST", "port": "PGPORT", "dbname": "PGDATABASE", "user": "PGUSER", "password": "PGPASSWORD"}
-        connection = psycopg2.connect(**{key: self.environment[name] for key, name in address.items()} | user)  # type: ignore[call-overload]
+        address = {
+            "host": "PGHOST",
+            "port": "PGPORT",
+            "dbname": "PGDATABASE",
+            "user": "PGUSER",
+            "password": "PGPASSWORD",
+        }
+        connection = psycopg2.connect(
+            **{key: self.environment[name] for key, name in address.items()} | user
+        )  # type: ignore[call-overload]
         try:
             with connection, connection.cursor() as cursor:
                 cursor.execute(query)
@@ -69,7 +87,9 @@ def test_a_first_set_up_makes_the_schema_and_takes_the_rows(database: Database) 
     assert database.rows(
         "SELECT experiment_name, test_accuracy, best_loss, best_loss_step, last_loss, points FROM leaderboard"
     ) == [("a", 0.98, 0.5, 2, 1.5, 3)]
-    assert database.rows("SELECT step, value FROM loss_curves WHERE experiment_name = 'a' ORDER BY step") == [
+    assert database.rows(
+        "SELECT step, value FROM loss_curves WHERE experiment_name = 'a' ORDER BY step"
+    ) == [
         (1, 2.5),
         (2, 0.5),
         (3, 1.5),
@@ -84,12 +104,16 @@ def test_a_second_set_up_changes_nothing(database: Database) -> None:
     database.set_up()
     before = (
         database.rows(CONTENTS),
-        database.rows("SELECT e.id, c.experiment_id, c.xmin::text, e.updated_at FROM metric_curves c, experiments e"),
+        database.rows(
+            "SELECT e.id, c.experiment_id, c.xmin::text, e.updated_at FROM metric_curves c, experiments e"
+        ),
     )
     assert "0 new, 1 unchanged, 1 rejected" in database.set_up()
     assert (
         database.rows(CONTENTS),
-        database.rows("SELECT e.id, c.experiment_id, c.xmin::text, e.updated_at FROM metric_curves c, experiments e"),
+        database.rows(
+            "SELECT e.id, c.experiment_id, c.xmin::text, e.updated_at FROM metric_curves c, experiments e"
+        ),
     ) == before
     assert database.rows("SELECT count(*) FROM imports") == [(1,)]
 
@@ -99,7 +123,9 @@ def test_new_changed_and_missing_rows_are_added_updated_and_marked(database: Dat
     database.set_up()
     database.csv.write_text(f"{HEADER}c,0.3,0.9,{LOSS},0.96\nb,0.25,0.9,{LOSS},0.97\n")
     assert "2 rows: 1 new, 1 changed, 1 gone from the file" in database.set_up()
-    assert database.rows("SELECT name, learning_rate, missing_since IS NULL FROM experiments ORDER BY id") == [
+    assert database.rows(
+        "SELECT name, learning_rate, missing_since IS NULL FROM experiments ORDER BY id"
+    ) == [
         ("a", 0.1, False),
         ("b", 0.25, True),
         ("c", 0.3, True),
@@ -136,7 +162,9 @@ def test_an_unusable_file_is_reported_and_changes_no_experiment(database: Databa
     database.csv.write_text("Name,Rate\na,1\n")
     assert "not imported: data.csv lacks the columns" in database.set_up()
     assert database.rows("SELECT name, missing_since FROM experiments") == [("a", None)]
-    assert database.rows("SELECT error LIKE 'data.csv lacks%' FROM imports ORDER BY id DESC LIMIT 1") == [(True,)]
+    assert database.rows(
+        "SELECT error LIKE 'data.csv lacks%' FROM imports ORDER BY id DESC LIMIT 1"
+    ) == [(True,)]
 
 
 def test_only_the_first_of_very_many_rejects_are_kept(database: Database) -> None:
@@ -190,12 +218,22 @@ def test_a_set_up_killed_at_any_time_leaves_nothing_in_the_way(database: Databas
 def test_the_dashboards_role_reads_everything_and_writes_nothing(database: Database) -> None:
     database.csv.write_text(f"{HEADER}a,0.1,0.9,{LOSS},0.98\n")
     database.set_up()
-    for relation in ("experiments", "leaderboard", "loss_curves", "experiment_metrics", "imports", "import_rejects"):
+    for relation in (
+        "experiments",
+        "leaderboard",
+        "loss_curves",
+        "experiment_metrics",
+        "imports",
+        "import_rejects",
+    ):
         database.rows(f"SELECT * FROM {relation}", role="mlops_read")
     with pytest.raises(psycopg2.errors.ReadOnlySqlTransaction):
         database.rows("DELETE FROM experiments", role="mlops_read")
     with pytest.raises(psycopg2.errors.InsufficientPrivilege):
-        database.rows("SET default_transaction_read_only = off; BEGIN READ WRITE; DELETE FROM experiments", role="mlops_read")
+        database.rows(
+            "SET default_transaction_read_only = off; BEGIN READ WRITE; DELETE FROM experiments",
+            role="mlops_read",
+        )
 
 
 def test_the_services_role_cannot_write_experiments(database: Database) -> None:

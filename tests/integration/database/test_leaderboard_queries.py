@@ -12,26 +12,59 @@ from sqlalchemy import Engine
 from db.initialize import set_up
 from db.settings import from_environment
 from web.data.filter_language import parse
-from web.data.queries import PAGE_ROWS, SPARK_POINTS, View, connect, read_keys, read_leaderboard, read_matching, read_points
+from web.data.queries import (
+    PAGE_ROWS,
+    SPARK_POINTS,
+    View,
+    connect,
+    read_keys,
+    read_leaderboard,
+    read_matching,
+    read_points,
+)
 from web.settings import Settings
 
 POINTS = 1000
 # name, task, learning rate, params, metrics
 ROWS: list[tuple[str, str, float, dict[str, Any], dict[str, Any]]] = [
-    ("a", "digits", 0.1, {"architecture": "LeNet", "batch_size": 8, "commit": "0012", "note": "ok"}, {"test_accuracy": 0.9}),
-    ("b", "digits", 0.01, {"architecture": "mlp", "batch_size": 64, "commit": "12", "flag": True}, {"test_accuracy": 0.98}),
-    ("c", "digits", 0.001, {"batch_size": "many", "seed": 12345678901234567890, "note": None}, {"test_accuracy": 0.95}),
+    (
+        "a",
+        "digits",
+        0.1,
+        {"architecture": "LeNet", "batch_size": 8, "commit": "0012", "note": "ok"},
+        {"test_accuracy": 0.9},
+    ),
+    (
+        "b",
+        "digits",
+        0.01,
+        {"architecture": "mlp", "batch_size": 64, "commit": "12", "flag": True},
+        {"test_accuracy": 0.98},
+    ),
+    (
+        "c",
+        "digits",
+        0.001,
+        {"batch_size": "many", "seed": 12345678901234567890, "note": None},
+        {"test_accuracy": 0.95},
+    ),
     ("d", "digits", 0.5, {"note": "it's 100% :x"}, {}),
     ("p", "parity", 0.1, {"batch_size": 8}, {"test_accuracy": 0.99}),
 ]
 
 
 @pytest.fixture(scope="module")
-def engine(postgres_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+def engine(
+    postgres_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Engine]:
     file = tmp_path_factory.mktemp("board") / "data.csv"
     file.write_text("Experiment Name,Learning Rate,Momentum,Loss\n")
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {**postgres_environment, "DATA_CSV": str(file), "DATA_DIR": str(file.parent / "data.d")}.items():
+        for name, value in {
+            **postgres_environment,
+            "DATA_CSV": str(file),
+            "DATA_DIR": str(file.parent / "data.d"),
+        }.items():
             patch.setenv(name, value)
         set_up(from_environment(os.environ))
         connection = psycopg2.connect("")
@@ -81,7 +114,10 @@ def found(engine: Engine, text: str, **view: Any) -> str:
         ("accuracy >= 98 %", "bp"),
         ("acc = 0.98", "b"),
         ("not acc > 0.9", "a"),  # d has none
-        ("not (acc > 0.9 and lr < 0.05)", "adp"),  # whatever d's accuracy were, its learning rate settles it
+        (
+            "not (acc > 0.9 and lr < 0.05)",
+            "adp",
+        ),  # whatever d's accuracy were, its learning rate settles it
         ("acc is missing", "d"),
         ("acc != null", "abcp"),
         ("architecture ~ NET", "a"),
@@ -119,7 +155,10 @@ def test_a_value_is_never_sql(engine: Engine) -> None:
 
 
 def test_the_newest_are_those_that_came_last_and_are_still_in_their_file(engine: Engine) -> None:
-    names = [set(read_leaderboard(engine, View(task="digits", latest=number), 1).rows["experiment"]) for number in (2, 3, 4)]
+    names = [
+        set(read_leaderboard(engine, View(task="digits", latest=number), 1).rows["experiment"])
+        for number in (2, 3, 4)
+    ]
     assert names == [{"c", "d"}, {"a", "c", "d"}, {"a", "b", "c", "d"}]
 
 
@@ -140,7 +179,12 @@ def test_a_free_choice_wins_over_filter_task_and_number(engine: Engine) -> None:
         ("there is no such key", True, "dcba"),
     ],
 )
-def test_rows_are_sorted_and_those_without_a_value_stand_last(engine: Engine, sort: str, descending: bool, names: str) -> None:  # noqa: FBT001
+def test_rows_are_sorted_and_those_without_a_value_stand_last(
+    engine: Engine,
+    sort: str,
+    descending: bool,  # noqa: FBT001
+    names: str,
+) -> None:
     rows = read_leaderboard(engine, View(task="digits", sort=sort, descending=descending), 1).rows
     assert "".join(rows["experiment"]) == names
 
@@ -150,22 +194,43 @@ def test_those_of_one_task_stand_together(engine: Engine) -> None:
 
 
 def test_the_totals_leave_out_what_no_file_has_any_more(engine: Engine) -> None:
-    [digits, parity] = sorted(read_leaderboard(engine, View(latest=1), 1).totals, key=lambda totals: totals.task)
-    assert (digits.experiments, digits.gone, digits.most_accurate, digits.best_accuracy) == (3, 1, "c", 0.95)
-    assert (digits.lowest_accuracy, digits.least_loss, digits.lowest_loss, parity.experiments) == (0.9, "a", 1.0, 1)
+    [digits, parity] = sorted(
+        read_leaderboard(engine, View(latest=1), 1).totals, key=lambda totals: totals.task
+    )
+    assert (digits.experiments, digits.gone, digits.most_accurate, digits.best_accuracy) == (
+        3,
+        1,
+        "c",
+        0.95,
+    )
+    assert (digits.lowest_accuracy, digits.least_loss, digits.lowest_loss, parity.experiments) == (
+        0.9,
+        "a",
+        1.0,
+        1,
+    )
 
 
-def test_a_row_has_its_champion_and_a_curve_from_its_first_point_to_its_last(engine: Engine) -> None:
+def test_a_row_has_its_champion_and_a_curve_from_its_first_point_to_its_last(
+    engine: Engine,
+) -> None:
     rows = read_leaderboard(engine, View(task="digits"), 1).rows.set_index("experiment")
     assert list(rows.index[rows["champion"]]) == ["a"]
     curves = rows["loss_curve"].to_dict()
     curve = curves["a"]
-    assert (len(curve), curve[0], curve[-1], curve == sorted(curve, reverse=True)) == (SPARK_POINTS, POINTS, 1.0, True)
+    assert (len(curve), curve[0], curve[-1], curve == sorted(curve, reverse=True)) == (
+        SPARK_POINTS,
+        POINTS,
+        1.0,
+        True,
+    )
     assert (curves["b"], curves["d"]) == ([1.0], [])
 
 
 def test_a_page_beyond_the_last_is_the_last(engine: Engine) -> None:
-    with psycopg2.connect(str(engine.url.set(drivername="postgresql").render_as_string(hide_password=False))) as connection:
+    with psycopg2.connect(
+        str(engine.url.set(drivername="postgresql").render_as_string(hide_password=False))
+    ) as connection:
         connection.set_session(readonly=False)
         with connection.cursor() as cursor:
             cursor.execute(
@@ -175,6 +240,11 @@ def test_a_page_beyond_the_last_is_the_last(engine: Engine) -> None:
     connection.close()
     view = View(task="many", sort="newest")
     [first, last] = [read_leaderboard(engine, view, page) for page in (1, 99)]
-    assert (len(first.rows), first.rows["experiment"][0], first.matching, first.pages) == (PAGE_ROWS, "x250", 250, 3)
+    assert (len(first.rows), first.rows["experiment"][0], first.matching, first.pages) == (
+        PAGE_ROWS,
+        "x250",
+        250,
+        3,
+    )
     assert (len(last.rows), last.rows["experiment"].iloc[-1], last.page) == (50, "x1", 3)
     assert (len(read_matching(engine, view)), len(read_points(engine, view, 120))) == (250, 120)

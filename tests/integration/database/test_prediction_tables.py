@@ -20,15 +20,24 @@ Query = Callable[..., list[Any]]
 
 
 @pytest.fixture
-def environment(empty_database: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def environment(
+    empty_database: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, str]]:
     """A database that is set up with two experiments and a version of each."""
     csv = tmp_path_factory.mktemp("data") / "data.csv"
     csv.write_text(
         "Experiment Name,Learning Rate,Momentum,Loss\n"
-        + "".join(f'{name},{rate},0,"{{""Step"": [1], ""Value"": [1]}}"\n' for name, rate in (("slow", 0.001), ("fast", 0.5)))
+        + "".join(
+            f'{name},{rate},0,"{{""Step"": [1], ""Value"": [1]}}"\n'
+            for name, rate in (("slow", 0.001), ("fast", 0.5))
+        )
     )
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {**empty_database, "DATA_CSV": str(csv), "DATA_DIR": str(csv.parent / "none")}.items():
+        for name, value in {
+            **empty_database,
+            "DATA_CSV": str(csv),
+            "DATA_DIR": str(csv.parent / "none"),
+        }.items():
             patch.setenv(name, value)
         set_up(from_environment(os.environ))
         yield empty_database
@@ -56,11 +65,19 @@ def query(environment: dict[str, str]) -> Iterator[Query]:
 
 def connect(environment: dict[str, str], role: str | None = None) -> psycopg2.extensions.connection:
     user = {"user": role, "password": "pass123"} if role else {}
-    names = {"host": "PGHOST", "port": "PGPORT", "dbname": "PGDATABASE", "user": "PGUSER", "password": "PGPASSWORD"}
+    names = {
+        "host": "PGHOST",
+        "port": "PGPORT",
+        "dbname": "PGDATABASE",
+        "user": "PGUSER",
+        "password": "PGPASSWORD",
+    }
     return psycopg2.connect(**{**{key: environment[name] for key, name in names.items()}, **user})  # type: ignore[call-overload,no-any-return]
 
 
-def execute(connection: psycopg2.extensions.connection, statement: str, *arguments: object) -> list[Any]:
+def execute(
+    connection: psycopg2.extensions.connection, statement: str, *arguments: object
+) -> list[Any]:
     with connection.cursor() as cursor:
         cursor.execute(statement, arguments)
         rows = cursor.fetchall() if cursor.description else []
@@ -88,10 +105,16 @@ def predict(query: Query, image: str, version: str, label: str) -> str:
 
 
 def label(query: Query, prediction: str, value: str, replaces: str | None = None) -> str:
-    return str(query("SELECT outcome FROM label_prediction(%s, %s, 'ann', %s)", prediction, value, replaces)[0])
+    return str(
+        query(
+            "SELECT outcome FROM label_prediction(%s, %s, 'ann', %s)", prediction, value, replaces
+        )[0]
+    )
 
 
-CONFUSION = "SELECT experiment_name, true_label, predicted_label, images FROM confusion ORDER BY 1, 2, 3"
+CONFUSION = (
+    "SELECT experiment_name, true_label, predicted_label, images FROM confusion ORDER BY 1, 2, 3"
+)
 
 
 def test_a_label_counts_the_predictions_of_its_image_before_and_after_it(query: Query) -> None:
@@ -107,23 +130,34 @@ def test_a_changed_label_counts_anew_and_keeps_the_old_one(query: Query) -> None
     label(query, prediction, "4")
     assert label(query, prediction, "9", replaces="4") == "stored"
     assert query(CONFUSION) == [("slow", "9", "9", 1)]
-    assert query("SELECT label, replaced_at IS NULL FROM labels ORDER BY id") == [("4", False), ("9", True)]
+    assert query("SELECT label, replaced_at IS NULL FROM labels ORDER BY id") == [
+        ("4", False),
+        ("9", True),
+    ]
 
 
 def test_a_label_is_not_overwritten_by_somebody_who_has_not_seen_it(query: Query) -> None:
     prediction = predict(query, add_image(query, "a"), "slow", "9")
     label(query, prediction, "4")
-    assert [label(query, prediction, "9"), label(query, prediction, "9", replaces="9")] == ["conflict", "conflict"]
+    assert [label(query, prediction, "9"), label(query, prediction, "9", replaces="9")] == [
+        "conflict",
+        "conflict",
+    ]
     assert label(query, prediction, "4") == "unchanged"
     assert query("SELECT label FROM labels") == ["4"]
 
 
 def test_a_label_must_be_a_class_of_a_known_prediction(query: Query) -> None:
     prediction = predict(query, add_image(query, "a"), "slow", "9")
-    assert [label(query, prediction, "7"), label(query, str(uuid.uuid4()), "4")] == ["no class", "unknown"]
+    assert [label(query, prediction, "7"), label(query, str(uuid.uuid4()), "4")] == [
+        "no class",
+        "unknown",
+    ]
 
 
-def test_labels_and_predictions_at_the_same_time_are_all_counted(query: Query, environment: dict[str, str]) -> None:
+def test_labels_and_predictions_at_the_same_time_are_all_counted(
+    query: Query, environment: dict[str, str]
+) -> None:
     images = [add_image(query, str(number)) for number in range(60)]
     firsts = [predict(query, image, "slow", "9") for image in images]
 
@@ -136,7 +170,9 @@ def test_labels_and_predictions_at_the_same_time_are_all_counted(query: Query, e
 
     threads = [
         threading.Thread(target=work, args=[lambda run, number: label(run, firsts[number], "4")]),
-        threading.Thread(target=work, args=[lambda run, number: predict(run, images[number], "fast", "9")]),
+        threading.Thread(
+            target=work, args=[lambda run, number: predict(run, images[number], "fast", "9")]
+        ),
     ]
     for thread in threads:
         thread.start()
@@ -155,7 +191,9 @@ def test_versions_that_differ_disagree_and_their_predictions_say_so(query: Query
     assert query("SELECT label FROM predictions WHERE disagrees ORDER BY label") == ["4", "9"]
 
 
-def test_events_are_counted_by_prediction_and_minute_and_the_counts_outlive_them(query: Query) -> None:
+def test_events_are_counted_by_prediction_and_minute_and_the_counts_outlive_them(
+    query: Query,
+) -> None:
     prediction = predict(query, add_image(query, "a"), "slow", "9")
     query("SELECT make_events_partition('2025-03-10')")
     statement = (
@@ -169,7 +207,9 @@ def test_events_are_counted_by_prediction_and_minute_and_the_counts_outlive_them
     assert query("SELECT drop_events_before('2025-03-31')") == []
     assert query("SELECT drop_events_before('2025-04-01')") == ["prediction_events_2025_03"]
     assert query("SELECT count(*) FROM prediction_events") == [0]
-    assert query("SELECT experiment_name, events, cached, mean_milliseconds FROM traffic_per_minute") == [("slow", 3, 2, 2.0)]
+    assert query(
+        "SELECT experiment_name, events, cached, mean_milliseconds FROM traffic_per_minute"
+    ) == [("slow", 3, 2, 2.0)]
 
 
 def test_an_event_of_a_prediction_that_is_not_there_is_refused(query: Query) -> None:
@@ -208,15 +248,21 @@ def test_moves_of_an_alias_are_kept_and_the_last_one_counts(query: Query) -> Non
 
 
 def test_the_first_champion_is_the_best_that_serves_and_is_chosen_once(query: Query) -> None:
-    query("UPDATE model_versions SET test_accuracy = CASE experiment_name WHEN 'slow' THEN 0.9 ELSE 0.99 END")
+    query(
+        "UPDATE model_versions SET test_accuracy = CASE experiment_name WHEN 'slow' THEN 0.9 ELSE 0.99 END"
+    )
     query("UPDATE model_versions SET status = 'LOADING' WHERE experiment_name = 'slow'")
-    assert query("SELECT experiment_name FROM first_champions()") == []  # slow may turn out to be better
+    assert (
+        query("SELECT experiment_name FROM first_champions()") == []
+    )  # slow may turn out to be better
     query("UPDATE model_versions SET status = 'READY'")
     assert query("SELECT experiment_name FROM first_champions()") == ["fast"]
     assert query("SELECT experiment_name FROM first_champions()") == []
 
 
-def test_the_services_role_adds_and_never_takes_away(query: Query, environment: dict[str, str]) -> None:
+def test_the_services_role_adds_and_never_takes_away(
+    query: Query, environment: dict[str, str]
+) -> None:
     prediction = predict(query, add_image(query, "a"), "slow", "9")
     connection = connect(environment, "mlops_app")
     connection.autocommit = True
@@ -244,5 +290,7 @@ def test_every_relation_column_and_function_is_explained(query: Query) -> None:
         " WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v')"
         " AND (obj_description(c.oid) IS NULL OR (a.attnum IS NOT NULL AND col_description(c.oid, a.attnum) IS NULL)) ORDER BY 1"
     )
-    missing += query("SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND obj_description(oid) IS NULL")
+    missing += query(
+        "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND obj_description(oid) IS NULL"
+    )
     assert missing == []

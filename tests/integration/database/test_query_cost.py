@@ -1,4 +1,6 @@
-"""What the benchmark of the data asks is answered by index, already where predictions are tens of thousands and not a million."""
+"""What the benchmark of the data asks is answered by index, already where predictions are tens of
+thousands and not a million.
+"""
 
 import os
 from collections.abc import Iterator
@@ -19,21 +21,32 @@ SMALL = Size(images=1000, events=100_000, labels=400)
 
 
 @pytest.fixture(scope="module")
-def cursor(postgres_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def cursor(
+    postgres_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Any]:
     """The reader's cursor on a database that the benchmark's generator filled."""
     none = tmp_path_factory.mktemp("data") / "none"
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {**postgres_environment, "DATA_CSV": str(none), "DATA_DIR": str(none)}.items():
+        for name, value in {
+            **postgres_environment,
+            "DATA_CSV": str(none),
+            "DATA_DIR": str(none),
+        }.items():
             patch.setenv(name, value)
         set_up(from_environment(os.environ))
         bulk_data.fill(SMALL)
-        with closing(psycopg2.connect(user="mlops_read", password="pass123")) as connection, connection.cursor() as cursor:
+        with (
+            closing(psycopg2.connect(user="mlops_read", password="pass123")) as connection,
+            connection.cursor() as cursor,
+        ):
             yield cursor
 
 
 def test_no_query_of_the_benchmark_reads_all_predictions_or_events(cursor: Any) -> None:
     queries = list(data.queries(cursor))
-    scanned = {query.what: set(data.scanned(data.explain(cursor, query)["Plan"])) for query in queries}
+    scanned = {
+        query.what: set(data.scanned(data.explain(cursor, query)["Plan"])) for query in queries
+    }
     assert len(queries) > 25
     assert {what: tables for what, tables in scanned.items() if tables} == {}
 
@@ -43,7 +56,9 @@ def test_the_generator_leaves_what_the_triggers_would_have_left(cursor: Any) -> 
         cursor.execute(statement)
         return list(cursor.fetchall())
 
-    assert rows("SELECT count(*), sum(events) FROM predictions") == [(SMALL.predictions, SMALL.events)]
+    assert rows("SELECT count(*), sum(events) FROM predictions") == [
+        (SMALL.predictions, SMALL.events)
+    ]
     assert rows("SELECT sum(events) FROM traffic") == [(SMALL.events,)]
     assert rows("SELECT count(*) FROM labels") == [(SMALL.labels,)]
     assert rows("SELECT sum(images) FROM confusion_counts") == [(SMALL.labels * SMALL.versions,)]
@@ -52,15 +67,21 @@ def test_the_generator_leaves_what_the_triggers_would_have_left(cursor: Any) -> 
     )
     assert 0 < images < SMALL.images / 2
     assert predictions == images * SMALL.versions
-    assert rows("SELECT count(*) FROM predictions p JOIN model_versions m ON m.id = p.model_version_id WHERE events = 0") == [(0,)]
+    assert rows(
+        "SELECT count(*) FROM predictions p JOIN model_versions m ON m.id = p.model_version_id WHERE events = 0"
+    ) == [(0,)]
 
 
 def test_the_indexes_are_those_of_the_migrations_again(cursor: Any) -> None:
     folder = Path(__file__).parents[3] / "db" / "migrations"
     text = "".join(file.read_text() for file in sorted(folder.glob("*.sql")))
-    cursor.execute("SELECT relname FROM pg_class WHERE relkind IN ('i', 'I') AND relname LIKE 'prediction%'")
+    cursor.execute(
+        "SELECT relname FROM pg_class WHERE relkind IN ('i', 'I') AND relname LIKE 'prediction%'"
+    )
     there = {name for (name,) in cursor.fetchall()}
-    made = {line.split()[2] for line in text.splitlines() if line.startswith("CREATE INDEX prediction")}
+    made = {
+        line.split()[2] for line in text.splitlines() if line.startswith("CREATE INDEX prediction")
+    }
     assert made
     assert made - there == set()
 

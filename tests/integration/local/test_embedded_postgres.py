@@ -137,7 +137,9 @@ def test_data_of_another_major_version_is_left_alone(own: Postgres) -> None:
         own.open()
 
 
-as_root = pytest.mark.skipif(os.geteuid() != 0 or shutil.which("setpriv") is None, reason="needs root on Linux")
+as_root = pytest.mark.skipif(
+    os.geteuid() != 0 or shutil.which("setpriv") is None, reason="needs root on Linux"
+)
 
 
 @as_root
@@ -148,7 +150,9 @@ def test_as_root_it_runs_as_somebody_else(own: Postgres) -> None:
 
 @as_root
 @pytest.mark.parametrize("mode", [0o755, 0o700])
-def test_as_root_without_user_namespaces_it_runs_as_nobody(own: Postgres, monkeypatch: pytest.MonkeyPatch, mode: int) -> None:
+def test_as_root_without_user_namespaces_it_runs_as_nobody(
+    own: Postgres, monkeypatch: pytest.MonkeyPatch, mode: int
+) -> None:
     real = account._runs
     monkeypatch.setattr(account, "_runs", lambda command: command[0] != "unshare" and real(command))
     own.settings.directory.mkdir(parents=True)
@@ -160,7 +164,9 @@ def test_as_root_without_user_namespaces_it_runs_as_nobody(own: Postgres, monkey
 
 
 @as_root
-def test_data_changes_hands_with_the_way_to_avoid_root(own: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_changes_hands_with_the_way_to_avoid_root(
+    own: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
     own.open()
     query(own.settings.dsn, "CREATE TABLE kept AS SELECT 1 AS n")
     own.stop(patience_seconds=10)

@@ -30,12 +30,19 @@ FOLLOW_SECONDS = 1.0
 
 
 class Stack:
-    """Two processes' worth of the service over one journal directory, and what ships the aliases to it."""
+    """Two processes' worth of the service over one journal directory, and what ships the aliases to
+    it.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / "journal" / ALIASES_FILE
         variables = {"MODELS_DIR": "models", "COMPILED_DIR": "compiled", "JOURNAL_DIR": "journal"}
-        self.apps = [create_app(from_environment({name: str(folder / path) for name, path in variables.items()})) for _ in range(2)]
+        self.apps = [
+            create_app(
+                from_environment({name: str(folder / path) for name, path in variables.items()})
+            )
+            for _ in range(2)
+        ]
         self.models = folder / "models"
 
     def ship(self) -> None:
@@ -86,23 +93,47 @@ def put(clients: list[TestClient]) -> Callable[..., tuple[int, Any]]:
 
 def asked(client: TestClient, name: str, png: bytes) -> tuple[str, int] | int:
     """Return who answers to a name, or the status of the refusal."""
-    response = client.post(f"{BASE}/inference", params={"experiment_name": name}, files={"image_blob": png})
+    response = client.post(
+        f"{BASE}/inference", params={"experiment_name": name}, files={"image_blob": png}
+    )
     answer = response.json()
-    return (answer["experiment_name"], answer["version"]) if response.status_code == 200 else response.status_code
+    return (
+        (answer["experiment_name"], answer["version"])
+        if response.status_code == 200
+        else response.status_code
+    )
 
 
 def test_a_move_is_seen_at_once_by_who_made_it_and_soon_by_the_others(
-    clients: list[TestClient], stack: Stack, put: Callable[..., tuple[int, Any]], digits: dict[str, bytes]
+    clients: list[TestClient],
+    stack: Stack,
+    put: Callable[..., tuple[int, Any]],
+    digits: dict[str, bytes],
 ) -> None:
-    assert [asked(client, "mnist@champion", digits["1"]) for client in clients] == [(OTHER, 1)] * 2, "the best until one is named"
+    assert [asked(client, "mnist@champion", digits["1"]) for client in clients] == [
+        (OTHER, 1)
+    ] * 2, "the best until one is named"
     status, moved = put(SMALL)
-    assert (status, moved["experiment_name"], moved["version"], moved["from_experiment_name"]) == (200, SMALL, 2, None)
-    assert [asked(client, "mnist@champion", digits["1"]) for client in clients] == [(SMALL, 2), (OTHER, 1)]
+    assert (status, moved["experiment_name"], moved["version"], moved["from_experiment_name"]) == (
+        200,
+        SMALL,
+        2,
+        None,
+    )
+    assert [asked(client, "mnist@champion", digits["1"]) for client in clients] == [
+        (SMALL, 2),
+        (OTHER, 1),
+    ]
     stack.ship()
     started = time.monotonic()
-    eventually(lambda: asked(clients[1], "mnist@champion", digits["1"]) == (SMALL, 2), FOLLOW_SECONDS)
+    eventually(
+        lambda: asked(clients[1], "mnist@champion", digits["1"]) == (SMALL, 2), FOLLOW_SECONDS
+    )
     assert time.monotonic() - started < FOLLOW_SECONDS
-    models = {(model["name"], model["version"]): model["aliases"] for model in clients[1].get(f"{BASE}/models").json()["models"]}
+    models = {
+        (model["name"], model["version"]): model["aliases"]
+        for model in clients[1].get(f"{BASE}/models").json()["models"]
+    }
     assert (models[SMALL, 2], models[SMALL, 1], models[OTHER, 1]) == (["champion"], [], [])
 
 
@@ -116,17 +147,29 @@ def test_every_move_is_kept_and_one_call_takes_the_last_one_back(
     put(OTHER)
     assert put(OTHER)[1]["from_experiment_name"] == SMALL, "it points there already"
     answer = clients[0].post(back, json={"moved_by": "bob", "reason": "misreads 7"})
-    assert (answer.status_code, answer.json()["experiment_name"], answer.json()["version"]) == (200, SMALL, 1)
+    assert (answer.status_code, answer.json()["experiment_name"], answer.json()["version"]) == (
+        200,
+        SMALL,
+        1,
+    )
     assert asked(clients[0], "mnist@champion", digits["1"]) == (SMALL, 1)
     alias = clients[1].get(CHAMPION).json()
-    assert (alias["experiment_name"], alias["moved_by"], alias["serving"]) == (SMALL, "bob", "READY")
+    assert (alias["experiment_name"], alias["moved_by"], alias["serving"]) == (
+        SMALL,
+        "bob",
+        "READY",
+    )
     assert [(move["from_experiment_name"], move["experiment_name"]) for move in alias["history"]] == [
         (OTHER, SMALL), (SMALL, OTHER), (None, SMALL),
     ]  # fmt: skip
-    assert [each["alias"] for each in clients[1].get(f"{BASE}/aliases").json()["aliases"]] == ["champion"]
+    assert [each["alias"] for each in clients[1].get(f"{BASE}/aliases").json()["aliases"]] == [
+        "champion"
+    ]
 
 
-def test_each_rollback_takes_one_more_move_back(clients: list[TestClient], put: Callable[..., tuple[int, Any]]) -> None:
+def test_each_rollback_takes_one_more_move_back(
+    clients: list[TestClient], put: Callable[..., tuple[int, Any]]
+) -> None:
     def pointed_back() -> Any:
         before = clients[1].get(CHAMPION).json()["before"]
         answer = clients[0].post(f"{CHAMPION}/rollback", json=BY)
@@ -144,7 +187,9 @@ def test_each_rollback_takes_one_more_move_back(clients: list[TestClient], put: 
     assert [pointed_back() for _ in range(2)] == [(SMALL, 1), 409]
 
 
-def test_an_alias_only_moves_to_what_serves_its_task(clients: list[TestClient], put: Callable[..., tuple[int, Any]]) -> None:
+def test_an_alias_only_moves_to_what_serves_its_task(
+    clients: list[TestClient], put: Callable[..., tuple[int, Any]]
+) -> None:
     answers = [
         (put("nobody"), 422, "experiment_name"),
         (put(SMALL, version=9), 422, "version"),
@@ -158,7 +203,9 @@ def test_an_alias_only_moves_to_what_serves_its_task(clients: list[TestClient], 
         (put(SMALL, f"{BASE}/aliases/mnist/3"), 400, "alias"),
         (put(SMALL, f"{BASE}/aliases/M/champion"), 400, "task"),
     ]
-    assert [(status, document["errors"][0]["path"]) for (status, document), *_ in answers] == [tuple(rest) for _, *rest in answers]
+    assert [(status, document["errors"][0]["path"]) for (status, document), *_ in answers] == [
+        tuple(rest) for _, *rest in answers
+    ]
     assert clients[0].get(f"{BASE}/aliases").json() == {"aliases": []}
     assert clients[0].get(CHAMPION).status_code == 404
 
@@ -168,20 +215,46 @@ def test_an_alias_is_named_bare_of_a_task_and_of_a_model(
 ) -> None:
     put(SMALL, f"{BASE}/aliases/mnist/stable", version=1)
     put("letters", f"{BASE}/aliases/letters/champion")
-    names = ["stable", "mnist@stable", f"{SMALL}@stable", "letters@champion", f"{OTHER}@stable", "letters@stable", "nobody@stable"]
+    names = [
+        "stable",
+        "mnist@stable",
+        f"{SMALL}@stable",
+        "letters@champion",
+        f"{OTHER}@stable",
+        "letters@stable",
+        "nobody@stable",
+    ]
     assert [asked(clients[0], name, digits["1"]) for name in names] == [
         (SMALL, 1), (SMALL, 1), (SMALL, 1), ("letters", 1), 404, 404, 404,
     ]  # fmt: skip
-    several = clients[0].post(f"{BASE}/inference?experiment_name=champion", files={"image_blob": digits["1"]})
+    several = clients[0].post(
+        f"{BASE}/inference?experiment_name=champion", files={"image_blob": digits["1"]}
+    )
     assert (several.status_code, "TASK@champion" in several.json()["detail"]) == (400, True)
-    elsewhere = clients[0].post(f"{BASE}/inference?experiment_name={OTHER}@stable", files={"image_blob": digits["1"]})
+    elsewhere = clients[0].post(
+        f"{BASE}/inference?experiment_name={OTHER}@stable", files={"image_blob": digits["1"]}
+    )
     assert f"points to {SMALL}@1" in elsewhere.json()["detail"]
-    entry = clients[0].post(f"{BASE}/predictions?experiments=champion&experiments=stable", files={"images": digits["1"]}).json()
-    assert [answer["experiment_name"] for answer in entry["predictions"][0]["answers"]] == ["letters", OTHER, SMALL]
+    entry = (
+        clients[0]
+        .post(
+            f"{BASE}/predictions?experiments=champion&experiments=stable",
+            files={"images": digits["1"]},
+        )
+        .json()
+    )
+    assert [answer["experiment_name"] for answer in entry["predictions"][0]["answers"]] == [
+        "letters",
+        OTHER,
+        SMALL,
+    ]
 
 
 def test_an_alias_to_a_version_that_went_says_so(
-    clients: list[TestClient], stack: Stack, put: Callable[..., tuple[int, Any]], digits: dict[str, bytes]
+    clients: list[TestClient],
+    stack: Stack,
+    put: Callable[..., tuple[int, Any]],
+    digits: dict[str, bytes],
 ) -> None:
     put(SMALL, version=1)
     put(OTHER)
@@ -190,8 +263,13 @@ def test_an_alias_to_a_version_that_went_says_so(
     assert clients[0].post(f"{CHAMPION}/rollback", json=BY).status_code == 409
     shutil.rmtree(stack.models / OTHER)
     eventually(lambda: asked(clients[0], OTHER, digits["1"]) == 404)
-    answer = clients[0].post(f"{BASE}/inference?experiment_name=mnist@champion", files={"image_blob": digits["1"]})
-    assert (answer.status_code, f"points to {OTHER}@1, which is no more served" in answer.json()["detail"]) == (404, True)
+    answer = clients[0].post(
+        f"{BASE}/inference?experiment_name=mnist@champion", files={"image_blob": digits["1"]}
+    )
+    assert (
+        answer.status_code,
+        f"points to {OTHER}@1, which is no more served" in answer.json()["detail"],
+    ) == (404, True)
     assert clients[0].get(CHAMPION).json()["serving"] == "NO_MODEL"
 
 
@@ -205,18 +283,25 @@ def test_without_postgres_nothing_moves(
     owner = psycopg2.connect(user="postgres")
     monkeypatch.setenv("PGHOST", str(tmp_path))  # nobody listens there
     with owner, owner.cursor() as cursor:
-        cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'mlops inference'")
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'mlops inference'"
+        )
     owner.close()
     assert put(SMALL)[0] == 503
     assert asked(clients[0], "mnist@champion", digits["1"]) == (OTHER, 1)
 
 
 def test_a_broken_file_of_aliases_leaves_those_known_before(
-    clients: list[TestClient], stack: Stack, put: Callable[..., tuple[int, Any]], digits: dict[str, bytes]
+    clients: list[TestClient],
+    stack: Stack,
+    put: Callable[..., tuple[int, Any]],
+    digits: dict[str, bytes],
 ) -> None:
     put(SMALL)
     stack.ship()
-    eventually(lambda: asked(clients[1], "mnist@champion", digits["1"]) == (SMALL, 2), FOLLOW_SECONDS)
+    eventually(
+        lambda: asked(clients[1], "mnist@champion", digits["1"]) == (SMALL, 2), FOLLOW_SECONDS
+    )
     for content in ("", "{", "[]", '{"aliases": [{}]}', '{"aliases": 3}'):
         stack.file.write_text(content)
         time.sleep(0.3)
@@ -224,5 +309,7 @@ def test_a_broken_file_of_aliases_leaves_those_known_before(
     stack.file.unlink()
     put(OTHER)
     stack.ship()
-    eventually(lambda: asked(clients[1], "mnist@champion", digits["1"]) == (OTHER, 1), FOLLOW_SECONDS)
+    eventually(
+        lambda: asked(clients[1], "mnist@champion", digits["1"]) == (OTHER, 1), FOLLOW_SECONDS
+    )
     assert json.loads(stack.file.read_text())["aliases"][0]["experiment_name"] == OTHER

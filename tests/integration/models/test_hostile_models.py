@@ -1,4 +1,7 @@
-"""The whole corpus of hostile and broken models through the compiler that serves: nothing is run, read, written or called."""
+"""The whole corpus of hostile and broken models through the compiler that serves.
+
+Nothing is run, read, written or called.
+"""
 
 import os
 import socket
@@ -45,7 +48,9 @@ def calls() -> Iterator[list[object]]:
 
 def answers(directory: Path) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
     card = Card.read(directory / CARD_FILE)
-    return Network((directory / LITERT_FILE).read_bytes(), len(card.classes), card.input, card.output).probabilities(NOISE)
+    return Network(
+        (directory / LITERT_FILE).read_bytes(), len(card.classes), card.input, card.output
+    ).probabilities(NOISE)
 
 
 def peak_bytes(compiler: Compiler) -> int:
@@ -54,11 +59,15 @@ def peak_bytes(compiler: Compiler) -> int:
         status = Path(f"/proc/{compiler._child.pid}/status").read_text()
     except FileNotFoundError:
         return 0  # no /proc here
-    return 1024 * int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1])
+    return 1024 * int(
+        next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]
+    )
 
 
 @pytest.mark.timeout(PATIENCE_SECONDS)
-def test_each_hostile_model_fails_with_a_reason_and_the_others_are_served(tmp_path: Path, calls: list[object]) -> None:
+def test_each_hostile_model_fails_with_a_reason_and_the_others_are_served(
+    tmp_path: Path, calls: list[object]
+) -> None:
     shelf = tmp_path / "shelf"
     shelf.mkdir()
     (shelf / "canary").write_text("secret of the canary")
@@ -91,8 +100,12 @@ def test_each_hostile_model_fails_with_a_reason_and_the_others_are_served(tmp_pa
     took = time.monotonic() - started
     refused = [reason for reason in reasons.values() if reason is not None]
     assert reasons["contract: 14 GB of weights"] == TOO_LARGE
-    print(f"{len(refused)} of {len(cases)} refused in {took:.0f} s by {len(children)} children, peak {peak / 2**20:.0f} MB")
-    assert all(reason.endswith(".") and " " in reason and str(tmp_path) not in reason for reason in refused), refused
+    print(
+        f"{len(refused)} of {len(cases)} refused in {took:.0f} s by {len(children)} children, peak {peak / 2**20:.0f} MB"
+    )
+    assert all(
+        reason.endswith(".") and " " in reason and str(tmp_path) not in reason for reason in refused
+    ), refused
     assert not any("canary" in reason for reason in refused)
     assert len(children) <= 4, "one child does for nearly all"
     assert peak < sandbox.ADDRESS_SPACE_BYTES
@@ -127,8 +140,14 @@ channel.sendall(json.dumps({"error": None, "card": card}).encode() + b"\\n")
         ("os.abort()", "died on it"),
         ("channel.sendall(b'[]\\n')", "died on it|no answer that makes sense"),
         ("channel.sendall(b'x' * 10**8)", "no answer that makes sense"),
-        ("os.symlink('/etc/passwd', 'model.tflite')\nchannel.sendall(b'{\"error\": null}\\n')", "symbolic link|died on it"),
-        ("open('model.tflite', 'wb').write(b'x')\nchannel.sendall(b'{\"error\": null, \"card\": {}}\\n')", "lacks|died on it"),
+        (
+            "os.symlink('/etc/passwd', 'model.tflite')\nchannel.sendall(b'{\"error\": null}\\n')",
+            "symbolic link|died on it",
+        ),
+        (
+            "open('model.tflite', 'wb').write(b'x')\nchannel.sendall(b'{\"error\": null, \"card\": {}}\\n')",
+            "lacks|died on it",
+        ),
         (SPEAKS_OF_NO_FILE, "than it said|died on it"),
     ],
 )
@@ -137,7 +156,10 @@ def test_a_child_that_was_taken_over_is_replaced_and_does_no_harm(
 ) -> None:
     (tmp_path / "child.py").write_text(SPIN + does)
     monkeypatch.setattr("inference.compiler.process.WALL_SECONDS", 4)
-    monkeypatch.setattr("inference.compiler.process.CHILD", ["-c", f"exec(open({str(tmp_path / 'child.py')!r}).read())"])
+    monkeypatch.setattr(
+        "inference.compiler.process.CHILD",
+        ["-c", f"exec(open({str(tmp_path / 'child.py')!r}).read())"],
+    )
     with Compiler() as compiler:
         for _ in range(2):
             with pytest.raises(CompilationFailed, match=reason):
@@ -147,14 +169,22 @@ def test_a_child_that_was_taken_over_is_replaced_and_does_no_harm(
     assert children is None or children.poll() is not None
 
 
-def test_the_compiler_has_no_secret_of_the_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_compiler_has_no_secret_of_the_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PGPASSWORD", "secret")
     monkeypatch.setenv("KERAS_BACKEND", "nonsense")
     code = "import os, socket, json; socket.socket(fileno=0).sendall(json.dumps({'error': ' '.join(os.environ)}).encode() + b'\\n')"
     monkeypatch.setattr("inference.compiler.process.CHILD", ["-c", code])
     with Compiler() as compiler, pytest.raises(CompilationFailed) as caught:
         compiler.compile(GOOD, tmp_path / "out", {})
-    assert set(str(caught.value).split()) <= {"PYTHONPATH", "HOME", "TMPDIR", "LC_CTYPE", "__CF_USER_TEXT_ENCODING"}
+    assert set(str(caught.value).split()) <= {
+        "PYTHONPATH",
+        "HOME",
+        "TMPDIR",
+        "LC_CTYPE",
+        "__CF_USER_TEXT_ENCODING",
+    }
     assert os.environ["PGPASSWORD"] == "secret"
 
 

@@ -1,4 +1,7 @@
-"""The corpus of hostile SavedModels through the compiler: nothing is written, read or called, and each is refused."""
+"""The corpus of hostile SavedModels through the compiler.
+
+Nothing is written, read or called, and each is refused.
+"""
 
 import re
 import shutil
@@ -24,7 +27,9 @@ worker.main()
 
 pytestmark = [
     pytest.mark.timeout(PATIENCE_SECONDS),
-    pytest.mark.skipif(bool(sandbox.lacking()), reason="where no SavedModel can be shut in, none is read"),
+    pytest.mark.skipif(
+        bool(sandbox.lacking()), reason="where no SavedModel can be shut in, none is read"
+    ),
 ]
 
 
@@ -50,14 +55,23 @@ def refusal(compiler: Compiler, case: Hostile, folder: Path) -> str | None:
     return None
 
 
-def test_each_hostile_program_and_network_is_refused_with_its_reason(tmp_path: Path, shelf: Path) -> None:
+def test_each_hostile_program_and_network_is_refused_with_its_reason(
+    tmp_path: Path, shelf: Path
+) -> None:
     wrong = {}
     cases = corpus(shelf)
     with Compiler() as compiler:
-        assert refusal(compiler, Hostile("good", saved, ""), tmp_path) is None, "or else all are refused for what they share"
+        assert refusal(compiler, Hostile("good", saved, ""), tmp_path) is None, (
+            "or else all are refused for what they share"
+        )
         for case in cases:
             reason = refusal(compiler, case, tmp_path)
-            if reason is None or not re.search(case.reason, reason) or not reason.endswith(".") or len(reason) > 500:
+            if (
+                reason is None
+                or not re.search(case.reason, reason)
+                or not reason.endswith(".")
+                or len(reason) > 500
+            ):
                 wrong[case.name] = reason
             assert not (shelf / "canary").exists(), case.name
             assert str(tmp_path) not in str(reason), case.name
@@ -77,4 +91,6 @@ def test_a_program_that_is_not_vetted_writes_reads_and_prints_nothing_either(
                 reasons[case.name] = refusal(compiler, case, tmp_path)
                 assert not (shelf / "canary").exists(), case.name
     assert not any("secret of" in str(reason) for reason in reasons.values())
-    assert "Permission" in str(reasons["program: writes a file when it is loaded"]), "or else it was not run"
+    assert "Permission" in str(reasons["program: writes a file when it is loaded"]), (
+        "or else it was not run"
+    )

@@ -1,4 +1,6 @@
-"""Every shipped model answers through the service's engine as Keras does, on all of MNIST's test digits."""
+"""Every shipped model answers through the service's engine as Keras does, on all of MNIST's test
+digits.
+"""
 
 import os
 
@@ -14,7 +16,9 @@ NAMES = sorted(path.parent.name for path in SHIPPED.glob(f"*/{KERAS_FILE}"))
 # Large batches are sooner done; a layer of 20 channels of 28x28 takes 125 MB for this many.
 KERAS_BATCH = 2000
 
-pytestmark = pytest.mark.skipif("MNIST_PATH" not in os.environ, reason="MNIST_PATH names no mnist.npz")
+pytestmark = pytest.mark.skipif(
+    "MNIST_PATH" not in os.environ, reason="MNIST_PATH names no mnist.npz"
+)
 
 
 @pytest.fixture(scope="module")
@@ -26,11 +30,15 @@ def mnist_digits() -> NDArray[np.uint8]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_model_gives_keras_own_probabilities_for_every_test_digit(name: str, mnist_digits: NDArray[np.uint8]) -> None:
+def test_a_model_gives_keras_own_probabilities_for_every_test_digit(
+    name: str, mnist_digits: NDArray[np.uint8]
+) -> None:
     import keras  # noqa: PLC0415  # TensorFlow takes seconds, and a run without MNIST needs none
 
     card = Card.read(SHIPPED / name / CARD_FILE)
-    network = Network((SHIPPED / name / LITERT_FILE).read_bytes(), len(card.classes), card.input, card.output)
+    network = Network(
+        (SHIPPED / name / LITERT_FILE).read_bytes(), len(card.classes), card.input, card.output
+    )
     model = keras.saving.load_model(SHIPPED / name / KERAS_FILE, compile=False)
     expected = model.predict(as_input(mnist_digits, card.input), batch_size=KERAS_BATCH, verbose=0)
     given = network.probabilities(mnist_digits)

@@ -30,14 +30,21 @@ CHANGES = 200
 VISIBLE_SECONDS = 2.0
 CHANGE_SECONDS, PAUSE_SECONDS = 0.08, 0.005
 START_SECONDS = 60
-KINDS = ("mnist_experiment_12__lenet5", "mnist_experiment_13__lenet5_slow", "mnist_experiment_15__lenet5_momentum_50")
+KINDS = (
+    "mnist_experiment_12__lenet5",
+    "mnist_experiment_13__lenet5_slow",
+    "mnist_experiment_15__lenet5_momentum_50",
+)
 VERSIONED, RENAMED, CORRUPTED = NAMES = ("versioned", "renamed", "corrupted")
 BOUNDARY = "------------------------boundary"
 
 
 @dataclass
 class Timeline:
-    """Which contents of a model were valid when: from the beginning of the change that made it so to the end of the next."""
+    """Which contents of a model were valid when.
+
+    From the beginning of the change that made it so to the end of the next.
+    """
 
     entries: list[tuple[str, float, float]] = field(default_factory=list)
 
@@ -49,12 +56,20 @@ class Timeline:
         self.entries.append((digest, began, float("inf")))
 
     def was_valid(self, digest: str, sent: float, received: float) -> bool:
-        """Whether a request between two times may have been answered by a content, which others may see a little later."""
-        return any(each == digest and since <= received and until + VISIBLE_SECONDS >= sent for each, since, until in self.entries)
+        """Whether a request between two times may have been answered by a content, which others may
+        see a little later.
+        """
+        return any(
+            each == digest and since <= received and until + VISIBLE_SECONDS >= sent
+            for each, since, until in self.entries
+        )
 
 
 class Contents:
-    """Contents without end: each of another digest, made of three kinds of LeNet-5 that answer differently."""
+    """Contents without end.
+
+    Each of another digest, made of three kinds of LeNet-5 that answer differently.
+    """
 
     def __init__(self, folder: Path, png: bytes) -> None:
         self._folder = folder
@@ -118,7 +133,11 @@ class Changer:
         shutil.rmtree(outgoing, ignore_errors=True)
 
     def delete_old_version(self, _: int) -> None:
-        versions = sorted(int(path.name) for path in (self._models_dir / VERSIONED).iterdir() if path.name.isdigit())
+        versions = sorted(
+            int(path.name)
+            for path in (self._models_dir / VERSIONED).iterdir()
+            if path.name.isdigit()
+        )
         if len(versions) > 3:
             shutil.rmtree(self._models_dir / VERSIONED / str(versions[0]))
 
@@ -159,7 +178,9 @@ class Load:
         self._numbers = itertools.count()
         self._is_enough = threading.Event()
         self.answers: list[Answer] = []
-        self._threads = [threading.Thread(target=self._ask, args=[seed]) for seed in range(CONNECTIONS)]
+        self._threads = [
+            threading.Thread(target=self._ask, args=[seed]) for seed in range(CONNECTIONS)
+        ]
 
     def start(self) -> None:
         """Begin to ask."""
@@ -179,10 +200,14 @@ class Load:
             time.sleep(PAUSE_SECONDS)  # or the load would be over before a tenth of the changes is
             name = NAMES[(number + seed) % len(NAMES)]
             sent = time.monotonic()
-            connection.request("POST", f"/api/v1.0/inference?experiment_name={name}", self._body, headers)
+            connection.request(
+                "POST", f"/api/v1.0/inference?experiment_name={name}", self._body, headers
+            )
             response = connection.getresponse()
             text = response.read()
-            self.answers.append(Answer(name, sent, time.monotonic(), response.status, json.loads(text)))
+            self.answers.append(
+                Answer(name, sent, time.monotonic(), response.status, json.loads(text))
+            )
         connection.close()
 
 
@@ -255,11 +280,17 @@ def test_no_request_fails_and_each_answer_is_of_a_content_that_was_valid_at_that
     stale = [
         answer
         for answer in load.answers
-        if not changer.timelines[answer.name].was_valid(str(answer.document["model_digest"]), answer.sent, answer.received)
+        if not changer.timelines[answer.name].was_valid(
+            str(answer.document["model_digest"]), answer.sent, answer.received
+        )
     ]
     assert stale == []
-    confidences = [contents.confidence_of[str(answer.document["model_digest"])] for answer in load.answers]
-    assert [answer.document["confidence"] for answer in load.answers] == pytest.approx(confidences, abs=1e-5)
+    confidences = [
+        contents.confidence_of[str(answer.document["model_digest"])] for answer in load.answers
+    ]
+    assert [answer.document["confidence"] for answer in load.answers] == pytest.approx(
+        confidences, abs=1e-5
+    )
     digests = {answer.document["model_digest"] for answer in load.answers}
     assert len(digests) > CHANGES // 4, "the load saw the contents change"
     card = Card.read(changer._models_dir / RENAMED / CARD_FILE)

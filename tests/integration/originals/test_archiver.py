@@ -1,4 +1,7 @@
-"""Originals are stored, found and deleted, whatever was sent before and whatever failed meanwhile; without a service."""
+"""Originals are stored, found and deleted, whatever was sent before and whatever failed meanwhile.
+
+Without a service.
+"""
 
 import errno
 import hashlib
@@ -36,7 +39,9 @@ def sent(number: int, kind: str | None = "PNG") -> Digit:
     buffer = io.BytesIO()
     if kind is not None:
         Image.fromarray(pixels).save(buffer, kind)
-    return Digit(pixels, hashlib.sha256(pixels.tobytes()).hexdigest(), SIDE, SIDE, buffer.getvalue() or None)
+    return Digit(
+        pixels, hashlib.sha256(pixels.tobytes()).hexdigest(), SIDE, SIDE, buffer.getvalue() or None
+    )
 
 
 def served(logged: Logged, digit: Digit) -> Original:
@@ -81,7 +86,9 @@ def test_an_image_that_was_sent_in_another_form_before_is_stored_found_and_delet
         served(logged, sent(1))
 
 
-def test_an_image_that_is_sent_again_after_its_time_is_stored_again(logged: Logged, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_that_is_sent_again_after_its_time_is_stored_again(
+    logged: Logged, monkeypatch: pytest.MonkeyPatch
+) -> None:
     logged.answer_digits([sent(1)])
     logged.keep()
     logged.let_time_pass()
@@ -91,7 +98,9 @@ def test_an_image_that_is_sent_again_after_its_time_is_stored_again(logged: Logg
     assert logged.stored() == [png(1)]
 
 
-def test_what_was_deleted_does_not_come_back_from_a_journal_that_is_read_again(logged: Logged) -> None:
+def test_what_was_deleted_does_not_come_back_from_a_journal_that_is_read_again(
+    logged: Logged,
+) -> None:
     logged.answer_digits([sent(1)])
     logged.keep()
     logged.let_time_pass()
@@ -100,16 +109,27 @@ def test_what_was_deleted_does_not_come_back_from_a_journal_that_is_read_again(l
     assert logged.stored() == []
 
 
-def test_an_outage_of_postgres_costs_no_original(service_database: dict[str, str], tmp_path: Path) -> None:
+def test_an_outage_of_postgres_costs_no_original(
+    service_database: dict[str, str], tmp_path: Path
+) -> None:
     logged = Logged(tmp_path, service_database, JOURNAL_BYTES="2000000")
     number = 0
-    while logged.journal.total() < 1_500_000:  # three quarters, of which the first two have originals
+    while (
+        logged.journal.total() < 1_500_000
+    ):  # three quarters, of which the first two have originals
         logged.answer_digits([sent(number)])
         number += 1
     logged.journal.close()
-    held = sum(line.count(b'"originals"') for segment in segments(logged.folder) for line in segment.lines(0, segment.size))
+    held = sum(
+        line.count(b'"originals"')
+        for segment in segments(logged.folder)
+        for line in segment.lines(0, segment.size)
+    )
     stopping = threading.Event()
-    working = [threading.Thread(target=each, args=[stopping]) for each in (logged.keeper.run, logged.shipper.run)]
+    working = [
+        threading.Thread(target=each, args=[stopping])
+        for each in (logged.keeper.run, logged.shipper.run)
+    ]
     for each in working:
         each.start()
     deadline = time.monotonic() + 60
@@ -174,7 +194,9 @@ def test_originals_are_kept_again_when_the_journal_has_room(
     logged.disconnect()
 
 
-def test_a_full_storage_is_freed_by_what_is_over(logged: Logged, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_storage_is_freed_by_what_is_over(
+    logged: Logged, monkeypatch: pytest.MonkeyPatch
+) -> None:
     logged.answer_digits([sent(1)])
     logged.keep()
     logged.rows("UPDATE images SET stored_at = stored_at - interval '31 days'")
@@ -199,14 +221,18 @@ def test_a_full_storage_is_freed_by_what_is_over(logged: Logged, monkeypatch: py
     assert logged.stored() == [png(2)]
 
 
-def test_one_original_that_cannot_be_deleted_keeps_no_other(logged: Logged, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_original_that_cannot_be_deleted_keeps_no_other(
+    logged: Logged, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(archiver, "EXPIRED_AT_ONCE", 1)
     logged.answer_digits([sent(number) for number in range(3)])
     logged.keep()
     in_the_way(logged, sent(0))
     with pytest.raises(StorageUnavailable, match="delete"):
         logged.let_time_pass()
-    assert logged.rows("SELECT digest FROM images WHERE original_url IS NOT NULL") == [(sent(0).digest,)]
+    assert logged.rows("SELECT digest FROM images WHERE original_url IS NOT NULL") == [
+        (sent(0).digest,)
+    ]
     assert logged.stored() == ["x"]
 
 
@@ -226,7 +252,9 @@ def test_one_original_that_cannot_be_stored_keeps_no_other(logged: Logged) -> No
 
 
 @pytest.mark.parametrize("was_read_meanwhile", [True, False])
-def test_a_database_that_was_emptied_knows_again_where_originals_are(logged: Logged, *, was_read_meanwhile: bool) -> None:
+def test_a_database_that_was_emptied_knows_again_where_originals_are(
+    logged: Logged, *, was_read_meanwhile: bool
+) -> None:
     logged.answer_digits([sent(1)])
     logged.shipper.ship()
     if not was_read_meanwhile:

@@ -57,7 +57,9 @@ def server_port() -> Iterator[int]:
 
 
 @pytest.fixture
-def in_s3(server_port: int, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Storage:
+def in_s3(
+    server_port: int, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Storage:
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://localhost:{server_port}")
     return Storage.of(f"s3://bucket-{abs(hash(request.node.nodeid))}/originals/v=1")
 
@@ -177,7 +179,9 @@ def test_a_directory_imports_nothing_of_s3(tmp_path: Path) -> None:
         "import sys; from inference.originals.store import Storage; Storage.of(sys.argv[1]).put('ab/abcd.png', b'1'); Storage.of('s3://bucket');"
         "print([name for name in ('fsspec', 's3fs', 'botocore') if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code, tmp_path], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert done.stdout == "[]\n"
 
 
@@ -189,7 +193,9 @@ def test_a_reader_never_finds_half_a_file(tmp_path: Path) -> None:
     whole = [bytes([letter]) * 3_000_000 for letter in b"ab"]
     storage.put(KEY, whole[0])
     found = []
-    writer = threading.Thread(target=lambda: [storage.put(KEY, whole[number % 2]) for number in range(30)])
+    writer = threading.Thread(
+        target=lambda: [storage.put(KEY, whole[number % 2]) for number in range(30)]
+    )
     writer.start()
     while writer.is_alive():
         found.append(storage.get(KEY) in whole)
@@ -220,8 +226,12 @@ def test_a_file_in_place_of_the_directory_is_said(tmp_path: Path) -> None:
     assert all(re.search(said, str(failure)) for failure in left.values())
 
 
-@pytest.mark.parametrize(("options", "reason"), [("size=64k", "No space left"), ("ro", "Read-only file system")])
-def test_a_full_or_read_only_disk_is_said_and_leaves_nothing(tmp_path: Path, options: str, reason: str) -> None:
+@pytest.mark.parametrize(
+    ("options", "reason"), [("size=64k", "No space left"), ("ro", "Read-only file system")]
+)
+def test_a_full_or_read_only_disk_is_said_and_leaves_nothing(
+    tmp_path: Path, options: str, reason: str
+) -> None:
     code = (
         "import sys; from pathlib import Path; from inference.originals.store import Storage; s = Storage.of(sys.argv[1])\n"
         "done = s.put_many({'ab/abcd.png': bytes(200_000), 'cd/cdef.png': b'small'})\n"
@@ -230,15 +240,24 @@ def test_a_full_or_read_only_disk_is_said_and_leaves_nothing(tmp_path: Path, opt
     )
     mount = f'mount -t tmpfs -o {options} none "$1" && exec "$2" -c "$3" "$1"'
     unshare = ["unshare", "--mount", *(["--user", "--map-root-user"] if os.getuid() else [])]
-    if not shutil.which("unshare") or subprocess.run([*unshare, "true"], check=False, capture_output=True).returncode:
+    if (
+        not shutil.which("unshare")
+        or subprocess.run([*unshare, "true"], check=False, capture_output=True).returncode
+    ):
         pytest.skip("a file system of one's own needs namespaces")
     done = subprocess.run(
-        [*unshare, "sh", "-c", mount, "sh", tmp_path, sys.executable, code], cwd=ROOT, capture_output=True, text=True, check=False
+        [*unshare, "sh", "-c", mount, "sh", tmp_path, sys.executable, code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if "mount:" in done.stderr:
         pytest.skip("a file system of one's own needs namespaces")
     assert reason in done.stdout, done.stderr
-    assert done.stdout.splitlines()[-1] == ("[] 0" if options == "ro" else "['.unfinished', 'cdef.png'] 1")
+    assert done.stdout.splitlines()[-1] == (
+        "[] 0" if options == "ro" else "['.unfinished', 'cdef.png'] 1"
+    )
 
 
 def test_one_file_that_fails_keeps_no_other_from_being_stored(tmp_path: Path) -> None:
@@ -250,7 +269,9 @@ def test_one_file_that_fails_keeps_no_other_from_being_stored(tmp_path: Path) ->
 # An S3 that cannot be used
 
 
-def test_a_server_that_is_down_is_said_soon_and_used_when_it_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_down_is_said_soon_and_used_when_it_is_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     server, port = start_server()
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{port}")
     storage = Storage.of("s3://bucket/images")
@@ -286,13 +307,18 @@ def test_a_server_that_hangs_is_left_in_time(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
         storage = Storage.of("s3://bucket")
         started = time.monotonic()
-        assert len(storage.put_many({f"ab/ab{number:06x}.png": b"2" for number in range(100)}).failed) == 100
+        assert (
+            len(storage.put_many({f"ab/ab{number:06x}.png": b"2" for number in range(100)}).failed)
+            == 100
+        )
         with pytest.raises(StorageUnavailable, match="does not answer"):
             storage.get(KEY)
     assert time.monotonic() - started < 8
 
 
-def test_a_server_that_sends_a_byte_now_and_then_is_left_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_sends_a_byte_now_and_then_is_left_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(s3, "CALL_SECONDS", 3.0)
     over = threading.Event()
 
@@ -314,7 +340,9 @@ def test_a_server_that_sends_a_byte_now_and_then_is_left_in_time(monkeypatch: py
     assert time.monotonic() - started < 6
 
 
-def test_missing_credentials_are_said(server_port: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_credentials_are_said(
+    server_port: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server_port}")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
@@ -322,16 +350,24 @@ def test_missing_credentials_are_said(server_port: int, monkeypatch: pytest.Monk
         Storage.of("s3://bucket").put(KEY, b"1")
 
 
-def test_a_bucket_of_somebody_else_is_said(server_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bucket_of_somebody_else_is_said(
+    server_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server_port}")
     storage = Storage.of("s3://refused-bucket")
     assert isinstance(storage, S3)
 
     async def refuse(*_: object, **__: object) -> None:
-        raise translate_boto_error(ClientError({"Error": {"Code": "AccessDenied", "Message": SECRET}}, "PutObject"))
+        raise translate_boto_error(
+            ClientError({"Error": {"Code": "AccessDenied", "Message": SECRET}}, "PutObject")
+        )
 
     monkeypatch.setattr(storage._files, "_call_s3", refuse)
-    for use in (lambda: storage.put(KEY, b"1"), lambda: storage.get(KEY), lambda: storage.delete([KEY])):
+    for use in (
+        lambda: storage.put(KEY, b"1"),
+        lambda: storage.get(KEY),
+        lambda: storage.delete([KEY]),
+    ):
         with pytest.raises(StorageUnavailable, match="S3 says AccessDenied") as failure:
             use()
         assert SECRET not in str(failure.value)

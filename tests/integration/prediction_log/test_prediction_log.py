@@ -1,4 +1,6 @@
-"""Answered means kept: the service under load while Postgres and the service itself are killed and frozen.
+"""Answered means kept.
+
+The service under load while Postgres and the service itself are killed and frozen.
 
 The service runs as people run it, and every answer that a client got is looked for in the database.
 """
@@ -42,7 +44,11 @@ class Stack:
 
     def __init__(self, folder: Path, models_dir: Path, **settings: str) -> None:
         addresses = {"LOCAL_DIR": str(folder / "postgres"), "DB_PORT": str(ports.free())}
-        self.postgres = Postgres(local_settings.read({**addresses, "API_PORT": str(ports.free()), "WEB_PORT": str(ports.free())}))
+        self.postgres = Postgres(
+            local_settings.read(
+                {**addresses, "API_PORT": str(ports.free()), "WEB_PORT": str(ports.free())}
+            )
+        )
         owner = self.postgres.settings
         self.database = owner.postgres("postgres", owner.owner_password)
         self.journal = folder / "journal"
@@ -71,12 +77,18 @@ class Stack:
     def start_service(self) -> None:
         with self.log.open("ab") as log:
             self.service = subprocess.Popen(
-                [sys.executable, "-m", "inference"], env=self.environment, stdout=log, stderr=log, start_new_session=True
+                [sys.executable, "-m", "inference"],
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         eventually(self.is_ready)
 
     def is_ready(self) -> bool:
-        if self.service is not None and self.service.poll() is not None:  # what the one before left may still hold the port
+        if (
+            self.service is not None and self.service.poll() is not None
+        ):  # what the one before left may still hold the port
             self.start_service()
         try:
             return requests.get(self.url("readyz"), timeout=5).status_code == 200
@@ -95,7 +107,13 @@ class Stack:
         self.postgres.stop(patience_seconds=5)
 
     def freeze_database(self, seconds: float) -> None:
-        server = psutil.Process(int((self.postgres.settings.directory / "pgdata" / "postmaster.pid").read_text().split()[0]))
+        server = psutil.Process(
+            int(
+                (self.postgres.settings.directory / "pgdata" / "postmaster.pid")
+                .read_text()
+                .split()[0]
+            )
+        )
         family = [server, *server.children(recursive=True)]
         for process in family:
             process.suspend()
@@ -107,7 +125,12 @@ class Stack:
         return f"http://127.0.0.1:{self.port}/api/v1.0/{path}"
 
     def infer(self, image: bytes, name: str = SMALL) -> requests.Response:
-        return requests.post(self.url("inference"), params={"experiment_name": name}, files={"image_blob": image}, timeout=30)
+        return requests.post(
+            self.url("inference"),
+            params={"experiment_name": name},
+            files={"image_blob": image},
+            timeout=30,
+        )
 
     def rows(self, query: str, *arguments: object) -> list[Any]:
         settings = self.postgres.settings
@@ -170,12 +193,17 @@ def test_what_was_answered_is_stored_once_though_everything_dies(  # noqa: PLR09
                 return
             while True:
                 try:
-                    form = {"params": {"experiment_name": SMALL}, "files": {"image_blob": images[number % len(images)]}}
+                    form = {
+                        "params": {"experiment_name": SMALL},
+                        "files": {"image_blob": images[number % len(images)]},
+                    }
                     response = session.post(stack.url("inference"), timeout=30, **form)  # type: ignore[arg-type]
                     response.raise_for_status()
                     answered[response.headers["X-Request-Id"]] = response.json()["prediction_id"]
                     break
-                except requests.RequestException:  # the service is dead: ask again, which is another request
+                except (
+                    requests.RequestException
+                ):  # the service is dead: ask again, which is another request
                     broken += 1
                     session = requests.Session()
                     time.sleep(0.2)
@@ -184,7 +212,12 @@ def test_what_was_answered_is_stored_once_though_everything_dies(  # noqa: PLR09
         running = [clients.submit(client) for _ in range(CLIENTS)]
 
         def after(share: float) -> None:
-            eventually(lambda: len(answered) >= share * PREDICTIONS or all(each.done() for each in running), 300)
+            eventually(
+                lambda: (
+                    len(answered) >= share * PREDICTIONS or all(each.done() for each in running)
+                ),
+                300,
+            )
 
         for number in range(5):
             after(0.1 + 0.15 * number)
@@ -212,17 +245,29 @@ def test_what_was_answered_is_stored_once_though_everything_dies(  # noqa: PLR09
     assert len(stored) == len(set(stored))
     [[events]] = stack.rows("SELECT sum(events) FROM predictions")
     assert events == len(stored)
-    eventually(lambda: stack.rows("SELECT count(*), count(original_url) FROM images") == [(len(images), len(images))])
+    eventually(
+        lambda: (
+            stack.rows("SELECT count(*), count(original_url) FROM images")
+            == [(len(images), len(images))]
+        )
+    )
 
 
-def test_an_image_sent_a_hundred_times_at_once_is_one_prediction_and_a_hundred_events(stack: Stack) -> None:
+def test_an_image_sent_a_hundred_times_at_once_is_one_prediction_and_a_hundred_events(
+    stack: Stack,
+) -> None:
     stack.start_database()
     stack.start_service()
     with ThreadPoolExecutor(20) as clients:
-        ids = {response.json()["prediction_id"] for response in clients.map(stack.infer, [digit_png("7")] * 100)}
+        ids = {
+            response.json()["prediction_id"]
+            for response in clients.map(stack.infer, [digit_png("7")] * 100)
+        }
     stack.until_shipped()
     assert stack.rows("SELECT id::text, events FROM predictions") == [(ids.pop(), 100)]
-    [[events, images]] = stack.rows("SELECT (SELECT count(*) FROM prediction_events), (SELECT count(*) FROM images)")
+    [[events, images]] = stack.rows(
+        "SELECT (SELECT count(*) FROM prediction_events), (SELECT count(*) FROM images)"
+    )
     assert (events, images, ids) == (100, 1, set())
 
 
@@ -230,7 +275,9 @@ def test_what_is_answered_is_what_is_stored(stack: Stack) -> None:
     stack.start_database()
     stack.start_service()
     files = [("images", digit_png(label, side)) for label in "0123456789" for side in (28, 200)]
-    answer = requests.post(stack.url("predictions"), files=files, headers={"User-Agent": "notebook/1 (x)"}, timeout=30)
+    answer = requests.post(
+        stack.url("predictions"), files=files, headers={"User-Agent": "notebook/1 (x)"}, timeout=30
+    )
     stack.until_shipped()
     stored = stack.rows(
         "SELECT prediction_id::text, experiment_name, version, image_digest, label, confidence, probabilities, model_digest, width,"
@@ -239,7 +286,11 @@ def test_what_is_answered_is_what_is_stored(stack: Stack) -> None:
     given = {
         each["prediction_id"]: (
             *(each["experiment_name"], each["version"], entry["image_digest"], each["class"]),
-            *(pytest.approx(each["confidence"], abs=1e-6), pytest.approx(each["probabilities"], abs=1e-6), each["model_digest"]),
+            *(
+                pytest.approx(each["confidence"], abs=1e-6),
+                pytest.approx(each["probabilities"], abs=1e-6),
+                each["model_digest"],
+            ),
             *((28, 200)[entry["index"] % 2], "notebook/1"),
         )
         for entry in answer.json()["predictions"]
@@ -248,7 +299,9 @@ def test_what_is_answered_is_what_is_stored(stack: Stack) -> None:
     assert {key: tuple(rest) for key, *rest in stored} == given
 
 
-def test_originals_are_stored_and_go_when_their_time_is_over(tmp_path: Path, models_dir: Path) -> None:
+def test_originals_are_stored_and_go_when_their_time_is_over(
+    tmp_path: Path, models_dir: Path
+) -> None:
     stack = Stack(tmp_path, models_dir, IMAGES_KEEP_DAYS=str(4 / 86_400))
     try:
         stack.start_database()
@@ -258,13 +311,19 @@ def test_originals_are_stored_and_go_when_their_time_is_over(tmp_path: Path, mod
         stored = tmp_path / "images" / digest[:2] / f"{digest}.png"
         eventually(stored.exists)
         assert stored.read_bytes() == image
-        eventually(lambda: stack.rows("SELECT 1 FROM images WHERE original_url IS NULL AND deleted_at IS NOT NULL"))
+        eventually(
+            lambda: stack.rows(
+                "SELECT 1 FROM images WHERE original_url IS NULL AND deleted_at IS NOT NULL"
+            )
+        )
         assert not stored.exists()
     finally:
         stack.stop()
 
 
-def test_without_postgres_predictions_go_on_until_the_log_is_full_and_then_are_refused(tmp_path: Path, models_dir: Path) -> None:
+def test_without_postgres_predictions_go_on_until_the_log_is_full_and_then_are_refused(
+    tmp_path: Path, models_dir: Path
+) -> None:
     stack = Stack(tmp_path, models_dir, JOURNAL_BYTES="400000", PGPORT="1")
     try:
         stack.start_service()
@@ -272,8 +331,14 @@ def test_without_postgres_predictions_go_on_until_the_log_is_full_and_then_are_r
         assert set(statuses[:50]) == {200}
         assert set(statuses[-50:]) == {503}
         refusal = stack.infer(noise(0))
-        assert (refusal.headers["Retry-After"], refusal.json()["title"]) == ("5", "Prediction log full")
-        assert requests.get(stack.url("readyz"), timeout=5).json()["dependencies"]["log"]["status"] == "full"
+        assert (refusal.headers["Retry-After"], refusal.json()["title"]) == (
+            "5",
+            "Prediction log full",
+        )
+        assert (
+            requests.get(stack.url("readyz"), timeout=5).json()["dependencies"]["log"]["status"]
+            == "full"
+        )
     finally:
         stack.stop()
 
@@ -284,8 +349,12 @@ def test_a_storage_that_is_away_stops_no_prediction(tmp_path: Path, models_dir: 
     try:
         stack.start_database()
         stack.start_service()
-        for start in range(0, 500, 100):  # not faster than the log is shipped, for that alone may fill it
-            assert {stack.infer(noise(number)).status_code for number in range(start, start + 100)} == {200}
+        for start in range(
+            0, 500, 100
+        ):  # not faster than the log is shipped, for that alone may fill it
+            assert {
+                stack.infer(noise(number)).status_code for number in range(start, start + 100)
+            } == {200}
             stack.until_shipped()
         assert stack.rows("SELECT count(*) FROM predictions") == [(500,)]
     finally:
@@ -296,13 +365,19 @@ def test_a_shipper_that_dies_is_started_again(stack: Stack) -> None:
     stack.start_database()
     stack.start_service()
     assert stack.service is not None
-    [shipper] = [child for child in psutil.Process(stack.service.pid).children() if "inference.prediction_log.shipper" in child.cmdline()]
+    [shipper] = [
+        child
+        for child in psutil.Process(stack.service.pid).children()
+        if "inference.prediction_log.shipper" in child.cmdline()
+    ]
     shipper.kill()
     prediction = stack.infer(digit_png("5")).json()["prediction_id"]
     eventually(lambda: stack.rows("SELECT 1 FROM predictions WHERE id = %s", prediction))
 
 
-def test_a_log_that_cannot_be_written_refuses_and_readiness_says_why(tmp_path: Path, models_dir: Path) -> None:
+def test_a_log_that_cannot_be_written_refuses_and_readiness_says_why(
+    tmp_path: Path, models_dir: Path
+) -> None:
     (tmp_path / "journal").write_text("no directory")
     stack = Stack(tmp_path, models_dir, PGPORT="1")
     try:
@@ -314,7 +389,9 @@ def test_a_log_that_cannot_be_written_refuses_and_readiness_says_why(tmp_path: P
         stack.stop()
 
 
-def test_a_log_that_drops_when_it_is_full_counts_what_it_drops(tmp_path: Path, models_dir: Path) -> None:
+def test_a_log_that_drops_when_it_is_full_counts_what_it_drops(
+    tmp_path: Path, models_dir: Path
+) -> None:
     stack = Stack(tmp_path, models_dir, JOURNAL_BYTES="400000", JOURNAL_FULL="drop", PGPORT="1")
     try:
         stack.start_service()
@@ -329,11 +406,16 @@ def test_a_log_that_drops_when_it_is_full_counts_what_it_drops(tmp_path: Path, m
         stack.stop()
 
 
-def test_a_version_that_goes_and_one_that_fails_are_rows_with_their_state(stack: Stack, models_dir: Path) -> None:
+def test_a_version_that_goes_and_one_that_fails_are_rows_with_their_state(
+    stack: Stack, models_dir: Path
+) -> None:
     stack.start_database()
     stack.start_service()
     (models_dir / "broken").mkdir()
     (models_dir / "broken" / "card.json").write_text("{")
     (models_dir / SMALL).rename(models_dir.parent / "gone")
     states = "SELECT experiment_name, status, reason IS NULL FROM model_versions WHERE experiment_name IN ('broken', %s) ORDER BY 1"
-    eventually(lambda: stack.rows(states, SMALL) == [("broken", "FAILED", False), (SMALL, "GONE", True)], 15)
+    eventually(
+        lambda: stack.rows(states, SMALL) == [("broken", "FAILED", False), (SMALL, "GONE", True)],
+        15,
+    )

@@ -1,4 +1,7 @@
-"""What a journal says is in the tables once, whatever was shipped before; by the shipper alone, without a service."""
+"""What a journal says is in the tables once, whatever was shipped before.
+
+By the shipper alone, without a service.
+"""
 
 import json
 import time
@@ -32,7 +35,14 @@ def test_new_and_repeated_images_are_counted_alike(logged: Logged) -> None:
     logged.answer([1])
     logged.shipper.ship()
     assert logged.events() == 12
-    assert logged.rows("SELECT events FROM predictions ORDER BY events") == [(1,), (1,), (2,), (2,), (3,), (3,)]
+    assert logged.rows("SELECT events FROM predictions ORDER BY events") == [
+        (1,),
+        (1,),
+        (2,),
+        (2,),
+        (3,),
+        (3,),
+    ]
 
 
 def test_what_was_shipped_before_adds_nothing_and_what_came_since_is_added(logged: Logged) -> None:
@@ -49,7 +59,9 @@ def test_what_was_shipped_before_adds_nothing_and_what_came_since_is_added(logge
     assert logged.events() == 80
 
 
-def test_a_crash_between_postgres_and_the_note_of_it_counts_nothing_twice(logged: Logged, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_between_postgres_and_the_note_of_it_counts_nothing_twice(
+    logged: Logged, monkeypatch: pytest.MonkeyPatch
+) -> None:
     logged.answer([1])
     with monkeypatch.context() as patch:
         patch.setattr(Progress, "put", crash)
@@ -84,11 +96,20 @@ def test_a_database_that_is_emptied_again_and_again_gets_it_each_time(logged: Lo
 
 
 LOADING = Model("new", State.LOADING, digest="e" * 64)
-COMPILED = Model("new", State.READY, digest="e" * 64, bytes=1000, test_accuracy=0.98, parity=Parity(10, 1e-6, equal_argmax=True))
+COMPILED = Model(
+    "new",
+    State.READY,
+    digest="e" * 64,
+    bytes=1000,
+    test_accuracy=0.98,
+    parity=Parity(10, 1e-6, equal_argmax=True),
+)
 
 
 @pytest.mark.parametrize("at_once", [True, False])
-def test_a_version_that_was_compiled_is_described_and_may_be_the_first_champion(logged: Logged, *, at_once: bool) -> None:
+def test_a_version_that_was_compiled_is_described_and_may_be_the_first_champion(
+    logged: Logged, *, at_once: bool
+) -> None:
     logged.log.versions([*MODELS, LOADING])
     if not at_once:
         logged.shipper.ship()
@@ -101,7 +122,9 @@ def test_a_version_that_was_compiled_is_described_and_may_be_the_first_champion(
     assert logged.rows("SELECT experiment_name FROM aliases") == [("new",)]
 
 
-def test_a_state_of_a_clock_that_was_ahead_is_not_the_last_word(logged: Logged, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_state_of_a_clock_that_was_ahead_is_not_the_last_word(
+    logged: Logged, monkeypatch: pytest.MonkeyPatch
+) -> None:
     now = time.time_ns()
     with monkeypatch.context() as patch:
         patch.setattr(time, "time_ns", lambda: now + 10**18)
@@ -109,7 +132,9 @@ def test_a_state_of_a_clock_that_was_ahead_is_not_the_last_word(logged: Logged, 
         logged.shipper.ship()
     logged.log.versions([*MODELS, COMPILED])
     logged.shipper.ship()
-    assert logged.rows("SELECT status FROM model_versions WHERE experiment_name = 'new'") == [("READY",)]
+    assert logged.rows("SELECT status FROM model_versions WHERE experiment_name = 'new'") == [
+        ("READY",)
+    ]
 
 
 def test_a_record_that_postgres_refuses_is_put_aside_and_the_others_are_not(logged: Logged) -> None:
@@ -125,7 +150,9 @@ def test_a_record_that_postgres_refuses_is_put_aside_and_the_others_are_not(logg
 def test_a_month_that_somebody_dropped_is_made_again(logged: Logged) -> None:
     logged.answer([1])
     logged.shipper.ship()
-    [(dropped,)] = logged.rows("SELECT drop_events_before(date_trunc('month', now()) + interval '1 month')")
+    [(dropped,)] = logged.rows(
+        "SELECT drop_events_before(date_trunc('month', now()) + interval '1 month')"
+    )
     logged.answer([1])
     logged.shipper.ship()
     assert logged.rows("SELECT count(*)::int FROM prediction_events") == [(2,)]
@@ -141,12 +168,19 @@ def test_events_of_several_months_go_to_their_own(logged: Logged) -> None:
 
     def aged(line: bytes) -> bytes:
         record = json.loads(line)
-        return line if "states" in record else json.dumps({**record, "at": next(times)}).encode() + b"\n"
+        return (
+            line
+            if "states" in record
+            else json.dumps({**record, "at": next(times)}).encode() + b"\n"
+        )
 
     logged.rewrite(aged)
     logged.shipper.ship()
     assert logged.events() == 4
-    assert logged.rows("SELECT count(*)::int FROM prediction_events GROUP BY tableoid") == [(2,), (2,)]
+    assert logged.rows("SELECT count(*)::int FROM prediction_events GROUP BY tableoid") == [
+        (2,),
+        (2,),
+    ]
 
 
 def test_what_is_logged_is_what_is_stored(logged: Logged) -> None:
@@ -160,8 +194,13 @@ def test_what_is_logged_is_what_is_stored(logged: Logged) -> None:
         )
         == [("é\t\\N", None, 1.5, False, True, "7")] * 2
     )
-    assert logged.rows("SELECT label, confidence, probabilities FROM predictions") == [("y", 0.75, [0.25, 0.75])] * 2
-    assert logged.rows("SELECT digest, width, bytes, media_type FROM images") == [(digit(1).digest, 28, 784, "application/json")]
+    assert (
+        logged.rows("SELECT label, confidence, probabilities FROM predictions")
+        == [("y", 0.75, [0.25, 0.75])] * 2
+    )
+    assert logged.rows("SELECT digest, width, bytes, media_type FROM images") == [
+        (digit(1).digest, 28, 784, "application/json")
+    ]
 
 
 def test_a_label_is_stored_though_its_prediction_arrives_in_this_moment(logged: Logged) -> None:

@@ -1,4 +1,7 @@
-"""What is taken from others: the page of licences, the files without addresses, and a check that can fail."""
+"""What is taken from others.
+
+The page of licences, the files without addresses, and a check that can fail.
+"""
 
 import json
 import re
@@ -16,7 +19,12 @@ from supply_chain.audit import audit
 
 ROOT = Path(__file__).parents[3]
 # What the images have: the markers of the locks are about these.
-IMAGE = {"python_version": "3.13", "python_full_version": "3.13.0", "sys_platform": "linux", "platform_machine": "x86_64"}
+IMAGE = {
+    "python_version": "3.13",
+    "python_full_version": "3.13.0",
+    "sys_platform": "linux",
+    "platform_machine": "x86_64",
+}
 
 
 def packages(lock: str) -> set[str]:
@@ -35,7 +43,9 @@ def test_the_page_of_licences_has_every_package_of_an_image(image: str) -> None:
     assert [name for name, licence in listed.items() if licence == "undeclared"] == []
 
 
-@pytest.mark.parametrize("lock", sorted(path.name for path in (ROOT / "requirements").glob("*.txt")))
+@pytest.mark.parametrize(
+    "lock", sorted(path.name for path in (ROOT / "requirements").glob("*.txt"))
+)
 def test_a_lock_has_a_hash_for_every_file_and_no_address(lock: str) -> None:
     text = (ROOT / "requirements" / lock).read_text()
     entries = re.split(r"\n(?=[A-Za-z0-9])", text.strip())
@@ -48,7 +58,11 @@ def test_every_install_of_an_image_demands_hashes() -> None:
         commands = dockerfile.read_text().replace("\\\n", " ")
         installs = re.findall(r"pip --python \S+ install[^&]*", commands)
         assert installs
-        assert [command for command in installs if "--require-hashes" not in command or "--no-deps" not in command] == []
+        assert [
+            command
+            for command in installs
+            if "--require-hashes" not in command or "--no-deps" not in command
+        ] == []
 
 
 class Vulnerabilities(BaseHTTPRequestHandler):
@@ -61,7 +75,10 @@ class Vulnerabilities(BaseHTTPRequestHandler):
         name = query["package"]["name"]
         self.asked.append(name)
         affected = [
-            {"package": {"name": name, "ecosystem": "PyPI"}, "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}]}]}
+            {
+                "package": {"name": name, "ecosystem": "PyPI"},
+                "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}]}],
+            }
         ]
         fault = {"id": "PYSEC-0000-1", "summary": "It is wrong.", "affected": affected}
         body = json.dumps({"vulns": [fault]} if name == "sqlparse" else {}).encode()
@@ -88,8 +105,16 @@ def osv_url() -> Iterator[str]:
 def test_an_audit_asks_for_every_package_and_fails_for_a_vulnerable_one(osv_url: str) -> None:
     done = audit("db", ["-s", "osv", "--osv-url", osv_url])
     assert packages("db") <= set(Vulnerabilities.asked)
-    assert (done.returncode, re.findall(r"(\S+) +\S+ +PYSEC-0000-1", done.stdout)) == (1, ["sqlparse"])
+    assert (done.returncode, re.findall(r"(\S+) +\S+ +PYSEC-0000-1", done.stdout)) == (
+        1,
+        ["sqlparse"],
+    )
 
 
 def test_an_audit_that_gets_no_answer_fails() -> None:
-    assert audit("db", ["-s", "osv", "--osv-url", "http://127.0.0.1:9/v1/query", "--timeout", "1"]).returncode == 1
+    assert (
+        audit(
+            "db", ["-s", "osv", "--osv-url", "http://127.0.0.1:9/v1/query", "--timeout", "1"]
+        ).returncode
+        == 1
+    )

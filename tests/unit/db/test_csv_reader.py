@@ -32,7 +32,16 @@ def only_reject(tmp_path: Path, content: str | bytes) -> Reject:
 
 def test_a_row_of_the_first_versions_file_is_taken(tmp_path: Path) -> None:
     row = only_row(tmp_path, f"{HEADER}\nmnist_experiment_1__a,0.01,0.9,{LOSS}\n")
-    assert row == Row(2, "mnist_experiment_1__a", "mnist", 0.01, 0.9, {}, {}, {"loss": Curve((1, 5, 9), (2.3, 0.4, 0.5))})
+    assert row == Row(
+        2,
+        "mnist_experiment_1__a",
+        "mnist",
+        0.01,
+        0.9,
+        {},
+        {},
+        {"loss": Curve((1, 5, 9), (2.3, 0.4, 0.5))},
+    )
 
 
 def test_further_columns_become_params_metrics_and_curves(tmp_path: Path) -> None:
@@ -59,7 +68,9 @@ def test_an_accuracy_is_a_share(tmp_path: Path, title: str, cell: str, share: fl
 
 
 @pytest.mark.parametrize("cell", ["98.5", "-0.1", "101%", "1.0001"])
-def test_an_accuracy_that_is_no_share_is_a_reject_that_says_how_to_write_it(tmp_path: Path, cell: str) -> None:
+def test_an_accuracy_that_is_no_share_is_a_reject_that_says_how_to_write_it(
+    tmp_path: Path, cell: str
+) -> None:
     reject = only_reject(tmp_path, f"{HEADER},Test Accuracy\na,0.01,0.9,{LOSS},{cell}\n")
     assert (reject.column, "0.985" in reject.reason) == ("Test Accuracy", True)
 
@@ -72,8 +83,16 @@ def test_a_task_that_no_model_can_have_is_a_reject(tmp_path: Path, task: str) ->
 
 def test_what_only_looks_like_a_number_stays_as_it_was_written(tmp_path: Path) -> None:
     header = HEADER + ",Commit,Short,Seed,Decay,Half"
-    row = only_row(tmp_path, f"{header}\na,0.01,0.9,{LOSS},0012345,12345e67,12345678901234567890,1e-4,.5\n")
-    assert row.params == {"commit": "0012345", "short": "12345e67", "seed": 12345678901234567890, "decay": 1e-4, "half": 0.5}
+    row = only_row(
+        tmp_path, f"{header}\na,0.01,0.9,{LOSS},0012345,12345e67,12345678901234567890,1e-4,.5\n"
+    )
+    assert row.params == {
+        "commit": "0012345",
+        "short": "12345e67",
+        "seed": 12345678901234567890,
+        "decay": 1e-4,
+        "half": 0.5,
+    }
 
 
 def test_columns_of_any_script_are_welcome(tmp_path: Path) -> None:
@@ -103,7 +122,12 @@ def test_columns_of_any_script_are_welcome(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_usual_spellings_of_a_csv_file_are_read(tmp_path: Path, content: str | bytes) -> None:
     row = only_row(tmp_path, content)
-    assert (row.name, row.learning_rate, row.momentum, row.curves["loss"].steps) == ("a", 1.0, 0.0, (1, 5, 9))
+    assert (row.name, row.learning_rate, row.momentum, row.curves["loss"].steps) == (
+        "a",
+        1.0,
+        0.0,
+        (1, 5, 9),
+    )
 
 
 @pytest.mark.parametrize(
@@ -141,7 +165,9 @@ def test_usual_spellings_of_a_csv_file_are_read(tmp_path: Path, content: str | b
         ("a,1", None, "has 2 cells, the header has 4"),
     ],
 )  # fmt: skip
-def test_a_bad_row_is_rejected_with_its_column_and_reason(tmp_path: Path, row: str, column: str | None, reason: str) -> None:
+def test_a_bad_row_is_rejected_with_its_column_and_reason(
+    tmp_path: Path, row: str, column: str | None, reason: str
+) -> None:
     reject = only_reject(tmp_path, f"{HEADER}\n{row}\n")
     assert (reject.line, reject.column, reject.raw) == (2, column, row)
     assert reason in reject.reason
@@ -149,12 +175,19 @@ def test_a_bad_row_is_rejected_with_its_column_and_reason(tmp_path: Path, row: s
 
 def test_a_bad_row_does_not_stop_the_rows_after_it(tmp_path: Path) -> None:
     found = entries(tmp_path, f"{HEADER}\na,x,0,{LOSS}\nb,1,0,{LOSS}\nc,1\nd,1,0,{LOSS}\n")
-    assert [(entry.line, type(entry)) for entry in found] == [(2, Reject), (3, Row), (4, Reject), (5, Row)]
+    assert [(entry.line, type(entry)) for entry in found] == [
+        (2, Reject),
+        (3, Row),
+        (4, Reject),
+        (5, Row),
+    ]
 
 
 def test_a_repeated_name_is_rejected_and_names_the_first_line(tmp_path: Path) -> None:
     _, reject = entries(tmp_path, f"{HEADER}\na,1,0,{LOSS}\na,2,0,{LOSS}\n")
-    assert reject == Reject(3, "Experiment Name", "repeats the name of line 2", f"a,2,0,{LOSS}", "a")
+    assert reject == Reject(
+        3, "Experiment Name", "repeats the name of line 2", f"a,2,0,{LOSS}", "a"
+    )
 
 
 def test_lines_are_counted_through_quoted_newlines(tmp_path: Path) -> None:
@@ -195,7 +228,9 @@ def test_an_open_quote_loses_nothing_of_the_text_it_swallows(tmp_path: Path) -> 
         (b"\xff\xfe\x00\xd8\x00", "is no valid UTF-16"),
     ],
 )
-def test_an_unusable_file_is_an_error_that_says_why(tmp_path: Path, content: str | bytes, message: str) -> None:
+def test_an_unusable_file_is_an_error_that_says_why(
+    tmp_path: Path, content: str | bytes, message: str
+) -> None:
     with pytest.raises(UnusableFile, match=message):
         entries(tmp_path, content)
 
@@ -212,8 +247,12 @@ def test_a_digest_depends_on_content_alone(tmp_path: Path) -> None:
     assert first.digest() == moved.digest() != changed.digest()
 
 
-@pytest.mark.parametrize(("metric", "best"), [("loss", (1.0, 2)), ("validation_accuracy", (3.0, 1))])
-def test_the_best_value_is_the_lowest_loss_and_the_highest_accuracy(metric: str, best: tuple[float, int]) -> None:
+@pytest.mark.parametrize(
+    ("metric", "best"), [("loss", (1.0, 2)), ("validation_accuracy", (3.0, 1))]
+)
+def test_the_best_value_is_the_lowest_loss_and_the_highest_accuracy(
+    metric: str, best: tuple[float, int]
+) -> None:
     assert Curve((1, 2, 3), (3.0, 1.0, 1.0)).best(metric) == best
 
 

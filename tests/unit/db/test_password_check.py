@@ -22,18 +22,28 @@ Secret = Callable[[Mapping[str, str], str], str | None]
 
 
 def run(**variables: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "db.password_check"], env=variables, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", "db.password_check"],
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.53"])
 def test_the_default_passwords_serve_a_machine_of_ones_own(address: str) -> None:
-    assert password_check.refusal(address, dict.fromkeys(password_check.PASSWORDS, "pass123")) is None
+    assert (
+        password_check.refusal(address, dict.fromkeys(password_check.PASSWORDS, "pass123")) is None
+    )
 
 
 @pytest.mark.parametrize("name", password_check.PASSWORDS)
 @pytest.mark.parametrize("password", ["pass123", ""])
 def test_one_default_password_keeps_the_stack_from_others(name: str, password: str) -> None:
-    assert f"is the password in {name}." in str(password_check.refusal(EVERYWHERE, {**OWN, name: password}))
+    assert f"is the password in {name}." in str(
+        password_check.refusal(EVERYWHERE, {**OWN, name: password})
+    )
 
 
 @pytest.mark.parametrize("address", [EVERYWHERE, "192.168.0.7", "8.8.8.8"])
@@ -48,7 +58,11 @@ def test_what_is_no_address_is_refused(address: str) -> None:
 
 def test_the_guard_says_what_to_do_and_fails() -> None:
     done = run(BIND_ADDRESS=EVERYWHERE, POSTGRES_PASSWORD="x", MLOPS_APP_PASSWORD="y")
-    assert (done.returncode, "MLOPS_READ_PASSWORD" in done.stderr, "make secrets" in done.stderr) == (1, True, True)
+    assert (
+        done.returncode,
+        "MLOPS_READ_PASSWORD" in done.stderr,
+        "make secrets" in done.stderr,
+    ) == (1, True, True)
     assert run().returncode == 0
 
 
@@ -67,12 +81,17 @@ def test_make_up_refuses_as_the_guard_does() -> None:
     assert (settings.bind_address, settings.host) == (EVERYWHERE, "127.0.0.1")
 
 
-@pytest.mark.parametrize("secret", [db_settings.secret, inference_settings.secret, web_settings.secret])
+@pytest.mark.parametrize(
+    "secret", [db_settings.secret, inference_settings.secret, web_settings.secret]
+)
 def test_a_secret_comes_from_a_file_before_the_environment(secret: Secret, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("from a file\n")
     environment = {"PGPASSWORD": "from the environment"}
     assert secret(environment, "PGPASSWORD") == "from the environment"
-    assert secret({**environment, "PGPASSWORD_FILE": str(tmp_path / "file")}, "PGPASSWORD") == "from a file"
+    assert (
+        secret({**environment, "PGPASSWORD_FILE": str(tmp_path / "file")}, "PGPASSWORD")
+        == "from a file"
+    )
     assert secret({}, "PGPASSWORD") is None
     with pytest.raises(ValueError, match=r"PGPASSWORD_FILE=.*cannot be read"):
         secret({**environment, "PGPASSWORD_FILE": str(tmp_path / "missing")}, "PGPASSWORD")

@@ -18,25 +18,42 @@ def check(tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str) -> t
     return validate.main([str(path)]), capsys.readouterr().out
 
 
-def test_a_clean_file_is_told_by_its_rows_and_columns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_clean_file_is_told_by_its_rows_and_columns(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     code, output = check(tmp_path, capsys, f"{HEADER}\na,1,0,{LOSS},64,0.9\nb,1,0,{LOSS},64,\n")
     assert code == 0
-    for expected in ("2 rows, 0 of them rejected", "params   batch_size\n", "metrics  test_accuracy (in 1 rows)", "curves   loss"):
+    for expected in (
+        "2 rows, 0 of them rejected",
+        "params   batch_size\n",
+        "metrics  test_accuracy (in 1 rows)",
+        "curves   loss",
+    ):
         assert expected in output
 
 
-def test_a_reject_is_told_with_line_column_and_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_reject_is_told_with_line_column_and_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     code, output = check(tmp_path, capsys, f"{HEADER}\na,1,0,{LOSS},64,0.9\nb,fast,0,{LOSS},64,1\n")
     assert (code, "line 3, Learning Rate: is no number; write it like 0.01" in output) == (1, True)
 
 
-def test_the_first_hundred_rejects_are_shown_and_the_others_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_first_hundred_rejects_are_shown_and_the_others_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     code, output = check(tmp_path, capsys, f"{HEADER}\n" + "a,b\n" * 250)
-    assert (code, output.count("has 2 cells"), "... and 150 more rejected rows" in output) == (1, 100, True)
+    assert (code, output.count("has 2 cells"), "... and 150 more rejected rows" in output) == (
+        1,
+        100,
+        True,
+    )
 
 
 @pytest.mark.parametrize("content", ["", "Name\n"])
-def test_an_unusable_file_is_told_with_the_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str) -> None:
+def test_an_unusable_file_is_told_with_the_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str
+) -> None:
     code, output = check(tmp_path, capsys, content)
     assert (code, "cannot be imported" in output) == (1, True)
 
@@ -53,14 +70,25 @@ def test_without_a_file_all_that_a_set_up_imports_is_checked(
 
 
 @pytest.mark.parametrize(
-    ("file", "is_clash"), [("data.csv", False), ("data.d/b.csv", True), ("data.d/a.csv", False), ("new.csv", True)]
+    ("file", "is_clash"),
+    [("data.csv", False), ("data.d/b.csv", True), ("data.d/a.csv", False), ("new.csv", True)],
 )
 def test_a_file_is_checked_for_names_that_the_files_before_it_give(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, file: str, *, is_clash: bool
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    file: str,
+    *,
+    is_clash: bool,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data.d").mkdir()
-    for name, experiment in (("data.csv", "x"), ("data.d/a.csv", "a"), ("data.d/b.csv", "a"), ("new.csv", "x")):
+    for name, experiment in (
+        ("data.csv", "x"),
+        ("data.d/a.csv", "a"),
+        ("data.d/b.csv", "a"),
+        ("new.csv", "x"),
+    ):
         Path(name).write_text(f"{HEADER}\n{experiment},1,0,{LOSS},64,0.9\n")
     assert validate.main([file]) == int(is_clash)
     output = capsys.readouterr().out

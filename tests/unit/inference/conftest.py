@@ -22,7 +22,9 @@ def serve() -> Iterator[Serve]:
     opened: list[ModelDirectory] = []
 
     def open_directory(models_dir: Path, **options: Any) -> ModelDirectory:
-        directory = ModelDirectory(models_dir, models_dir.parent / "compiled", **{"memory_bytes": 2**28, **options})
+        directory = ModelDirectory(
+            models_dir, models_dir.parent / "compiled", **{"memory_bytes": 2**28, **options}
+        )
         opened.append(directory)
         directory.load()
         return directory

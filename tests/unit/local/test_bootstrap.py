@@ -1,4 +1,7 @@
-"""The virtual environment: when it is made, updated, made anew and left alone. All is installed from a folder."""
+"""The virtual environment: when it is made, updated, made anew and left alone.
+
+All is installed from a folder.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,9 @@ def wheel(folder: Path, name: str, version: str) -> str:
     }
     record = f"{info}/RECORD,,\n"
     for member, text in files.items():
-        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+        digest = (
+            base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+        )
         record += f"{member},sha256={digest},{len(text)}\n"
     path = folder / f"{name}-{version}-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as archive:
@@ -66,7 +71,9 @@ def version(root: Path, name: str) -> str:
     """The version of a package in the environment, empty if it is not there."""
     code = f"import {name}; print({name}.VERSION)"
     command = [str(root / ".venv" / "bin" / "python"), "-c", code]
-    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False).stdout.strip()
+    return subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False
+    ).stdout.strip()
 
 
 def test_the_first_run_installs_and_the_second_is_over_at_once(project: Path) -> None:
@@ -74,7 +81,12 @@ def test_the_first_run_installs_and_the_second_is_over_at_once(project: Path) ->
     started = time.monotonic()
     second = bootstrap.install(project, "up")
     seconds = time.monotonic() - started
-    assert (first, second, version(project, "parcel_one"), seconds < 1) == (True, False, "1.0", True)
+    assert (first, second, version(project, "parcel_one"), seconds < 1) == (
+        True,
+        False,
+        "1.0",
+        True,
+    )
 
 
 def test_what_tests_need_contains_what_up_needs(project: Path) -> None:
@@ -90,7 +102,11 @@ def test_what_up_needs_does_not_satisfy_tests(project: Path) -> None:
 def test_what_the_benchmark_needs_contains_what_tests_need_and_stays(project: Path) -> None:
     lock(project, bench=(project / "requirements" / "dev.txt").read_text())
     bootstrap.install(project, "bench")
-    assert [bootstrap.install(project, group) for group in ("dev", "up", "bench")] == [False, False, False]
+    assert [bootstrap.install(project, group) for group in ("dev", "up", "bench")] == [
+        False,
+        False,
+        False,
+    ]
 
 
 def test_a_changed_lock_is_installed_and_keeps_the_tools_of_tests(project: Path) -> None:
@@ -122,7 +138,10 @@ def test_an_interrupted_install_is_made_anew(project: Path) -> None:
 def test_a_moved_folder_gets_a_new_environment(project: Path) -> None:
     bootstrap.install(project, "up")
     moved = project.rename(project.parent / "elsewhere")
-    assert (bootstrap.install(moved, "up"), str(moved) in (moved / ".venv" / "bin" / "activate").read_text()) == (
+    assert (
+        bootstrap.install(moved, "up"),
+        str(moved) in (moved / ".venv" / "bin" / "activate").read_text(),
+    ) == (
         True,
         True,
     )
@@ -155,7 +174,9 @@ def test_a_python_without_any_installer_gets_the_package_to_install_named(
 
 def test_pips_settings_reach_uv(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", "https://mirror.example/simple")
-    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "https://one.example/simple\n https://two.example/simple")
+    monkeypatch.setenv(
+        "PIP_EXTRA_INDEX_URL", "https://one.example/simple\n https://two.example/simple"
+    )
     monkeypatch.delenv("UV_DEFAULT_INDEX", raising=False)
     monkeypatch.delenv("UV_INDEX", raising=False)
     found = bootstrap._uv_environment(bootstrap.Environment(tmp_path))
@@ -165,7 +186,9 @@ def test_pips_settings_reach_uv(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     )
 
 
-def test_an_old_python_is_named_and_so_is_what_to_do(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_old_python_is_named_and_so_is_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(sys, "version_info", (3, 9, 2))
     monkeypatch.setenv("PATH", "/nowhere")
     status = bootstrap.main(["up"])

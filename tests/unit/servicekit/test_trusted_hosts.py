@@ -38,7 +38,9 @@ OWN = frozenset({"ml.example.org"})
         ("evil.example]", False),
     ],
 )
-def test_it_answers_to_addresses_to_names_nobody_can_register_and_to_those_listed(host: str, *, is_own: bool) -> None:
+def test_it_answers_to_addresses_to_names_nobody_can_register_and_to_those_listed(
+    host: str, *, is_own: bool
+) -> None:
     assert Hosts(OWN).admits(host.encode()) is is_own
     assert web.trusted_hosts.is_own(host, OWN) is is_own
 
@@ -59,7 +61,9 @@ def test_it_answers_to_addresses_to_names_nobody_can_register_and_to_those_liste
         ("\xff", False),
     ],
 )
-def test_pages_of_this_machine_and_of_listed_names_may_change_something(origin: str, *, is_friend: bool) -> None:
+def test_pages_of_this_machine_and_of_listed_names_may_change_something(
+    origin: str, *, is_friend: bool
+) -> None:
     assert Hosts(OWN).admits(b"localhost:9090", origin.encode("latin-1")) is is_friend
 
 

@@ -27,13 +27,19 @@ def mnist_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_one_training_digit_in_twelve_is_held_out_for_validation(mnist_path: Path) -> None:
     np.savez(mnist_path, **arrays())
     data = dataset.load()
-    assert (len(data.train.labels), len(data.validation.labels), len(data.test.labels)) == (110, 10, 24)
+    assert (len(data.train.labels), len(data.validation.labels), len(data.test.labels)) == (
+        110,
+        10,
+        24,
+    )
 
 
 def test_no_digit_is_in_both_training_and_validation(mnist_path: Path) -> None:
     np.savez(mnist_path, **arrays())
     data = dataset.load()
-    train, validation = ({image.tobytes() for image in part.images} for part in (data.train, data.validation))
+    train, validation = (
+        {image.tobytes() for image in part.images} for part in (data.train, data.validation)
+    )
     assert (len(train & validation), len(train | validation)) == (0, 120)
 
 
@@ -55,7 +61,9 @@ def test_a_changed_pixel_changes_the_digest_and_loading_again_does_not(mnist_pat
         ("y_train", np.full(120, 10, np.uint8), "labels 0..9"),
     ],
 )
-def test_arrays_that_are_not_mnist_are_refused(mnist_path: Path, key: str, value: np.ndarray, message: str) -> None:
+def test_arrays_that_are_not_mnist_are_refused(
+    mnist_path: Path, key: str, value: np.ndarray, message: str
+) -> None:
     np.savez(mnist_path, **(arrays() | {key: value}))
     with pytest.raises(InvalidDatasetError, match=message):
         dataset.load()

@@ -48,17 +48,37 @@ def test_a_whole_number_is_a_fine_rate(tmp_path: Path) -> None:
         ("momentum = 0.9", "momentum = 1.5", "momentum must lie in 0..1"),
         ("learning_rate = 0.1", "learning_rate = nan", "learning_rate must be positive and finite"),
         ("learning_rate = 0.1", "learning_rate = '0.1'", "learning_rate must be float, not '0.1'"),
-        ("seed = 1", "seed = 1\nschedule = 'step'", "schedule must be one of 'constant', 'cosine', not 'step'"),
+        (
+            "seed = 1",
+            "seed = 1\nschedule = 'step'",
+            "schedule must be one of 'constant', 'cosine', not 'step'",
+        ),
         ("seed = 1", "seed = 1\nweight_decay = -1", "weight_decay must be finite and not negative"),
         ("seed = 1", "seed = 1\nname = 'x'", "unknown key name"),
         ("seed = 1", "seed = ", "Invalid value"),
-        ("seed = 1", "seed = 1\ntask = 'colour'", "task must be one of mnist, parity, not 'colour'"),
+        (
+            "seed = 1",
+            "seed = 1\ntask = 'colour'",
+            "task must be one of mnist, parity, not 'colour'",
+        ),
         ("seed = 1", "seed = 1\ntask = 2", "task must be one of mnist, parity, not 2"),
-        ('name = "mlp"', 'name = "vgg"', r"\[architecture\] needs a name out of cnn, deep_cnn, lenet5, mlp"),
+        (
+            'name = "mlp"',
+            'name = "vgg"',
+            r"\[architecture\] needs a name out of cnn, deep_cnn, lenet5, mlp",
+        ),
         ("hidden = [16, 8]", "hidden = [16, '8']", "architecture.hidden must be int, not '8'"),
         ("hidden = [16, 8]", "hidden = 16", "architecture.hidden must be a list, not 16"),
-        ("hidden = [16, 8]", "hidden = []", "architecture.hidden must be positive, and at least one"),
-        ("hidden = [16, 8]", "hidden = [8]\ndropout = 1.0", "architecture.dropout must lie in 0..1"),
+        (
+            "hidden = [16, 8]",
+            "hidden = []",
+            "architecture.hidden must be positive, and at least one",
+        ),
+        (
+            "hidden = [16, 8]",
+            "hidden = [8]\ndropout = 1.0",
+            "architecture.dropout must lie in 0..1",
+        ),
         (
             "hidden = [16, 8]",
             "hidden = [8]\nwidths = [8]",
@@ -66,7 +86,9 @@ def test_a_whole_number_is_a_fine_rate(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_an_error_names_the_file_and_the_key(tmp_path: Path, old: str, new: str, message: str) -> None:
+def test_an_error_names_the_file_and_the_key(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
     path = written(tmp_path, GOOD.replace(old, new))
     with pytest.raises(InvalidExperiment, match=f"mnist_experiment_1__test.toml: {message}"):
         read(path)
@@ -80,7 +102,11 @@ def test_a_name_that_is_no_experiments_name_is_refused(tmp_path: Path) -> None:
 def test_experiments_come_in_natural_order(tmp_path: Path) -> None:
     for number in (10, 2, 1):
         written(tmp_path, GOOD, f"mnist_experiment_{number}__test")
-    assert [experiment.name[17:] for experiment in read_all(tmp_path)] == ["1__test", "2__test", "10__test"]
+    assert [experiment.name[17:] for experiment in read_all(tmp_path)] == [
+        "1__test",
+        "2__test",
+        "10__test",
+    ]
 
 
 def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:

@@ -36,7 +36,9 @@ def test_normalized_ignores_prose_and_layout(old: str, new: str) -> None:
     assert normalized(SOURCE.replace(old, new)) == normalized(SOURCE)
 
 
-@pytest.mark.parametrize(("old", "new"), [("0.1", "0.2"), ("value *", "value +"), ("2.0", "2"), ("RATE:", "rate:")])
+@pytest.mark.parametrize(
+    ("old", "new"), [("0.1", "0.2"), ("value *", "value +"), ("2.0", "2"), ("RATE:", "rate:")]
+)
 def test_normalized_changes_with_the_code(old: str, new: str) -> None:
     assert old in SOURCE
     assert normalized(SOURCE.replace(old, new)) != normalized(SOURCE)

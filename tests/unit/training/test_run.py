@@ -1,4 +1,7 @@
-"""Training for real, on small digits that the tests draw: the same again, stopped and resumed, diverged, published."""
+"""Training for real, on small digits that the tests draw.
+
+The same again, stopped and resumed, diverged, published.
+"""
 
 import csv
 import io
@@ -27,7 +30,9 @@ from training.experiment import Experiment
 from training.provenance import Provenance
 
 # Keras saves its weights through a protocol that numpy 2 finds old.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy keyword"
+)
 
 ORIGIN = Provenance("a" * 64, "b" * 64, "3", "2")
 SMALL = Experiment(
@@ -52,7 +57,9 @@ def drawn_digits(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     images = []
     for index in range(count):
         image = Image.new("L", (28, 28))
-        ImageDraw.Draw(image).text(tuple(rng.uniform(4, 10, 2)), str(index % 10), fill=255, font=font)
+        ImageDraw.Draw(image).text(
+            tuple(rng.uniform(4, 10, 2)), str(index % 10), fill=255, font=font
+        )
         images.append(np.asarray(image))
     return np.stack(images), (np.arange(count) % 10).astype(np.uint8)
 
@@ -86,11 +93,15 @@ def numbers(result: run.Run) -> tuple[object, ...]:
     return result.loss, result.validation_loss, result.scores, weights
 
 
-def test_the_same_experiment_gives_the_same_numbers_bit_for_bit(small: run.Run, data: Dataset, tmp_path: Path) -> None:
+def test_the_same_experiment_gives_the_same_numbers_bit_for_bit(
+    small: run.Run, data: Dataset, tmp_path: Path
+) -> None:
     assert numbers(trained(SMALL, data, tmp_path)) == numbers(small)
 
 
-@pytest.mark.parametrize("stop_at", [40, 70, 99])  # of 34 steps per epoch: in the second and the third one
+@pytest.mark.parametrize(
+    "stop_at", [40, 70, 99]
+)  # of 34 steps per epoch: in the second and the third one
 def test_a_run_that_was_stopped_and_resumed_gives_the_same_numbers_bit_for_bit(
     small: run.Run, data: Dataset, tmp_path: Path, stop_at: int
 ) -> None:
@@ -101,12 +112,16 @@ def test_a_run_that_was_stopped_and_resumed_gives_the_same_numbers_bit_for_bit(
     with pytest.raises(KeyboardInterrupt):
         run.train(SMALL, data, tmp_path / "checkpoint.npz", "f", stop)
     steps: list[int] = []
-    resumed = run.train(SMALL, data, tmp_path / "checkpoint.npz", "f", lambda progress: steps.append(progress.step))
+    resumed = run.train(
+        SMALL, data, tmp_path / "checkpoint.npz", "f", lambda progress: steps.append(progress.step)
+    )
     assert (numbers(resumed), steps[0]) == (numbers(small), stop_at // 34 * 34 + 1)
 
 
 def test_another_seed_gives_other_numbers(data: Dataset, tmp_path: Path) -> None:
-    first, second = (trained(replace(FAST, seed=seed), data, tmp_path / str(seed)) for seed in (1, 2))
+    first, second = (
+        trained(replace(FAST, seed=seed), data, tmp_path / str(seed)) for seed in (1, 2)
+    )
     assert first.loss.values[0] != second.loss.values[0]
 
 
@@ -144,7 +159,12 @@ def test_every_change_of_what_decides_the_numbers_changes_the_fingerprint() -> N
 def test_the_published_loss_is_the_mean_of_a_window_at_its_last_step() -> None:
     losses = [float(step) for step in range(1, 1202)]  # windows of 3: 1201 is a window of its own
     curve = run.windows(losses)
-    assert (curve.steps[:2], curve.values[:2], curve.steps[-1], curve.values[-1]) == ((3, 6), (2.0, 5.0), 1201, 1201.0)
+    assert (curve.steps[:2], curve.values[:2], curve.steps[-1], curve.values[-1]) == (
+        (3, 6),
+        (2.0, 5.0),
+        1201,
+        1201.0,
+    )
 
 
 @pytest.mark.parametrize("steps", [50, 499, 500, 501, 1000, 1001, 17180, 99999])
@@ -156,17 +176,25 @@ def test_a_loss_curve_has_50_to_500_points(steps: int) -> None:
 
 def exploding(data: Dataset, folder: Path) -> run.Run:
     # A decay that overshoots: every step multiplies the weights by -9, until they are infinite.
-    return trained(replace(FAST, schedule="constant", learning_rate=1.0, momentum=0.0, weight_decay=10.0), data, folder)
+    return trained(
+        replace(FAST, schedule="constant", learning_rate=1.0, momentum=0.0, weight_decay=10.0),
+        data,
+        folder,
+    )
 
 
-def test_a_run_that_leaves_the_finite_numbers_stops_there_and_keeps_its_finite_losses(data: Dataset, tmp_path: Path) -> None:
+def test_a_run_that_leaves_the_finite_numbers_stops_there_and_keeps_its_finite_losses(
+    data: Dataset, tmp_path: Path
+) -> None:
     result = exploding(data, tmp_path)
     assert (result.outcome, result.scores) == ("diverged", {})
     assert 0 < result.loss.steps[-1] < 3 * 34
     assert all(map(math.isfinite, result.loss.values))
 
 
-def test_a_diverged_run_is_published_as_a_row_without_a_model(data: Dataset, tmp_path: Path) -> None:
+def test_a_diverged_run_is_published_as_a_row_without_a_model(
+    data: Dataset, tmp_path: Path
+) -> None:
     publish.stage(FAST, exploding(data, tmp_path), data.test, ORIGIN, tmp_path)
     row = publish.staged_row(tmp_path, ORIGIN.fingerprint(FAST))
     assert row is not None
@@ -177,9 +205,17 @@ def test_a_diverged_run_is_published_as_a_row_without_a_model(data: Dataset, tmp
 
 @pytest.mark.parametrize(
     "architecture",
-    [SoftmaxRegression(), Mlp((8,), "sigmoid", 0.1), LeNet5("tanh"), Cnn((2, 4), 8, 0.1), DeepCnn((2, 4, 4), 0.1)],
+    [
+        SoftmaxRegression(),
+        Mlp((8,), "sigmoid", 0.1),
+        LeNet5("tanh"),
+        Cnn((2, 4), 8, 0.1),
+        DeepCnn((2, 4, 4), 0.1),
+    ],
 )
-def test_every_architecture_takes_raw_pixels_gives_probabilities_and_agrees_in_litert(architecture: object) -> None:
+def test_every_architecture_takes_raw_pixels_gives_probabilities_and_agrees_in_litert(
+    architecture: object,
+) -> None:
     model = architecture.build()  # type: ignore[attr-defined]
     images = drawn_digits(30, seed=3)[0]
     probabilities = np.asarray(model(images.astype(np.float32), training=False))
@@ -198,10 +234,14 @@ def test_a_model_that_litert_computes_differently_is_not_published() -> None:
         publish.parity_of(one, to_litert(other), drawn_digits(30, seed=3)[0])
 
 
-def test_a_card_says_what_was_trained_and_confirms_its_files(small: run.Run, data: Dataset, tmp_path: Path) -> None:
+def test_a_card_says_what_was_trained_and_confirms_its_files(
+    small: run.Run, data: Dataset, tmp_path: Path
+) -> None:
     publish.stage(SMALL, small, data.test, ORIGIN, tmp_path)
     card = Card.read(tmp_path / "model" / "card.json")
-    assert {name: file_record((tmp_path / "model" / name).read_bytes()) for name in card.files} == dict(card.files)
+    assert {
+        name: file_record((tmp_path / "model" / name).read_bytes()) for name in card.files
+    } == dict(card.files)
     assert (card.experiment, card.config) == (SMALL.name, SMALL.config())
     assert card.metrics == small.scores | {"last_loss": small.loss.values[-1]}
     assert card.parity.images == len(data.test.labels)
@@ -236,7 +276,9 @@ def staged(work: Path, name: str, content: str | None) -> dict[str, str]:
     return {"Experiment Name": name}
 
 
-def test_publishing_replaces_models_removes_what_is_not_kept_and_leaves_others(tmp_path: Path) -> None:
+def test_publishing_replaces_models_removes_what_is_not_kept_and_leaves_others(
+    tmp_path: Path,
+) -> None:
     work, models = tmp_path / "work", tmp_path / "models"
     for name in ("replaced", "dropped", "foreign"):
         (models / name).mkdir(parents=True)
@@ -249,7 +291,9 @@ def test_publishing_replaces_models_removes_what_is_not_kept_and_leaves_others(t
     assert sorted(path.name for path in models.iterdir()) == ["foreign", "replaced"]
 
 
-def test_data_csv_is_not_touched_when_a_model_cannot_be_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_csv_is_not_touched_when_a_model_cannot_be_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full_disk(*_: object) -> None:
         raise OSError("no space")
 
@@ -276,9 +320,23 @@ dropout = 0.2
 
 
 def command(folder: Path, mnist_path: Path, work: str) -> subprocess.Popen[str]:
-    places = ["--experiments", folder, "--models", folder / work / "models", "--data-csv", folder / work / "data.csv"]
+    places = [
+        "--experiments",
+        folder,
+        "--models",
+        folder / work / "models",
+        "--data-csv",
+        folder / work / "data.csv",
+    ]
     return subprocess.Popen(
-        [sys.executable, "-m", "training.train", *map(str, places), "--work", str(folder / work / "train")],
+        [
+            sys.executable,
+            "-m",
+            "training.train",
+            *map(str, places),
+            "--work",
+            str(folder / work / "train"),
+        ],
         env=os.environ | {"MNIST_PATH": str(mnist_path)},
         stderr=subprocess.PIPE,
         text=True,

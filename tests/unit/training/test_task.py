@@ -11,14 +11,24 @@ from inference.compiler.worker import to_litert
 from inference.model_format.card import InputContract
 from training import publish
 from training import task as tasks
-from training.architectures import ARCHITECTURES, Architecture, Cnn, DeepCnn, LeNet5, Mlp, SoftmaxRegression
+from training.architectures import (
+    ARCHITECTURES,
+    Architecture,
+    Cnn,
+    DeepCnn,
+    LeNet5,
+    Mlp,
+    SoftmaxRegression,
+)
 from training.dataset import Dataset, Digits
 from training.experiment import Experiment, read
 from training.provenance import provenance
 from training.task import DIGITS, InvalidTaskError, Task
 
 # Keras saves its weights through a protocol that numpy 2 finds old.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy keyword"
+)
 
 CURVES = Task("curves", (("round", (0, 3, 6, 8, 9)), ("straight", (1, 4, 7))), pixels="0..1")
 GOOD = """
@@ -27,7 +37,9 @@ pixels = "0..1"
 round = [0, 3, 6, 8, 9]
 straight = [1, 4, 7]
 """
-EXPERIMENT = Experiment("curves_experiment_1__test", SoftmaxRegression(), 0.1, 0.9, 3, 32, 1, task=CURVES)
+EXPERIMENT = Experiment(
+    "curves_experiment_1__test", SoftmaxRegression(), 0.1, 0.9, 3, 32, 1, task=CURVES
+)
 
 
 def digits(*labels: int) -> Digits:
@@ -68,7 +80,9 @@ def test_an_experiment_names_its_task(tmp_path: Path) -> None:
         ("[classes]", "[classes", "Expected"),
     ],
 )
-def test_an_error_names_the_file_and_what_is_wrong(tmp_path: Path, old: str, new: str, message: str) -> None:
+def test_an_error_names_the_file_and_what_is_wrong(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
     (tmp_path / "curves.toml").write_text(GOOD.replace(old, new))
     with pytest.raises(InvalidTaskError, match=f"curves.toml: .*{message}"):
         tasks.read("curves", tmp_path)
@@ -82,7 +96,11 @@ def test_a_name_that_no_model_card_takes_is_refused(tmp_path: Path) -> None:
 
 def test_labels_become_numbers_of_classes_and_a_digit_without_a_class_is_left_out() -> None:
     found = CURVES.with_class_labels(Dataset(digits(7, 2, 0), digits(5, 4), digits(9, 1), "digest"))
-    assert [part.labels.tolist() for part in (found.train, found.validation, found.test)] == [[1, 0], [1], [0, 1]]
+    assert [part.labels.tolist() for part in (found.train, found.validation, found.test)] == [
+        [1, 0],
+        [1],
+        [0, 1],
+    ]
     assert [int(image[0, 0]) for image in found.train.images] == [7, 0]
     assert found.sha256 == "digest"
 
@@ -94,28 +112,45 @@ def test_the_digits_themselves_stay_as_they_are() -> None:
 
 
 @pytest.mark.parametrize("pixels", ["0..255", "0..1"])
-@pytest.mark.parametrize("architecture", [SoftmaxRegression(), Mlp((8,)), LeNet5(), Cnn((2, 4), 8), DeepCnn((2, 4, 4))])
-def test_every_architecture_gets_an_output_per_class_and_agrees_in_litert(architecture: Architecture, pixels: tasks.Pixels) -> None:
+@pytest.mark.parametrize(
+    "architecture", [SoftmaxRegression(), Mlp((8,)), LeNet5(), Cnn((2, 4), 8), DeepCnn((2, 4, 4))]
+)
+def test_every_architecture_gets_an_output_per_class_and_agrees_in_litert(
+    architecture: Architecture, pixels: tasks.Pixels
+) -> None:
     task = replace(CURVES, pixels=pixels)
     trained = task.with_output_layer(architecture).build()
     exported_model = task.exported(trained)
     images = np.random.default_rng(1).integers(0, 256, (30, 28, 28), np.uint8)
     whole = np.asarray(trained(images.astype(np.float32), training=False))
-    part = np.asarray(exported_model(images.astype(np.float32) * np.float32(task.scale), training=False))
+    part = np.asarray(
+        exported_model(images.astype(np.float32) * np.float32(task.scale), training=False)
+    )
     assert whole.shape == (30, 2)
     assert np.abs(whole - part).max() < 1e-5
-    assert publish.parity_of(exported_model, to_litert(exported_model), images, InputContract(scale=task.scale)).images == 30
+    assert (
+        publish.parity_of(
+            exported_model, to_litert(exported_model), images, InputContract(scale=task.scale)
+        ).images
+        == 30
+    )
 
 
 def test_every_architecture_is_tested_above() -> None:
     assert set(ARCHITECTURES) == {"softmax_regression", "mlp", "lenet5", "cnn", "deep_cnn"}
 
 
-def test_the_task_that_goes_without_saying_leaves_no_trace_in_a_config_and_another_one_all_of_itself() -> None:
+def test_the_task_that_goes_without_saying_leaves_no_trace_in_a_config_and_another_one_all_of_itself() -> (
+    None
+):
     plain = replace(EXPERIMENT, task=DIGITS)
     assert "task" not in plain.config()
     assert EXPERIMENT.config() == plain.config() | {
-        "task": {"name": "curves", "pixels": "0..1", "classes": {"round": [0, 3, 6, 8, 9], "straight": [1, 4, 7]}}
+        "task": {
+            "name": "curves",
+            "pixels": "0..1",
+            "classes": {"round": [0, 3, 6, 8, 9], "straight": [1, 4, 7]},
+        }
     }
 
 
@@ -129,9 +164,14 @@ def test_rows_of_a_task_go_into_a_file_of_their_own(tmp_path: Path) -> None:
     rows = [{"Experiment Name": "plain"}, {"Experiment Name": "new", "Task": "curves"}]
     publish.publish(rows, tmp_path / "work", tmp_path / "models", tmp_path / "data.csv")
     files = {path.relative_to(tmp_path).as_posix(): path for path in tmp_path.rglob("*.csv")}
-    tables = {name: list(csv.DictReader(path.read_text().splitlines())) for name, path in files.items()}
+    tables = {
+        name: list(csv.DictReader(path.read_text().splitlines())) for name, path in files.items()
+    }
     assert {name: [row["Experiment Name"] for row in table] for name, table in tables.items()} == {
         "data.csv": ["plain"],
         "data.d/curves.csv": ["new"],
     }
-    assert (tables["data.csv"][0].get("Task"), tables["data.d/curves.csv"][0]["Task"]) == (None, "curves")
+    assert (tables["data.csv"][0].get("Task"), tables["data.d/curves.csv"][0]["Task"]) == (
+        None,
+        "curves",
+    )

@@ -20,7 +20,14 @@ result {"requests": 5000, "microseconds": 500000, "p50": 1163, "p99": 6846, "ref
 
 
 def test_a_load_is_read_from_what_wrk_says() -> None:
-    expected = wrk.Load(requests=5000, requests_per_second=10_000, p50_seconds=0.001163, p99_seconds=0.006846, refused=2, broken=1)
+    expected = wrk.Load(
+        requests=5000,
+        requests_per_second=10_000,
+        p50_seconds=0.001163,
+        p99_seconds=0.006846,
+        refused=2,
+        broken=1,
+    )
     assert wrk.parse(OUTPUT) == expected
 
 
@@ -42,7 +49,9 @@ def test_a_named_wrk_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     assert wrk.find() == "/somewhere/wrk"
 
 
-def test_without_wrk_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_wrk_it_is_said_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.delenv("WRK", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(wrk.NoLoadGenerator, match="apt install wrk"):

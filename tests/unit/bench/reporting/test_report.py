@@ -27,7 +27,11 @@ def test_what_was_measured_keeps_the_sign_of_its_unit() -> None:
 
 
 def test_goals_that_are_missed_or_not_measured_are_said_to_be() -> None:
-    rows = [Row("a", "1", "2", met=True), Row("b", "1", "0", met=False), report.not_measured("c", "1", "it answers 404")]
+    rows = [
+        Row("a", "1", "2", met=True),
+        Row("b", "1", "0", met=False),
+        report.not_measured("c", "1", "it answers 404"),
+    ]
     assert report.goals_table(rows).splitlines()[2:] == [
         "| a | 1 | 2 | yes |",
         "| b | 1 | 0 | **no** |",
@@ -36,7 +40,9 @@ def test_goals_that_are_missed_or_not_measured_are_said_to_be() -> None:
 
 
 def test_a_column_of_numbers_is_aligned_to_the_right() -> None:
-    assert report.table(["server", "req/s"], [["ours", "9,080"]]).splitlines()[1] == "| --- | ---: |"
+    assert (
+        report.table(["server", "req/s"], [["ours", "9,080"]]).splitlines()[1] == "| --- | ---: |"
+    )
 
 
 def test_a_ratio_of_rounds_ignores_what_disturbed_both_sides() -> None:
@@ -62,4 +68,6 @@ def test_each_benchmark_writes_between_marks_of_its_own(tmp_path: Path) -> None:
     document = tmp_path / "performance.md"
     document.write_text(f"{BEGIN}\nspeed\n{END}\n{data.MARKS[0]}\nold\n{data.MARKS[1]}\n")
     report.write(document, "data", data.MARKS)
-    assert document.read_text() == f"{BEGIN}\nspeed\n{END}\n{data.MARKS[0]}\ndata\n{data.MARKS[1]}\n"
+    assert (
+        document.read_text() == f"{BEGIN}\nspeed\n{END}\n{data.MARKS[0]}\ndata\n{data.MARKS[1]}\n"
+    )

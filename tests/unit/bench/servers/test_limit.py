@@ -16,12 +16,16 @@ def test_requests_that_wait_are_one_call_and_each_gets_its_own_answer() -> None:
 
     def brightness(images: Pixels) -> Floats:
         sizes.append(len(images))
-        means: Floats = images.reshape(len(images), -1).mean(axis=1, keepdims=True).astype(np.float32)
+        means: Floats = (
+            images.reshape(len(images), -1).mean(axis=1, keepdims=True).astype(np.float32)
+        )
         return means
 
     async def ask() -> list[Floats]:
         batcher = Batcher(brightness)
-        return await asyncio.gather(*(batcher(np.full((28, 28, 1), shade, np.uint8)) for shade in (3, 1, 2)))
+        return await asyncio.gather(
+            *(batcher(np.full((28, 28, 1), shade, np.uint8)) for shade in (3, 1, 2))
+        )
 
     answers = [float(answer[0]) for answer in asyncio.run(ask())]
     assert (answers, sizes) == ([3, 1, 2], [3])

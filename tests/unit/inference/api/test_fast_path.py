@@ -1,4 +1,7 @@
-"""Batches of the fast lane where something goes wrong: nobody waits for ever, and Connexion gets its turn."""
+"""Batches of the fast lane where something goes wrong.
+
+Nobody waits for ever, and Connexion gets its turn.
+"""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -41,7 +44,9 @@ class FailingPredictor:
     def read(self, _data: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:
         return np.zeros((28, 28), np.uint8)
 
-    def inferences(self, _seat: Seat, digits: Sequence[object], _calls: Sequence[object]) -> list[bytes]:
+    def inferences(
+        self, _seat: Seat, digits: Sequence[object], _calls: Sequence[object]
+    ) -> list[bytes]:
         self.batches.append(len(digits))
         raise RuntimeError("LiteRT failed")
 
@@ -49,14 +54,19 @@ class FailingPredictor:
 def form(png: bytes) -> tuple[PlainForm, bytes]:
     head = b'\r\nContent-Disposition: form-data; name="image_blob"; filename="a.png"\r\n\r\n'
     body = b"--" + BOUNDARY + head + png + b"\r\n--" + BOUNDARY + b"--\r\n"
-    headers = [(b"content-type", b"multipart/form-data; boundary=" + BOUNDARY), (b"content-length", b"%d" % len(body))]
+    headers = [
+        (b"content-type", b"multipart/form-data; boundary=" + BOUNDARY),
+        (b"content-length", b"%d" % len(body)),
+    ]
     plain = PlainForm.of(headers, b"experiment_name=a", 2**20)
     assert plain is not None
     return plain, body
 
 
 @pytest.mark.parametrize("seconds_per_image", [0.0, 1.0])
-def test_a_batch_that_fails_leaves_each_of_its_requests_to_connexion(digits: dict[str, bytes], seconds_per_image: float) -> None:
+def test_a_batch_that_fails_leaves_each_of_its_requests_to_connexion(
+    digits: dict[str, bytes], seconds_per_image: float
+) -> None:
     predictor = FailingPredictor(seconds_per_image)
     lane = FastLane(cast("Predictor", predictor))
 

@@ -1,4 +1,7 @@
-"""`make convert`: a model of Keras 2's time, or a SavedModel, becomes what is served, or the answer says what to do."""
+"""`make convert`.
+
+A model of Keras 2's time, or a SavedModel, becomes what is served, or the answer says what to do.
+"""
 
 import json
 import subprocess
@@ -20,26 +23,45 @@ from tests.unit.inference.conftest import Serve
 
 CONVERT_SECONDS = 300
 
-needs_sandbox = pytest.mark.skipif(bool(sandbox.lacking()), reason="where no SavedModel can be shut in, none is read")
+needs_sandbox = pytest.mark.skipif(
+    bool(sandbox.lacking()), reason="where no SavedModel can be shut in, none is read"
+)
 pytestmark = [
     pytest.mark.timeout(CONVERT_SECONDS),
     # Keras warns of its own old format, and asks NumPy in a way that NumPy 2 warns of.
-    pytest.mark.filterwarnings("ignore:You are saving your model:UserWarning", "ignore:__array__ impl:DeprecationWarning"),
+    pytest.mark.filterwarnings(
+        "ignore:You are saving your model:UserWarning", "ignore:__array__ impl:DeprecationWarning"
+    ),
 ]
 
 
 def old_model(path: Path, *more: keras.Layer) -> keras.Model:
     layers = keras.layers
-    start = [layers.Input((28, 28)), layers.Flatten(), layers.Dense(12, "relu"), layers.BatchNormalization()]
+    start = [
+        layers.Input((28, 28)),
+        layers.Flatten(),
+        layers.Dense(12, "relu"),
+        layers.BatchNormalization(),
+    ]
     model = keras.Sequential([*start, *more, layers.Dense(10, "softmax")])
     model.save(path)
     return model
 
 
-def test_an_hdf5_model_becomes_a_keras_file_that_passes_the_vet_and_says_the_same(tmp_path: Path) -> None:
+def test_an_hdf5_model_becomes_a_keras_file_that_passes_the_vet_and_says_the_same(
+    tmp_path: Path,
+) -> None:
     model = old_model(tmp_path / "old.h5")
-    words = [sys.executable, "-m", "inference.compiler.convert", str(tmp_path / "old.h5"), str(tmp_path / "new.keras")]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=CONVERT_SECONDS, check=False)
+    words = [
+        sys.executable,
+        "-m",
+        "inference.compiler.convert",
+        str(tmp_path / "old.h5"),
+        str(tmp_path / "new.keras"),
+    ]
+    done = subprocess.run(
+        words, capture_output=True, text=True, timeout=CONVERT_SECONDS, check=False
+    )
     assert (done.returncode, done.stderr) == (0, "")
     keras_validator.keras_file((tmp_path / "new.keras").read_bytes())
     images = np.random.default_rng(0).random((3, 28, 28), np.float32)
@@ -71,22 +93,40 @@ def test_what_cannot_be_converted_says_what_to_do_and_nothing_is_written(tmp_pat
         with pytest.raises(CannotConvert, match=reason):
             convert(tmp_path / name, tmp_path / out)
         assert not (tmp_path / "out.keras").exists()
-    for name, out, reason in [("whole.h5", "out.keras", "when it is published"), ("saved", "out", "output must be")]:
+    for name, out, reason in [
+        ("whole.h5", "out.keras", "when it is published"),
+        ("saved", "out", "output must be"),
+    ]:
         with pytest.raises(CannotConvert, match=reason):
             convert(tmp_path / name, tmp_path / out, tmp_path / "card.json")
 
 
 @needs_sandbox
-def test_a_saved_model_becomes_a_directory_that_is_published_and_says_the_same(serve: Serve, tmp_path: Path) -> None:
+def test_a_saved_model_becomes_a_directory_that_is_published_and_says_the_same(
+    serve: Serve, tmp_path: Path
+) -> None:
     layers = keras.layers
     parts = [layers.Conv2D(4, 3), layers.BatchNormalization(), layers.Flatten(), layers.Dense(2)]
     model = keras.Sequential([layers.Input((32, 20, 1)), *parts])
     model.export(tmp_path / "saved", verbose=False)
-    contract = {"task": "parity", "classes": ["even", "odd"], "output": "logits", "input": {"scale": 1 / 255}}
+    contract = {
+        "task": "parity",
+        "classes": ["even", "odd"],
+        "output": "logits",
+        "input": {"scale": 1 / 255},
+    }
     (tmp_path / "card.json").write_text(json.dumps(contract))
-    words = [sys.executable, "-m", "inference.compiler.convert", str(tmp_path / "saved"), str(tmp_path / "out")]
+    words = [
+        sys.executable,
+        "-m",
+        "inference.compiler.convert",
+        str(tmp_path / "saved"),
+        str(tmp_path / "out"),
+    ]
     words += ["--card", str(tmp_path / "card.json")]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=CONVERT_SECONDS, check=False)
+    done = subprocess.run(
+        words, capture_output=True, text=True, timeout=CONVERT_SECONDS, check=False
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {LITERT_FILE, CARD_FILE}
     publish(tmp_path / "out", "mine", None, tmp_path / "models")
@@ -105,7 +145,11 @@ def test_a_saved_model_that_is_refused_leaves_nothing_behind(tmp_path: Path) -> 
     assert [path.name for path in tmp_path.iterdir()] == ["saved"]
 
 
-def test_a_saved_model_is_not_read_where_it_cannot_be_shut_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_saved_model_is_not_read_where_it_cannot_be_shut_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sandbox, "lacking", lambda: ["Landlock (files)"])
-    with pytest.raises(CannotConvert, match=r"this platform lacks Landlock \(files\) to shut it in"):
+    with pytest.raises(
+        CannotConvert, match=r"this platform lacks Landlock \(files\) to shut it in"
+    ):
         convert(tmp_path, tmp_path / "out")

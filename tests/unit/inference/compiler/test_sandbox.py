@@ -1,4 +1,7 @@
-"""What a process that is shut in can no longer do, tried by one. Each kind of limit is skipped where the platform lacks it."""
+"""What a process that is shut in can no longer do, tried by one.
+
+Each kind of limit is skipped where the platform lacks it.
+"""
 
 import signal
 import socket
@@ -14,15 +17,29 @@ ROOT = Path(__file__).parents[4]
 LACKING = " ".join(sandbox.lacking())
 needs_landlock = pytest.mark.skipif("Landlock" in LACKING, reason="this kernel has no Landlock")
 needs_seccomp = pytest.mark.skipif("seccomp" in LACKING, reason="this platform has no seccomp")
-needs_address_space = pytest.mark.skipif("address" in LACKING, reason="this platform bounds no address space")
-SHUT_IN = "from inference.compiler import sandbox; from pathlib import Path; sandbox.enter(Path.cwd())\n"
+needs_address_space = pytest.mark.skipif(
+    "address" in LACKING, reason="this platform bounds no address space"
+)
+SHUT_IN = (
+    "from inference.compiler import sandbox; from pathlib import Path; sandbox.enter(Path.cwd())\n"
+)
 
 
 def run(code: str, folder: Path, before: str = SHUT_IN) -> subprocess.CompletedProcess[str]:
-    """Run Python code in a process whose own directory is `folder`, shut in unless `before` says otherwise."""
+    """Run Python code in a process whose own directory is `folder`, shut in unless `before` says
+    otherwise.
+    """
     environment = {"PYTHONPATH": str(ROOT), "HOME": str(folder), "TMPDIR": str(folder)}
-    words = [sys.executable, "-P", "-s", "-c", before + "import os, socket, subprocess, threading\n" + code]
-    return subprocess.run(words, capture_output=True, text=True, timeout=60, check=False, cwd=folder, env=environment)
+    words = [
+        sys.executable,
+        "-P",
+        "-s",
+        "-c",
+        before + "import os, socket, subprocess, threading\n" + code,
+    ]
+    return subprocess.run(
+        words, capture_output=True, text=True, timeout=60, check=False, cwd=folder, env=environment
+    )
 
 
 def refuses(code: str, folder: Path, error: str) -> None:
@@ -97,7 +114,11 @@ def test_there_is_no_network_and_no_other_process(tmp_path: Path, code: str) -> 
 @needs_seccomp
 def test_nobody_is_called(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        refuses(f"socket.create_connection(('127.0.0.1', {server.getsockname()[1]}))", tmp_path, "PermissionError")
+        refuses(
+            f"socket.create_connection(('127.0.0.1', {server.getsockname()[1]}))",
+            tmp_path,
+            "PermissionError",
+        )
 
 
 @needs_address_space
@@ -107,21 +128,46 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
 
 def test_files_are_bounded_and_it_leaves_no_core(tmp_path: Path) -> None:
     refuses(f"open('x', 'wb').truncate({sandbox.FILE_BYTES + 1})", tmp_path, "OSError")
-    assert run("import resource; print(resource.getrlimit(resource.RLIMIT_CORE))", tmp_path).stdout == "(0, 0)\n"
+    assert (
+        run("import resource; print(resource.getrlimit(resource.RLIMIT_CORE))", tmp_path).stdout
+        == "(0, 0)\n"
+    )
 
 
 def test_time_is_bounded_anew_for_each_job(tmp_path: Path) -> None:
     spin = "import time\nwhile time.process_time() < {}: pass\n"
-    twice = "".join(f"sandbox.allow_cpu(2)\n{spin.format(end)}print({end}, flush=True)\n" for end in (1.5, 3, 60))
+    twice = "".join(
+        f"sandbox.allow_cpu(2)\n{spin.format(end)}print({end}, flush=True)\n"
+        for end in (1.5, 3, 60)
+    )
     done = run(twice, tmp_path)
     assert (done.returncode, done.stdout) == (-signal.SIGXCPU, "1.5\n3\n")
 
 
 def test_a_module_is_run_shut_in(tmp_path: Path) -> None:
-    words = [sys.executable, "-P", "-s", "-m", "inference.compiler.sandbox", "timeit", "-n", "1", "-r", "1", "open('own', 'w')"]
+    words = [
+        sys.executable,
+        "-P",
+        "-s",
+        "-m",
+        "inference.compiler.sandbox",
+        "timeit",
+        "-n",
+        "1",
+        "-r",
+        "1",
+        "open('own', 'w')",
+    ]
     environment = {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(words, capture_output=True, timeout=60, check=False, cwd=tmp_path, env=environment)
+    done = subprocess.run(
+        words, capture_output=True, timeout=60, check=False, cwd=tmp_path, env=environment
+    )
     assert (done.returncode, (tmp_path / "own").exists()) == (0, True)
     if not LACKING:
         words[-1] = "open('../other', 'w')"
-        assert subprocess.run(words, capture_output=True, timeout=60, check=False, cwd=tmp_path, env=environment).returncode == 1
+        assert (
+            subprocess.run(
+                words, capture_output=True, timeout=60, check=False, cwd=tmp_path, env=environment
+            ).returncode
+            == 1
+        )

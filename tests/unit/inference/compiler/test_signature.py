@@ -40,19 +40,31 @@ def compiled(model: Any, folder: Path, **stated: Any) -> Card:
     """Compile a model in this process, which has TensorFlow anyway; return its card."""
     folder.mkdir(parents=True, exist_ok=True)
     model.save(folder / KERAS_FILE)
-    card, flatbuffer = compile_keras((folder / KERAS_FILE).read_bytes(), {"experiment": "m", **stated})
+    card, flatbuffer = compile_keras(
+        (folder / KERAS_FILE).read_bytes(), {"experiment": "m", **stated}
+    )
     (folder / LITERT_FILE).write_bytes(flatbuffer)
     card.write(folder / CARD_FILE)
     return card
 
 
 @pytest.mark.parametrize("shape", [(28, 28), (28, 28, 1), (784,), (32, 20), (14, 14, 1)])
-def test_the_size_of_the_images_comes_from_the_model(serve: Serve, tmp_path: Path, shape: tuple[int, ...]) -> None:
+def test_the_size_of_the_images_comes_from_the_model(
+    serve: Serve, tmp_path: Path, shape: tuple[int, ...]
+) -> None:
     model = model_of(shape)
     card = compiled(model, tmp_path / "models" / "m")
     height, width = shape[:2] if len(shape) > 1 else (28, 28)
-    assert (card.input.height, card.input.width, card.parity.holds, card.output) == (height, width, True, "probabilities")
-    resized = [np.asarray(Image.fromarray(each).resize((width, height), Image.Resampling.BILINEAR)) for each in IMAGES]
+    assert (card.input.height, card.input.width, card.parity.holds, card.output) == (
+        height,
+        width,
+        True,
+        "probabilities",
+    )
+    resized = [
+        np.asarray(Image.fromarray(each).resize((width, height), Image.Resampling.BILINEAR))
+        for each in IMAGES
+    ]
     expected = model(np.stack(resized).reshape(-1, *shape).astype(np.float32)).numpy()
     answer = serve(tmp_path / "models").find("m").network().probabilities(IMAGES)
     assert np.abs(answer - expected).max() < 1e-5
@@ -74,9 +86,22 @@ def test_logits_become_probabilities_and_are_compared_as_such(serve: Serve, tmp_
 
 def test_scale_and_invert_are_what_keras_is_given_too(tmp_path: Path) -> None:
     layers = keras.layers
-    model = keras.Sequential([layers.Input((28, 28)), layers.Flatten(), layers.Dense(3), layers.Softmax()])
-    card = compiled(model, tmp_path, input={"scale": 1 / 255, "invert": True}, classes=["a", "b", "c"], task="letters")
-    assert (card.parity.holds, card.input.invert, card.classes, card.task) == (True, True, ("a", "b", "c"), "letters")
+    model = keras.Sequential(
+        [layers.Input((28, 28)), layers.Flatten(), layers.Dense(3), layers.Softmax()]
+    )
+    card = compiled(
+        model,
+        tmp_path,
+        input={"scale": 1 / 255, "invert": True},
+        classes=["a", "b", "c"],
+        task="letters",
+    )
+    assert (card.parity.holds, card.input.invert, card.classes, card.task) == (
+        True,
+        True,
+        ("a", "b", "c"),
+        "letters",
+    )
 
 
 @pytest.mark.parametrize(
@@ -110,7 +135,9 @@ def test_logits_that_no_card_states_are_refused_with_what_to_do(tmp_path: Path) 
 
 
 @pytest.mark.timeout(COMPILE_SECONDS)
-def test_a_card_of_the_contract_alone_is_honoured_and_another_contract_compiles_anew(serve: Serve, tmp_path: Path) -> None:
+def test_a_card_of_the_contract_alone_is_honoured_and_another_contract_compiles_anew(
+    serve: Serve, tmp_path: Path
+) -> None:
     def is_ready_for(directory: ModelDirectory, *classes: str) -> bool:
         model = directory.find("m")
         return (model.state, model.classes, model.update) == (State.READY, classes, None)
@@ -118,7 +145,12 @@ def test_a_card_of_the_contract_alone_is_honoured_and_another_contract_compiles_
     folder = tmp_path / "models" / "m"
     folder.mkdir(parents=True)
     model_of((28, 28), 2, softmax=False).save(folder / KERAS_FILE)
-    contract = {"task": "parity", "classes": ["even", "odd"], "output": "logits", "metrics": {"test_accuracy": 0.75}}
+    contract = {
+        "task": "parity",
+        "classes": ["even", "odd"],
+        "output": "logits",
+        "metrics": {"test_accuracy": 0.75},
+    }
     (folder / CARD_FILE).write_text(json.dumps(contract))
     directory = serve(tmp_path / "models")
     eventually(lambda: is_ready_for(directory, "even", "odd"), COMPILE_SECONDS)

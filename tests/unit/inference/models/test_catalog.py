@@ -24,7 +24,9 @@ MODELS = Catalogue(
 def chosen(*wanted: str) -> list[str]:
     """Return what is chosen as NAME@VERSION, or as the name and the kind of its error."""
     return [
-        f"{each.name}: {each.error.kind}" if isinstance(each, Unresolved) else f"{each.name}@{each.version}"
+        f"{each.name}: {each.error.kind}"
+        if isinstance(each, Unresolved)
+        else f"{each.name}@{each.version}"
         for each in MODELS.select(wanted)
     ]
 
@@ -48,7 +50,9 @@ def chosen(*wanted: str) -> list[str]:
         ([], []),
     ],
 )
-def test_a_request_gets_the_models_that_it_names_in_its_order_and_each_once(wanted: list[str], answer: list[str]) -> None:
+def test_a_request_gets_the_models_that_it_names_in_its_order_and_each_once(
+    wanted: list[str], answer: list[str]
+) -> None:
     assert chosen(*wanted) == answer
 
 
@@ -59,7 +63,23 @@ def test_all_of_nothing_is_nothing_and_has_no_champion() -> None:
 
 
 @pytest.mark.parametrize(
-    "wanted", ["", "@", "@3", "a@", "a@@3", "a@-1", "a@3.0", "a@BEST", "a b", "../a", "a@3\n", "a\n", "a@٣", "a" * 129]
+    "wanted",
+    [
+        "",
+        "@",
+        "@3",
+        "a@",
+        "a@@3",
+        "a@-1",
+        "a@3.0",
+        "a@BEST",
+        "a b",
+        "../a",
+        "a@3\n",
+        "a\n",
+        "a@٣",
+        "a" * 129,
+    ],
 )
 def test_what_is_no_name_is_malformed(wanted: str) -> None:
     with pytest.raises(MalformedRequest):
@@ -68,6 +88,10 @@ def test_what_is_no_name_is_malformed(wanted: str) -> None:
 
 @pytest.mark.parametrize("label", ["", "\ud800", "\0", "a\nb", "x" * 65])
 def test_a_card_whose_classes_nobody_could_print_or_send_back_is_refused(label: str) -> None:
-    document = {"experiment": "a", "files": {}, "parity": {"images": 0, "max_abs_difference": 0.0, "equal_argmax": True}}
+    document = {
+        "experiment": "a",
+        "files": {},
+        "parity": {"images": 0, "max_abs_difference": 0.0, "equal_argmax": True},
+    }
     with pytest.raises(UnusableCard, match="each class must be 1 to 64 characters"):
         Card.of({**document, "classes": ["even", label]})

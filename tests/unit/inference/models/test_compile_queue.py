@@ -28,14 +28,18 @@ with turn(Path(sys.argv[1]), lambda: False):
 @pytest.fixture
 def holder(tmp_path: Path) -> subprocess.Popen[str]:
     """Another process whose turn it is."""
-    process = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path / "compiled")], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path / "compiled")], stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
     process.stdout.close()
     return process
 
 
-def test_a_turn_waits_for_another_process_and_a_killed_one_ends_its_own(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
+def test_a_turn_waits_for_another_process_and_a_killed_one_ends_its_own(
+    tmp_path: Path, holder: subprocess.Popen[str]
+) -> None:
     began = threading.Event()
 
     def wait() -> None:
@@ -53,7 +57,11 @@ def test_a_turn_waits_for_another_process_and_a_killed_one_ends_its_own(tmp_path
 
 
 def test_a_worker_takes_over_what_another_compiles_while_it_waits(
-    serve: Serve, tmp_path: Path, shipped_names: list[str], holder: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
+    serve: Serve,
+    tmp_path: Path,
+    shipped_names: list[str],
+    holder: subprocess.Popen[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def refuse(*_: object) -> None:
         pytest.fail("another worker compiles")

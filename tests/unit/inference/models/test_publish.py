@@ -27,15 +27,24 @@ def source(shipped_names: list[str]) -> Path:
 def command(models_dir: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "MODELS_DIR": str(models_dir)}
     words = [sys.executable, "-m", "inference.models.publish", *map(str, arguments)]
-    return subprocess.run(words, capture_output=True, text=True, timeout=COMPILE_SECONDS, check=False, env=environment)
+    return subprocess.run(
+        words, capture_output=True, text=True, timeout=COMPILE_SECONDS, check=False, env=environment
+    )
 
 
 @pytest.mark.timeout(COMPILE_SECONDS)
-def test_a_keras_file_is_compiled_by_its_card_and_served(serve: Serve, source: Path, tmp_path: Path) -> None:
+def test_a_keras_file_is_compiled_by_its_card_and_served(
+    serve: Serve, source: Path, tmp_path: Path
+) -> None:
     models_dir = tmp_path / "models"
-    (tmp_path / "card.json").write_text(json.dumps({"task": "letters", "classes": list("abcdefghij")}))
+    (tmp_path / "card.json").write_text(
+        json.dumps({"task": "letters", "classes": list("abcdefghij")})
+    )
     done = command(models_dir, source / KERAS_FILE, "mine", "--card", tmp_path / "card.json")
-    assert (done.returncode, done.stdout.splitlines()[0]) == (0, f"Published mine, version 1: {models_dir}/mine/1")
+    assert (done.returncode, done.stdout.splitlines()[0]) == (
+        0,
+        f"Published mine, version 1: {models_dir}/mine/1",
+    )
     model = serve(models_dir).find("mine")
     assert (model.state, model.task, model.classes) == (State.READY, "letters", tuple("abcdefghij"))
     assert Card.read(models_dir / "mine" / "1" / CARD_FILE).experiment == "mine"
@@ -49,21 +58,37 @@ def test_a_published_directory_is_taken_as_it_is(source: Path, tmp_path: Path) -
     assert card.files == Card.read(source / CARD_FILE).files
 
 
-def test_the_version_is_the_one_after_the_newest_wherever_that_lies(source: Path, tmp_path: Path) -> None:
+def test_the_version_is_the_one_after_the_newest_wherever_that_lies(
+    source: Path, tmp_path: Path
+) -> None:
     shutil.copytree(source, tmp_path / "inside")
     shutil.copy(source / KERAS_FILE, tmp_path / "loose.keras")
     (tmp_path / "gap" / "7").mkdir(parents=True)
-    published = [publish(source, name, None, tmp_path)[0] for name in ("inside", "inside", "loose", "gap", "new")]
-    assert [str(path.relative_to(tmp_path)) for path in published] == ["inside/2", "inside/3", "loose/2", "gap/8", "new/1"]
+    published = [
+        publish(source, name, None, tmp_path)[0]
+        for name in ("inside", "inside", "loose", "gap", "new")
+    ]
+    assert [str(path.relative_to(tmp_path)) for path in published] == [
+        "inside/2",
+        "inside/3",
+        "loose/2",
+        "gap/8",
+        "new/1",
+    ]
 
 
 @pytest.mark.timeout(COMPILE_SECONDS)
-def test_what_cannot_be_served_is_refused_in_one_line_and_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_what_cannot_be_served_is_refused_in_one_line_and_leaves_nothing_behind(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "nonsense.keras").write_bytes(b"nonsense")
     models_dir = tmp_path / "models"
     done = command(models_dir, tmp_path / "nonsense.keras", "mine")
     assert (done.returncode, list(models_dir.iterdir())) == (1, [])
-    assert done.stderr == "Not published: It is no Keras file or a part of one; write it with model.save('NAME.keras').\n"
+    assert (
+        done.stderr
+        == "Not published: It is no Keras file or a part of one; write it with model.save('NAME.keras').\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -77,7 +102,9 @@ def test_what_cannot_be_served_is_refused_in_one_line_and_leaves_nothing_behind(
         ("mine", "percent", "98.5 % is 0.985"),
     ],
 )
-def test_what_is_wrong_is_said(source: Path, tmp_path: Path, name: str, file: str, reason: str) -> None:
+def test_what_is_wrong_is_said(
+    source: Path, tmp_path: Path, name: str, file: str, reason: str
+) -> None:
     (tmp_path / "empty").mkdir()
     shutil.copytree(source, tmp_path / "other")
     change_card(tmp_path / "other", classes=["even", "odd"])

@@ -1,4 +1,7 @@
-"""What the service makes of a model directory when it starts: the shipped models, and what can be wrong with one."""
+"""What the service makes of a model directory when it starts.
+
+The shipped models, and what can be wrong with one.
+"""
 
 import json
 import os
@@ -24,24 +27,38 @@ COMPILE_SECONDS = 400
 
 def settled(directory: ModelDirectory) -> ModelDirectory:
     """Wait until no model is LOADING."""
-    eventually(lambda: all(model.state is not State.LOADING for model in directory.all()), COMPILE_SECONDS)
+    eventually(
+        lambda: all(model.state is not State.LOADING for model in directory.all()), COMPILE_SECONDS
+    )
     return directory
 
 
 def only_failure(directory: ModelDirectory, name: str) -> str:
     """Return the reason of the one model that failed while all others are ready."""
-    failed = {model.name: model.reason for model in settled(directory).all() if model.state is State.FAILED}
+    failed = {
+        model.name: model.reason
+        for model in settled(directory).all()
+        if model.state is State.FAILED
+    }
     assert list(failed) == [name]
     assert len(directory.all()) > 1
     return str(failed[name])
 
 
-def test_shipped_models_are_ready_at_once_and_say_what_they_are(serve: Serve, models_dir: Path) -> None:
+def test_shipped_models_are_ready_at_once_and_say_what_they_are(
+    serve: Serve, models_dir: Path
+) -> None:
     models = serve(models_dir).all()
     assert [model.name for model in models] == sorted(path.name for path in models_dir.iterdir())
     for model in models:
         card = json.loads((models_dir / model.name / CARD_FILE).read_text())
-        assert (model.state, model.digest, list(model.classes), model.test_accuracy, model.loaded) == (
+        assert (
+            model.state,
+            model.digest,
+            list(model.classes),
+            model.test_accuracy,
+            model.loaded,
+        ) == (
             State.READY,
             card["files"][KERAS_FILE]["sha256"],
             card["classes"],
@@ -50,7 +67,9 @@ def test_shipped_models_are_ready_at_once_and_say_what_they_are(serve: Serve, mo
         )
 
 
-def test_a_network_gives_one_probability_per_class(serve: Serve, models_dir: Path, digits: dict[str, bytes]) -> None:
+def test_a_network_gives_one_probability_per_class(
+    serve: Serve, models_dir: Path, digits: dict[str, bytes]
+) -> None:
     network = serve(models_dir).all()[0].network()
     probabilities = network.probabilities(read_digit(digits["3"])[np.newaxis])
     assert (probabilities.shape, probabilities.dtype) == ((1, 10), np.dtype(np.float32))
@@ -91,7 +110,9 @@ def test_keras_files_without_an_artefact_are_compiled_in_the_background(
 
     models = {model.name: model for model in settled(directory).all()}
 
-    assert {name: model.state for name, model in models.items() if model.state is not State.READY} == {"broken": State.FAILED}
+    assert {
+        name: model.state for name, model in models.items() if model.state is not State.READY
+    } == {"broken": State.FAILED}
     assert "It is no Keras file" in str(models["broken"].reason)
     with pytest.raises(ModelFailed):
         models["broken"].network()
@@ -100,11 +121,17 @@ def test_keras_files_without_an_artefact_are_compiled_in_the_background(
     image = np.random.default_rng(0).integers(0, 256, (1, 28, 28), np.uint8)
     answers = [models[each].network().probabilities(image) for each in (other, "loose", third)]
     assert np.abs(answers[0] - answers[1]).max() < 1e-6
-    assert np.abs(answers[0] - answers[2]).max() < 1e-6, "a Keras file that its card does not know is compiled anew"
-    assert settled(serve(models_dir)).find("loose").state is State.READY, "what was compiled once is kept"
+    assert np.abs(answers[0] - answers[2]).max() < 1e-6, (
+        "a Keras file that its card does not know is compiled anew"
+    )
+    assert settled(serve(models_dir)).find("loose").state is State.READY, (
+        "what was compiled once is kept"
+    )
     for card in (models_dir.parent / "compiled").glob(f"*/{CARD_FILE}"):
         card.write_text("{}")
-    assert serve(models_dir).find("loose").state is State.LOADING, "and made anew when it is damaged"
+    assert serve(models_dir).find("loose").state is State.LOADING, (
+        "and made anew when it is damaged"
+    )
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped"])
@@ -119,12 +146,16 @@ def test_an_artefact_that_its_card_does_not_confirm_is_not_loaded(
     assert serve(models_dir).find(name).state is State.LOADING
 
 
-def test_an_artefact_alone_is_served_when_its_card_confirms_it(serve: Serve, models_dir: Path, shipped_names: list[str]) -> None:
+def test_an_artefact_alone_is_served_when_its_card_confirms_it(
+    serve: Serve, models_dir: Path, shipped_names: list[str]
+) -> None:
     (models_dir / shipped_names[0] / KERAS_FILE).unlink()
     assert settled(serve(models_dir)).find(shipped_names[0]).state is State.READY
 
 
-def test_an_artefact_without_a_card_fails_and_says_so(serve: Serve, models_dir: Path, shipped_names: list[str]) -> None:
+def test_an_artefact_without_a_card_fails_and_says_so(
+    serve: Serve, models_dir: Path, shipped_names: list[str]
+) -> None:
     name = shipped_names[0]
     (models_dir / name / KERAS_FILE).unlink()
     (models_dir / name / CARD_FILE).unlink()
@@ -132,7 +163,9 @@ def test_an_artefact_without_a_card_fails_and_says_so(serve: Serve, models_dir: 
 
 
 @pytest.mark.parametrize("card", ["{", "[]", '{"files": 3}', '{"metrics": 3}', "[" * 100_000])
-def test_a_broken_card_fails_its_model_alone(serve: Serve, models_dir: Path, shipped_names: list[str], card: str) -> None:
+def test_a_broken_card_fails_its_model_alone(
+    serve: Serve, models_dir: Path, shipped_names: list[str], card: str
+) -> None:
     name = shipped_names[0]
     (models_dir / name / CARD_FILE).write_text(card)
     assert "card.json" in only_failure(serve(models_dir), name)
@@ -147,11 +180,26 @@ def test_a_broken_card_fails_its_model_alone(serve: Serve, models_dir: Path, shi
         ({"output": "odds"}, "output must be probabilities or logits"),
         ({"task": "../x"}, "task must be a word"),
         ({"surprise": 1}, "unknown key 'surprise'"),
-        ({"parity": {"images": 9, "max_abs_difference": 0.9, "equal_argmax": True}}, "LiteRT and Keras disagree"),
-        ({"parity": {"images": 9, "max_abs_difference": 0.0, "equal_argmax": False}}, "LiteRT and Keras disagree"),
-        ({"parity": {"images": 9, "max_abs_difference": float("nan"), "equal_argmax": True}}, "NaN is no number"),
-        ({"parity": {"images": 9, "max_abs_difference": "0", "equal_argmax": True}}, "must hold numbers"),
-        ({"parity": {"images": 10**400, "max_abs_difference": 0, "equal_argmax": True}}, "card.json is no model card"),
+        (
+            {"parity": {"images": 9, "max_abs_difference": 0.9, "equal_argmax": True}},
+            "LiteRT and Keras disagree",
+        ),
+        (
+            {"parity": {"images": 9, "max_abs_difference": 0.0, "equal_argmax": False}},
+            "LiteRT and Keras disagree",
+        ),
+        (
+            {"parity": {"images": 9, "max_abs_difference": float("nan"), "equal_argmax": True}},
+            "NaN is no number",
+        ),
+        (
+            {"parity": {"images": 9, "max_abs_difference": "0", "equal_argmax": True}},
+            "must hold numbers",
+        ),
+        (
+            {"parity": {"images": 10**400, "max_abs_difference": 0, "equal_argmax": True}},
+            "card.json is no model card",
+        ),
         ({"input": {"height": 56, "width": 56, "scale": 1, "invert": False}}, "(56, 56)"),
         ({"input": {"height": -1, "width": 28}}, "whole numbers of 1 to 1024"),
         ({"input": {"scale": 0}}, "must not be 0"),
@@ -177,7 +225,9 @@ def test_a_model_gets_its_pixels_scaled_and_inverted_as_its_card_says(
     assert (other.probabilities(255 - even) == plain.probabilities(even // 2)).all()
 
 
-def test_what_is_no_regular_file_fails_and_nobody_waits_for_it(serve: Serve, models_dir: Path) -> None:
+def test_what_is_no_regular_file_fails_and_nobody_waits_for_it(
+    serve: Serve, models_dir: Path
+) -> None:
     (models_dir / "pipe").mkdir()
     os.mkfifo(models_dir / "pipe" / KERAS_FILE)
     assert only_failure(serve(models_dir), "pipe") == "model.keras is no regular file."
@@ -192,13 +242,17 @@ def test_a_network_whose_answers_overflow_is_refused() -> None:
     import keras  # noqa: PLC0415  # TensorFlow takes seconds, and only this test needs it
 
     layers = keras.layers
-    model = keras.Sequential([layers.Input((28, 28)), layers.Flatten(), layers.Dense(10), layers.Softmax()])
+    model = keras.Sequential(
+        [layers.Input((28, 28)), layers.Flatten(), layers.Dense(10), layers.Softmax()]
+    )
     model.set_weights([np.resize([3e38, -3e38], (784, 10)), np.zeros(10)])
     with pytest.raises(UnservableModel, match="not finite"):
         Network(to_litert(model), 10)
 
 
-def test_a_card_that_is_a_pipe_fails_and_nobody_waits_for_it(serve: Serve, models_dir: Path, shipped_names: list[str]) -> None:
+def test_a_card_that_is_a_pipe_fails_and_nobody_waits_for_it(
+    serve: Serve, models_dir: Path, shipped_names: list[str]
+) -> None:
     (models_dir / shipped_names[0] / CARD_FILE).unlink()
     os.mkfifo(models_dir / shipped_names[0] / CARD_FILE)
     directory = serve(models_dir)
@@ -207,7 +261,9 @@ def test_a_card_that_is_a_pipe_fails_and_nobody_waits_for_it(serve: Serve, model
     assert directory.find(shipped_names[1]).state is State.READY
 
 
-def test_a_link_to_nowhere_takes_no_other_version_away(serve: Serve, models_dir: Path, shipped_names: list[str]) -> None:
+def test_a_link_to_nowhere_takes_no_other_version_away(
+    serve: Serve, models_dir: Path, shipped_names: list[str]
+) -> None:
     name = shipped_names[0]
     shutil.copytree(models_dir / name, models_dir / name / "2")
     (models_dir / name / CARD_FILE).unlink()
@@ -217,12 +273,18 @@ def test_a_link_to_nowhere_takes_no_other_version_away(serve: Serve, models_dir:
     assert (directory.find(name).version, directory.find(name).state) == (2, State.READY)
 
 
-def test_formats_that_are_code_are_never_read_from_the_directory(serve: Serve, models_dir: Path, shipped_names: list[str]) -> None:
+def test_formats_that_are_code_are_never_read_from_the_directory(
+    serve: Serve, models_dir: Path, shipped_names: list[str]
+) -> None:
     (models_dir / "old.h5").write_bytes(b"x")
-    (models_dir / "loose.tflite").write_bytes((models_dir / shipped_names[0] / LITERT_FILE).read_bytes())
+    (models_dir / "loose.tflite").write_bytes(
+        (models_dir / shipped_names[0] / LITERT_FILE).read_bytes()
+    )
     for name, file in (("h5", "model.h5"), ("saved", "saved_model.pb"), ("own", LITERT_FILE)):
         (models_dir / name).mkdir()
-        (models_dir / name / file).write_bytes((models_dir / shipped_names[0] / LITERT_FILE).read_bytes())
+        (models_dir / name / file).write_bytes(
+            (models_dir / shipped_names[0] / LITERT_FILE).read_bytes()
+        )
     directory = serve(models_dir)
     assert "no card.json confirms" in only_failure(directory, "own")
     assert {model.name for model in directory.all()} == {*shipped_names[:3], "own"}

@@ -34,15 +34,21 @@ def loaded(directory: ModelDirectory) -> list[str]:
     return [model.name for model in directory.all() if model.loaded]
 
 
-def test_all_are_ready_and_the_last_used_is_in_memory(bounded: ModelDirectory, names: list[str]) -> None:
+def test_all_are_ready_and_the_last_used_is_in_memory(
+    bounded: ModelDirectory, names: list[str]
+) -> None:
     assert {model.state for model in bounded.all()} == {State.READY}
     for name in (names[0], names[2], names[1]):
         bounded.find(name).network()
         assert loaded(bounded) == [name]
-        assert [model.memory_bytes > 0 for model in bounded.all()] == [model.name == name for model in bounded.all()]
+        assert [model.memory_bytes > 0 for model in bounded.all()] == [
+            model.name == name for model in bounded.all()
+        ]
 
 
-def test_the_least_recently_used_goes_first(serve: Serve, models_dir: Path, names: list[str]) -> None:
+def test_the_least_recently_used_goes_first(
+    serve: Serve, models_dir: Path, names: list[str]
+) -> None:
     one = serve(models_dir).find(names[0]).memory_bytes
     directory = serve(models_dir, memory_bytes=round(2.5 * one))
     for name in (names[0], names[1], names[0], names[2]):
@@ -55,14 +61,18 @@ def test_the_gaps_that_dropped_networks_leave_are_given_back_from_time_to_time(
 ) -> None:
     trims: list[None] = []
     monkeypatch.setattr(residency, "give_back", lambda: trims.append(None))
-    monkeypatch.setattr(residency, "GAPS_BYTES", round(2.5 * max(model.memory_bytes for model in bounded.all())))
+    monkeypatch.setattr(
+        residency, "GAPS_BYTES", round(2.5 * max(model.memory_bytes for model in bounded.all()))
+    )
     for _ in range(20):
         for name in names:
             bounded.find(name).network()
     assert 5 <= len(trims) <= 30
 
 
-def test_a_dropped_network_answers_as_before(bounded: ModelDirectory, serve: Serve, models_dir: Path) -> None:
+def test_a_dropped_network_answers_as_before(
+    bounded: ModelDirectory, serve: Serve, models_dir: Path
+) -> None:
     unbounded = serve(models_dir)
     for _ in range(2):
         for model in bounded.all():
@@ -81,7 +91,9 @@ def test_a_dropped_network_whose_file_was_replaced_answers_with_what_is_there_an
     assert (network.probabilities(IMAGE) == there.network().probabilities(IMAGE)).all()
 
 
-def test_a_dropped_network_whose_file_is_broken_fails(bounded: ModelDirectory, models_dir: Path, names: list[str]) -> None:
+def test_a_dropped_network_whose_file_is_broken_fails(
+    bounded: ModelDirectory, models_dir: Path, names: list[str]
+) -> None:
     bounded.find(names[1]).network()
     for path in (models_dir / names[0]).iterdir():
         path.write_bytes(b"{")
@@ -101,7 +113,9 @@ def test_a_dropped_network_whose_newest_version_is_gone_answers_with_the_one_bef
         bounded.ready(names[0], 2)
 
 
-def test_a_directory_that_is_away_for_a_moment_costs_no_model(bounded: ModelDirectory, models_dir: Path, names: list[str]) -> None:
+def test_a_directory_that_is_away_for_a_moment_costs_no_model(
+    bounded: ModelDirectory, models_dir: Path, names: list[str]
+) -> None:
     bounded.find(names[1]).network()
     models_dir.rename(models_dir.with_name("away"))
     with pytest.raises(ModelNotReady):
@@ -122,7 +136,9 @@ def test_what_serves_in_place_of_a_broken_content_is_not_dropped(
     assert loaded(bounded) == sorted([names[0], names[2]])
 
 
-def test_many_threads_get_a_network_each_time_under_a_tight_bound(bounded: ModelDirectory, names: list[str]) -> None:
+def test_many_threads_get_a_network_each_time_under_a_tight_bound(
+    bounded: ModelDirectory, names: list[str]
+) -> None:
     answers: list[float] = []
 
     def ask(seed: int) -> None:

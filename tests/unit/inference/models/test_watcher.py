@@ -56,7 +56,10 @@ def test_a_replaced_model_is_swapped_and_the_old_one_answers_whoever_has_it(
     replace_by_rename(models_dir / names[0], models_dir / names[1])
     eventually(lambda: directory.find(names[0]).digest == other.digest)
     assert (old.network().probabilities(IMAGE) == before).all()
-    assert (directory.find(names[0]).network().probabilities(IMAGE) == other.network().probabilities(IMAGE)).all()
+    assert (
+        directory.find(names[0]).network().probabilities(IMAGE)
+        == other.network().probabilities(IMAGE)
+    ).all()
 
 
 def test_a_deleted_model_is_unknown_and_a_deleted_version_leaves_the_one_before(
@@ -70,7 +73,9 @@ def test_a_deleted_model_is_unknown_and_a_deleted_version_leaves_the_one_before(
     assert [model.name for model in directory.all()] == sorted(names[:2])
 
 
-def test_a_model_that_goes_away_and_comes_back_never_was_away(serve: Serve, models_dir: Path, names: list[str]) -> None:
+def test_a_model_that_goes_away_and_comes_back_never_was_away(
+    serve: Serve, models_dir: Path, names: list[str]
+) -> None:
     directory = serve(models_dir)
     (models_dir / names[0]).rename(models_dir / ".away")
     directory._look([names[0]])
@@ -99,7 +104,9 @@ def test_a_broken_content_keeps_the_old_one_serving_and_says_why_until_a_good_on
     assert directory.find(names[0]).digest == digest
 
 
-def test_a_half_copied_model_is_not_taken_until_it_stops_to_change(serve: Serve, models_dir: Path, names: list[str]) -> None:
+def test_a_half_copied_model_is_not_taken_until_it_stops_to_change(
+    serve: Serve, models_dir: Path, names: list[str]
+) -> None:
     directory = serve(models_dir)
     content = (models_dir / names[1] / LITERT_FILE).read_bytes()
     target = models_dir / "slow"
@@ -126,12 +133,18 @@ def test_what_its_card_confirms_is_taken_at_once_and_anything_else_at_the_second
     shutil.copytree(models_dir / names[0], models_dir / "alone")
     (models_dir / "alone" / KERAS_FILE).unlink()
     unsettled = directory._look(None)
-    assert (is_served(directory, "confirmed"), is_served(directory, "alone"), unsettled) == (True, False, {"alone"})
+    assert (is_served(directory, "confirmed"), is_served(directory, "alone"), unsettled) == (
+        True,
+        False,
+        {"alone"},
+    )
     eventually(lambda: not directory._look({"alone"}))
     assert is_served(directory, "alone")
 
 
-def test_a_directory_that_does_not_exist_is_served_once_it_does(serve: Serve, models_dir: Path, tmp_path: Path) -> None:
+def test_a_directory_that_does_not_exist_is_served_once_it_does(
+    serve: Serve, models_dir: Path, tmp_path: Path
+) -> None:
     directory = serve(tmp_path / "later")
     assert directory.all() == []
     models_dir.rename(tmp_path / "later")
@@ -165,7 +178,9 @@ def test_changes_are_seen_where_the_kernel_tells_nothing(
     eventually(lambda: is_served(directory, "new"))
 
 
-def test_a_file_that_is_overwritten_in_place_with_its_old_time_is_noticed(serve: Serve, models_dir: Path, names: list[str]) -> None:
+def test_a_file_that_is_overwritten_in_place_with_its_old_time_is_noticed(
+    serve: Serve, models_dir: Path, names: list[str]
+) -> None:
     directory = serve(models_dir)
     card = models_dir / names[0] / CARD_FILE
     status = card.stat()
@@ -185,7 +200,9 @@ def test_what_could_not_be_read_is_tried_again_though_it_did_not_change(
         patch.setattr(artifacts, "read", refuse)
         directory = serve(models_dir)
         eventually(lambda: directory._look(None) == set())
-        assert {model.reason for model in directory.all()} == {"Its files cannot be read: Too many open files."}
+        assert {model.reason for model in directory.all()} == {
+            "Its files cannot be read: Too many open files."
+        }
     eventually(lambda: directory._look(None) == set())
     assert {model.state for model in directory.all()} == {State.READY}
 

@@ -13,9 +13,13 @@ Model = dict[str, float]
 
 
 def of_images(*models: list[Model]) -> list[Any]:
-    """Return the consensus of each image, of models that give so much to each label, not finite where it is NaN."""
+    """Return the consensus of each image, of models that give so much to each label, not finite
+    where it is NaN.
+    """
     classes = [tuple(answers[0]) for answers in models]
-    columns = [np.array([list(answer.values()) for answer in answers], np.float32) for answers in models]
+    columns = [
+        np.array([list(answer.values()) for answer in answers], np.float32) for answers in models
+    ]
     outputs = outputs_of([(column, [False] * len(column)) for column in columns])
     return consensuses(list(zip(classes, outputs, strict=True)))
 
@@ -54,7 +58,9 @@ def test_a_label_that_a_model_does_not_know_has_none_of_its_probability() -> Non
 
 
 @pytest.mark.parametrize("labels", [("even", "odd"), ("odd", "even")])
-def test_models_that_name_their_classes_in_another_order_are_averaged_by_class(labels: tuple[str, str]) -> None:
+def test_models_that_name_their_classes_in_another_order_are_averaged_by_class(
+    labels: tuple[str, str],
+) -> None:
     second = {label: float(label == "even") for label in labels}
     certain = {"class": "even", "votes": {"even": 2}, "entropy": 0.0, "disagreement": 0.0}
     assert of_one_image({"even": 1.0, "odd": 0.0}, second) == certain
@@ -68,5 +74,8 @@ def test_a_model_whose_answer_is_not_finite_has_no_vote_for_that_image() -> None
 
 def test_an_image_has_the_consensus_that_it_has_alone() -> None:
     chance = np.random.default_rng(0)
-    models = [[dict(zip("abc", chance.dirichlet([0.5] * 3), strict=True)) for _ in range(50)] for _ in range(7)]
+    models = [
+        [dict(zip("abc", chance.dirichlet([0.5] * 3), strict=True)) for _ in range(50)]
+        for _ in range(7)
+    ]
     assert of_images(*models) == [of_one_image(*answers) for answers in zip(*models, strict=True)]

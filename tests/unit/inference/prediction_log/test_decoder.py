@@ -51,14 +51,25 @@ def made_of(lines: Iterable[bytes], known: Known | None = None) -> Rows:
 
 def digit(seed: int) -> Digit:
     pixels = np.random.default_rng(seed).integers(0, 256, (SIDE, SIDE), np.uint8)
-    return Digit(pixels, hashlib.sha256(pixels.tobytes()).hexdigest(), 28, 28, b"\x89PNG\r\n\x1a\n" + bytes([seed]))
+    return Digit(
+        pixels,
+        hashlib.sha256(pixels.tobytes()).hexdigest(),
+        28,
+        28,
+        b"\x89PNG\r\n\x1a\n" + bytes([seed]),
+    )
 
 
 MODEL = Model("a", State.READY, digest="d" * 64, classes=("x", "y"))
 CALL = Call("request", "curl/8", 0.0)
 
 
-def answer(log: PredictionLog, *digits: Digit, model: Model = MODEL, row: tuple[float, float] = (0.25, 0.75)) -> None:
+def answer(
+    log: PredictionLog,
+    *digits: Digit,
+    model: Model = MODEL,
+    row: tuple[float, float] = (0.25, 0.75),
+) -> None:
     [outputs] = outputs_of([(np.array([row] * len(digits), np.float32), [False] * len(digits))])
     log.answered(digits, [CALL] * len(digits), [1.5] * len(digits), [Given(model, outputs)])
 
@@ -77,7 +88,9 @@ def test_an_image_without_ink_has_no_centre() -> None:
     assert decoder.statistics_of(bytes(SIDE * SIDE)) == (0, 0, None, None, 0)
 
 
-def test_a_repeated_image_is_described_once_and_is_another_event(log: PredictionLog, tmp_path: Path) -> None:
+def test_a_repeated_image_is_described_once_and_is_another_event(
+    log: PredictionLog, tmp_path: Path
+) -> None:
     answer(log, digit(1))
     answer(log, digit(1))
     first, second = lines(tmp_path)
@@ -91,7 +104,9 @@ def test_a_repeated_image_is_described_once_and_is_another_event(log: Prediction
 def test_rows_name_the_prediction_that_the_answer_names(log: PredictionLog, tmp_path: Path) -> None:
     answer(log, digit(1), digit(2))
     made = made_of(lines(tmp_path))
-    assert set(made.predictions) == {decoder.uuid(ids.prediction_id(MODEL.id, each.digest)) for each in (digit(1), digit(2))}
+    assert set(made.predictions) == {
+        decoder.uuid(ids.prediction_id(MODEL.id, each.digest)) for each in (digit(1), digit(2))
+    }
 
 
 def test_what_is_known_is_not_made_again(log: PredictionLog, tmp_path: Path) -> None:
@@ -99,7 +114,11 @@ def test_what_is_known_is_not_made_again(log: PredictionLog, tmp_path: Path) -> 
     known = Known()
     made_of(lines(tmp_path), known)
     again = made_of(lines(tmp_path), known)
-    assert (again.images, again.predictions, list(again.counts)) == ({}, {}, [*known.images[digit(1).digest].values()])
+    assert (again.images, again.predictions, list(again.counts)) == (
+        {},
+        {},
+        [*known.images[digit(1).digest].values()],
+    )
 
 
 def test_an_answer_that_is_not_finite_is_no_prediction(log: PredictionLog, tmp_path: Path) -> None:
@@ -173,11 +192,15 @@ def test_states_are_logged_when_they_change(log: PredictionLog, tmp_path: Path) 
     log.versions([MODEL])
     log.versions([])
     states = made_of(lines(tmp_path)).states
-    said = [([each["status"] for each in state["states"]], len(state["present"])) for state in states]
+    said = [
+        ([each["status"] for each in state["states"]], len(state["present"])) for state in states
+    ]
     assert said == [(["LOADING"], 1), (["READY"], 1), ([], 0)]
 
 
-def test_all_of_a_journal_is_pending_until_it_is_shipped(log: PredictionLog, tmp_path: Path) -> None:
+def test_all_of_a_journal_is_pending_until_it_is_shipped(
+    log: PredictionLog, tmp_path: Path
+) -> None:
     answer(log, digit(1))
     assert pending_bytes(tmp_path) == len(lines(tmp_path)[0])
 

@@ -17,7 +17,13 @@ from tests.conftest import digit_png
 Pixels = NDArray[np.uint8]
 
 
-def drawn(text: str = "5", side: int = 28, ink: int = 255, paper: int = 0, at: tuple[float, float] = (0.5, 0.5)) -> Pixels:
+def drawn(
+    text: str = "5",
+    side: int = 28,
+    ink: int = 255,
+    paper: int = 0,
+    at: tuple[float, float] = (0.5, 0.5),
+) -> Pixels:
     """Draw text in the middle of a square, or elsewhere."""
     image = Image.new("L", (side, side), paper)
     font = ImageFont.load_default(size=round(side * 0.6))
@@ -109,13 +115,21 @@ def test_two_dots_in_a_large_image_stay_visible(side: int) -> None:
 def test_the_largest_image_is_read_like_a_small_one(mode: str) -> None:
     small = Image.fromarray(drawn(side=256, ink=0, paper=255))
     large = small.resize((4096, 4096), Image.Resampling.NEAREST).convert(mode)
-    difference = read_digit(encoded(small)).astype(int) - read_digit(encoded(large, compress_level=1))
+    difference = read_digit(encoded(small)).astype(int) - read_digit(
+        encoded(large, compress_level=1)
+    )
     assert np.abs(difference).mean() < 3
 
 
 def test_the_first_picture_of_a_cameras_jpeg_with_previews_is_read() -> None:
     digit = drawn(side=140)
-    data = encoded(digit, "MPO", save_all=True, append_images=[Image.fromarray(digit).resize((70, 70))], quality=95)
+    data = encoded(
+        digit,
+        "MPO",
+        save_all=True,
+        append_images=[Image.fromarray(digit).resize((70, 70))],
+        quality=95,
+    )
     assert np.abs(decode(data).astype(int) - digit).max() < 30
 
 
@@ -127,7 +141,13 @@ def test_16_bit_grey_keeps_its_high_byte() -> None:
 def test_1_bit_and_cmyk_are_read() -> None:
     digit = ((drawn(side=56) > 127) * 255).astype(np.uint8)
     assert (decode(encoded(Image.fromarray(digit).convert("1"))) == digit).all()
-    assert np.abs(decode(encoded(Image.fromarray(digit).convert("CMYK"), "JPEG", quality=100)).astype(int) - digit).mean() < 2
+    assert (
+        np.abs(
+            decode(encoded(Image.fromarray(digit).convert("CMYK"), "JPEG", quality=100)).astype(int)
+            - digit
+        ).mean()
+        < 2
+    )
 
 
 def test_transparency_is_shown_on_white() -> None:
@@ -172,7 +192,10 @@ def test_other_types_are_unsupported(data: bytes) -> None:
         (encoded(drawn())[:60], "broken"),
         (encoded(drawn(), "JPEG")[:200], "broken"),
         (b"\x89PNG\r\n\x1a\nnonsense", "broken"),
-        (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 0, 0, 8, 0, 0, 0, 0)), "broken|sides"),
+        (
+            b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 0, 0, 8, 0, 0, 0, 0)),
+            "broken|sides",
+        ),
         (encoded(np.zeros((1, 4097), np.uint8)), "sides"),
         (encoded(np.zeros((12000, 12000), np.uint8)), "sides"),
         (encoded(drawn()).replace(b"IDAT", b"IDAX"), "broken"),
@@ -196,7 +219,9 @@ def test_the_digest_is_of_the_pixels_alone() -> None:
     assert digest(read_digit(encoded(digit))) == digest(read_digit(encoded(255 - digit, "BMP")))
 
 
-def test_only_what_is_built_as_a_plain_png_counts_as_read_in_microseconds(digits: dict[str, bytes]) -> None:
+def test_only_what_is_built_as_a_plain_png_counts_as_read_in_microseconds(
+    digits: dict[str, bytes],
+) -> None:
     plain = digits["3"]
     text = zlib.compress(b"a" * 100_000)
     chunk = struct.pack(">I", len(text) + 3) + b"zTXt" + b"a\0\0" + text

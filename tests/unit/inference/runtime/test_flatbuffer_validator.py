@@ -1,4 +1,6 @@
-"""What is refused of LiteRT models before LiteRT sees them, what is not, and that the rest ends no process."""
+"""What is refused of LiteRT models before LiteRT sees them, what is not, and that the rest ends no
+process.
+"""
 
 import subprocess
 import sys
@@ -17,7 +19,9 @@ ROOT = Path(__file__).parents[4]
 MUTANTS = 600
 
 
-@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*/model.tflite")), ids=lambda path: str(path.parent.name))
+@pytest.mark.parametrize(
+    "path", sorted(SHIPPED.glob("*/model.tflite")), ids=lambda path: str(path.parent.name)
+)
 def test_shipped_models_pass(path: Path) -> None:
     check_flatbuffer(path.read_bytes())
 
@@ -30,7 +34,11 @@ def test_each_hostile_model_is_refused_with_a_sentence() -> None:
             reasons[name] = "it passed"
         except Refused as error:
             reasons[name] = str(error)
-    assert {name: reason for name, reason in reasons.items() if not reason.endswith(".") or len(reason) > 200} == {}
+    assert {
+        name: reason
+        for name, reason in reasons.items()
+        if not reason.endswith(".") or len(reason) > 200
+    } == {}
     assert len(reasons) >= 40
 
 
@@ -50,11 +58,15 @@ def test_mutants_that_pass_end_no_process() -> None:
 def test_the_numbers_of_the_operators_are_those_of_litert() -> None:
     from ai_edge_litert import schema_py_generated as schema  # noqa: PLC0415
 
-    assert {code: name for name, code in vars(schema.BuiltinOperator).items() if code in NAMES} == NAMES
+    assert {
+        code: name for name, code in vars(schema.BuiltinOperator).items() if code in NAMES
+    } == NAMES
 
 
 # Keras asks NumPy in a way that NumPy 2 warns of.
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning", "ignore:You are using a softmax over axis")
+@pytest.mark.filterwarnings(
+    "ignore:__array__ implementation:DeprecationWarning", "ignore:You are using a softmax over axis"
+)
 def test_what_the_layers_of_keras_are_made_into_passes() -> None:
     import keras  # noqa: PLC0415
 
@@ -68,8 +80,18 @@ def test_what_the_layers_of_keras_are_made_into_passes() -> None:
 
     def merged(image: Any) -> Any:
         sides = [layers.Dense(4)(layers.Flatten()(image)) for _ in range(2)]
-        kinds = (layers.Add, layers.Average, layers.Maximum, layers.Minimum, layers.Multiply, layers.Subtract)
-        return keras.Model(image, layers.Dense(10, "softmax")(layers.Concatenate()([kind()(sides) for kind in kinds])))
+        kinds = (
+            layers.Add,
+            layers.Average,
+            layers.Maximum,
+            layers.Minimum,
+            layers.Multiply,
+            layers.Subtract,
+        )
+        return keras.Model(
+            image,
+            layers.Dense(10, "softmax")(layers.Concatenate()([kind()(sides) for kind in kinds])),
+        )
 
     plane = [
         layers.Conv2D(4, 3, dilation_rate=2), layers.DepthwiseConv2D(3), layers.SeparableConv2D(4, 3, padding="same"),
@@ -79,9 +101,16 @@ def test_what_the_layers_of_keras_are_made_into_passes() -> None:
         layers.UpSampling2D(), layers.UpSampling2D(interpolation="bilinear"), layers.MaxPooling2D(), layers.AveragePooling2D(2),
         layers.Permute((3, 1, 2)), layers.Softmax(), layers.GlobalAveragePooling2D(), layers.RepeatVector(3),
     ]  # fmt: skip
-    line = [layers.Conv1D(4, 3, padding="causal"), layers.DepthwiseConv1D(3), layers.SeparableConv1D(4, 3), layers.Dense(8)]
+    line = [
+        layers.Conv1D(4, 3, padding="causal"),
+        layers.DepthwiseConv1D(3),
+        layers.SeparableConv1D(4, 3),
+        layers.Dense(8),
+    ]
     pools = [layers.MaxPooling1D(), layers.AveragePooling1D(2), layers.GlobalMaxPooling1D()]
-    activations = [layers.Activation(name) for name in sorted(ACTIVATIONS - {"glu", "threshold"})]  # which need arguments
+    activations = [
+        layers.Activation(name) for name in sorted(ACTIVATIONS - {"glu", "threshold"})
+    ]  # which need arguments
     for each in (
         model(layers.Input((28, 28, 1)), *plane),
         model(layers.Input((28, 28)), *line, *pools),

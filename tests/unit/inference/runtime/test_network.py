@@ -12,7 +12,11 @@ from inference.runtime.network import BATCH, Network
 from tests.conftest import SHIPPED
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3 * BATCH, 28, 28), np.uint8)
-MODELS = ("mnist_experiment_1__softmax_regression", "mnist_experiment_12__lenet5", "mnist_experiment_28__deep_cnn_8_16_32_short")
+MODELS = (
+    "mnist_experiment_1__softmax_regression",
+    "mnist_experiment_12__lenet5",
+    "mnist_experiment_28__deep_cnn_8_16_32_short",
+)
 
 
 @pytest.fixture(params=MODELS)
@@ -21,22 +25,30 @@ def network(request: pytest.FixtureRequest) -> Network:
     return Network((SHIPPED / request.param / "model.tflite").read_bytes(), len(DIGITS))
 
 
-def test_an_image_gets_the_same_probabilities_to_the_bit_in_a_batch_of_any_size(network: Network) -> None:
+def test_an_image_gets_the_same_probabilities_to_the_bit_in_a_batch_of_any_size(
+    network: Network,
+) -> None:
     alone = np.concatenate([network.probabilities(image[np.newaxis]) for image in IMAGES])
     for size in [*range(2, BATCH + 3), len(IMAGES)]:
         assert (network.probabilities(IMAGES[:size]) == alone[:size]).all()
         assert (network.probabilities(IMAGES[-size:]) == alone[-size:]).all()
 
 
-def test_threads_that_call_it_at_once_get_the_probabilities_that_they_get_alone(network: Network) -> None:
+def test_threads_that_call_it_at_once_get_the_probabilities_that_they_get_alone(
+    network: Network,
+) -> None:
     alone = network.probabilities(IMAGES)
     with ThreadPoolExecutor(4) as pool:
         sizes = [1 + number % len(IMAGES) for number in range(200)]
         together = list(pool.map(lambda size: network.probabilities(IMAGES[:size]), sizes))
-    assert all((outputs == alone[:size]).all() for outputs, size in zip(together, sizes, strict=True))
+    assert all(
+        (outputs == alone[:size]).all() for outputs, size in zip(together, sizes, strict=True)
+    )
 
 
-def test_a_network_made_for_one_image_at_a_time_answers_any_number(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_made_for_one_image_at_a_time_answers_any_number(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
     alone = network.probabilities(IMAGES)
     call = engine._Caller.__call__
 

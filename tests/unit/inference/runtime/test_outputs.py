@@ -47,7 +47,11 @@ def test_a_label_and_a_name_are_said_as_they_are(label: str) -> None:
     odd = Model(label, State.READY, digest="d" * 64, classes=(label, "y"))
     [answer] = odd.words.answers(outputs((0.75, 0.25)), DIGESTS[:1])
     told = json.loads(answer or "")
-    assert (told["experiment_name"], told["class"], told["probabilities"]) == (label, label, {label: 0.75, "y": 0.25})
+    assert (told["experiment_name"], told["class"], told["probabilities"]) == (
+        label,
+        label,
+        {label: 0.75, "y": 0.25},
+    )
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -59,12 +63,17 @@ def test_what_is_not_finite_is_no_answer(value: float) -> None:
 
 def test_models_of_different_numbers_of_classes_keep_their_places() -> None:
     widths = (2, 10, 2, 1)
-    columns = [(np.random.default_rng(width).random((3, width), np.float32), [False] * 3) for width in widths]
+    columns = [
+        (np.random.default_rng(width).random((3, width), np.float32), [False] * 3)
+        for width in widths
+    ]
     together = outputs_of(columns)
     assert [each.probabilities.shape[1] for each in together] == list(widths)
     for each, column in zip(together, columns, strict=True):
         assert each.chosen == column[0].argmax(axis=1).tolist()
-        assert (np.array([json.loads(b"[%b]" % text) for text in each.texts], np.float32) == column[0]).all()
+        assert (
+            np.array([json.loads(b"[%b]" % text) for text in each.texts], np.float32) == column[0]
+        ).all()
 
 
 def test_nobody_gives_nothing() -> None:

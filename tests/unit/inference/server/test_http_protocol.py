@@ -19,7 +19,10 @@ SECONDS = 5
 
 
 class Layer:
-    """An application whose short way answers when the test says so. It notes what it is called with."""
+    """An application whose short way answers when the test says so.
+
+    It notes what it is called with.
+    """
 
     def __init__(self, *, takes: bool = True) -> None:
         self._takes = takes
@@ -30,7 +33,12 @@ class Layer:
         return object() if b"inference?" in url else None
 
     def take(
-        self, _url: bytes, _form: object, _body: bytes, _started: float, answer: Callable[[bytes | None, bytes], None]
+        self,
+        _url: bytes,
+        _form: object,
+        _body: bytes,
+        _started: float,
+        answer: Callable[[bytes | None, bytes], None],
     ) -> bool:
         if self._takes:
             self.waiting.put_nowait(answer)
@@ -44,10 +52,18 @@ class Layer:
             body += message.get("body", b"")
         self.called.append((scope["method"], scope["path"], scope["query_string"], body))
         if scope["path"] == "/empty":
-            await send({"type": "http.response.start", "status": 204, "headers": [(b"content-length", b"0")]})
+            await send(
+                {
+                    "type": "http.response.start",
+                    "status": 204,
+                    "headers": [(b"content-length", b"0")],
+                }
+            )
             await send({"type": "http.response.body", "body": b""})
             return
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"6")]})
+        await send(
+            {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"6")]}
+        )
         await send({"type": "http.response.body", "body": b"call", "more_body": True})
         await send({"type": "http.response.body", "body": b"ed"})
 
@@ -55,7 +71,9 @@ class Layer:
 class Connection:
     """One connection to a layer."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, protocols: list[Protocol]) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, protocols: list[Protocol]
+    ) -> None:
         self._reader, self.writer, self._protocols = reader, writer, protocols
 
     @property
@@ -72,7 +90,13 @@ class Connection:
 @asynccontextmanager
 async def connected(layer: Layer) -> AsyncIterator[Connection]:
     config = uvicorn.Config(
-        layer, http=Protocol, ws="none", log_config=None, access_log=False, proxy_headers=False, interface="asgi3"
+        layer,
+        http=Protocol,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        interface="asgi3",
     )
     config.load()
     state = ServerState()
@@ -118,7 +142,9 @@ def test_a_plain_request_is_answered_by_the_short_way_and_the_connection_stays()
 
 
 @pytest.mark.parametrize("is_taken_first", [False, True])
-def test_what_the_lane_declines_is_called_with_its_body_before_what_comes_behind_it(*, is_taken_first: bool) -> None:
+def test_what_the_lane_declines_is_called_with_its_body_before_what_comes_behind_it(
+    *, is_taken_first: bool
+) -> None:
     async def test(layer: Layer, connection: Connection) -> None:
         connection.writer.write(SHORT + b"\r\nhello" + OTHER)
         if is_taken_first:
@@ -126,7 +152,10 @@ def test_what_the_lane_declines_is_called_with_its_body_before_what_comes_behind
         answers = await connection.until(b"called") + await connection.until(b"called")
         assert answers.count(b"200 OK") == 2
         path = "/api/v1.0/inference"
-        assert layer.called == [("POST", path, b"experiment_name=a", b"hello"), ("GET", "/other", b"", b"")]
+        assert layer.called == [
+            ("POST", path, b"experiment_name=a", b"hello"),
+            ("GET", "/other", b"", b""),
+        ]
 
     run(test, functools.partial(Layer, takes=is_taken_first))
 
@@ -147,7 +176,9 @@ def test_requests_behind_one_that_waits_are_answered_after_it() -> None:
 def test_a_client_that_leaves_is_not_answered() -> None:
     async def test(layer: Layer, connection: Connection) -> None:
         for document in (b"{}", None):
-            reader, writer = await asyncio.open_connection(*connection.writer.get_extra_info("peername"))
+            reader, writer = await asyncio.open_connection(
+                *connection.writer.get_extra_info("peername")
+            )
             writer.write(SHORT + b"\r\nhello")
             answer = await taken(layer)
             writer.close()
@@ -164,7 +195,9 @@ def test_a_client_that_leaves_is_not_answered() -> None:
 @pytest.mark.parametrize("is_told_by_client", [True, False])
 def test_a_connection_that_is_to_end_ends_after_its_answer(*, is_told_by_client: bool) -> None:
     async def test(layer: Layer, connection: Connection) -> None:
-        connection.writer.write(SHORT + (b"connection: close\r\n" if is_told_by_client else b"") + b"\r\nhello")
+        connection.writer.write(
+            SHORT + (b"connection: close\r\n" if is_told_by_client else b"") + b"\r\nhello"
+        )
         answer = await taken(layer)
         if not is_told_by_client:
             connection.protocol.shutdown()
@@ -201,7 +234,8 @@ def test_the_head_and_the_beginning_of_the_body_are_one_write() -> None:
     async def test(_layer: Layer, connection: Connection) -> None:
         connection.writer.write(OTHER)
         await connection.until(b"called")
-        transport = connection.protocol.transport._transport  # type: ignore[attr-defined]  # what lies behind it
+        # What lies behind it
+        transport = connection.protocol.transport._transport  # type: ignore[attr-defined]
         write = transport.write
 
         def noting(data: bytes) -> None:

@@ -12,8 +12,18 @@ LABELS = ["a", "b"]
 def test_a_cell_is_as_strong_as_its_share_of_the_row_and_its_number_leads_back() -> None:
     confusion = pd.DataFrame([[3, 1], [0, 0]], index=LABELS, columns=LABELS)
     cells = confusion_heat_map(confusion, dark=False)["series"][0]["data"]
-    assert [cell["value"] for cell in cells] == [[0, 0, 0.75], [1, 0, 0.25], [0, 1, 0.0], [1, 1, 0.0]]
-    assert [cell_of(number, LABELS) for number in (-1, 1, 2, 4)] == [None, ("a", "b"), ("b", "a"), None]
+    assert [cell["value"] for cell in cells] == [
+        [0, 0, 0.75],
+        [1, 0, 0.25],
+        [0, 1, 0.0],
+        [1, 1, 0.0],
+    ]
+    assert [cell_of(number, LABELS) for number in (-1, 1, 2, 4)] == [
+        None,
+        ("a", "b"),
+        ("b", "a"),
+        None,
+    ]
 
 
 def test_the_chosen_cell_has_a_frame() -> None:

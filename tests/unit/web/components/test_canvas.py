@@ -15,7 +15,16 @@ def test_a_drawing_is_decoded() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [None, "", 3, {}, PREFIX, PREFIX + "%%%", "data:text/html;base64,AAAA", PREFIX + "A" * (MAX_PNG_BYTES + 1)],
+    [
+        None,
+        "",
+        3,
+        {},
+        PREFIX,
+        PREFIX + "%%%",
+        "data:text/html;base64,AAAA",
+        PREFIX + "A" * (MAX_PNG_BYTES + 1),
+    ],
 )
 def test_anything_else_is_a_blank_canvas(value: object) -> None:
     assert decode_png(value) is None
@@ -28,7 +37,17 @@ def test_strokes_are_given_back_as_they_came() -> None:
 
 @pytest.mark.parametrize(
     "strokes",
-    [None, "x", [[]], [3], [[[1]]], [[["a", "b"]]], [[{"x": 1}]], [[[0.1, 0.1]] * (MAX_POINTS + 1)], [3] * (MAX_POINTS + 1)],
+    [
+        None,
+        "x",
+        [[]],
+        [3],
+        [[[1]]],
+        [[["a", "b"]]],
+        [[{"x": 1}]],
+        [[[0.1, 0.1]] * (MAX_POINTS + 1)],
+        [3] * (MAX_POINTS + 1),
+    ],
 )
 def test_what_the_canvas_does_not_send_is_no_stroke(strokes: object) -> None:
     assert (usable_strokes({"strokes": strokes}), usable_strokes(strokes)) == ([], [])

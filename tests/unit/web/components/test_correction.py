@@ -16,7 +16,9 @@ class Api:
         self.is_gone = is_gone
         self.stored: list[tuple[str, str, str, str | None]] = []
 
-    def store(self, prediction_id: str, label: str, *, labelled_by: str, replaces: str | None) -> None:
+    def store(
+        self, prediction_id: str, label: str, *, labelled_by: str, replaces: str | None
+    ) -> None:
         if self.failure is not None:
             raise self.failure
         self.stored.append((prediction_id, label, labelled_by, replaces))

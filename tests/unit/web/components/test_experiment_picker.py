@@ -33,6 +33,8 @@ def test_a_choice_takes_precedence_over_a_task() -> None:
     assert resolve(KNOWN, 1, ["old", "middle"], "letters") == Selection(("old", "middle"), ())
 
 
-def test_the_task_of_the_most_experiments_comes_first_and_between_equals_that_of_the_newest() -> None:
+def test_the_task_of_the_most_experiments_comes_first_and_between_equals_that_of_the_newest() -> (
+    None
+):
     assert rank_tasks(KNOWN) == ["digits", "letters"]
     assert rank_tasks({"new": "letters", "old": "digits"}) == ["letters", "digits"]

@@ -12,4 +12,9 @@ def test_each_digit_is_black_on_white_and_another_picture() -> None:
     assert (len(EXAMPLES), len(pictures)) == (10, 10)
     for picture in pictures:
         with Image.open(io.BytesIO(picture)) as image:
-            assert (image.size, image.mode, image.getpixel((0, 0)), image.getextrema()) == ((140, 140), "L", 255, (0, 255))
+            assert (image.size, image.mode, image.getpixel((0, 0)), image.getextrema()) == (
+                (140, 140),
+                "L",
+                255,
+                (0, 255),
+            )

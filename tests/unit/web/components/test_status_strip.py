@@ -4,7 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 
-from web.components.status_strip import Light, lights, rejected_counts, rejected_label, rejected_rows
+from web.components.status_strip import (
+    Light,
+    lights,
+    rejected_counts,
+    rejected_label,
+    rejected_rows,
+)
 from web.data.api_client import Readiness
 from web.data.queries import ImportedFile, Snapshot
 from web.data.stale_cache import Reading
@@ -16,7 +22,9 @@ REJECTS = pd.DataFrame(
 )
 
 
-def snapshot(imported_at: datetime | None = NOW - timedelta(minutes=3), files: tuple[ImportedFile, ...] = ()) -> Snapshot:
+def snapshot(
+    imported_at: datetime | None = NOW - timedelta(minutes=3), files: tuple[ImportedFile, ...] = ()
+) -> Snapshot:
     return Snapshot(pd.DataFrame({"experiment": ["a"]}), REJECTS, imported_at, files)
 
 
@@ -67,22 +75,36 @@ def test_models_that_load_or_failed_are_counted() -> None:
 
 
 def test_an_import_that_failed_is_reported() -> None:
-    files = (ImportedFile("data.csv", 0, None), ImportedFile("more.csv", 0, "column *Loss* is missing"))
+    files = (
+        ImportedFile("data.csv", 0, None),
+        ImportedFile("more.csv", 0, "column *Loss* is missing"),
+    )
     found = lights(good(snapshot(files=files)), READY, NOW)  # type: ignore[arg-type]
     assert found[-1] == Light(r"Import of more\.csv failed", "bad", r"column \*Loss\* is missing")
 
 
 def test_imports_that_failed_are_counted_and_each_is_explained() -> None:
-    files = (ImportedFile("a", 0, "a is empty"), ImportedFile("b", 0, "b is gone"), ImportedFile("c", 0, None))
+    files = (
+        ImportedFile("a", 0, "a is empty"),
+        ImportedFile("b", 0, "b is gone"),
+        ImportedFile("c", 0, None),
+    )
     found = lights(good(snapshot(files=files)), READY, NOW)  # type: ignore[arg-type]
     assert found[-1] == Light("Import of 2 files failed", "bad", "a is empty\n\nb is gone")
 
 
 def test_rejected_rows_are_counted_by_file_also_those_of_which_no_text_is_kept() -> None:
-    files = (ImportedFile("more.csv", 12_000, None), ImportedFile("data.csv", 0, "is empty"), ImportedFile("good.csv", 0, None))
+    files = (
+        ImportedFile("more.csv", 12_000, None),
+        ImportedFile("data.csv", 0, "is empty"),
+        ImportedFile("good.csv", 0, None),
+    )
     counts = rejected_counts(snapshot(files=files))
     assert counts == {"more.csv": 12_000, "data.csv": 1}
-    assert (rejected_label(counts), rejected_label({"data.csv": 1})) == ("12,001 rows rejected in 2 files", "1 row rejected")
+    assert (rejected_label(counts), rejected_label({"data.csv": 1})) == (
+        "12,001 rows rejected in 2 files",
+        "1 row rejected",
+    )
 
 
 def test_a_database_without_an_import_says_so() -> None:

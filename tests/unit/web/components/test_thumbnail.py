@@ -19,14 +19,18 @@ def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "GIF"])
 def test_every_type_that_the_api_reads_can_be_shown(kind: str) -> None:
-    shown = Image.open(io.BytesIO(make_thumbnail(encoded(Image.new("RGB", (600, 300), "white"), kind))))
+    shown = Image.open(
+        io.BytesIO(make_thumbnail(encoded(Image.new("RGB", (600, 300), "white"), kind)))
+    )
     assert (shown.format, shown.size) == ("PNG", (256, 128))
 
 
 def test_a_photograph_is_turned_upright() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # orientation: turned by 90 degrees
-    shown = Image.open(io.BytesIO(make_thumbnail(encoded(Image.new("RGB", (40, 20)), "JPEG", exif=exif))))
+    shown = Image.open(
+        io.BytesIO(make_thumbnail(encoded(Image.new("RGB", (40, 20)), "JPEG", exif=exif)))
+    )
     assert shown.size == (20, 40)
 
 
@@ -34,12 +38,20 @@ def bomb() -> bytes:
     """A PNG whose header promises 100,000 x 100,000 pixels."""
     header = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 0, 0, 0, 0)
     chunk = b"IHDR" + header
-    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    return (
+        b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    )
 
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"not an image", encoded(Image.new("L", (9, 9)), "PNG")[:40], encoded(Image.new("L", (9, 9)), "TIFF"), bomb()],
+    [
+        b"",
+        b"not an image",
+        encoded(Image.new("L", (9, 9)), "PNG")[:40],
+        encoded(Image.new("L", (9, 9)), "TIFF"),
+        bomb(),
+    ],
     ids=["empty", "text", "cut off", "other type", "bomb"],
 )
 def test_a_file_that_cannot_be_shown_is_refused(data: bytes) -> None:

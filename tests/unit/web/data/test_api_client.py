@@ -68,22 +68,45 @@ def api() -> Iterator[FakeApi]:
 
 
 def answer(experiment: str, label: str = "7") -> dict[str, Any]:
-    return {"experiment_name": experiment, "class": label, "confidence": 0.9, "probabilities": {label: 0.9, "0": 0.1}}
+    return {
+        "experiment_name": experiment,
+        "class": label,
+        "confidence": 0.9,
+        "probabilities": {label: 0.9, "0": 0.1},
+    }
 
 
 def entries(*each: dict[str, Any]) -> dict[str, Any]:
-    return {"predictions": [{"index": index, **entry} for index, entry in enumerate(each)], "milliseconds": 1.0}
+    return {
+        "predictions": [{"index": index, **entry} for index, entry in enumerate(each)],
+        "milliseconds": 1.0,
+    }
 
 
-GONE = {"type": "urn:x", "title": "Unknown experiment", "status": 404, "detail": "There is no such experiment."}
+GONE = {
+    "type": "urn:x",
+    "title": "Unknown experiment",
+    "status": 404,
+    "detail": "There is no such experiment.",
+}
 BROKEN = {"type": "urn:x", "title": "Unreadable image", "status": 422, "detail": "It is cut short."}
 
 
 def test_a_prediction_is_one_call_with_every_image_and_every_experiment(api: FakeApi) -> None:
     seen: list[tuple[Any, ...]] = []
 
-    def respond(method: str, path: str, query: dict[str, list[str]], body: bytes) -> tuple[int, Any]:
-        seen.append((method, path, query, body.count(b'name="images"'), body.index(b"FIRST") < body.index(b"SECOND")))
+    def respond(
+        method: str, path: str, query: dict[str, list[str]], body: bytes
+    ) -> tuple[int, Any]:
+        seen.append(
+            (
+                method,
+                path,
+                query,
+                body.count(b'name="images"'),
+                body.index(b"FIRST") < body.index(b"SECOND"),
+            )
+        )
         return 200, entries({"answers": []}, {"answers": []})
 
     api.respond = respond
@@ -101,9 +124,14 @@ def test_the_answers_of_an_image_stand_in_their_order(api: FakeApi) -> None:
 
 
 def test_a_prediction_that_is_kept_has_its_id(api: FakeApi) -> None:
-    api.respond = lambda *_: (200, entries({"answers": [{**answer("a"), "prediction_id": "0198-7"}, answer("b")]}))
+    api.respond = lambda *_: (
+        200,
+        entries({"answers": [{**answer("a"), "prediction_id": "0198-7"}, answer("b")]}),
+    )
     [answers] = ApiClient(api.url).predict([b""], ["a", "b"])
-    assert [each.prediction and each.prediction.prediction_id for each in answers] == ["0198-7", None]  # type: ignore[union-attr]
+    assert isinstance(answers, list)
+    ids = [each.prediction and each.prediction.prediction_id for each in answers]
+    assert ids == ["0198-7", None]
 
 
 def test_the_dashboard_says_who_asks(api: FakeApi) -> None:
@@ -112,7 +140,9 @@ def test_the_dashboard_says_who_asks(api: FakeApi) -> None:
     assert [headers["User-Agent"] for headers in api.headers] == ["mlops-dashboard"]
 
 
-def test_images_that_are_too_much_for_one_call_are_several(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_that_are_too_much_for_one_call_are_several(
+    api: FakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("web.data.api_client.MAX_CALL_BYTES", 10)
     sizes: list[int] = []
 
@@ -139,7 +169,10 @@ def test_connections_are_kept_for_the_next_call(api: FakeApi) -> None:
 
 
 def test_a_problem_of_one_experiment_leaves_the_other_answers(api: FakeApi) -> None:
-    api.respond = lambda *_: (200, entries({"answers": [{"experiment_name": "gone", "problem": GONE}, answer("good")]}))
+    api.respond = lambda *_: (
+        200,
+        entries({"answers": [{"experiment_name": "gone", "problem": GONE}, answer("good")]}),
+    )
     [outcome] = ApiClient(api.url).predict([b""], ["gone", "good"])
     assert isinstance(outcome, list)
     gone, good = outcome
@@ -163,16 +196,21 @@ def test_a_call_in_which_nobody_can_answer_is_the_problem_of_every_experiment(ap
     api.respond = lambda *_: (404, GONE)
     [outcome] = ApiClient(api.url).predict([b""], ["a", "b"])
     assert isinstance(outcome, list)
-    assert [(each.experiment, each.problem and each.problem.status) for each in outcome] == [("a", 404), ("b", 404)]
+    assert [(each.experiment, each.problem and each.problem.status) for each in outcome] == [
+        ("a", 404),
+        ("b", 404),
+    ]
 
 
 @pytest.mark.parametrize("status", [413, 415, 422])
-def test_a_call_that_is_refused_for_its_images_is_the_problem_of_each(api: FakeApi, status: int) -> None:
+def test_a_call_that_is_refused_for_its_images_is_the_problem_of_each(
+    api: FakeApi, status: int
+) -> None:
     api.respond = lambda *_: (status, {"title": "Unusable", "detail": "It is empty."})
     outcomes = ApiClient(api.url).predict([b"", b""], ["a", "b", "c"])
-    assert [isinstance(outcome, ApiProblem) and (outcome.status, outcome.detail) for outcome in outcomes] == [
-        (status, "It is empty.")
-    ] * 2
+    assert [
+        isinstance(outcome, ApiProblem) and (outcome.status, outcome.detail) for outcome in outcomes
+    ] == [(status, "It is empty.")] * 2
 
 
 def test_an_error_that_is_no_document_still_has_a_title(api: FakeApi) -> None:
@@ -182,8 +220,12 @@ def test_an_error_that_is_no_document_still_has_a_title(api: FakeApi) -> None:
     assert caught.value.title == "Bad Gateway"
 
 
-@pytest.mark.parametrize("body", [b"", b"hello", b"[]", b"{}", b'{"models": [{"name": "a"}]}', b'{"models": 3}'])
-def test_an_answer_against_the_contract_is_a_problem_and_not_a_crash(api: FakeApi, body: bytes) -> None:
+@pytest.mark.parametrize(
+    "body", [b"", b"hello", b"[]", b"{}", b'{"models": [{"name": "a"}]}', b'{"models": 3}']
+)
+def test_an_answer_against_the_contract_is_a_problem_and_not_a_crash(
+    api: FakeApi, body: bytes
+) -> None:
     api.respond = lambda *_: (200, body)
     with pytest.raises(ApiProblem):
         ApiClient(api.url).models()
@@ -204,7 +246,9 @@ def test_an_answer_against_the_contract_is_a_problem_and_not_a_crash(api: FakeAp
         entries({"answers": [answer("a")]}, {"answers": [answer("a")]}),
     ],
 )
-def test_a_prediction_against_the_contract_is_a_problem_in_the_answer(api: FakeApi, body: Any) -> None:
+def test_a_prediction_against_the_contract_is_a_problem_in_the_answer(
+    api: FakeApi, body: Any
+) -> None:
     api.respond = lambda *_: (200, body)
     [outcome] = ApiClient(api.url).predict([b""], ["a"])
     assert isinstance(outcome, list)
@@ -230,9 +274,33 @@ def test_an_answer_that_takes_too_long_is_unreachable(api: FakeApi) -> None:
 def test_models_are_read_by_name(api: FakeApi) -> None:
     shared = {"task": "digits", "classes": ["0", "1"]}
     models = [
-        {**shared, "name": "a", "version": 1, "default": True, "state": "READY", "reason": None, "digest": "d"},
-        {**shared, "name": "b", "version": 1, "default": True, "state": "FAILED", "reason": "corrupt", "digest": None},
-        {**shared, "name": "b", "version": 2, "default": False, "state": "LOADING", "reason": None, "digest": None},
+        {
+            **shared,
+            "name": "a",
+            "version": 1,
+            "default": True,
+            "state": "READY",
+            "reason": None,
+            "digest": "d",
+        },
+        {
+            **shared,
+            "name": "b",
+            "version": 1,
+            "default": True,
+            "state": "FAILED",
+            "reason": "corrupt",
+            "digest": None,
+        },
+        {
+            **shared,
+            "name": "b",
+            "version": 2,
+            "default": False,
+            "state": "LOADING",
+            "reason": None,
+            "digest": None,
+        },
     ]
     api.respond = lambda *_: (200, {"models": models})
     found = ApiClient(api.url).models()
@@ -252,10 +320,14 @@ def test_readiness_is_an_answer_also_while_the_api_is_not_ready(api: FakeApi, st
     assert ApiClient(api.url).readiness() == Readiness("degraded", 3, 2, 1, "refused")
 
 
-def test_a_call_carries_no_more_images_than_the_api_takes(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_call_carries_no_more_images_than_the_api_takes(
+    api: FakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sizes = []
 
-    def respond(_method: str, _path: str, _query: dict[str, list[str]], body: bytes) -> tuple[int, Any]:
+    def respond(
+        _method: str, _path: str, _query: dict[str, list[str]], body: bytes
+    ) -> tuple[int, Any]:
         sizes.append(body.count(b'name="images"'))
         return 200, {"predictions": [{"answers": []} for _ in range(sizes[-1])]}
 
@@ -282,10 +354,15 @@ def test_the_key_of_the_api_goes_with_every_call_and_without_one_nothing_does(ap
     assert [headers.get("X-API-Key") for headers in api.headers] == ["k", None]
 
 
-def test_a_call_that_fails_is_logged_with_the_id_that_the_api_was_told(api: FakeApi, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_call_that_fails_is_logged_with_the_id_that_the_api_was_told(
+    api: FakeApi, caplog: pytest.LogCaptureFixture
+) -> None:
     api.respond = lambda *_: (500, {"title": "Internal Server Error", "detail": ""})
     with pytest.raises(ApiProblem):
         ApiClient(api.url).models()
     [line] = [json.loads(json_logging.JsonLines().format(record)) for record in caplog.records]
     told = {name.lower(): value for name, value in api.headers[-1].items()}["x-request-id"]
-    assert (line["request_id"], line["event"]) == (told, "GET /models was answered with 500 and cannot be used.")
+    assert (line["request_id"], line["event"]) == (
+        told,
+        "GET /models was answered with 500 and cannot be used.",
+    )

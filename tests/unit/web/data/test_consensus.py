@@ -5,7 +5,10 @@ from web.data.consensus import answer_table, by_task, find_consensus, probabilit
 
 
 def said(experiment: str, label: str, confidence: float) -> Answer:
-    return Answer(experiment, prediction=Prediction(label, confidence, {label: confidence, "other": 1 - confidence}))
+    return Answer(
+        experiment,
+        prediction=Prediction(label, confidence, {label: confidence, "other": 1 - confidence}),
+    )
 
 
 BROKEN = Answer("broken", problem=ApiProblem(503, "Loading", "Try again."))

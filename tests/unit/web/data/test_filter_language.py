@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 
 from db.csv_reader import column_key
-from web.data.filter_language import MAX_CHARACTERS, MAX_DEPTH, FilterFault, column_names, key_of, parse
+from web.data.filter_language import (
+    MAX_CHARACTERS,
+    MAX_DEPTH,
+    FilterFault,
+    column_names,
+    key_of,
+    parse,
+)
 
 KEYS = {"batch_size", "größe", "best_loss", "in", "weight_decay"}
 
@@ -37,7 +44,16 @@ def test_blanks_are_no_filter(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("sign", "in_sql"),
-    [("=", "="), ("==", "="), ("!=", "<>"), ("<>", "<>"), ("<", "<"), ("<=", "<="), (">", ">"), (">=", ">=")],
+    [
+        ("=", "="),
+        ("==", "="),
+        ("!=", "<>"),
+        ("<>", "<>"),
+        ("<", "<"),
+        ("<=", "<="),
+        (">", ">"),
+        (">=", ">="),
+    ],
 )
 def test_every_comparison_is_one_of_sql(sign: str, in_sql: str) -> None:
     assert sql(f"momentum{sign}0.9") == f"(momentum {in_sql} CAST(:filter_0 AS numeric))"
@@ -45,7 +61,15 @@ def test_every_comparison_is_one_of_sql(sign: str, in_sql: str) -> None:
 
 @pytest.mark.parametrize(
     ("written", "number"),
-    [("0.98", "0.98"), ("98 %", "0.98"), ("98%", "0.98"), ("1e-3", "0.001"), ("-2.5E+2", "-250"), (".5", "0.5"), ("3.", "3")],
+    [
+        ("0.98", "0.98"),
+        ("98 %", "0.98"),
+        ("98%", "0.98"),
+        ("1e-3", "0.001"),
+        ("-2.5E+2", "-250"),
+        (".5", "0.5"),
+        ("3.", "3"),
+    ],
 )
 def test_numbers_are_exact(written: str, number: str) -> None:
     assert values(f"momentum > {written}") == [Decimal(number)]
@@ -67,8 +91,14 @@ def test_columns_have_other_names(name: str, column: str) -> None:
 
 def test_and_binds_closer_than_or_and_not_closer_than_both() -> None:
     parts = [f"(momentum = CAST(:filter_{number} AS numeric))" for number in range(3)]
-    assert sql("momentum = 1 or not momentum = 2 and momentum = 3") == f"({parts[0]} OR ((NOT {parts[1]}) AND {parts[2]}))"
-    assert sql("(momentum = 1 || momentum = 2) && momentum = 3") == f"(({parts[0]} OR {parts[1]}) AND {parts[2]})"
+    assert (
+        sql("momentum = 1 or not momentum = 2 and momentum = 3")
+        == f"({parts[0]} OR ((NOT {parts[1]}) AND {parts[2]}))"
+    )
+    assert (
+        sql("(momentum = 1 || momentum = 2) && momentum = 3")
+        == f"(({parts[0]} OR {parts[1]}) AND {parts[2]})"
+    )
     assert sql("NOT momentum = 1") == sql("!(momentum = 1)") == f"(NOT {parts[0]})"
 
 
@@ -100,9 +130,15 @@ def test_the_title_of_a_column_becomes_a_key_as_the_import_makes_it() -> None:
 
 
 def test_a_text_is_searched_for_and_a_list_is_one_comparison_after_another() -> None:
-    assert sql("architecture ~ LeNet") == "(strpos(lower(architecture), lower(CAST(:filter_0 AS text))) > 0)"
+    assert (
+        sql("architecture ~ LeNet")
+        == "(strpos(lower(architecture), lower(CAST(:filter_0 AS text))) > 0)"
+    )
     assert sql("architecture !~ LeNet").endswith("= 0)")
-    assert sql("task in (a, 'b c')") == "((task = CAST(:filter_0 AS text)) OR (task = CAST(:filter_1 AS text)))"
+    assert (
+        sql("task in (a, 'b c')")
+        == "((task = CAST(:filter_0 AS text)) OR (task = CAST(:filter_1 AS text)))"
+    )
     assert sql("task not in (a)") == "(NOT ((task = CAST(:filter_0 AS text))))"
 
 
@@ -149,9 +185,14 @@ def test_a_keyword_in_quotes_is_a_column() -> None:
         ("task = 'a\0'", "\0", None),
     ],
 )
-def test_a_fault_marks_its_token_and_says_what_could_stand_there(text: str, marked: str, suggestion: str | None) -> None:
+def test_a_fault_marks_its_token_and_says_what_could_stand_there(
+    text: str, marked: str, suggestion: str | None
+) -> None:
     found = fault(text)
-    assert (text[found.position : found.position + found.length], found.suggestion) == (marked, suggestion)
+    assert (text[found.position : found.position + found.length], found.suggestion) == (
+        marked,
+        suggestion,
+    )
     assert found.message.endswith((".", ":"))
 
 
@@ -163,4 +204,8 @@ def test_a_filter_is_bounded() -> None:
 
 def test_every_column_that_can_be_named_is_listed_once() -> None:
     listed = column_names(KEYS)
-    assert (listed[0], listed[-1], listed.count("best_loss")) == ("learning_rate", "weight_decay", 1)
+    assert (listed[0], listed[-1], listed.count("best_loss")) == (
+        "learning_rate",
+        "weight_decay",
+        1,
+    )

@@ -23,7 +23,9 @@ class Api:
         if self.problem is not None:
             return [Answer(name, problem=self.problem) for name in experiments]
         label = image.decode()
-        return [Answer(name, prediction=Prediction(label, 1.0, {label: 1.0})) for name in experiments]
+        return [
+            Answer(name, prediction=Prediction(label, 1.0, {label: 1.0})) for name in experiments
+        ]
 
 
 def model(digest: str) -> Model:
@@ -32,7 +34,9 @@ def model(digest: str) -> Model:
 
 def labels(outcomes: Sequence[Outcome]) -> list[str]:
     """What the first model reads in each image; a refused image says so."""
-    return ["refused" if isinstance(outcome, ApiProblem) else _label(outcome[0]) for outcome in outcomes]
+    return [
+        "refused" if isinstance(outcome, ApiProblem) else _label(outcome[0]) for outcome in outcomes
+    ]
 
 
 def _label(answer: Answer) -> str:

@@ -48,7 +48,9 @@ def source() -> Iterator[Source]:
 
 @pytest.fixture
 def cache(clock: Clock) -> LastGood:
-    return LastGood(fresh_seconds=10, retry_seconds=2, deadline_seconds=0.2, capacity=2, clock=clock)
+    return LastGood(
+        fresh_seconds=10, retry_seconds=2, deadline_seconds=0.2, capacity=2, clock=clock
+    )
 
 
 def test_a_fresh_value_is_not_read_again(cache: LastGood, clock: Clock, source: Source) -> None:
@@ -63,18 +65,24 @@ def test_an_old_value_is_read_anew(cache: LastGood, clock: Clock, source: Source
     assert cache.get("k", source) == Reading(value=2, age_seconds=0, problem=None)
 
 
-def test_a_source_that_goes_down_leaves_its_last_value_with_age_and_reason(cache: LastGood, clock: Clock, source: Source) -> None:
+def test_a_source_that_goes_down_leaves_its_last_value_with_age_and_reason(
+    cache: LastGood, clock: Clock, source: Source
+) -> None:
     cache.get("k", source)
     clock.now, source.down = clock.now + 60, True
     assert cache.get("k", source) == Reading(value=1, age_seconds=60, problem="refused")
 
 
-def test_a_source_that_never_answered_has_a_reason_and_no_value(cache: LastGood, source: Source) -> None:
+def test_a_source_that_never_answered_has_a_reason_and_no_value(
+    cache: LastGood, source: Source
+) -> None:
     source.down = True
     assert cache.get("k", source) == Reading(value=None, age_seconds=None, problem="refused")
 
 
-def test_a_source_that_failed_is_left_alone_for_a_while(cache: LastGood, clock: Clock, source: Source) -> None:
+def test_a_source_that_failed_is_left_alone_for_a_while(
+    cache: LastGood, clock: Clock, source: Source
+) -> None:
     source.down = True
     cache.get("k", source)
     clock.now += 1
@@ -82,7 +90,9 @@ def test_a_source_that_failed_is_left_alone_for_a_while(cache: LastGood, clock: 
     assert source.reads == 1
 
 
-def test_a_source_that_comes_back_is_used_again(cache: LastGood, clock: Clock, source: Source) -> None:
+def test_a_source_that_comes_back_is_used_again(
+    cache: LastGood, clock: Clock, source: Source
+) -> None:
     source.down = True
     cache.get("k", source)
     clock.now, source.down = clock.now + 2, False
@@ -97,13 +107,17 @@ def test_retry_asks_at_once(cache: LastGood, source: Source) -> None:
     assert cache.get("k", source).problem is None
 
 
-def test_nobody_waits_longer_than_the_deadline_for_a_source_that_hangs(cache: LastGood, source: Source) -> None:
+def test_nobody_waits_longer_than_the_deadline_for_a_source_that_hangs(
+    cache: LastGood, source: Source
+) -> None:
     source.gate.clear()
     reading = cache.get("k", source, lambda error: type(error).__name__)
     assert (reading.value, reading.problem) == (None, "TimeoutError")
 
 
-def test_a_source_that_hangs_is_not_asked_a_second_time_meanwhile(cache: LastGood, clock: Clock, source: Source) -> None:
+def test_a_source_that_hangs_is_not_asked_a_second_time_meanwhile(
+    cache: LastGood, clock: Clock, source: Source
+) -> None:
     source.gate.clear()
     for _ in range(3):
         cache.get("k", source)
@@ -115,7 +129,9 @@ def test_a_source_that_hangs_is_not_asked_a_second_time_meanwhile(cache: LastGoo
 def test_many_who_ask_at_once_share_one_read(cache: LastGood, source: Source) -> None:
     source.gate.clear()
     readings: list[Reading[int]] = []
-    threads = [threading.Thread(target=lambda: readings.append(cache.get("k", source))) for _ in range(8)]
+    threads = [
+        threading.Thread(target=lambda: readings.append(cache.get("k", source))) for _ in range(8)
+    ]
     for thread in threads:
         thread.start()
     source.gate.set()
@@ -133,7 +149,9 @@ def test_the_least_recently_used_value_gives_way(cache: LastGood, source: Source
     assert source.reads - before == 1
 
 
-def test_what_somebody_has_changed_is_read_anew_at_once_and_stays_when_that_fails(cache: LastGood, source: Source) -> None:
+def test_what_somebody_has_changed_is_read_anew_at_once_and_stays_when_that_fails(
+    cache: LastGood, source: Source
+) -> None:
     cache.get("a", source)
     cache.outdate()
     assert cache.get("a", source).value == 2

@@ -10,7 +10,14 @@ from PIL import Image
 
 from tests.support.digits import seven_png
 from web.evaluation import labeled_sets
-from web.evaluation.labeled_sets import UnusableSet, fit, make_set, mnist_test_set, read_zip, rendered_digits
+from web.evaluation.labeled_sets import (
+    UnusableSet,
+    fit,
+    make_set,
+    mnist_test_set,
+    read_zip,
+    rendered_digits,
+)
 
 
 def zipped(files: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
@@ -29,23 +36,39 @@ def test_the_rendered_digits_are_always_the_same_and_as_many_of_each() -> None:
 
 
 def test_a_digest_tells_other_labels_and_other_images_apart() -> None:
-    digests = {make_set("s", *content).digest for content in (([b"x"], ["1"]), ([b"x"], ["2"]), ([b"y"], ["1"]), ([], []))}
+    digests = {
+        make_set("s", *content).digest
+        for content in (([b"x"], ["1"]), ([b"x"], ["2"]), ([b"y"], ["1"]), ([], []))
+    }
     assert len(digests) == 4
 
 
 def test_a_folder_is_its_images_label() -> None:
-    found = read_zip("my.zip", zipped({"digits/4/a.png": b"a", "digits/9/b.PNG": b"b", "__MACOSX/4/._a.png": b"junk"}))
+    found = read_zip(
+        "my.zip",
+        zipped({"digits/4/a.png": b"a", "digits/9/b.PNG": b"b", "__MACOSX/4/._a.png": b"junk"}),
+    )
     assert (found.labels, found.images, found.skipped) == (("4", "9"), (b"a", b"b"), ())
 
 
 def test_a_table_gives_the_labels_of_the_files_beside_it() -> None:
-    files = {"set/labels.csv": b"\xef\xbb\xbffile,label\na.png,4\nlost.png,1\n", "set/a.png": b"a", "set/b.png": b"b"}
+    files = {
+        "set/labels.csv": b"\xef\xbb\xbffile,label\na.png,4\nlost.png,1\n",
+        "set/a.png": b"a",
+        "set/b.png": b"b",
+    }
     found = read_zip("my.zip", zipped(files))
-    assert (found.labels, [each.file for each in found.skipped]) == (("4",), ["set/b.png", "set/lost.png"])
+    assert (found.labels, [each.file for each in found.skipped]) == (
+        ("4",),
+        ["set/b.png", "set/lost.png"],
+    )
 
 
 def test_what_is_left_out_is_named_with_its_reason() -> None:
-    found = read_zip("my.zip", zipped({"4/a.png": b"a", "4/notes.txt": b"x", "top.png": b"x", "x" * 65 + "/a.png": b"x"}))
+    found = read_zip(
+        "my.zip",
+        zipped({"4/a.png": b"a", "4/notes.txt": b"x", "top.png": b"x", "x" * 65 + "/a.png": b"x"}),
+    )
     assert [each.reason.split(":")[0].split(" must")[0] for each in found.skipped] == [
         "It is no image",
         "It is in no folder that would be its label.",
@@ -98,7 +121,11 @@ def test_digits_fit_a_model_of_parity_by_their_parity() -> None:
     digits = make_set("d", [b"a", b"b"], ["4", "7"])
     by_parity = fit(digits, ("even", "odd"))
     assert by_parity is not None
-    assert (by_parity.labels, fit(digits, "0123456789"), fit(digits, ("cat", "dog"))) == (("even", "odd"), digits, None)
+    assert (by_parity.labels, fit(digits, "0123456789"), fit(digits, ("cat", "dog"))) == (
+        ("even", "odd"),
+        digits,
+        None,
+    )
 
 
 def test_mnist_is_read_from_its_file(tmp_path: Path) -> None:

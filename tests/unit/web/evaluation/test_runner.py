@@ -8,7 +8,10 @@ from web.data.api_client import Answer, ApiProblem, ApiUnreachable, Outcome, Pre
 from web.evaluation.labeled_sets import LabelledSet, make_set
 from web.evaluation.runner import Evaluator, Run
 
-A, B = make_version("a", classes=("0", "1"), digest="da"), make_version("b", classes=("0", "1"), digest="db")
+A, B = (
+    make_version("a", classes=("0", "1"), digest="da"),
+    make_version("b", classes=("0", "1"), digest="db"),
+)
 WAIT_SECONDS = 10
 
 
@@ -49,7 +52,11 @@ def test_both_models_are_asked_together_in_calls_of_a_hundred_images() -> None:
     api = Api()
     evaluator, chosen = Evaluator(api.predict, lambda: api.digests), images(250)
     run = ended(evaluator.start([A, B], chosen))
-    assert (run.done, run.problem, api.calls) == (250, None, [(number, ("a@1", "b@1")) for number in (100, 100, 50)])
+    assert (run.done, run.problem, api.calls) == (
+        250,
+        None,
+        [(number, ("a@1", "b@1")) for number in (100, 100, 50)],
+    )
     verdict = evaluator.verdict(B, chosen)
     assert verdict is not None
     assert verdict.shares.tolist() == [[1.0, 0.0]] * 250
@@ -88,7 +95,10 @@ def test_a_model_that_was_replaced_meanwhile_has_no_result() -> None:
     evaluator, chosen = Evaluator(api.predict, lambda: api.digests), images(1)
     api.digests["a@1"] = "other"
     run = ended(evaluator.start([A], chosen))
-    assert ("a@1 are others now" in (run.problem or ""), evaluator.verdict(A, chosen)) == (True, None)
+    assert ("a@1 are others now" in (run.problem or ""), evaluator.verdict(A, chosen)) == (
+        True,
+        None,
+    )
 
 
 def test_an_image_that_cannot_be_read_leaves_the_others() -> None:

@@ -23,11 +23,19 @@ def experiments(*further_columns: tuple[dict[str, Any], dict[str, Any]]) -> pd.D
 
 def values(column: str, *cells: Any) -> list[Any]:
     """What the table has for a parameter of these values, None standing for none."""
-    return list(further(experiments(*[({} if cell is None else {column: cell}, {}) for cell in cells]), column))
+    return list(
+        further(
+            experiments(*[({} if cell is None else {column: cell}, {}) for cell in cells]), column
+        )
+    )
 
 
 def test_every_param_and_metric_that_any_experiment_has_is_offered() -> None:
-    assert offered(["test_loss", "batch_size", ODD], several_tasks=False)[-3:] == ["batch_size", ODD, "test_loss"]
+    assert offered(["test_loss", "batch_size", ODD], several_tasks=False)[-3:] == [
+        "batch_size",
+        ODD,
+        "test_loss",
+    ]
 
 
 def test_what_is_always_there_comes_first_and_is_usual() -> None:
@@ -37,7 +45,9 @@ def test_what_is_always_there_comes_first_and_is_usual() -> None:
     assert (columns, usual(columns)) == ([*always, "batch_size"], always)
 
 
-def test_a_task_is_offered_only_where_there_are_several_and_an_outcome_only_where_one_has_one() -> None:
+def test_a_task_is_offered_only_where_there_are_several_and_an_outcome_only_where_one_has_one() -> (
+    None
+):
     assert offered(["outcome"], several_tasks=True)[3:6] == ["task", "architecture", "outcome"]
 
 
@@ -48,11 +58,20 @@ def test_a_further_column_that_is_named_like_another_one_is_told_apart() -> None
         "serving (file)",
     ]
     table = experiments(({"serving": "on Mondays", "experiment": "first"}, {"best_loss": 0.5}))
-    assert (list(further(table, "serving (file)")), list(further(table, "best_loss (file)"))) == (["on Mondays"], [0.5])
+    assert (list(further(table, "serving (file)")), list(further(table, "best_loss (file)"))) == (
+        ["on Mondays"],
+        [0.5],
+    )
 
 
 @pytest.mark.parametrize(
-    ("column", "shown"), [("batch_size", "Batch size"), (ODD, "Größe 名前"), ("", ""), ("test_accuracy", "Test accuracy")]
+    ("column", "shown"),
+    [
+        ("batch_size", "Batch size"),
+        (ODD, "Größe 名前"),
+        ("", ""),
+        ("test_accuracy", "Test accuracy"),
+    ],
 )
 def test_a_column_is_written_for_people(column: str, shown: str) -> None:
     assert label(column) == shown
@@ -64,7 +83,10 @@ def test_numbers_sort_as_numbers() -> None:
 
 
 def test_whole_numbers_stay_whole_where_some_have_none() -> None:
-    assert (values("size", 64, None)[0], str(further(experiments(({"size": 64}, {}), ({}, {})), "size").dtype)) == (64, "Int64")
+    assert (
+        values("size", 64, None)[0],
+        str(further(experiments(({"size": 64}, {}), ({}, {})), "size").dtype),
+    ) == (64, "Int64")
 
 
 def test_whole_numbers_and_others_are_numbers_together() -> None:

@@ -44,16 +44,32 @@ MODELS = {
 }
 
 
-USUAL = ["champion", "learning_rate", "momentum", "outcome", "test_accuracy", "last_loss", "loss_curve", "serving"]
+USUAL = [
+    "champion",
+    "learning_rate",
+    "momentum",
+    "outcome",
+    "test_accuracy",
+    "last_loss",
+    "loss_curve",
+    "serving",
+]
 
 
 def board(matching: int) -> Board:
-    totals = [Totals(task, number, 1, None, None, None, None, None) for task, number in (("a", 5), ("b", 7))]
+    totals = [
+        Totals(task, number, 1, None, None, None, None, None)
+        for task, number in (("a", 5), ("b", 7))
+    ]
     return Board(pd.DataFrame(), 1, matching, tuple(totals))
 
 
 def test_the_order_of_the_rows_stays() -> None:
-    assert list(leaderboard_table(EXPERIMENTS, MODELS, USUAL)["experiment"]) == ["new", "middle", "old"]
+    assert list(leaderboard_table(EXPERIMENTS, MODELS, USUAL)["experiment"]) == [
+        "new",
+        "middle",
+        "old",
+    ]
 
 
 def test_the_name_leads_and_the_columns_follow_in_the_order_chosen() -> None:
@@ -68,7 +84,11 @@ def test_accuracies_are_percent_and_the_champion_has_its_star() -> None:
 
 
 def test_the_serving_state_is_in_words() -> None:
-    assert list(leaderboard_table(EXPERIMENTS, MODELS, USUAL)["serving"]) == ["Ready", "No model", "Failed"]
+    assert list(leaderboard_table(EXPERIMENTS, MODELS, USUAL)["serving"]) == [
+        "Ready",
+        "No model",
+        "Failed",
+    ]
 
 
 def test_with_the_api_down_the_serving_state_says_so() -> None:
@@ -76,31 +96,53 @@ def test_with_the_api_down_the_serving_state_says_so() -> None:
 
 
 def test_a_loss_that_no_table_can_show_is_left_out_and_its_outcome_says_why() -> None:
-    diverged = EXPERIMENTS.assign(last_loss=[0.06, 2e36, math.nan], loss_curve=pd.Series([[0.1], [0.1, 2e36], []]))
+    diverged = EXPERIMENTS.assign(
+        last_loss=[0.06, 2e36, math.nan], loss_curve=pd.Series([[0.1], [0.1, 2e36], []])
+    )
     table = leaderboard_table(diverged, MODELS, USUAL)
-    assert (table["outcome"][1], math.isnan(table["last_loss"][1]), table["loss_curve"][1]) == ("diverged", True, [0.1, 2.0**53])
+    assert (table["outcome"][1], math.isnan(table["last_loss"][1]), table["loss_curve"][1]) == (
+        "diverged",
+        True,
+        [0.1, 2.0**53],
+    )
 
 
 def test_only_models_of_the_tasks_experiments_count_as_serving() -> None:
     task_of = {"new": "a", "middle": "a", "old": "a"}
-    assert [serving_count(task_of, "a", MODELS), serving_count(task_of, "b", MODELS), serving_count(task_of, "a", None)] == [
+    assert [
+        serving_count(task_of, "a", MODELS),
+        serving_count(task_of, "b", MODELS),
+        serving_count(task_of, "a", None),
+    ] == [
         1,
         0,
         None,
     ]
 
 
-@pytest.mark.parametrize(("lowest", "floor"), [(0.97, 90.0), (0.84, 80.0), (None, 0.0), (1.0, 90.0)])
-def test_accuracy_bars_begin_at_the_ten_below_the_lowest(lowest: float | None, floor: float) -> None:
+@pytest.mark.parametrize(
+    ("lowest", "floor"), [(0.97, 90.0), (0.84, 80.0), (None, 0.0), (1.0, 90.0)]
+)
+def test_accuracy_bars_begin_at_the_ten_below_the_lowest(
+    lowest: float | None, floor: float
+) -> None:
     assert accuracy_floor(lowest) == floor
 
 
 @pytest.mark.parametrize(
     ("view", "counts", "words"),
     [
-        (View(latest=5), (0, 5, 5, 60), "5 of 60 experiments, the newest; sorted by test accuracy, highest first"),
+        (
+            View(latest=5),
+            (0, 5, 5, 60),
+            "5 of 60 experiments, the newest; sorted by test accuracy, highest first",
+        ),
         (View(), (0, 60, 60, 60), "60 of 60 experiments; sorted by test accuracy, highest first"),
-        (View(latest=99), (0, 60, 60, 60), "60 of 60 experiments; sorted by test accuracy, highest first"),
+        (
+            View(latest=99),
+            (0, 60, 60, 60),
+            "60 of 60 experiments; sorted by test accuracy, highest first",
+        ),
         (
             View(),
             (100, 100, 250, 250),
@@ -111,26 +153,51 @@ def test_accuracy_bars_begin_at_the_ten_below_the_lowest(lowest: float | None, f
             (100, 50, 150, 250),
             "101 to 150 of the newest 150 of 250 experiments, the newest; sorted by test accuracy, highest first",
         ),
-        (View(names=("a", "b")), (0, 2, 2, 60), "2 of 2 chosen experiments; sorted by test accuracy, highest first"),
+        (
+            View(names=("a", "b")),
+            (0, 2, 2, 60),
+            "2 of 2 chosen experiments; sorted by test accuracy, highest first",
+        ),
         (
             View(condition=parse("lr < 1", ())),
             (0, 7, 7, 60),
             "7 of 7 that match; 53 of 60 experiments do not; sorted by test accuracy, highest first",
         ),
-        (View(sort="batch_size", descending=False), (0, 9, 9, 9), "9 of 9 experiments; sorted by batch size, lowest first"),
+        (
+            View(sort="batch_size", descending=False),
+            (0, 9, 9, 9),
+            "9 of 9 experiments; sorted by batch size, lowest first",
+        ),
     ],
 )
 def test_what_is_hidden_is_said(view: View, counts: tuple[int, int, int, int], words: str) -> None:
     first, shown, matching, among = counts
-    assert describe_rows(view, first=first, shown=shown, matching=matching, among=among, several_tasks=False) == words
+    assert (
+        describe_rows(
+            view, first=first, shown=shown, matching=matching, among=among, several_tasks=False
+        )
+        == words
+    )
 
 
 def test_several_tasks_are_said_to_stand_one_after_another() -> None:
-    assert "sorted by task, then by" in describe_rows(View(), first=0, shown=3, matching=3, among=3, several_tasks=True)
+    assert "sorted by task, then by" in describe_rows(
+        View(), first=0, shown=3, matching=3, among=3, several_tasks=True
+    )
 
 
 @pytest.mark.parametrize(
-    ("asked", "page"), [("3", 3), (3, 3), (None, 1), ("0", 1), ("-1", 1), ("x", 1), ("9" * 20, 1), ("\N{SUPERSCRIPT TWO}", 1)]
+    ("asked", "page"),
+    [
+        ("3", 3),
+        (3, 3),
+        (None, 1),
+        ("0", 1),
+        ("-1", 1),
+        ("x", 1),
+        ("9" * 20, 1),
+        ("\N{SUPERSCRIPT TWO}", 1),
+    ],
 )
 def test_a_link_may_ask_for_any_page(asked: object, page: int) -> None:
     assert usable_page(asked) == page
