@@ -12,11 +12,11 @@ from bench.directory import FEW, MANY, DirectoryResult
 from bench.fixtures import images, models
 from bench.fixtures.models import ROOT
 from bench.harness import database, wrk
-from bench.harness.service import DidNotStart
+from bench.harness.service import ServerStartError
 from bench.reporting import goals, machine, plots, report
 from bench.reporting.sampling import FULL, SHORT, Effort, say
 from bench.single import SingleResult
-from bench.together import NoSuchOperation
+from bench.together import UnknownOperationError
 
 DOCUMENT = ROOT / "doc" / "performance.md"
 CONNECTIONS_PLOT = ROOT / "doc" / "performance-connections.svg"
@@ -49,7 +49,7 @@ def measure(effort: Effort) -> str:
     say("POST /predictions")
     try:
         many, reason = together.measure(effort, directories[FEW], lenet, pngs), ""
-    except NoSuchOperation as error:
+    except UnknownOperationError as error:
         many, reason = None, str(error)
     say("Growth")
     directory.measure_growth(effort, directories, pngs, start)
@@ -129,7 +129,12 @@ def main(arguments: Sequence[str]) -> int:
             text = measure(effort)
         print(text)
         report.write(DOCUMENT, text)
-    except (DidNotStart, wrk.NoLoadGenerator, wrk.LoadFailed, report.NoPlace) as failure:
+    except (
+        ServerStartError,
+        wrk.LoadGeneratorMissingError,
+        wrk.LoadGenerationError,
+        report.MissingSectionError,
+    ) as failure:
         say(f"bench: {failure}")
         return 1
     except KeyboardInterrupt:

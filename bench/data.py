@@ -30,8 +30,8 @@ from db.settings import from_environment
 from inference.database import experiments
 from inference.database import predictions as history
 from inference.database.predictions import Filter, page_query
-from local.account import NoAccount
-from local.postgres import CannotStart, Postgres
+from local.account import AccountMissingError
+from local.postgres import Postgres, StartError
 
 DOCUMENT = ROOT / "doc" / "performance.md"
 SQL_PAGE = ROOT / "doc" / "sql.md"
@@ -280,7 +280,13 @@ def main() -> int:
         text = measure()
         print(text)
         report.write(DOCUMENT, text, MARKS)
-    except (CannotStart, NoAccount, LookupError, report.NoPlace, psycopg2.Error) as failure:
+    except (
+        StartError,
+        AccountMissingError,
+        LookupError,
+        report.MissingSectionError,
+        psycopg2.Error,
+    ) as failure:
         say(f"bench: {failure}")
         return 1
     except KeyboardInterrupt:

@@ -23,7 +23,7 @@ from bench.harness import wrk
 from bench.harness.service import Server, ours
 from bench.harness.wrk import Load
 from bench.reporting.sampling import Effort, say
-from bench.together import FEW_IMAGES, IMAGES, NoSuchOperation, Streamed
+from bench.together import FEW_IMAGES, IMAGES, Streamed, UnknownOperationError
 
 FEW, MANY = 24, 1000
 CONNECTIONS = 16
@@ -110,7 +110,7 @@ def _stream(server: Server, images: Sequence[bytes], result: DirectoryResult) ->
             result.streamed.setdefault(count, []).append(
                 together.stream(server, images[:count], names(FEW))
             )
-    except NoSuchOperation as error:
+    except UnknownOperationError as error:
         result.not_streamed = str(error)
 
 

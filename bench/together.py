@@ -33,7 +33,7 @@ BATCHES = (16, 64, 256)
 SAMPLING_SECONDS = 0.01
 
 
-class NoSuchOperation(Exception):
+class UnknownOperationError(Exception):
     """The service has no POST /predictions, or refuses what it should take.
 
     The message says how it answers.
@@ -56,16 +56,16 @@ class TogetherResult:
 
 
 def require_predictions(server: Server, image: bytes, experiment: str) -> None:
-    """Raise NoSuchOperation unless the service answers POST /predictions."""
+    """Raise UnknownOperationError unless the service answers POST /predictions."""
     status, _ = server.post(*many([image], [experiment]))
     if status != HTTPStatus.OK:
-        raise NoSuchOperation(f"POST /predictions answers {status}")
+        raise UnknownOperationError(f"POST /predictions answers {status}")
 
 
 def measure(
     effort: Effort, models: Path, lenet: ModelFiles, images: Sequence[bytes]
 ) -> TogetherResult:
-    """Measure both kinds of large call over a directory of MODELS LeNets. Raises NoSuchOperation."""
+    """Measure both kinds of large call over a directory of MODELS LeNets. Raises UnknownOperationError."""
     result = TogetherResult()
     experiments = names(MODELS)
     some = images[:100]
@@ -119,14 +119,14 @@ def measure(
 def _per_call(server: Server, requests: Path, seconds: int) -> tuple[float, float]:
     """Return the seconds of CPU and of waiting per request over one connection.
 
-    Raises NoSuchOperation.
+    Raises UnknownOperationError.
     """
     cpu = server.cpu_seconds()
     measured = wrk.run(server.port, requests, 1, seconds)
     cpu = server.cpu_seconds() - cpu
     server.settle()
     if measured.refused or measured.broken:
-        raise NoSuchOperation(
+        raise UnknownOperationError(
             f"{measured.refused} calls were refused and {measured.broken} not answered"
         )
     return cpu / measured.requests, measured.p50_seconds
@@ -164,7 +164,7 @@ class Streamed:
 
 
 def stream(server: Server, images: Sequence[bytes], experiments: Sequence[str]) -> Streamed:
-    """Send one call that is answered line by line. Raises NoSuchOperation."""
+    """Send one call that is answered line by line. Raises UnknownOperationError."""
     path, body = many(images, experiments)
     peak = server.memory_bytes()
     over = threading.Event()
@@ -187,7 +187,7 @@ def stream(server: Server, images: Sequence[bytes], experiments: Sequence[str]) 
         over.set()
         watching.join()
     if response.status != HTTPStatus.OK or lines != len(images):
-        raise NoSuchOperation(
+        raise UnknownOperationError(
             f"a streamed call is answered with {response.status} and {lines} lines for {len(images)} images"
         )
     return Streamed(first_line, seconds, peak)

@@ -4,7 +4,7 @@ Pure: it reads a file, trusts nothing in it, and knows no database.
 
 A row is either taken whole or rejected whole with the column and the reason; a reject never stops
 the rows after it. Only a file without the columns that every experiment needs, or one that is no
-text at all, is an error (UnusableFile).
+text at all, is an error (UnreadableFileError).
 """
 
 import csv
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from itertools import compress
 from pathlib import Path
 
-from db.curve_cell import BadCell, Curve, read_curve
+from db.curve_cell import Curve, InvalidCellError, read_curve
 
 # To be raised when the same file is read into other rows or rejects than before: every file is then
 # read again, once.
@@ -58,7 +58,7 @@ STRAY = re.compile(
 )  # NUL, and bytes that are no UTF-8 as surrogateescape carries them
 
 
-class UnusableFile(Exception):
+class UnreadableFileError(Exception):
     """The file as a whole cannot be imported; the message says why and what to do."""
 
 
@@ -112,7 +112,7 @@ class Reject:
     name: str | None = None
 
 
-class _LineTooLong(Exception):
+class _LineTooLongError(Exception):
     """A line has more than MAX_LINE_CHARACTERS."""
 
 
@@ -127,15 +127,15 @@ def read(
     each with its place ("data.csv, line 3"): a row that repeats one is a reject. However large the
     file, one row is in memory at a time.
 
-    Raises UnusableFile when the file is missing, empty, no text, or lacks a required column.
+    Raises UnreadableFileError when the file is missing, empty, no text, or lacks a required column.
     """
     file_name = file_name or path.name
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
-            raise UnusableFile(f"{file_name} is no file.")
+            raise UnreadableFileError(f"{file_name} is no file.")
         file = path.open("rb")
     except OSError as error:
-        raise UnusableFile(f"{file_name} cannot be read: {error.strerror}.") from error
+        raise UnreadableFileError(f"{file_name} cannot be read: {error.strerror}.") from error
     with file:
         start = file.read(2)
         file.seek(0)
@@ -147,9 +147,11 @@ def read(
         try:
             yield from _rows(text, file_name, earlier or {})
         except UnicodeError as error:
-            raise UnusableFile(f"{file_name} is no valid UTF-16 text; save it as UTF-8.") from error
+            raise UnreadableFileError(
+                f"{file_name} is no valid UTF-16 text; save it as UTF-8."
+            ) from error
         except OSError as error:
-            raise UnusableFile(
+            raise UnreadableFileError(
                 f"{file_name} cannot be read to its end: {error.strerror}."
             ) from error
 
@@ -159,11 +161,11 @@ def _rows(
 ) -> Iterator[Row | Reject]:
     first = text.readline(MAX_KEPT_CHARACTERS)
     if not first.strip():
-        raise UnusableFile(
+        raise UnreadableFileError(
             f"{file_name} is empty: its first line must be the header {','.join(REQUIRED)}."
         )
     if "\0" in first:
-        raise UnusableFile(f"{file_name} is no text file.")
+        raise UnreadableFileError(f"{file_name} is no text file.")
     delimiter = max(",;\t", key=first.count)
     lines = _Recorder(text)
     previous_limit = csv.field_size_limit(MAX_CELL_CHARACTERS)
@@ -179,7 +181,7 @@ def _rows(
                 cells = next(reader)
             except StopIteration:
                 return
-            except _LineTooLong:
+            except _LineTooLongError:
                 reason = f"has a line of more than {MAX_LINE_CHARACTERS:,} characters; what is kept is its beginning"
                 yield Reject(line, None, reason, lines.take())
                 continue
@@ -218,7 +220,7 @@ class _Recorder:
             self._lines.append(line[:MAX_KEPT_CHARACTERS])
             while line and not line.endswith("\n"):
                 line = self._text.readline(MAX_LINE_CHARACTERS)
-            raise _LineTooLong
+            raise _LineTooLongError
         self._lines.append(line)
         return line
 
@@ -242,28 +244,32 @@ def _header(first: str, delimiter: str, file_name: str) -> list[str]:
     try:
         return next(csv.reader([first], delimiter=delimiter))
     except csv.Error as error:
-        raise UnusableFile(f"The header of {file_name} cannot be read as CSV ({error}).") from error
+        raise UnreadableFileError(
+            f"The header of {file_name} cannot be read as CSV ({error})."
+        ) from error
 
 
 def _check_header(header: list[str], file_name: str) -> None:
     missing = [title for title in REQUIRED if title not in header]
     if missing:
-        raise UnusableFile(
+        raise UnreadableFileError(
             f"{file_name} lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}. "
             f"Its header must name {', '.join(REQUIRED)}; further columns are welcome."
         )
     if any(_holds_stray_bytes(title) for title in header):
-        raise UnusableFile(
+        raise UnreadableFileError(
             f"The header of {file_name} holds bytes that are no UTF-8 text; save the file as UTF-8."
         )
     if any(len(title) > MAX_TITLE_CHARACTERS for title in header):
-        raise UnusableFile(
+        raise UnreadableFileError(
             f"{file_name} has a column whose name is longer than {MAX_TITLE_CHARACTERS} characters."
         )
     keys = [column_key(title) for title in header if title]
     repeated = sorted({key for key in keys if keys.count(key) > 1})
     if repeated:
-        raise UnusableFile(f"{file_name} has more than one column named {', '.join(repeated)}.")
+        raise UnreadableFileError(
+            f"{file_name} has more than one column named {', '.join(repeated)}."
+        )
 
 
 def column_key(title: str) -> str:
@@ -308,18 +314,20 @@ class _RowReader:
         column = NAME
         try:
             if not NAME_PATTERN.fullmatch(name):
-                raise BadCell(
+                raise InvalidCellError(
                     "must be 1 to 128 of A-Z a-z 0-9 _ . - and begin with a letter or digit"
                     if name
                     else "is missing"
                 )
             if name in self._names:
-                raise BadCell(f"repeats the name of line {self._names[name]}")
+                raise InvalidCellError(f"repeats the name of line {self._names[name]}")
             if name in self._earlier:
-                raise BadCell(f"is already in {self._earlier[name]}")
+                raise InvalidCellError(f"is already in {self._earlier[name]}")
             for column, cell in values.items():  # noqa: B007  # the handler below names the column
                 if _holds_stray_bytes(cell):
-                    raise BadCell("holds bytes that are no UTF-8 text; save the file as UTF-8")
+                    raise InvalidCellError(
+                        "holds bytes that are no UTF-8 text; save the file as UTF-8"
+                    )
             column = LEARNING_RATE
             learning_rate = _rate(values[LEARNING_RATE])
             column = MOMENTUM
@@ -329,11 +337,13 @@ class _RowReader:
             column = TASK
             task = values.get(TASK) or "mnist"
             if not TASK_PATTERN.fullmatch(task):
-                raise BadCell("must be a word of a-z 0-9 _ - that begins with a letter, 32 at most")
+                raise InvalidCellError(
+                    "must be a word of a-z 0-9 _ - that begins with a letter, 32 at most"
+                )
             for column, key in self._further.items():
                 if cell := values[column]:
                     _further(key, cell, params, metrics, curves, in_percent=PERCENT in column)
-        except BadCell as error:
+        except InvalidCellError as error:
             return Reject(
                 line,
                 column,
@@ -373,7 +383,7 @@ def _further(
 def _share(number: float, *, in_percent: bool) -> float:
     share = number / 100 if in_percent else float(number)
     if not 0 <= share <= 1:
-        raise BadCell("is an accuracy, a share of 0 to 1: write 98.5 % as 0.985 or 98.5%")
+        raise InvalidCellError("is an accuracy, a share of 0 to 1: write 98.5 % as 0.985 or 98.5%")
     return share
 
 
@@ -396,9 +406,9 @@ def _number(cell: str) -> int | float | None:
 def _rate(cell: str) -> float:
     number = _number(cell)
     if not cell:
-        raise BadCell("is missing")
+        raise InvalidCellError("is missing")
     if number is None:
-        raise BadCell("is no number; write it like 0.01")
+        raise InvalidCellError("is no number; write it like 0.01")
     if number < 0:
-        raise BadCell("is negative")
+        raise InvalidCellError("is negative")
     return float(number)

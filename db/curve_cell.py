@@ -15,7 +15,7 @@ HIGHER_IS_BETTER = frozenset({"accuracy", "precision", "recall", "f1", "auc", "s
 MAX_STEP = 2**63 - 1  # Postgres's bigint
 
 
-class BadCell(Exception):
+class InvalidCellError(Exception):
     """A cell's value cannot be used; the message says why, to stand behind the column's name."""
 
 
@@ -44,13 +44,13 @@ class Curve:
 
 
 def read_curve(cell: str) -> Curve:
-    """Return the curve of a cell's JSON. Raises BadCell."""
+    """Return the curve of a cell's JSON. Raises InvalidCellError."""
     try:
         document = json.loads(cell, parse_constant=_refuse_constant)
-    except BadCell:
+    except InvalidCellError:
         raise
     except (ValueError, RecursionError) as error:
-        raise BadCell(
+        raise InvalidCellError(
             'is no JSON; it must be {"Step": [...], "Value": [...]}' if cell else "is missing"
         ) from error
     steps, values = (
@@ -59,22 +59,24 @@ def read_curve(cell: str) -> Curve:
         else (None, None)
     )
     if not isinstance(steps, list) or not isinstance(values, list):
-        raise BadCell('must be a JSON object with two lists: {"Step": [...], "Value": [...]}')
+        raise InvalidCellError(
+            'must be a JSON object with two lists: {"Step": [...], "Value": [...]}'
+        )
     if len(steps) != len(values):
-        raise BadCell(f"has {len(steps)} steps and {len(values)} values")
+        raise InvalidCellError(f"has {len(steps)} steps and {len(values)} values")
     if not steps:
-        raise BadCell("has no points")
+        raise InvalidCellError("has no points")
     if not _are_numbers(steps) or not _are_whole(steps):
-        raise BadCell("has a step that is no whole number")
+        raise InvalidCellError("has a step that is no whole number")
     if not all(map(operator.lt, steps, islice(steps, 1, None))):
-        raise BadCell("has steps that do not increase")
+        raise InvalidCellError("has steps that do not increase")
     if not _are_numbers(values):
-        raise BadCell("has a value that is no finite number")
+        raise InvalidCellError("has a value that is no finite number")
     return Curve(tuple(map(int, steps)), tuple(map(float, values)))
 
 
 def _refuse_constant(name: str) -> object:
-    raise BadCell(f"holds {name}; values must be finite numbers")
+    raise InvalidCellError(f"holds {name}; values must be finite numbers")
 
 
 # A file may have tens of millions of numbers: these look at all of a curve at once, without a line

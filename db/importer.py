@@ -13,7 +13,7 @@ import psycopg2.extensions
 
 from db.csv_files import CsvFile, CsvFiles
 from db.csv_reader import READER_VERSION
-from db.staging import STAGE, Outcome, stage
+from db.staging import STAGE, ImportResult, stage
 
 CHANGED = """
 CREATE TEMPORARY TABLE changed ON COMMIT DROP AS
@@ -106,7 +106,9 @@ class _Last:
         return self.digest is None and self.error is None
 
 
-def import_files(connection: psycopg2.extensions.connection, files: CsvFiles) -> dict[str, Outcome]:
+def import_files(
+    connection: psycopg2.extensions.connection, files: CsvFiles
+) -> dict[str, ImportResult]:
     """Make the tables say what the CSV files say, and return what was done by file.
 
     See csv_import for what is taken. Idempotent.
@@ -134,7 +136,7 @@ def _unchanged(
     files: CsvFiles,
     digests: Mapping[str, str | None],
     last: Mapping[str, _Last],
-) -> dict[str, Outcome] | None:
+) -> dict[str, ImportResult] | None:
     """Move the times on and return the outcomes when a new import would find nothing new, else
     None.
     """
@@ -159,7 +161,9 @@ def _unchanged(
     cursor.execute(REJECTED_AGAIN, ids)
     cursor.execute(IMPORTED_AGAIN, ids)
     return {
-        name: Outcome(entry.read, unchanged=entry.read - entry.rejected, rejected=entry.rejected)
+        name: ImportResult(
+            entry.read, unchanged=entry.read - entry.rejected, rejected=entry.rejected
+        )
         for name, entry in found.items()
         if entry
     }
@@ -167,20 +171,20 @@ def _unchanged(
 
 def _write(
     cursor: psycopg2.extensions.cursor, files: CsvFiles, last: Mapping[str, _Last]
-) -> dict[str, Outcome]:
+) -> dict[str, ImportResult]:
     cursor.execute(STAGE)
     cursor.execute("SELECT name, content_digest FROM experiments")
     known: dict[str, str] = dict(cursor.fetchall())
     places: dict[str, str] = {}
     outcomes = {file.name: stage(cursor, file, places, known) for file in files}
     if files.error:
-        outcomes[files.directory_name] = Outcome(error=files.error)
+        outcomes[files.directory_name] = ImportResult(error=files.error)
     gone = [
         name
         for name, entry in last.items()
         if name not in outcomes and not entry.is_gone and not _is_unknown(name, files, outcomes)
     ]
-    outcomes |= {name: Outcome() for name in gone}
+    outcomes |= {name: ImportResult() for name in gone}
     settled = {"settled": [name for name, outcome in outcomes.items() if not outcome.error]}
     cursor.execute(CHANGED)
     cursor.execute(COUNT_CHANGED)
@@ -199,7 +203,7 @@ def _write(
     }
 
 
-def _is_unknown(name: str, files: CsvFiles, outcomes: Mapping[str, Outcome]) -> bool:
+def _is_unknown(name: str, files: CsvFiles, outcomes: Mapping[str, ImportResult]) -> bool:
     """Tell whether a file that is not there may still be.
 
     What should hold it, or stand in its place, cannot be read.
@@ -209,7 +213,7 @@ def _is_unknown(name: str, files: CsvFiles, outcomes: Mapping[str, Outcome]) -> 
     return outcomes[files.main.name].error is not None
 
 
-def _counted(outcome: Outcome, added: int, updated: int, missing: int) -> Outcome:
+def _counted(outcome: ImportResult, added: int, updated: int, missing: int) -> ImportResult:
     if outcome.error:
         return outcome
     unchanged = outcome.read - outcome.rejected - added - updated
@@ -219,7 +223,7 @@ def _counted(outcome: Outcome, added: int, updated: int, missing: int) -> Outcom
 def _record(
     cursor: psycopg2.extensions.cursor,
     file: str,
-    outcome: Outcome,
+    outcome: ImportResult,
     digest: str | None,
     started_at: datetime,
     last: _Last | None,

@@ -24,7 +24,7 @@ from db import settings as settings_module
 from db.importer import import_files
 from db.migrate import migrate
 from db.settings import Settings
-from db.staging import Outcome
+from db.staging import ImportResult
 
 # Any number will do, so long as nothing else in this server takes the same advisory lock.
 SETUP_LOCK = 0x6D6C6F7073
@@ -49,11 +49,13 @@ def set_up(settings: Settings) -> None:
             print(_together(outcomes), flush=True)
 
 
-def _together(outcomes: dict[str, Outcome]) -> str:
+def _together(outcomes: dict[str, ImportResult]) -> str:
     """Say in one line what became of several files: those who start the stack see this one."""
     used = [outcome for outcome in outcomes.values() if not outcome.error]
     counts = ("read", "added", "updated", "unchanged", "missing", "rejected")
-    total = Outcome(**{count: sum(getattr(outcome, count) for outcome in used) for count in counts})
+    total = ImportResult(
+        **{count: sum(getattr(outcome, count) for outcome in used) for count in counts}
+    )
     unusable = [outcome.error for outcome in outcomes.values() if outcome.error]
     return f"{len(outcomes)} files, {total}" + "".join(
         f"; not imported: {error}" for error in unusable

@@ -10,7 +10,7 @@ import psycopg2.extensions
 
 from db import copy_format
 from db.csv_files import CsvFile
-from db.csv_reader import Reject, Row, UnusableFile, read
+from db.csv_reader import Reject, Row, UnreadableFileError, read
 
 # A file that is no experiments at all has a reject per line: enough of them to see that, not a
 # second copy of the file.
@@ -39,7 +39,7 @@ COPY_REJECTS = "COPY staged_rejects FROM STDIN (ENCODING 'UTF8')"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ImportResult:
     """What an import did, in rows.
 
     `error` is set when the whole file could not be used; its experiments are then as before.
@@ -95,7 +95,7 @@ def stage(
     file: CsvFile,
     places: dict[str, str],
     known: Mapping[str, str],
-) -> Outcome:
+) -> ImportResult:
     """Copy a file's content into the staged tables, all or, when it cannot be used, nothing of it,
     and return what was read.
 
@@ -123,15 +123,15 @@ def stage(
                 if known.get(entry.name) != digest:
                     batch.curves += b"".join(_curve_records(entry))
             batch.copy(cursor, at_least=MAX_BATCH_BYTES)
-    except UnusableFile as error:
+    except UnreadableFileError as error:
         cursor.execute("ROLLBACK TO file")
-        return Outcome(error=str(error))
+        return ImportResult(error=str(error))
     except (OSError, csv.Error) as error:
         cursor.execute("ROLLBACK TO file")
-        return Outcome(error=f"{file.name} cannot be read to its end: {error}.")
+        return ImportResult(error=f"{file.name} cannot be read to its end: {error}.")
     batch.copy(cursor)
     places.update(own)
-    return Outcome(read=len(own) + rejected, rejected=rejected)
+    return ImportResult(read=len(own) + rejected, rejected=rejected)
 
 
 def _row_line(file: str, row: Row, digest: str) -> bytes:

@@ -15,7 +15,7 @@ from pathlib import Path
 from db import csv_files
 from db import settings as settings_module
 from db.csv_files import CsvFile, CsvFiles
-from db.csv_reader import Reject, UnusableFile, read
+from db.csv_reader import Reject, UnreadableFileError, read
 
 MAX_REJECTS_SHOWN = 100
 
@@ -51,7 +51,7 @@ class Check:
                     ("curves", entry.curves),
                 ):
                     self.columns[kind].update(found.keys())
-        except UnusableFile as error:
+        except UnreadableFileError as error:
             self.error = str(error)
         return self
 

@@ -25,7 +25,7 @@ from starlette.formparsers import MultiPartException
 from starlette.types import ASGIApp
 
 from inference.api import error_handlers
-from inference.api.fast_path import FastLane
+from inference.api.fast_path import FastPath
 from inference.api.operations import Api
 from inference.api.parameter_validator import NamingValidator
 from inference.api.record_operations import Records
@@ -33,20 +33,20 @@ from inference.database.experiments import Experiments
 from inference.database.imports import Imports
 from inference.database.pool import Database
 from inference.database.predictions import History
-from inference.errors import JournalFull, RequestTooLarge, ServiceError
+from inference.errors import JournalFullError, RequestTooLargeError, ServiceError
 from inference.models.aliases import ALIASES_FILE, Aliases
 from inference.models.promotion import Promotions
-from inference.models.repository import ModelDirectory
+from inference.models.repository import ModelRepository
 from inference.observability.metrics import Metrics
 from inference.originals.reader import Original, Originals
 from inference.prediction.predictor import MAX_IMAGES, Predictor
 from inference.prediction_log.journal import Journal, pending_bytes
 from inference.prediction_log.recorder import PredictionLog
 from inference.preprocessing.digits import SIDE
-from inference.runtime.malloc import give_back
-from inference.server.admission import Room
+from inference.runtime.malloc import trim_heap
+from inference.server.admission import AdmissionController
 from inference.server.api_keys import Keys
-from inference.server.gateway import BASE_PATH, RequestLayer
+from inference.server.gateway import BASE_PATH, Gateway
 from inference.server.trusted_hosts import Hosts
 from inference.settings import Settings
 
@@ -75,7 +75,7 @@ def create_app(settings: Settings) -> ASGIApp:
     Its lifespan loads the models and closes what it opened.
     """
     aliases = Aliases(settings.journal_dir / ALIASES_FILE)
-    models = ModelDirectory(
+    models = ModelRepository(
         settings.models_dir, settings.compiled_dir, settings.models_memory_bytes, aliases.pointers
     )
     database = Database()
@@ -111,7 +111,7 @@ def create_app(settings: Settings) -> ASGIApp:
         # What is there now stays: without this, each full collection looks through it all and halts
         # every request for 50 ms.
         gc.collect()
-        give_back()
+        trim_heap()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
         yield
@@ -144,7 +144,7 @@ def create_app(settings: Settings) -> ASGIApp:
         resolver=Resolver(functools.partial(_operation, api, records)),
     )
     app.add_error_handler(ServiceError, error_handlers.of_service_error)
-    app.add_error_handler(JournalFull, functools.partial(_refused, metrics))
+    app.add_error_handler(JournalFullError, functools.partial(_refused, metrics))
     app.add_error_handler(ProblemException, error_handlers.of_refusal)
     app.add_error_handler(HTTPException, error_handlers.of_status)
     app.add_error_handler(MultiPartException, error_handlers.of_broken_body)
@@ -155,15 +155,17 @@ def create_app(settings: Settings) -> ASGIApp:
         RecursionError, error_handlers.of_broken_body
     )  # of JSON that is nested without end
     app.add_error_handler(Exception, error_handlers.of_failure)
-    lane = FastLane(predictor) if settings.fast_lane else None
+    lane = FastPath(predictor) if settings.fast_lane else None
     keys = None if settings.api_keys_file is None else Keys(settings.api_keys_file)
-    room = Room(settings.max_requests, LARGE_BODIES * settings.max_request_bytes)
-    return RequestLayer(
+    room = AdmissionController(settings.max_requests, LARGE_BODIES * settings.max_request_bytes)
+    return Gateway(
         app, lane, metrics, room, Hosts(settings.allowed_hosts), keys, settings.max_request_bytes
     )
 
 
-def _refused(metrics: Metrics, request: ConnexionRequest, error: JournalFull) -> ConnexionResponse:
+def _refused(
+    metrics: Metrics, request: ConnexionRequest, error: JournalFullError
+) -> ConnexionResponse:
     """Answer a request that could not be logged, and count it."""
     metrics.journal_refused.inc()
     return error_handlers.of_service_error(request, error)
@@ -217,7 +219,7 @@ def _json() -> Any:
     if (
         data.count(b"[") > MAX_LISTS or data.count(b",") > MAX_COMMAS
     ):  # reading them would cost seconds, and a gigabyte
-        raise RequestTooLarge(
+        raise RequestTooLargeError(
             f"One call takes at most {MAX_IMAGES} images of {SIDE} rows of {SIDE} numbers."
         )
     try:

@@ -44,7 +44,7 @@ class ServiceError(Exception):
         return {**document, "errors": [{"path": self.path, "message": self.detail}]}
 
 
-class MalformedRequest(ServiceError):
+class MalformedRequestError(ServiceError):
     """400: the request itself is not as openapi.yaml says."""
 
     status = 400
@@ -53,7 +53,7 @@ class MalformedRequest(ServiceError):
     detail = "The request is not as the API's document says; see /api/v1.0/ui/."
 
 
-class KeyRequired(ServiceError):
+class KeyRequiredError(ServiceError):
     """401: the service has API keys, and the request has none of them."""
 
     status = 401
@@ -62,7 +62,7 @@ class KeyRequired(ServiceError):
     detail = "This operation needs an API key in the header X-API-Key; whoever runs the service hands them out."
 
 
-class ForeignSite(ServiceError):
+class UntrustedOriginError(ServiceError):
     """403.
 
     The request comes under a name that is not the service's, or changes something for a page of
@@ -75,7 +75,7 @@ class ForeignSite(ServiceError):
     detail = "The service is not known by this name, or a page of another site asks; ALLOWED_HOSTS lists further names that may."
 
 
-class UnknownExperiment(ServiceError):
+class UnknownExperimentError(ServiceError):
     """404: nothing of this name is known."""
 
     status = 404
@@ -84,7 +84,7 @@ class UnknownExperiment(ServiceError):
     detail = "No model of this name is served; GET /api/v1.0/models lists those that are."
 
 
-class UnknownPrediction(ServiceError):
+class UnknownPredictionError(ServiceError):
     """404: the database has no prediction of this id."""
 
     status = 404
@@ -93,7 +93,7 @@ class UnknownPrediction(ServiceError):
     detail = "No prediction of this id is stored; GET /api/v1.0/predictions lists those that are."
 
 
-class UnknownAlias(ServiceError):
+class UnknownAliasError(ServiceError):
     """404: the task has no such alias."""
 
     status = 404
@@ -102,7 +102,7 @@ class UnknownAlias(ServiceError):
     detail = "The task has no such alias; GET /api/v1.0/aliases lists those that there are, and PUT here makes one."
 
 
-class UnknownImage(ServiceError):
+class UnknownImageError(ServiceError):
     """404: the image is unknown, or its original is not stored."""
 
     status = 404
@@ -111,7 +111,7 @@ class UnknownImage(ServiceError):
     detail = "No model has read an image of this digest; GET /api/v1.0/predictions names those that were read."
 
 
-class RequestTimeout(ServiceError):
+class RequestTimeoutError(ServiceError):
     """408: the request did not come to its end in time."""
 
     status = 408
@@ -122,7 +122,7 @@ class RequestTimeout(ServiceError):
     )
 
 
-class LabelConflict(ServiceError):
+class LabelConflictError(ServiceError):
     """409: another label stands, and the request does not name it as the one to replace."""
 
     status = 409
@@ -130,7 +130,7 @@ class LabelConflict(ServiceError):
     title = "Label conflict"
 
 
-class AliasConflict(ServiceError):
+class AliasConflictError(ServiceError):
     """409: the alias cannot be moved there, as things are now."""
 
     status = 409
@@ -138,7 +138,7 @@ class AliasConflict(ServiceError):
     title = "Alias conflict"
 
 
-class RequestTooLarge(ServiceError):
+class RequestTooLargeError(ServiceError):
     """413: more than one request may hold."""
 
     status = 413
@@ -146,7 +146,7 @@ class RequestTooLarge(ServiceError):
     title = "Request too large"
 
 
-class ImageTooLarge(ServiceError):
+class ImageTooLargeError(ServiceError):
     """413: more bytes than the service reads."""
 
     status = 413
@@ -154,7 +154,7 @@ class ImageTooLarge(ServiceError):
     title = "Image too large"
 
 
-class UnsupportedImage(ServiceError):
+class UnsupportedImageError(ServiceError):
     """415: the bytes are of no image type that the service reads."""
 
     status = 415
@@ -163,7 +163,7 @@ class UnsupportedImage(ServiceError):
     detail = "The bytes are no PNG, JPEG, WebP, BMP or GIF."
 
 
-class UnsupportedEncoding(ServiceError):
+class UnsupportedEncodingError(ServiceError):
     """415: a body that is compressed."""
 
     status = 415
@@ -172,7 +172,7 @@ class UnsupportedEncoding(ServiceError):
     detail = "Bodies are read as they are; send the request without Content-Encoding."
 
 
-class UnreadableImage(ServiceError):
+class UnreadableImageError(ServiceError):
     """422: an image type that the service reads, and yet this one cannot be used."""
 
     status = 422
@@ -180,7 +180,7 @@ class UnreadableImage(ServiceError):
     title = "Unreadable image"
 
 
-class UnusableValue(ServiceError):
+class InvalidValueError(ServiceError):
     """422: a value of the right place that cannot be used."""
 
     status = 422
@@ -188,7 +188,7 @@ class UnusableValue(ServiceError):
     title = "Unusable value"
 
 
-class HeadTooLarge(ServiceError):
+class HeadTooLargeError(ServiceError):
     """431: more headers, or a longer address, than are read."""
 
     status = 431
@@ -197,17 +197,17 @@ class HeadTooLarge(ServiceError):
     detail = "The request's line and headers are more than 64 KB; send less of them."
 
 
-class Busy(ServiceError):
+class OverloadedError(ServiceError):
     """503: as much is under way as the service takes on at once."""
 
     status = 503
     kind = "busy"
-    title = "Busy"
+    title = "OverloadedError"
     detail = "The service has as many requests under way as it takes; try again in a second."
     retry_after_seconds = 1
 
 
-class ModelNotReady(ServiceError):
+class ModelNotReadyError(ServiceError):
     """503: the model is being compiled; asking again soon helps."""
 
     status = 503
@@ -217,7 +217,7 @@ class ModelNotReady(ServiceError):
     retry_after_seconds = 2
 
 
-class ModelFailed(ServiceError):
+class ModelFailedError(ServiceError):
     """503: the model's files cannot be served; only another model file helps."""
 
     status = 503
@@ -227,7 +227,7 @@ class ModelFailed(ServiceError):
     retry_after_seconds = 60
 
 
-class DatabaseUnavailable(ServiceError):
+class DatabaseUnavailableError(ServiceError):
     """503: Postgres does not answer; predictions go on without it."""
 
     status = 503
@@ -237,7 +237,7 @@ class DatabaseUnavailable(ServiceError):
     retry_after_seconds = 5
 
 
-class NotYetStored(ServiceError):
+class NotYetStoredError(ServiceError):
     """503: answers are still on their way into the database, and this may be one of them."""
 
     status = 503
@@ -247,7 +247,7 @@ class NotYetStored(ServiceError):
     retry_after_seconds = 1
 
 
-class ImagesUnavailable(ServiceError):
+class ImagesUnavailableError(ServiceError):
     """503: the storage of the original images cannot be read now."""
 
     status = 503
@@ -257,7 +257,7 @@ class ImagesUnavailable(ServiceError):
     retry_after_seconds = 5
 
 
-class JournalFull(ServiceError):
+class JournalFullError(ServiceError):
     """503: what would be answered could not be kept."""
 
     status = 503

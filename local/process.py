@@ -23,7 +23,7 @@ LOG_BYTES = 10_000_000  # of each log; as much again is kept of what came before
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
-class NotOurs(Exception):
+class ForeignProcessError(Exception):
     """A process to end belongs to another user; the message names it."""
 
 
@@ -166,14 +166,14 @@ def end(process: psutil.Process, number: signal.Signals, patience_seconds: float
     """End a process that is not our child, and the rest of the session that it leads.
 
     Raises:
-        NotOurs: it belongs to another user.
+        ForeignProcessError: it belongs to another user.
     """
     try:
         process.send_signal(number)
     except psutil.NoSuchProcess:
         return
     except psutil.AccessDenied:
-        raise NotOurs(
+        raise ForeignProcessError(
             f"Process {process.pid} belongs to another user; end it as that user: make down"
         ) from None
     deadline = time.monotonic() + patience_seconds

@@ -22,7 +22,7 @@ HIGHEST_PORT = 65535
 ROOT = Path(__file__).resolve().parent.parent
 
 
-class BadSetting(Exception):
+class InvalidSettingError(Exception):
     """A variable has a value that cannot be used; the message names it."""
 
 
@@ -86,7 +86,7 @@ def read(environment: Mapping[str, str]) -> Settings:
     """Settings from environment variables.
 
     Raises:
-        BadSetting: a port is not a number in 1..65535 or named twice, a password cannot be one, or
+        InvalidSettingError: a port is not a number in 1..65535 or named twice, a password cannot be one, or
         is the default where others
             would reach the stack.
 
@@ -97,11 +97,11 @@ def read(environment: Mapping[str, str]) -> Settings:
     }
     if len(set(ports.values())) < len(ports):
         named = ", ".join(f"{name}={port}" for name, port in ports.items())
-        raise BadSetting(f"WEB_PORT, API_PORT and DB_PORT must differ: {named}")
+        raise InvalidSettingError(f"WEB_PORT, API_PORT and DB_PORT must differ: {named}")
     passwords = {name: _password(name, environment) for name in PASSWORDS}
     bind_address = environment.get("BIND_ADDRESS") or HOST
     if (reason := refusal(bind_address, passwords)) is not None:
-        raise BadSetting(reason)
+        raise InvalidSettingError(reason)
     return Settings(
         web_port=ports["WEB_PORT"],
         api_port=ports["API_PORT"],
@@ -130,14 +130,14 @@ def inherited(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
 def _port(name: str, text: str) -> int:
     if text.isascii() and text.isdigit() and 1 <= int(text) <= HIGHEST_PORT:
         return int(text)
-    raise BadSetting(f"{name}={text!r} is not a port number (1 to 65535)")
+    raise InvalidSettingError(f"{name}={text!r} is not a port number (1 to 65535)")
 
 
 def _password(name: str, environment: Mapping[str, str]) -> str:
     try:
         value = secret(environment, name) or DEFAULT_PASSWORD
     except ValueError as error:
-        raise BadSetting(str(error)) from error
+        raise InvalidSettingError(str(error)) from error
     if "\n" in value or "\r" in value or "\0" in value:
-        raise BadSetting(f"{name} must be a single line")
+        raise InvalidSettingError(f"{name} must be a single line")
     return value

@@ -40,7 +40,7 @@ def silent(_name: str, _text: str) -> None:
     """A report for those who do not watch."""
 
 
-class NotReady(Exception):
+class NotReadyError(Exception):
     """A program ended or did not get ready; the message has the end of its log."""
 
 
@@ -108,7 +108,7 @@ class Stack:
         Web needs nothing to start, so it starts beside the database; inference wants its tables.
 
         Raises:
-            NotReady, CannotStart, NoAccount: the stack is left as it is then; call `stop`.
+            NotReadyError, StartError, AccountMissingError: the stack is left as it is then; call `stop`.
 
         """
         self.web.start()
@@ -124,12 +124,12 @@ class Stack:
         self.run_set_up(report)
 
     def run_set_up(self, report: Report) -> None:
-        """Run db-setup to its end. Raises NotReady when it fails."""
+        """Run db-setup to its end. Raises NotReadyError when it fails."""
         self.set_up.start()
         while (status := self.set_up.ended()) is None:
             self.wait(LOOK_SECONDS)
         if status != 0:
-            raise NotReady(
+            raise NotReadyError(
                 f"db.initialize ended with status {status}; {self.set_up.log}:\n{self.set_up.tail()}"
             )
         self.set_up.stop(0)
@@ -175,7 +175,7 @@ class Stack:
         while time.monotonic() - started < READY_SECONDS:
             status = program.ended()
             if status is not None:
-                raise NotReady(
+                raise NotReadyError(
                     f"{program.name} ended with status {status}; {program.log}:\n{program.tail()}"
                 )
             ready, detail = _ask(url)
@@ -186,7 +186,7 @@ class Stack:
                 told = time.monotonic()
                 report(program.name, detail)
             self.wait(LOOK_SECONDS)
-        raise NotReady(
+        raise NotReadyError(
             f"{program.name} is not ready after {READY_SECONDS:.0f} s; {program.log}:\n{program.tail()}"
         )
 

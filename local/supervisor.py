@@ -16,11 +16,11 @@ from types import FrameType
 from typing import NoReturn
 
 from local import ports, process
-from local.account import NoAccount
-from local.postgres import CannotStart
+from local.account import AccountMissingError
+from local.postgres import StartError
 from local.process import Program
 from local.settings import Settings
-from local.stack import NotReady, Stack
+from local.stack import NotReadyError, Stack
 
 WATCH_SECONDS = 0.2
 LOG_CHECK_SECONDS = 10.0
@@ -29,11 +29,11 @@ STEADY_SECONDS = 60.0  # who has run this long starts again at once the next tim
 DOWN_SECONDS = 15.0
 
 
-class Refused(Exception):
+class StartRefusedError(Exception):
     """Nothing was started, and the message says what stands in the way."""
 
 
-class Interrupted(Exception):
+class InterruptedStartError(Exception):
     """Ctrl-C, SIGTERM or a closed terminal."""
 
 
@@ -61,7 +61,7 @@ class Supervisor:
                 for program in self.stack.programs:
                     program.rotate_log()
                 status = self._run(started)
-        except (Refused, CannotStart, process.NotOurs) as reason:
+        except (StartRefusedError, StartError, process.ForeignProcessError) as reason:
             say(str(reason))
             status = 1
         return status
@@ -72,10 +72,10 @@ class Supervisor:
             self.stack.start(_report)
             say(_addresses(self.settings, time.monotonic() - started))
             self._watch()
-        except Interrupted:
+        except InterruptedStartError:
             say("\nStopping (Ctrl-C again: at once)")
             return 0
-        except (NotReady, CannotStart, NoAccount, OSError) as failure:
+        except (NotReadyError, StartError, AccountMissingError, OSError) as failure:
             say(f"\n{failure}")
             return 1
         finally:
@@ -96,12 +96,12 @@ class Supervisor:
             if (reason := ports.obstacle(port)) is not None
         ]
         if obstacles:
-            raise Refused("\n".join(obstacles))
+            raise StartRefusedError("\n".join(obstacles))
 
     def _watch(self) -> NoReturn:
         """Start again what ends by itself, later and later while it keeps ending.
 
-        Raises Interrupted at the end.
+        Raises InterruptedStartError at the end.
         """
         steady = {program.name: time.monotonic() for program in self._services()}
         due: dict[str, float] = {}
@@ -145,7 +145,7 @@ class Supervisor:
                 self.stack.postgres.open(self._wait)
             else:
                 program.start()
-        except (CannotStart, OSError) as failure:
+        except (StartError, OSError) as failure:
             say(str(failure))
             return False
         say(f"{program.name} was started again")
@@ -154,7 +154,7 @@ class Supervisor:
     def _wait(self, seconds: float) -> None:
         time.sleep(seconds)
         if self.signals:
-            raise Interrupted
+            raise InterruptedStartError
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self.signals += 1
@@ -169,7 +169,7 @@ def down(settings: Settings) -> int:
             process.end(supervisor, signal.SIGTERM, DOWN_SECONDS)
         with _only_one(settings.directory):
             ended = end_leftovers(Stack(settings))
-    except (Refused, CannotStart, process.NotOurs) as reason:
+    except (StartRefusedError, StartError, process.ForeignProcessError) as reason:
         say(str(reason))
         return 1
     say("Stopped" if supervisor is not None or ended else "Nothing was running")
@@ -200,7 +200,7 @@ def _only_one(directory: Path) -> Iterator[None]:
     """Hold the lock of a LOCAL_DIR, which the kernel lets go when its holder dies.
 
     Raises:
-        Refused: another `make up` holds it.
+        StartRefusedError: another `make up` holds it.
     """
     note = directory / "run" / "supervisor.json"
     try:
@@ -208,7 +208,9 @@ def _only_one(directory: Path) -> Iterator[None]:
         lock = (note.parent / "lock").open("a")
     except OSError as error:
         advice = "Set LOCAL_DIR to a folder of your own."
-        raise Refused(f"Cannot write to {directory}: {error.strerror}. {advice}") from error
+        raise StartRefusedError(
+            f"Cannot write to {directory}: {error.strerror}. {advice}"
+        ) from error
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -219,7 +221,7 @@ def _only_one(directory: Path) -> Iterator[None]:
                 if holder
                 else "a process that this one cannot see (another container?)"
             )
-            raise Refused(f"It runs already: {who}.\n  `make down` stops it.") from None
+            raise StartRefusedError(f"It runs already: {who}.\n  `make down` stops it.") from None
         process.remember(note, os.getpid())
         try:
             yield

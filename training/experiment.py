@@ -1,7 +1,7 @@
 """An experiment: what one file of training/experiments says, strictly parsed.
 
 The file's stem is the experiment's name. A typing error must not silently train something else, so
-an unknown key, a missing one, a wrong type or a value out of range is an InvalidExperiment that
+an unknown key, a missing one, a wrong type or a value out of range is an InvalidExperimentError that
 names the file and the key.
 """
 
@@ -22,7 +22,7 @@ NAME = re.compile(r"[a-z][a-z0-9]*_experiment_[0-9]+__[a-z0-9_]+")
 EXPERIMENTS = Path(__file__).parent / "experiments"
 
 
-class InvalidExperiment(ValueError):
+class InvalidExperimentError(ValueError):
     """An experiment file that cannot be trained; the message names the file and the key."""
 
 
@@ -83,9 +83,9 @@ class Experiment:
 
 
 def read(path: Path) -> Experiment:
-    """Read one experiment file. Raises InvalidExperiment when it is not TOML or not an experiment."""
+    """Read one experiment file. Raises InvalidExperimentError when it is not TOML or not an experiment."""
     if not NAME.fullmatch(path.stem):
-        raise InvalidExperiment(
+        raise InvalidExperimentError(
             f"{path}: the name must look like mnist_experiment_14__some_words.toml"
         )
     try:
@@ -103,17 +103,17 @@ def read(path: Path) -> Experiment:
             _parse(Experiment, table, "", name=path.stem, architecture=architecture, task=task),
         )
     except (ValueError, UnicodeDecodeError) as error:
-        raise InvalidExperiment(f"{path}: {error}") from None
+        raise InvalidExperimentError(f"{path}: {error}") from None
 
 
 def read_all(folder: Path = EXPERIMENTS) -> list[Experiment]:
     """Read every experiment of a folder, in natural order of the file names (2 before 14).
 
-    Raises InvalidExperiment when one of them is not an experiment, or there is none.
+    Raises InvalidExperimentError when one of them is not an experiment, or there is none.
     """
     paths = sorted(folder.glob("*.toml"), key=_natural)
     if not paths:
-        raise InvalidExperiment(f"{folder}: no experiment (*.toml) here")
+        raise InvalidExperimentError(f"{folder}: no experiment (*.toml) here")
     return [read(path) for path in paths]
 
 

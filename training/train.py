@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from training import dataset, publish, worker
-from training.experiment import EXPERIMENTS, Experiment, InvalidExperiment, read_all
+from training.experiment import EXPERIMENTS, Experiment, InvalidExperimentError, read_all
 from training.progress import Bars
 from training.provenance import Provenance, provenance
 
@@ -28,7 +28,7 @@ Origins = Mapping[str, Provenance]  # by the experiment's name
 STOPPED = 128 + signal.SIGINT  # the exit status that shells know
 
 
-class TrainingFailed(RuntimeError):
+class TrainingFailedError(RuntimeError):
     """An experiment ended without a result, or another training holds the work directory."""
 
 
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("stopped; the same command goes on from the last finished epochs", file=sys.stderr)
         return STOPPED
-    except (InvalidExperiment, dataset.InvalidDatasetError, TrainingFailed) as error:
+    except (InvalidExperimentError, dataset.InvalidDatasetError, TrainingFailedError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
@@ -92,14 +92,14 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _chosen(experiments: list[Experiment], names: list[str]) -> list[Experiment]:
     unknown = set(names) - {experiment.name for experiment in experiments}
     if unknown:
-        raise InvalidExperiment(f"no such experiment: {', '.join(sorted(unknown))}")
+        raise InvalidExperimentError(f"no such experiment: {', '.join(sorted(unknown))}")
     return [experiment for experiment in experiments if not names or experiment.name in names]
 
 
 def _train(experiments: list[Experiment], origins: Origins, work: Path, jobs: int) -> None:
     """Train and stage what is not staged yet.
 
-    Raises TrainingFailed at the end if an experiment has failed.
+    Raises TrainingFailedError at the end if an experiment has failed.
     """
     waiting = [
         experiment for experiment in experiments if _staged(experiment, origins, work) is None
@@ -124,7 +124,7 @@ def _train(experiments: list[Experiment], origins: Origins, work: Path, jobs: in
                 else:
                     bars.show(running[connection], message)
     if failures:
-        raise TrainingFailed("nothing is published, because of\n" + "\n".join(failures))
+        raise TrainingFailedError("nothing is published, because of\n" + "\n".join(failures))
 
 
 def _publish(experiments: list[Experiment], origins: Origins, options: argparse.Namespace) -> None:
@@ -157,7 +157,7 @@ def _only_one(work: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise TrainingFailed(f"another training is using {work}") from None
+            raise TrainingFailedError(f"another training is using {work}") from None
         yield
 
 

@@ -14,7 +14,7 @@ from web.components.experiment_picker import CHOICES as SELECTION_CHOICES
 from web.components.experiment_picker import pick
 from web.components.status_strip import show_strip
 from web.data.api_client import Model
-from web.data.stale_cache import Reading
+from web.data.stale_cache import CachedResult
 from web.formatting import count
 from web.sources import sources
 from web.trusted_hosts import is_own
@@ -101,7 +101,7 @@ def _keep(keys: Iterable[str]) -> None:
             st.session_state[key] = st.session_state[key]
 
 
-def _link_to_predict(page: st.Page, models: Reading[dict[str, Model]]) -> None:
+def _link_to_predict(page: st.Page, models: CachedResult[dict[str, Model]]) -> None:
     """Show the call to action.
 
     Who follows it asks every model, as the chosen experiments may have none.

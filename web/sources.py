@@ -15,9 +15,17 @@ from sqlalchemy import Engine
 
 from web import json_logging
 from web.data import queries
-from web.data.api_client import EVALUATION, Alias, ApiClient, ApiProblem, Model, Readiness, Version
-from web.data.queries import Board, Snapshot, View
-from web.data.stale_cache import LastGood, Reading
+from web.data.api_client import (
+    EVALUATION,
+    Alias,
+    ApiClient,
+    ApiProblemError,
+    Model,
+    Readiness,
+    Version,
+)
+from web.data.queries import LeaderboardPage, LeaderboardQuery, Snapshot
+from web.data.stale_cache import CachedResult, StaleCache
 from web.evaluation.runner import Evaluator
 from web.formatting import plain
 from web.settings import Settings
@@ -39,23 +47,23 @@ EVALUATION_TIMEOUT_SECONDS = 60.0
 class Sources:
     """Reads through the caches.
 
-    What returns a Reading never raises: it says what is wrong. Values are shared: never change one.
+    What returns a CachedResult never raises: it says what is wrong. Values are shared: never change one.
     """
 
     settings: Settings
     engine: Engine
     api: ApiClient
-    database_cache: LastGood
-    api_cache: LastGood
+    database_cache: StaleCache
+    api_cache: StaleCache
     evaluator: Evaluator
 
-    def snapshot(self) -> Reading[Snapshot]:
+    def snapshot(self) -> CachedResult[Snapshot]:
         """What every page needs of the database."""
         return self.database_cache.get(
             "snapshot", partial(queries.read_snapshot, self.engine), self._describe_database
         )
 
-    def curves(self, metric: str, experiments: Sequence[str]) -> Reading[pd.DataFrame]:
+    def curves(self, metric: str, experiments: Sequence[str]) -> CachedResult[pd.DataFrame]:
         """Return the curves of a metric, see queries.read_curves."""
         return self.database_cache.get(
             ("curves", metric, tuple(experiments)),
@@ -63,7 +71,7 @@ class Sources:
             self._describe_database,
         )
 
-    def runs(self, experiments: Sequence[str]) -> Reading[pd.DataFrame]:
+    def runs(self, experiments: Sequence[str]) -> CachedResult[pd.DataFrame]:
         """Return the settings and results of experiments, see queries.read_runs."""
         return self.database_cache.get(
             ("runs", tuple(experiments)),
@@ -71,19 +79,19 @@ class Sources:
             self._describe_database,
         )
 
-    def top(self, count: int) -> Reading[list[str]]:
+    def top(self, count: int) -> CachedResult[list[str]]:
         """Return the most accurate experiments, see queries.read_top."""
         return self.database_cache.get(
             ("top", count), partial(queries.read_top, self.engine, count), self._describe_database
         )
 
-    def keys(self) -> Reading[list[str]]:
+    def keys(self) -> CachedResult[list[str]]:
         """Return the keys of params and metrics that any experiment has, see queries.read_keys."""
         return self.database_cache.get(
             "keys", partial(queries.read_keys, self.engine), self._describe_database
         )
 
-    def leaderboard(self, view: View, page: int) -> Reading[Board]:
+    def leaderboard(self, view: LeaderboardQuery, page: int) -> CachedResult[LeaderboardPage]:
         """Return a page of the leaderboard, see queries.read_leaderboard."""
         return self.database_cache.get(
             ("leaderboard", view, page),
@@ -91,7 +99,7 @@ class Sources:
             self._describe_database,
         )
 
-    def points(self, view: View, limit: int) -> Reading[pd.DataFrame]:
+    def points(self, view: LeaderboardQuery, limit: int) -> CachedResult[pd.DataFrame]:
         """Return the numbers of the first experiments of a view, see queries.read_points."""
         return self.database_cache.get(
             ("points", view, limit),
@@ -99,22 +107,22 @@ class Sources:
             self._describe_database,
         )
 
-    def export(self, view: View) -> pd.DataFrame:
+    def export(self, view: LeaderboardQuery) -> pd.DataFrame:
         """Read all experiments of a view.
 
         Not kept, as it may be large, and raises as queries.read_matching.
         """
         return queries.read_matching(self.engine, view)
 
-    def models(self) -> Reading[dict[str, Model]]:
+    def models(self) -> CachedResult[dict[str, Model]]:
         """Return the served models by name."""
         return self.api_cache.get("models", self.api.models, self._describe_api)
 
-    def versions(self) -> Reading[list[Version]]:
+    def versions(self) -> CachedResult[list[Version]]:
         """Return every version of every model."""
         return self.api_cache.get("versions", self.api.versions, self._describe_api)
 
-    def card(self, name: str, version: int, digest: str | None) -> Reading[Mapping[str, Any]]:
+    def card(self, name: str, version: int, digest: str | None) -> CachedResult[Mapping[str, Any]]:
         """Return what the card of a version says; digest: of its files, which the card belongs to."""
         return self.api_cache.get(
             ("card", name, version, digest),
@@ -122,7 +130,7 @@ class Sources:
             self._describe_api,
         )
 
-    def aliases(self) -> Reading[list[Alias]]:
+    def aliases(self) -> CachedResult[list[Alias]]:
         """Return every alias with its moves."""
         return self.api_cache.get("aliases", self.api.aliases, self._describe_api)
 
@@ -130,7 +138,7 @@ class Sources:
         """Ask the API anew at the next look, because this page has just changed something there."""
         self.api_cache.outdate()
 
-    def readiness(self) -> Reading[Readiness]:
+    def readiness(self) -> CachedResult[Readiness]:
         """Return what the API says of itself."""
         return self.api_cache.get("readiness", self.api.readiness, self._describe_api)
 
@@ -146,7 +154,7 @@ class Sources:
         where = f"The inference API at `{self.settings.api_url}`"
         if isinstance(error, TimeoutError):
             return f"{where} takes too long to answer."
-        if isinstance(error, ApiProblem):
+        if isinstance(error, ApiProblemError):
             return f"{where} has a problem: {plain(str(error))}"
         return f"{where} does not answer: start it with `make up` or `docker compose up`."
 
@@ -165,12 +173,12 @@ def make_sources(settings: Settings) -> Sources:
         settings=settings,
         engine=queries.connect(settings),
         api=ApiClient(settings.api_url, key=settings.api_key),
-        database_cache=LastGood(
+        database_cache=StaleCache(
             fresh_seconds=DATABASE_FRESH_SECONDS,
             retry_seconds=RETRY_SECONDS,
             deadline_seconds=DEADLINE_SECONDS,
         ),
-        api_cache=LastGood(
+        api_cache=StaleCache(
             fresh_seconds=API_FRESH_SECONDS,
             retry_seconds=RETRY_SECONDS,
             deadline_seconds=DEADLINE_SECONDS,

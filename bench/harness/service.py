@@ -30,7 +30,7 @@ SETTLED_SECONDS = 0.01
 SHIP_SECONDS = 30
 
 
-class DidNotStart(Exception):
+class ServerStartError(Exception):
     """A server did not become ready; the message names its log."""
 
 
@@ -76,7 +76,7 @@ class Server:
             time.sleep(POLL_SECONDS * 4)
 
     def load(self, requests: Path, connections: int, seconds: int) -> Load:
-        """Send the requests of a file in rotation, and let it settle. Raises LoadFailed."""
+        """Send the requests of a file in rotation, and let it settle. Raises LoadGenerationError."""
         measured = wrk.run(self.port, requests, connections, seconds)
         self.settle()
         return measured
@@ -118,7 +118,7 @@ def running(
     journal: Path | None = None,
 ) -> Iterator[Server]:
     """Start a server on a free port ("{port}" in the command and the environment), and stop it in
-    the end. Raises DidNotStart.
+    the end. Raises ServerStartError.
     """
     port = free_port()
     # with compiled modules, as people have them: a start without them takes seconds and megabytes
@@ -217,7 +217,7 @@ def _wait_until_ready(process: psutil.Popen, port: int, log: Path) -> None:
                 return
         connection.close()
         time.sleep(POLL_SECONDS)
-    raise DidNotStart(
+    raise ServerStartError(
         f"{log.relative_to(ROOT)} says why {log.stem} did not start: {log.read_text(errors='replace')[-500:]}"
     )
 

@@ -14,11 +14,11 @@ from bench.fixtures.http_requests import BOUNDARY
 SCRIPT = Path(__file__).with_name("rotate.lua")
 
 
-class NoLoadGenerator(Exception):
+class LoadGeneratorMissingError(Exception):
     """There is no wrk and none can be installed; the message says what to do."""
 
 
-class LoadFailed(Exception):
+class LoadGenerationError(Exception):
     """wrk did not say what it measured; the message is what it said instead."""
 
 
@@ -40,7 +40,7 @@ class Load:
 def find() -> str:
     """Return the path of wrk.
 
-    $WRK, the one on PATH, or Debian's, which is installed now (and shown). Raises NoLoadGenerator.
+    $WRK, the one on PATH, or Debian's, which is installed now (and shown). Raises LoadGeneratorMissingError.
     """
     found = os.environ.get("WRK") or shutil.which("wrk")
     if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
@@ -55,7 +55,7 @@ def find() -> str:
             )
         found = shutil.which("wrk")
     if found is None:
-        raise NoLoadGenerator(
+        raise LoadGeneratorMissingError(
             "make bench needs wrk. Install it (Debian: apt install wrk), or name one: WRK=/path make bench"
         )
     return found
@@ -70,7 +70,7 @@ def write_requests(requests: Iterable[tuple[str, bytes]]) -> Path:
 
 
 def run(port: int, requests: Path, connections: int, seconds: int) -> Load:
-    """Send the requests of a file in rotation over `connections` for `seconds`. Raises LoadFailed."""
+    """Send the requests of a file in rotation over `connections` for `seconds`. Raises LoadGenerationError."""
     with command(port, requests, connections, seconds) as process:
         output, _ = process.communicate()
     return parse(output)
@@ -103,13 +103,13 @@ def command(port: int, requests: Path, connections: int, seconds: int) -> subpro
 
 
 def parse(output: str) -> Load:
-    """Read what the script wrote at wrk's end. Raises LoadFailed."""
+    """Read what the script wrote at wrk's end. Raises LoadGenerationError."""
     line = next((line for line in output.splitlines() if line.startswith("result ")), None)
     if line is None:
-        raise LoadFailed(output.strip() or "wrk said nothing")
+        raise LoadGenerationError(output.strip() or "wrk said nothing")
     result = json.loads(line.removeprefix("result "))
     if not result["microseconds"]:
-        raise LoadFailed("wrk ran for no time")
+        raise LoadGenerationError("wrk ran for no time")
     return Load(
         requests=result["requests"],
         requests_per_second=result["requests"] / result["microseconds"] * 1e6,

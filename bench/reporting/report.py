@@ -8,7 +8,7 @@ BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 MET = {True: "yes", False: "**no**", None: "not measured"}
 
 
-class NoPlace(Exception):
+class MissingSectionError(Exception):
     """The document has no place for the tables."""
 
 
@@ -79,12 +79,12 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def write(document: Path, text: str, marks: tuple[str, str] = (BEGIN, END)) -> None:
-    """Put `text` between the two marks of a document. Raises NoPlace, and then leaves it as it is."""
+    """Put `text` between the two marks of a document. Raises MissingSectionError, and then leaves it as it is."""
     old = document.read_text()
     before, begin, rest = old.partition(marks[0])
     _, end, after = rest.partition(marks[1])
     if not begin or not end:
-        raise NoPlace(f"{document.name} needs the lines {marks[0]} and {marks[1]}")
+        raise MissingSectionError(f"{document.name} needs the lines {marks[0]} and {marks[1]}")
     document.write_text(f"{before}{begin}\n{text.strip()}\n{end}{after}")
 
 

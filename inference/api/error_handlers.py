@@ -13,7 +13,7 @@ from starlette.formparsers import MultiPartException
 from starlette.types import Send
 
 from inference.api.parameter_validator import FAULT
-from inference.errors import MalformedRequest, RequestTooLarge, ServiceError
+from inference.errors import MalformedRequestError, RequestTooLargeError, ServiceError
 from inference.observability.request_context import current_request_id
 
 MEDIA_TYPE = "application/problem+json"
@@ -42,17 +42,19 @@ async def send_problem(send: Send, error: ServiceError) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def wire_problem(error: ServiceError, own_id: bytes) -> bytes:
+def wire_problem(error: ServiceError, request_id: bytes) -> bytes:
     """Return a whole answer, head and body, for a connection that ends with it.
 
     What came there is no request to be called.
     """
-    body = orjson.dumps({**error.document(), "instance": f"urn:mlops:request:{own_id.decode()}"})
+    body = orjson.dumps(
+        {**error.document(), "instance": f"urn:mlops:request:{request_id.decode()}"}
+    )
     head = [
         f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}".encode(),
         b"content-type: " + MEDIA_TYPE.encode(),
         b"content-length: %d" % len(body),
-        b"x-request-id: " + own_id,
+        b"x-request-id: " + request_id,
         b"connection: close",
         *[b"%b: %b" % header for header in _headers(error)],
     ]
@@ -83,25 +85,30 @@ def of_refusal(_request: ConnexionRequest, error: ProblemException) -> Connexion
         place = "body has a field" if "formData" in error.detail else "query has a parameter"
         return of_service_error(
             _request,
-            MalformedRequest(f"The {place} that this operation does not take; see /api/v1.0/ui/."),
+            MalformedRequestError(
+                f"The {place} that this operation does not take; see /api/v1.0/ui/."
+            ),
         )
     fault = error.__context__
     if isinstance(fault, ValidationError):
         message = _schema_fault(fault)
         path = "/".join(map(str, fault.absolute_path))
         return _response(
-            {**MalformedRequest(message).document(), "errors": [{"path": path, "message": message}]}
+            {
+                **MalformedRequestError(message).document(),
+                "errors": [{"path": path, "message": message}],
+            }
         )
     if error.detail == "RequestBody is required":
         return of_service_error(
             _request,
-            MalformedRequest(
+            MalformedRequestError(
                 "The request needs a body, and a Content-Length that says how long it is."
             ),
         )
     named = FAULT.fullmatch(str(error.detail))
     is_own_words = named is not None or str(error.detail).startswith("Missing ")
-    refusal = MalformedRequest(
+    refusal = MalformedRequestError(
         f"{error.detail}." if is_own_words else None, named[1] if named is not None else None
     )
     return of_service_error(_request, refusal)
@@ -111,11 +118,12 @@ def of_broken_body(_request: ConnexionRequest, error: Exception) -> ConnexionRes
     """Answer a body that is no multipart, whatever its Content-Type says, or one of too many parts."""
     if isinstance(error, MultiPartException) and error.message.startswith("Too many"):
         return of_service_error(
-            _request, RequestTooLarge("The body has more parts than are read; see /api/v1.0/ui/.")
+            _request,
+            RequestTooLargeError("The body has more parts than are read; see /api/v1.0/ui/."),
         )
     return of_service_error(
         _request,
-        MalformedRequest(
+        MalformedRequestError(
             "The body is no valid multipart/form-data with the boundary of its header."
         ),
     )
@@ -134,7 +142,7 @@ def of_status(_request: ConnexionRequest, error: HTTPException) -> ConnexionResp
         "type": f"urn:mlops:problem:{status.phrase.lower().replace(' ', '-')}",
         "title": status.phrase,
         "status": int(status),
-        "detail": details.get(status, MalformedRequest.detail),
+        "detail": details.get(status, MalformedRequestError.detail),
     }
     return _response(problem, dict(error.headers or {}))
 

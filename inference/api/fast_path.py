@@ -22,12 +22,18 @@ from inference.prediction.predictor import (
     Predictor,
     document,
 )
-from inference.prediction.results import AnsweredChunk, Panel, ReadChunk, Seat, Vacancy
-from inference.prediction_log.recorder import Call
+from inference.prediction.results import (
+    ImageBatch,
+    LoadedModel,
+    ModelSelection,
+    PredictionBatch,
+    UnavailableModel,
+)
+from inference.prediction_log.recorder import RequestInfo
 from inference.preprocessing import digits as image
-from inference.preprocessing.digits import Digit
+from inference.preprocessing.digits import PreprocessedImage
 from inference.runtime.network import Network
-from inference.server.multipart import PlainForm
+from inference.server.multipart import MultipartRequest
 
 NDJSON = b"application/x-ndjson"
 IS_STREAM = {b"*/*": False, b"application/json": False, NDJSON: True}
@@ -38,7 +44,7 @@ Answer = bytes | AsyncIterator[bytes]
 logger = logging.getLogger(__name__)
 
 
-class FastLane:
+class FastPath:
     """Answers hot requests. For the thread of one event loop."""
 
     def __init__(self, predictor: Predictor) -> None:
@@ -46,7 +52,11 @@ class FastLane:
         self._waiting: dict[Network, list[_Waiting]] = {}
 
     def infer(
-        self, form: PlainForm, body: bytes, request_id: str, answer: Callable[[bytes | None], None]
+        self,
+        form: MultipartRequest,
+        body: bytes,
+        request_id: str,
+        answer: Callable[[bytes | None], None],
     ) -> bool:
         """Take a request of POST /inference, or return False: it is for Connexion.
 
@@ -66,7 +76,7 @@ class FastLane:
         except Exception:  # as in `predict`
             logger.exception("The fast lane failed.")
             return False
-        mine = _Waiting(files[0], Call(request_id, form.source, time.perf_counter()), answer)
+        mine = _Waiting(files[0], RequestInfo(request_id, form.source, time.perf_counter()), answer)
         batch = self._waiting.get(seat.network)
         if batch is None:
             self._waiting[seat.network] = [mine]
@@ -75,7 +85,7 @@ class FastLane:
             batch.append(mine)
         return True
 
-    async def predict(self, form: PlainForm, body: bytes, request_id: str) -> Answer | None:
+    async def predict(self, form: MultipartRequest, body: bytes, request_id: str) -> Answer | None:
         """Return the body of an answer of POST /predictions, JSON or lines of NDJSON, or None when
         the request is for Connexion.
         """
@@ -87,7 +97,7 @@ class FastLane:
             logger.exception("The fast lane failed.")
             return None
 
-    def predict_at_once(self, form: PlainForm, body: bytes, request_id: str) -> bytes | None:
+    def predict_at_once(self, form: MultipartRequest, body: bytes, request_id: str) -> bytes | None:
         """Return the JSON of an answer of POST /predictions that takes INLINE_SECONDS at most, None
         for any other request.
         """
@@ -100,7 +110,7 @@ class FastLane:
             logger.exception("The fast lane failed.")
             return None
 
-    def _asked(self, form: PlainForm, body: bytes, request_id: str) -> "_Asked | None":
+    def _asked(self, form: MultipartRequest, body: bytes, request_id: str) -> "_Asked | None":
         """Return what a request of POST /predictions asks for, None when it is for Connexion.
 
         Raises ServiceError.
@@ -115,10 +125,10 @@ class FastLane:
         ):
             return None
         panel = self._predictor.panel(names, loaded=True)
-        if any(isinstance(place, Vacancy) for place in panel.places):
+        if any(isinstance(place, UnavailableModel) for place in panel.places):
             return None
         files = form.files(body, b"images")
-        call = Call(request_id, form.source, time.perf_counter())
+        call = RequestInfo(request_id, form.source, time.perf_counter())
         if files is None or len(files) > MAX_IMAGES or len(files) * len(panel.places) > MAX_ANSWERS:
             return None
         return _Asked(panel, files, call, BOOLEANS[views[0]], is_stream)
@@ -132,10 +142,10 @@ class FastLane:
             or not image.is_small_plain_png(files[0])
         ):
             return None
-        chunk = self._predictor.answered(panel, ReadChunk.of(files, self._predictor.read), call)
+        chunk = self._predictor.answered(panel, ImageBatch.of(files, self._predictor.read), call)
         return document(chunk.encoded(view=view), call)
 
-    async def _predict(self, form: PlainForm, body: bytes, request_id: str) -> Answer | None:
+    async def _predict(self, form: MultipartRequest, body: bytes, request_id: str) -> Answer | None:
         asked = self._asked(form, body, request_id)
         if asked is None:
             return None
@@ -146,16 +156,16 @@ class FastLane:
         chunks = self._predictor.chunks(
             panel, files, self._predictor.read, call, is_stream=is_stream
         )
-        first: AnsweredChunk = await asyncio.wrap_future(next(chunks))
+        first: PredictionBatch = await asyncio.wrap_future(next(chunks))
         if is_stream:
             return _lines(first, chunks, view=view)
         entries = first.encoded(view=view)
         for done in chunks:
-            answered: AnsweredChunk = await asyncio.wrap_future(done)
+            answered: PredictionBatch = await asyncio.wrap_future(done)
             entries += answered.encoded(view=view)
         return document(entries, call)
 
-    def _run(self, seat: Seat) -> None:
+    def _run(self, seat: LoadedModel) -> None:
         """Answer all that wait for a model."""
         batch = self._waiting.pop(seat.network)
         if seat.network.seconds_per_image * len(batch) <= INLINE_SECONDS:
@@ -169,7 +179,7 @@ class FastLane:
 
         self._predictor.submit(self._tried, seat, batch).add_done_callback(done)
 
-    def _tried(self, seat: Seat, batch: Sequence["_Waiting"]) -> list[bytes | None]:
+    def _tried(self, seat: LoadedModel, batch: Sequence["_Waiting"]) -> list[bytes | None]:
         """Return the answers to a batch, None where it is for Connexion to answer. Raises nothing."""
         try:
             return self._answers(seat, batch)
@@ -179,7 +189,7 @@ class FastLane:
             logger.exception("The fast lane failed.")
             return [None] * len(batch)
 
-    def _answers(self, seat: Seat, batch: Sequence["_Waiting"]) -> list[bytes | None]:
+    def _answers(self, seat: LoadedModel, batch: Sequence["_Waiting"]) -> list[bytes | None]:
         """Return the answers to a batch, None where it is for Connexion to answer."""
         read = [self._read(waiting.data) for waiting in batch]
         digits = [each for each in read if each is not None]
@@ -194,7 +204,7 @@ class FastLane:
             for each in read
         ]
 
-    def _read(self, data: bytes) -> Digit | None:
+    def _read(self, data: bytes) -> PreprocessedImage | None:
         try:
             return self._predictor.read(data)
         except ServiceError:
@@ -202,11 +212,11 @@ class FastLane:
 
 
 async def _lines(
-    first: AnsweredChunk, others: Iterator[Future[AnsweredChunk]], *, view: bool
+    first: PredictionBatch, others: Iterator[Future[PredictionBatch]], *, view: bool
 ) -> AsyncIterator[bytes]:
     yield b"\n".join([*first.encoded(view=view), b""])
     for done in others:
-        answered: AnsweredChunk = await asyncio.wrap_future(done)
+        answered: PredictionBatch = await asyncio.wrap_future(done)
         yield b"\n".join([*answered.encoded(view=view), b""])
 
 
@@ -218,9 +228,9 @@ def _hand_out(batch: Sequence["_Waiting"], answers: Sequence[bytes | None]) -> N
 class _Asked(NamedTuple):
     """A request of POST /predictions."""
 
-    panel: Panel
+    panel: ModelSelection
     files: Sequence[bytes]
-    call: Call
+    call: RequestInfo
     view: bool
     is_stream: bool
 
@@ -229,5 +239,5 @@ class _Waiting(NamedTuple):
     """An image whose answer somebody waits for."""
 
     data: bytes
-    call: Call
+    call: RequestInfo
     answer: Callable[[bytes | None], None]

@@ -9,14 +9,19 @@ from typing import Any
 from inference.api.json_images import read_arrays
 from inference.database.experiments import Experiments
 from inference.database.pool import Database, Record
-from inference.errors import DatabaseUnavailable, Document, MalformedRequest, UnknownExperiment
+from inference.errors import (
+    DatabaseUnavailableError,
+    Document,
+    MalformedRequestError,
+    UnknownExperimentError,
+)
 from inference.models.aliases import Aliases
-from inference.models.repository import NAME_PATTERN, Model, ModelDirectory, State
+from inference.models.repository import NAME_PATTERN, ModelRepository, ModelVersion, State
 from inference.observability.metrics import Metrics
 from inference.observability.request_context import current_request_id, source
 from inference.prediction.predictor import MAX_IMAGES, Predictor, Upload, document
-from inference.prediction_log.recorder import Call, PredictionLog
-from inference.preprocessing.digits import Digit
+from inference.prediction_log.recorder import PredictionLog, RequestInfo
+from inference.preprocessing.digits import PreprocessedImage
 
 NO_MODEL = "NO_MODEL"
 MOST_NAMED = 5  # failed models in /readyz
@@ -27,7 +32,7 @@ class Api:
 
     def __init__(
         self,
-        models: ModelDirectory,
+        models: ModelRepository,
         experiments: Experiments,
         predictor: Predictor,
         log: PredictionLog,
@@ -54,7 +59,9 @@ class Api:
         if image_blob is None or not hasattr(
             image_blob, "read"
         ):  # a text part of the file's name arrives as no file
-            raise MalformedRequest("The request needs one file in the multipart field image_blob.")
+            raise MalformedRequestError(
+                "The request needs one file in the multipart field image_blob."
+            )
         return self._predictor.submit(
             self._predictor.inference, seat, self._predictor.bytes_of(image_blob), call
         ).result()
@@ -79,7 +86,7 @@ class Api:
             entries = self._predictor.entries(
                 panel,
                 read_arrays(arrays, MAX_IMAGES),
-                Digit.of_array,
+                PreprocessedImage.of_array,
                 call,
                 view=view,
                 is_stream=is_stream,
@@ -91,7 +98,7 @@ class Api:
                 if hasattr(upload, "read")
             ]
             if not uploads:
-                raise MalformedRequest(
+                raise MalformedRequestError(
                     "The request needs at least one file in the multipart field images."
                 )
             entries = self._predictor.entries(
@@ -100,11 +107,11 @@ class Api:
         return (entry + b"\n" for entry in entries) if is_stream else document(entries, call)
 
     def list_experiments(self) -> Document:
-        """Return every experiment with its serving state. Raises DatabaseUnavailable."""
+        """Return every experiment with its serving state. Raises DatabaseUnavailableError."""
         return {"experiments": [self._with_state(record) for record in self._experiments.all()]}
 
     def get_experiment(self, experiment_name: str) -> Document:
-        """Return one experiment. Raises UnknownExperiment and DatabaseUnavailable."""
+        """Return one experiment. Raises UnknownExperimentError and DatabaseUnavailableError."""
         return self._with_state(self._experiments.one(_valid(experiment_name)))
 
     def list_models(self) -> Document:
@@ -112,11 +119,11 @@ class Api:
         return {"models": [self._described(model) for model in self._models.all()]}
 
     def get_model(self, experiment_name: str) -> Document:
-        """Return one model. Raises UnknownExperiment."""
+        """Return one model. Raises UnknownExperimentError."""
         return self._detailed(self._models.find(_valid(experiment_name)))
 
     def get_model_version(self, experiment_name: str, version: int) -> Document:
-        """Return one version of a model. Raises UnknownExperiment."""
+        """Return one version of a model. Raises UnknownExperimentError."""
         return self._detailed(self._models.find(_valid(experiment_name), version))
 
     def health(self) -> Document:
@@ -134,7 +141,7 @@ class Api:
         database = {"status": "ok"}
         try:
             self._database.check()
-        except DatabaseUnavailable as error:
+        except DatabaseUnavailableError as error:
             database = {"status": "down", "detail": error.detail}
         log = self._log.status()
         self._was_ready = self._was_ready or bool(ready and not loading)
@@ -172,10 +179,10 @@ class Api:
     def _with_state(self, record: Record) -> Document:
         try:
             return {**record, "serving": self._models.find(record["name"]).state.value}
-        except UnknownExperiment:
+        except UnknownExperimentError:
             return {**record, "serving": NO_MODEL}
 
-    def _detailed(self, model: Model) -> Document:
+    def _detailed(self, model: ModelVersion) -> Document:
         card = model.card
         told = card and {
             part: getattr(card, part)
@@ -183,7 +190,7 @@ class Api:
         }
         return {**self._described(model), "card": told}
 
-    def _described(self, model: Model) -> Document:
+    def _described(self, model: ModelVersion) -> Document:
         return {
             "name": model.name,
             "version": model.version,
@@ -206,13 +213,13 @@ class Api:
         }
 
 
-def _call() -> Call:
-    return Call(current_request_id(), source.get(), time.perf_counter())
+def _call() -> RequestInfo:
+    return RequestInfo(current_request_id(), source.get(), time.perf_counter())
 
 
 def _valid(name: str) -> str:
     if not NAME_PATTERN.fullmatch(name):
-        raise MalformedRequest(
+        raise MalformedRequestError(
             "experiment_name must be 1 to 128 of A-Z a-z 0-9 _ . - and begin with a letter or digit."
         )
     return name

@@ -9,7 +9,7 @@ from inference.api import validation
 from inference.api.validation import MAX_VERSION
 from inference.database.imports import Imports
 from inference.database.predictions import Filter, History
-from inference.errors import Document, MalformedRequest
+from inference.errors import Document, MalformedRequestError
 from inference.model_format.layout import NAME_PATTERN
 from inference.models.catalog import ALIAS_PATTERN, ALL
 from inference.models.promotion import Promotions
@@ -46,7 +46,7 @@ class Records:
     ) -> Document:
         """Return a page of predictions, latest first; `class` is among `named`.
 
-        Raises MalformedRequest and DatabaseUnavailable.
+        Raises MalformedRequestError and DatabaseUnavailableError.
         """
         name, version = _pinned(experiment_name) if experiment_name is not None else (None, None)
         label = named.get("class")
@@ -89,7 +89,7 @@ class Records:
         return self._history.label(prediction_id, label, labelled_by, replaces)
 
     def list_aliases(self) -> Document:
-        """Return where each alias points. Raises DatabaseUnavailable."""
+        """Return where each alias points. Raises DatabaseUnavailableError."""
         return {"aliases": self._promotions.all()}
 
     def get_alias(self, task: str, alias: str) -> Document:
@@ -126,7 +126,7 @@ class Records:
     def list_imports(self, limit: int = 50, cursor: int = 0) -> Document:
         """Return the latest import of each file, and a page of the rejects that stand.
 
-        Raises DatabaseUnavailable.
+        Raises DatabaseUnavailableError.
         """
         rejects, after = self._imports.rejects(limit, min(cursor, MAX_ID))
         return {"imports": self._imports.latest(), "rejects": rejects, "next": after}
@@ -137,18 +137,18 @@ class Records:
 
 
 def _pinned(wanted: str) -> tuple[str, int | None]:
-    """Return the name and version that NAME or NAME@3 names. Raises MalformedRequest."""
+    """Return the name and version that NAME or NAME@3 names. Raises MalformedRequestError."""
     name, at, pin = wanted.partition("@")
     is_version = pin.isascii() and pin.isdigit() and len(pin) < len(str(MAX_VERSION))
     if not NAME_PATTERN.fullmatch(name) or (at and not is_version):
-        raise MalformedRequest("experiment_name is NAME or NAME@VERSION.", "experiment_name")
+        raise MalformedRequestError("experiment_name is NAME or NAME@VERSION.", "experiment_name")
     return name, int(pin) if at else None
 
 
 def _alias(task: str, alias: str) -> tuple[str, str]:
-    """Return the names of a task and an alias. Raises MalformedRequest."""
+    """Return the names of a task and an alias. Raises MalformedRequestError."""
     validation.matched(task, ALIAS_PATTERN, "task", WORD)
     validation.matched(alias, ALIAS_PATTERN, "alias", WORD)
     if alias == ALL:
-        raise MalformedRequest("all is no alias: it names every model.", "alias")
+        raise MalformedRequestError("all is no alias: it names every model.", "alias")
     return task, alias

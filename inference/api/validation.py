@@ -2,7 +2,7 @@
 
 Texts, ids, times, JSON documents.
 
-Each function returns what a value means, or raises MalformedRequest with the path of the fault.
+Each function returns what a value means, or raises MalformedRequestError with the path of the fault.
 """
 
 import re
@@ -11,7 +11,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
-from inference.errors import MalformedRequest
+from inference.errors import MalformedRequestError
 
 UUID_PATTERN = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 DIGEST_PATTERN = re.compile(r"[0-9a-f]{64}")
@@ -25,7 +25,7 @@ MAX_VERSION = 2**31 - 1  # an integer of Postgres
 def record(document: Any, known: Collection[str]) -> dict[str, Any]:
     """Return a JSON object that has none but these fields."""
     if not isinstance(document, dict) or document.keys() - set(known):
-        raise MalformedRequest(
+        raise MalformedRequestError(
             f"The body is to be a JSON object of the fields {', '.join(known)}.", ""
         )
     return document
@@ -34,7 +34,7 @@ def record(document: Any, known: Collection[str]) -> dict[str, Any]:
 def text(document: dict[str, Any], name: str, most: int) -> str:
     """Return a text of 1 to `most` printable characters, not all of them spaces."""
     if name not in document:
-        raise MalformedRequest(f"The body lacks the field {name}.", name)
+        raise MalformedRequestError(f"The body lacks the field {name}.", name)
     value = document[name]
     if (
         not isinstance(value, str)
@@ -42,7 +42,7 @@ def text(document: dict[str, Any], name: str, most: int) -> str:
         or not value.isprintable()
         or not value.strip()
     ):
-        raise MalformedRequest(f"{name} is a text of 1 to {most} printable characters.", name)
+        raise MalformedRequestError(f"{name} is a text of 1 to {most} printable characters.", name)
     return value
 
 
@@ -52,14 +52,14 @@ def version(document: dict[str, Any], name: str) -> int | None:
     if value is not None and (
         not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_VERSION
     ):
-        raise MalformedRequest(f"{name} is a whole number from 1.", name)
+        raise MalformedRequestError(f"{name} is a whole number from 1.", name)
     return value
 
 
 def matched(value: str, pattern: re.Pattern[str], name: str, words: str) -> str:
     """Return a text that a pattern describes, which `words` say."""
     if not pattern.fullmatch(value):
-        raise MalformedRequest(f"{name} is {words}.", name)
+        raise MalformedRequestError(f"{name} is {words}.", name)
     return value
 
 
@@ -86,6 +86,6 @@ def time(value: str, name: str) -> datetime:
             f"{day}T{clock}{(fraction or '.0')[:7]:0<7}{zone}"
         ).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise MalformedRequest(
+        raise MalformedRequestError(
             f"{name} is a time as 2026-01-31T12:00:00Z or 2026-01-31T13:00:00%2B01:00.", name
         ) from None

@@ -14,35 +14,35 @@ import shutil
 import sys
 from pathlib import Path
 
-from inference.compiler.process import CompilationFailed, Compiler
+from inference.compiler.process import CompilationError, Compiler
 from inference.model_format import layout
 from inference.model_format.card import (
     FileRecord,
-    UnusableCard,
+    InvalidCardError,
+    declared,
     read_document,
-    stated,
     write_atomically,
 )
 
 
-class CannotConvert(Exception):
+class ConversionError(Exception):
     """Nothing was written; the message says why and what to do."""
 
 
 def convert(source: Path, target: Path, card_file: Path | None = None) -> None:
     """Write the .keras file of an HDF5 model, or the directory of a SavedModel by what its card
-    says. Raises CannotConvert.
+    says. Raises ConversionError.
     """
     if source.suffix == ".pb":
-        raise CannotConvert(
+        raise ConversionError(
             f"{source}: it is a part of a SavedModel; FILE is the directory in which it lies."
         )
     if os.path.lexists(target) or (target.suffix == layout.LOOSE_SUFFIX) == source.is_dir():
-        raise CannotConvert(
+        raise ConversionError(
             f"{target}: OUT must be new: for an HDF5 file a name that ends in {layout.LOOSE_SUFFIX}, for a SavedModel a directory."
         )
     if card_file is not None and not source.is_dir():
-        raise CannotConvert(
+        raise ConversionError(
             f"{card_file}: the card of a Keras file is asked for when it is published."
         )
     try:
@@ -52,19 +52,19 @@ def convert(source: Path, target: Path, card_file: Path | None = None) -> None:
             with Compiler() as compiler:
                 content = compiler.convert(source)
             write_atomically(target, content)
-    except (CompilationFailed, UnusableCard) as error:
-        raise CannotConvert(f"{source}: {error}") from error
+    except (CompilationError, InvalidCardError) as error:
+        raise ConversionError(f"{source}: {error}") from error
     except OSError as error:
-        raise CannotConvert(f"{error.filename or source}: {error.strerror}.") from error
+        raise ConversionError(f"{error.filename or source}: {error.strerror}.") from error
 
 
 def _convert_saved_model(source: Path, target: Path, card_file: Path | None) -> None:
     """Make the directory of a SavedModel, whole or not at all.
 
-    Raises CompilationFailed, UnusableCard and OSError.
+    Raises CompilationError, InvalidCardError and OSError.
     """
     said = (
-        {} if card_file is None else stated(read_document(card_file), FileRecord("", 0))
+        {} if card_file is None else declared(read_document(card_file), FileRecord("", 0))
     )  # there is no Keras file
     incoming = target.with_name(f".{target.name}.{os.getpid()}")
     incoming.mkdir()
@@ -95,7 +95,7 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         convert(arguments.file, arguments.out, arguments.card)
-    except CannotConvert as error:
+    except ConversionError as error:
         sys.exit(f"Not converted: {error}")
     print(f"Converted: {arguments.out}; make publish puts it into the model directory.")
 

@@ -21,7 +21,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from inference.model_format.safe_open import MAX_MODEL_BYTES, Refused
+from inference.model_format.safe_open import MAX_MODEL_BYTES, RejectedModelError
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 MEMBER_BYTES = {CONFIG: 2**20, METADATA: 4096, WEIGHTS: MAX_MODEL_BYTES}
@@ -83,7 +83,7 @@ ACTIVATIONS = frozenset(
 
 def keras_file(content: bytes) -> bytes:
     """Return a .keras file of the same model, anew, of what was checked and without its optimizer's
-    settings. Raises Refused.
+    settings. Raises RejectedModelError.
     """
     members = _members(content)
     config = _json(CONFIG, members[CONFIG])
@@ -95,14 +95,14 @@ def keras_file(content: bytes) -> bytes:
         "build_config",
         "compile_config",
     }:
-        raise Refused(f"Its {CONFIG} has keys that Keras does not write; {SAVE_AGAIN}.")
+        raise RejectedModelError(f"Its {CONFIG} has keys that Keras does not write; {SAVE_AGAIN}.")
     config.pop(
         "compile_config", None
     )  # how it was trained: nobody needs it here, and it often names a person's own loss
     check_config(config, SERVED)
     metadata = _json(METADATA, members[METADATA])
     if not all(isinstance(value, str) for value in metadata.values()):
-        raise Refused(f"Its {METADATA} holds more than words; {SAVE_AGAIN}.")
+        raise RejectedModelError(f"Its {METADATA} holds more than words; {SAVE_AGAIN}.")
     check_weights(members[WEIGHTS])
     anew = io.BytesIO()
     with zipfile.ZipFile(anew, "w") as archive:
@@ -115,13 +115,13 @@ def keras_file(content: bytes) -> bytes:
 def check_h5_model(content: bytes) -> None:
     """Check a model of Keras 2's time, an HDF5 file that has its config as an attribute.
 
-    Raises Refused.
+    Raises RejectedModelError.
     """
     check_weights(content)
     with h5py.File(io.BytesIO(content), "r") as file:
         text = file.attrs.get("model_config")
     if not isinstance(text, str | bytes):
-        raise Refused(
+        raise RejectedModelError(
             "It holds weights without a model; build the model, load them into it, and save it as NAME.keras."
         )
     config = _json("config", text if isinstance(text, bytes) else text.encode())
@@ -131,18 +131,20 @@ def check_h5_model(content: bytes) -> None:
 
 
 def _members(content: bytes) -> dict[str, bytes]:
-    """Return the three members of a zip that has these alone. Raises Refused."""
+    """Return the three members of a zip that has these alone. Raises RejectedModelError."""
     # The end of a zip without a comment, and not of a zip64: zipfile would read a directory of any
     # length.
     if content[-22:-18] != b"PK\5\6" or content[-42:-38] == b"PK\6\7":
-        raise Refused(NO_KERAS_FILE)
+        raise RejectedModelError(NO_KERAS_FILE)
     if struct.unpack("<I", content[-10:-6])[0] > MAX_DIRECTORY_BYTES:
-        raise Refused(f"Its zip has more than the three members of a Keras file; {SAVE_AGAIN}.")
+        raise RejectedModelError(
+            f"Its zip has more than the three members of a Keras file; {SAVE_AGAIN}."
+        )
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = archive.infolist()
             if sorted(entry.filename for entry in entries) != sorted(MEMBER_BYTES):
-                raise Refused(
+                raise RejectedModelError(
                     f"Its zip must hold {', '.join(MEMBER_BYTES)} and nothing else, each once; {SAVE_AGAIN}."
                 )
             for entry in entries:
@@ -157,29 +159,29 @@ def _members(content: bytes) -> dict[str, bytes]:
         struct.error,
         zlib.error,
     ) as error:
-        raise Refused(f"It is damaged: {_first_line(error)}. Copy it again.") from error
+        raise RejectedModelError(f"It is damaged: {_first_line(error)}. Copy it again.") from error
 
 
 def _check_member(entry: zipfile.ZipInfo) -> None:
     mode = entry.external_attr >> 16
     if entry.flag_bits & 1 or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise Refused(
+        raise RejectedModelError(
             f"Its {entry.filename} is encrypted or compressed in an unusual way; {SAVE_AGAIN}."
         )
     if mode and stat.S_IFMT(mode) not in (0, stat.S_IFREG):
-        raise Refused(f"Its {entry.filename} is no regular file; {SAVE_AGAIN}.")
+        raise RejectedModelError(f"Its {entry.filename} is no regular file; {SAVE_AGAIN}.")
     if entry.file_size > MEMBER_BYTES[entry.filename]:
-        raise Refused(
+        raise RejectedModelError(
             f"Its {entry.filename} has {entry.file_size} bytes; {MEMBER_BYTES[entry.filename]} are the most. Make a smaller model."
         )
     if entry.file_size > MAX_RATIO * max(entry.compress_size, 1):
-        raise Refused(
+        raise RejectedModelError(
             f"Its {entry.filename} grows to more than {MAX_RATIO} times its size; {SAVE_AGAIN}, uncompressed."
         )
 
 
 def _json(name: str, content: bytes) -> dict[str, Any]:
-    """Return a JSON object that means the same to every reader. Raises Refused."""
+    """Return a JSON object that means the same to every reader. Raises RejectedModelError."""
     try:
         if len(content) > MEMBER_BYTES[CONFIG]:
             raise ValueError(f"it has more than {MEMBER_BYTES[CONFIG]} bytes")
@@ -190,7 +192,9 @@ def _json(name: str, content: bytes) -> dict[str, Any]:
             raise ValueError("it is no JSON object")
         _check_values(document, "", 1)
     except (ValueError, RecursionError) as error:
-        raise Refused(f"Its {name} cannot be read: {_first_line(error)}; {SAVE_AGAIN}.") from error
+        raise RejectedModelError(
+            f"Its {name} cannot be read: {_first_line(error)}; {SAVE_AGAIN}."
+        ) from error
     return document
 
 
@@ -205,7 +209,7 @@ def _refuse_constant(name: str) -> object:
 
 
 def _check_values(value: object, key: str, depth: int) -> None:
-    """Raise ValueError for what is nested too deeply or not finite, Refused for a number that no
+    """Raise ValueError for what is nested too deeply or not finite, RejectedModelError for a number that no
     small network needs.
     """
     if depth > MAX_DEPTH:
@@ -219,18 +223,20 @@ def _check_values(value: object, key: str, depth: int) -> None:
     elif isinstance(value, float) and not math.isfinite(value):
         raise ValueError("a number in it is not finite")
     elif isinstance(value, int) and abs(value) > MAX_INT and key not in LARGE_INTS:
-        raise Refused(f"Its {shown(key)} is a number above {MAX_INT}; make a smaller model.")
+        raise RejectedModelError(
+            f"Its {shown(key)} is a number above {MAX_INT}; make a smaller model."
+        )
 
 
 def check_config(config: dict[str, Any], served: set[tuple[Any, str]]) -> None:
-    """Raise Refused unless a config is of a model whose every part is of `served`, pairs of module
+    """Raise RejectedModelError unless a config is of a model whose every part is of `served`, pairs of module
     and class.
     """
     objects = list(_objects(config))
     if (config.get("module"), config.get("class_name")) not in {
         pair for pair in served if pair[1] in ("Sequential", "Functional")
     }:
-        raise Refused(
+        raise RejectedModelError(
             f"It is a model of class {shown(config.get('class_name'))}; Sequential and Functional models are served. "
             "Build it as one of these, and save it again."
         )
@@ -238,7 +244,9 @@ def check_config(config: dict[str, Any], served: set[tuple[Any, str]]) -> None:
         _check_object(each, served)
     layers = sum(each.get("class_name") in LAYERS for each in objects)
     if layers > MAX_LAYERS:
-        raise Refused(f"It has {layers} layers; {MAX_LAYERS} are the most. Make a smaller model.")
+        raise RejectedModelError(
+            f"It has {layers} layers; {MAX_LAYERS} are the most. Make a smaller model."
+        )
 
 
 def _objects(value: object) -> Iterator[dict[str, Any]]:
@@ -252,13 +260,13 @@ def _objects(value: object) -> Iterator[dict[str, Any]]:
 
 
 def _check_object(each: dict[str, Any], served: set[tuple[Any, str]]) -> None:
-    """Raise Refused where an object names what is not of `served`.
+    """Raise RejectedModelError where an object names what is not of `served`.
 
     A class, a function, or an activation.
     """
     for key, value in each.items():
         if key.endswith("activation") and isinstance(value, str) and value not in ACTIVATIONS:
-            raise Refused(
+            raise RejectedModelError(
                 f"It has the activation {shown(value)}; use one of Keras' own, and save it again."
             )
     if not each.keys() & {"module", "class_name", "registered_name", "spec_name"}:
@@ -268,31 +276,31 @@ def _check_object(each: dict[str, Any], served: set[tuple[Any, str]]) -> None:
         return
     is_named = isinstance(name, str) and (module is None or isinstance(module, str))
     if not is_named or (module, name) not in served:
-        raise Refused(
+        raise RejectedModelError(
             f"It has a part of class {shown(name)} of {shown(module)}, which is not on the list of what is served; "
             "build it of Keras' usual layers, without Lambda, functions or classes of your own, and save it again."
         )
     if each.get("registered_name") not in (None, name):
-        raise Refused(
+        raise RejectedModelError(
             f"It has a part that is registered as {shown(each['registered_name'])}; build it of Keras' own layers."
         )
 
 
 def check_weights(content: bytes) -> None:
-    """Raise Refused unless an HDF5 file is a tree of finite numbers that are in the file itself,
+    """Raise RejectedModelError unless an HDF5 file is a tree of finite numbers that are in the file itself,
     and of no more than it holds.
     """
     try:
         with h5py.File(io.BytesIO(content), "r") as file:
             _check_group(file, len(content))
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError) as error:
-        raise Refused(
+        raise RejectedModelError(
             f"Its weights are no HDF5 file, or damaged: {_first_line(error)}. Copy it again, or {SAVE_AGAIN}."
         ) from error
 
 
 def _check_group(root: h5py.File, size: int) -> None:
-    """Check every group and every dataset, each once. Raises Refused and whatever h5py raises."""
+    """Check every group and every dataset, each once. Raises RejectedModelError and whatever h5py raises."""
     declared = 0
     seen: set[int] = set()
     groups: list[h5py.Group] = [root]
@@ -301,16 +309,18 @@ def _check_group(root: h5py.File, size: int) -> None:
         _check_attributes(group)
         for name in group:
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                raise Refused(
+                raise RejectedModelError(
                     f"Its weights link to elsewhere, which a model of its own never does; {SAVE_AGAIN}."
                 )
             each = group[name]
             address = h5py.h5o.get_info(each.id).addr
             if address in seen:
-                raise Refused(f"Its weights hold something under two names; {SAVE_AGAIN}.")
+                raise RejectedModelError(
+                    f"Its weights hold something under two names; {SAVE_AGAIN}."
+                )
             seen.add(address)
             if len(seen) > MAX_H5_OBJECTS:
-                raise Refused(
+                raise RejectedModelError(
                     f"Its weights have more than {MAX_H5_OBJECTS} parts; make a smaller model."
                 )
             if isinstance(each, h5py.Group):
@@ -319,31 +329,35 @@ def _check_group(root: h5py.File, size: int) -> None:
             _check_attributes(each)
             declared += _checked_bytes(each)
             if declared > size:
-                raise Refused(f"Its weights declare more than the file holds; {SAVE_AGAIN}.")
+                raise RejectedModelError(
+                    f"Its weights declare more than the file holds; {SAVE_AGAIN}."
+                )
 
 
 def _checked_bytes(dataset: Any) -> int:
     """Return the bytes that a dataset declares.
 
-    Raises Refused for what is no plain array of finite numbers.
+    Raises RejectedModelError for what is no plain array of finite numbers.
     """
     if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in "fiu":
-        raise Refused(f"Its weights hold something that is no array of numbers; {SAVE_AGAIN}.")
+        raise RejectedModelError(
+            f"Its weights hold something that is no array of numbers; {SAVE_AGAIN}."
+        )
     properties = dataset.id.get_create_plist()
     if dataset.is_virtual or dataset.external or properties.get_nfilters():
-        raise Refused(f"Its weights lie in other files, or compressed; {SAVE_AGAIN}.")
+        raise RejectedModelError(f"Its weights lie in other files, or compressed; {SAVE_AGAIN}.")
     size: int = math.prod(dataset.shape) * dataset.dtype.itemsize
     if size > dataset.id.get_storage_size():
-        raise Refused(f"Its weights declare more than the file holds; {SAVE_AGAIN}.")
+        raise RejectedModelError(f"Its weights declare more than the file holds; {SAVE_AGAIN}.")
     if dataset.dtype.kind == "f" and size and not np.isfinite(dataset[()]).all():
-        raise Refused(
+        raise RejectedModelError(
             "Its weights hold NaN or infinity; its training may have diverged. Train it again, with a lower rate."
         )
     return size
 
 
 def _check_attributes(owner: Any) -> None:
-    """Raise Refused for attributes that are no numbers and no text, or long."""
+    """Raise RejectedModelError for attributes that are no numbers and no text, or long."""
     for name in owner.attrs:
         attribute = owner.attrs.get_id(name)
         is_plain = (
@@ -353,7 +367,7 @@ def _check_attributes(owner: Any) -> None:
             not is_plain
             or math.prod(attribute.shape) * attribute.dtype.itemsize > MAX_ATTRIBUTE_BYTES
         ):
-            raise Refused(
+            raise RejectedModelError(
                 f"Its weights have an attribute that is no short text or number; {SAVE_AGAIN}."
             )
 

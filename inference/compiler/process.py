@@ -24,11 +24,11 @@ from inference.model_format.card import (
     KERAS_FILE,
     LITERT_FILE,
     Card,
-    UnusableCard,
+    InvalidCardError,
     file_record,
     write_atomically,
 )
-from inference.model_format.safe_open import Refused, open_regular
+from inference.model_format.safe_open import RejectedModelError, open_regular
 
 START_SECONDS = (
     180  # TensorFlow's import: 3 s; a machine that does much else needs ten times that, and more
@@ -70,7 +70,7 @@ DEATHS = {
 logger = logging.getLogger(__name__)
 
 
-class CompilationFailed(Exception):
+class CompilationError(Exception):
     """A Keras file could not be made into a LiteRT model; the message says why."""
 
 
@@ -118,31 +118,33 @@ class Compiler:
     ) -> None:
         self.close()
 
-    def compile(self, keras_file: Path, directory: Path, stated: Mapping[str, Any]) -> None:
+    def compile(self, keras_file: Path, directory: Path, declared: Mapping[str, Any]) -> None:
         """Make model.tflite and card.json of a Keras file in `directory`.
 
-        Raises CompilationFailed and OSError.
+        Raises CompilationError and OSError.
 
         `stated` is what the model's card says of it (card.stated). What the child made is believed
         in what its own card says.
         """
         name = keras_file.parent.name if keras_file.name == KERAS_FILE else keras_file.stem
-        stated = {**stated, "experiment": stated.get("experiment") or name}
-        self._make([keras_file], {"kind": "keras", "stated": stated}, directory)
+        declared = {**declared, "experiment": declared.get("experiment") or name}
+        self._make([keras_file], {"kind": "keras", "stated": declared}, directory)
 
-    def compile_saved_model(self, source: Path, directory: Path, stated: Mapping[str, Any]) -> None:
+    def compile_saved_model(
+        self, source: Path, directory: Path, declared: Mapping[str, Any]
+    ) -> None:
         """Make model.tflite and card.json of a SavedModel, a directory, in `directory`.
 
-        Raises CompilationFailed and OSError.
+        Raises CompilationError and OSError.
 
         A SavedModel is a program: where a platform cannot shut it in, it is not read.
         """
         if missing := sandbox.lacking():
-            raise CompilationFailed(
+            raise CompilationError(
                 f"A SavedModel is a program, and this platform lacks {', '.join(missing)} to shut it in."
             )
         if (source / VARIABLES).is_symlink():
-            raise CompilationFailed(
+            raise CompilationError(
                 f"{VARIABLES} is a symbolic link; put the directory itself there."
             )
         names = [
@@ -150,10 +152,10 @@ class Compiler:
             for name in SAVED_MODEL_FILES
             if name == SAVED_MODEL_FILES[0] or os.path.lexists(source / name)
         ]
-        stated = {**stated, "experiment": stated.get("experiment") or source.resolve().name}
+        declared = {**declared, "experiment": declared.get("experiment") or source.resolve().name}
         self._make(
             [source / name for name in names],
-            {"kind": "saved_model", "names": names, "stated": stated},
+            {"kind": "saved_model", "names": names, "stated": declared},
             directory,
         )
 
@@ -162,10 +164,10 @@ class Compiler:
         answer, flatbuffer = self._ask(files, job, LITERT_FILE)
         try:
             card = Card.of(answer["card"])
-        except UnusableCard as error:
-            raise CompilationFailed(str(error)) from error
+        except InvalidCardError as error:
+            raise CompilationError(str(error)) from error
         if card.files.get(LITERT_FILE) != file_record(flatbuffer):
-            raise CompilationFailed(
+            raise CompilationError(
                 "The compiler gave another model than it said; save the model again."
             )
         directory.mkdir(parents=True, exist_ok=True)
@@ -175,7 +177,7 @@ class Compiler:
     def convert(self, source: Path) -> bytes:
         """Return the .keras file of a model of Keras 2's time, an HDF5 file.
 
-        Raises CompilationFailed and OSError.
+        Raises CompilationError and OSError.
         """
         return self._ask([source], {"kind": "h5"}, KERAS_FILE)[1]
 
@@ -198,7 +200,7 @@ class Compiler:
     ) -> tuple[dict[str, Any], bytes]:
         """Give the child a job; return its answer and the file that it made.
 
-        Raises CompilationFailed and OSError.
+        Raises CompilationError and OSError.
         """
         try:
             with contextlib.ExitStack() as opened:
@@ -217,11 +219,11 @@ class Compiler:
                 answer = self._answer(WALL_SECONDS, LATE, DIED)
             with os.fdopen(open_regular(self._directory / result), "rb") as made:
                 return answer, made.read()
-        except Refused as error:
-            raise CompilationFailed(str(error)) from error
+        except RejectedModelError as error:
+            raise CompilationError(str(error)) from error
 
     def _start(self) -> None:
-        """Start a child and wait until it has TensorFlow. Raises CompilationFailed and OSError."""
+        """Start a child and wait until it has TensorFlow. Raises CompilationError and OSError."""
         if missing := sandbox.lacking():
             logger.warning(
                 "This platform shuts the compiler in without %s; compile only files that you trust.",
@@ -239,7 +241,7 @@ class Compiler:
         self._resources.callback(self._child.kill)
         try:
             self._answer(START_SECONDS, NOT_STARTED, NOT_STARTED)
-        except CompilationFailed:
+        except CompilationError:
             self.close()
             raise
 
@@ -266,7 +268,7 @@ class Compiler:
     def _answer(self, seconds: float, late: str, died: str) -> dict[str, Any]:
         """Return the child's next answer.
 
-        Raises CompilationFailed, with `late` or `died` when none comes: that ends the child.
+        Raises CompilationError, with `late` or `died` when none comes: that ends the child.
         """
         child = cast("subprocess.Popen[bytes]", self._child)
         try:
@@ -276,16 +278,16 @@ class Compiler:
             error = answer["error"]
         except TimeoutError:
             self.close()
-            raise CompilationFailed(late) from None
+            raise CompilationError(late) from None
         except (OSError, ValueError, TypeError, KeyError):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(DYING_SECONDS)
             code = child.returncode
             self.close()
             reason = CONFUSED if code is None else DEATHS.get(-code, died.format(code=code))
-            raise CompilationFailed(STOPPED if self._stopped else reason) from None
+            raise CompilationError(STOPPED if self._stopped else reason) from None
         if error is not None:
-            raise CompilationFailed(error)
+            raise CompilationError(error)
         return answer
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tensorflow.core.protobuf import saved_model_pb2
 
 from inference.compiler.keras_validator import shown
-from inference.model_format.safe_open import Refused
+from inference.model_format.safe_open import RejectedModelError
 
 PROGRAM = "saved_model.pb"
 SIGNATURE = "serving_default"
@@ -41,9 +41,11 @@ class SavedNetwork:
     """The function of a SavedModel, as a Keras model is looked at where one is compiled."""
 
     def __init__(self, program: Any) -> None:
-        """Take the function that serves. Raises Refused where there is none."""
+        """Take the function that serves. Raises RejectedModelError where there is none."""
         if SIGNATURE not in program.signatures:
-            raise Refused(f"It has no signature {SIGNATURE}; save it with model.export('NAME').")
+            raise RejectedModelError(
+                f"It has no signature {SIGNATURE}; save it with model.export('NAME')."
+            )
         self._program = program
         self._function = program.signatures[SIGNATURE]
         named = self._function.structured_input_signature[1]
@@ -88,7 +90,7 @@ class SavedNetwork:
 def load(contents: Mapping[str, bytes]) -> SavedNetwork:
     """Return the network of a SavedModel's files, by their names in it.
 
-    Raises Refused and whatever TensorFlow raises.
+    Raises RejectedModelError and whatever TensorFlow raises.
     """
     check_operators(contents[PROGRAM])
     with tempfile.TemporaryDirectory() as directory:
@@ -100,7 +102,7 @@ def load(contents: Mapping[str, bytes]) -> SavedNetwork:
 
 
 def check_operators(program: bytes) -> None:
-    """Raise Refused unless a saved_model.pb consists of what networks consist of, and what its
+    """Raise RejectedModelError unless a saved_model.pb consists of what networks consist of, and what its
     parser raises for none.
     """
     saved = saved_model_pb2.SavedModel.FromString(program)
@@ -110,7 +112,7 @@ def check_operators(program: bytes) -> None:
             *(node for function in graph.library.function for node in function.node_def),
         ]
         if unknown := {node.op for node in nodes} - OPERATORS:
-            raise Refused(
+            raise RejectedModelError(
                 f"It has the operator {shown(min(unknown))}, which is not on the list of what networks consist of; export the "
                 "network alone, without what reads, writes, prints or calls Python."
             )

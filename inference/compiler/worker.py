@@ -26,7 +26,7 @@ from inference.compiler.process import (
     NO_TENSORFLOW,
     SAVED_MODEL_FILES,
     TOO_LARGE,
-    CompilationFailed,
+    CompilationError,
     read_line,
 )
 from inference.compiler.signature import card_of
@@ -38,13 +38,13 @@ from inference.model_format.card import (
     Card,
     FileRecord,
     InputContract,
+    InvalidCardError,
     Parity,
-    UnusableCard,
     file_record,
 )
-from inference.model_format.safe_open import MAX_MODEL_BYTES, Refused
+from inference.model_format.safe_open import MAX_MODEL_BYTES, RejectedModelError
 from inference.preprocessing.digits import SIDE
-from inference.runtime.network import Network, UnservableModel, as_input, softmax
+from inference.runtime.network import Network, UnservableModelError, as_input, softmax
 
 MAX_ERROR = 300  # characters of what TensorFlow says
 PARITY_IMAGES = 64
@@ -99,7 +99,7 @@ def measure_parity(
     """Compare the probabilities that a LiteRT model is served with to Keras's, on canonical images,
     uint8 of shape (n, 28, 28).
 
-    Raises UnservableModel when the LiteRT model cannot be served at all.
+    Raises UnservableModelError when the LiteRT model cannot be served at all.
     """
     network = Network(flatbuffer, model.output_shape[-1], contract, output)
     actual = network.probabilities(images)
@@ -115,12 +115,12 @@ def measure_parity(
     )
 
 
-def compile_keras(content: bytes, stated: Mapping[str, Any]) -> tuple[Card, bytes]:
+def compile_keras(content: bytes, declared: Mapping[str, Any]) -> tuple[Card, bytes]:
     """Return the card and the LiteRT flatbuffer of a .keras file.
 
     `stated` is what the model's card says of it (card.stated).
 
-    Raises Refused, CompilationFailed, UnservableModel, UnusableCard and whatever Keras raises.
+    Raises RejectedModelError, CompilationError, UnservableModelError, InvalidCardError and whatever Keras raises.
     """
     import keras  # noqa: PLC0415
 
@@ -130,13 +130,13 @@ def compile_keras(content: bytes, stated: Mapping[str, Any]) -> tuple[Card, byte
         copy.write(keras_validator.keras_file(content))
         copy.flush()
         model = keras.saving.load_model(copy.name, compile=False, safe_mode=True)
-    card = card_of(model, stated)
+    card = card_of(model, declared)
     flatbuffer = to_litert(model)
     return _compared(model, flatbuffer, card, {KERAS_FILE: file_record(content)}), flatbuffer
 
 
 def compile_saved_model(
-    contents: Mapping[str, bytes], stated: Mapping[str, Any]
+    contents: Mapping[str, bytes], declared: Mapping[str, Any]
 ) -> tuple[Card, bytes]:
     """Return the card and the LiteRT flatbuffer of a SavedModel's files.
 
@@ -145,7 +145,7 @@ def compile_saved_model(
     from inference.compiler import saved_model  # noqa: PLC0415  # TensorFlow comes with Keras
 
     model = saved_model.load(contents)
-    card = card_of(model, stated)
+    card = card_of(model, declared)
     flatbuffer = model.to_litert()
     return _compared(model, flatbuffer, card, {}), flatbuffer
 
@@ -154,12 +154,12 @@ def _compared(model: Any, flatbuffer: bytes, card: Card, files: Mapping[str, Fil
     """Return the card of a LiteRT model that answers as the model does of which it was made, from
     `files`.
 
-    Raises CompilationFailed and UnservableModel.
+    Raises CompilationError and UnservableModelError.
     """
     images = np.random.default_rng(0).integers(0, 256, (PARITY_IMAGES, SIDE, SIDE), np.uint8)
     parity = measure_parity(model, flatbuffer, images, card.input, card.output)
     if not parity.holds:
-        raise CompilationFailed(
+        raise CompilationError(
             f"As LiteRT it answers otherwise, by {parity.max_abs_difference:.1e}; a model whose answers hang on so little cannot "
             "be served."
         )
@@ -169,7 +169,7 @@ def _compared(model: Any, flatbuffer: bytes, card: Card, files: Mapping[str, Fil
 def _as_keras(content: bytes) -> bytes:
     """Return the .keras file of a model of Keras 2's time, an HDF5 file.
 
-    Raises Refused and whatever Keras raises.
+    Raises RejectedModelError and whatever Keras raises.
     """
     import keras  # noqa: PLC0415
 
@@ -206,7 +206,12 @@ def _answer(job: Mapping[str, Any], descriptors: Sequence[int]) -> dict[str, Any
     """Return the answer to one job: what was made, or the error."""
     try:
         return {"error": None, **_do(job, descriptors)}
-    except (Refused, CompilationFailed, UnservableModel, UnusableCard) as failure:
+    except (
+        RejectedModelError,
+        CompilationError,
+        UnservableModelError,
+        InvalidCardError,
+    ) as failure:
         return {"error": str(failure)}
     except MemoryError:
         return {"error": TOO_LARGE}

@@ -20,14 +20,14 @@ class Imports:
         self._database = database
 
     def latest(self) -> list[Record]:
-        """Return the latest import of each file, by file. Raises DatabaseUnavailable."""
+        """Return the latest import of each file, by file. Raises DatabaseUnavailableError."""
         return self._database.query(LATEST)
 
     def rejects(self, limit: int, after: int) -> tuple[list[Record], int | None]:
         """Return up to `limit` rejects that stand, of higher ids than `after`, and the id after
         which there are more, if any.
 
-        Raises DatabaseUnavailable.
+        Raises DatabaseUnavailableError.
         """
         rows = self._database.query(REJECTS, [after, limit + 1])
         return rows[:limit], rows[limit - 1]["id"] if len(rows) > limit else None

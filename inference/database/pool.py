@@ -1,7 +1,7 @@
 """Postgres as the operations see it: a statement in, rows out, and never a long wait.
 
 Postgres may be away, frozen or restarting; then every call ends within TIMEOUT_SECONDS with
-DatabaseUnavailable. Connections are asynchronous and thus without transactions: each statement is
+DatabaseUnavailableError. Connections are asynchronous and thus without transactions: each statement is
 one. A statement whose connection broke is sent again, so one that writes must have the same outcome
 the second time.
 """
@@ -18,7 +18,7 @@ import psycopg2.extensions
 import psycopg2.pool
 from psycopg2.extras import RealDictCursor
 
-from inference.errors import DatabaseUnavailable
+from inference.errors import DatabaseUnavailableError
 from inference.observability.request_context import current_request_id
 
 # A query takes a few milliseconds; a Postgres that needs longer than this is as good as away.
@@ -56,21 +56,21 @@ class Database:
         )
 
     def query(self, statement: str, arguments: Arguments | None = None) -> list[Record]:
-        """Return the rows of a statement, by column. Raises DatabaseUnavailable."""
+        """Return the rows of a statement, by column. Raises DatabaseUnavailableError."""
         if not self._waiting.acquire(timeout=QUEUE_SECONDS):
-            raise DatabaseUnavailable
+            raise DatabaseUnavailableError
         try:
             if time.monotonic() < self._paused_until:
-                raise DatabaseUnavailable
+                raise DatabaseUnavailableError
             return self._ask(statement, arguments, time.monotonic() + TIMEOUT_SECONDS)
-        except _TimedOut as error:
+        except _TimedOutError as error:
             self._paused_until = time.monotonic() + PAUSE_SECONDS
-            raise DatabaseUnavailable from error
+            raise DatabaseUnavailableError from error
         finally:
             self._waiting.release()
 
     def check(self) -> None:
-        """Ask the database for a sign of life. Raises DatabaseUnavailable."""
+        """Ask the database for a sign of life. Raises DatabaseUnavailableError."""
         self.query("SELECT 1")
 
     def close(self) -> None:
@@ -84,7 +84,7 @@ class Database:
             try:
                 connection = self._pool.getconn()
             except psycopg2.Error as error:
-                raise DatabaseUnavailable from error
+                raise DatabaseUnavailableError from error
             is_new = connection.status == psycopg2.extensions.STATUS_SETUP
             broken = True
             try:
@@ -99,22 +99,22 @@ class Database:
                     records = [dict(row) for row in cursor.fetchall()]
                 broken = False
                 return records
-            except _TimedOut:
+            except _TimedOutError:
                 raise
             except psycopg2.OperationalError as error:
                 if is_new:  # another new one would fare no better
-                    raise DatabaseUnavailable from error
+                    raise DatabaseUnavailableError from error
             except psycopg2.Error as error:
-                raise DatabaseUnavailable(
+                raise DatabaseUnavailableError(
                     "The database answers, but is it set up? Every start of the stack does that."
                 ) from error
             finally:
                 with suppress(psycopg2.Error):
                     self._pool.putconn(connection, close=broken)
-        raise DatabaseUnavailable
+        raise DatabaseUnavailableError
 
 
-class _TimedOut(psycopg2.OperationalError):
+class _TimedOutError(psycopg2.OperationalError):
     """Postgres did not answer in time."""
 
 
@@ -133,4 +133,4 @@ def _wait(connection: psycopg2.extensions.connection, deadline: float) -> None:
         )  # select.select cannot take descriptors above 1023, and a busy server has them
         poller.register(connection.fileno(), waits[state])
         if not poller.poll(max(0.0, deadline - time.monotonic()) * 1000):
-            raise _TimedOut("timed out")
+            raise _TimedOutError("timed out")

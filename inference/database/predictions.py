@@ -18,11 +18,11 @@ from typing import Any
 
 from inference.database.pool import Database, Record, utc
 from inference.errors import (
-    LabelConflict,
-    MalformedRequest,
-    NotYetStored,
-    UnknownPrediction,
-    UnusableValue,
+    InvalidValueError,
+    LabelConflictError,
+    MalformedRequestError,
+    NotYetStoredError,
+    UnknownPredictionError,
 )
 
 EVENTS = 20  # so many of the latest are shown of one prediction
@@ -92,7 +92,7 @@ class History:
         """Return up to `limit` predictions, latest first, and the cursor of those after them, None
         when there are none.
 
-        Raises MalformedRequest for a cursor that is none, and DatabaseUnavailable.
+        Raises MalformedRequestError for a cursor that is none, and DatabaseUnavailableError.
         """
         statement, arguments = page_query(
             wanted, limit + 1, read_cursor(cursor) if cursor is not None else None
@@ -102,10 +102,10 @@ class History:
         return shown, _cursor(shown[-1]) if len(rows) > limit else None
 
     def one(self, prediction_id: str) -> Record:
-        """Return one prediction. Raises UnknownPrediction and DatabaseUnavailable."""
+        """Return one prediction. Raises UnknownPredictionError and DatabaseUnavailableError."""
         rows = self._database.query(ONE, [prediction_id])
         if not rows:
-            raise UnknownPrediction
+            raise UnknownPredictionError
         return _item(rows[0])
 
     def label(
@@ -114,8 +114,8 @@ class History:
         """Store the true label of a prediction's image, and wait a moment for a prediction that may
         be on its way.
 
-        Raises LabelConflict, UnusableValue, UnknownPrediction, NotYetStored and
-        DatabaseUnavailable.
+        Raises LabelConflictError, InvalidValueError, UnknownPredictionError, NotYetStoredError and
+        DatabaseUnavailableError.
         """
         arguments = [prediction_id, label, labelled_by, replaces]
         may_arrive = (
@@ -126,13 +126,13 @@ class History:
             done = self._arrived(arguments)
         outcome, stands = done["outcome"], done["current_label"]
         if outcome == "unknown":
-            raise UnknownPrediction
+            raise UnknownPredictionError
         if outcome == "no class":
-            raise UnusableValue(
+            raise InvalidValueError(
                 f"A label of this task is one of {_words(done['classes'])}.", "label"
             )
         if outcome == "conflict":
-            raise LabelConflict(
+            raise LabelConflictError(
                 "No label stands, so there is none to replace; leave `replaces` out."
                 if stands is None
                 else f"The label {stands} stands; to replace it, send it as `replaces`.",
@@ -151,7 +151,7 @@ class History:
         way.
         """
         if not self._waiting.acquire(blocking=False):
-            raise NotYetStored
+            raise NotYetStoredError
         try:
             deadline = time.monotonic() + ARRIVAL_SECONDS
             while True:
@@ -162,7 +162,7 @@ class History:
                 if done["outcome"] != "unknown" or is_last:
                     return done
                 if time.monotonic() >= deadline:
-                    raise NotYetStored
+                    raise NotYetStoredError
                 time.sleep(ARRIVAL_STEP_SECONDS)
         finally:
             self._waiting.release()
@@ -219,7 +219,7 @@ def page_query(
 
 
 def read_cursor(cursor: str) -> tuple[datetime, str]:
-    """Return the time and id that a cursor stands for. Raises MalformedRequest."""
+    """Return the time and id that a cursor stands for. Raises MalformedRequestError."""
     try:
         data = base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
         if len(data) != CURSOR_BYTES or _encoded(data) != cursor:
@@ -227,7 +227,7 @@ def read_cursor(cursor: str) -> tuple[datetime, str]:
         moment = EPOCH + int.from_bytes(data[:8], signed=True) * MICROSECOND
         return moment, str(uuid.UUID(bytes=data[8:]))
     except (ValueError, OverflowError, binascii.Error):
-        raise MalformedRequest(
+        raise MalformedRequestError(
             "cursor is the `next` of an answer of this operation, as it was given.", "cursor"
         ) from None
 

@@ -29,7 +29,7 @@ TASK_PATTERN = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 MAX_ABS_DIFFERENCE = 1e-5
 
 
-class UnusableCard(Exception):
+class InvalidCardError(Exception):
     """A card.json that cannot be believed; the message says why."""
 
 
@@ -109,20 +109,20 @@ class Card:
     def read(cls, path: Path) -> "Card":
         """Read a card.json.
 
-        Raises UnusableCard with the reason, FileNotFoundError when there is none.
+        Raises InvalidCardError with the reason, FileNotFoundError when there is none.
         """
         return cls.of(read_document(path))
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> "Card":
-        """Return the card that a JSON object is. Raises UnusableCard with the reason."""
+        """Return the card that a JSON object is. Raises InvalidCardError with the reason."""
         try:
             if unknown := set(document) - {each.name for each in fields(cls)}:
-                raise UnusableCard(
+                raise InvalidCardError(
                     f"{CARD_FILE} has the unknown key {min(unknown)!r}; doc/api.md lists the keys of a card."
                 )
             if not isinstance(document.get("classes", []), list):
-                raise UnusableCard(
+                raise InvalidCardError(
                     f'{CARD_FILE} must give its classes as a list, such as ["even", "odd"].'
                 )
             card = cls(
@@ -138,9 +138,9 @@ class Card:
             )
             card._check()
         except KeyError as error:
-            raise UnusableCard(f"{CARD_FILE} lacks {error}.") from error
+            raise InvalidCardError(f"{CARD_FILE} lacks {error}.") from error
         except (ValueError, TypeError, AttributeError, OverflowError) as error:
-            raise UnusableCard(f"{CARD_FILE} is no model card: {error}.") from error
+            raise InvalidCardError(f"{CARD_FILE} is no model card: {error}.") from error
         else:
             return card
 
@@ -190,31 +190,31 @@ class Card:
 def read_document(path: Path) -> dict[str, Any]:
     """Return a card.json as it stands.
 
-    Raises UnusableCard with the reason, FileNotFoundError when there is none.
+    Raises InvalidCardError with the reason, FileNotFoundError when there is none.
     """
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # reading a pipe would never end
-            raise UnusableCard(f"{CARD_FILE} is no regular file.")
+            raise InvalidCardError(f"{CARD_FILE} is no regular file.")
         if status.st_size > MAX_CARD_BYTES:
-            raise UnusableCard(f"{CARD_FILE} is larger than {MAX_CARD_BYTES} bytes.")
+            raise InvalidCardError(f"{CARD_FILE} is larger than {MAX_CARD_BYTES} bytes.")
         document = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
     except FileNotFoundError:
         raise
     except (OSError, ValueError, RecursionError) as error:
-        raise UnusableCard(f"{CARD_FILE} is no model card: {error}.") from error
+        raise InvalidCardError(f"{CARD_FILE} is no model card: {error}.") from error
     if not isinstance(document, dict):
-        raise UnusableCard(f"{CARD_FILE} is no model card: it must be a JSON object.")
+        raise InvalidCardError(f"{CARD_FILE} is no model card: it must be a JSON object.")
     return document
 
 
-def stated(document: Mapping[str, Any], keras: FileRecord) -> dict[str, Any]:
+def declared(document: Mapping[str, Any], keras: FileRecord) -> dict[str, Any]:
     """Return what a card says of a Keras file that is still to be compiled.
 
     All but `files` and `parity`, which that gives.
 
     A card of another Keras file, which it names in `files`, is believed in its contract alone: how
-    that one was trained and what it reached say nothing of this one. Raises UnusableCard.
+    that one was trained and what it reached say nothing of this one. Raises InvalidCardError.
     """
     files = document.get("files", {})
     is_of_this = isinstance(files, dict) and files.get(KERAS_FILE, asdict(keras)) == asdict(keras)

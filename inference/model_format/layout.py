@@ -28,7 +28,7 @@ Signature = tuple[tuple[str, int, int, int, int], ...]
 
 
 @dataclass(frozen=True)
-class Place:
+class ModelFiles:
     """The files of a version: those in the directory `path`, or the loose Keras file `path`.
 
     `signature` holds name, size, mtime, ctime (both in ns) and inode of each, and `changed_at` is
@@ -78,13 +78,13 @@ def name_of(root: Path, changed: str) -> str | None:
 
 def places(
     root: Path, only: Collection[str] | None = None
-) -> tuple[dict[tuple[str, int], Place], list[str]]:
+) -> tuple[dict[tuple[str, int], ModelFiles], list[str]]:
     """Return where each version of these models lies, or of all, and what a person should know of
     what is not served.
 
     Raises OSError when `root` cannot be read: that says nothing of the models.
     """
-    found: dict[tuple[str, int], Place] = {}
+    found: dict[tuple[str, int], ModelFiles] = {}
     messages = []
     root.stat()
     for name in names(root) if only is None else only:
@@ -102,11 +102,11 @@ def places(
     return found, messages
 
 
-def versions(root: Path, name: str) -> tuple[dict[int, Place], list[Path]]:
+def versions(root: Path, name: str) -> tuple[dict[int, ModelFiles], list[Path]]:
     """Return the place of each version of a model, and the files that are not served since another
     place wins.
     """
-    found: dict[int, Place] = {}
+    found: dict[int, ModelFiles] = {}
     ignored: list[Path] = []
     path = os.path.join(root, name)  # noqa: PTH118  # a look at all models costs half with strings
     top, numbered = _directory(path)
@@ -120,12 +120,12 @@ def versions(root: Path, name: str) -> tuple[dict[int, Place], list[Path]]:
     return found, ignored
 
 
-def directory(path: Path) -> Place | None:
+def directory(path: Path) -> ModelFiles | None:
     """Return the place that a directory is, or None where it holds none of a model's files."""
     return _directory(str(path))[0]
 
 
-def _loose(path: str) -> Place | None:
+def _loose(path: str) -> ModelFiles | None:
     try:
         return _place(path, [(os.path.basename(path), os.stat(path))], is_loose=True)  # noqa: PTH116, PTH119
     except FileNotFoundError:
@@ -134,7 +134,7 @@ def _loose(path: str) -> Place | None:
         return _unreadable(path, error, is_loose=True)
 
 
-def _directory(path: str) -> tuple[Place | None, list[str]]:
+def _directory(path: str) -> tuple[ModelFiles | None, list[str]]:
     """Return the place that a directory is, if it is one, and the names of the versions below it."""
     stats, numbered = [], []
     try:
@@ -155,16 +155,16 @@ def _directory(path: str) -> tuple[Place | None, list[str]]:
     return (_place(path, stats, is_loose=False) if stats else None), numbered
 
 
-def _place(path: str, stats: list[tuple[str, os.stat_result]], *, is_loose: bool) -> Place:
+def _place(path: str, stats: list[tuple[str, os.stat_result]], *, is_loose: bool) -> ModelFiles:
     signature = tuple(
         sorted(
             (name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
             for name, stat in stats
         )
     )
-    return Place(Path(path), is_loose, signature, max(stat.st_ctime for _, stat in stats))
+    return ModelFiles(Path(path), is_loose, signature, max(stat.st_ctime for _, stat in stats))
 
 
-def _unreadable(path: str, error: OSError, *, is_loose: bool) -> Place:
+def _unreadable(path: str, error: OSError, *, is_loose: bool) -> ModelFiles:
     """Return a place that is there and cannot be looked into: that is for a person to see."""
-    return Place(Path(path), is_loose, ((path, 0, 0, 0, error.errno or 0),), 0.0)
+    return ModelFiles(Path(path), is_loose, ((path, 0, 0, 0, error.errno or 0),), 0.0)

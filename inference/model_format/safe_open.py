@@ -9,7 +9,7 @@ from pathlib import Path
 MAX_MODEL_BYTES = 256 * 2**20
 
 
-class Refused(Exception):
+class RejectedModelError(Exception):
     """A model file that is not read any further; the message says why and what to do."""
 
 
@@ -18,19 +18,19 @@ def open_regular(path: Path, most: int = MAX_MODEL_BYTES) -> int:
 
     Waits for nobody at a pipe.
 
-    Raises Refused for what is no regular file of 1 to `most` bytes, and OSError.
+    Raises RejectedModelError for what is no regular file of 1 to `most` bytes, and OSError.
     """
     if path.is_symlink():
-        raise Refused(f"{path.name} is a symbolic link; put the file itself there.")
+        raise RejectedModelError(f"{path.name} is a symbolic link; put the file itself there.")
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     status = os.fstat(descriptor)
     if stat.S_ISREG(status.st_mode) and 0 < status.st_size <= most:
         return descriptor
     os.close(descriptor)
     if not stat.S_ISREG(status.st_mode):
-        raise Refused(
+        raise RejectedModelError(
             f"{path.name} is no regular file; put a file that model.save('NAME.keras') wrote there."
         )
-    raise Refused(
+    raise RejectedModelError(
         f"{path.name} has {status.st_size} bytes; 1 to {most} can be read. Copy it again, or make a smaller model."
     )

@@ -42,7 +42,7 @@ class Target:
     event_id: int
 
 
-Pointers = Mapping[tuple[str, str], Target]
+AliasTargets = Mapping[tuple[str, str], Target]
 
 
 class Aliases:
@@ -53,9 +53,9 @@ class Aliases:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._pointers: Pointers = {}
+        self._pointers: AliasTargets = {}
         self._lock = threading.Lock()  # guards all below, and the changes of _pointers
-        self._in_file: Pointers = {}
+        self._in_file: AliasTargets = {}
         self._signature: tuple[int, int, int] | None = None
         self._moved: dict[tuple[str, str], tuple[Target, float]] = {}
         self._closing = threading.Event()
@@ -72,7 +72,7 @@ class Aliases:
         if self._thread.ident is not None:
             self._thread.join()
 
-    def pointers(self) -> Pointers:
+    def pointers(self) -> AliasTargets:
         """Return all at one moment, by task and alias. Not to be changed."""
         return self._pointers
 
@@ -133,7 +133,7 @@ class Aliases:
         }
 
 
-class AliasFollower:
+class AliasMirror:
     """Keeps the file of aliases in a directory what the view aliases is, for the processes that
     serve.
     """
@@ -156,7 +156,7 @@ class AliasFollower:
         self._asked_at = time.monotonic()
 
 
-def read_aliases(path: Path) -> Pointers:
+def read_aliases(path: Path) -> AliasTargets:
     """Return what a file of aliases says.
 
     Raises OSError, and ValueError, TypeError or KeyError for one that is broken.

@@ -17,14 +17,14 @@ from inference.model_format.card import (
     LITERT_FILE,
     Card,
     FileRecord,
-    UnusableCard,
+    InvalidCardError,
+    declared,
     file_record,
     read_document,
-    stated,
 )
-from inference.model_format.layout import Place
+from inference.model_format.layout import ModelFiles
 from inference.model_format.safe_open import MAX_MODEL_BYTES
-from inference.runtime.network import Network, UnservableModel
+from inference.runtime.network import Network, UnservableModelError
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Artefact:
 
 
 @dataclass(frozen=True)
-class Uncompiled:
+class PendingCompilation:
     """A Keras file without a LiteRT model.
 
     What its card states of it, and the directory that the compiler is to fill.
@@ -49,34 +49,34 @@ class Uncompiled:
 
     keras_file: Path
     digest: str
-    stated: Mapping[str, Any]
+    declared: Mapping[str, Any]
     directory: Path
 
 
-def read(place: Place, compiled_dir: Path) -> Artefact | Uncompiled:
+def read(place: ModelFiles, compiled_dir: Path) -> Artefact | PendingCompilation:
     """Return what a version's own files are, or what was compiled of them earlier, or what there is
     to compile.
 
-    Raises OSError, UnusableCard and UnservableModel.
+    Raises OSError, InvalidCardError and UnservableModelError.
     """
     keras = _record(place.keras_file)
     artefact = None if place.is_loose else _confirmed(place.path, keras)
     if artefact is not None:
         return artefact
     if keras is None:
-        raise UnservableModel(
+        raise UnservableModelError(
             f"There is no {KERAS_FILE}, and no {CARD_FILE} confirms {LITERT_FILE}."
         )
     said = {}
     if not place.is_loose and CARD_FILE in place.sizes:
-        said = stated(read_document(place.path / CARD_FILE), keras)
-    uncompiled = Uncompiled(
+        said = declared(read_document(place.path / CARD_FILE), keras)
+    uncompiled = PendingCompilation(
         place.keras_file, keras.sha256, said, compiled_dir / _key(keras.sha256, said)
     )
     return compiled(uncompiled) or uncompiled
 
 
-def compiled(uncompiled: Uncompiled) -> Artefact | None:
+def compiled(uncompiled: PendingCompilation) -> Artefact | None:
     """Return what the compiler made of a Keras file, or None when there is nothing or it is
     damaged: it is made anew then.
     """
@@ -86,11 +86,11 @@ def compiled(uncompiled: Uncompiled) -> Artefact | None:
             read_document(uncompiled.directory / CARD_FILE)["files"][KERAS_FILE]["bytes"],
         )
         return _confirmed(uncompiled.directory, keras)
-    except (OSError, KeyError, TypeError, UnusableCard, UnservableModel):
+    except (OSError, KeyError, TypeError, InvalidCardError, UnservableModelError):
         return None
 
 
-def seems_complete(place: Place) -> bool:
+def seems_complete(place: ModelFiles) -> bool:
     """Tell whether a card names the sizes that a version's files have, so that reading them is
     worth the while.
     """
@@ -99,12 +99,12 @@ def seems_complete(place: Place) -> bool:
     try:
         files = read_document(place.path / CARD_FILE)["files"]
         return all(files[name]["bytes"] == place.sizes[name] for name in (KERAS_FILE, LITERT_FILE))
-    except (OSError, KeyError, TypeError, UnusableCard):
+    except (OSError, KeyError, TypeError, InvalidCardError):
         return False
 
 
 def network(card: Card, flatbuffer: bytes) -> Network:
-    """Load and probe a LiteRT model as its card says. Raises UnservableModel."""
+    """Load and probe a LiteRT model as its card says. Raises UnservableModelError."""
     return Network(flatbuffer, len(card.classes), card.input, card.output)
 
 
@@ -125,7 +125,7 @@ def _confirmed(directory: Path, keras: FileRecord | None) -> Artefact | None:
     if card.files.get(LITERT_FILE) != record or (keras is not None and keras_record != keras):
         return None
     if not card.parity.holds:
-        raise UnservableModel(
+        raise UnservableModelError(
             f"Its card says that LiteRT and Keras disagree; remove {LITERT_FILE} and {CARD_FILE} to compile it."
         )
     return Artefact(path, flatbuffer, record, (keras_record or record).sha256, card)
@@ -149,16 +149,16 @@ def _record(path: Path) -> FileRecord | None:
 def _is_there(path: Path) -> bool:
     """Tell whether there is a file.
 
-    Raises OSError, and UnservableModel for what is none: reading a pipe would never end.
+    Raises OSError, and UnservableModelError for what is none: reading a pipe would never end.
     """
     try:
         status = path.stat()
     except FileNotFoundError:
         return False
     if not stat.S_ISREG(status.st_mode):
-        raise UnservableModel(f"{path.name} is no regular file.")
+        raise UnservableModelError(f"{path.name} is no regular file.")
     if status.st_size > MAX_MODEL_BYTES:
-        raise UnservableModel(
+        raise UnservableModelError(
             f"{path.name} has {status.st_size} bytes; {MAX_MODEL_BYTES} are the most that is served."
         )
     return True

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from inference.compiler.process import CompilationFailed, Compiler, turn
-from inference.model_format.layout import Place
+from inference.compiler.process import CompilationError, Compiler, turn
+from inference.model_format.layout import ModelFiles
 from inference.models import artifacts
-from inference.models.artifacts import Uncompiled
+from inference.models.artifacts import PendingCompilation
 
 IDLE_COMPILER_SECONDS = 5.0  # it takes 500 MB, and 3 s to start
 
@@ -20,11 +20,11 @@ class Job:
 
     name: str
     version: int
-    place: Place
-    uncompiled: Uncompiled
+    place: ModelFiles
+    uncompiled: PendingCompilation
 
 
-class Backlog:
+class CompileQueue:
     """The jobs.
 
     `is_wanted` is asked before one is begun, `done` is called after it: with None, or with why it
@@ -74,7 +74,7 @@ class Backlog:
                     if not self._closing.is_set():
                         self._done(job, reason)
 
-    def _compile(self, uncompiled: Uncompiled) -> str | None:
+    def _compile(self, uncompiled: PendingCompilation) -> str | None:
         """Compile one model, unless another worker does; return why it failed."""
 
         def is_needless() -> bool:
@@ -84,9 +84,9 @@ class Backlog:
             with turn(self._compiled_dir, is_needless) as is_needed:
                 if is_needed:
                     self._compiler.compile(
-                        uncompiled.keras_file, uncompiled.directory, uncompiled.stated
+                        uncompiled.keras_file, uncompiled.directory, uncompiled.declared
                     )
-        except CompilationFailed as error:
+        except CompilationError as error:
             return str(error)
         except OSError as error:
             return f"It could not be compiled: {error.strerror}."

@@ -4,10 +4,15 @@ The database is the truth; every move is a row of it.
 """
 
 from inference.database.pool import Database, Record, utc
-from inference.errors import AliasConflict, UnknownAlias, UnknownExperiment, UnusableValue
+from inference.errors import (
+    AliasConflictError,
+    InvalidValueError,
+    UnknownAliasError,
+    UnknownExperimentError,
+)
 from inference.models.aliases import Aliases, Target
-from inference.models.repository import ModelDirectory
-from inference.models.version import Model, State
+from inference.models.repository import ModelRepository
+from inference.models.version import ModelVersion, State
 
 MOVES = 100  # so many of the latest are shown of one alias
 NO_MODEL = "NO_MODEL"
@@ -36,23 +41,23 @@ ORDER BY e.id DESC LIMIT 1
 class Promotions:
     """The aliases that the database knows, and what moves them."""
 
-    def __init__(self, database: Database, models: ModelDirectory, aliases: Aliases) -> None:
+    def __init__(self, database: Database, models: ModelRepository, aliases: Aliases) -> None:
         self._database = database
         self._models = models
         self._aliases = aliases
 
     def all(self) -> list[Record]:
-        """Return where each alias points, by task and alias. Raises DatabaseUnavailable."""
+        """Return where each alias points, by task and alias. Raises DatabaseUnavailableError."""
         return [self._with_state(row) for row in self._database.query(ALL)]
 
     def one(self, task: str, alias: str) -> Record:
         """Return where an alias points, where a rollback leads, and its latest moves, newest first.
 
-        Raises UnknownAlias and DatabaseUnavailable.
+        Raises UnknownAliasError and DatabaseUnavailableError.
         """
         moves = self._database.query(HISTORY, [task, alias])
         if not moves:
-            raise UnknownAlias
+            raise UnknownAliasError
         now = {
             name: moves[0][name]
             for name in (
@@ -85,19 +90,19 @@ class Promotions:
         """Point an alias to a version that serves its task, without a version the newest, and
         return the move.
 
-        Raises UnusableValue, AliasConflict and DatabaseUnavailable.
+        Raises InvalidValueError, AliasConflictError and DatabaseUnavailableError.
         """
         place = "experiment_name" if version is None else "version"
         try:
             model = self._models.find(experiment_name, version)
-        except UnknownExperiment as error:
-            raise UnusableValue(error.detail, place) from error
+        except UnknownExperimentError as error:
+            raise InvalidValueError(error.detail, place) from error
         if model.state is not State.READY:
-            raise AliasConflict(
+            raise AliasConflictError(
                 _not_ready(model, "An alias points to a version that is READY"), place
             )
         if model.task != task:
-            raise UnusableValue(
+            raise InvalidValueError(
                 f"This model is of the task {model.task}, whose aliases are its own: PUT /api/v1.0/aliases/{model.task}/...",
                 "experiment_name",
             )
@@ -107,25 +112,25 @@ class Promotions:
         """Point an alias to where it pointed before its last move that still stands, and return
         that move.
 
-        Raises UnknownAlias, AliasConflict and DatabaseUnavailable.
+        Raises UnknownAliasError, AliasConflictError and DatabaseUnavailableError.
         """
         found = self._database.query(BEFORE, {"task": task, "alias": alias})
         if not found:
-            raise UnknownAlias
+            raise UnknownAliasError
         before = found[0]
         if before["from_experiment_name"] is None:
-            raise AliasConflict(
+            raise AliasConflictError(
                 "The alias pointed nowhere before, so there is nothing to roll back to."
             )
         name, version = before["from_experiment_name"], before["from_version"]
         try:
             model = self._models.find(name, version)
-        except UnknownExperiment:
-            raise AliasConflict(
+        except UnknownExperimentError:
+            raise AliasConflictError(
                 f"It pointed to {name}@{version}, which is no more served; PUT points it to another."
             ) from None
         if model.state is not State.READY or model.task != task:
-            raise AliasConflict(_not_ready(model, f"It pointed to {name}@{version}"))
+            raise AliasConflictError(_not_ready(model, f"It pointed to {name}@{version}"))
         return self._point(POINT_BACK, task, alias, model, moved_by, reason, before)
 
     def _point(
@@ -133,7 +138,7 @@ class Promotions:
         statement: str,
         task: str,
         alias: str,
-        model: Model,
+        model: ModelVersion,
         moved_by: str,
         reason: str,
         before: Record | None = None,
@@ -144,7 +149,7 @@ class Promotions:
         }  # fmt: skip
         moved = self._database.query(statement, arguments)
         if not moved:
-            raise AliasConflict(
+            raise AliasConflictError(
                 "Somebody moved the alias in this moment; GET says where it points now."
             )
         move = moved[0]
@@ -159,11 +164,11 @@ class Promotions:
                 **row,
                 "serving": self._models.find(row["experiment_name"], row["version"]).state.value,
             }
-        except UnknownExperiment:
+        except UnknownExperimentError:
             return {**row, "serving": NO_MODEL}
 
 
-def _not_ready(model: Model, before: str) -> str:
+def _not_ready(model: ModelVersion, before: str) -> str:
     if model.state is State.READY:
         return f"{before}, which is of the task {model.task} now; PUT points it to another."
     advice = (

@@ -15,16 +15,16 @@ import uuid
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from inference.compiler.process import CompilationFailed, Compiler
+from inference.compiler.process import CompilationError, Compiler
 from inference.model_format import layout
-from inference.model_format.card import CARD_FILE, KERAS_FILE, LITERT_FILE, Card, UnusableCard
+from inference.model_format.card import CARD_FILE, KERAS_FILE, LITERT_FILE, Card, InvalidCardError
 from inference.models import artifacts
-from inference.models.artifacts import Artefact, Uncompiled
-from inference.runtime.network import UnservableModel
+from inference.models.artifacts import Artefact, PendingCompilation
+from inference.runtime.network import UnservableModelError
 from inference.settings import from_environment
 
 
-class CannotPublish(Exception):
+class PublishError(Exception):
     """Nothing was published; the message says why and what to do."""
 
 
@@ -33,14 +33,14 @@ def publish(source: Path, name: str, card_file: Path | None, models_dir: Path) -
 
     Return the new directory and its card.
 
-    Raises CannotPublish; nothing is left behind then.
+    Raises PublishError; nothing is left behind then.
     """
     if not layout.NAME_PATTERN.fullmatch(name):
-        raise CannotPublish(
+        raise PublishError(
             "NAME must be 1 to 128 of A-Z a-z 0-9 _ . - and begin with a letter or digit."
         )
     if name.endswith(layout.LOOSE_SUFFIX):
-        raise CannotPublish(f"NAME must not end in {layout.LOOSE_SUFFIX}: that is a loose file's.")
+        raise PublishError(f"NAME must not end in {layout.LOOSE_SUFFIX}: that is a loose file's.")
     incoming = models_dir / f".publish-{name}-{uuid.uuid4().hex}"  # hidden: the service looks away
     try:
         models_dir.mkdir(parents=True, exist_ok=True)
@@ -48,16 +48,16 @@ def publish(source: Path, name: str, card_file: Path | None, models_dir: Path) -
         _gather(source, card_file, incoming)
         card = _finish(incoming, name)
         return _put_in_place(incoming, models_dir, name), card
-    except (CompilationFailed, UnservableModel, UnusableCard) as error:
-        raise CannotPublish(str(error)) from error
+    except (CompilationError, UnservableModelError, InvalidCardError) as error:
+        raise PublishError(str(error)) from error
     except OSError as error:
-        raise CannotPublish(f"{error.filename or models_dir}: {error.strerror}.") from error
+        raise PublishError(f"{error.filename or models_dir}: {error.strerror}.") from error
     finally:
         shutil.rmtree(incoming, ignore_errors=True)
 
 
 def _gather(source: Path, card_file: Path | None, incoming: Path) -> None:
-    """Copy what there is of a model. Raises OSError and CannotPublish."""
+    """Copy what there is of a model. Raises OSError and PublishError."""
     if source.is_dir():
         for file in (KERAS_FILE, LITERT_FILE, CARD_FILE):
             if (source / file).exists():
@@ -65,7 +65,7 @@ def _gather(source: Path, card_file: Path | None, incoming: Path) -> None:
     elif source.is_file():
         shutil.copyfile(source, incoming / KERAS_FILE)
     else:
-        raise CannotPublish(
+        raise PublishError(
             f"{source}: there is no such file; FILE is a Keras file, or a directory with {KERAS_FILE}."
         )
     if card_file is not None:
@@ -78,16 +78,16 @@ def _finish(incoming: Path, name: str) -> Card:
     Raises what compiling and reading raise.
     """
     content = _content(incoming)
-    if isinstance(content, Uncompiled):
+    if isinstance(content, PendingCompilation):
         with Compiler() as compiler:
-            compiler.compile(content.keras_file, incoming, content.stated)
+            compiler.compile(content.keras_file, incoming, content.declared)
         content = _content(incoming)
-        if isinstance(content, Uncompiled):
-            raise CannotPublish(f"{KERAS_FILE} changed while it was compiled.")
+        if isinstance(content, PendingCompilation):
+            raise PublishError(f"{KERAS_FILE} changed while it was compiled.")
     artifacts.network(content.card, content.flatbuffer)
     card = replace(content.card, experiment=name)
     if "test_accuracy" in card.metrics and card.test_accuracy is None:
-        raise CannotPublish(
+        raise PublishError(
             f"The metrics.test_accuracy in {CARD_FILE} is no share, a number of 0 to 1; 98.5 % is 0.985."
         )
     card.write(incoming / CARD_FILE)
@@ -96,10 +96,10 @@ def _finish(incoming: Path, name: str) -> Card:
     return card
 
 
-def _content(incoming: Path) -> Artefact | Uncompiled:
+def _content(incoming: Path) -> Artefact | PendingCompilation:
     place = layout.directory(incoming)
     if place is None:
-        raise CannotPublish(f"The directory has no {KERAS_FILE}.")
+        raise PublishError(f"The directory has no {KERAS_FILE}.")
     return artifacts.read(place, compiled_dir=incoming)
 
 
@@ -161,7 +161,7 @@ def main() -> None:
         directory, card = publish(
             arguments.file, arguments.name, arguments.card, from_environment().models_dir
         )
-    except CannotPublish as error:
+    except PublishError as error:
         sys.exit(f"Not published: {error}")
     takes = " ".join(f"{key}={value}" for key, value in asdict(card.input).items())
     print(f"Published {arguments.name}, version {directory.name}: {directory}")

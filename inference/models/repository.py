@@ -17,21 +17,21 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from inference.errors import ModelNotReady, UnknownExperiment
+from inference.errors import ModelNotReadyError, UnknownExperimentError
 from inference.model_format import layout
-from inference.model_format.card import UnusableCard
-from inference.model_format.layout import NAME_PATTERN, Place, Signature
+from inference.model_format.card import InvalidCardError
+from inference.model_format.layout import NAME_PATTERN, ModelFiles, Signature
 from inference.models import artifacts
-from inference.models.aliases import Pointers
-from inference.models.artifacts import Artefact, Uncompiled
-from inference.models.catalog import NO_POINTERS, Catalogue, Unresolved
-from inference.models.compile_queue import Backlog, Job
-from inference.models.residency import Gone, Memory, Resident
-from inference.models.version import Model, State, Update
+from inference.models.aliases import AliasTargets
+from inference.models.artifacts import Artefact, PendingCompilation
+from inference.models.catalog import NO_POINTERS, ModelCatalog, Unresolved
+from inference.models.compile_queue import CompileQueue, Job
+from inference.models.residency import ArtifactChangedError, ResidencyManager, ResidentModel
+from inference.models.version import ModelVersion, State, Update
 from inference.models.watcher import SETTLE_SECONDS, Watch
-from inference.runtime.network import Network, UnservableModel
+from inference.runtime.network import Network, UnservableModelError
 
-__all__ = ["NAME_PATTERN", "Model", "ModelDirectory", "State", "Unresolved", "Update"]
+__all__ = ["NAME_PATTERN", "ModelRepository", "ModelVersion", "State", "Unresolved", "Update"]
 
 OLD_SECONDS = 2.0  # a file that nothing touched for so long is complete
 SHOW_SECONDS = 0.25  # among many changes, what is done is shown this often
@@ -42,7 +42,7 @@ Key = tuple[str, int]
 logger = logging.getLogger(__name__)
 
 
-class ModelDirectory:
+class ModelRepository:
     """The models below a directory (layout.py), by name and version.
 
     Any thread may call any method.
@@ -55,22 +55,22 @@ class ModelDirectory:
         directory: Path,
         compiled_dir: Path,
         memory_bytes: int,
-        pointers: Callable[[], Pointers] = lambda: NO_POINTERS,
+        pointers: Callable[[], AliasTargets] = lambda: NO_POINTERS,
     ) -> None:
         self._pointers = pointers
         self._directory = directory
         self._compiled_dir = compiled_dir
-        self._memory = Memory(memory_bytes)
-        self._catalogue = Catalogue(())
+        self._memory = ResidencyManager(memory_bytes)
+        self._catalogue = ModelCatalog(())
         self._looking = threading.RLock()  # guards all below
-        self._models: dict[Key, Model] = {}
+        self._models: dict[Key, ModelVersion] = {}
         self._taken: dict[Key, Signature] = {}
         self._unsettled: dict[Key, tuple[Signature | None, float]] = {}
         self._said: set[str] = set()
-        self._tell: Callable[[Sequence[Model]], None] | None = None
+        self._tell: Callable[[Sequence[ModelVersion]], None] | None = None
         self._is_changed = False  # since the catalogue was made
         self._shown_at = time.monotonic()
-        self._backlog = Backlog(compiled_dir, self._is_wanted, self._compiled)
+        self._backlog = CompileQueue(compiled_dir, self._is_wanted, self._compiled)
         self._watch = Watch(directory, self._look)
 
     def load(self) -> None:
@@ -84,7 +84,7 @@ class ModelDirectory:
         self._backlog.start()
         self._watch.start()
 
-    def follow(self, tell: Callable[[Sequence[Model]], None]) -> None:
+    def follow(self, tell: Callable[[Sequence[ModelVersion]], None]) -> None:
         """Tell of all models now, and again whenever any of them changed."""
         with self._looking:
             self._tell = tell
@@ -95,43 +95,43 @@ class ModelDirectory:
         self._watch.close()
         self._backlog.close()
 
-    def all(self) -> list[Model]:
+    def all(self) -> list[ModelVersion]:
         """Return every version of every model, by name, then version."""
         return list(self._catalogue.all())
 
-    def find(self, name: str, version: int | None = None) -> Model:
+    def find(self, name: str, version: int | None = None) -> ModelVersion:
         """Return a version in whatever state.
 
         Without a version the newest that is READY, or else the newest.
 
-        Raises UnknownExperiment.
+        Raises UnknownExperimentError.
         """
         return self._catalogue.find(name, version)
 
-    def named(self, name: str) -> Model | None:
+    def named(self, name: str) -> ModelVersion | None:
         """Return what answers to a bare name, None where there is none of it or where the name is
         an alias.
         """
         return self._catalogue.named(name)
 
-    def is_default(self, model: Model) -> bool:
+    def is_default(self, model: ModelVersion) -> bool:
         """Whether this version answers to the bare name."""
         return self._catalogue.is_default(model)
 
-    def ready(self, name: str, version: int | None = None) -> tuple[Model, Network]:
+    def ready(self, name: str, version: int | None = None) -> tuple[ModelVersion, Network]:
         """Return a model that answers and its network, whatever happens to its files meanwhile.
 
-        Raises UnknownExperiment, ModelNotReady and ModelFailed.
+        Raises UnknownExperimentError, ModelNotReadyError and ModelFailedError.
         """
         try:
             return self.find(name, version).serving()
-        except UnknownExperiment:  # perhaps the newest version of several went in this moment
+        except UnknownExperimentError:  # perhaps the newest version of several went in this moment
             return self.find(name, version).serving()
 
-    def select(self, wanted: Sequence[str]) -> list[Model | Unresolved]:
-        """Return what a request names, all of one moment; see Catalogue.select.
+    def select(self, wanted: Sequence[str]) -> list[ModelVersion | Unresolved]:
+        """Return what a request names, all of one moment; see ModelCatalog.select.
 
-        Raises MalformedRequest.
+        Raises MalformedRequestError.
         """
         return self._catalogue.select(wanted, self._pointers())
 
@@ -160,7 +160,7 @@ class ModelDirectory:
             self._memory.trim()
             return {name for name, _ in self._unsettled}
 
-    def _follow(self, key: Key, place: Place | None) -> None:
+    def _follow(self, key: Key, place: ModelFiles | None) -> None:
         """Take one version over if it changed and is complete."""
         signature = place.signature if place is not None else None
         is_known = signature == self._taken.get(key) and (
@@ -180,9 +180,9 @@ class ModelDirectory:
                 self._taken.pop(key, None)
                 self._put(key, None)
         elif key not in self._models:
-            self._put(key, Model(key[0], State.LOADING, key[1]))
+            self._put(key, ModelVersion(key[0], State.LOADING, key[1]))
 
-    def _is_settled(self, key: Key, place: Place | None) -> bool:
+    def _is_settled(self, key: Key, place: ModelFiles | None) -> bool:
         """Tell whether a version is as it was at the look before, or has been for long."""
         signature = place.signature if place is not None else None
         before, since = self._unsettled.get(key, ((), 0.0))
@@ -191,7 +191,7 @@ class ModelDirectory:
             return place is not None and time.time() - place.changed_at >= OLD_SECONDS
         return time.monotonic() - since >= SETTLE_SECONDS
 
-    def _take(self, key: Key, place: Place, *, only_confirmed: bool = False) -> bool:
+    def _take(self, key: Key, place: ModelFiles, *, only_confirmed: bool = False) -> bool:
         """Serve the content of a place, or have it compiled, or say why not.
 
         Return whether any was done.
@@ -221,7 +221,7 @@ class ModelDirectory:
                 self._fail(key, f"Its files cannot be read: {error.strerror}.")
             else:
                 self._taken[key] = place.signature
-                is_told = isinstance(error, UnusableCard | UnservableModel)
+                is_told = isinstance(error, InvalidCardError | UnservableModelError)
                 self._fail(
                     key,
                     str(error)
@@ -231,8 +231,8 @@ class ModelDirectory:
         return True
 
     def _serve(self, key: Key, content: Artefact) -> None:
-        """Load and probe a content and let it take the version's place. Raises UnservableModel."""
-        model = Model.of_card(*key, content.digest, content.record.bytes, content.card)
+        """Load and probe a content and let it take the version's place. Raises UnservableModelError."""
+        model = ModelVersion.of_card(*key, content.digest, content.record.bytes, content.card)
         before = self._models.get(key)
         # A content that was written again as it was needs no other network.
         if (
@@ -248,19 +248,19 @@ class ModelDirectory:
         # Bound to the card alone: the artefact holds the flatbuffer, which is to go when the
         # network is dropped.
         build = functools.partial(artifacts.network, content.card)
-        resident = Resident(
+        resident = ResidentModel(
             self._memory, content.path, content.record, build, build(content.flatbuffer)
         )
         self._put(key, replace(model, state=State.READY, resident=resident, renewed=self._renewed))
         self._memory.admit(resident)
 
-    def _wait_for(self, key: Key, content: Uncompiled) -> None:
+    def _wait_for(self, key: Key, content: PendingCompilation) -> None:
         """Say that a content is being compiled, of a version that may go on serving what it had."""
         before = self._models.get(key)
         if before is not None and before.resident is not None and before.resident.pin():
             self._put(key, replace(before, update=Update(State.LOADING, content.digest)))
         else:
-            self._put(key, Model(key[0], State.LOADING, key[1], digest=content.digest))
+            self._put(key, ModelVersion(key[0], State.LOADING, key[1], digest=content.digest))
 
     def _fail(self, key: Key, reason: str, digest: str | None = None) -> None:
         """Say why a content is not served, of a version that may go on serving what it had."""
@@ -274,9 +274,9 @@ class ModelDirectory:
         if before is not None and before.resident is not None and before.resident.pin():
             self._put(key, replace(before, update=Update(State.FAILED, digest, reason)))
         else:
-            self._put(key, Model(key[0], State.FAILED, key[1], reason=reason, digest=digest))
+            self._put(key, ModelVersion(key[0], State.FAILED, key[1], reason=reason, digest=digest))
 
-    def _put(self, key: Key, model: Model | None) -> None:
+    def _put(self, key: Key, model: ModelVersion | None) -> None:
         if model is None:
             del self._models[key]
         else:
@@ -286,7 +286,7 @@ class ModelDirectory:
     def _show(self) -> None:
         """Let requests see the models as they are now."""
         if self._is_changed:
-            self._catalogue = Catalogue(self._models.values())
+            self._catalogue = ModelCatalog(self._models.values())
             self._is_changed = False
             if self._tell is not None:
                 self._tell(self.all())
@@ -299,12 +299,12 @@ class ModelDirectory:
                 self._said.add(message)
                 logger.error(message)
 
-    def _renewed(self, model: Model) -> Model:
+    def _renewed(self, model: ModelVersion) -> ModelVersion:
         """Return what a version is whose file is no more what its record says.
 
         Look at it at once, and wait for a moment.
 
-        Raises ModelNotReady and UnknownExperiment.
+        Raises ModelNotReadyError and UnknownExperimentError.
         """
         key = (model.name, model.version)
         for _ in range(RENEWALS):
@@ -316,11 +316,11 @@ class ModelDirectory:
             if current is not model:
                 if current.resident is None:
                     return current
-                with contextlib.suppress(Gone):
+                with contextlib.suppress(ArtifactChangedError):
                     current.resident.network()
                     return current
             time.sleep(RENEWAL_SECONDS)
-        raise ModelNotReady
+        raise ModelNotReadyError
 
     def _is_wanted(self, job: Job) -> bool:
         with self._looking:

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from inference.model_format.card import FileRecord, file_record
-from inference.runtime.malloc import give_back
-from inference.runtime.network import Network, UnservableModel
+from inference.runtime.malloc import trim_heap
+from inference.runtime.network import Network, UnservableModelError
 
 # After so much was dropped, the gaps that it left are given back: looking for them takes
 # milliseconds.
@@ -20,11 +20,11 @@ GAPS_BYTES = 32 * 2**20
 _uses = itertools.count()
 
 
-class Gone(Exception):
+class ArtifactChangedError(Exception):
     """A dropped network cannot be read again: its file is another now."""
 
 
-class Memory:
+class ResidencyManager:
     """The bound, in bytes, over all residents that are still referred to.
 
     Any thread may call any method.
@@ -33,10 +33,10 @@ class Memory:
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
         self._lock = threading.Lock()
-        self._residents: weakref.WeakSet[Resident] = weakref.WeakSet()
+        self._residents: weakref.WeakSet[ResidentModel] = weakref.WeakSet()
         self._gaps_bytes = 0
 
-    def admit(self, resident: "Resident") -> None:
+    def admit(self, resident: "ResidentModel") -> None:
         """Count a resident that was loaded, and drop others where that is too much."""
         with self._lock:
             self._residents.add(resident)
@@ -63,17 +63,17 @@ class Memory:
             if has_gaps:
                 self._gaps_bytes = 0
         if has_gaps:
-            give_back()
+            trim_heap()
 
 
-class Resident:
+class ResidentModel:
     """A network that may be dropped from memory and read again from its file, as long as that has
     the recorded content.
     """
 
     def __init__(
         self,
-        memory: Memory,
+        memory: ResidencyManager,
         path: Path,
         record: FileRecord,
         build: Callable[[bytes], Network],
@@ -111,7 +111,7 @@ class Resident:
         return network
 
     def network(self) -> Network:
-        """Return the network, read again if it was dropped. Raises Gone."""
+        """Return the network, read again if it was dropped. Raises ArtifactChangedError."""
         self.used = next(_uses)
         network = self._network
         return network if network is not None else self._read()
@@ -121,7 +121,7 @@ class Resident:
         self.is_pinned = True
         try:
             self.network()
-        except Gone:
+        except ArtifactChangedError:
             return False
         return True
 
@@ -137,9 +137,9 @@ class Resident:
             try:
                 flatbuffer = self._path.read_bytes()
                 if file_record(flatbuffer) != self._record:
-                    raise Gone
+                    raise ArtifactChangedError
                 network = self._network = self._build(flatbuffer)
-            except (OSError, UnservableModel) as error:
-                raise Gone from error
+            except (OSError, UnservableModelError) as error:
+                raise ArtifactChangedError from error
         self._memory.admit(self)
         return network

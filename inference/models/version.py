@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
 from inference import ids
-from inference.errors import ModelFailed, ModelNotReady
+from inference.errors import ModelFailedError, ModelNotReadyError
 from inference.model_format.card import (
     DIGITS,
     MNIST_INPUT,
@@ -18,9 +18,9 @@ from inference.model_format.card import (
     InputContract,
     Parity,
 )
-from inference.models.residency import Gone, Resident
+from inference.models.residency import ArtifactChangedError, ResidentModel
 from inference.runtime.network import Network
-from inference.runtime.outputs import Words
+from inference.runtime.outputs import AnswerEncoder
 
 FIRST_VERSION = 1
 
@@ -46,7 +46,7 @@ class Update:
 
 
 @dataclass(frozen=True)
-class Model:
+class ModelVersion:
     """A version of a model and its state.
 
     `reason` is set exactly when it is FAILED, `resident` exactly when it is READY.
@@ -70,12 +70,14 @@ class Model:
     test_accuracy: float | None = None
     update: Update | None = None
     card: Card | None = field(default=None, repr=False, compare=False)
-    resident: Resident | None = field(default=None, repr=False, compare=False)
+    resident: ResidentModel | None = field(default=None, repr=False, compare=False)
     # Looks at the files of this version at once and returns the model that they are now.
-    renewed: Callable[["Model"], "Model"] | None = field(default=None, repr=False, compare=False)
+    renewed: Callable[["ModelVersion"], "ModelVersion"] | None = field(
+        default=None, repr=False, compare=False
+    )
 
     @classmethod
-    def of_card(cls, name: str, version: int, digest: str, size: int, card: Card) -> "Model":
+    def of_card(cls, name: str, version: int, digest: str, size: int, card: Card) -> "ModelVersion":
         """Return the model that a card describes, LOADING.
 
         `size` is that of the LiteRT model in bytes.
@@ -105,9 +107,9 @@ class Model:
         return ids.of_content([self.name, self.version, self.digest, *contract])
 
     @functools.cached_property
-    def words(self) -> Words:
+    def words(self) -> AnswerEncoder:
         """Puts its answers into words."""
-        return Words(self.id, self.name, self.version, self.digest, self.classes)
+        return AnswerEncoder(self.id, self.name, self.version, self.digest, self.classes)
 
     @property
     def loaded(self) -> bool:
@@ -122,30 +124,32 @@ class Model:
     def network(self) -> Network:
         """Return its network, read again where it was dropped. Any thread may call this.
 
-        Raises ModelNotReady and ModelFailed, the first also in the moment in which another content
+        Raises ModelNotReadyError and ModelFailedError, the first also in the moment in which another content
         takes its place and nothing is left of this one; `serving` has an answer even then.
         """
         if self.resident is None:
-            raise ModelNotReady if self.state is State.LOADING else ModelFailed
+            raise ModelNotReadyError if self.state is State.LOADING else ModelFailedError
         try:
             return self.resident.network()
-        except Gone:
+        except ArtifactChangedError:
             model, network = self.serving()
             if model.digest != self.digest:
-                raise ModelNotReady("The model was replaced in this moment; ask again.") from None
+                raise ModelNotReadyError(
+                    "The model was replaced in this moment; ask again."
+                ) from None
             return network
 
-    def serving(self) -> tuple["Model", Network]:
+    def serving(self) -> tuple["ModelVersion", Network]:
         """Return what answers for this version and its network.
 
         Itself, or what took its place where nothing is left of it.
 
-        Raises ModelNotReady, ModelFailed and UnknownExperiment.
+        Raises ModelNotReadyError, ModelFailedError and UnknownExperimentError.
         """
         if self.resident is None or self.renewed is None:
             return self, self.network()
         try:
             return self, self.resident.network()
-        except Gone:
+        except ArtifactChangedError:
             model = self.renewed(self)
             return model, model.network()

@@ -12,7 +12,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from inference.models.repository import ModelDirectory, State
+from inference.models.repository import ModelRepository, State
 from inference.prediction_log.journal import Journal
 
 MULTIPROCESS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
@@ -25,7 +25,7 @@ class Metrics:
     have together.
     """
 
-    def __init__(self, models: ModelDirectory, journal: Journal | None) -> None:
+    def __init__(self, models: ModelRepository, journal: Journal | None) -> None:
         self._registry = CollectorRegistry()
         own: CollectorRegistry | None = self._registry
         if MULTIPROCESS_VARIABLE in os.environ:
@@ -97,7 +97,7 @@ class Metrics:
 class _ModelStates(Collector):
     """How many models are in each state, looked at when asked."""
 
-    def __init__(self, models: ModelDirectory) -> None:
+    def __init__(self, models: ModelRepository) -> None:
         self._models = models
 
     def collect(self) -> Iterable[Metric]:

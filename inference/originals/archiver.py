@@ -15,9 +15,9 @@ import psycopg2.extensions
 from psycopg2.extras import execute_values
 
 from inference.database.connection import connect
-from inference.originals.store import Storage, StorageUnavailable, key_in, key_of
+from inference.originals.store import Storage, StorageUnavailableError, key_in, key_of
 from inference.prediction_log.decoder import SentOriginal, moment, originals
-from inference.prediction_log.journal import ORIGINALS, ROWS, Progress, Segment, segments
+from inference.prediction_log.journal import ORIGINALS, ROWS, Segment, ShippedOffsets, segments
 from inference.settings import Settings
 
 PAUSE_SECONDS = 0.5
@@ -54,10 +54,10 @@ DELETED = "UPDATE images SET original_url = NULL, stored_at = NULL, deleted_at =
 logger = logging.getLogger(__name__)
 
 
-class Keeper:
+class OriginalsArchiver:
     """Keeps originals for `images_keep_days`."""
 
-    def __init__(self, settings: Settings, progress: Progress) -> None:
+    def __init__(self, settings: Settings, progress: ShippedOffsets) -> None:
         self._directory = settings.journal_dir
         self._progress = progress
         self._stores = settings.stores_images
@@ -89,17 +89,17 @@ class Keeper:
     def store(self) -> int:
         """Store the originals of which Postgres has the rows, and return how many.
 
-        Raises StorageUnavailable and psycopg2.Error.
+        Raises StorageUnavailableError and psycopg2.Error.
 
         What cannot be stored keeps nothing in other segments waiting, unless that cannot be stored
         either.
         """
         stored = 0
-        failures: list[StorageUnavailable] = []
+        failures: list[StorageUnavailableError] = []
         for segment in segments(self._directory):
             try:
                 stored += self._store_of(segment)
-            except StorageUnavailable as failure:
+            except StorageUnavailableError as failure:
                 failures.append(failure)
                 if len(failures) == SEGMENTS_TRIED:
                     break
@@ -110,12 +110,12 @@ class Keeper:
     def expire(self) -> int:
         """Delete originals whose time is over, and return how many.
 
-        Raises StorageUnavailable and psycopg2.Error.
+        Raises StorageUnavailableError and psycopg2.Error.
 
         One that cannot be deleted keeps no other.
         """
         deleted = 0
-        left: dict[str, StorageUnavailable] = {}
+        left: dict[str, StorageUnavailableError] = {}
         after: Mapping[str, object] = FIRST
         while True:
             arguments = {
@@ -150,7 +150,7 @@ class Keeper:
         """
         try:
             done = work()
-        except (StorageUnavailable, psycopg2.Error) as error:
+        except (StorageUnavailableError, psycopg2.Error) as error:
             if fault not in self._failing:
                 logger.warning("%s: %s", fault, str(error).strip())
             self.disconnect()
@@ -165,7 +165,7 @@ class Keeper:
     def _store(self) -> int:
         try:
             stored = self.store()
-        except StorageUnavailable:
+        except StorageUnavailableError:
             self.is_storage_failing = True
             raise
         if stored:  # with nothing to store nobody knows

@@ -4,8 +4,8 @@ import threading
 from dataclasses import dataclass
 
 from inference.database.pool import Database, utc
-from inference.errors import ImagesUnavailable, UnknownImage
-from inference.originals.store import Storage, StorageUnavailable, key_in, media_type_of
+from inference.errors import ImagesUnavailableError, UnknownImageError
+from inference.originals.store import Storage, StorageUnavailableError, key_in, media_type_of
 
 FIND = f"SELECT original_url, {utc('deleted_at')} AS deleted_at FROM images WHERE id = left(%s, 32)::uuid AND digest = %s"
 # A storage that hangs may hold so many of the ten handlers; the others answer.
@@ -30,13 +30,13 @@ class Originals:
         self._turns = threading.BoundedSemaphore(MAX_AT_ONCE)
 
     def one(self, digest: str) -> Original:
-        """Return an original. Raises UnknownImage, ImagesUnavailable and DatabaseUnavailable."""
+        """Return an original. Raises UnknownImageError, ImagesUnavailableError and DatabaseUnavailableError."""
         found = self._database.query(FIND, [digest, digest])
         if not found:
-            raise UnknownImage
+            raise UnknownImageError
         image = found[0]
         if image["original_url"] is None:
-            raise UnknownImage(
+            raise UnknownImageError(
                 f"The original was deleted at {image['deleted_at']}, when its retention time was over; its statistics stay."
                 if image["deleted_at"] is not None
                 else "The original of this image is not stored; its digest and statistics are."
@@ -46,17 +46,17 @@ class Originals:
         )  # not by the image's media_type: what was sent first may not be what was stored
         data = self._get(key)
         if data is None:
-            raise UnknownImage(
+            raise UnknownImageError(
                 "The database says that the original is stored, but the storage has it no more."
             )
         return Original(data, media_type_of(key))
 
     def _get(self, key: str) -> bytes | None:
         if not self._turns.acquire(timeout=TURN_SECONDS):
-            raise ImagesUnavailable
+            raise ImagesUnavailableError
         try:
             return self._storage.get(key)
-        except StorageUnavailable as error:
-            raise ImagesUnavailable from error
+        except StorageUnavailableError as error:
+            raise ImagesUnavailableError from error
         finally:
             self._turns.release()

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, TypeVar
 
-from inference.originals.store import FORMS, Put, Storage, StorageUnavailable, check
+from inference.originals.store import FORMS, Put, Storage, StorageUnavailableError, check
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0  # without a byte
@@ -88,7 +88,7 @@ class S3(Storage):
         except FileNotFoundError:
             return None
 
-    def delete(self, keys: Sequence[str]) -> Mapping[str, StorageUnavailable]:
+    def delete(self, keys: Sequence[str]) -> Mapping[str, StorageUnavailableError]:
         """See Storage."""
         check(keys)
         return {
@@ -109,7 +109,7 @@ class S3(Storage):
     def _call(self, verb: str, work: Callable[..., Awaitable[T]], *arguments: object) -> T:
         """Run a coroutine in s3fs's own thread, CALL_SECONDS at most.
 
-        Raises StorageUnavailable and FileNotFoundError.
+        Raises StorageUnavailableError and FileNotFoundError.
         """
         try:
             from fsspec.asyn import sync  # noqa: PLC0415
@@ -200,21 +200,21 @@ class S3(Storage):
                     codes[error["Key"].removeprefix(self.prefix)] = error.get("Code", "")
         return codes
 
-    def _unavailable(self, verb: str, error: Exception) -> StorageUnavailable:
+    def _unavailable(self, verb: str, error: Exception) -> StorageUnavailableError:
         code = _code(error)
         if code:
             return self._refused(verb, code)
         name = type(error).__name__
         if "Credentials" in name:
-            return StorageUnavailable(
+            return StorageUnavailableError(
                 f"Cannot {verb} {self.url} ({name}): set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
             )
-        return StorageUnavailable(
+        return StorageUnavailableError(
             f"Cannot {verb} {self.url} ({name}): S3 does not answer; see whether its server runs and AWS_ENDPOINT_URL names it."
         )
 
-    def _refused(self, verb: str, code: str) -> StorageUnavailable:
-        return StorageUnavailable(
+    def _refused(self, verb: str, code: str) -> StorageUnavailableError:
+        return StorageUnavailableError(
             f"Cannot {verb} {self.url} (S3 says {code}): see whether the bucket is there, and whether AWS_ACCESS_KEY_ID and"
             " AWS_SECRET_ACCESS_KEY may list, read, write and delete in it."
         )

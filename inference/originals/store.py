@@ -31,7 +31,7 @@ UNFINISHED = ".unfinished"
 UNFINISHED_SECONDS = 3600.0  # by then its writer was killed
 
 
-class StorageUnavailable(Exception):
+class StorageUnavailableError(Exception):
     """The storage cannot be read or written now: what failed, where, and what to do.
 
     Never holds a secret.
@@ -46,7 +46,7 @@ class Put:
     """
 
     urls: Mapping[str, str]
-    failed: Mapping[str, StorageUnavailable]
+    failed: Mapping[str, StorageUnavailableError]
 
 
 class Storage(ABC):
@@ -82,7 +82,7 @@ class Storage(ABC):
     def put(self, key: str, data: bytes) -> str:
         """Store an object, whole or not at all, over one of the same key, and return its URL.
 
-        Raises StorageUnavailable, and ValueError for a key that is none.
+        Raises StorageUnavailableError, and ValueError for a key that is none.
         """
         done = self.put_many({key: data})
         for failure in done.failed.values():
@@ -100,16 +100,16 @@ class Storage(ABC):
     def get(self, key: str) -> bytes | None:
         """Return an object, or None when there is none.
 
-        Raises StorageUnavailable, and ValueError for a key that is none.
+        Raises StorageUnavailableError, and ValueError for a key that is none.
         """
 
     @abstractmethod
-    def delete(self, keys: Sequence[str]) -> Mapping[str, StorageUnavailable]:
+    def delete(self, keys: Sequence[str]) -> Mapping[str, StorageUnavailableError]:
         """Remove objects; those that are not there are fine.
 
         All are tried; return those that are left, and why.
 
-        Raises StorageUnavailable when any may be left, and ValueError, before any is removed, for a
+        Raises StorageUnavailableError when any may be left, and ValueError, before any is removed, for a
         key that is none.
         """
 
@@ -147,7 +147,7 @@ class Directory(Storage):
         except OSError as error:
             raise self._unavailable("read", error) from error
 
-    def delete(self, keys: Sequence[str]) -> Mapping[str, StorageUnavailable]:
+    def delete(self, keys: Sequence[str]) -> Mapping[str, StorageUnavailableError]:
         """See Storage."""
         check(keys)
         left = {}
@@ -186,9 +186,9 @@ class Directory(Storage):
                 if path.stat().st_mtime < time.time() - UNFINISHED_SECONDS:
                     path.unlink()
 
-    def _unavailable(self, verb: str, error: OSError) -> StorageUnavailable:
+    def _unavailable(self, verb: str, error: OSError) -> StorageUnavailableError:
         reason = os.strerror(error.errno) if error.errno else type(error).__name__
-        return StorageUnavailable(
+        return StorageUnavailableError(
             f"Cannot {verb} the directory of images {self.path} ({reason}): it must be a directory with free space that the"
             " service may write; IMAGES_URL names it."
         )

@@ -15,30 +15,30 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from inference.errors import (
-    ImageTooLarge,
-    JournalFull,
-    MalformedRequest,
-    ModelFailed,
-    ModelNotReady,
-    RequestTooLarge,
+    ImageTooLargeError,
+    JournalFullError,
+    MalformedRequestError,
+    ModelFailedError,
+    ModelNotReadyError,
+    RequestTooLargeError,
     ServiceError,
-    UnknownExperiment,
+    UnknownExperimentError,
 )
-from inference.models.repository import Model, ModelDirectory, Unresolved
+from inference.models.repository import ModelRepository, ModelVersion, Unresolved
 from inference.observability.metrics import Metrics
 from inference.prediction.cache import Cache
 from inference.prediction.results import (
     NOT_FINITE,
-    AnsweredChunk,
-    Panel,
-    ReadChunk,
-    Seat,
+    ImageBatch,
+    LoadedModel,
+    ModelSelection,
+    PredictionBatch,
     Source,
-    Vacancy,
+    UnavailableModel,
 )
-from inference.prediction_log.recorder import Call, Given, PredictionLog
+from inference.prediction_log.recorder import ModelOutputs, PredictionLog, RequestInfo
 from inference.preprocessing import digits as image
-from inference.preprocessing.digits import SIDE, Digit, Pixels
+from inference.preprocessing.digits import SIDE, Pixels, PreprocessedImage
 from inference.runtime.network import Batch, Network
 from inference.runtime.outputs import Outputs, Probabilities, outputs_of
 
@@ -76,7 +76,7 @@ class Predictor:
 
     def __init__(
         self,
-        models: ModelDirectory,
+        models: ModelRepository,
         metrics: Metrics,
         log: PredictionLog,
         *,
@@ -103,22 +103,22 @@ class Predictor:
         """Do some work when a core is free."""
         return self._pool.submit(work, *arguments)
 
-    def seat(self, name: str, *, loaded: bool = False) -> Seat:
+    def seat(self, name: str, *, loaded: bool = False) -> LoadedModel:
         """Return who answers to one name, version or alias.
 
         Raises ServiceError; for `loaded` also where a file must be read.
         """
         named = self._models.named(name)  # most ask for a bare name, and fast
         if named is not None:
-            return _seat(named, loaded=True) if loaded else Seat(*self._models.ready(name))
+            return _seat(named, loaded=True) if loaded else LoadedModel(*self._models.ready(name))
         found, *others = self._models.select([name])
         if others:
-            raise MalformedRequest(SEVERAL)
+            raise MalformedRequestError(SEVERAL)
         if isinstance(found, Unresolved):
             raise found.error
         return _seat(found, loaded=loaded)
 
-    def panel(self, wanted: Sequence[str], *, loaded: bool = False) -> Panel:
+    def panel(self, wanted: Sequence[str], *, loaded: bool = False) -> ModelSelection:
         """Return who answers to the names, versions and aliases.
 
         Raises the first one's problem when nobody can answer.
@@ -126,12 +126,12 @@ class Predictor:
         With `loaded` a model whose file would have to be read is a vacancy.
         """
         places = [_place(found, loaded=loaded) for found in self._models.select(wanted)]
-        if not any(isinstance(place, Seat) for place in places):
+        if not any(isinstance(place, LoadedModel) for place in places):
             raise next(
-                (place.problem for place in places if isinstance(place, Vacancy)),
-                UnknownExperiment("No model is ready."),
+                (place.problem for place in places if isinstance(place, UnavailableModel)),
+                UnknownExperimentError("No model is ready."),
             )
-        return Panel(places)
+        return ModelSelection(places)
 
     def bytes_of(self, upload: Upload) -> bytes:
         """Return an upload's bytes, one more than are allowed if there are more.
@@ -140,13 +140,13 @@ class Predictor:
         """
         return upload.read(self.max_image_bytes + 1)
 
-    def read(self, data: bytes) -> Digit:
+    def read(self, data: bytes) -> PreprocessedImage:
         """Return an encoded image as models see it. Raises ServiceError."""
         if len(data) > self.max_image_bytes:
-            raise ImageTooLarge(f"The image is larger than {self.max_image_bytes} bytes.")
-        return Digit.of(data)
+            raise ImageTooLargeError(f"The image is larger than {self.max_image_bytes} bytes.")
+        return PreprocessedImage.of(data)
 
-    def inference(self, seat: Seat, data: bytes, call: Call) -> bytes:
+    def inference(self, seat: LoadedModel, data: bytes, call: RequestInfo) -> bytes:
         """Return the JSON of a model's answer to one encoded image, which is logged.
 
         Raises ServiceError.
@@ -157,22 +157,22 @@ class Predictor:
         return answer
 
     def inferences(
-        self, seat: Seat, digits: Sequence[Digit], calls: Sequence[Call]
+        self, seat: LoadedModel, digits: Sequence[PreprocessedImage], calls: Sequence[RequestInfo]
     ) -> list[bytes | ServiceError]:
         """Return the JSON of a model's answer to each image, in order, each of a call of its own.
 
         They are logged.
 
-        Raises JournalFull.
+        Raises JournalFullError.
         """
         [outputs] = self._outputs([seat], digits)
         if outputs is None:
             return []
         milliseconds = [call.milliseconds() for call in calls]
-        self._log.answered(digits, calls, milliseconds, [Given(seat.model, outputs)])
+        self._log.answered(digits, calls, milliseconds, [ModelOutputs(seat.model, outputs)])
         digests = [digit.digest for digit in digits]
         return [
-            ModelFailed(NOT_FINITE)
+            ModelFailedError(NOT_FINITE)
             if answer is None
             else b'%b,"image_digest":"%b","milliseconds":%r}' % (answer[:-1], digest.encode(), each)
             for answer, digest, each in zip(
@@ -182,10 +182,10 @@ class Predictor:
 
     def entries(
         self,
-        panel: Panel,
+        panel: ModelSelection,
         sources: Sequence[Source],
-        read: Callable[[Source], Digit],
-        call: Call,
+        read: Callable[[Source], PreprocessedImage],
+        call: RequestInfo,
         *,
         view: bool,
         is_stream: bool,
@@ -193,13 +193,13 @@ class Predictor:
         """Return the JSON of each image's entry, in order, each as soon as its chunk is done and
         logged.
 
-        `read` reads a source, or raises ServiceError. Raises RequestTooLarge for too many, and
-        JournalFull.
+        `read` reads a source, or raises ServiceError. Raises RequestTooLargeError for too many, and
+        JournalFullError.
         """
         if len(sources) > MAX_IMAGES:
-            raise RequestTooLarge(f"One call takes at most {MAX_IMAGES} images.")
+            raise RequestTooLargeError(f"One call takes at most {MAX_IMAGES} images.")
         if len(sources) * len(panel.places) > MAX_ANSWERS:
-            raise RequestTooLarge(
+            raise RequestTooLargeError(
                 f"One call gives at most {MAX_ANSWERS} answers, images times models."
             )
         chunks = self.chunks(panel, sources, read, call, is_stream=is_stream)
@@ -211,13 +211,13 @@ class Predictor:
 
     def chunks(
         self,
-        panel: Panel,
+        panel: ModelSelection,
         sources: Sequence[Source],
-        read: Callable[[Source], Digit],
-        call: Call,
+        read: Callable[[Source], PreprocessedImage],
+        call: RequestInfo,
         *,
         is_stream: bool,
-    ) -> Iterator[Future["AnsweredChunk"]]:
+    ) -> Iterator[Future["PredictionBatch"]]:
         """Yield the chunks of a call, in order.
 
         A few are computed ahead; the rest waits until those were taken.
@@ -231,7 +231,7 @@ class Predictor:
         """
         most = min(IMAGES_PER_CHUNK, max(1, ANSWERS_PER_CHUNK // len(panel.places)))
         least = 1 if is_stream else most // FIRST_PART or 1
-        running: deque[Future[AnsweredChunk]] = deque()
+        running: deque[Future[PredictionBatch]] = deque()
         start = 0
         try:
             while True:
@@ -248,59 +248,61 @@ class Predictor:
 
     def _begun(
         self,
-        panel: Panel,
+        panel: ModelSelection,
         sources: Sequence[Source],
-        read: Callable[[Source], Digit],
+        read: Callable[[Source], PreprocessedImage],
         start: int,
-        call: Call,
-    ) -> Future["AnsweredChunk"]:
+        call: RequestInfo,
+    ) -> Future["PredictionBatch"]:
         """Return a chunk that is being answered, or was where a thread would have no core of its
         own.
         """
         if not all(map(_is_light, sources)):
             return self._pool.submit(self._read_and_answered, panel, sources, read, start, call)
-        chunk = ReadChunk.of(sources, read, start)
+        chunk = ImageBatch.of(sources, read, start)
         if self._threads > 1 or panel.seconds_per_image * len(sources) > INLINE_SECONDS:
             return self._pool.submit(self.answered, panel, chunk, call)
-        done: Future[AnsweredChunk] = Future()
+        done: Future[PredictionBatch] = Future()
         done.set_result(self.answered(panel, chunk, call))
         return done
 
     def _read_and_answered(
         self,
-        panel: Panel,
+        panel: ModelSelection,
         sources: Sequence[Source],
-        read: Callable[[Source], Digit],
+        read: Callable[[Source], PreprocessedImage],
         start: int,
-        call: Call,
-    ) -> "AnsweredChunk":
-        return self.answered(panel, ReadChunk.of(sources, read, start), call)
+        call: RequestInfo,
+    ) -> "PredictionBatch":
+        return self.answered(panel, ImageBatch.of(sources, read, start), call)
 
-    def answered(self, panel: Panel, chunk: ReadChunk, call: Call) -> AnsweredChunk:
+    def answered(
+        self, panel: ModelSelection, chunk: ImageBatch, call: RequestInfo
+    ) -> PredictionBatch:
         """Run every model of the panel on a chunk, and log what they say.
 
-        Raises JournalFull for the first chunk of a call; of a later one that is the problem of its
+        Raises JournalFullError for the first chunk of a call; of a later one that is the problem of its
         images.
         """
         nobody = [None] * len(panel.places)
         if not chunk.digits:
-            return AnsweredChunk(panel, chunk, nobody)
+            return PredictionBatch(panel, chunk, nobody)
         columns = self._outputs(panel.places, chunk.digits)
         given = [
-            Given(place.model, outputs)
+            ModelOutputs(place.model, outputs)
             for place, outputs in zip(panel.places, columns, strict=True)
-            if isinstance(place, Seat) and outputs is not None
+            if isinstance(place, LoadedModel) and outputs is not None
         ]
         try:
             self._log.answered(chunk.digits, [call], [call.milliseconds()], given)
-        except JournalFull as problem:
+        except JournalFullError as problem:
             if chunk.start == 0:
                 raise
-            return AnsweredChunk(panel, chunk.failed(problem), nobody)
-        return AnsweredChunk(panel, chunk, columns)
+            return PredictionBatch(panel, chunk.failed(problem), nobody)
+        return PredictionBatch(panel, chunk, columns)
 
     def _outputs(
-        self, places: Sequence[Seat | Vacancy], digits: Sequence[Digit]
+        self, places: Sequence[LoadedModel | UnavailableModel], digits: Sequence[PreprocessedImage]
     ) -> list[Outputs | None]:
         """Return what each place gives for each image, None for a vacancy.
 
@@ -314,7 +316,7 @@ class Predictor:
         first = next(self._turns) * len(places) // self._threads
         for index in itertools.chain(range(first, len(places)), range(first)):
             place = places[index]
-            if isinstance(place, Seat):
+            if isinstance(place, LoadedModel):
                 given[index] = self._given(place.network, batch, digits)
         columns = [each for each in given if each is not None]
         hits = 0 if self._cache is None else sum(sum(cached) for _, cached in columns)
@@ -328,7 +330,7 @@ class Predictor:
         return [None if each is None else next(outputs) for each in given]
 
     def _given(
-        self, network: Network, batch: Batch, digits: Sequence[Digit]
+        self, network: Network, batch: Batch, digits: Sequence[PreprocessedImage]
     ) -> tuple[Probabilities, Sequence[bool]]:
         """Return what a network gives for the images of a batch, and what of it was remembered."""
         if self._cache is None:
@@ -351,7 +353,7 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _stacked(digits: Sequence[Digit]) -> Pixels:
+def _stacked(digits: Sequence[PreprocessedImage]) -> Pixels:
     """Return the pixels of images, uint8 of shape (n, 28, 28), in a tenth of np.stack's time."""
     return np.frombuffer(b"".join([digit.pixels.data for digit in digits]), np.uint8).reshape(
         -1, SIDE, SIDE
@@ -363,24 +365,24 @@ def _is_light(source: object) -> bool:
     return not isinstance(source, bytes) or image.is_small_plain_png(source)
 
 
-def _seat(model: Model, *, loaded: bool) -> Seat:
+def _seat(model: ModelVersion, *, loaded: bool) -> LoadedModel:
     if not loaded:
-        return Seat(*model.serving())
+        return LoadedModel(*model.serving())
     network = model.resident.loaded() if model.resident is not None else None
     if network is None:
-        raise ModelNotReady
-    return Seat(model, network)
+        raise ModelNotReadyError
+    return LoadedModel(model, network)
 
 
-def _place(found: Model | Unresolved, *, loaded: bool) -> Seat | Vacancy:
+def _place(found: ModelVersion | Unresolved, *, loaded: bool) -> LoadedModel | UnavailableModel:
     if isinstance(found, Unresolved):
-        return Vacancy(found.name, found.error)
+        return UnavailableModel(found.name, found.error)
     try:
         return _seat(found, loaded=loaded)
     except ServiceError as problem:
-        return Vacancy(found.name, problem)
+        return UnavailableModel(found.name, problem)
 
 
-def document(entries: Iterable[bytes], call: Call) -> bytes:
+def document(entries: Iterable[bytes], call: RequestInfo) -> bytes:
     """Return the JSON of a whole answer."""
     return b'{"predictions":[%b],"milliseconds":%r}' % (b",".join(entries), call.milliseconds())

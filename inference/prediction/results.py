@@ -13,10 +13,10 @@ from typing import NamedTuple, TypeVar
 import orjson
 from PIL import Image
 
-from inference.errors import ModelFailed, ServiceError
-from inference.models.version import Model
+from inference.errors import ModelFailedError, ServiceError
+from inference.models.version import ModelVersion
 from inference.prediction.consensus import Consensus, Labels, consensuses
-from inference.preprocessing.digits import Digit, Pixels
+from inference.preprocessing.digits import Pixels, PreprocessedImage
 from inference.runtime.network import Network
 from inference.runtime.outputs import Outputs
 
@@ -25,15 +25,15 @@ NOT_FINITE = "The model's answer to this image is not finite; its training may h
 Source = TypeVar("Source")
 
 
-class Seat(NamedTuple):
+class LoadedModel(NamedTuple):
     """A model that answers in a call."""
 
-    model: Model
+    model: ModelVersion
     network: Network
 
 
 @dataclass(frozen=True)
-class Vacancy:
+class UnavailableModel:
     """The place of a model that was asked and cannot answer."""
 
     name: str
@@ -41,17 +41,17 @@ class Vacancy:
 
 
 @dataclass(frozen=True)
-class Panel:
+class ModelSelection:
     """The models that one call asks, in order."""
 
-    places: Sequence[Seat | Vacancy]
+    places: Sequence[LoadedModel | UnavailableModel]
 
     @functools.cached_property
     def voters(self) -> dict[str, list[tuple[int, Labels]]]:
         """The indexes and classes of those that may agree or disagree, by their task."""
         voters: defaultdict[str, list[tuple[int, Labels]]] = defaultdict(list)
         for index, place in enumerate(self.places):
-            if isinstance(place, Seat):
+            if isinstance(place, LoadedModel):
                 voters[place.model.task].append((index, place.model.classes))
         return voters
 
@@ -59,27 +59,29 @@ class Panel:
     def seconds_per_image(self) -> float:
         """About how long the models together take for one image."""
         return sum(
-            place.network.seconds_per_image for place in self.places if isinstance(place, Seat)
+            place.network.seconds_per_image
+            for place in self.places
+            if isinstance(place, LoadedModel)
         )
 
 
 @dataclass(frozen=True)
-class ReadChunk:
+class ImageBatch:
     """A few images of a call, of which the first has the index `start`.
 
     Those that could be read, and of each what hinders it.
     """
 
     start: int
-    digits: Sequence[Digit]
+    digits: Sequence[PreprocessedImage]
     problems: Sequence[ServiceError | None]
 
     @classmethod
     def of(
-        cls, sources: Sequence[Source], read: Callable[[Source], Digit], start: int = 0
-    ) -> "ReadChunk":
+        cls, sources: Sequence[Source], read: Callable[[Source], PreprocessedImage], start: int = 0
+    ) -> "ImageBatch":
         """Read images, of which the first has the index `start` in its call."""
-        digits: list[Digit] = []
+        digits: list[PreprocessedImage] = []
         problems: list[ServiceError | None] = []
         for source in sources:
             try:
@@ -90,17 +92,17 @@ class ReadChunk:
                 problems.append(None)
         return cls(start, digits, problems)
 
-    def failed(self, problem: ServiceError) -> "ReadChunk":
+    def failed(self, problem: ServiceError) -> "ImageBatch":
         """Return a chunk of which no image is answered, for that reason."""
-        return ReadChunk(self.start, [], [each or problem for each in self.problems])
+        return ImageBatch(self.start, [], [each or problem for each in self.problems])
 
 
 @dataclass(frozen=True)
-class AnsweredChunk:
+class PredictionBatch:
     """A chunk and what each place of the panel gives for it."""
 
-    panel: Panel
-    chunk: ReadChunk
+    panel: ModelSelection
+    chunk: ImageBatch
     columns: Sequence[Outputs | None]
 
     def encoded(self, *, view: bool) -> list[bytes]:
@@ -150,13 +152,13 @@ class AnsweredChunk:
 
     @staticmethod
     def _given(
-        place: Seat | Vacancy, outputs: Outputs | None, digests: Sequence[str]
+        place: LoadedModel | UnavailableModel, outputs: Outputs | None, digests: Sequence[str]
     ) -> Sequence[bytes]:
-        if isinstance(place, Vacancy):
+        if isinstance(place, UnavailableModel):
             return [_refusal(place.name, place.problem)] * len(digests)
         answers = place.model.words.answers(outputs, digests) if outputs is not None else []
         return [
-            _refusal(place.model.name, ModelFailed(NOT_FINITE)) if each is None else each
+            _refusal(place.model.name, ModelFailedError(NOT_FINITE)) if each is None else each
             for each in answers
         ]
 

@@ -41,11 +41,11 @@ NEW_IMAGES = b'"new_images"'
 Document = Mapping[str, Any]
 
 
-class UnusableRecord(Exception):
+class InvalidRecordError(Exception):
     """A line of the journal that is no record; the message says what is wrong with it."""
 
 
-class Known:
+class SeenKeys:
     """What the database is known to have: the ids of predictions by image and version.
 
     It is no harm to forget it.
@@ -77,7 +77,7 @@ class Prediction(NamedTuple):
 class Rows:
     """What some records add, by table and key, of what is not `known`; that is known by then."""
 
-    known: Known
+    known: SeenKeys
     versions: dict[str, Document] = field(default_factory=dict)
     images: dict[str, bytes] = field(default_factory=dict)  # rows of COPY, by digest
     predictions: dict[bytes, Prediction] = field(default_factory=dict)
@@ -91,7 +91,7 @@ class Rows:
     states: list[Document] = field(default_factory=list)
 
     def add(self, line: bytes) -> None:
-        """Add the rows of a line of a journal. Raises UnusableRecord."""
+        """Add the rows of a line of a journal. Raises InvalidRecordError."""
         try:
             record = orjson.loads(line)
             self._add_states(record) if "states" in record else self._add(record)
@@ -104,7 +104,7 @@ class Rows:
             OverflowError,
             struct.error,
         ) as error:
-            raise UnusableRecord(f"{type(error).__name__}: {error}") from error
+            raise InvalidRecordError(f"{type(error).__name__}: {error}") from error
 
     def _add_states(self, record: Document) -> None:
         at = moment(record["at"])

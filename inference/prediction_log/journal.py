@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from inference.errors import JournalFull
+from inference.errors import JournalFullError
 from inference.model_format.card import write_atomically
 
 SUFFIX = ".jsonl"
@@ -94,7 +94,7 @@ class Journal:
 
         `record` gives its line, which ends in a newline. It is told what the segment's records have
         declared so far and adds what it declares: a segment can be read without any other. Raises
-        JournalFull.
+        JournalFullError.
         """
         with self._lock:
             if not beyond_limit:
@@ -118,7 +118,7 @@ class Journal:
             self._close()
 
     def _admit(self) -> None:
-        """Raise JournalFull when the directory holds what it may.
+        """Raise JournalFullError when the directory holds what it may.
 
         It is over that by one record of each process at most.
         """
@@ -130,7 +130,7 @@ class Journal:
             self._total, self._unlooked, self._looked_at = self.total(), 0, now
             is_over = self._total >= self._limit_bytes
         if is_over:
-            raise JournalFull
+            raise JournalFullError
 
     def _write(self, line: bytes) -> None:
         try:
@@ -162,9 +162,9 @@ class Journal:
             self._close()
             raise self._failed(error) from error
 
-    def _failed(self, error: OSError) -> JournalFull:
+    def _failed(self, error: OSError) -> JournalFullError:
         self.fault = f"The log of predictions cannot be written: {error.strerror}. See JOURNAL_DIR in doc/data.md."
-        return JournalFull(self.fault)
+        return JournalFullError(self.fault)
 
     def _close(self) -> None:
         if self._file >= 0:
@@ -218,7 +218,7 @@ class Segment:
         return None
 
 
-class Progress:
+class ShippedOffsets:
     """How far each segment was shipped, in bytes, for each of several purposes.
 
     Kept in a file that others read.

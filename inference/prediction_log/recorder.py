@@ -18,11 +18,11 @@ from typing import Any, NamedTuple
 import orjson
 
 from inference import ids
-from inference.errors import JournalFull
-from inference.models.version import Model, State
+from inference.errors import JournalFullError
+from inference.models.version import ModelVersion, State
 from inference.observability.metrics import Metrics
 from inference.prediction_log.journal import Declared, Journal
-from inference.preprocessing.digits import Digit, media_type
+from inference.preprocessing.digits import PreprocessedImage, media_type
 from inference.runtime.outputs import Outputs
 
 ARRAY = "application/json"
@@ -32,7 +32,7 @@ BARE = "-"  # behind the digest of an image that a segment describes without an 
 logger = logging.getLogger(__name__)
 
 
-class Call(NamedTuple):
+class RequestInfo(NamedTuple):
     """A request for predictions.
 
     Its id, the program that asked, and the time.perf_counter() at which its work began.
@@ -47,10 +47,10 @@ class Call(NamedTuple):
         return round((time.perf_counter() - self.started) * 1000, 3)
 
 
-class Given(NamedTuple):
+class ModelOutputs(NamedTuple):
     """What a version gave for each image."""
 
-    model: Model
+    model: ModelVersion
     outputs: Outputs
 
 
@@ -73,15 +73,15 @@ class PredictionLog:
 
     def answered(
         self,
-        digits: Sequence[Digit],
-        calls: Sequence[Call],
+        digits: Sequence[PreprocessedImage],
+        calls: Sequence[RequestInfo],
         milliseconds: Sequence[float],
-        columns: Iterable[Given],
+        columns: Iterable[ModelOutputs],
     ) -> None:
         """Keep what some versions gave for some images, each of which is of a call and took so many
         milliseconds.
 
-        A single call is that of them all. Raises JournalFull.
+        A single call is that of them all. Raises JournalFullError.
         """
         journal = self._journal
         if journal is None:
@@ -119,12 +119,12 @@ class PredictionLog:
 
         try:
             journal.append(line)
-        except JournalFull:
+        except JournalFullError:
             if self._refuses:
                 raise
             self._metrics.journal_dropped.inc(len(digits) * len(given))
 
-    def versions(self, models: Sequence[Model]) -> None:
+    def versions(self, models: Sequence[ModelVersion]) -> None:
         """Keep which versions there are, and of their states what changed since the last time.
 
         A full journal takes them, too.
@@ -145,7 +145,7 @@ class PredictionLog:
                     _constant(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)),
                     beyond_limit=True,
                 )
-            except JournalFull as error:
+            except JournalFullError as error:
                 logger.error(
                     "The states of the models could not be logged: %s", error
                 )  # its message says it all
@@ -163,7 +163,7 @@ class PredictionLog:
             return {"status": "failing", "detail": journal.fault, **waiting}
         return {"status": "full" if journal.is_full else "ok", **waiting}
 
-    def _adds(self, digit: Digit, declared: Declared) -> bool:
+    def _adds(self, digit: PreprocessedImage, declared: Declared) -> bool:
         """Tell whether an image is to be described that is not declared, or only without an
         original while this one may be kept.
         """
@@ -181,7 +181,7 @@ class PredictionLog:
             self._keeps_originals and self._journal is not None and not self._journal.is_half_full
         )
 
-    def _described(self, digits: Sequence[Digit], declared: Declared) -> dict[str, Any]:
+    def _described(self, digits: Sequence[PreprocessedImage], declared: Declared) -> dict[str, Any]:
         """Return what a record says of new images, and declare them."""
         documents = [
             {
@@ -220,7 +220,7 @@ class PredictionLog:
         return described
 
 
-def described(model: Model) -> dict[str, Any]:
+def described(model: ModelVersion) -> dict[str, Any]:
     """Return what the database keeps of a version, READY."""
     return {
         "id": model.id,
@@ -240,11 +240,13 @@ def described(model: Model) -> dict[str, Any]:
     }
 
 
-def _states(model: Model) -> list[dict[str, Any]]:
+def _states(model: ModelVersion) -> list[dict[str, Any]]:
     """Return a version with its state, and its newer content that does not serve, if there is one."""
     states = [{**described(model), "status": model.state.value, "reason": _printable(model.reason)}]
     if model.update is not None:
-        content = Model(model.name, model.update.state, model.version, digest=model.update.digest)
+        content = ModelVersion(
+            model.name, model.update.state, model.version, digest=model.update.digest
+        )
         states.append(
             {
                 **described(content),

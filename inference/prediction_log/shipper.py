@@ -25,20 +25,20 @@ import psycopg2
 import psycopg2.errors
 
 from inference.database.connection import connect
-from inference.models.aliases import AliasFollower
+from inference.models.aliases import AliasMirror
 from inference.observability import json_logging
-from inference.originals.archiver import Keeper
-from inference.prediction_log.decoder import UnusableRecord
+from inference.originals.archiver import OriginalsArchiver
+from inference.prediction_log.decoder import InvalidRecordError
 from inference.prediction_log.journal import (
     ORIGINALS,
     ROWS,
-    Progress,
     Segment,
+    ShippedOffsets,
     segments,
     total_bytes,
 )
 from inference.prediction_log.writer import Tables
-from inference.runtime.malloc import give_back
+from inference.runtime.malloc import trim_heap
 from inference.settings import Settings, from_environment
 
 # Between two looks at the journal: larger batches cost less; a label waits a second for its
@@ -74,7 +74,7 @@ class Shipper:
     def __init__(
         self,
         settings: Settings,
-        progress: Progress,
+        progress: ShippedOffsets,
         rest: Callable[[], object] = lambda: None,
         is_storage_failing: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -86,7 +86,7 @@ class Shipper:
         self._progress = progress
         self._stores_images = settings.stores_images
         self._limit_bytes = settings.journal_bytes
-        self._aliases = AliasFollower(settings.journal_dir)
+        self._aliases = AliasMirror(settings.journal_dir)
         self._rest = rest
         self._is_storage_failing = is_storage_failing
         self._is_behind = False
@@ -117,7 +117,7 @@ class Shipper:
                 return
             unreturned += shipped
             if not shipped and unreturned > GAPS_BYTES:
-                give_back()
+                trim_heap()
                 unreturned = 0
             if failing or shipped < BATCH_BYTES:
                 stopping.wait(RETRY_SECONDS if failing else PAUSE_SECONDS)
@@ -196,7 +196,7 @@ class Shipper:
         """
         try:
             self._connected().write(lines)
-        except (UnusableRecord, *REFUSALS) as error:
+        except (InvalidRecordError, *REFUSALS) as error:
             if may_rewind and isinstance(error, psycopg2.errors.ForeignKeyViolation):
                 raise
             if len(lines) == 1:
@@ -254,8 +254,8 @@ def main() -> None:
         sys.exit(
             f"The journal's directory {settings.journal_dir} cannot be used: {error.strerror}."
         )
-    progress = Progress(settings.journal_dir)
-    keeper = Keeper(settings, progress)
+    progress = ShippedOffsets(settings.journal_dir)
+    keeper = OriginalsArchiver(settings, progress)
     keeping = threading.Thread(target=keeper.run, args=[stopping], name="originals", daemon=True)
     keeping.start()
     Shipper(

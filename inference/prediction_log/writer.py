@@ -21,8 +21,8 @@ from inference.prediction_log.decoder import (
     IMAGE_COLUMNS,
     MINUTE,
     PREDICTION_COLUMNS,
-    Known,
     Rows,
+    SeenKeys,
     moment,
 )
 
@@ -92,14 +92,14 @@ class Tables:
         """
         self.connection = connection
         self._rest = rest
-        self._known = Known()
+        self._known = SeenKeys()
         self._months: set[str] = set()
         with connection, connection.cursor() as cursor:
             cursor.execute(STAGE)
 
     def write(self, lines: Sequence[bytes]) -> None:
-        """Write what some records say. Raises UnusableRecord and psycopg2.Error."""
-        if self._known.predictions > Known.MOST:
+        """Write what some records say. Raises InvalidRecordError and psycopg2.Error."""
+        if self._known.predictions > SeenKeys.MOST:
             self._known.forget()
         try:
             self._write(self._read(lines))

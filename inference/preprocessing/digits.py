@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 from pyspng import _pyspng_c as spng  # pyspng's one function takes a fifth of a small image's time
 
-from inference.errors import UnreadableImage, UnsupportedImage
+from inference.errors import UnreadableImageError, UnsupportedImageError
 
 SIDE = 28
 BLACK_ROW = bytes(SIDE)
@@ -64,7 +64,7 @@ PLAIN_PNG_BYTES = HEAD_BYTES + CHUNK.size + 4 + len(PNG_END)  # besides what its
 Pixels = NDArray[np.uint8]
 
 
-class Digit(NamedTuple):
+class PreprocessedImage(NamedTuple):
     """An image as models see it and what it was made of.
 
     `pixels` are canonical, uint8 of shape (28, 28), `digest` their sha256; `width` and `height` are
@@ -78,15 +78,15 @@ class Digit(NamedTuple):
     original: bytes | None
 
     @classmethod
-    def of(cls, data: bytes) -> "Digit":
-        """Read an encoded image. Raises UnsupportedImage and UnreadableImage."""
+    def of(cls, data: bytes) -> "PreprocessedImage":
+        """Read an encoded image. Raises UnsupportedImageError and UnreadableImageError."""
         grey = decode(data)
         pixels = frame(grey)
         height, width = grey.shape
         return cls(pixels, digest(pixels), width, height, data)
 
     @classmethod
-    def of_array(cls, grey: Pixels) -> "Digit":
+    def of_array(cls, grey: Pixels) -> "PreprocessedImage":
         """Take grey pixels, uint8 of shape (height, width)."""
         pixels = frame(grey)
         height, width = grey.shape
@@ -98,7 +98,7 @@ def read_digit(data: bytes) -> Pixels:
 
     An image of 28x28 is taken as it stands, only inverted when its border is light: MNIST's own
     digits pass unchanged. Any other is cropped to its ink, fitted and centred. Raises
-    UnsupportedImage and UnreadableImage.
+    UnsupportedImageError and UnreadableImageError.
     """
     return frame(decode(data))
 
@@ -124,19 +124,19 @@ def decode(data: bytes) -> Pixels:
     shown on white.
 
     Reads PNG, JPEG, WebP, BMP and GIF by their content, sides of 1 to 4096 pixels, one frame;
-    16-bit grey keeps its high byte. Raises UnsupportedImage for other bytes and UnreadableImage for
+    16-bit grey keeps its high byte. Raises UnsupportedImageError for other bytes and UnreadableImageError for
     an image that is empty, broken, too large or animated.
     """
     plain = plain_png(data)
     if plain is not None:
         return plain
     if not data:
-        raise UnreadableImage("The file is empty.")
+        raise UnreadableImageError("The file is empty.")
     if data.startswith(SIGNATURES["PNG"]) and _count_chunks(data) > MAX_CHUNKS:
-        raise UnreadableImage(f"The PNG file has more than {MAX_CHUNKS} chunks.")
+        raise UnreadableImageError(f"The PNG file has more than {MAX_CHUNKS} chunks.")
     formats = [name for name, signatures in SIGNATURES.items() if data.startswith(signatures)]
     if not formats:
-        raise UnsupportedImage
+        raise UnsupportedImageError
     try:
         with warnings.catch_warnings():
             warnings.simplefilter(
@@ -146,16 +146,16 @@ def decode(data: bytes) -> Pixels:
                 _check(image)
                 ImageOps.exif_transpose(image, in_place=True)
                 return _grey(image)
-    except UnreadableImage:
+    except UnreadableImageError:
         raise
     except UnidentifiedImageError as error:
         if formats == ["WEBP"] and data[8:12] != b"WEBP":  # RIFF also holds sound and video
-            raise UnsupportedImage from error
-        raise UnreadableImage(
+            raise UnsupportedImageError from error
+        raise UnreadableImageError(
             f"The {formats[0]} file is broken: its header cannot be read."
         ) from error
     except Exception as error:  # Pillow raises whatever its parsers raise: OSError, ValueError, SyntaxError, struct.error, ...
-        raise UnreadableImage(f"The {formats[0]} file is broken or cut short.") from error
+        raise UnreadableImageError(f"The {formats[0]} file is broken or cut short.") from error
 
 
 def is_small_plain_png(data: bytes) -> bool:
@@ -224,11 +224,11 @@ def _count_chunks(data: bytes) -> int:
 def _check(image: Image.Image) -> None:
     """Refuse what the header promises before anything is decompressed."""
     if not 1 <= image.width <= MAX_SIDE or not 1 <= image.height <= MAX_SIDE:
-        raise UnreadableImage(f"The image's sides must be of 1 to {MAX_SIDE} pixels.")
+        raise UnreadableImageError(f"The image's sides must be of 1 to {MAX_SIDE} pixels.")
     # A camera's JPEG may carry further pictures behind the first one (MPO): previews, not an
     # animation.
     if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
-        raise UnreadableImage("The image is animated; send one frame.")
+        raise UnreadableImageError("The image is animated; send one frame.")
 
 
 def _grey(image: Image.Image) -> Pixels:

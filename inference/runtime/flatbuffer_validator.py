@@ -17,7 +17,7 @@ from math import prod
 
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-from inference.model_format.safe_open import MAX_MODEL_BYTES, Refused
+from inference.model_format.safe_open import MAX_MODEL_BYTES, RejectedModelError
 
 IDENTIFIER = b"TFL3"
 ITEM_BYTES = {0: 4, 2: 4, 6: 1}  # float32, int32, bool: what Keras' layers are made into
@@ -66,7 +66,7 @@ class _Table:
     """A table of a flatbuffer: its fields by slot. Raises struct.error for what lies outside."""
 
     def __init__(self, content: bytes, position: int, slots: int) -> None:
-        """Take the table at a position. Raises Refused where it has more than `slots` slots in use."""
+        """Take the table at a position. Raises RejectedModelError where it has more than `slots` slots in use."""
         self._content = content
         self._position = position
         vtable = position - _number("<i", content, position)
@@ -76,7 +76,7 @@ class _Table:
             slots_format = f"<{(size - VTABLE_HEAD_BYTES) // 2}H"
             self._offsets = struct.unpack_from(slots_format, content, vtable + VTABLE_HEAD_BYTES)
         if any(self._offsets[slots:]):
-            raise Refused(
+            raise RejectedModelError(
                 "It has a part that the compiler does not write; publish the Keras file, of which it is made anew."
             )
 
@@ -90,7 +90,7 @@ class _Table:
         return _number("<I", self._content, self._target(slot)) if self._at(slot) else 0
 
     def numbers(self, slot: int) -> tuple[int, ...]:
-        """Return a vector of int32. Raises Refused for a long one."""
+        """Return a vector of int32. Raises RejectedModelError for a long one."""
         size = self.size(slot)
         _check_size(size)
         return (
@@ -102,7 +102,7 @@ class _Table:
         return _Table(self._content, self._target(slot), slots) if self._at(slot) else None
 
     def tables(self, slot: int, slots: int) -> Iterator["_Table"]:
-        """Yield the tables of a vector. Raises Refused for a long one."""
+        """Yield the tables of a vector. Raises RejectedModelError for a long one."""
         size = self.size(slot)
         _check_size(size)
         for index in range(size):
@@ -124,9 +124,9 @@ class _Table:
 
 
 def check_flatbuffer(content: bytes) -> None:
-    """Raise Refused unless a flatbuffer is a network as the compiler writes them."""
+    """Raise RejectedModelError unless a flatbuffer is a network as the compiler writes them."""
     if content[4:8] != IDENTIFIER or len(content) > MAX_MODEL_BYTES:
-        raise Refused(DAMAGED)
+        raise RejectedModelError(DAMAGED)
     try:
         model = _Table(
             content, _number("<I", content, 0), 8
@@ -137,17 +137,17 @@ def check_flatbuffer(content: bytes) -> None:
         graphs = list(model.tables(2, 5))  # subgraphs, up to name
         sizes = [each.size(0) for each in model.tables(4, 1)]  # buffers, of data alone
         if len(graphs) != 1:
-            raise Refused(
+            raise RejectedModelError(
                 f"It has {len(graphs)} graphs; one is served, without loops and branches."
             )
         _check_graph(graphs[0], codes, sizes)
         _check_working_bytes(content, graphs[0].size(0))
     except (struct.error, IndexError) as error:
-        raise Refused(DAMAGED) from error
+        raise RejectedModelError(DAMAGED) from error
 
 
 def _check_working_bytes(content: bytes, tensors: int) -> None:
-    """Raise Refused where what a graph of so many tensors computes for an image would take too much
+    """Raise RejectedModelError where what a graph of so many tensors computes for an image would take too much
     memory.
 
     Without XNNPACK, which prepares its own, LiteRT works all sizes out and reserves memory that it
@@ -160,7 +160,7 @@ def _check_working_bytes(content: bytes, tensors: int) -> None:
         )
         interpreter.allocate_tensors()
     except (RuntimeError, ValueError) as error:
-        raise Refused(
+        raise RejectedModelError(
             f"LiteRT cannot load it: {' '.join(str(error).split()).rstrip('.')}."
         ) from error
     # Those behind are the scratch paper of kernels that do not serve.
@@ -170,18 +170,18 @@ def _check_working_bytes(content: bytes, tensors: int) -> None:
 
 def _check_working(size: int) -> None:
     if size > MAX_WORKING_BYTES:
-        raise Refused(
+        raise RejectedModelError(
             f"It takes {size // 2**20} MB for an image; {MAX_WORKING_BYTES // 2**20} are served. Make a smaller model."
         )
 
 
 def _code(operator_code: _Table) -> int:
-    """Return the code of an operator. Raises Refused for one that is not served."""
+    """Return the code of an operator. Raises RejectedModelError for one that is not served."""
     code = max(
         operator_code.number(0, "<b"), operator_code.number(3, "<i")
     )  # as LiteRT reads the old field and the new one
     if code not in NAMES or operator_code.has(1):  # custom_code
-        raise Refused(
+        raise RejectedModelError(
             f"It has an operator (code {code}) that is not on the list of what is served; build it of Keras' usual layers."
         )
     return code
@@ -201,12 +201,12 @@ def _check_graph(graph: _Table, codes: list[int], sizes: list[int]) -> None:
     def give(index: int) -> None:
         """Have a tensor's values come into being, once."""
         if index < 0 or known[index]:
-            raise Refused(DAMAGED)
+            raise RejectedModelError(DAMAGED)
         known[index] = True
 
     inputs, outputs = graph.numbers(1), graph.numbers(2)
     if len(inputs) != 1 or len(outputs) != 1:
-        raise Refused(
+        raise RejectedModelError(
             f"It has {len(inputs)} inputs and {len(outputs)} outputs; one image in, one vector out is served."
         )
     give(inputs[0])
@@ -214,46 +214,48 @@ def _check_graph(graph: _Table, codes: list[int], sizes: list[int]) -> None:
         code = codes[operator.number(0, "<I")]
         took, gave = operator.numbers(1), operator.numbers(2)
         if len(took) < LEAST_INPUTS.get(code, 1) or len(gave) != OUTPUTS.get(code, 1):
-            raise Refused(
+            raise RejectedModelError(
                 f"It is damaged: an operator {NAMES[code]} has {len(took)} inputs and {len(gave)} outputs; copy it again."
             )
         for place, index in enumerate(took):
             if not (index == -1 and OPTIONAL_INPUT.get(code) == place) and (
                 index < 0 or not known[index]
             ):
-                raise Refused(
+                raise RejectedModelError(
                     f"It is damaged: an operator {NAMES[code]} lacks an input; copy it again."
                 )
         for index in gave:
             give(index)
     if outputs[0] < 0 or not known[outputs[0]] or not working[outputs[0]]:
-        raise Refused(DAMAGED)
+        raise RejectedModelError(DAMAGED)
 
 
 def _working_bytes(tensor: _Table, sizes: list[int]) -> int:
     """Return how much memory a tensor takes, 0 where its values are in the file, and as many as it
     has.
 
-    Raises Refused unless it is a plain one.
+    Raises RejectedModelError unless it is a plain one.
     """
     shape, kind = tensor.numbers(0), tensor.number(1, "<b")
     if kind not in ITEM_BYTES or tensor.number(5, "<B") or tensor.has(6):  # is_variable, sparsity
-        raise Refused(
+        raise RejectedModelError(
             "It holds other numbers than float32, int32 and bool, or has states; publish the Keras file, unquantized."
         )
     if (quantization := tensor.table(4, 7)) is not None and any(
         map(quantization.has, range(6))
     ):  # all but the dimension
-        raise Refused("It is quantized; publish the Keras file, which is served in float32.")
+        raise RejectedModelError(
+            "It is quantized; publish the Keras file, which is served in float32."
+        )
     stored, needed = sizes[tensor.number(2, "<I")], prod(shape) * ITEM_BYTES[kind]
     if any(size < 1 for size in shape) or stored not in (0, needed):
-        raise Refused(DAMAGED)
+        raise RejectedModelError(DAMAGED)
     return 0 if stored else needed
 
 
 def _check_size(size: int) -> None:
     if size > MAX_PARTS:
-        raise Refused(
+        raise RejectedModelError(
             f"It has a list of {size} parts; {MAX_PARTS} are the most. Make a smaller model."
         )
 

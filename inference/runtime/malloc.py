@@ -10,7 +10,7 @@ _malloc_trim = getattr(
 )  # of glibc; other allocators have no such function, or need none
 
 
-def give_back() -> None:
+def trim_heap() -> None:
     """Give back what is free. It takes milliseconds."""
     if _malloc_trim is not None:
         _malloc_trim(0)

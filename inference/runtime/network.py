@@ -1,7 +1,7 @@
 """Canonical pixels -> probabilities, with LiteRT. Knows nothing of HTTP, of files or of names.
 
 One image through one model is one call of an interpreter of some 20 microseconds for a LeNet-5,
-against some 50 milliseconds of `keras.Model.predict` (doc/performance.md).
+against some 50 milliseconds of `keras.ModelVersion.predict` (doc/performance.md).
 """
 
 import functools
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from inference.model_format.card import LOGITS, MNIST_INPUT, PROBABILITIES, InputContract
-from inference.model_format.safe_open import Refused
+from inference.model_format.safe_open import RejectedModelError
 from inference.preprocessing.digits import SIDE
 from inference.runtime.flatbuffer_validator import check_flatbuffer
 
@@ -40,7 +40,7 @@ QUICK_SECONDS = 50e-6
 _serials = itertools.count()
 
 
-class UnservableModel(Exception):
+class UnservableModelError(Exception):
     """The flatbuffer cannot be served; the message says why."""
 
 
@@ -103,7 +103,7 @@ class Network:
         """Load a flatbuffer that takes images as `contract` says and gives `classes` probabilities
         or logits, as `output` says.
 
-        Raises UnservableModel.
+        Raises UnservableModelError.
         """
         self.serial = next(
             _serials
@@ -116,10 +116,10 @@ class Network:
         try:
             check_flatbuffer(flatbuffer)
             caller = _Caller(flatbuffer)
-        except Refused as error:
-            raise UnservableModel(str(error)) from error
+        except RejectedModelError as error:
+            raise UnservableModelError(str(error)) from error
         except (RuntimeError, ValueError) as error:
-            raise UnservableModel(f"LiteRT cannot load it: {error}") from error
+            raise UnservableModelError(f"LiteRT cannot load it: {error}") from error
         self._check_signature(caller.interpreter, classes)
         self._idle.append(caller)
         self._turn: AbstractContextManager[Any] = nullcontext()
@@ -181,25 +181,25 @@ class Network:
     def _check_signature(self, interpreter: Interpreter, classes: int) -> None:
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
         if len(inputs) != 1 or len(outputs) != 1:
-            raise UnservableModel(
+            raise UnservableModelError(
                 f"It has {len(inputs)} inputs and {len(outputs)} outputs; one image in, one vector out is served."
             )
         shape, dtype = tuple(map(int, inputs[0]["shape"])), np.dtype(inputs[0]["dtype"])
         served = input_shapes(self._contract)
         if shape[0] != 1 or shape[1:] not in served or dtype != np.float32:
-            raise UnservableModel(
+            raise UnservableModelError(
                 f"It takes {dtype.name} of shape {shape}; a batch of float32 of {', '.join(map(str, served))} is served."
             )
         shape = tuple(map(int, outputs[0]["shape"]))
         if shape != (1, classes):
-            raise UnservableModel(
+            raise UnservableModelError(
                 f"It gives an output of shape {shape} for {classes} classes; (1, {classes}) is served."
             )
 
     def _probe(self) -> float:
         """Call it on three images, and return the seconds that the quickest took.
 
-        Any may be held up. Raises UnservableModel.
+        Any may be held up. Raises UnservableModelError.
         """
         noise = np.random.default_rng(0).integers(0, 256, (1, SIDE, SIDE), np.uint8)
         quickest = math.inf
@@ -208,11 +208,11 @@ class Network:
             answer = self.probabilities(image)
             quickest = min(quickest, time.perf_counter() - started)
             if not np.isfinite(answer).all():
-                raise UnservableModel(
+                raise UnservableModelError(
                     "It answers with values that are not finite; its training may have diverged."
                 )
             if answer.min() < 0 or abs(float(answer.sum()) - 1) > PROBABILITY_SUM_TOLERANCE:
-                raise UnservableModel(
+                raise UnservableModelError(
                     'Its output is no vector of probabilities; end the model with a softmax, or say "output": "logits" in its card.'
                 )
         return quickest

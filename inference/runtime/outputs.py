@@ -66,7 +66,7 @@ def outputs_of(columns: Sequence[tuple[Probabilities, Sequence[bool]]]) -> list[
     ]
 
 
-class Words:
+class AnswerEncoder:
     """The answers of one version."""
 
     def __init__(

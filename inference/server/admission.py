@@ -3,7 +3,7 @@
 LARGE_BYTES = 2**20
 
 
-class Room:
+class AdmissionController:
     """Counts the requests under way, and the bytes of the large ones among them.
 
     For the thread of one event loop.

@@ -15,22 +15,22 @@ from typing import NoReturn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from inference.api.error_handlers import send_problem, wire_problem
-from inference.api.fast_path import NDJSON, Answer, FastLane
+from inference.api.fast_path import NDJSON, Answer, FastPath
 from inference.errors import (
-    Busy,
-    ForeignSite,
-    KeyRequired,
-    MalformedRequest,
-    RequestTooLarge,
+    KeyRequiredError,
+    MalformedRequestError,
+    OverloadedError,
+    RequestTooLargeError,
     ServiceError,
-    UnsupportedEncoding,
+    UnsupportedEncodingError,
+    UntrustedOriginError,
 )
 from inference.observability import request_context
 from inference.observability.metrics import Metrics
-from inference.server.admission import Room
+from inference.server.admission import AdmissionController
 from inference.server.api_keys import Keys
-from inference.server.multipart import MAX_LENGTH_DIGITS, Headers, PlainForm
-from inference.server.request_head import Head
+from inference.server.multipart import MAX_LENGTH_DIGITS, Headers, MultipartRequest
+from inference.server.request_head import RequestHead
 from inference.server.trusted_hosts import Hosts
 
 BASE_PATH = "/api/v1.0"
@@ -62,7 +62,7 @@ GONE = 499  # a client that left before its answer, as nginx counts it
 logger = logging.getLogger(__name__)
 
 
-class RequestLayer:
+class Gateway:
     """Wraps an ASGI application.
 
     The id, metrics, name and key of every request, bounds on what is taken on, the fast lane.
@@ -71,9 +71,9 @@ class RequestLayer:
     def __init__(
         self,
         app: ASGIApp,
-        lane: FastLane | None,
+        lane: FastPath | None,
         metrics: Metrics,
-        room: Room,
+        room: AdmissionController,
         hosts: Hosts,
         keys: Keys | None,
         max_request_bytes: int,
@@ -97,13 +97,13 @@ class RequestLayer:
         if form is not None and self._room.take(form.length) is None:
             try:
                 receive = body = ReadBody(receive)
-                own_id = self._id(form.request_id)
+                request_id = self._id(form.request_id)
                 answer = await self._answer(
-                    scope["path"], form, await body.whole(), own_id.decode()
+                    scope["path"], form, await body.whole(), request_id.decode()
                 )
                 if answer is not None:
                     try:
-                        await _send(send, answer, own_id)
+                        await _send(send, answer, request_id)
                     finally:
                         self._metrics.answered(
                             HOT[scope["path"]], 200, "fast", time.perf_counter() - started
@@ -111,10 +111,10 @@ class RequestLayer:
                     return
             finally:
                 self._room.give(form.length)
-        head = Head.of(scope["headers"])
-        own_id = self._id(head.request_id)
+        head = RequestHead.of(scope["headers"])
+        request_id = self._id(head.request_id)
         tokens = (
-            request_context.request_id.set(own_id),
+            request_context.request_id.set(request_id),
             request_context.source.set(request_context.source_of(head.program)),
         )
         operation, status = _operation(scope["path"]), GONE
@@ -123,7 +123,7 @@ class RequestLayer:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", []), (b"x-request-id", own_id)]
+                message["headers"] = [*message.get("headers", []), (b"x-request-id", request_id)]
             await send(message)
 
         try:
@@ -148,7 +148,7 @@ class RequestLayer:
             request_context.source.reset(tokens[1])
 
     async def _call(
-        self, scope: Scope, receive: Receive, send: Send, head: Head, operation: str
+        self, scope: Scope, receive: Receive, send: Send, head: RequestHead, operation: str
     ) -> None:
         """Call the application with a request that keeps the limits.
 
@@ -157,12 +157,12 @@ class RequestLayer:
         is_change = scope["method"] not in READING_METHODS
         if not self._hosts.admits(head.host, head.origin if is_change else b""):
             self.limit_hit("host")
-            raise ForeignSite
+            raise UntrustedOriginError
         if is_change and not self._has_key(head.key):
             self.limit_hit("key")
-            raise KeyRequired
+            raise KeyRequiredError
         if not head.length.isdigit():
-            raise MalformedRequest("Content-Length is no number of bytes.")
+            raise MalformedRequestError("Content-Length is no number of bytes.")
         size = (
             int(head.length)
             if len(head.length) <= MAX_LENGTH_DIGITS
@@ -171,11 +171,11 @@ class RequestLayer:
         if size > self._max_request_bytes:
             self._refuse_size()
         if head.is_encoded:
-            raise UnsupportedEncoding
+            raise UnsupportedEncodingError
         limit = None if operation in ALWAYS_ANSWERED else self._room.take(size)
         if limit is not None:
             self.limit_hit(limit)
-            raise Busy
+            raise OverloadedError
         try:
             scope = _acceptable(scope, has_type=head.has_type)
             if head.is_chunked:
@@ -202,7 +202,7 @@ class RequestLayer:
 
     def _refuse_size(self) -> NoReturn:
         self.limit_hit("request_bytes")
-        raise RequestTooLarge(f"A request may have {self._max_request_bytes} bytes.")
+        raise RequestTooLargeError(f"A request may have {self._max_request_bytes} bytes.")
 
     def _has_key(self, key: bytes | None) -> bool:
         """Tell whether a request may do more than read: where there are keys, it needs one."""
@@ -219,7 +219,7 @@ class RequestLayer:
         self.limit_hit(limit)
         return wire_problem(error, self._id(b""))
 
-    def short_form(self, url: bytes, headers: Headers) -> PlainForm | None:
+    def short_form(self, url: bytes, headers: Headers) -> MultipartRequest | None:
         """Return the form of a request of POST that may be for `take`, None for any other."""
         path, _, query = url.partition(b"?")
         if self._lane is None or path not in SHORT:
@@ -229,7 +229,7 @@ class RequestLayer:
     def take(
         self,
         url: bytes,
-        form: PlainForm,
+        form: MultipartRequest,
         body: bytes,
         started: float,
         answer: Callable[[bytes | None, bytes], None],
@@ -244,18 +244,18 @@ class RequestLayer:
         if self._lane is None or self._room.take(form.length) is not None:
             return False
         operation = SHORT[url.partition(b"?")[0]]
-        own_id = self._id(form.request_id)
+        request_id = self._id(form.request_id)
 
         def done(document: bytes | None) -> None:
             self._room.give(form.length)
-            answer(document, own_id)
+            answer(document, request_id)
             if document is not None:
                 self._metrics.answered(operation, 200, "fast", time.perf_counter() - started)
 
         if operation == "inference":
-            is_taken = self._lane.infer(form, body, own_id.decode(), done)
+            is_taken = self._lane.infer(form, body, request_id.decode(), done)
         else:
-            document = self._lane.predict_at_once(form, body, own_id.decode())
+            document = self._lane.predict_at_once(form, body, request_id.decode())
             is_taken = document is not None
             if is_taken:
                 asyncio.get_running_loop().call_soon(done, document)
@@ -263,35 +263,35 @@ class RequestLayer:
             self._room.give(form.length)
         return is_taken
 
-    def _plain_form(self, scope: Scope) -> PlainForm | None:
+    def _plain_form(self, scope: Scope) -> MultipartRequest | None:
         """Return the form of a request that may be for the lane, None for any other."""
         if self._lane is None or scope["method"] != "POST" or scope["path"] not in HOT:
             return None
         return self._admitted(scope["headers"], scope["query_string"], self._max_request_bytes)
 
-    def _admitted(self, headers: Headers, query: bytes, max_bytes: int) -> PlainForm | None:
+    def _admitted(self, headers: Headers, query: bytes, max_bytes: int) -> MultipartRequest | None:
         """Return the form of a request of POST that has it and may be made."""
         if self._keys is not None and not self._has_key(dict(headers).get(b"x-api-key")):
             return None
-        form = PlainForm.of(headers, query, max_bytes)
+        form = MultipartRequest.of(headers, query, max_bytes)
         return form if form is not None and self._hosts.admits(form.host, form.origin) else None
 
     async def _answer(
-        self, path: str, form: PlainForm, body: bytes | None, own_id: str
+        self, path: str, form: MultipartRequest, body: bytes | None, request_id: str
     ) -> Answer | None:
         """Return what the lane answers, None when the request is for Connexion."""
         lane = self._lane
         if lane is None or body is None:
             return None
         if HOT[path] == "predictions":
-            return await lane.predict(form, body, own_id)
+            return await lane.predict(form, body, request_id)
         answered: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
 
         def done(document: bytes | None) -> None:
             if not answered.done():  # its client may have gone
                 answered.set_result(document)
 
-        return await answered if lane.infer(form, body, own_id, done) else None
+        return await answered if lane.infer(form, body, request_id, done) else None
 
     def _id(self, given: bytes) -> bytes:
         return (
@@ -326,18 +326,18 @@ class ReadBody:
         return self._messages.pop(0) if self._messages else await self._receive()
 
 
-async def _send(send: Send, answer: Answer, own_id: bytes) -> None:
+async def _send(send: Send, answer: Answer, request_id: bytes) -> None:
     """Send what the lane answered: a whole body, or its pieces as they come."""
     if isinstance(answer, bytes):
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", b"%d" % len(answer)),
-            (b"x-request-id", own_id),
+            (b"x-request-id", request_id),
         ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
         return
-    headers = [(b"content-type", NDJSON), (b"x-request-id", own_id)]
+    headers = [(b"content-type", NDJSON), (b"x-request-id", request_id)]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     async for piece in answer:
         await send({"type": "http.response.body", "body": piece, "more_body": True})

@@ -14,11 +14,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from inference.errors import Busy, HeadTooLarge, MalformedRequest, RequestTimeout, ServiceError
+from inference.errors import (
+    HeadTooLargeError,
+    MalformedRequestError,
+    OverloadedError,
+    RequestTimeoutError,
+    ServiceError,
+)
 
 if TYPE_CHECKING:  # the parent of the workers needs none of what it imports
-    from inference.server.gateway import RequestLayer
-    from inference.server.multipart import PlainForm
+    from inference.server.gateway import Gateway
+    from inference.server.multipart import MultipartRequest
 
 HEAD, CONTINUE, HEAD_END = b"HTTP/1.1 ", b"HTTP/1.1 100 ", b"\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\nx-request-id: %b\r\n%b%b\r\n%b"
@@ -51,7 +57,7 @@ class Protocol(HttpToolsProtocol):
         """Begin."""
         super().connection_made(cast("asyncio.Transport", JoinedWrites(transport)))
         if len(self.connections) > MAX_CONNECTIONS:
-            self._refuse(Busy(), "connections")
+            self._refuse(OverloadedError(), "connections")
         self.loop.call_later(LOOK_SECONDS, self._look)
 
     def data_received(self, data: bytes) -> None:
@@ -62,7 +68,7 @@ class Protocol(HttpToolsProtocol):
             self._received - FRAMING * self._body > MAX_HEAD_BYTES
             and not self.transport.is_closing()
         ):
-            self._refuse(HeadTooLarge(), "head_bytes")
+            self._refuse(HeadTooLargeError(), "head_bytes")
 
     def pause_writing(self) -> None:
         """Note that the client does not read."""
@@ -73,7 +79,8 @@ class Protocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002
         """Answer what is no HTTP, and end."""
         self._refuse(
-            MalformedRequest("This is no request of HTTP/1.1 with a Host and one length."), "http"
+            MalformedRequestError("This is no request of HTTP/1.1 with a Host and one length."),
+            "http",
         )
 
     def on_headers_complete(self) -> None:
@@ -94,7 +101,7 @@ class Protocol(HttpToolsProtocol):
         if (
             self.cycle is None or self.cycle.response_complete
         ) and self.parser.get_method() == b"POST":
-            form = cast("RequestLayer", self.app).short_form(self.url, headers)
+            form = cast("Gateway", self.app).short_form(self.url, headers)
         if form is None or self.parser.get_http_version() != "1.1" or self.flow.write_paused:
             super().on_headers_complete()
             return
@@ -122,10 +129,10 @@ class Protocol(HttpToolsProtocol):
             super().on_message_complete()
             return
 
-        def answer(document: bytes | None, own_id: bytes) -> None:
-            self._answer(short, document, own_id)
+        def answer(document: bytes | None, request_id: bytes) -> None:
+            self._answer(short, document, request_id)
 
-        if not cast("RequestLayer", self.app).take(
+        if not cast("Gateway", self.app).take(
             short.url, short.form, bytes(short.body), short.started, answer
         ):
             self._call(short)
@@ -135,7 +142,7 @@ class Protocol(HttpToolsProtocol):
         self.transport.write(b"")
         super().on_response_complete()
 
-    def _answer(self, short: "ShortCycle", document: bytes | None, own_id: bytes) -> None:
+    def _answer(self, short: "ShortCycle", document: bytes | None, request_id: bytes) -> None:
         if short.disconnected:
             return
         if document is None:
@@ -143,7 +150,7 @@ class Protocol(HttpToolsProtocol):
             return
         more = b"".join([b"%b: %b\r\n" % header for header in self.server_state.default_headers])
         self.transport.write(
-            OK % (len(document), own_id, more, b"" if short.keep_alive else CLOSE, document)
+            OK % (len(document), request_id, more, b"" if short.keep_alive else CLOSE, document)
         )
         short.response_complete = True
         if not short.keep_alive:
@@ -167,12 +174,12 @@ class Protocol(HttpToolsProtocol):
             return
         what, _ = awaited
         if what in ("end", "reader"):
-            cast("RequestLayer", self.app).limit_hit(what)
+            cast("Gateway", self.app).limit_hit(what)
             self.transport.abort()
         elif what == "head" and not self._received:
             self.transport.close()  # it only kept the connection
         elif what == "head" or self._body < BODY_BYTES_PER_SECOND * seconds:
-            self._refuse(RequestTimeout(), what)
+            self._refuse(RequestTimeoutError(), what)
 
     def _waits_for(self) -> tuple[str, int] | None:
         """Return what the client has to do next, and a number that changes when it does it, None
@@ -190,7 +197,7 @@ class Protocol(HttpToolsProtocol):
 
     def _refuse(self, error: ServiceError, limit: str) -> None:
         """End the connection, with an answer where none has begun."""
-        answer = cast("RequestLayer", self.app).refusal(error, limit)
+        answer = cast("Gateway", self.app).refusal(error, limit)
         if not getattr(self.cycle, "response_started", False) or self.cycle.response_complete:
             self.transport.write(answer)
         self.transport.close()
@@ -247,7 +254,9 @@ class ShortCycle:
     )
     message_event: ClassVar[asyncio.Event] = asyncio.Event()  # nobody waits for it
 
-    def __init__(self, form: "PlainForm", url: bytes, scope: Any, *, keep_alive: bool) -> None:
+    def __init__(
+        self, form: "MultipartRequest", url: bytes, scope: Any, *, keep_alive: bool
+    ) -> None:
         self.form = form
         self.url = url
         self.scope = scope

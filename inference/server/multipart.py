@@ -30,7 +30,7 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 
 @dataclass(slots=True)
-class PlainForm:
+class MultipartRequest:
     """The head of a request that has nothing unusual.
 
     Who asks for what, and how its body is divided.
@@ -46,7 +46,7 @@ class PlainForm:
     length: int
 
     @classmethod
-    def of(cls, headers: Headers, query_string: bytes, max_bytes: int) -> "PlainForm | None":
+    def of(cls, headers: Headers, query_string: bytes, max_bytes: int) -> "MultipartRequest | None":
         """Return a request's form, None where its head is unusual or its body is to be of more than
         `max_bytes`.
         """

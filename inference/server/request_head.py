@@ -6,7 +6,7 @@ from inference.server.multipart import Headers
 
 
 @dataclass(slots=True)
-class Head:
+class RequestHead:
     """Its own id, its length in bytes, the program that sends it, its key, under which name it asks
     and for a page of which site.
 
@@ -24,7 +24,7 @@ class Head:
     is_chunked: bool = False
 
     @classmethod
-    def of(cls, headers: Headers) -> "Head":
+    def of(cls, headers: Headers) -> "RequestHead":
         """Read the headers of a request."""
         head = cls()
         for name, value in headers:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import requests
 
-from inference.models.repository import ModelDirectory
+from inference.models.repository import ModelRepository
 from inference.preprocessing.digits import read_digit
 from tests.containers.conftest import PATIENCE_SECONDS, ROOT, Compose, until
 
@@ -17,7 +17,7 @@ from tests.containers.conftest import PATIENCE_SECONDS, ROOT, Compose, until
 def test_every_experiment_reads_digits_as_it_does_in_process(
     compose: Compose, digits: dict[str, bytes]
 ) -> None:
-    models = ModelDirectory(ROOT / "models", compose.folder / "compiled", memory_bytes=2**28)
+    models = ModelRepository(ROOT / "models", compose.folder / "compiled", memory_bytes=2**28)
     models.load()
     models.close()  # nothing changes in it
     assert models.all()

@@ -90,7 +90,7 @@ def test_predictions_need_a_key_then_and_the_dashboard_has_one(
     said = subprocess.run(
         command, input=digits["7"], capture_output=True, check=True
     ).stdout.decode()
-    assert "ApiProblem" not in said
+    assert "ApiProblemError" not in said
     assert experiment in said
 
 

@@ -18,9 +18,9 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from inference.model_format.safe_open import Refused
+from inference.model_format.safe_open import RejectedModelError
 from inference.runtime.flatbuffer_validator import check_flatbuffer
-from inference.runtime.network import Network, UnservableModel
+from inference.runtime.network import Network, UnservableModelError
 from tests.conftest import SHIPPED
 
 SOURCES = (
@@ -232,13 +232,13 @@ def main() -> None:
     for content in mutants(*map(int, sys.argv[1:])):
         try:
             check_flatbuffer(content)
-        except Refused:
+        except RejectedModelError:
             refused += 1
             continue
         try:
             Network(content, 10).probabilities(IMAGES)
             ran += 1
-        except (UnservableModel, RuntimeError, ValueError):
+        except (UnservableModelError, RuntimeError, ValueError):
             failed += 1
     print(ran, failed, refused)
 

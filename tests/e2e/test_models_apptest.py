@@ -4,7 +4,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.support.fakes import DOWN, FakeSources, open_alone, words
-from web.data.api_client import ApiProblem
+from web.data.api_client import ApiProblemError
 
 
 def models_script() -> None:
@@ -85,7 +85,7 @@ def test_a_promotion_without_who_and_why_moves_nothing(sources: FakeSources) -> 
 
 
 def test_a_promotion_that_the_api_refuses_says_why(sources: FakeSources) -> None:
-    sources.refused = ApiProblem(409, "Alias not movable", "It is *not* ready.")
+    sources.refused = ApiProblemError(409, "Alias not movable", "It is *not* ready.")
     app = fill(models_page(m="ready_2"), "Promote", who="ann", why="x")
     assert r"It is \*not\* ready\." in words(app)
 

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 import web.sources
 from tests.support.fakes import APP, DOWN, HOSTILE, FakeSources, open_page, words
-from web.data.api_client import ApiProblem, Label
+from web.data.api_client import ApiProblemError, Label
 from web.data.queries import ImportedFile
 from web.settings import Settings
 from web.sources import make_sources
@@ -259,7 +259,7 @@ def test_another_person_s_label_is_replaced_only_on_demand(sources: FakeSources)
 
 
 def test_a_label_that_cannot_be_stored_says_why(sources: FakeSources) -> None:
-    sources.refused = ApiProblem(503, "Database unavailable", "Postgres is *away*.")
+    sources.refused = ApiProblemError(503, "Database unavailable", "Postgres is *away*.")
     app = predict_page(("seven.png", b"seven"))
     app.button_group(key="label-p").set_value("4").run()
     assert r"Postgres is \*away\*\. Click again in a moment." in words(app)

@@ -13,7 +13,7 @@ from playwright.sync_api import Playwright
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
-class NoBrowser(Exception):
+class BrowserMissingError(Exception):
     """There is no browser and none can be installed; the message says what to do."""
 
 
@@ -23,7 +23,7 @@ def find(playwright: Playwright) -> str:
     $CHROMIUM, one on PATH, Playwright's own, or one that is installed now (which is shown).
 
     Raises:
-        NoBrowser: none of these.
+        BrowserMissingError: none of these.
 
     """
     found = _present(playwright)
@@ -35,7 +35,7 @@ def find(playwright: Playwright) -> str:
         _install(sys.executable, "-m", "playwright", "install", "chromium-headless-shell")
         found = _present(playwright)
     if found is None:
-        raise NoBrowser(
+        raise BrowserMissingError(
             "The end-to-end tests need a Chromium. Install one (Debian: apt install chromium),"
             " or name one: CHROMIUM=/path make test"
         )
@@ -55,7 +55,7 @@ def _present(playwright: Playwright) -> str | None:
     named = os.environ.get("CHROMIUM")
     if named:
         if not os.access(named, os.X_OK):
-            raise NoBrowser(f"CHROMIUM={named} is not a program")
+            raise BrowserMissingError(f"CHROMIUM={named} is not a program")
         return named
     for name in NAMES:
         path = shutil.which(name)

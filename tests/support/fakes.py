@@ -11,8 +11,8 @@ from streamlit.testing.v1 import AppTest
 from web.data.api_client import (
     Alias,
     Answer,
-    ApiProblem,
-    ApiUnreachable,
+    ApiProblemError,
+    ApiUnreachableError,
     Label,
     Model,
     Move,
@@ -21,8 +21,15 @@ from web.data.api_client import (
     Readiness,
     Version,
 )
-from web.data.queries import PAGE_ROWS, Board, ImportedFile, Snapshot, Totals, View
-from web.data.stale_cache import Reading
+from web.data.queries import (
+    PAGE_ROWS,
+    ImportedFile,
+    LeaderboardPage,
+    LeaderboardQuery,
+    Snapshot,
+    TaskSummary,
+)
+from web.data.stale_cache import CachedResult
 from web.evaluation.runner import Evaluator
 from web.settings import Settings
 
@@ -80,16 +87,16 @@ class FakeSources:
             make_version(HOSTILE, state="FAILED", reason="The file is *torn*."),
         ]
         self.moved: list[tuple[str, ...]] = []
-        self.refused: ApiProblem | None = None
+        self.refused: ApiProblemError | None = None
         self.evaluator = Evaluator(
             self.predict, lambda: {each.pinned: each.digest for each in self.listed}
         )
         self.imported_at = datetime.now(UTC)
         self.matched = ["ready_1"]  # what a filter lets through
-        self.viewed: View | None = None
+        self.viewed: LeaderboardQuery | None = None
         self.curve_error: Exception | None = None
 
-    def snapshot(self) -> Reading[Snapshot]:
+    def snapshot(self) -> CachedResult[Snapshot]:
         experiments = pd.DataFrame(
             {
                 "experiment": self.names,
@@ -104,21 +111,21 @@ class FakeSources:
         value = (
             Snapshot(experiments, rejects, self.imported_at, self.files) if self.ever_read else None
         )
-        return Reading(value, 40.0 if self.ever_read else None, self.database_problem)
+        return CachedResult(value, 40.0 if self.ever_read else None, self.database_problem)
 
-    def keys(self) -> Reading[list[str]]:
-        return Reading(
+    def keys(self) -> CachedResult[list[str]]:
+        return CachedResult(
             ["batch_size", HOSTILE, "outcome"] if self.ever_read else None,
             40.0,
             self.database_problem,
         )
 
-    def leaderboard(self, view: View, page: int) -> Reading[Board]:
+    def leaderboard(self, view: LeaderboardQuery, page: int) -> CachedResult[LeaderboardPage]:
         self.viewed = view
         rows = self._rows(view)
         tasks = sorted({self.tasks.get(name, "digits") for name in self.names})
         totals = tuple(
-            Totals(
+            TaskSummary(
                 task,
                 sum(self.tasks.get(name, "digits") == task for name in self.names),
                 0,
@@ -131,19 +138,19 @@ class FakeSources:
             for task in tasks
         )
         first = (page - 1) * PAGE_ROWS
-        return Reading(
-            Board(rows.iloc[first : first + PAGE_ROWS], page, len(rows), totals),
+        return CachedResult(
+            LeaderboardPage(rows.iloc[first : first + PAGE_ROWS], page, len(rows), totals),
             40.0,
             self.database_problem,
         )
 
-    def points(self, view: View, limit: int) -> Reading[pd.DataFrame]:
-        return Reading(self._rows(view).head(limit), 40.0, self.database_problem)
+    def points(self, view: LeaderboardQuery, limit: int) -> CachedResult[pd.DataFrame]:
+        return CachedResult(self._rows(view).head(limit), 40.0, self.database_problem)
 
-    def export(self, view: View) -> pd.DataFrame:
+    def export(self, view: LeaderboardQuery) -> pd.DataFrame:
         return self._rows(view)
 
-    def _rows(self, view: View) -> pd.DataFrame:
+    def _rows(self, view: LeaderboardQuery) -> pd.DataFrame:
         """Return the experiments of a view, newest first whatever its order.
 
         A filter lets those of self.matched through.
@@ -180,13 +187,13 @@ class FakeSources:
             }
         )
 
-    def curves(self, _metric: str, experiments: Sequence[str]) -> Reading[pd.DataFrame]:
+    def curves(self, _metric: str, experiments: Sequence[str]) -> CachedResult[pd.DataFrame]:
         if self.curve_error is not None:
             raise self.curve_error
         rows = [(name, step, 1.0 / (step + 1)) for name in experiments for step in range(3)]
-        return Reading(pd.DataFrame(rows, columns=["experiment", "step", "value"]), 0.0, None)
+        return CachedResult(pd.DataFrame(rows, columns=["experiment", "step", "value"]), 0.0, None)
 
-    def runs(self, experiments: Sequence[str]) -> Reading[pd.DataFrame]:
+    def runs(self, experiments: Sequence[str]) -> CachedResult[pd.DataFrame]:
         names = [name for name in experiments if name in self.names]
         rows = pd.DataFrame(
             {
@@ -200,26 +207,30 @@ class FakeSources:
                 ],
             }
         )
-        return Reading(rows if self.ever_read else None, 0.0, self.database_problem)
+        return CachedResult(rows if self.ever_read else None, 0.0, self.database_problem)
 
-    def top(self, count: int) -> Reading[list[str]]:
-        return Reading(self.names[:count] if self.ever_read else None, 0.0, self.database_problem)
+    def top(self, count: int) -> CachedResult[list[str]]:
+        return CachedResult(
+            self.names[:count] if self.ever_read else None, 0.0, self.database_problem
+        )
 
-    def models(self) -> Reading[dict[str, Model]]:
-        return Reading(None if self.api_problem else self.served, 0.0, self.api_problem)
+    def models(self) -> CachedResult[dict[str, Model]]:
+        return CachedResult(None if self.api_problem else self.served, 0.0, self.api_problem)
 
-    def versions(self) -> Reading[list[Version]]:
-        return Reading(self.listed, 0.0, self.api_problem)
+    def versions(self) -> CachedResult[list[Version]]:
+        return CachedResult(self.listed, 0.0, self.api_problem)
 
-    def card(self, _name: str, _version: int, _digest: str | None) -> Reading[Mapping[str, Any]]:
-        return Reading({"config": {"learning_rate": 0.1}}, 0.0, None)
+    def card(
+        self, _name: str, _version: int, _digest: str | None
+    ) -> CachedResult[Mapping[str, Any]]:
+        return CachedResult({"config": {"learning_rate": 0.1}}, 0.0, None)
 
-    def aliases(self) -> Reading[list[Alias]]:
+    def aliases(self) -> CachedResult[list[Alias]]:
         last = Move(datetime.now(UTC), "ready_1", 1, "ready_2", 2, "ann", "better")
         first = Move(
             datetime(2026, 1, 1, tzinfo=UTC), "ready_2", 2, None, None, "ml-ops-starter", "first"
         )
-        return Reading(
+        return CachedResult(
             [Alias("digits", "champion", "ready_1", 1, "READY", (last, first), ("ready_2", 2))],
             0.0,
             self.api_problem,
@@ -238,8 +249,8 @@ class FakeSources:
     def roll_alias_back(self, task: str, alias: str, *, moved_by: str, reason: str) -> None:
         self.moved.append((task, alias, "back", moved_by, reason))
 
-    def readiness(self) -> Reading[Readiness]:
-        return Reading(Readiness("ready", len(self.served), 0, 0, None), 0.0, self.api_problem)
+    def readiness(self) -> CachedResult[Readiness]:
+        return CachedResult(Readiness("ready", len(self.served), 0, 0, None), 0.0, self.api_problem)
 
     def retry(self) -> None:
         """Nothing is cached here."""
@@ -253,12 +264,12 @@ class FakeSources:
     ) -> list[Outcome]:
         self.calls += 1
         if b"gone" in images:
-            raise ApiUnreachable("No answer.")
+            raise ApiUnreachableError("No answer.")
         return [self._outcome(image, experiments) for image in images]
 
     def _outcome(self, image: bytes, experiments: Sequence[str]) -> Outcome:
         if image == b"bad":
-            return ApiProblem(415, "Unsupported", "This is *no* image.")
+            return ApiProblemError(415, "Unsupported", "This is *no* image.")
         name_of = "p" if self.keeps_predictions else None
         return [
             Answer(
@@ -276,7 +287,7 @@ class FakeSources:
         if self.refused is not None:
             raise self.refused
         if self.standing is not None and self.standing.label not in (label, replaces):
-            raise ApiProblem(409, "Label conflict", "")
+            raise ApiProblemError(409, "Label conflict", "")
         self.standing = Label(label, labelled_by, datetime(2026, 1, 31, 12, 0, tzinfo=UTC))
 
     def current_label(self, _prediction_id: str) -> Label | None:

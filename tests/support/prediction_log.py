@@ -11,16 +11,18 @@ import numpy as np
 import psycopg2
 
 from inference import settings
-from inference.models.version import Model, State
+from inference.models.version import ModelVersion, State
 from inference.observability.metrics import Metrics
-from inference.originals.archiver import Keeper
-from inference.prediction_log.journal import PROGRESS_FILE, Journal, Progress, segments
-from inference.prediction_log.recorder import Call, Given, PredictionLog
+from inference.originals.archiver import OriginalsArchiver
+from inference.prediction_log.journal import PROGRESS_FILE, Journal, ShippedOffsets, segments
+from inference.prediction_log.recorder import ModelOutputs, PredictionLog, RequestInfo
 from inference.prediction_log.shipper import Shipper
-from inference.preprocessing.digits import SIDE, Digit
+from inference.preprocessing.digits import SIDE, PreprocessedImage
 from inference.runtime.outputs import outputs_of
 
-MODELS = [Model(name, State.READY, digest="d" * 64, classes=("x", "y")) for name in ("a", "b")]
+MODELS = [
+    ModelVersion(name, State.READY, digest="d" * 64, classes=("x", "y")) for name in ("a", "b")
+]
 # What somebody does who begins anew.
 EMPTY = "TRUNCATE prediction_events, predictions, images, image_votes, traffic, model_versions, confusion_counts, labels"
 # In every way in which they can be added up.
@@ -42,7 +44,7 @@ WHERE (t.events, t.cached) IS DISTINCT FROM (c.events, c.cached) OR abs(t.millis
 
 
 class NoModels:
-    def all(self) -> list[Model]:
+    def all(self) -> list[ModelVersion]:
         return []
 
 
@@ -66,8 +68,8 @@ class Logged:
         """Let a new process ship and keep originals, by these settings from now on."""
         self._environment |= environment
         self._settings = settings.from_environment(self._environment)
-        self.progress = Progress(self.folder)
-        self.keeper = Keeper(self._settings, self.progress)
+        self.progress = ShippedOffsets(self.folder)
+        self.keeper = OriginalsArchiver(self._settings, self.progress)
         self.shipper = Shipper(
             self._settings, self.progress, is_storage_failing=lambda: self.keeper.is_storage_failing
         )
@@ -89,7 +91,7 @@ class Logged:
 
     def answer_digits(
         self,
-        digits: Sequence[Digit],
+        digits: Sequence[PreprocessedImage],
         request: str = "request",
         source: str | None = "curl/8",
         cached: Sequence[bool] | None = None,
@@ -98,7 +100,10 @@ class Logged:
         rows = np.array([[0.25, 0.75]] * len(digits), np.float32)
         outputs = outputs_of([(rows, cached or [False] * len(digits))] * len(MODELS))
         self.log.answered(
-            digits, [Call(request, source, 0.0)], [1.5], list(map(Given, MODELS, outputs))
+            digits,
+            [RequestInfo(request, source, 0.0)],
+            [1.5],
+            list(map(ModelOutputs, MODELS, outputs)),
         )
 
     def keep(self) -> None:
@@ -156,6 +161,6 @@ class Logged:
         self.keeper.disconnect()
 
 
-def digit(number: int) -> Digit:
+def digit(number: int) -> PreprocessedImage:
     pixels = np.random.default_rng(number).integers(0, 256, (SIDE, SIDE), np.uint8)
-    return Digit(pixels, hashlib.sha256(pixels.tobytes()).hexdigest(), 28, 28, None)
+    return PreprocessedImage(pixels, hashlib.sha256(pixels.tobytes()).hexdigest(), 28, 28, None)

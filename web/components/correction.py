@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from web.data.api_client import ApiProblem, ApiUnreachable, Label
+from web.data.api_client import ApiProblemError, ApiUnreachableError, Label
 from web.formatting import plain
 
 WHO = "dashboard"
@@ -48,13 +48,13 @@ def correct(
     """Store a label and say what became of it. store, current: ApiClient.label and .current_label."""
     try:
         store(prediction_id, label, labelled_by=WHO, replaces=replaces)
-    except ApiUnreachable:
+    except ApiUnreachableError:
         return Correction(
             label,
             State.FAILED,
             problem="The inference API does not answer. Click again once it is back.",
         )
-    except ApiProblem as problem:
+    except ApiProblemError as problem:
         if problem.status != CONFLICT:
             again = " Click again in a moment." if problem.status == UNAVAILABLE else ""
             return Correction(
@@ -62,6 +62,6 @@ def correct(
             )
         try:
             return Correction(label, State.CONFLICT, standing=current(prediction_id))
-        except (ApiUnreachable, ApiProblem):
+        except (ApiUnreachableError, ApiProblemError):
             return Correction(label, State.FAILED, problem=plain(problem.detail or problem.title))
     return Correction(label, State.STORED)

@@ -14,7 +14,7 @@ import streamlit as st
 from web.components.error_boundary import contained
 from web.data.api_client import Readiness
 from web.data.queries import Snapshot
-from web.data.stale_cache import Reading
+from web.data.stale_cache import CachedResult
 from web.formatting import START_AGAIN, ago, count, plain
 from web.sources import Sources
 
@@ -33,7 +33,7 @@ _LOOKS: dict[Tone, tuple[Literal["green", "orange", "red", "gray"], str]] = {
 
 
 @dataclass(frozen=True)
-class Light:
+class StatusBadge:
     """One entry of the strip: the words carry the state, the tone only underlines it."""
 
     text: str
@@ -42,21 +42,21 @@ class Light:
 
 
 def lights(
-    snapshot: Reading[Snapshot], readiness: Reading[Readiness], now: datetime
-) -> list[Light]:
+    snapshot: CachedResult[Snapshot], readiness: CachedResult[Readiness], now: datetime
+) -> list[StatusBadge]:
     """Say how the database, the API and the data are."""
     return [_database(snapshot), _api(readiness), *_data(snapshot, now)]
 
 
-def _database(snapshot: Reading[Snapshot]) -> Light:
+def _database(snapshot: CachedResult[Snapshot]) -> StatusBadge:
     if snapshot.problem is None:
-        return Light("Database up", "good", "Postgres answers.")
-    return Light("Database down", "bad", snapshot.problem)
+        return StatusBadge("Database up", "good", "Postgres answers.")
+    return StatusBadge("Database down", "bad", snapshot.problem)
 
 
-def _api(readiness: Reading[Readiness]) -> Light:
+def _api(readiness: CachedResult[Readiness]) -> StatusBadge:
     if readiness.problem is not None or readiness.value is None:
-        return Light(
+        return StatusBadge(
             "API down", "bad", readiness.problem or "The inference API has not answered yet."
         )
     state = readiness.value
@@ -67,25 +67,25 @@ def _api(readiness: Reading[Readiness]) -> Light:
     if state.database_detail is not None:
         detail.append("It does not reach the database; predictions go on.")
     if state.loading:
-        return Light(
+        return StatusBadge(
             f"API up \N{MIDDLE DOT} {ready}, {state.loading} loading",
             "busy",
             f"{count(state.loading, 'model')} loading.",
         )
     if not state.ready:
-        return Light("API up \N{MIDDLE DOT} no model ready", "bad", " ".join(detail))
+        return StatusBadge("API up \N{MIDDLE DOT} no model ready", "bad", " ".join(detail))
     failed = f", {state.failed} failed" if state.failed else ""
-    return Light(
+    return StatusBadge(
         f"API up \N{MIDDLE DOT} {ready}{failed}",
         "busy" if state.failed else "good",
         " ".join(detail),
     )
 
 
-def _data(snapshot: Reading[Snapshot], now: datetime) -> list[Light]:
+def _data(snapshot: CachedResult[Snapshot], now: datetime) -> list[StatusBadge]:
     if snapshot.value is None:
         return []
-    found: list[Light] = []
+    found: list[StatusBadge] = []
     imported = snapshot.value.imported_at
     when = (
         "No import yet"
@@ -95,20 +95,22 @@ def _data(snapshot: Reading[Snapshot], now: datetime) -> list[Light]:
     if snapshot.is_stale and snapshot.age_seconds is not None:
         read = ago(snapshot.age_seconds)
         found.append(
-            Light(
+            StatusBadge(
                 f"Data as of {read}", "busy", f"Stale: last read from the database {read}. {when}."
             )
         )
     elif imported is None:
-        found.append(Light("No data yet", "quiet", f"Nothing was imported so far: {START_AGAIN}."))
+        found.append(
+            StatusBadge("No data yet", "quiet", f"Nothing was imported so far: {START_AGAIN}.")
+        )
     else:
         age = max(0.0, (now - imported).total_seconds())
-        found.append(Light(f"Data imported {ago(age)}", "quiet", f"{when}."))
+        found.append(StatusBadge(f"Data imported {ago(age)}", "quiet", f"{when}."))
     failed = [file for file in snapshot.value.files if file.error is not None]
     if failed:
         what = plain(failed[0].file) if len(failed) == 1 else count(len(failed), "file")
         found.append(
-            Light(
+            StatusBadge(
                 f"Import of {what} failed",
                 "bad",
                 "\n\n".join(plain(file.error or "") for file in failed),
@@ -195,7 +197,9 @@ def _show_rejects(counts: Mapping[str, int], rejects: pd.DataFrame) -> None:
         )
 
 
-def _fingerprint(snapshot: Reading[Snapshot], readiness: Reading[Readiness]) -> Sequence[object]:
+def _fingerprint(
+    snapshot: CachedResult[Snapshot], readiness: CachedResult[Readiness]
+) -> Sequence[object]:
     """Return what must change for the page to be worth drawing anew."""
     data, api = snapshot.value, readiness.value
     return (

@@ -11,7 +11,7 @@ MAX_SIDE = 4096
 THUMBNAIL_SIDE = 256
 
 
-class NoThumbnail(Exception):
+class ThumbnailError(Exception):
     """The file is not an image that can be shown."""
 
 
@@ -19,13 +19,13 @@ def make_thumbnail(data: bytes, side: int = THUMBNAIL_SIDE) -> bytes:
     """Turn the bytes of an image into a PNG of at most side x side pixels, upright.
 
     Raises:
-        NoThumbnail: not one of FORMATS, broken, or a side over MAX_SIDE.
+        ThumbnailError: not one of FORMATS, broken, or a side over MAX_SIDE.
 
     """
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             if max(image.size) > MAX_SIDE:
-                raise NoThumbnail(f"a side is over {MAX_SIDE} pixels")
+                raise ThumbnailError(f"a side is over {MAX_SIDE} pixels")
             image.draft("RGB", (side, side))
             upright = ImageOps.exif_transpose(image)
             # 16 bit would saturate in the conversion; a thumbnail of it is not worth the code.
@@ -35,8 +35,8 @@ def make_thumbnail(data: bytes, side: int = THUMBNAIL_SIDE) -> bytes:
             small.thumbnail((side, side))
             out = io.BytesIO()
             small.save(out, "PNG")
-    except NoThumbnail:
+    except ThumbnailError:
         raise
     except Exception as error:  # a decoder may raise anything on a hostile file
-        raise NoThumbnail("not an image that can be shown") from error
+        raise ThumbnailError("not an image that can be shown") from error
     return out.getvalue()

@@ -27,11 +27,11 @@ POOLED_CONNECTIONS = 32
 logger = logging.getLogger(__name__)
 
 
-class ApiUnreachable(Exception):
+class ApiUnreachableError(Exception):
     """The API gave no answer: refused, timed out or broken off."""
 
 
-class ApiProblem(Exception):
+class ApiProblemError(Exception):
     """The API answered with a problem.
 
     Attributes:
@@ -185,7 +185,7 @@ class Answer:
 
     experiment: str
     prediction: Prediction | None = None
-    problem: ApiProblem | None = None
+    problem: ApiProblemError | None = None
 
 
 class Answers(list[Answer]):
@@ -198,7 +198,7 @@ class Answers(list[Answer]):
 
 
 # What became of one image: the answers, or the problem of the image itself.
-Outcome = Answers | list[Answer] | ApiProblem
+Outcome = Answers | list[Answer] | ApiProblemError
 
 
 @dataclass(frozen=True)
@@ -213,7 +213,7 @@ class Label:
 class ApiClient:
     """Calls over a pool of kept connections. Safe to share between threads.
 
-    Every method raises ApiUnreachable when there is no answer and ApiProblem when the answer is an
+    Every method raises ApiUnreachableError when there is no answer and ApiProblemError when the answer is an
     error or is not what the contract promises.
     """
 
@@ -263,7 +263,7 @@ class ApiClient:
     ) -> None:
         """Store what the image of a prediction shows, for every version that reads it.
 
-        replaces: the label that stands, which is to be another one now. ApiProblem 409: another one
+        replaces: the label that stands, which is to be another one now. ApiProblemError 409: another one
         stands, see current_label; 503: the prediction is not in the database yet, or there is no
         database.
         """
@@ -320,7 +320,7 @@ class ApiClient:
     def move_alias(
         self, task: str, alias: str, experiment: str, version: int, *, moved_by: str, reason: str
     ) -> None:
-        """Point an alias to a version that serves. ApiProblem says why it cannot."""
+        """Point an alias to a version that serves. ApiProblemError says why it cannot."""
         move = {
             "experiment_name": experiment,
             "version": version,
@@ -330,7 +330,7 @@ class ApiClient:
         self._call("PUT", _alias_path(task, alias), json=move)
 
     def roll_alias_back(self, task: str, alias: str, *, moved_by: str, reason: str) -> None:
-        """Point an alias to where it pointed before its last move. ApiProblem says why it cannot."""
+        """Point an alias to where it pointed before its last move. ApiProblemError says why it cannot."""
         self._call(
             "POST",
             _alias_path(task, alias) + "/rollback",
@@ -363,7 +363,7 @@ class ApiClient:
 
         Outcomes come in the order of the images, the answers of each in the order of the
         experiments. What is wrong with an image stands in place of its answers, what is wrong with
-        an experiment within them. With `view` the answers tell what was seen. Raises ApiUnreachable
+        an experiment within them. With `view` the answers tell what was seen. Raises ApiUnreachableError
         alone.
         """
         most = max(1, min(MAX_CALL_IMAGES, MAX_CALL_ANSWERS // max(1, len(experiments))))
@@ -390,7 +390,9 @@ class ApiClient:
                 ],
             )
             return _outcomes(body, len(images))
-        except ApiProblem as problem:  # of the whole call: too large, or no experiment can answer
+        except (
+            ApiProblemError
+        ) as problem:  # of the whole call: too large, or no experiment can answer
             if problem.is_about_the_image:
                 return [problem for _ in images]
             return [[Answer(name, problem=problem) for name in experiments] for _ in images]
@@ -406,7 +408,7 @@ class ApiClient:
                 method, self.base_url + path, timeout=self._timeout, headers=headers, **arguments
             )
         except requests.RequestException as error:
-            raise ApiUnreachable(
+            raise ApiUnreachableError(
                 f"The inference API at {self.base_url} does not answer."
             ) from error
         try:
@@ -427,7 +429,7 @@ class ApiClient:
         if response.status_code not in accept:
             said = body if isinstance(body, dict) else {}
             title = str(said.get("title") or response.reason or f"HTTP {response.status_code}")
-            raise ApiProblem(response.status_code, title, str(said.get("detail") or ""))
+            raise ApiProblemError(response.status_code, title, str(said.get("detail") or ""))
         if body is None:
             raise _off_contract()
         return body
@@ -534,13 +536,13 @@ def _prediction(row: Any) -> Prediction:
     )
 
 
-def _problem(document: Any) -> ApiProblem:
-    return ApiProblem(
+def _problem(document: Any) -> ApiProblemError:
+    return ApiProblemError(
         int(document["status"]), str(document["title"]), str(document.get("detail") or "")
     )
 
 
-def _off_contract() -> ApiProblem:
-    return ApiProblem(
+def _off_contract() -> ApiProblemError:
+    return ApiProblemError(
         502, "Unexpected answer", "What answers at the address of the API is not the inference API."
     )

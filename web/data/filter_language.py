@@ -62,7 +62,7 @@ _OPERATORS = "=, !=, <, <=, >, >=, ~ (contains), in (...) or is missing"
 Kind = Literal["word", "quoted", "sign", "end"]
 
 
-class FilterFault(Exception):
+class FilterError(Exception):
     """A filter that cannot be read.
 
     Attributes:
@@ -136,24 +136,24 @@ def parse(text: str, keys: Collection[str]) -> Condition | None:
         keys: those of params and metrics that any experiment has.
 
     Raises:
-        FilterFault: it cannot be read.
+        FilterError: it cannot be read.
 
     """
     if not text.strip():
         return None
     if len(text) > MAX_CHARACTERS:
-        raise FilterFault(
+        raise FilterError(
             MAX_CHARACTERS,
             len(text) - MAX_CHARACTERS,
             f"A filter has at most {MAX_CHARACTERS} characters.",
         )
     if "\0" in text:
-        raise FilterFault(text.index("\0"), 1, "This sign cannot stand in a filter.")
+        raise FilterError(text.index("\0"), 1, "This sign cannot stand in a filter.")
     parser = _Parser(list(_tokens(text)), keys)
     return Condition(parser.whole(), tuple(parser.parameters.items()))
 
 
-def marked(text: str, fault: FilterFault) -> str:
+def marked(text: str, fault: FilterError) -> str:
     """Return a filter with carets below its token at fault, as two lines of a fixed pitch."""
     one_line = re.sub(r"[\s\0]", " ", text)
     return f"{one_line}\n{' ' * fault.position}{'^' * max(1, fault.length)}"
@@ -166,13 +166,13 @@ def _tokens(text: str) -> Iterator[_Token]:
         if match is None:
             here = text[position]
             if here in "'\"":
-                raise FilterFault(
+                raise FilterError(
                     position,
                     len(text) - position,
                     f"This text has no closing {here}.",
                     text[position:] + here,
                 )
-            raise FilterFault(
+            raise FilterError(
                 position, 1, "This sign has no meaning here.", {"&": "and", "|": "or"}.get(here)
             )
         kind, found = match.lastgroup, match[0]
@@ -370,8 +370,8 @@ class _Parser:
         if not self._take(sign):
             raise self._fault(self._next, f"Here {sign} is expected.")
 
-    def _fault(self, token: _Token, message: str, suggestion: str | None = None) -> FilterFault:
-        return FilterFault(token.position, token.length, message, suggestion)
+    def _fault(self, token: _Token, message: str, suggestion: str | None = None) -> FilterError:
+        return FilterError(token.position, token.length, message, suggestion)
 
 
 def _missing(column: _Column, *, is_missing: bool) -> str:

@@ -6,13 +6,13 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
-from web.data.api_client import Answer, ApiProblem, Model, Outcome
+from web.data.api_client import Answer, ApiProblemError, Model, Outcome
 
 # More pictures than one upload may hold.
 CAPACITY = 256
 
 
-class AnswerBook:
+class PredictionCache:
     """Remembers the answers to an image, for exactly these models.
 
     A model that was replaced is asked again.
@@ -45,7 +45,7 @@ class AnswerBook:
         return [outcomes[key] for key in keys]
 
     def _keep(self, key: tuple[object, ...], outcome: Outcome) -> None:
-        if isinstance(outcome, ApiProblem) or any(answer.problem for answer in outcome):
+        if isinstance(outcome, ApiProblemError) or any(answer.problem for answer in outcome):
             return
         self._answers[key] = outcome
         self._answers.move_to_end(key)

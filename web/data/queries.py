@@ -292,7 +292,7 @@ _ROWS_WITH_CURVES = """
 
 
 @dataclass(frozen=True)
-class View:
+class LeaderboardQuery:
     """Which experiments the leaderboard shows, and in which order.
 
     Attributes:
@@ -315,7 +315,7 @@ class View:
 
 
 @dataclass(frozen=True)
-class Totals:
+class TaskSummary:
     """A task in one line.
 
     Its experiments that a file still has, how many no file has, and who leads; None where nobody
@@ -333,7 +333,7 @@ class Totals:
 
 
 @dataclass(frozen=True)
-class Board:
+class LeaderboardPage:
     """One page of the leaderboard.
 
     Attributes:
@@ -351,7 +351,7 @@ class Board:
     rows: pd.DataFrame
     page: int
     matching: int
-    totals: tuple[Totals, ...]
+    totals: tuple[TaskSummary, ...]
 
     @property
     def pages(self) -> int:
@@ -374,22 +374,22 @@ def read_keys(engine: Engine) -> list[str]:
         return [str(key) for (key,) in connection.execute(KEYS)]
 
 
-def read_leaderboard(engine: Engine, view: View, page: int) -> Board:
+def read_leaderboard(engine: Engine, view: LeaderboardQuery, page: int) -> LeaderboardPage:
     """Read a page of a view, and how many experiments there are. Raises as read_snapshot."""
     where, parameters = _where(view)
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
         matching = int(
             connection.execute(text(_COUNT.replace("{where}", where)), parameters).scalar_one()
         )
-        totals = tuple(Totals(*row) for row in connection.execute(TOTALS))
+        totals = tuple(TaskSummary(*row) for row in connection.execute(TOTALS))
         page = max(1, min(page, -(-matching // PAGE_ROWS)))
         bounds = {"limit": PAGE_ROWS, "offset": (page - 1) * PAGE_ROWS, "gaps": SPARK_POINTS - 1}
         rows = _read_rows(connection, view, _ROWS_WITH_CURVES.replace("{rows}", _ROWS), bounds)
-    return Board(rows=rows, page=page, matching=matching, totals=totals)
+    return LeaderboardPage(rows=rows, page=page, matching=matching, totals=totals)
 
 
-def read_matching(engine: Engine, view: View) -> pd.DataFrame:
-    """Read all experiments of a view in its order; columns as Board.rows but for loss_curve.
+def read_matching(engine: Engine, view: LeaderboardQuery) -> pd.DataFrame:
+    """Read all experiments of a view in its order; columns as LeaderboardPage.rows but for loss_curve.
 
     Raises as read_snapshot.
     """
@@ -397,7 +397,7 @@ def read_matching(engine: Engine, view: View) -> pd.DataFrame:
         return _read_rows(connection, view, _ROWS, {"limit": None, "offset": 0})
 
 
-def read_points(engine: Engine, view: View, limit: int) -> pd.DataFrame:
+def read_points(engine: Engine, view: LeaderboardQuery, limit: int) -> pd.DataFrame:
     """Read the first experiments of a view: experiment, task and NUMBERS. Raises as read_snapshot."""
     with engine.connect() as connection:
         return _read_rows(connection, view, _ROWS, {"limit": limit, "offset": 0})[
@@ -406,7 +406,7 @@ def read_points(engine: Engine, view: View, limit: int) -> pd.DataFrame:
 
 
 def _read_rows(
-    connection: Connection, view: View, statement: str, bounds: Mapping[str, int | None]
+    connection: Connection, view: LeaderboardQuery, statement: str, bounds: Mapping[str, int | None]
 ) -> pd.DataFrame:
     where, parameters = _where(view)
     bound = {**parameters, **bounds, **({} if view.sort in SORTS else {"sort": view.sort})}
@@ -416,7 +416,7 @@ def _read_rows(
     )
 
 
-def _where(view: View) -> tuple[str, dict[str, object]]:
+def _where(view: LeaderboardQuery) -> tuple[str, dict[str, object]]:
     """Return the condition of a view and its parameters."""
     if view.names:
         return "experiment_name = ANY(:names)", {"names": list(view.names)}
@@ -433,7 +433,7 @@ def _where(view: View) -> tuple[str, dict[str, object]]:
     return f"experiment_id IN ({newest})", {**parameters, "latest": view.latest}
 
 
-def _order(view: View) -> str:
+def _order(view: LeaderboardQuery) -> str:
     """Return the order of a view.
 
     What is no number in one experiment, and is in another, comes behind the numbers.

@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Reading(Generic[T]):
+class CachedResult(Generic[T]):
     """What is known of one source.
 
     Attributes:
@@ -53,7 +53,7 @@ class _Entry:
     reading: "Future[Any] | None" = None
 
 
-class LastGood:
+class StaleCache:
     """Values by key.
 
     A read runs once for all who wait for it, and nobody waits longer than the deadline.
@@ -89,7 +89,7 @@ class LastGood:
 
     def get(
         self, key: Hashable, read: Callable[[], T], describe: Callable[[Exception], str] = str
-    ) -> Reading[T]:
+    ) -> CachedResult[T]:
         """Return the value of key, read anew when it is old. Never raises what read() raises.
 
         The value is shared by all callers, so none may change it.
@@ -151,6 +151,6 @@ class LastGood:
                 entry.value, entry.read_at, entry.problem = value, self._clock(), None
                 entry.failed_at, entry.reading = None, None
 
-    def _report(self, entry: _Entry) -> Reading[Any]:
+    def _report(self, entry: _Entry) -> CachedResult[Any]:
         age = None if entry.read_at is None else self._clock() - entry.read_at
-        return Reading(value=entry.value, age_seconds=age, problem=entry.problem)
+        return CachedResult(value=entry.value, age_seconds=age, problem=entry.problem)

@@ -33,7 +33,7 @@ EVEN, ODD = "even", "odd"
 DIGITS = frozenset("0123456789")
 
 
-class UnusableSet(Exception):
+class InvalidSetError(Exception):
     """There is no set to be had from this file; the message says why and what would do."""
 
 
@@ -46,7 +46,7 @@ class Skipped:
 
 
 @dataclass(frozen=True)
-class LabelledSet:
+class LabeledSet:
     """Images with their true labels.
 
     Attributes:
@@ -73,16 +73,16 @@ class LabelledSet:
 
 def make_set(
     name: str, images: Iterable[bytes], labels: Iterable[str], skipped: Iterable[Skipped] = ()
-) -> LabelledSet:
+) -> LabeledSet:
     """Return the set of these images with their labels, in this order."""
     images, labels = tuple(images), tuple(labels)
     digest = hashlib.sha256()
     for image, label in zip(images, labels, strict=True):
         digest.update(hashlib.sha256(image).digest() + label.encode() + b"\0")
-    return LabelledSet(name, images, labels, digest.hexdigest(), tuple(skipped))
+    return LabeledSet(name, images, labels, digest.hexdigest(), tuple(skipped))
 
 
-def fit(labelled: LabelledSet, classes: Collection[str]) -> LabelledSet | None:
+def fit(labelled: LabeledSet, classes: Collection[str]) -> LabeledSet | None:
     """Return the set with labels that are classes of a model, None if there is no telling how.
 
     A model that tells even from odd takes digits by their parity. Its images stay what they are,
@@ -100,7 +100,7 @@ def fit(labelled: LabelledSet, classes: Collection[str]) -> LabelledSet | None:
     return None
 
 
-def rendered_digits(per_digit: int = RENDERED_PER_DIGIT) -> LabelledSet:
+def rendered_digits(per_digit: int = RENDERED_PER_DIGIT) -> LabeledSet:
     """Render digits with the font that Pillow brings, turned, slanted, thickened, blurred by
     scaling and noisy; always the same.
 
@@ -147,7 +147,7 @@ def _render(text: str, random: np.random.Generator) -> Image.Image:
     return Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8))
 
 
-def mnist_test_set(path: Path, images: int) -> LabelledSet:
+def mnist_test_set(path: Path, images: int) -> LabeledSet:
     """Return the first images of MNIST's test set.
 
     Args:
@@ -155,19 +155,21 @@ def mnist_test_set(path: Path, images: int) -> LabelledSet:
         images: how many, at most N.
 
     Raises:
-        UnusableSet: the file is missing or is something else.
+        InvalidSetError: the file is missing or is something else.
 
     """
     try:
         with np.load(path, allow_pickle=False) as arrays:
             pixels, digits = arrays["x_test"][:images], arrays["y_test"][:images]
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise UnusableSet(
+        raise InvalidSetError(
             f"{path} of MNIST_PATH is no .npz with x_test and y_test: {error}"
         ) from error
     # N x 28 x 28
     if pixels.ndim != 3 or pixels.dtype != np.uint8 or len(pixels) != len(digits):  # noqa: PLR2004
-        raise UnusableSet(f"x_test of {path} must be uint8 of N x 28 x 28, and y_test of N labels.")
+        raise InvalidSetError(
+            f"x_test of {path} must be uint8 of N x 28 x 28, and y_test of N labels."
+        )
     return make_set(
         f"MNIST {len(pixels):,}",
         (_png(Image.fromarray(image)) for image in pixels),
@@ -181,7 +183,7 @@ def _png(image: Image.Image) -> bytes:
     return out.getvalue()
 
 
-def read_zip(name: str, data: bytes) -> LabelledSet:
+def read_zip(name: str, data: bytes) -> LabeledSet:
     """Return the set that a person's zip file holds.
 
     Images in folders named by their labels, or with a labels.csv.
@@ -191,7 +193,7 @@ def read_zip(name: str, data: bytes) -> LabelledSet:
     out is said in `skipped`.
 
     Raises:
-        UnusableSet: no zip, too much in it, or nothing that can be used.
+        InvalidSetError: no zip, too much in it, or nothing that can be used.
 
     """
     try:
@@ -204,23 +206,23 @@ def read_zip(name: str, data: bytes) -> LabelledSet:
         EOFError,
         UnicodeDecodeError,
     ) as error:
-        raise UnusableSet(f"{name} is no zip file that can be read: {error}") from error
+        raise InvalidSetError(f"{name} is no zip file that can be read: {error}") from error
 
 
-def _read(name: str, archive: zipfile.ZipFile) -> LabelledSet:
+def _read(name: str, archive: zipfile.ZipFile) -> LabeledSet:
     entries = [
         entry
         for entry in archive.infolist()
         if not entry.is_dir() and not set(PurePosixPath(entry.filename).parts) & set(JUNK)
     ]
     if len(entries) > MAX_FILES + 1:
-        raise UnusableSet(
+        raise InvalidSetError(
             f"{name} holds {len(entries):,} files; at most {MAX_FILES:,} images are evaluated at once."
         )
     unpacker = _Unpacker(archive)
     tables = [entry for entry in entries if PurePosixPath(entry.filename).name == LABELS_FILE]
     if len(tables) > 1:
-        raise UnusableSet(f"{name} holds several {LABELS_FILE}; it must be one.")
+        raise InvalidSetError(f"{name} holds several {LABELS_FILE}; it must be one.")
     table = _labels(unpacker, tables[0]) if tables else None
     images, labels, skipped = [], [], []
     for entry in entries:
@@ -230,7 +232,7 @@ def _read(name: str, archive: zipfile.ZipFile) -> LabelledSet:
             label = _label(entry.filename, table)
             images.append(unpacker.unpack(entry))
             labels.append(label)
-        except _Unusable as reason:
+        except _InvalidMemberError as reason:
             skipped.append(Skipped(entry.filename, str(reason)))
     if table is not None:
         present = {entry.filename for entry in entries}
@@ -241,13 +243,13 @@ def _read(name: str, archive: zipfile.ZipFile) -> LabelledSet:
         ]
     if not images:
         why = f" The first file: {skipped[0].file}: {skipped[0].reason}" if skipped else ""
-        raise UnusableSet(
+        raise InvalidSetError(
             f"{name} holds no labelled image. Put images into folders named by their labels, or add {LABELS_FILE}.{why}"
         )
     return make_set(name, images, labels, skipped)
 
 
-class _Unusable(Exception):
+class _InvalidMemberError(Exception):
     """Why a file of the zip is left out."""
 
 
@@ -260,7 +262,7 @@ class _Unpacker:
 
     def unpack(self, entry: zipfile.ZipInfo) -> bytes:
         if entry.flag_bits & 1:
-            raise _Unusable("It is encrypted.")
+            raise _InvalidMemberError("It is encrypted.")
         try:
             with self._archive.open(entry) as file:
                 content = file.read(MAX_FILE_BYTES + 1)
@@ -272,14 +274,14 @@ class _Unpacker:
             OSError,
             ValueError,
         ) as error:
-            raise _Unusable(f"It cannot be unpacked: {error}") from error
+            raise _InvalidMemberError(f"It cannot be unpacked: {error}") from error
         except Exception as error:  # a decompressor may raise an error of its own, as zlib.error
-            raise _Unusable("It cannot be unpacked.") from error
+            raise _InvalidMemberError("It cannot be unpacked.") from error
         if len(content) > MAX_FILE_BYTES:
-            raise _Unusable("It is larger than 2 MB.")
+            raise _InvalidMemberError("It is larger than 2 MB.")
         self._left -= len(content)
         if self._left < 0:
-            raise UnusableSet(
+            raise InvalidSetError(
                 "The files of the zip take more than 64 MB together; evaluate them in parts."
             )
         return content
@@ -293,10 +295,10 @@ def _labels(unpacker: _Unpacker, entry: zipfile.ZipInfo) -> Mapping[str, str]:
     prefix = "" if folder == "." else folder + "/"
     try:
         rows = list(csv.DictReader(io.StringIO(unpacker.unpack(entry).decode("utf-8-sig"))))
-    except (_Unusable, UnicodeDecodeError, csv.Error) as error:
-        raise UnusableSet(f"{LABELS_FILE} cannot be read: {error}") from error
+    except (_InvalidMemberError, UnicodeDecodeError, csv.Error) as error:
+        raise InvalidSetError(f"{LABELS_FILE} cannot be read: {error}") from error
     if not rows or not {"file", "label"} <= set(rows[0]):
-        raise UnusableSet(
+        raise InvalidSetError(
             f"{LABELS_FILE} must have the columns file and label, and a row for each image."
         )
     return {prefix + (row["file"] or ""): (row["label"] or "").strip() for row in rows}
@@ -305,20 +307,22 @@ def _labels(unpacker: _Unpacker, entry: zipfile.ZipInfo) -> Mapping[str, str]:
 def _label(file: str, table: Mapping[str, str] | None) -> str:
     path = PurePosixPath(file)
     if path.suffix.lower() not in SUFFIXES:
-        raise _Unusable(f"It is no image: {', '.join(SUFFIXES)} are.")
+        raise _InvalidMemberError(f"It is no image: {', '.join(SUFFIXES)} are.")
     if table is None:
         if len(path.parts) < 2:  # noqa: PLR2004  # a folder and a file
-            raise _Unusable("It is in no folder that would be its label.")
+            raise _InvalidMemberError("It is in no folder that would be its label.")
         label = path.parts[-2]
     else:
         if file not in table:
-            raise _Unusable(f"{LABELS_FILE} does not name it.")
+            raise _InvalidMemberError(f"{LABELS_FILE} does not name it.")
         label = table[file]
     if not 1 <= len(label) <= MAX_LABEL or not label.isprintable():
-        raise _Unusable(f"Its label must be 1 to {MAX_LABEL} characters that can be printed.")
+        raise _InvalidMemberError(
+            f"Its label must be 1 to {MAX_LABEL} characters that can be printed."
+        )
     return label
 
 
-def foreign(labelled: LabelledSet, classes: Sequence[str]) -> list[str]:
+def foreign(labelled: LabeledSet, classes: Sequence[str]) -> list[str]:
     """Return the labels of a set that a model cannot give, in order."""
     return sorted(set(labelled.labels) - set(classes))

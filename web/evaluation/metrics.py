@@ -1,6 +1,6 @@
 """How good a model is on a set of labelled images, and how two models differ. Pure.
 
-A Verdict is what a model said of each image of a set; everything else is computed from it and the
+A Predictions is what a model said of each image of a set; everything else is computed from it and the
 true labels.
 """
 
@@ -21,7 +21,7 @@ Shares = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Predictions:
     """What one model said of N images.
 
     Attributes:
@@ -129,7 +129,7 @@ def wilson(successes: int, trials: int) -> Interval:
     return Interval(max(0.0, middle - half), min(1.0, middle + half))
 
 
-def evaluate(truth: Sequence[str], verdict: Verdict) -> Report:
+def evaluate(truth: Sequence[str], verdict: Predictions) -> Report:
     """Return how good a model is on images with these true labels, of which all are among its
     classes.
     """
@@ -223,7 +223,7 @@ def calibration_error(bins: pd.DataFrame) -> float:
     return float(distance.sum()) / total if total else math.nan
 
 
-def compare(truth: Sequence[str], first: Verdict, second: Verdict) -> Agreement:
+def compare(truth: Sequence[str], first: Predictions, second: Predictions) -> Agreement:
     """Return how two models of the same classes differ on images with these true labels."""
     pairs = [
         (one == label, other == label, one == other)
@@ -256,7 +256,7 @@ def mcnemar(only_first: int, only_second: int) -> float:
     return float(min(Fraction(1), Fraction(2 * tail, 2**trials)))
 
 
-def hardest(truth: Sequence[str], verdict: Verdict) -> list[int]:
+def hardest(truth: Sequence[str], verdict: Predictions) -> list[int]:
     """Return the places of the answered images, that of the least probability for the true label
     first.
     """
@@ -270,7 +270,7 @@ def hardest(truth: Sequence[str], verdict: Verdict) -> list[int]:
     return [int(index) for index in order if not np.isnan(of_truth[index])]
 
 
-def in_cell(truth: Sequence[str], verdict: Verdict, true: str, given: str) -> list[int]:
+def in_cell(truth: Sequence[str], verdict: Predictions, true: str, given: str) -> list[int]:
     """Return the places of the images of one cell of the confusion matrix, the most confident
     first.
     """

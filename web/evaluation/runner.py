@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from web.data.api_client import ApiProblem, ApiUnreachable, Outcome, Version
-from web.evaluation.labeled_sets import LabelledSet
-from web.evaluation.metrics import Verdict
+from web.data.api_client import ApiProblemError, ApiUnreachableError, Outcome, Version
+from web.evaluation.labeled_sets import LabeledSet
+from web.evaluation.metrics import Predictions
 
 # Images of one call: short enough that progress moves and a cancellation is soon heard.
 IMAGES_PER_CALL = 100
@@ -66,11 +66,11 @@ class Evaluator:
     def __init__(self, predict: Predict, digests: Callable[[], Mapping[str, str | None]]) -> None:
         self._predict = predict
         self._digests = digests
-        self._kept: OrderedDict[Key, Verdict] = OrderedDict()
+        self._kept: OrderedDict[Key, Predictions] = OrderedDict()
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(max_workers=RUNS_AT_ONCE, thread_name_prefix="evaluator")
 
-    def verdict(self, model: Version, labelled: LabelledSet) -> Verdict | None:
+    def verdict(self, model: Version, labelled: LabeledSet) -> Predictions | None:
         """Return what exactly this model said of exactly these images, None if it was not asked or
         that was long ago.
         """
@@ -80,23 +80,23 @@ class Evaluator:
                 self._kept.move_to_end(key)
             return self._kept.get(key)
 
-    def start(self, models: Sequence[Version], labelled: LabelledSet) -> Run:
+    def start(self, models: Sequence[Version], labelled: LabeledSet) -> Run:
         """Ask those of the models that were not asked about this set."""
         run = Run(total=len(labelled.images))
         missing = [model for model in models if self.verdict(model, labelled) is None]
         self._threads.submit(self._run, run, missing, labelled)
         return run
 
-    def _run(self, run: Run, models: Sequence[Version], labelled: LabelledSet) -> None:
+    def _run(self, run: Run, models: Sequence[Version], labelled: LabeledSet) -> None:
         try:
             run.is_started = True
             self._ask(run, models, labelled)
-        except ApiUnreachable:
+        except ApiUnreachableError:
             run.problem = (
                 f"The inference API stopped answering after {run.done:,} of {run.total:,} images. "
                 "Evaluate again once it is back."
             )
-        except ApiProblem as problem:
+        except ApiProblemError as problem:
             run.problem = (
                 f"The inference API refused after {run.done:,} of {run.total:,} images: {problem}"
             )
@@ -106,7 +106,7 @@ class Evaluator:
         finally:
             run.ended.set()
 
-    def _ask(self, run: Run, models: Sequence[Version], labelled: LabelledSet) -> None:
+    def _ask(self, run: Run, models: Sequence[Version], labelled: LabeledSet) -> None:
         names = [
             model.pinned for model in models
         ]  # the versions that were chosen, whichever answers to the bare name meanwhile
@@ -119,7 +119,7 @@ class Evaluator:
                 return
             part = labelled.images[start : start + IMAGES_PER_CALL]
             for place, outcome in enumerate(self._predict(part, names), start):
-                if isinstance(outcome, ApiProblem):
+                if isinstance(outcome, ApiProblemError):
                     continue  # of this image: it stays without an answer
                 for model, answer, rows in zip(models, outcome, shares, strict=True):
                     if answer.problem is not None:
@@ -136,10 +136,10 @@ class Evaluator:
             return
         with self._lock:
             for model, rows in zip(models, shares, strict=True):
-                self._kept[_key(model, labelled)] = Verdict(model.classes, rows)
+                self._kept[_key(model, labelled)] = Predictions(model.classes, rows)
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
 
 
-def _key(model: Version, labelled: LabelledSet) -> Key:
+def _key(model: Version, labelled: LabeledSet) -> Key:
     return model.digest or model.pinned, labelled.digest

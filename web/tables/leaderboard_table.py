@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from web.data.api_client import Model
-from web.data.queries import View
+from web.data.queries import LeaderboardQuery
 from web.formatting import count, plain
 from web.tables.leaderboard_columns import LABELS, LARGEST_SHOWN, further, label, offered
 
@@ -32,7 +32,7 @@ def leaderboard_table(
     """Return the table of a page of the leaderboard, in its order.
 
     Args:
-        rows: as queries.Board.rows.
+        rows: as queries.LeaderboardPage.rows.
         models: the served models by name, None when the API is down.
         columns: the ids of those to show, see web.tables.leaderboard_columns.
 
@@ -57,7 +57,13 @@ def leaderboard_table(
 
 
 def describe_rows(
-    view: View, *, first: int, shown: int, matching: int, among: int, several_tasks: bool
+    view: LeaderboardQuery,
+    *,
+    first: int,
+    shown: int,
+    matching: int,
+    among: int,
+    several_tasks: bool,
 ) -> str:
     """Say in markdown which experiments of a view are shown, in which order, and how many are not.
 

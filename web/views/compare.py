@@ -8,7 +8,7 @@ import streamlit as st
 
 from web.charts import options
 from web.components.experiment_picker import EXPERIMENTS, Selection
-from web.data.stale_cache import Reading
+from web.data.stale_cache import CachedResult
 from web.formatting import count, plain, some
 from web.sources import Sources
 from web.tables.comparison import MOST_SMOOTHING, parameter_table, parameters, result_table
@@ -56,7 +56,7 @@ def show(sources: Sources, selection: Selection) -> None:
     _show_parameters(runs, baseline)
 
 
-def _show_no_database(sources: Sources, reading: Reading[pd.DataFrame]) -> None:
+def _show_no_database(sources: Sources, reading: CachedResult[pd.DataFrame]) -> None:
     st.error(
         f"{reading.problem} The page fills by itself once Postgres is back.",
         icon=":material/database_off:",

@@ -16,19 +16,19 @@ from web.charts.evaluation import (
     confusion_height_pixels,
     reliability_diagram,
 )
-from web.components.thumbnail import NoThumbnail, make_thumbnail
+from web.components.thumbnail import ThumbnailError, make_thumbnail
 from web.data.api_client import Version
-from web.data.stale_cache import Reading
+from web.data.stale_cache import CachedResult
 from web.evaluation.labeled_sets import (
-    LabelledSet,
-    UnusableSet,
+    InvalidSetError,
+    LabeledSet,
     fit,
     foreign,
     mnist_test_set,
     read_zip,
     rendered_digits,
 )
-from web.evaluation.metrics import Report, Verdict, compare, evaluate, hardest, in_cell
+from web.evaluation.metrics import Predictions, Report, compare, evaluate, hardest, in_cell
 from web.evaluation.runner import Run
 from web.formatting import count, percent, plain, some
 from web.sources import Sources
@@ -86,7 +86,7 @@ def show(sources: Sources) -> None:
         _show_images(fitted, verdicts[0])
 
 
-def _show_api_down(sources: Sources, reading: Reading[list[Version]]) -> None:
+def _show_api_down(sources: Sources, reading: CachedResult[list[Version]]) -> None:
     st.error(
         f"{reading.problem} What was evaluated before can be looked at meanwhile.",
         icon=":material/cloud_off:",
@@ -99,7 +99,7 @@ def _show_api_down(sources: Sources, reading: Reading[list[Version]]) -> None:
 
 def _show_choice(
     sources: Sources, ready: Sequence[Version]
-) -> tuple[LabelledSet | None, Version, Version | None]:
+) -> tuple[LabeledSet | None, Version, Version | None]:
     labels = [version.label for version in ready]
     # What answers to a bare name may be linked by its version, too.
     linked = st.query_params.get(MODEL)
@@ -125,7 +125,7 @@ def _show_choice(
         )
     try:
         labelled = _labelled(str(chosen), sources.settings.mnist_path)
-    except UnusableSet as problem:
+    except InvalidSetError as problem:
         st.error(
             plain(str(problem)), icon=":material/folder_off:", title="These images cannot be used"
         )
@@ -133,8 +133,8 @@ def _show_choice(
     return labelled, model, named(str(rival), ready)
 
 
-def _labelled(chosen: str, mnist_path: Path | None) -> LabelledSet | None:
-    """Return the chosen set, None while no zip is uploaded. Raises UnusableSet."""
+def _labelled(chosen: str, mnist_path: Path | None) -> LabeledSet | None:
+    """Return the chosen set, None while no zip is uploaded. Raises InvalidSetError."""
     if chosen in MNIST and mnist_path is not None:
         return _mnist(mnist_path, MNIST[chosen])
     if chosen != ZIP:
@@ -153,7 +153,7 @@ def _labelled(chosen: str, mnist_path: Path | None) -> LabelledSet | None:
             icon=":material/folder_zip:",
         )
         return None
-    kept: tuple[str, LabelledSet] | None = st.session_state.get("zip_set")
+    kept: tuple[str, LabeledSet] | None = st.session_state.get("zip_set")
     if kept is None or kept[0] != upload.file_id:
         kept = upload.file_id, read_zip(upload.name, upload.getvalue())
         st.session_state["zip_set"] = kept
@@ -161,16 +161,16 @@ def _labelled(chosen: str, mnist_path: Path | None) -> LabelledSet | None:
 
 
 @st.cache_resource(show_spinner="Rendering digits")
-def _rendered() -> LabelledSet:
+def _rendered() -> LabeledSet:
     return rendered_digits()
 
 
 @st.cache_resource(show_spinner="Reading MNIST")
-def _mnist(path: Path, images: int) -> LabelledSet:
+def _mnist(path: Path, images: int) -> LabeledSet:
     return mnist_test_set(path, images)
 
 
-def _show_set(labelled: LabelledSet) -> None:
+def _show_set(labelled: LabeledSet) -> None:
     note = (
         " of our own making: a font's digits, turned, slanted and noisy. They are no handwriting, so a model may do worse on them "
         "than on its test set."
@@ -196,7 +196,7 @@ def _show_set(labelled: LabelledSet) -> None:
 def _show_run(
     sources: Sources,
     models: Sequence[Version],
-    labelled: LabelledSet,
+    labelled: LabeledSet,
     *,
     is_complete: bool,
     is_up: bool,
@@ -239,7 +239,7 @@ def _show_progress() -> None:
             st.rerun(scope="fragment")
 
 
-def _show_report(labelled: LabelledSet, model: Version, verdict: Verdict) -> None:
+def _show_report(labelled: LabeledSet, model: Version, verdict: Predictions) -> None:
     report = evaluate(labelled.labels, verdict)
     if not report.images:
         st.error("The API could read none of these images.", icon=":material/broken_image:")
@@ -359,7 +359,7 @@ def _show_per_class(report: Report) -> None:
 
 
 def _show_agreement(
-    labelled: LabelledSet, models: Sequence[Version], verdicts: Sequence[Verdict]
+    labelled: LabeledSet, models: Sequence[Version], verdicts: Sequence[Predictions]
 ) -> None:
     reports = [evaluate(labelled.labels, verdict) for verdict in verdicts]
     agreement = compare(labelled.labels, verdicts[0], verdicts[1])
@@ -401,7 +401,7 @@ def _show_agreement(
         )
 
 
-def _show_images(labelled: LabelledSet, verdict: Verdict) -> None:
+def _show_images(labelled: LabeledSet, verdict: Predictions) -> None:
     st.subheader("Images", anchor=False)
     any_label = "any"
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -442,7 +442,7 @@ def _show_images(labelled: LabelledSet, verdict: Verdict) -> None:
             st.rerun()
 
 
-def _show_gallery(labelled: LabelledSet, verdict: Verdict, places: Sequence[int]) -> None:
+def _show_gallery(labelled: LabeledSet, verdict: Predictions, places: Sequence[int]) -> None:
     given = verdict.labels
     with st.container(horizontal=True, gap="small", key="gallery_images"):
         for place in places:
@@ -453,7 +453,7 @@ def _show_gallery(labelled: LabelledSet, verdict: Verdict, places: Sequence[int]
                         width=72,
                         alt=f"An image of {labelled.labels[place]}",
                     )
-                except NoThumbnail:
+                except ThumbnailError:
                     st.markdown(":material/image:")
                 right = given[place] == labelled.labels[place]
                 confidence = percent(float(verdict.shares[place].max()))

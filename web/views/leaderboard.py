@@ -13,8 +13,15 @@ import streamlit as st
 from web.charts import options
 from web.components.experiment_picker import EXPERIMENTS, Selection
 from web.data.api_client import Model
-from web.data.filter_language import FilterFault, column_names, marked, parse
-from web.data.queries import DEFAULT_SORT, PAGE_ROWS, SORTS, Board, Totals, View
+from web.data.filter_language import FilterError, column_names, marked, parse
+from web.data.queries import (
+    DEFAULT_SORT,
+    PAGE_ROWS,
+    SORTS,
+    LeaderboardPage,
+    LeaderboardQuery,
+    TaskSummary,
+)
 from web.formatting import START_AGAIN, count, percent, plain, some
 from web.sources import Sources
 from web.tables import leaderboard_columns
@@ -86,7 +93,7 @@ def show(sources: Sources, selection: Selection, links: Mapping[str, st.Page]) -
     above = st.container()
     try:
         view = _pick_view(selection, keys.value, chosen=chosen)
-    except FilterFault as fault:
+    except FilterError as fault:
         _show_fault(fault, keys.value)
         return
     reading = sources.leaderboard(
@@ -107,8 +114,8 @@ def show(sources: Sources, selection: Selection, links: Mapping[str, st.Page]) -
 
 def _show_board(
     sources: Sources,
-    board: Board,
-    view: View,
+    board: LeaderboardPage,
+    view: LeaderboardQuery,
     models: Mapping[str, Model] | None,
     keys: Sequence[str],
     links: Mapping[str, st.Page],
@@ -123,7 +130,7 @@ def _show_board(
         horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="board"
     ):
         shape = st.segmented_control(
-            "View",
+            "LeaderboardQuery",
             [TABLE, PARALLEL, HEAT_MAP, SCATTER],
             default=TABLE,
             required=True,
@@ -184,8 +191,8 @@ def _show_board(
     _show_curves(sources, by_task(rows, ticked or list(rows["experiment"])), few)
 
 
-def _pick_view(selection: Selection, keys: Sequence[str], *, chosen: bool) -> View:
-    """Show the filter and the order, and return what they ask for. Raises FilterFault."""
+def _pick_view(selection: Selection, keys: Sequence[str], *, chosen: bool) -> LeaderboardQuery:
+    """Show the filter and the order, and return what they ask for. Raises FilterError."""
     sorts = [
         *SORTS,
         *(key for key in keys if key not in SORTS and key not in leaderboard_columns.LABELS),
@@ -218,7 +225,7 @@ def _pick_view(selection: Selection, keys: Sequence[str], *, chosen: bool) -> Vi
             "Highest first", value=True, key=DOWN, bind="query-params", on_change=_begin
         )
     every = bool(st.session_state.get(EVERY, st.query_params.get(EVERY) == "true"))
-    return View(
+    return LeaderboardQuery(
         names=selection.names if chosen else (),
         condition=None if chosen else parse(written or "", keys),
         task=None if chosen else selection.task,
@@ -239,7 +246,7 @@ def _set_filter(text: str) -> None:
     _begin()
 
 
-def _show_fault(fault: FilterFault, keys: Sequence[str]) -> None:
+def _show_fault(fault: FilterError, keys: Sequence[str]) -> None:
     """Show the filter with the token at fault underlined, what could stand there, and what there
     is.
     """
@@ -272,7 +279,7 @@ def _show_no_database(sources: Sources, problem: str | None) -> None:
         st.rerun()
 
 
-def _show_totals(totals: Totals, serving: int | None, *, several_tasks: bool) -> None:
+def _show_totals(totals: TaskSummary, serving: int | None, *, several_tasks: bool) -> None:
     of_task = f" of **{plain(totals.task)}**" if several_tasks else ""
     parts = [f"**{count(totals.experiments, 'experiment')}**{of_task}"]
     if totals.gone:
@@ -356,7 +363,7 @@ def _further_config(values: "pd.Series[Any]") -> Any:
     )
 
 
-def _show_table(board: Board, table: pd.DataFrame) -> list[str]:
+def _show_table(board: LeaderboardPage, table: pd.DataFrame) -> list[str]:
     """Show the rows of a page and the numbers of the others.
 
     Return the names of those that are ticked.
@@ -399,7 +406,7 @@ def _show_ways(links: Mapping[str, st.Page], ticked: list[str]) -> None:
         )
 
 
-def _show_shape(sources: Sources, view: View, shape: str, most: int) -> None:
+def _show_shape(sources: Sources, view: LeaderboardQuery, shape: str, most: int) -> None:
     """Show the first experiments of a view as a chart, one for each task, as accuracies of
     different tasks do not compare.
     """

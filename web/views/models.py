@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from web.data.api_client import Alias, ApiProblem, ApiUnreachable, Version
-from web.data.stale_cache import Reading
+from web.data.api_client import Alias, ApiProblemError, ApiUnreachableError, Version
+from web.data.stale_cache import CachedResult
 from web.formatting import ago, count, plain, some
 from web.sources import Sources
 from web.tables.model_registry import (
@@ -54,7 +54,7 @@ def show(sources: Sources) -> None:
         _show_reconciliation(sources, versions)
 
 
-def _show_api_down(sources: Sources, reading: Reading[list[Version]]) -> None:
+def _show_api_down(sources: Sources, reading: CachedResult[list[Version]]) -> None:
     known = "" if reading.value is None else " What you see was read before that."
     st.error(
         f"{reading.problem}{known}", icon=":material/cloud_off:", title="The inference API is down"
@@ -325,11 +325,11 @@ def _move(sources: Sources, needed: Mapping[str, str], move: Callable[[], None],
         return
     try:
         move()
-    except ApiUnreachable:
+    except ApiUnreachableError:
         st.error(
             f"The inference API at `{sources.settings.api_url}` does not answer. Nothing was moved; try again."
         )
-    except ApiProblem as problem:
+    except ApiProblemError as problem:
         st.error(plain(problem.detail or problem.title), title="Not moved")
     else:
         sources.models_changed()

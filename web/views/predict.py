@@ -14,8 +14,15 @@ from web.components.correction import State as CorrectionState
 from web.components.experiment_picker import Selection
 from web.components.sample_digits import EXAMPLES, draw_example
 from web.components.status_strip import look_again
-from web.components.thumbnail import NoThumbnail, make_thumbnail
-from web.data.api_client import Answer, Answers, ApiProblem, ApiUnreachable, Model, Outcome
+from web.components.thumbnail import ThumbnailError, make_thumbnail
+from web.data.api_client import (
+    Answer,
+    Answers,
+    ApiProblemError,
+    ApiUnreachableError,
+    Model,
+    Outcome,
+)
 from web.data.consensus import (
     Consensus,
     Read,
@@ -25,9 +32,9 @@ from web.data.consensus import (
     gallery_table,
     probability_table,
 )
-from web.data.prediction_cache import AnswerBook
+from web.data.prediction_cache import PredictionCache
 from web.data.queries import Snapshot
-from web.data.stale_cache import Reading
+from web.data.stale_cache import CachedResult
 from web.formatting import count, percent, plain, some
 from web.sources import Sources
 from web.tables.leaderboard_table import serving_state
@@ -178,11 +185,11 @@ def _show_answers(
     sources: Sources, pictures: Sequence[Picture], ready: Sequence[Model], *, everyone: bool
 ) -> None:
     book = st.session_state.setdefault(
-        "answer_book", AnswerBook(partial(sources.api.predict, view=True))
+        "answer_book", PredictionCache(partial(sources.api.predict, view=True))
     )
     try:
         outcomes = book.ask([picture.data for picture in pictures], ready)
-    except ApiUnreachable:
+    except ApiUnreachableError:
         look_again()
         _show_api_down(
             sources, f"The inference API at `{sources.settings.api_url}` does not answer."
@@ -191,7 +198,7 @@ def _show_answers(
     tasks = {model.name: model.task for model in ready}
     place = 0 if len(pictures) == 1 else _show_gallery(pictures, outcomes, tasks)
     picture, outcome = pictures[place], outcomes[place]
-    if isinstance(outcome, ApiProblem):
+    if isinstance(outcome, ApiProblemError):
         if len(pictures) == 1:
             _show_refused(picture, outcome)
         return
@@ -213,7 +220,7 @@ def _show_gallery(
     """
     read = []
     for picture, outcome in zip(pictures, outcomes, strict=True):
-        if isinstance(outcome, ApiProblem):
+        if isinstance(outcome, ApiProblemError):
             _show_refused(picture, outcome)
             read.append(Read(str(picture.name), None, outcome.detail or outcome.title))
         else:
@@ -259,11 +266,11 @@ def _data_url(data: bytes) -> str | None:
             "data:image/png;base64,"
             + base64.b64encode(make_thumbnail(data, side=GALLERY_SIDE)).decode()
         )
-    except NoThumbnail:
+    except ThumbnailError:
         return None
 
 
-def _show_refused(picture: Picture, problem: ApiProblem) -> None:
+def _show_refused(picture: Picture, problem: ApiProblemError) -> None:
     st.error(
         plain(problem.detail or problem.title),
         icon=":material/broken_image:",
@@ -388,7 +395,7 @@ def _show_consensus(
         if picture is not None and picture.name is not None:
             try:
                 st.image(make_thumbnail(picture.data), width=96, alt="The picture")
-            except NoThumbnail:
+            except ThumbnailError:
                 st.markdown(":material/image:")
         with st.container(
             key=f"consensus-{'sign' if is_sign else 'word'}-{key}", width=110 if is_sign else 130
@@ -472,7 +479,7 @@ def _show_details(answers: Sequence[Answer], agreed: Consensus | None) -> None:
             )
 
 
-def _show_silent(chosen: Sequence[str], reading: Reading[dict[str, Model]]) -> None:
+def _show_silent(chosen: Sequence[str], reading: CachedResult[dict[str, Model]]) -> None:
     """Name the chosen experiments that cannot answer, and why: normal for one without a model file."""
     if reading.value is None or reading.problem is not None:
         return

@@ -12,7 +12,7 @@ from inference.app import create_app
 from inference.settings import from_environment
 from local import ports
 from tests.conftest import SHIPPED
-from web.data.api_client import Answer, ApiClient, ApiProblem, Outcome
+from web.data.api_client import Answer, ApiClient, ApiProblemError, Outcome
 
 START_SECONDS = 30
 
@@ -118,8 +118,8 @@ def test_an_image_that_cannot_be_read_leaves_the_others(
     api: ApiClient, served: list[str], digits: dict[str, bytes]
 ) -> None:
     first, text, empty, last = api.predict([digits["1"], b"text", b"", digits["2"]], served)
-    assert isinstance(text, ApiProblem)
-    assert isinstance(empty, ApiProblem)
+    assert isinstance(text, ApiProblemError)
+    assert isinstance(empty, ApiProblemError)
     assert ((text.status, empty.status), text.is_about_the_image, len(text.detail) > 0) == (
         (415, 422),
         True,
@@ -132,7 +132,7 @@ def test_an_image_that_is_too_large_is_its_own_problem(
     api: ApiClient, served: list[str], digits: dict[str, bytes]
 ) -> None:
     large, good = api.predict([digits["1"] + b"\x00" * 2**21, digits["1"]], served)
-    assert isinstance(large, ApiProblem)
+    assert isinstance(large, ApiProblemError)
     assert (large.status, isinstance(good, list)) == (413, True)
 
 

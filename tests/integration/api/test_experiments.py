@@ -13,7 +13,7 @@ from db.initialize import set_up
 from db.settings import from_environment
 from inference.database.experiments import Experiments
 from inference.database.pool import MAX_CONNECTIONS, TIMEOUT_SECONDS, Database
-from inference.errors import DatabaseUnavailable, UnknownExperiment
+from inference.errors import DatabaseUnavailableError, UnknownExperimentError
 
 HEADER = "Experiment Name,Learning Rate,Momentum,Loss\n"
 
@@ -33,7 +33,7 @@ def test_an_empty_table_is_an_empty_list_and_any_name_unknown(environment: dict[
         cursor.execute("DELETE FROM experiments")
     connection.close()
     assert experiments.all() == []
-    with pytest.raises(UnknownExperiment):
+    with pytest.raises(UnknownExperimentError):
         experiments.one("nobody")
     database.close()
 
@@ -72,7 +72,7 @@ def test_connections_that_a_restart_broke_are_replaced(environment: dict[str, st
 def test_a_database_that_is_not_set_up_says_so() -> None:
     database = Database()
     experiments = Experiments(database)
-    with pytest.raises(DatabaseUnavailable, match="is it set up"):
+    with pytest.raises(DatabaseUnavailableError, match="is it set up"):
         experiments.all()
     database.close()
 
@@ -82,7 +82,7 @@ def test_a_postgres_that_is_away_is_noticed_at_once(monkeypatch: pytest.MonkeyPa
         nobody.bind(("127.0.0.1", 0))
         monkeypatch.setenv("PGHOST", "127.0.0.1")
         monkeypatch.setenv("PGPORT", str(nobody.getsockname()[1]))
-        with pytest.raises(DatabaseUnavailable):
+        with pytest.raises(DatabaseUnavailableError):
             Database().check()
 
 
@@ -91,7 +91,7 @@ def test_a_postgres_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setenv("PGHOST", "127.0.0.1")
         monkeypatch.setenv("PGPORT", str(silent.getsockname()[1]))
         started = time.monotonic()
-        with pytest.raises(DatabaseUnavailable):
+        with pytest.raises(DatabaseUnavailableError):
             Database().check()
         assert time.monotonic() - started < 3 * TIMEOUT_SECONDS, "it must not wait for ever"
 
@@ -101,10 +101,10 @@ def test_after_waiting_in_vain_nobody_waits_for_a_while(monkeypatch: pytest.Monk
         monkeypatch.setenv("PGHOST", "127.0.0.1")
         monkeypatch.setenv("PGPORT", str(silent.getsockname()[1]))
         database = Database()
-        with pytest.raises(DatabaseUnavailable):
+        with pytest.raises(DatabaseUnavailableError):
             database.check()
         started = time.monotonic()
-        with pytest.raises(DatabaseUnavailable):
+        with pytest.raises(DatabaseUnavailableError):
             database.check()
         assert time.monotonic() - started < TIMEOUT_SECONDS / 2
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from inference.app import create_app
-from inference.errors import UnreadableImage, UnsupportedImage
+from inference.errors import UnreadableImageError, UnsupportedImageError
 from inference.preprocessing.digits import SIDE, read_digit
 from inference.settings import from_environment
 from tests.conftest import SHIPPED, digit_png
@@ -151,5 +151,5 @@ def test_the_service_lives_on(port: int) -> None:
 @fuzzed
 @given(data=damaged(IMAGES))
 def test_a_damaged_image_is_read_or_refused(data: bytes) -> None:
-    with contextlib.suppress(UnreadableImage, UnsupportedImage):
+    with contextlib.suppress(UnreadableImageError, UnsupportedImageError):
         assert read_digit(data).shape == (SIDE, SIDE)

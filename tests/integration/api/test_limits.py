@@ -15,11 +15,11 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 import inference.server.api_keys
-from inference.models.repository import ModelDirectory
+from inference.models.repository import ModelRepository
 from inference.observability.metrics import Metrics
 from inference.server import http_protocol
-from inference.server.admission import LARGE_BYTES, Room
-from inference.server.gateway import RequestLayer
+from inference.server.admission import LARGE_BYTES, AdmissionController
+from inference.server.gateway import Gateway
 from inference.server.trusted_hosts import Hosts
 from tests.integration.api.test_fast_path import listening
 
@@ -35,7 +35,7 @@ async def serving(
     """Serve an application that says how long the body was, and for /slow only when it is let go on
     after a second.
     """
-    models = ModelDirectory(folder, folder / "compiled", 2**20)
+    models = ModelRepository(folder, folder / "compiled", 2**20)
     metrics = Metrics(models, None)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,8 +58,14 @@ async def serving(
         await send({"type": "http.response.body", "body": body})
 
     keys = inference.server.api_keys.Keys(keys_file) if keys_file else None
-    layer = RequestLayer(
-        app, None, metrics, Room(max_requests, 2 * LARGE_BYTES), Hosts(frozenset()), keys, MOST
+    layer = Gateway(
+        app,
+        None,
+        metrics,
+        AdmissionController(max_requests, 2 * LARGE_BYTES),
+        Hosts(frozenset()),
+        keys,
+        MOST,
     )
     async with listening(layer) as port:
         yield port, metrics
@@ -220,7 +226,7 @@ def test_when_there_is_no_room_callers_are_told_when_to_come_back_and_health_is_
 
 
 def test_large_bodies_have_a_share_of_the_room_and_one_always_has() -> None:
-    room = Room(max_requests=4, max_large_bytes=2 * LARGE_BYTES)
+    room = AdmissionController(max_requests=4, max_large_bytes=2 * LARGE_BYTES)
     assert room.take(9 * LARGE_BYTES) is None
     assert room.take(2 * LARGE_BYTES) == "large_bodies"
     assert room.take(5) is None

@@ -23,7 +23,7 @@ from db.settings import from_environment as db_settings
 from inference.app import create_app
 from inference.database.pool import Database
 from inference.database.predictions import Filter, History, page_query
-from inference.errors import LabelConflict, NotYetStored, UnknownPrediction
+from inference.errors import LabelConflictError, NotYetStoredError, UnknownPredictionError
 from inference.settings import from_environment
 from tests.conftest import SHIPPED, digit_png, wait_until_ready
 
@@ -441,9 +441,9 @@ def test_a_label_waits_for_its_prediction_and_gives_up_in_time(
 ) -> None:
     database = Database()
     unknown = str(uuid.uuid4())
-    with pytest.raises(UnknownPrediction):
+    with pytest.raises(UnknownPredictionError):
         History(database, lambda: 0).label(unknown, "4", "ann", None)
-    with pytest.raises(NotYetStored):
+    with pytest.raises(NotYetStoredError):
         History(database, lambda: 1).label(unknown, "4", "ann", None)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -466,7 +466,7 @@ def test_a_label_waits_for_its_prediction_and_gives_up_in_time(
 
     label = row["true_label"] or "4"
     assert History(database, pending).label(row["id"], label, "ann", None)["label"] == label
-    with pytest.raises(LabelConflict):
+    with pytest.raises(LabelConflictError):
         History(database, pending).label(row["id"], "9", "ann", "8")
     database.close()
 

@@ -47,7 +47,7 @@ def _probabilities(server: service.Server, label: str) -> dict[str, float]:
 
 def test_a_server_that_cannot_start_is_named_with_what_it_said(tmp_path: Path) -> None:
     with (
-        pytest.raises(service.DidNotStart, match="no_such_module"),
+        pytest.raises(service.ServerStartError, match="no_such_module"),
         service.reference("test of nothing", "no_such_module", tmp_path),
     ):
         pass

@@ -17,7 +17,7 @@ from db.initialize import set_up
 from db.settings import from_environment
 from inference import settings as service_settings
 from inference.app import create_app
-from inference.prediction_log.journal import Progress
+from inference.prediction_log.journal import ShippedOffsets
 from inference.prediction_log.shipper import Shipper
 from tests.conftest import SHIPPED, digit_png, wait_until_ready
 
@@ -77,7 +77,7 @@ def environment(
             wait_until_ready(client)
             files = [("images", digit_png(label)) for label in "0123456789"]
             entries = client.post(f"{BASE}/predictions", files=files).json()["predictions"]
-            Shipper(settings, Progress(settings.journal_dir)).ship()
+            Shipper(settings, ShippedOffsets(settings.journal_dir)).ship()
             for entry in entries:  # all of them are fours, says ann, so some were taken for nines
                 for answer in entry["answers"][:2]:
                     label = {"label": "4", "labelled_by": "ann"}

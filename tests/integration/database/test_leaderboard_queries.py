@@ -15,7 +15,7 @@ from web.data.filter_language import parse
 from web.data.queries import (
     PAGE_ROWS,
     SPARK_POINTS,
-    View,
+    LeaderboardQuery,
     connect,
     read_keys,
     read_leaderboard,
@@ -102,7 +102,9 @@ def engine(
 
 def found(engine: Engine, text: str, **view: Any) -> str:
     """The names that a filter finds, in alphabetical order."""
-    board = read_leaderboard(engine, View(condition=parse(text, read_keys(engine)), **view), 1)
+    board = read_leaderboard(
+        engine, LeaderboardQuery(condition=parse(text, read_keys(engine)), **view), 1
+    )
     assert board.matching == len(board.rows)
     return "".join(sorted(board.rows["experiment"]))
 
@@ -156,14 +158,20 @@ def test_a_value_is_never_sql(engine: Engine) -> None:
 
 def test_the_newest_are_those_that_came_last_and_are_still_in_their_file(engine: Engine) -> None:
     names = [
-        set(read_leaderboard(engine, View(task="digits", latest=number), 1).rows["experiment"])
+        set(
+            read_leaderboard(engine, LeaderboardQuery(task="digits", latest=number), 1).rows[
+                "experiment"
+            ]
+        )
         for number in (2, 3, 4)
     ]
     assert names == [{"c", "d"}, {"a", "c", "d"}, {"a", "b", "c", "d"}]
 
 
 def test_a_free_choice_wins_over_filter_task_and_number(engine: Engine) -> None:
-    view = View(names=("a", "p", "lost"), condition=parse("lr > 1", ()), task="digits", latest=1)
+    view = LeaderboardQuery(
+        names=("a", "p", "lost"), condition=parse("lr > 1", ()), task="digits", latest=1
+    )
     assert list(read_leaderboard(engine, view, 1).rows["experiment"]) == ["a", "p"]
 
 
@@ -185,17 +193,22 @@ def test_rows_are_sorted_and_those_without_a_value_stand_last(
     descending: bool,  # noqa: FBT001
     names: str,
 ) -> None:
-    rows = read_leaderboard(engine, View(task="digits", sort=sort, descending=descending), 1).rows
+    rows = read_leaderboard(
+        engine, LeaderboardQuery(task="digits", sort=sort, descending=descending), 1
+    ).rows
     assert "".join(rows["experiment"]) == names
 
 
 def test_those_of_one_task_stand_together(engine: Engine) -> None:
-    assert list(read_leaderboard(engine, View(), 1).rows["task"]) == ["digits"] * 4 + ["parity"]
+    assert list(read_leaderboard(engine, LeaderboardQuery(), 1).rows["task"]) == ["digits"] * 4 + [
+        "parity"
+    ]
 
 
 def test_the_totals_leave_out_what_no_file_has_any_more(engine: Engine) -> None:
     [digits, parity] = sorted(
-        read_leaderboard(engine, View(latest=1), 1).totals, key=lambda totals: totals.task
+        read_leaderboard(engine, LeaderboardQuery(latest=1), 1).totals,
+        key=lambda totals: totals.task,
     )
     assert (digits.experiments, digits.gone, digits.most_accurate, digits.best_accuracy) == (
         3,
@@ -214,7 +227,7 @@ def test_the_totals_leave_out_what_no_file_has_any_more(engine: Engine) -> None:
 def test_a_row_has_its_champion_and_a_curve_from_its_first_point_to_its_last(
     engine: Engine,
 ) -> None:
-    rows = read_leaderboard(engine, View(task="digits"), 1).rows.set_index("experiment")
+    rows = read_leaderboard(engine, LeaderboardQuery(task="digits"), 1).rows.set_index("experiment")
     assert list(rows.index[rows["champion"]]) == ["a"]
     curves = rows["loss_curve"].to_dict()
     curve = curves["a"]
@@ -238,7 +251,7 @@ def test_a_page_beyond_the_last_is_the_last(engine: Engine) -> None:
                 " SELECT 'x' || n, 'many', 1, 0, 'f', 1, '' FROM generate_series(1, 250) n"
             )
     connection.close()
-    view = View(task="many", sort="newest")
+    view = LeaderboardQuery(task="many", sort="newest")
     [first, last] = [read_leaderboard(engine, view, page) for page in (1, 99)]
     assert (len(first.rows), first.rows["experiment"][0], first.matching, first.pages) == (
         PAGE_ROWS,

@@ -14,7 +14,7 @@ import psycopg2
 import pytest
 
 from local import account, ports, settings
-from local.postgres import CannotStart, Postgres
+from local.postgres import Postgres, StartError
 
 
 def query(dsn: str, statement: str) -> list[tuple[object, ...]]:
@@ -133,7 +133,7 @@ def test_a_listener_on_ipv6_alone_counts_as_a_taken_port() -> None:
 def test_data_of_another_major_version_is_left_alone(own: Postgres) -> None:
     own.data.mkdir(parents=True)
     (own.data / "PG_VERSION").write_text("15\n")
-    with pytest.raises(CannotStart, match="Postgres 15"):
+    with pytest.raises(StartError, match="Postgres 15"):
         own.open()
 
 

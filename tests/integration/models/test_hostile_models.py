@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from inference.compiler import sandbox
-from inference.compiler.process import TOO_LARGE, CompilationFailed, Compiler
+from inference.compiler.process import TOO_LARGE, CompilationError, Compiler
 from inference.model_format.card import CARD_FILE, KERAS_FILE, LITERT_FILE, Card
 from inference.runtime.network import Network
 from tests.corpus.keras_models import GOOD, corpus
@@ -89,7 +89,7 @@ def test_each_hostile_model_fails_with_a_reason_and_the_others_are_served(
                 reasons[case.name] = None
                 assert case.may_be_served, case.name
                 assert (answers(tmp_path / "out" / str(number)) == expected).all(), case.name
-            except CompilationFailed as error:
+            except CompilationError as error:
                 reasons[case.name] = str(error)
                 assert not (tmp_path / "out" / str(number)).exists()
             if compiler._child is not None:
@@ -162,7 +162,7 @@ def test_a_child_that_was_taken_over_is_replaced_and_does_no_harm(
     )
     with Compiler() as compiler:
         for _ in range(2):
-            with pytest.raises(CompilationFailed, match=reason):
+            with pytest.raises(CompilationError, match=reason):
                 compiler.compile(GOOD, tmp_path / "out", {})
         children = compiler._child
     assert not (tmp_path / "out").exists()
@@ -176,7 +176,7 @@ def test_the_compiler_has_no_secret_of_the_service(
     monkeypatch.setenv("KERAS_BACKEND", "nonsense")
     code = "import os, socket, json; socket.socket(fileno=0).sendall(json.dumps({'error': ' '.join(os.environ)}).encode() + b'\\n')"
     monkeypatch.setattr("inference.compiler.process.CHILD", ["-c", code])
-    with Compiler() as compiler, pytest.raises(CompilationFailed) as caught:
+    with Compiler() as compiler, pytest.raises(CompilationError) as caught:
         compiler.compile(GOOD, tmp_path / "out", {})
     assert set(str(caught.value).split()) <= {
         "PYTHONPATH",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from inference.compiler import sandbox
-from inference.compiler.process import CompilationFailed, Compiler
+from inference.compiler.process import CompilationError, Compiler
 from tests.corpus.saved_models import Hostile, corpus, saved
 
 PATIENCE_SECONDS = 600
@@ -47,7 +47,7 @@ def refusal(compiler: Compiler, case: Hostile, folder: Path) -> str | None:
     shutil.rmtree(folder / "out", ignore_errors=True)
     try:
         compiler.compile_saved_model(folder / "in", folder / "out", case.stated)
-    except CompilationFailed as error:
+    except CompilationError as error:
         assert not (folder / "out").exists()
         return str(error)
     finally:

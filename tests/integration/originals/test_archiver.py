@@ -16,13 +16,13 @@ import pytest
 from PIL import Image
 
 from inference.database.pool import Database
-from inference.errors import UnknownImage
+from inference.errors import UnknownImageError
 from inference.originals import archiver
 from inference.originals.reader import Original, Originals
-from inference.originals.store import Directory, StorageUnavailable
+from inference.originals.store import Directory, StorageUnavailableError
 from inference.prediction_log import journal
 from inference.prediction_log.journal import segments
-from inference.preprocessing.digits import SIDE, Digit
+from inference.preprocessing.digits import SIDE, PreprocessedImage
 from tests.support.prediction_log import EMPTY, Logged
 
 
@@ -33,18 +33,18 @@ def logged(service_database: dict[str, str], tmp_path: Path) -> Iterator[Logged]
     logged.disconnect()
 
 
-def sent(number: int, kind: str | None = "PNG") -> Digit:
+def sent(number: int, kind: str | None = "PNG") -> PreprocessedImage:
     """Return an image as it is sent: encoded, or as an array."""
     pixels = np.random.default_rng(number).integers(0, 256, (SIDE, SIDE), np.uint8)
     buffer = io.BytesIO()
     if kind is not None:
         Image.fromarray(pixels).save(buffer, kind)
-    return Digit(
+    return PreprocessedImage(
         pixels, hashlib.sha256(pixels.tobytes()).hexdigest(), SIDE, SIDE, buffer.getvalue() or None
     )
 
 
-def served(logged: Logged, digit: Digit) -> Original:
+def served(logged: Logged, digit: PreprocessedImage) -> Original:
     database = Database()
     try:
         return Originals(database, str(logged.images)).one(digit.digest)
@@ -56,7 +56,7 @@ def png(number: int) -> str:
     return f"{sent(number).digest}.png"
 
 
-def in_the_way(logged: Logged, digit: Digit) -> Path:
+def in_the_way(logged: Logged, digit: PreprocessedImage) -> Path:
     """Put a directory where an original belongs: it can neither be stored nor deleted."""
     path = logged.images / digit.digest[:2] / f"{digit.digest}.png"
     path.unlink(missing_ok=True)
@@ -82,7 +82,7 @@ def test_an_image_that_was_sent_in_another_form_before_is_stored_found_and_delet
     assert served(logged, sent(1)) == Original(sent(1).original or b"", "image/png")
     logged.let_time_pass()
     assert logged.stored() == []
-    with pytest.raises(UnknownImage, match="retention"):
+    with pytest.raises(UnknownImageError, match="retention"):
         served(logged, sent(1))
 
 
@@ -228,7 +228,7 @@ def test_one_original_that_cannot_be_deleted_keeps_no_other(
     logged.answer_digits([sent(number) for number in range(3)])
     logged.keep()
     in_the_way(logged, sent(0))
-    with pytest.raises(StorageUnavailable, match="delete"):
+    with pytest.raises(StorageUnavailableError, match="delete"):
         logged.let_time_pass()
     assert logged.rows("SELECT digest FROM images WHERE original_url IS NOT NULL") == [
         (sent(0).digest,)
@@ -242,7 +242,7 @@ def test_one_original_that_cannot_be_stored_keeps_no_other(logged: Logged) -> No
         logged.new_worker()
         logged.answer_digits([sent(number)])
     for _ in range(2):
-        with pytest.raises(StorageUnavailable, match="write"):
+        with pytest.raises(StorageUnavailableError, match="write"):
             logged.keep()
         assert logged.stored() == sorted(["x", png(1), png(2)])
     (blocking / "x").unlink()

@@ -21,7 +21,7 @@ from s3fs.errors import translate_boto_error
 
 from inference.originals import s3
 from inference.originals.s3 import S3
-from inference.originals.store import UNFINISHED, Directory, Storage, StorageUnavailable
+from inference.originals.store import UNFINISHED, Directory, Storage, StorageUnavailableError
 
 ROOT = Path(__file__).parents[3]
 KEY = "ab/abcdef0123456789.png"
@@ -219,7 +219,7 @@ def test_a_file_in_place_of_the_directory_is_said(tmp_path: Path) -> None:
     storage = Storage.of(str(tmp_path / "images"))
     said = f"{tmp_path}/images .*directory.*IMAGES_URL"
     for use in (lambda: storage.put(KEY, b"1"), lambda: storage.get(KEY)):
-        with pytest.raises(StorageUnavailable, match=said):
+        with pytest.raises(StorageUnavailableError, match=said):
             use()
     left = storage.delete([KEY, OTHER])
     assert set(left) == {KEY, OTHER}
@@ -280,9 +280,9 @@ def test_a_server_that_is_down_is_said_soon_and_used_when_it_is_back(
     started = time.monotonic()
     done = storage.put_many({f"ab/ab{number:06x}.png": b"2" for number in range(500)})
     refusal = r"s3://bucket/images .*does not answer.*AWS_ENDPOINT_URL"
-    with pytest.raises(StorageUnavailable, match=refusal):
+    with pytest.raises(StorageUnavailableError, match=refusal):
         storage.get(KEY)
-    with pytest.raises(StorageUnavailable, match=refusal):
+    with pytest.raises(StorageUnavailableError, match=refusal):
         storage.delete([KEY])
     assert time.monotonic() - started < 5
     assert (len(done.failed), done.urls) == (500, {})
@@ -295,7 +295,7 @@ def test_a_server_that_is_down_is_said_soon_and_used_when_it_is_back(
 
 def test_a_password_in_the_servers_address_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://user:{SECRET}@127.0.0.1:1")
-    with pytest.raises(StorageUnavailable, match="does not answer") as failure:
+    with pytest.raises(StorageUnavailableError, match="does not answer") as failure:
         Storage.of("s3://bucket/images").get(KEY)
     assert SECRET not in "".join(traceback.format_exception(failure.value))
 
@@ -311,7 +311,7 @@ def test_a_server_that_hangs_is_left_in_time(monkeypatch: pytest.MonkeyPatch) ->
             len(storage.put_many({f"ab/ab{number:06x}.png": b"2" for number in range(100)}).failed)
             == 100
         )
-        with pytest.raises(StorageUnavailable, match="does not answer"):
+        with pytest.raises(StorageUnavailableError, match="does not answer"):
             storage.get(KEY)
     assert time.monotonic() - started < 8
 
@@ -334,7 +334,7 @@ def test_a_server_that_sends_a_byte_now_and_then_is_left_in_time(
         threading.Thread(target=drip, args=(listener,), daemon=True).start()
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{listener.getsockname()[1]}")
         started = time.monotonic()
-        with pytest.raises(StorageUnavailable, match="does not answer"):
+        with pytest.raises(StorageUnavailableError, match="does not answer"):
             Storage.of("s3://bucket").get(KEY)
         over.set()
     assert time.monotonic() - started < 6
@@ -346,7 +346,7 @@ def test_missing_credentials_are_said(
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server_port}")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-    with pytest.raises(StorageUnavailable, match="set AWS_ACCESS_KEY_ID"):
+    with pytest.raises(StorageUnavailableError, match="set AWS_ACCESS_KEY_ID"):
         Storage.of("s3://bucket").put(KEY, b"1")
 
 
@@ -368,7 +368,7 @@ def test_a_bucket_of_somebody_else_is_said(
         lambda: storage.get(KEY),
         lambda: storage.delete([KEY]),
     ):
-        with pytest.raises(StorageUnavailable, match="S3 says AccessDenied") as failure:
+        with pytest.raises(StorageUnavailableError, match="S3 says AccessDenied") as failure:
             use()
         assert SECRET not in str(failure.value)
 

@@ -15,8 +15,8 @@ from inference.database.pool import Database
 from inference.database.predictions import History
 from inference.ids import prediction_id
 from inference.model_format.card import Parity
-from inference.models.version import Model, State
-from inference.prediction_log.journal import Progress, pending_bytes
+from inference.models.version import ModelVersion, State
+from inference.prediction_log.journal import ShippedOffsets, pending_bytes
 from inference.prediction_log.shipper import REFUSED_FILE
 from tests.support.prediction_log import EMPTY, MODELS, Logged, digit
 
@@ -64,7 +64,7 @@ def test_a_crash_between_postgres_and_the_note_of_it_counts_nothing_twice(
 ) -> None:
     logged.answer([1])
     with monkeypatch.context() as patch:
-        patch.setattr(Progress, "put", crash)
+        patch.setattr(ShippedOffsets, "put", crash)
         with pytest.raises(KeyboardInterrupt):
             logged.shipper.ship()
     assert logged.events() == 2
@@ -95,8 +95,8 @@ def test_a_database_that_is_emptied_again_and_again_gets_it_each_time(logged: Lo
     assert not (logged.folder / REFUSED_FILE).exists()
 
 
-LOADING = Model("new", State.LOADING, digest="e" * 64)
-COMPILED = Model(
+LOADING = ModelVersion("new", State.LOADING, digest="e" * 64)
+COMPILED = ModelVersion(
     "new",
     State.READY,
     digest="e" * 64,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from db.csv_reader import Reject, Row, UnusableFile, read
+from db.csv_reader import Reject, Row, UnreadableFileError, read
 from db.curve_cell import Curve
 
 HEADER = "Experiment Name,Learning Rate,Momentum,Loss"
@@ -231,12 +231,12 @@ def test_an_open_quote_loses_nothing_of_the_text_it_swallows(tmp_path: Path) -> 
 def test_an_unusable_file_is_an_error_that_says_why(
     tmp_path: Path, content: str | bytes, message: str
 ) -> None:
-    with pytest.raises(UnusableFile, match=message):
+    with pytest.raises(UnreadableFileError, match=message):
         entries(tmp_path, content)
 
 
 def test_a_missing_file_is_an_error_that_names_it(tmp_path: Path) -> None:
-    with pytest.raises(UnusableFile, match=r"data\.csv cannot be read: No such file"):
+    with pytest.raises(UnreadableFileError, match=r"data\.csv cannot be read: No such file"):
         list(read(tmp_path / "data.csv"))
 
 

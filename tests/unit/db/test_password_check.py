@@ -75,7 +75,7 @@ def test_the_guard_looks_into_files(tmp_path: Path) -> None:
 
 
 def test_make_up_refuses_as_the_guard_does() -> None:
-    with pytest.raises(local_settings.BadSetting, match="default that everybody knows"):
+    with pytest.raises(local_settings.InvalidSettingError, match="default that everybody knows"):
         local_settings.read({"BIND_ADDRESS": EVERYWHERE})
     settings = local_settings.read({"BIND_ADDRESS": EVERYWHERE, **OWN})
     assert (settings.bind_address, settings.host) == (EVERYWHERE, "127.0.0.1")

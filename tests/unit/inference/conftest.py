@@ -9,20 +9,20 @@ from typing import Any
 import pytest
 
 from inference.model_format.card import CARD_FILE
-from inference.models.repository import ModelDirectory
+from inference.models.repository import ModelRepository
 
 PATIENCE_SECONDS = 60
 
-Serve = Callable[..., ModelDirectory]
+Serve = Callable[..., ModelRepository]
 
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
     """Open model directories, and close them after the test: `serve(models_dir, memory_bytes=...)`."""
-    opened: list[ModelDirectory] = []
+    opened: list[ModelRepository] = []
 
-    def open_directory(models_dir: Path, **options: Any) -> ModelDirectory:
-        directory = ModelDirectory(
+    def open_directory(models_dir: Path, **options: Any) -> ModelRepository:
+        directory = ModelRepository(
             models_dir, models_dir.parent / "compiled", **{"memory_bytes": 2**28, **options}
         )
         opened.append(directory)

@@ -121,7 +121,7 @@ def test_a_changed_lock_is_installed_and_keeps_the_tools_of_tests(project: Path)
 def test_a_file_with_another_hash_is_refused_and_the_next_run_repairs(project: Path) -> None:
     good = (project / "requirements" / "up.txt").read_text()
     lock(project, up=good[:-9] + "00000000\n")
-    with pytest.raises(bootstrap.CannotInstall):
+    with pytest.raises(bootstrap.InstallError):
         bootstrap.install(project, "up")
     lock(project, up=good)
     assert (bootstrap.install(project, "up"), version(project, "parcel_one")) == (True, "1.0")
@@ -167,7 +167,7 @@ def test_a_python_without_any_installer_gets_the_package_to_install_named(
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setattr(bootstrap, "_pip", lambda _environment: None)
-    with pytest.raises(bootstrap.CannotInstall, match="apt install python3-venv"):
+    with pytest.raises(bootstrap.InstallError, match="apt install python3-venv"):
         bootstrap.install(project, "up")
     assert "Traceback" not in capsys.readouterr().out
 

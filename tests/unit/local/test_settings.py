@@ -8,7 +8,7 @@ from local import settings
 
 
 def test_settings_refuse_a_port_that_is_none() -> None:
-    with pytest.raises(settings.BadSetting, match="WEB_PORT='web'"):
+    with pytest.raises(settings.InvalidSettingError, match="WEB_PORT='web'"):
         settings.read({"WEB_PORT": "web"})
 
 
@@ -18,12 +18,12 @@ def test_services_do_not_inherit_the_callers_libpq_variables() -> None:
 
 
 def test_a_password_with_a_line_break_is_refused() -> None:
-    with pytest.raises(settings.BadSetting, match="POSTGRES_PASSWORD"):
+    with pytest.raises(settings.InvalidSettingError, match="POSTGRES_PASSWORD"):
         settings.read({"POSTGRES_PASSWORD": "a\nb"})
 
 
 def test_the_three_ports_must_differ() -> None:
-    with pytest.raises(settings.BadSetting, match="must differ"):
+    with pytest.raises(settings.InvalidSettingError, match="must differ"):
         settings.read({"WEB_PORT": "9090"})
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from training.architectures import DeepCnn, Mlp
-from training.experiment import Experiment, InvalidExperiment, read, read_all
+from training.experiment import Experiment, InvalidExperimentError, read, read_all
 
 GOOD = """
 learning_rate = 0.1
@@ -90,12 +90,12 @@ def test_an_error_names_the_file_and_the_key(
     tmp_path: Path, old: str, new: str, message: str
 ) -> None:
     path = written(tmp_path, GOOD.replace(old, new))
-    with pytest.raises(InvalidExperiment, match=f"mnist_experiment_1__test.toml: {message}"):
+    with pytest.raises(InvalidExperimentError, match=f"mnist_experiment_1__test.toml: {message}"):
         read(path)
 
 
 def test_a_name_that_is_no_experiments_name_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidExperiment, match="the name must look like"):
+    with pytest.raises(InvalidExperimentError, match="the name must look like"):
         read(written(tmp_path, GOOD, "best_model"))
 
 
@@ -110,7 +110,7 @@ def test_experiments_come_in_natural_order(tmp_path: Path) -> None:
 
 
 def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InvalidExperiment, match="no experiment"):
+    with pytest.raises(InvalidExperimentError, match="no experiment"):
         read_all(tmp_path)
 
 

@@ -33,7 +33,7 @@ def test_a_load_is_read_from_what_wrk_says() -> None:
 
 @pytest.mark.parametrize("output", ["", "unable to connect to 127.0.0.1:1 Connection refused\n"])
 def test_what_wrk_says_instead_of_a_result_is_the_failure(output: str) -> None:
-    with pytest.raises(wrk.LoadFailed, match=output.strip() or "nothing"):
+    with pytest.raises(wrk.LoadGenerationError, match=output.strip() or "nothing"):
         wrk.parse(output)
 
 
@@ -54,7 +54,7 @@ def test_without_wrk_it_is_said_how_to_get_it(
 ) -> None:
     monkeypatch.delenv("WRK", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(wrk.NoLoadGenerator, match="apt install wrk"):
+    with pytest.raises(wrk.LoadGeneratorMissingError, match="apt install wrk"):
         wrk.find()
 
 

@@ -59,7 +59,7 @@ def test_tables_go_between_the_marks_and_the_rest_stays(tmp_path: Path) -> None:
 def test_a_document_without_marks_is_left_alone(tmp_path: Path) -> None:
     document = tmp_path / "performance.md"
     document.write_text("text")
-    with pytest.raises(report.NoPlace):
+    with pytest.raises(report.MissingSectionError):
         report.write(document, "new")
     assert document.read_text() == "text"
 

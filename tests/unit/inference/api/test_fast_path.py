@@ -11,10 +11,10 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from inference.api.fast_path import FastLane
+from inference.api.fast_path import FastPath
 from inference.prediction.predictor import Predictor
-from inference.prediction.results import Seat
-from inference.server.multipart import PlainForm
+from inference.prediction.results import LoadedModel
+from inference.server.multipart import MultipartRequest
 
 BOUNDARY = b"boundary"
 
@@ -31,13 +31,13 @@ class FailingPredictor:
 
     def __init__(self, seconds_per_image: float) -> None:
         self.batches: list[int] = []
-        self._seat = Seat(cast("Any", None), cast("Any", FakeNetwork(seconds_per_image)))
+        self._seat = LoadedModel(cast("Any", None), cast("Any", FakeNetwork(seconds_per_image)))
         self._pool = ThreadPoolExecutor(1)
 
     def submit(self, work: Callable[..., Any], *arguments: object) -> Future[Any]:
         return self._pool.submit(work, *arguments)
 
-    def seat(self, _name: str, *, loaded: bool) -> Seat:
+    def seat(self, _name: str, *, loaded: bool) -> LoadedModel:
         assert loaded
         return self._seat
 
@@ -45,20 +45,20 @@ class FailingPredictor:
         return np.zeros((28, 28), np.uint8)
 
     def inferences(
-        self, _seat: Seat, digits: Sequence[object], _calls: Sequence[object]
+        self, _seat: LoadedModel, digits: Sequence[object], _calls: Sequence[object]
     ) -> list[bytes]:
         self.batches.append(len(digits))
         raise RuntimeError("LiteRT failed")
 
 
-def form(png: bytes) -> tuple[PlainForm, bytes]:
+def form(png: bytes) -> tuple[MultipartRequest, bytes]:
     head = b'\r\nContent-Disposition: form-data; name="image_blob"; filename="a.png"\r\n\r\n'
     body = b"--" + BOUNDARY + head + png + b"\r\n--" + BOUNDARY + b"--\r\n"
     headers = [
         (b"content-type", b"multipart/form-data; boundary=" + BOUNDARY),
         (b"content-length", b"%d" % len(body)),
     ]
-    plain = PlainForm.of(headers, b"experiment_name=a", 2**20)
+    plain = MultipartRequest.of(headers, b"experiment_name=a", 2**20)
     assert plain is not None
     return plain, body
 
@@ -68,7 +68,7 @@ def test_a_batch_that_fails_leaves_each_of_its_requests_to_connexion(
     digits: dict[str, bytes], seconds_per_image: float
 ) -> None:
     predictor = FailingPredictor(seconds_per_image)
-    lane = FastLane(cast("Predictor", predictor))
+    lane = FastPath(cast("Predictor", predictor))
 
     async def ask() -> list[bytes | None]:
         answers: asyncio.Queue[bytes | None] = asyncio.Queue()

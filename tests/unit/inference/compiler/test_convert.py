@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from inference.compiler import keras_validator, sandbox
-from inference.compiler.convert import CannotConvert, convert
+from inference.compiler.convert import ConversionError, convert
 from inference.model_format.card import CARD_FILE, LITERT_FILE
 from inference.models.publish import publish
 from inference.models.repository import State
@@ -35,7 +35,7 @@ pytestmark = [
 ]
 
 
-def old_model(path: Path, *more: keras.Layer) -> keras.Model:
+def old_model(path: Path, *more: keras.Layer) -> keras.ModelVersion:
     layers = keras.layers
     start = [
         layers.Input((28, 28)),
@@ -90,14 +90,14 @@ def test_what_cannot_be_converted_says_what_to_do_and_nothing_is_written(tmp_pat
         ("whole.h5", "there.keras", "must be new"),
         ("whole.h5", "out.h5", r"ends in \.keras"),
     ]:
-        with pytest.raises(CannotConvert, match=reason):
+        with pytest.raises(ConversionError, match=reason):
             convert(tmp_path / name, tmp_path / out)
         assert not (tmp_path / "out.keras").exists()
     for name, out, reason in [
         ("whole.h5", "out.keras", "when it is published"),
         ("saved", "out", "output must be"),
     ]:
-        with pytest.raises(CannotConvert, match=reason):
+        with pytest.raises(ConversionError, match=reason):
             convert(tmp_path / name, tmp_path / out, tmp_path / "card.json")
 
 
@@ -140,7 +140,7 @@ def test_a_saved_model_becomes_a_directory_that_is_published_and_says_the_same(
 @needs_sandbox
 def test_a_saved_model_that_is_refused_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "saved").mkdir()
-    with pytest.raises(CannotConvert, match=r"saved_model\.pb: No such file"):
+    with pytest.raises(ConversionError, match=r"saved_model\.pb: No such file"):
         convert(tmp_path / "saved", tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["saved"]
 
@@ -150,6 +150,6 @@ def test_a_saved_model_is_not_read_where_it_cannot_be_shut_in(
 ) -> None:
     monkeypatch.setattr(sandbox, "lacking", lambda: ["Landlock (files)"])
     with pytest.raises(
-        CannotConvert, match=r"this platform lacks Landlock \(files\) to shut it in"
+        ConversionError, match=r"this platform lacks Landlock \(files\) to shut it in"
     ):
         convert(tmp_path, tmp_path / "out")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from inference.compiler import keras_validator
-from inference.model_format.safe_open import MAX_MODEL_BYTES, Refused, open_regular
+from inference.model_format.safe_open import MAX_MODEL_BYTES, RejectedModelError, open_regular
 from tests.conftest import SHIPPED
 from tests.corpus.keras_models import (
     Hostile,
@@ -36,7 +36,7 @@ def refusal(case: Hostile, folder: Path) -> str | None:
     started = time.process_time()
     try:
         vetted(path)
-    except Refused as error:
+    except RejectedModelError as error:
         return str(error)
     finally:
         assert time.process_time() - started < SECONDS
@@ -78,7 +78,7 @@ def test_a_flipped_bit_is_noticed_or_changes_nothing(tmp_path: Path) -> None:
             case.make(tmp_path / "model.keras")
             try:
                 content = vetted(tmp_path / "model.keras")
-            except Refused:
+            except RejectedModelError:
                 continue
             assert members(content)[keras_validator.WEIGHTS] == good[keras_validator.WEIGHTS]
 
@@ -138,19 +138,19 @@ def test_the_vet_needs_no_keras_and_serving_needs_no_hdf5() -> None:
 def test_only_regular_files_with_something_in_them_are_opened(tmp_path: Path, make: object) -> None:
     assert callable(make)
     make(tmp_path / "x")
-    with pytest.raises(Refused, match=r"^x "):
+    with pytest.raises(RejectedModelError, match=r"^x "):
         open_regular(tmp_path / "x")
 
 
 def test_what_is_too_large_is_not_read(tmp_path: Path) -> None:
     with (tmp_path / "x").open("wb") as file:
         file.truncate(MAX_MODEL_BYTES + 1)
-    with pytest.raises(Refused, match="make a smaller model"):
+    with pytest.raises(RejectedModelError, match="make a smaller model"):
         open_regular(tmp_path / "x")
 
 
 def test_an_hdf5_file_without_a_model_says_so() -> None:
-    with pytest.raises(Refused, match="weights without a model"):
+    with pytest.raises(RejectedModelError, match="weights without a model"):
         keras_validator.check_h5_model(members()[keras_validator.WEIGHTS])
-    with pytest.raises(Refused, match="no HDF5 file"):
+    with pytest.raises(RejectedModelError, match="no HDF5 file"):
         keras_validator.check_h5_model(b"x")

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inference.compiler.process import CompilationFailed
+from inference.compiler.process import CompilationError
 from inference.compiler.worker import compile_keras
 from inference.model_format.card import CARD_FILE, KERAS_FILE, LITERT_FILE, Card
-from inference.models.repository import ModelDirectory, State
-from inference.runtime.network import UnservableModel
+from inference.models.repository import ModelRepository, State
+from inference.runtime.network import UnservableModelError
 from tests.unit.inference.conftest import Serve, eventually
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 28, 28), np.uint8)
@@ -36,12 +36,12 @@ def model_of(shape: tuple[int, ...], classes: int = 10, *, softmax: bool = True)
     )
 
 
-def compiled(model: Any, folder: Path, **stated: Any) -> Card:
+def compiled(model: Any, folder: Path, **declared: Any) -> Card:
     """Compile a model in this process, which has TensorFlow anyway; return its card."""
     folder.mkdir(parents=True, exist_ok=True)
     model.save(folder / KERAS_FILE)
     card, flatbuffer = compile_keras(
-        (folder / KERAS_FILE).read_bytes(), {"experiment": "m", **stated}
+        (folder / KERAS_FILE).read_bytes(), {"experiment": "m", **declared}
     )
     (folder / LITERT_FILE).write_bytes(flatbuffer)
     card.write(folder / CARD_FILE)
@@ -115,22 +115,22 @@ def test_scale_and_invert_are_what_keras_is_given_too(tmp_path: Path) -> None:
     ],
 )
 def test_what_contradicts_the_model_is_refused_with_what_to_do(
-    tmp_path: Path, shape: tuple[int | None, ...], stated: dict[str, Any], reason: str
+    tmp_path: Path, shape: tuple[int | None, ...], declared: dict[str, Any], reason: str
 ) -> None:
     layers = keras.layers
     pooled = [layers.GlobalAveragePooling2D()] if len(shape) == 3 else [layers.Flatten()]
     model = keras.Sequential([layers.Input(shape), *pooled, layers.Dense(10, activation="softmax")])
-    with pytest.raises(CompilationFailed, match=reason):
-        compiled(model, tmp_path, **stated)
+    with pytest.raises(CompilationError, match=reason):
+        compiled(model, tmp_path, **declared)
 
 
 def test_a_model_of_other_than_ten_outputs_has_to_say_what_they_are(tmp_path: Path) -> None:
-    with pytest.raises(CompilationFailed, match=r"3 outputs.*name its task and its classes"):
+    with pytest.raises(CompilationError, match=r"3 outputs.*name its task and its classes"):
         compiled(model_of((28, 28), classes=3), tmp_path)
 
 
 def test_logits_that_no_card_states_are_refused_with_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(UnservableModel, match='say "output": "logits" in its card'):
+    with pytest.raises(UnservableModelError, match='say "output": "logits" in its card'):
         compiled(model_of((28, 28), softmax=False), tmp_path)
 
 
@@ -138,7 +138,7 @@ def test_logits_that_no_card_states_are_refused_with_what_to_do(tmp_path: Path) 
 def test_a_card_of_the_contract_alone_is_honoured_and_another_contract_compiles_anew(
     serve: Serve, tmp_path: Path
 ) -> None:
-    def is_ready_for(directory: ModelDirectory, *classes: str) -> bool:
+    def is_ready_for(directory: ModelRepository, *classes: str) -> bool:
         model = directory.find("m")
         return (model.state, model.classes, model.update) == (State.READY, classes, None)
 

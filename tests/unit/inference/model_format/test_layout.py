@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from inference.errors import UnknownExperiment
+from inference.errors import UnknownExperimentError
 from inference.model_format.card import CARD_FILE, KERAS_FILE
 from inference.models.repository import State
 from tests.unit.inference.conftest import Serve, eventually
@@ -41,7 +41,7 @@ def test_numbered_directories_are_versions_and_the_newest_ready_one_answers_for_
     ]
     assert directory.find(names[0]).version == 10
     assert directory.find(names[0], 2).digest == directory.find(names[1]).digest
-    with pytest.raises(UnknownExperiment):
+    with pytest.raises(UnknownExperimentError):
         directory.find(names[0], 3)
 
 

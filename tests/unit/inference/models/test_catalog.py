@@ -2,21 +2,21 @@
 
 import pytest
 
-from inference.errors import MalformedRequest
-from inference.model_format.card import Card, UnusableCard
-from inference.models.catalog import Catalogue, Unresolved
-from inference.models.version import Model, State
+from inference.errors import MalformedRequestError
+from inference.model_format.card import Card, InvalidCardError
+from inference.models.catalog import ModelCatalog, Unresolved
+from inference.models.version import ModelVersion, State
 
-MODELS = Catalogue(
+MODELS = ModelCatalog(
     [
-        Model("a", State.READY, 1, test_accuracy=0.99),
-        Model("a", State.READY, 2, test_accuracy=0.97),
-        Model("a", State.FAILED, 3, reason="broken"),
-        Model("b", State.READY, 1, test_accuracy=0.98),
-        Model("c", State.LOADING, 1),
-        Model("d", State.READY, 1, task="letters", test_accuracy=0.5),
-        Model("e", State.READY, 1),
-        Model("f", State.FAILED, 1, reason="broken", test_accuracy=1.0),
+        ModelVersion("a", State.READY, 1, test_accuracy=0.99),
+        ModelVersion("a", State.READY, 2, test_accuracy=0.97),
+        ModelVersion("a", State.FAILED, 3, reason="broken"),
+        ModelVersion("b", State.READY, 1, test_accuracy=0.98),
+        ModelVersion("c", State.LOADING, 1),
+        ModelVersion("d", State.READY, 1, task="letters", test_accuracy=0.5),
+        ModelVersion("e", State.READY, 1),
+        ModelVersion("f", State.FAILED, 1, reason="broken", test_accuracy=1.0),
     ]
 )
 
@@ -57,7 +57,7 @@ def test_a_request_gets_the_models_that_it_names_in_its_order_and_each_once(
 
 
 def test_all_of_nothing_is_nothing_and_has_no_champion() -> None:
-    nothing = Catalogue([])
+    nothing = ModelCatalog([])
     assert nothing.select(["all"]) == []
     assert [type(each) for each in nothing.select(["champion"])] == [Unresolved]
 
@@ -82,7 +82,7 @@ def test_all_of_nothing_is_nothing_and_has_no_champion() -> None:
     ],
 )
 def test_what_is_no_name_is_malformed(wanted: str) -> None:
-    with pytest.raises(MalformedRequest):
+    with pytest.raises(MalformedRequestError):
         MODELS.select([wanted])
 
 
@@ -93,5 +93,5 @@ def test_a_card_whose_classes_nobody_could_print_or_send_back_is_refused(label: 
         "files": {},
         "parity": {"images": 0, "max_abs_difference": 0.0, "equal_argmax": True},
     }
-    with pytest.raises(UnusableCard, match="each class must be 1 to 64 characters"):
+    with pytest.raises(InvalidCardError, match="each class must be 1 to 64 characters"):
         Card.of({**document, "classes": ["even", label]})

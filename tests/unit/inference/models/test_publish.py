@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from inference.model_format.card import CARD_FILE, KERAS_FILE, LITERT_FILE, Card
-from inference.models.publish import CannotPublish, publish
+from inference.models.publish import PublishError, publish
 from inference.models.repository import State
 from tests.conftest import SHIPPED
 from tests.unit.inference.conftest import Serve, change_card
@@ -110,6 +110,6 @@ def test_what_is_wrong_is_said(
     change_card(tmp_path / "other", classes=["even", "odd"])
     shutil.copytree(source, tmp_path / "percent")
     change_card(tmp_path / "percent", metrics={"test_accuracy": 98.5})
-    with pytest.raises(CannotPublish, match=reason):
+    with pytest.raises(PublishError, match=reason):
         publish(tmp_path / file, name, None, tmp_path / "models")
     assert not (tmp_path / "models").exists() or not list((tmp_path / "models").iterdir())

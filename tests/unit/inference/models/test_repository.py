@@ -12,20 +12,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inference.compiler.process import CompilationFailed, Compiler
+from inference.compiler.process import CompilationError, Compiler
 from inference.compiler.worker import to_litert
-from inference.errors import ModelFailed, ModelNotReady, UnknownExperiment
+from inference.errors import ModelFailedError, ModelNotReadyError, UnknownExperimentError
 from inference.model_format.card import CARD_FILE, KERAS_FILE, LITERT_FILE
-from inference.models.repository import ModelDirectory, State
+from inference.models.repository import ModelRepository, State
 from inference.models.watcher import SHORTEST_POLL_SECONDS
 from inference.preprocessing.digits import read_digit
-from inference.runtime.network import Network, UnservableModel
+from inference.runtime.network import Network, UnservableModelError
 from tests.unit.inference.conftest import Serve, change_card, eventually
 
 COMPILE_SECONDS = 400
 
 
-def settled(directory: ModelDirectory) -> ModelDirectory:
+def settled(directory: ModelRepository) -> ModelRepository:
     """Wait until no model is LOADING."""
     eventually(
         lambda: all(model.state is not State.LOADING for model in directory.all()), COMPILE_SECONDS
@@ -33,7 +33,7 @@ def settled(directory: ModelDirectory) -> ModelDirectory:
     return directory
 
 
-def only_failure(directory: ModelDirectory, name: str) -> str:
+def only_failure(directory: ModelRepository, name: str) -> str:
     """Return the reason of the one model that failed while all others are ready."""
     failed = {
         model.name: model.reason
@@ -77,7 +77,7 @@ def test_a_network_gives_one_probability_per_class(
 
 
 def test_an_unknown_name_is_unknown(serve: Serve, models_dir: Path) -> None:
-    with pytest.raises(UnknownExperiment):
+    with pytest.raises(UnknownExperimentError):
         serve(models_dir).find("nobody")
 
 
@@ -105,7 +105,7 @@ def test_keras_files_without_an_artefact_are_compiled_in_the_background(
     assert {model.name: model.state for model in directory.all()} == {
         name: State.LOADING, other: State.READY, third: State.LOADING, "loose": State.LOADING, "broken": State.LOADING,
     }  # fmt: skip
-    with pytest.raises(ModelNotReady):
+    with pytest.raises(ModelNotReadyError):
         directory.find("loose").network()
 
     models = {model.name: model for model in settled(directory).all()}
@@ -114,7 +114,7 @@ def test_keras_files_without_an_artefact_are_compiled_in_the_background(
         name: model.state for name, model in models.items() if model.state is not State.READY
     } == {"broken": State.FAILED}
     assert "It is no Keras file" in str(models["broken"].reason)
-    with pytest.raises(ModelFailed):
+    with pytest.raises(ModelFailedError):
         models["broken"].network()
     assert models[name].test_accuracy is not None, "its card tells of this very Keras file"
     assert models[third].test_accuracy is None, "its card tells of another Keras file"
@@ -246,7 +246,7 @@ def test_a_network_whose_answers_overflow_is_refused() -> None:
         [layers.Input((28, 28)), layers.Flatten(), layers.Dense(10), layers.Softmax()]
     )
     model.set_weights([np.resize([3e38, -3e38], (784, 10)), np.zeros(10)])
-    with pytest.raises(UnservableModel, match="not finite"):
+    with pytest.raises(UnservableModelError, match="not finite"):
         Network(to_litert(model), 10)
 
 
@@ -297,7 +297,7 @@ def test_what_killed_its_compiler_fails_and_is_not_tried_again(
 
     def die(_: Compiler, keras_file: Path, *__: object) -> None:
         tried.append(keras_file)
-        raise CompilationFailed("The compiler died on it.")
+        raise CompilationError("The compiler died on it.")
 
     monkeypatch.setattr(Compiler, "compile", die)
     (models_dir / shipped_names[0] / LITERT_FILE).unlink()

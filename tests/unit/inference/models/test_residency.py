@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inference.errors import ModelFailed, ModelNotReady, UnknownExperiment
+from inference.errors import ModelFailedError, ModelNotReadyError, UnknownExperimentError
 from inference.model_format.card import CARD_FILE
 from inference.models import residency, watcher
-from inference.models.repository import ModelDirectory, State
+from inference.models.repository import ModelRepository, State
 from tests.unit.inference.conftest import Serve
 from tests.unit.inference.models.test_watcher import replace_by_rename
 
@@ -24,18 +24,18 @@ def names(shipped_names: list[str]) -> list[str]:
 
 
 @pytest.fixture
-def bounded(serve: Serve, models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> ModelDirectory:
+def bounded(serve: Serve, models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> ModelRepository:
     """A directory that keeps one network, and that nothing but a request looks at again."""
     monkeypatch.setattr(watcher.Watch, "start", lambda _: None)
     return serve(models_dir, memory_bytes=1)
 
 
-def loaded(directory: ModelDirectory) -> list[str]:
+def loaded(directory: ModelRepository) -> list[str]:
     return [model.name for model in directory.all() if model.loaded]
 
 
 def test_all_are_ready_and_the_last_used_is_in_memory(
-    bounded: ModelDirectory, names: list[str]
+    bounded: ModelRepository, names: list[str]
 ) -> None:
     assert {model.state for model in bounded.all()} == {State.READY}
     for name in (names[0], names[2], names[1]):
@@ -57,7 +57,7 @@ def test_the_least_recently_used_goes_first(
 
 
 def test_the_gaps_that_dropped_networks_leave_are_given_back_from_time_to_time(
-    bounded: ModelDirectory, names: list[str], monkeypatch: pytest.MonkeyPatch
+    bounded: ModelRepository, names: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trims: list[None] = []
     monkeypatch.setattr(residency, "give_back", lambda: trims.append(None))
@@ -71,7 +71,7 @@ def test_the_gaps_that_dropped_networks_leave_are_given_back_from_time_to_time(
 
 
 def test_a_dropped_network_answers_as_before(
-    bounded: ModelDirectory, serve: Serve, models_dir: Path
+    bounded: ModelRepository, serve: Serve, models_dir: Path
 ) -> None:
     unbounded = serve(models_dir)
     for _ in range(2):
@@ -81,7 +81,7 @@ def test_a_dropped_network_answers_as_before(
 
 
 def test_a_dropped_network_whose_file_was_replaced_answers_with_what_is_there_and_says_so(
-    bounded: ModelDirectory, models_dir: Path, names: list[str]
+    bounded: ModelRepository, models_dir: Path, names: list[str]
 ) -> None:
     bounded.find(names[1]).network()
     replace_by_rename(models_dir / names[0], models_dir / names[2])
@@ -92,40 +92,40 @@ def test_a_dropped_network_whose_file_was_replaced_answers_with_what_is_there_an
 
 
 def test_a_dropped_network_whose_file_is_broken_fails(
-    bounded: ModelDirectory, models_dir: Path, names: list[str]
+    bounded: ModelRepository, models_dir: Path, names: list[str]
 ) -> None:
     bounded.find(names[1]).network()
     for path in (models_dir / names[0]).iterdir():
         path.write_bytes(b"{")
-    with pytest.raises(ModelFailed):
+    with pytest.raises(ModelFailedError):
         bounded.ready(names[0])
 
 
 def test_a_dropped_network_whose_newest_version_is_gone_answers_with_the_one_before(
-    bounded: ModelDirectory, models_dir: Path, names: list[str]
+    bounded: ModelRepository, models_dir: Path, names: list[str]
 ) -> None:
     shutil.copytree(models_dir / names[2], models_dir / names[0] / "2")
     bounded._look(None)
     bounded.find(names[1]).network()
     shutil.rmtree(models_dir / names[0] / "2")
     assert bounded.ready(names[0])[0].version == 1
-    with pytest.raises(UnknownExperiment):
+    with pytest.raises(UnknownExperimentError):
         bounded.ready(names[0], 2)
 
 
 def test_a_directory_that_is_away_for_a_moment_costs_no_model(
-    bounded: ModelDirectory, models_dir: Path, names: list[str]
+    bounded: ModelRepository, models_dir: Path, names: list[str]
 ) -> None:
     bounded.find(names[1]).network()
     models_dir.rename(models_dir.with_name("away"))
-    with pytest.raises(ModelNotReady):
+    with pytest.raises(ModelNotReadyError):
         bounded.ready(names[0])
     models_dir.with_name("away").rename(models_dir)
     assert bounded.ready(names[0])[0].state is State.READY
 
 
 def test_what_serves_in_place_of_a_broken_content_is_not_dropped(
-    bounded: ModelDirectory, models_dir: Path, names: list[str]
+    bounded: ModelRepository, models_dir: Path, names: list[str]
 ) -> None:
     bounded.find(names[0]).network()
     (models_dir / names[0] / CARD_FILE).write_text("{")
@@ -137,7 +137,7 @@ def test_what_serves_in_place_of_a_broken_content_is_not_dropped(
 
 
 def test_many_threads_get_a_network_each_time_under_a_tight_bound(
-    bounded: ModelDirectory, names: list[str]
+    bounded: ModelRepository, names: list[str]
 ) -> None:
     answers: list[float] = []
 

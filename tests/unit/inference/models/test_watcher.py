@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import watchfiles
 
-from inference.errors import UnknownExperiment
+from inference.errors import UnknownExperimentError
 from inference.model_format.card import CARD_FILE, KERAS_FILE, LITERT_FILE
 from inference.models import artifacts, watcher
-from inference.models.repository import ModelDirectory, State, Update
+from inference.models.repository import ModelRepository, State, Update
 from tests.unit.inference.conftest import Serve, change_card, eventually
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (1, 28, 28), np.uint8)
@@ -33,10 +33,10 @@ def replace_by_rename(target: Path, source: Path) -> None:
     shutil.rmtree(outgoing)
 
 
-def is_served(directory: ModelDirectory, name: str) -> bool:
+def is_served(directory: ModelRepository, name: str) -> bool:
     try:
         return directory.find(name).state is State.READY
-    except UnknownExperiment:
+    except UnknownExperimentError:
         return False
 
 
@@ -209,7 +209,7 @@ def test_what_could_not_be_read_is_tried_again_though_it_did_not_change(
 
 def test_closing_ends_every_thread(models_dir: Path) -> None:
     before = set(threading.enumerate())
-    directory = ModelDirectory(models_dir, models_dir.parent / "compiled", memory_bytes=2**28)
+    directory = ModelRepository(models_dir, models_dir.parent / "compiled", memory_bytes=2**28)
     directory.load()
     directory.close()
     assert set(threading.enumerate()) <= before

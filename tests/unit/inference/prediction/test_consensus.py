@@ -9,10 +9,10 @@ import pytest
 from inference.prediction.consensus import consensuses
 from inference.runtime.outputs import outputs_of
 
-Model = dict[str, float]
+ModelVersion = dict[str, float]
 
 
-def of_images(*models: list[Model]) -> list[Any]:
+def of_images(*models: list[ModelVersion]) -> list[Any]:
     """Return the consensus of each image, of models that give so much to each label, not finite
     where it is NaN.
     """
@@ -24,7 +24,7 @@ def of_images(*models: list[Model]) -> list[Any]:
     return consensuses(list(zip(classes, outputs, strict=True)))
 
 
-def of_one_image(*models: Model) -> Any:
+def of_one_image(*models: ModelVersion) -> Any:
     """Return the consensus of models that give so much to each label of one image."""
     [consensus] = of_images(*[[model] for model in models])
     return consensus

@@ -11,19 +11,19 @@ import pytest
 from scipy import ndimage
 
 from inference import ids
-from inference.errors import JournalFull
-from inference.models.version import Model, State
+from inference.errors import JournalFullError
+from inference.models.version import ModelVersion, State
 from inference.observability.metrics import Metrics
 from inference.prediction_log import decoder
-from inference.prediction_log.decoder import Known, Rows, UnusableRecord
+from inference.prediction_log.decoder import InvalidRecordError, Rows, SeenKeys
 from inference.prediction_log.journal import Journal, Segment, pending_bytes, segments
-from inference.prediction_log.recorder import Call, Given, PredictionLog
-from inference.preprocessing.digits import SIDE, Digit
+from inference.prediction_log.recorder import ModelOutputs, PredictionLog, RequestInfo
+from inference.preprocessing.digits import SIDE, PreprocessedImage
 from inference.runtime.outputs import outputs_of
 
 
 class NoModels:
-    def all(self) -> list[Model]:
+    def all(self) -> list[ModelVersion]:
         return []
 
 
@@ -42,16 +42,16 @@ def lines(folder: Path) -> list[bytes]:
     return [line for segment in segments(folder) for line in segment.lines(0, segment.size)]
 
 
-def made_of(lines: Iterable[bytes], known: Known | None = None) -> Rows:
-    made = Rows(known or Known())
+def made_of(lines: Iterable[bytes], known: SeenKeys | None = None) -> Rows:
+    made = Rows(known or SeenKeys())
     for line in lines:
         made.add(line)
     return made
 
 
-def digit(seed: int) -> Digit:
+def digit(seed: int) -> PreprocessedImage:
     pixels = np.random.default_rng(seed).integers(0, 256, (SIDE, SIDE), np.uint8)
-    return Digit(
+    return PreprocessedImage(
         pixels,
         hashlib.sha256(pixels.tobytes()).hexdigest(),
         28,
@@ -60,18 +60,18 @@ def digit(seed: int) -> Digit:
     )
 
 
-MODEL = Model("a", State.READY, digest="d" * 64, classes=("x", "y"))
-CALL = Call("request", "curl/8", 0.0)
+MODEL = ModelVersion("a", State.READY, digest="d" * 64, classes=("x", "y"))
+CALL = RequestInfo("request", "curl/8", 0.0)
 
 
 def answer(
     log: PredictionLog,
-    *digits: Digit,
-    model: Model = MODEL,
+    *digits: PreprocessedImage,
+    model: ModelVersion = MODEL,
     row: tuple[float, float] = (0.25, 0.75),
 ) -> None:
     [outputs] = outputs_of([(np.array([row] * len(digits), np.float32), [False] * len(digits))])
-    log.answered(digits, [CALL] * len(digits), [1.5] * len(digits), [Given(model, outputs)])
+    log.answered(digits, [CALL] * len(digits), [1.5] * len(digits), [ModelOutputs(model, outputs)])
 
 
 def test_statistics_are_those_of_numpy_and_scipy() -> None:
@@ -111,7 +111,7 @@ def test_rows_name_the_prediction_that_the_answer_names(log: PredictionLog, tmp_
 
 def test_what_is_known_is_not_made_again(log: PredictionLog, tmp_path: Path) -> None:
     answer(log, digit(1))
-    known = Known()
+    known = SeenKeys()
     made_of(lines(tmp_path), known)
     again = made_of(lines(tmp_path), known)
     assert (again.images, again.predictions, list(again.counts)) == (
@@ -152,7 +152,7 @@ def test_originals_are_left_out_when_the_log_is_half_full(tmp_path: Path) -> Non
 def test_a_full_log_leaves_no_files_behind(tmp_path: Path, *, refuses: bool) -> None:
     log = make_log(tmp_path, limit_bytes=20_000, refuses=refuses)
     for number in range(200):
-        with contextlib.suppress(JournalFull):
+        with contextlib.suppress(JournalFullError):
             answer(log, digit(number))
     assert len(list(tmp_path.iterdir())) < 20
     assert sum(segment.size for segment in segments(tmp_path)) < 25_000
@@ -181,12 +181,12 @@ def test_a_line_that_was_never_finished_is_not_read(log: PredictionLog, tmp_path
 
 def test_what_is_no_record_is_said_to_be_none() -> None:
     for line in (b"nonsense\n", b"{}\n", b"[]\n", b'{"at":1,"events":"zz"}\n'):
-        with pytest.raises(UnusableRecord):
+        with pytest.raises(InvalidRecordError):
             made_of([line])
 
 
 def test_states_are_logged_when_they_change(log: PredictionLog, tmp_path: Path) -> None:
-    loading = Model("a", State.LOADING, digest="d" * 64, classes=("x", "y"))
+    loading = ModelVersion("a", State.LOADING, digest="d" * 64, classes=("x", "y"))
     log.versions([loading])
     log.versions([loading])
     log.versions([MODEL])

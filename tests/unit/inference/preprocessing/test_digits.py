@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from inference.errors import UnreadableImage, UnsupportedImage
+from inference.errors import UnreadableImageError, UnsupportedImageError
 from inference.preprocessing.digits import decode, digest, is_small_plain_png, read_digit
 from tests.conftest import digit_png
 
@@ -181,7 +181,7 @@ def test_a_png_without_its_end_is_read() -> None:
     ids=["text", "elf", "svg", "pdf", "tiff", "psd", "gzip", "wav"],
 )  # fmt: skip
 def test_other_types_are_unsupported(data: bytes) -> None:
-    with pytest.raises(UnsupportedImage):
+    with pytest.raises(UnsupportedImageError):
         read_digit(data)
 
 
@@ -203,14 +203,14 @@ def test_other_types_are_unsupported(data: bytes) -> None:
     ids=["empty", "cut-png", "cut-jpeg", "no-header", "0x0", "too-wide", "bomb", "no-pixels"],
 )
 def test_an_image_that_cannot_be_used_says_why(data: bytes, detail: str) -> None:
-    with pytest.raises(UnreadableImage, match=detail):
+    with pytest.raises(UnreadableImageError, match=detail):
         read_digit(data)
 
 
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
 def test_an_animation_is_refused(kind: str) -> None:
     frames = [Image.fromarray(drawn(text)) for text in "12"]
-    with pytest.raises(UnreadableImage, match="animated"):
+    with pytest.raises(UnreadableImageError, match="animated"):
         read_digit(encoded(frames[0], kind, save_all=True, append_images=frames[1:]))
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from inference.model_format.safe_open import Refused
+from inference.model_format.safe_open import RejectedModelError
 from inference.runtime.flatbuffer_validator import NAMES, check_flatbuffer
-from inference.runtime.network import Network, UnservableModel
+from inference.runtime.network import Network, UnservableModelError
 from tests.conftest import SHIPPED
 from tests.corpus.flatbuffers import corpus
 
@@ -32,7 +32,7 @@ def test_each_hostile_model_is_refused_with_a_sentence() -> None:
         try:
             check_flatbuffer(content)
             reasons[name] = "it passed"
-        except Refused as error:
+        except RejectedModelError as error:
             reasons[name] = str(error)
     assert {
         name: reason
@@ -43,7 +43,7 @@ def test_each_hostile_model_is_refused_with_a_sentence() -> None:
 
 
 def test_no_network_is_made_of_what_was_not_vetted() -> None:
-    with pytest.raises(UnservableModel, match="an operator FULLY_CONNECTED lacks an input"):
+    with pytest.raises(UnservableModelError, match="an operator FULLY_CONNECTED lacks an input"):
         Network(corpus()["a layer without its weights"], 10)
 
 
@@ -88,7 +88,7 @@ def test_what_the_layers_of_keras_are_made_into_passes() -> None:
             layers.Multiply,
             layers.Subtract,
         )
-        return keras.Model(
+        return keras.ModelVersion(
             image,
             layers.Dense(10, "softmax")(layers.Concatenate()([kind()(sides) for kind in kinds])),
         )

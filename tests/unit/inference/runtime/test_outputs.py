@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from inference.ids import prediction_id
-from inference.models.version import Model, State
+from inference.models.version import ModelVersion, State
 from inference.runtime.outputs import Outputs, outputs_of
 
 DIGESTS = ["a" * 64, "b" * 64]
-MODEL = Model("a", State.READY, 3, digest="d" * 64, classes=("x", "y"))
+MODEL = ModelVersion("a", State.READY, 3, digest="d" * 64, classes=("x", "y"))
 
 
 def outputs(*rows: tuple[float, ...], cached: bool = False) -> Outputs:
@@ -36,7 +36,7 @@ def test_an_answer_says_all_that_there_is_to_say() -> None:
 
 def test_probabilities_are_read_as_the_float32_that_they_were() -> None:
     rows = np.random.default_rng(0).dirichlet([0.1] * 10, 1000).astype(np.float32)
-    digits = Model("a", State.READY, digest="d" * 64)
+    digits = ModelVersion("a", State.READY, digest="d" * 64)
     answers = digits.words.answers(outputs(*map(tuple, rows)), DIGESTS[:1] * len(rows))
     read = [list(json.loads(answer or "")["probabilities"].values()) for answer in answers]
     assert (np.array(read, np.float32) == rows).all()
@@ -44,7 +44,7 @@ def test_probabilities_are_read_as_the_float32_that_they_were() -> None:
 
 @pytest.mark.parametrize("label", ["%b", "100 %", "%%", '"', "\\", "ß名", "{}"])
 def test_a_label_and_a_name_are_said_as_they_are(label: str) -> None:
-    odd = Model(label, State.READY, digest="d" * 64, classes=(label, "y"))
+    odd = ModelVersion(label, State.READY, digest="d" * 64, classes=(label, "y"))
     [answer] = odd.words.answers(outputs((0.75, 0.25)), DIGESTS[:1])
     told = json.loads(answer or "")
     assert (told["experiment_name"], told["class"], told["probabilities"]) == (

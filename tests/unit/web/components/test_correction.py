@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from web.components.correction import Correction, State, correct
-from web.data.api_client import ApiProblem, ApiUnreachable, Label
+from web.data.api_client import ApiProblemError, ApiUnreachableError, Label
 
 ANN = Label("4", "ann", datetime(2026, 1, 31, tzinfo=UTC))
 
@@ -25,7 +25,7 @@ class Api:
 
     def current(self, _prediction_id: str) -> Label | None:
         if self.is_gone:
-            raise ApiUnreachable
+            raise ApiUnreachableError
         return ANN
 
     def correct(self, replaces: str | None = None) -> Correction:
@@ -38,19 +38,19 @@ def test_a_label_is_stored_with_who_gave_it_and_what_it_replaces() -> None:
 
 
 def test_another_label_that_stands_is_told_and_stays() -> None:
-    found = Api(ApiProblem(409, "Label conflict", "4 stands")).correct()
+    found = Api(ApiProblemError(409, "Label conflict", "4 stands")).correct()
     assert (found.state, found.standing) == (State.CONFLICT, ANN)
 
 
 def test_a_conflict_whose_label_cannot_be_read_says_what_the_api_said() -> None:
-    found = Api(ApiProblem(409, "Label conflict", "4 stands"), is_gone=True).correct()
+    found = Api(ApiProblemError(409, "Label conflict", "4 stands"), is_gone=True).correct()
     assert (found.state, found.problem) == (State.FAILED, "4 stands")
 
 
 def test_what_is_away_is_said_with_what_to_do() -> None:
-    away = Api(ApiUnreachable()).correct()
-    later = Api(ApiProblem(503, "Database unavailable", "No *database*")).correct()
-    other = Api(ApiProblem(422, "Unknown label", "No class")).correct()
+    away = Api(ApiUnreachableError()).correct()
+    later = Api(ApiProblemError(503, "Database unavailable", "No *database*")).correct()
+    other = Api(ApiProblemError(422, "Unknown label", "No class")).correct()
     assert [found.state for found in (away, later, other)] == [State.FAILED] * 3
     assert away.problem == "The inference API does not answer. Click again once it is back."
     assert later.problem == r"No \*database\* Click again in a moment."

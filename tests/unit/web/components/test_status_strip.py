@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 
 from web.components.status_strip import (
-    Light,
+    StatusBadge,
     lights,
     rejected_counts,
     rejected_label,
@@ -13,7 +13,7 @@ from web.components.status_strip import (
 )
 from web.data.api_client import Readiness
 from web.data.queries import ImportedFile, Snapshot
-from web.data.stale_cache import Reading
+from web.data.stale_cache import CachedResult
 
 NOW = datetime(2030, 1, 2, 12, 0, tzinfo=UTC)
 REJECTS = pd.DataFrame(
@@ -28,11 +28,11 @@ def snapshot(
     return Snapshot(pd.DataFrame({"experiment": ["a"]}), REJECTS, imported_at, files)
 
 
-def good(value: object) -> Reading[object]:
-    return Reading(value=value, age_seconds=0.0, problem=None)
+def good(value: object) -> CachedResult[object]:
+    return CachedResult(value=value, age_seconds=0.0, problem=None)
 
 
-def texts(found: list[Light]) -> list[str]:
+def texts(found: list[StatusBadge]) -> list[str]:
     return [light.text for light in found]
 
 
@@ -49,7 +49,7 @@ def test_the_absolute_time_of_the_import_is_in_the_detail() -> None:
 
 
 def test_data_of_a_database_that_is_down_is_marked_with_the_age_of_the_reading() -> None:
-    stale = Reading(value=snapshot(), age_seconds=40.0, problem="Postgres does not answer.")
+    stale = CachedResult(value=snapshot(), age_seconds=40.0, problem="Postgres does not answer.")
     assert texts(lights(stale, READY, NOW)) == [  # type: ignore[arg-type]
         "Database down",
         "API up · 26 models ready",
@@ -58,13 +58,15 @@ def test_data_of_a_database_that_is_down_is_marked_with_the_age_of_the_reading()
 
 
 def test_a_database_that_never_answered_has_no_age() -> None:
-    found = lights(Reading(None, None, "down"), READY, NOW)  # type: ignore[arg-type]
+    found = lights(CachedResult(None, None, "down"), READY, NOW)  # type: ignore[arg-type]
     assert texts(found) == ["Database down", "API up · 26 models ready"]
 
 
 def test_an_api_that_is_down_says_so_also_when_it_answered_before() -> None:
-    gone = Reading(value=Readiness("ready", 26, 0, 0, None), age_seconds=9.0, problem="refused")
-    assert lights(good(snapshot()), gone, NOW)[1] == Light("API down", "bad", "refused")  # type: ignore[arg-type]
+    gone = CachedResult(
+        value=Readiness("ready", 26, 0, 0, None), age_seconds=9.0, problem="refused"
+    )
+    assert lights(good(snapshot()), gone, NOW)[1] == StatusBadge("API down", "bad", "refused")  # type: ignore[arg-type]
 
 
 def test_models_that_load_or_failed_are_counted() -> None:
@@ -80,7 +82,9 @@ def test_an_import_that_failed_is_reported() -> None:
         ImportedFile("more.csv", 0, "column *Loss* is missing"),
     )
     found = lights(good(snapshot(files=files)), READY, NOW)  # type: ignore[arg-type]
-    assert found[-1] == Light(r"Import of more\.csv failed", "bad", r"column \*Loss\* is missing")
+    assert found[-1] == StatusBadge(
+        r"Import of more\.csv failed", "bad", r"column \*Loss\* is missing"
+    )
 
 
 def test_imports_that_failed_are_counted_and_each_is_explained() -> None:
@@ -90,7 +94,7 @@ def test_imports_that_failed_are_counted_and_each_is_explained() -> None:
         ImportedFile("c", 0, None),
     )
     found = lights(good(snapshot(files=files)), READY, NOW)  # type: ignore[arg-type]
-    assert found[-1] == Light("Import of 2 files failed", "bad", "a is empty\n\nb is gone")
+    assert found[-1] == StatusBadge("Import of 2 files failed", "bad", "a is empty\n\nb is gone")
 
 
 def test_rejected_rows_are_counted_by_file_also_those_of_which_no_text_is_kept() -> None:

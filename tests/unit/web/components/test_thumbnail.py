@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from web.components.thumbnail import MAX_SIDE, NoThumbnail, make_thumbnail
+from web.components.thumbnail import MAX_SIDE, ThumbnailError, make_thumbnail
 
 
 def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
@@ -55,10 +55,10 @@ def bomb() -> bytes:
     ids=["empty", "text", "cut off", "other type", "bomb"],
 )
 def test_a_file_that_cannot_be_shown_is_refused(data: bytes) -> None:
-    with pytest.raises(NoThumbnail):
+    with pytest.raises(ThumbnailError):
         make_thumbnail(data)
 
 
 def test_a_side_above_the_limit_is_refused() -> None:
-    with pytest.raises(NoThumbnail):
+    with pytest.raises(ThumbnailError):
         make_thumbnail(encoded(Image.new("1", (MAX_SIDE + 1, 1)), "PNG"))

@@ -12,7 +12,14 @@ import pytest
 
 from web import json_logging
 from web.data import api_client
-from web.data.api_client import Answer, ApiClient, ApiProblem, ApiUnreachable, Prediction, Readiness
+from web.data.api_client import (
+    Answer,
+    ApiClient,
+    ApiProblemError,
+    ApiUnreachableError,
+    Prediction,
+    Readiness,
+)
 
 # (method, path, query, body) -> status, document or raw bytes
 Responder = Callable[[str, str, dict[str, list[str]], bytes], tuple[int, Any]]
@@ -188,7 +195,7 @@ def test_a_problem_of_one_experiment_leaves_the_other_answers(api: FakeApi) -> N
 def test_a_problem_of_one_image_leaves_the_others(api: FakeApi) -> None:
     api.respond = lambda *_: (200, entries({"answers": [answer("a")]}, {"problem": BROKEN}))
     good, bad = ApiClient(api.url).predict([b"", b""], ["a"])
-    assert isinstance(bad, ApiProblem)
+    assert isinstance(bad, ApiProblemError)
     assert (bad.status, bad.detail, isinstance(good, list)) == (422, "It is cut short.", True)
 
 
@@ -209,13 +216,14 @@ def test_a_call_that_is_refused_for_its_images_is_the_problem_of_each(
     api.respond = lambda *_: (status, {"title": "Unusable", "detail": "It is empty."})
     outcomes = ApiClient(api.url).predict([b"", b""], ["a", "b", "c"])
     assert [
-        isinstance(outcome, ApiProblem) and (outcome.status, outcome.detail) for outcome in outcomes
+        isinstance(outcome, ApiProblemError) and (outcome.status, outcome.detail)
+        for outcome in outcomes
     ] == [(status, "It is empty.")] * 2
 
 
 def test_an_error_that_is_no_document_still_has_a_title(api: FakeApi) -> None:
     api.respond = lambda *_: (502, b"<html>Bad gateway</html>")
-    with pytest.raises(ApiProblem) as caught:
+    with pytest.raises(ApiProblemError) as caught:
         ApiClient(api.url).models()
     assert caught.value.title == "Bad Gateway"
 
@@ -227,7 +235,7 @@ def test_an_answer_against_the_contract_is_a_problem_and_not_a_crash(
     api: FakeApi, body: bytes
 ) -> None:
     api.respond = lambda *_: (200, body)
-    with pytest.raises(ApiProblem):
+    with pytest.raises(ApiProblemError):
         ApiClient(api.url).models()
 
 
@@ -257,7 +265,7 @@ def test_a_prediction_against_the_contract_is_a_problem_in_the_answer(
 
 def test_a_refused_connection_is_unreachable(api: FakeApi) -> None:
     api.close()
-    with pytest.raises(ApiUnreachable, match=api.url):
+    with pytest.raises(ApiUnreachableError, match=api.url):
         ApiClient(api.url).predict([b""], ["a", "b"])
 
 
@@ -267,7 +275,7 @@ def test_an_answer_that_takes_too_long_is_unreachable(api: FakeApi) -> None:
         return 200, {}
 
     api.respond = respond
-    with pytest.raises(ApiUnreachable):
+    with pytest.raises(ApiUnreachableError):
         ApiClient(api.url, read_timeout_seconds=0.1).models()
 
 
@@ -358,7 +366,7 @@ def test_a_call_that_fails_is_logged_with_the_id_that_the_api_was_told(
     api: FakeApi, caplog: pytest.LogCaptureFixture
 ) -> None:
     api.respond = lambda *_: (500, {"title": "Internal Server Error", "detail": ""})
-    with pytest.raises(ApiProblem):
+    with pytest.raises(ApiProblemError):
         ApiClient(api.url).models()
     [line] = [json.loads(json_logging.JsonLines().format(record)) for record in caplog.records]
     told = {name.lower(): value for name, value in api.headers[-1].items()}["x-request-id"]

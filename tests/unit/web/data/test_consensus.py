@@ -1,6 +1,6 @@
 """What several answers say together."""
 
-from web.data.api_client import Answer, ApiProblem, Prediction
+from web.data.api_client import Answer, ApiProblemError, Prediction
 from web.data.consensus import answer_table, by_task, find_consensus, probability_table
 
 
@@ -11,7 +11,7 @@ def said(experiment: str, label: str, confidence: float) -> Answer:
     )
 
 
-BROKEN = Answer("broken", problem=ApiProblem(503, "Loading", "Try again."))
+BROKEN = Answer("broken", problem=ApiProblemError(503, "Loading", "Try again."))
 
 
 def test_no_answer_is_no_consensus() -> None:

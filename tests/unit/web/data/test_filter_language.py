@@ -9,7 +9,7 @@ from db.csv_reader import column_key
 from web.data.filter_language import (
     MAX_CHARACTERS,
     MAX_DEPTH,
-    FilterFault,
+    FilterError,
     column_names,
     key_of,
     parse,
@@ -31,8 +31,8 @@ def values(text: str) -> list[Any]:
     return [value for _, value in condition.parameters]
 
 
-def fault(text: str) -> FilterFault:
-    with pytest.raises(FilterFault) as caught:
+def fault(text: str) -> FilterError:
+    with pytest.raises(FilterError) as caught:
         parse(text, KEYS)
     return caught.value
 

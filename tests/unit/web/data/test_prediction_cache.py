@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from web.data.api_client import Answer, ApiProblem, Model, Outcome, Prediction
-from web.data.prediction_cache import CAPACITY, AnswerBook
+from web.data.api_client import Answer, ApiProblemError, Model, Outcome, Prediction
+from web.data.prediction_cache import CAPACITY, PredictionCache
 
 
 class Api:
@@ -11,7 +11,7 @@ class Api:
 
     def __init__(self) -> None:
         self.calls: list[list[bytes]] = []
-        self.problem: ApiProblem | None = None
+        self.problem: ApiProblemError | None = None
 
     def predict(self, images: Sequence[bytes], experiments: Sequence[str]) -> list[Outcome]:
         self.calls.append(list(images))
@@ -19,7 +19,7 @@ class Api:
 
     def _outcome(self, image: bytes, experiments: Sequence[str]) -> Outcome:
         if image == b"bad":
-            return ApiProblem(422, "Unreadable", "")
+            return ApiProblemError(422, "Unreadable", "")
         if self.problem is not None:
             return [Answer(name, problem=self.problem) for name in experiments]
         label = image.decode()
@@ -35,7 +35,8 @@ def model(digest: str) -> Model:
 def labels(outcomes: Sequence[Outcome]) -> list[str]:
     """What the first model reads in each image; a refused image says so."""
     return [
-        "refused" if isinstance(outcome, ApiProblem) else _label(outcome[0]) for outcome in outcomes
+        "refused" if isinstance(outcome, ApiProblemError) else _label(outcome[0])
+        for outcome in outcomes
     ]
 
 
@@ -45,14 +46,14 @@ def _label(answer: Answer) -> str:
 
 def test_the_same_image_is_asked_once() -> None:
     api = Api()
-    book = AnswerBook(api.predict)
+    book = PredictionCache(api.predict)
     assert book.ask([b"7"], [model("1")]) == book.ask([b"7"], [model("1")])
     assert api.calls == [[b"7"]]
 
 
 def test_images_are_asked_together_and_only_the_new_ones_again() -> None:
     api = Api()
-    book = AnswerBook(api.predict)
+    book = PredictionCache(api.predict)
     book.ask([b"7", b"1"], [model("1")])
     assert labels(book.ask([b"2", b"1", b"3", b"2"], [model("1")])) == ["2", "1", "3", "2"]
     assert api.calls == [[b"7", b"1"], [b"2", b"3"]]
@@ -60,7 +61,7 @@ def test_images_are_asked_together_and_only_the_new_ones_again() -> None:
 
 def test_a_model_that_was_replaced_is_asked_again() -> None:
     api = Api()
-    book = AnswerBook(api.predict)
+    book = PredictionCache(api.predict)
     book.ask([b"7"], [model("1")])
     book.ask([b"7"], [model("2")])
     assert len(api.calls) == 2
@@ -68,8 +69,8 @@ def test_a_model_that_was_replaced_is_asked_again() -> None:
 
 def test_an_answer_with_a_problem_is_asked_again() -> None:
     api = Api()
-    book = AnswerBook(api.predict)
-    api.problem = ApiProblem(503, "Loading", "")
+    book = PredictionCache(api.predict)
+    api.problem = ApiProblemError(503, "Loading", "")
     book.ask([b"7"], [model("1")])
     api.problem = None
     assert labels(book.ask([b"7"], [model("1")])) == ["7"]
@@ -77,7 +78,7 @@ def test_an_answer_with_a_problem_is_asked_again() -> None:
 
 def test_a_refused_image_stands_among_the_others_and_is_asked_again() -> None:
     api = Api()
-    book = AnswerBook(api.predict)
+    book = PredictionCache(api.predict)
     assert labels(book.ask([b"7", b"bad", b"1"], [model("1")])) == ["7", "refused", "1"]
     book.ask([b"7", b"bad", b"1"], [model("1")])
     assert api.calls[1] == [b"bad"]
@@ -85,7 +86,7 @@ def test_a_refused_image_stands_among_the_others_and_is_asked_again() -> None:
 
 def test_old_answers_give_way() -> None:
     api = Api()
-    book = AnswerBook(api.predict)
+    book = PredictionCache(api.predict)
     for number in range(CAPACITY + 1):
         book.ask([str(number).encode()], [model("1")])
     book.ask([b"0"], [model("1")])

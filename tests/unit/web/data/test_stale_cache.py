@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from web.data.stale_cache import LastGood, Reading
+from web.data.stale_cache import CachedResult, StaleCache
 
 
 class Clock:
@@ -47,41 +47,41 @@ def source() -> Iterator[Source]:
 
 
 @pytest.fixture
-def cache(clock: Clock) -> LastGood:
-    return LastGood(
+def cache(clock: Clock) -> StaleCache:
+    return StaleCache(
         fresh_seconds=10, retry_seconds=2, deadline_seconds=0.2, capacity=2, clock=clock
     )
 
 
-def test_a_fresh_value_is_not_read_again(cache: LastGood, clock: Clock, source: Source) -> None:
+def test_a_fresh_value_is_not_read_again(cache: StaleCache, clock: Clock, source: Source) -> None:
     cache.get("k", source)
     clock.now += 9
-    assert cache.get("k", source) == Reading(value=1, age_seconds=9, problem=None)
+    assert cache.get("k", source) == CachedResult(value=1, age_seconds=9, problem=None)
 
 
-def test_an_old_value_is_read_anew(cache: LastGood, clock: Clock, source: Source) -> None:
+def test_an_old_value_is_read_anew(cache: StaleCache, clock: Clock, source: Source) -> None:
     cache.get("k", source)
     clock.now += 10
-    assert cache.get("k", source) == Reading(value=2, age_seconds=0, problem=None)
+    assert cache.get("k", source) == CachedResult(value=2, age_seconds=0, problem=None)
 
 
 def test_a_source_that_goes_down_leaves_its_last_value_with_age_and_reason(
-    cache: LastGood, clock: Clock, source: Source
+    cache: StaleCache, clock: Clock, source: Source
 ) -> None:
     cache.get("k", source)
     clock.now, source.down = clock.now + 60, True
-    assert cache.get("k", source) == Reading(value=1, age_seconds=60, problem="refused")
+    assert cache.get("k", source) == CachedResult(value=1, age_seconds=60, problem="refused")
 
 
 def test_a_source_that_never_answered_has_a_reason_and_no_value(
-    cache: LastGood, source: Source
+    cache: StaleCache, source: Source
 ) -> None:
     source.down = True
-    assert cache.get("k", source) == Reading(value=None, age_seconds=None, problem="refused")
+    assert cache.get("k", source) == CachedResult(value=None, age_seconds=None, problem="refused")
 
 
 def test_a_source_that_failed_is_left_alone_for_a_while(
-    cache: LastGood, clock: Clock, source: Source
+    cache: StaleCache, clock: Clock, source: Source
 ) -> None:
     source.down = True
     cache.get("k", source)
@@ -91,15 +91,15 @@ def test_a_source_that_failed_is_left_alone_for_a_while(
 
 
 def test_a_source_that_comes_back_is_used_again(
-    cache: LastGood, clock: Clock, source: Source
+    cache: StaleCache, clock: Clock, source: Source
 ) -> None:
     source.down = True
     cache.get("k", source)
     clock.now, source.down = clock.now + 2, False
-    assert cache.get("k", source) == Reading(value=2, age_seconds=0, problem=None)
+    assert cache.get("k", source) == CachedResult(value=2, age_seconds=0, problem=None)
 
 
-def test_retry_asks_at_once(cache: LastGood, source: Source) -> None:
+def test_retry_asks_at_once(cache: StaleCache, source: Source) -> None:
     source.down = True
     cache.get("k", source)
     source.down = False
@@ -108,7 +108,7 @@ def test_retry_asks_at_once(cache: LastGood, source: Source) -> None:
 
 
 def test_nobody_waits_longer_than_the_deadline_for_a_source_that_hangs(
-    cache: LastGood, source: Source
+    cache: StaleCache, source: Source
 ) -> None:
     source.gate.clear()
     reading = cache.get("k", source, lambda error: type(error).__name__)
@@ -116,7 +116,7 @@ def test_nobody_waits_longer_than_the_deadline_for_a_source_that_hangs(
 
 
 def test_a_source_that_hangs_is_not_asked_a_second_time_meanwhile(
-    cache: LastGood, clock: Clock, source: Source
+    cache: StaleCache, clock: Clock, source: Source
 ) -> None:
     source.gate.clear()
     for _ in range(3):
@@ -126,9 +126,9 @@ def test_a_source_that_hangs_is_not_asked_a_second_time_meanwhile(
     assert (cache.get("k", source).value, source.reads) == (1, 1)
 
 
-def test_many_who_ask_at_once_share_one_read(cache: LastGood, source: Source) -> None:
+def test_many_who_ask_at_once_share_one_read(cache: StaleCache, source: Source) -> None:
     source.gate.clear()
-    readings: list[Reading[int]] = []
+    readings: list[CachedResult[int]] = []
     threads = [
         threading.Thread(target=lambda: readings.append(cache.get("k", source))) for _ in range(8)
     ]
@@ -140,7 +140,7 @@ def test_many_who_ask_at_once_share_one_read(cache: LastGood, source: Source) ->
     assert [reading.value for reading in readings] == [1] * 8
 
 
-def test_the_least_recently_used_value_gives_way(cache: LastGood, source: Source) -> None:
+def test_the_least_recently_used_value_gives_way(cache: StaleCache, source: Source) -> None:
     for key in ("a", "b", "a", "c"):
         cache.get(key, source)
     before = source.reads
@@ -150,7 +150,7 @@ def test_the_least_recently_used_value_gives_way(cache: LastGood, source: Source
 
 
 def test_what_somebody_has_changed_is_read_anew_at_once_and_stays_when_that_fails(
-    cache: LastGood, source: Source
+    cache: StaleCache, source: Source
 ) -> None:
     cache.get("a", source)
     cache.outdate()

@@ -11,7 +11,7 @@ from PIL import Image
 from tests.support.digits import seven_png
 from web.evaluation import labeled_sets
 from web.evaluation.labeled_sets import (
-    UnusableSet,
+    InvalidSetError,
     fit,
     make_set,
     mnist_test_set,
@@ -80,7 +80,7 @@ def test_a_bomb_is_stopped_while_it_is_unpacked(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(labeled_sets, "MAX_TOTAL_BYTES", 5 * 2**20)
     bomb = zipped({f"4/{number}.png": bytes(2**20) for number in range(6)})
     assert len(bomb) < 20_000
-    with pytest.raises(UnusableSet, match="64 MB together"):
+    with pytest.raises(InvalidSetError, match="64 MB together"):
         read_zip("bomb.zip", bomb)
 
 
@@ -90,7 +90,7 @@ def test_a_file_that_is_too_large_is_left_out_and_the_others_stay() -> None:
 
 
 def test_too_many_files_are_refused() -> None:
-    with pytest.raises(UnusableSet, match="at most 2,000"):
+    with pytest.raises(InvalidSetError, match="at most 2,000"):
         read_zip("many.zip", zipped({f"4/{number}.png": b"" for number in range(2002)}))
 
 
@@ -113,7 +113,7 @@ def test_a_damaged_file_is_left_out() -> None:
     ],
 )
 def test_what_is_no_set_is_refused_with_the_reason(data: bytes, said: str) -> None:
-    with pytest.raises(UnusableSet, match=said):
+    with pytest.raises(InvalidSetError, match=said):
         read_zip("my.zip", data)
 
 
@@ -138,5 +138,5 @@ def test_a_file_that_is_not_mnist_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "mnist.npz"
     path.write_bytes(seven_png())
     for unusable in (path, tmp_path / "none.npz"):
-        with pytest.raises(UnusableSet, match="MNIST_PATH"):
+        with pytest.raises(InvalidSetError, match="MNIST_PATH"):
             mnist_test_set(unusable, 2)

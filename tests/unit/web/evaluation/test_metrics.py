@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from web.evaluation.metrics import (
-    Verdict,
+    Predictions,
     calibration_bins,
     calibration_error,
     compare,
@@ -18,8 +18,8 @@ from web.evaluation.metrics import (
 )
 
 
-def verdict(*shares: tuple[float, ...], classes: str = "ab") -> Verdict:
-    return Verdict(tuple(classes), np.array(shares, dtype=np.float32).reshape(-1, len(classes)))
+def verdict(*shares: tuple[float, ...], classes: str = "ab") -> Predictions:
+    return Predictions(tuple(classes), np.array(shares, dtype=np.float32).reshape(-1, len(classes)))
 
 
 @pytest.mark.parametrize(

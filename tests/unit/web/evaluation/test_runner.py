@@ -4,8 +4,8 @@ import threading
 from collections.abc import Sequence
 
 from tests.support.fakes import make_version
-from web.data.api_client import Answer, ApiProblem, ApiUnreachable, Outcome, Prediction
-from web.evaluation.labeled_sets import LabelledSet, make_set
+from web.data.api_client import Answer, ApiProblemError, ApiUnreachableError, Outcome, Prediction
+from web.evaluation.labeled_sets import LabeledSet, make_set
 from web.evaluation.runner import Evaluator, Run
 
 A, B = (
@@ -31,14 +31,14 @@ class Api:
         if self.failure is not None:
             raise self.failure
         return [
-            ApiProblem(415, "Unsupported", "")
+            ApiProblemError(415, "Unsupported", "")
             if image == b"bad"
             else [Answer(name, Prediction("0", 1.0, {"0": 1.0})) for name in names]
             for image in images
         ]
 
 
-def images(number: int, *more: bytes) -> LabelledSet:
+def images(number: int, *more: bytes) -> LabeledSet:
     content = [*(b"%d" % place for place in range(number)), *more]
     return make_set("set", content, ["0"] * len(content))
 
@@ -85,7 +85,7 @@ def test_a_cancelled_run_stops_at_the_next_call_and_keeps_nothing() -> None:
 
 def test_an_api_that_goes_away_is_said_with_how_far_it_came() -> None:
     api = Api()
-    api.failure = ApiUnreachable()
+    api.failure = ApiUnreachableError()
     run = ended(Evaluator(api.predict, lambda: api.digests).start([A], images(1)))
     assert "stopped answering after 0 of 1 images" in (run.problem or "")
 

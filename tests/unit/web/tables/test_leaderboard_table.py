@@ -7,7 +7,7 @@ import pytest
 
 from web.data.api_client import Model
 from web.data.filter_language import parse
-from web.data.queries import Board, Totals, View
+from web.data.queries import LeaderboardPage, LeaderboardQuery, TaskSummary
 from web.tables.leaderboard_table import (
     CHAMPION,
     accuracy_floor,
@@ -56,12 +56,12 @@ USUAL = [
 ]
 
 
-def board(matching: int) -> Board:
+def board(matching: int) -> LeaderboardPage:
     totals = [
-        Totals(task, number, 1, None, None, None, None, None)
+        TaskSummary(task, number, 1, None, None, None, None, None)
         for task, number in (("a", 5), ("b", 7))
     ]
-    return Board(pd.DataFrame(), 1, matching, tuple(totals))
+    return LeaderboardPage(pd.DataFrame(), 1, matching, tuple(totals))
 
 
 def test_the_order_of_the_rows_stays() -> None:
@@ -133,44 +133,50 @@ def test_accuracy_bars_begin_at_the_ten_below_the_lowest(
     ("view", "counts", "words"),
     [
         (
-            View(latest=5),
+            LeaderboardQuery(latest=5),
             (0, 5, 5, 60),
             "5 of 60 experiments, the newest; sorted by test accuracy, highest first",
         ),
-        (View(), (0, 60, 60, 60), "60 of 60 experiments; sorted by test accuracy, highest first"),
         (
-            View(latest=99),
+            LeaderboardQuery(),
             (0, 60, 60, 60),
             "60 of 60 experiments; sorted by test accuracy, highest first",
         ),
         (
-            View(),
+            LeaderboardQuery(latest=99),
+            (0, 60, 60, 60),
+            "60 of 60 experiments; sorted by test accuracy, highest first",
+        ),
+        (
+            LeaderboardQuery(),
             (100, 100, 250, 250),
             "101 to 200 of 250 experiments; sorted by test accuracy, highest first; 50 more behind",
         ),
         (
-            View(latest=150),
+            LeaderboardQuery(latest=150),
             (100, 50, 150, 250),
             "101 to 150 of the newest 150 of 250 experiments, the newest; sorted by test accuracy, highest first",
         ),
         (
-            View(names=("a", "b")),
+            LeaderboardQuery(names=("a", "b")),
             (0, 2, 2, 60),
             "2 of 2 chosen experiments; sorted by test accuracy, highest first",
         ),
         (
-            View(condition=parse("lr < 1", ())),
+            LeaderboardQuery(condition=parse("lr < 1", ())),
             (0, 7, 7, 60),
             "7 of 7 that match; 53 of 60 experiments do not; sorted by test accuracy, highest first",
         ),
         (
-            View(sort="batch_size", descending=False),
+            LeaderboardQuery(sort="batch_size", descending=False),
             (0, 9, 9, 9),
             "9 of 9 experiments; sorted by batch size, lowest first",
         ),
     ],
 )
-def test_what_is_hidden_is_said(view: View, counts: tuple[int, int, int, int], words: str) -> None:
+def test_what_is_hidden_is_said(
+    view: LeaderboardQuery, counts: tuple[int, int, int, int], words: str
+) -> None:
     first, shown, matching, among = counts
     assert (
         describe_rows(
@@ -182,7 +188,7 @@ def test_what_is_hidden_is_said(view: View, counts: tuple[int, int, int, int], w
 
 def test_several_tasks_are_said_to_stand_one_after_another() -> None:
     assert "sorted by task, then by" in describe_rows(
-        View(), first=0, shown=3, matching=3, among=3, several_tasks=True
+        LeaderboardQuery(), first=0, shown=3, matching=3, among=3, several_tasks=True
     )
 
 
