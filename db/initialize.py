@@ -25,6 +25,7 @@ from db.importer import import_files
 from db.migrate import migrate
 from db.settings import Settings
 from db.staging import ImportResult
+from servicekit.settings import secret
 
 # Any number will do, so long as nothing else in this server takes the same advisory lock.
 SETUP_LOCK = 0x6D6C6F7073
@@ -106,7 +107,7 @@ def main() -> int:
     """Set up and return the exit code: 0, or 1 when the database could not be reached or changed."""
     try:
         settings = settings_module.from_environment(os.environ)
-        password = settings_module.secret(os.environ, "PGPASSWORD")
+        password = secret(os.environ, "PGPASSWORD")
     except ValueError as error:
         print(f"Cannot start: {error}", file=sys.stderr)
         return 1

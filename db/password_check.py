@@ -11,7 +11,8 @@ import os
 import sys
 from collections.abc import Mapping
 
-from db.settings import DEFAULT_PASSWORD, secret
+from db.settings import DEFAULT_PASSWORD
+from servicekit.settings import secret
 
 PASSWORDS = ("POSTGRES_PASSWORD", "MLOPS_APP_PASSWORD", "MLOPS_READ_PASSWORD")
 

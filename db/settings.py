@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from servicekit.settings import secret
+
 # For a machine of one's own: db.password_check refuses it where others reach the stack
 DEFAULT_PASSWORD = "pass123"  # noqa: S105
 
@@ -37,17 +39,3 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
         read_password=secret(environ, "MLOPS_READ_PASSWORD") or DEFAULT_PASSWORD,
         wait_seconds=float(environ.get("DB_WAIT_SECONDS", "60")),
     )
-
-
-def secret(environ: Mapping[str, str], name: str) -> str | None:
-    """Return a secret from the file that NAME_FILE names, else from NAME, None without either.
-
-    Raises ValueError for a file that cannot be read; its message names both.
-    """
-    path = environ.get(f"{name}_FILE")
-    if not path:
-        return environ.get(name)
-    try:
-        return Path(path).read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{name}_FILE={path} cannot be read: {error}") from error

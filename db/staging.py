@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import psycopg2.extensions
 
-from db import copy_format
 from db.csv_files import CsvFile
 from db.csv_reader import Reject, Row, UnreadableFileError, read
+from servicekit import pg_copy
 
 # A file that is no experiments at all has a reject per line: enough of them to see that, not a
 # second copy of the file.
@@ -83,7 +83,7 @@ class _Batch:
         if self.curves:
             cursor.copy_expert(
                 COPY_CURVES,
-                io.BytesIO(copy_format.BINARY_HEADER + self.curves + copy_format.BINARY_END),
+                io.BytesIO(pg_copy.HEADER + self.curves + pg_copy.END),
             )
         cursor.copy_expert(COPY_REJECTS, io.BytesIO(self.rejects))
         for waiting in (self.rows, self.curves, self.rejects):
@@ -115,7 +115,7 @@ def stage(
                     if rejected <= MAX_REJECTS_KEPT
                     else (None, None, None)
                 )
-                batch.rejects += copy_format.text_line(file.name, entry.line, entry.name, *kept)
+                batch.rejects += pg_copy.text_line(file.name, entry.line, entry.name, *kept)
             else:
                 own[entry.name] = f"{file.name}, line {entry.line}"
                 digest = entry.digest()
@@ -136,11 +136,22 @@ def stage(
 
 def _row_line(file: str, row: Row, digest: str) -> bytes:
     params, metrics = json.dumps(row.params), json.dumps(row.metrics)
-    return copy_format.text_line(
+    return pg_copy.text_line(
         file, row.line, row.name, row.task, row.learning_rate, row.momentum, params, metrics, digest
     )
 
 
 def _curve_records(row: Row) -> Iterator[bytes]:
     for metric, curve in row.curves.items():
-        yield copy_format.curve_record(row.name, metric, curve)
+        best_value, best_step = curve.best(metric)
+        yield b"".join(
+            (
+                pg_copy.begin_row(6),
+                pg_copy.text(row.name),
+                pg_copy.text(metric),
+                pg_copy.bigints(curve.steps),
+                pg_copy.doubles(curve.values),
+                pg_copy.double(best_value),
+                pg_copy.bigint(best_step),
+            )
+        )

@@ -17,11 +17,12 @@ from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
 from inference import import_stubs
-from inference.observability import json_logging
 from inference.prediction_log.shipper_process import ShipperProcess
 from inference.server.http_protocol import Protocol
 from inference.server.listener import Port
-from inference.settings import from_environment, secret
+from inference.settings import from_environment
+from servicekit import json_logging
+from servicekit.settings import secret
 
 # uvicorn waits this long for the answers that are under way when it is told to stop.
 GRACE_SECONDS = 7
@@ -34,7 +35,7 @@ MAX_DESCRIPTORS = 16_384
 
 def main() -> None:
     """Serve on API_HOST:API_PORT."""
-    json_logging.set_up()
+    json_logging.configure()
     try:
         settings = from_environment()
         password = secret(os.environ, "PGPASSWORD")
@@ -79,7 +80,7 @@ def worker() -> ASGIApp:
 
     It stops when its parent has died: another one will want the port.
     """
-    json_logging.set_up()  # also for what is said on import
+    json_logging.configure()  # also for what is said on import
     with import_stubs.left_out():
         # after main has said where metrics are counted; the parent needs none of it
         from inference.app import create_app  # noqa: PLC0415

@@ -47,8 +47,8 @@ from inference.runtime.malloc import trim_heap
 from inference.server.admission import AdmissionController
 from inference.server.api_keys import Keys
 from inference.server.gateway import BASE_PATH, Gateway
-from inference.server.trusted_hosts import Hosts
 from inference.settings import Settings
+from servicekit.trusted_hosts import TrustedHosts
 
 # A call of many models makes more objects than Python's default of 700 lets be before it looks for
 # garbage, of which there is none.
@@ -159,7 +159,13 @@ def create_app(settings: Settings) -> ASGIApp:
     keys = None if settings.api_keys_file is None else Keys(settings.api_keys_file)
     room = AdmissionController(settings.max_requests, LARGE_BODIES * settings.max_request_bytes)
     return Gateway(
-        app, lane, metrics, room, Hosts(settings.allowed_hosts), keys, settings.max_request_bytes
+        app,
+        lane,
+        metrics,
+        room,
+        TrustedHosts(settings.allowed_hosts),
+        keys,
+        settings.max_request_bytes,
     )
 
 

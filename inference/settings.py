@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inference.originals.store import Storage
+from servicekit.settings import host_names
 
 MAX_DAYS = 36_500  # as good as for ever
 
@@ -51,7 +52,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         max_image_bytes=int(environ.get("MAX_IMAGE_BYTES", str(2 * 2**20))),
         max_request_bytes=int(environ.get("MAX_REQUEST_BYTES", str(16 * 2**20))),
         max_requests=int(environ.get("MAX_REQUESTS") or 256),
-        allowed_hosts=frozenset(environ.get("ALLOWED_HOSTS", "").lower().replace(",", " ").split()),
+        allowed_hosts=host_names(environ),
         api_keys_file=Path(environ["API_KEYS_FILE"]) if environ.get("API_KEYS_FILE") else None,
         models_memory_bytes=int(environ.get("MODELS_MEMORY_BYTES", str(192 * 2**20))),
         cache_entries=int(environ.get("CACHE_ENTRIES", "10000")),
@@ -92,17 +93,3 @@ def _choice(environ: Mapping[str, str], name: str, yes: str, no: str) -> bool:
     if value not in (yes, no):
         raise ValueError(f"{name} must be {yes} or {no}")
     return value == yes
-
-
-def secret(environ: Mapping[str, str], name: str) -> str | None:
-    """Return a secret from the file that NAME_FILE names, else from NAME, None without either.
-
-    Raises ValueError for a file that cannot be read; its message names both.
-    """
-    path = environ.get(f"{name}_FILE")
-    if not path:
-        return environ.get(name)
-    try:
-        return Path(path).read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{name}_FILE={path} cannot be read: {error}") from error

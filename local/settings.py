@@ -12,7 +12,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from db.password_check import PASSWORDS, refusal
-from db.settings import DEFAULT_PASSWORD, secret
+from db.settings import DEFAULT_PASSWORD
+from servicekit.settings import secret
 
 HOST = "127.0.0.1"  # everything listens here and nowhere else, unless BIND_ADDRESS says so
 EVERYWHERE = "0.0.0.0"  # noqa: S104  # only when asked for, and not with the default password

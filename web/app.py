@@ -9,6 +9,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from servicekit.trusted_hosts import TrustedHosts
 from web.components.error_boundary import contained
 from web.components.experiment_picker import CHOICES as SELECTION_CHOICES
 from web.components.experiment_picker import pick
@@ -17,7 +18,6 @@ from web.data.api_client import Model
 from web.data.stale_cache import CachedResult
 from web.formatting import count
 from web.sources import sources
-from web.trusted_hosts import is_own
 from web.views import compare, evaluate, leaderboard, models, predict
 
 NAME = "ML Ops Starter"
@@ -69,7 +69,8 @@ def main() -> None:
     st.html(HERE / "style.css")
     with contained("The dashboard"):
         found = sources()
-        if not is_own(st.context.headers.get("Host") or "", found.settings.allowed_hosts):
+        host = (st.context.headers.get("Host") or "").encode("latin-1", "replace")
+        if not TrustedHosts(found.settings.allowed_hosts).admits(host):
             st.error(FOREIGN, icon=":material/block:")
             st.stop()
         with st.container(

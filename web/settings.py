@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from servicekit.settings import host_names, secret
+
 MAX_PORT = 65535
 
 
@@ -56,24 +58,10 @@ class Settings:
             database_password=secret(environment, "PGPASSWORD") or "pass123",
             mnist_path=Path(environment["MNIST_PATH"]) if environment.get("MNIST_PATH") else None,
             api_key=secret(environment, "API_KEY") or "",
-            allowed_hosts=frozenset(read("ALLOWED_HOSTS", "").lower().replace(",", " ").split()),
+            allowed_hosts=host_names(environment),
         )
 
     @property
     def database_address(self) -> str:
         """The address as a message names it: host:port."""
         return f"{self.database_host}:{self.database_port}"
-
-
-def secret(environ: Mapping[str, str], name: str) -> str | None:
-    """Return a secret from the file that NAME_FILE names, else from NAME, None without either.
-
-    Raises ValueError for a file that cannot be read; its message names both.
-    """
-    path = environ.get(f"{name}_FILE")
-    if not path:
-        return environ.get(name)
-    try:
-        return Path(path).read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{name}_FILE={path} cannot be read: {error}") from error

@@ -3,6 +3,7 @@
 One set per process.
 """
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import pandas as pd
 import streamlit as st
 from sqlalchemy import Engine
 
-from web import json_logging
+from servicekit import json_logging
 from web.data import queries
 from web.data.api_client import (
     EVALUATION,
@@ -192,5 +193,5 @@ def make_sources(settings: Settings) -> Sources:
 @st.cache_resource(show_spinner=False)
 def sources() -> Sources:
     """Return the sources that all sessions share; the first to ask sets up the log of the process."""
-    json_logging.set_up()
+    json_logging.configure(logging.WARNING, library="streamlit")
     return make_sources(Settings.from_environment(os.environ))

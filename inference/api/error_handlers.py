@@ -14,7 +14,7 @@ from starlette.types import Send
 
 from inference.api.parameter_validator import FAULT
 from inference.errors import MalformedRequestError, RequestTooLargeError, ServiceError
-from inference.observability.request_context import current_request_id
+from servicekit.request_context import current_request_id
 
 MEDIA_TYPE = "application/problem+json"
 

@@ -18,10 +18,10 @@ from inference.errors import (
 from inference.models.aliases import Aliases
 from inference.models.repository import NAME_PATTERN, ModelRepository, ModelVersion, State
 from inference.observability.metrics import Metrics
-from inference.observability.request_context import current_request_id, source
 from inference.prediction.predictor import MAX_IMAGES, Predictor, Upload, document
 from inference.prediction_log.recorder import PredictionLog, RequestInfo
 from inference.preprocessing.digits import PreprocessedImage
+from servicekit.request_context import current_request_id, source
 
 NO_MODEL = "NO_MODEL"
 MOST_NAMED = 5  # failed models in /readyz

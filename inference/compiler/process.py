@@ -123,12 +123,12 @@ class Compiler:
 
         Raises CompilationError and OSError.
 
-        `stated` is what the model's card says of it (card.stated). What the child made is believed
+        `declared` is what the model's card says of it (card.declared). What the child made is believed
         in what its own card says.
         """
         name = keras_file.parent.name if keras_file.name == KERAS_FILE else keras_file.stem
         declared = {**declared, "experiment": declared.get("experiment") or name}
-        self._make([keras_file], {"kind": "keras", "stated": declared}, directory)
+        self._make([keras_file], {"kind": "keras", "declared": declared}, directory)
 
     def compile_saved_model(
         self, source: Path, directory: Path, declared: Mapping[str, Any]
@@ -155,7 +155,7 @@ class Compiler:
         declared = {**declared, "experiment": declared.get("experiment") or source.resolve().name}
         self._make(
             [source / name for name in names],
-            {"kind": "saved_model", "names": names, "stated": declared},
+            {"kind": "saved_model", "names": names, "declared": declared},
             directory,
         )
 

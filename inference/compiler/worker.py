@@ -118,7 +118,7 @@ def measure_parity(
 def compile_keras(content: bytes, declared: Mapping[str, Any]) -> tuple[Card, bytes]:
     """Return the card and the LiteRT flatbuffer of a .keras file.
 
-    `stated` is what the model's card says of it (card.stated).
+    `declared` is what the model's card says of it (card.declared).
 
     Raises RejectedModelError, CompilationError, UnservableModelError, InvalidCardError and whatever Keras raises.
     """
@@ -194,10 +194,10 @@ def _do(job: Mapping[str, Any], descriptors: Sequence[int]) -> dict[str, Any]:
         return {}
     if job["kind"] == "saved_model":
         card, flatbuffer = compile_saved_model(
-            dict(zip(job["names"], contents, strict=True)), job["stated"]
+            dict(zip(job["names"], contents, strict=True)), job["declared"]
         )
     else:
-        card, flatbuffer = compile_keras(contents[0], job["stated"])
+        card, flatbuffer = compile_keras(contents[0], job["declared"])
     Path(LITERT_FILE).write_bytes(flatbuffer)
     return {"card": asdict(card)}
 

@@ -19,7 +19,7 @@ import psycopg2.pool
 from psycopg2.extras import RealDictCursor
 
 from inference.errors import DatabaseUnavailableError
-from inference.observability.request_context import current_request_id
+from servicekit.request_context import current_request_id
 
 # A query takes a few milliseconds; a Postgres that needs longer than this is as good as away.
 TIMEOUT_SECONDS = 3.0

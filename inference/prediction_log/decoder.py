@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from inference import ids
-from inference.prediction_log import pg_copy
+from servicekit import pg_copy
 
 SIDE = 28
 # What of 0 to 255 counts as ink: every byte by whether it does.
@@ -27,11 +27,11 @@ MINUTE = 60_000_000  # in µs, as all times of records
 # The order of rows of COPY. In that of an event, what all events of a request have in common comes
 # first, and is made once.
 EVENT_COLUMNS = "at, request_id, source, milliseconds, cached, prediction_id, id"
-EVENT_BEGIN = pg_copy.begin(7)
+EVENT_BEGIN = pg_copy.begin_row(7)
 PREDICTION_COLUMNS = "id, image_id, model_version_id, class_index, confidence, probabilities, created_at, events, last_event_at"
-PREDICTION_BEGIN = pg_copy.begin(9)
+PREDICTION_BEGIN = pg_copy.begin_row(9)
 IMAGE_COLUMNS = "id, digest, width, height, bytes, media_type, ink_share, mean, centroid_x, centroid_y, border, first_seen_at"
-IMAGE_BEGIN = pg_copy.begin(12)
+IMAGE_BEGIN = pg_copy.begin_row(12)
 CACHED = {
     cached: pg_copy.raw(bytes([cached])) + struct.pack("!i", 16) for cached in (False, True)
 }  # and the length of an id

@@ -26,7 +26,6 @@ import psycopg2.errors
 
 from inference.database.connection import connect
 from inference.models.aliases import AliasMirror
-from inference.observability import json_logging
 from inference.originals.archiver import OriginalsArchiver
 from inference.prediction_log.decoder import InvalidRecordError
 from inference.prediction_log.journal import (
@@ -40,6 +39,7 @@ from inference.prediction_log.journal import (
 from inference.prediction_log.writer import Tables
 from inference.runtime.malloc import trim_heap
 from inference.settings import Settings, from_environment
+from servicekit import json_logging
 
 # Between two looks at the journal: larger batches cost less; a label waits a second for its
 # prediction
@@ -238,7 +238,7 @@ def _is_only_shipper(directory: Path) -> IO[str]:
 
 def main() -> None:
     """Ship until the standard input ends."""
-    json_logging.set_up()
+    json_logging.configure()
     settings = from_environment()
     for number in (
         signal.SIGINT,

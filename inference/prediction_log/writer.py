@@ -15,7 +15,6 @@ from typing import TypeVar
 import psycopg2.errors
 import psycopg2.extensions
 
-from inference.prediction_log import pg_copy
 from inference.prediction_log.decoder import (
     EVENT_COLUMNS,
     IMAGE_COLUMNS,
@@ -25,6 +24,7 @@ from inference.prediction_log.decoder import (
     SeenKeys,
     moment,
 )
+from servicekit import pg_copy
 
 STAGE = """
 CREATE TEMPORARY TABLE staged_images (LIKE images) ON COMMIT DELETE ROWS;

@@ -25,13 +25,13 @@ from inference.errors import (
     UnsupportedEncodingError,
     UntrustedOriginError,
 )
-from inference.observability import request_context
 from inference.observability.metrics import Metrics
 from inference.server.admission import AdmissionController
 from inference.server.api_keys import Keys
 from inference.server.multipart import MAX_LENGTH_DIGITS, Headers, MultipartRequest
 from inference.server.request_head import RequestHead
-from inference.server.trusted_hosts import Hosts
+from servicekit import request_context
+from servicekit.trusted_hosts import TrustedHosts
 
 BASE_PATH = "/api/v1.0"
 HOT = {f"{BASE_PATH}/{operation}": operation for operation in ("inference", "predictions")}
@@ -74,7 +74,7 @@ class Gateway:
         lane: FastPath | None,
         metrics: Metrics,
         room: AdmissionController,
-        hosts: Hosts,
+        hosts: TrustedHosts,
         keys: Keys | None,
         max_request_bytes: int,
     ) -> None:
@@ -115,7 +115,7 @@ class Gateway:
         request_id = self._id(head.request_id)
         tokens = (
             request_context.request_id.set(request_id),
-            request_context.source.set(request_context.source_of(head.program)),
+            request_context.source.set(request_context.parse_program(head.program)),
         )
         operation, status = _operation(scope["path"]), GONE
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from inference.observability.request_context import source_of
+from servicekit.request_context import parse_program
 
 # Headers that change no answer.
 HARMLESS_HEADERS = frozenset(
@@ -66,7 +66,7 @@ class MultipartRequest:
             elif name == b"x-request-id" and not request_id:
                 request_id = value
             elif name == b"user-agent":
-                source = source_of(value)
+                source = parse_program(value)
             elif name == b"origin" and not origin:
                 origin = value
             elif name not in HARMLESS_HEADERS:

@@ -49,7 +49,7 @@ class Hostile:
     make: Callable[[Path], object]
     is_structural: bool = True
     may_be_served: bool = False
-    stated: Json = field(default_factory=dict)
+    declared: Json = field(default_factory=dict)
 
 
 def members(content: bytes = b"") -> dict[str, bytes]:
@@ -461,14 +461,14 @@ def _contracts() -> Iterator[Hostile]:
         "contract: 7 classes",
         _written(seven),
         is_structural=False,
-        stated={"classes": list("0123456789")},
+        declared={"classes": list("0123456789")},
     )
     scaled = plain(784, 10, flatten)
     yield Hostile(
         "contract: another size",
         _written(scaled),
         is_structural=False,
-        stated={"input": {"height": 32, "width": 32}},
+        declared={"input": {"height": 32, "width": 32}},
     )
 
 

@@ -34,7 +34,7 @@ class Hostile:
     make: Callable[[Path], object]
     reason: str
     is_code: bool = False
-    stated: dict[str, Any] = field(default_factory=dict)
+    declared: dict[str, Any] = field(default_factory=dict)
 
 
 class Digits(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
@@ -250,12 +250,12 @@ def _networks() -> list[Hostile]:
         "network: 7 classes",
         lambda path: saved(path, classes=7),
         "7 outputs",
-        stated={"classes": list("0123456789")},
+        declared={"classes": list("0123456789")},
     )
     return [
         *found,
         seven,
-        Hostile("network: another size", saved, "says 32x28", stated={"input": {"height": 32}}),
+        Hostile("network: another size", saved, "says 32x28", declared={"input": {"height": 32}}),
     ]
 
 

@@ -1,1 +1,1 @@
-"""Evaluation of models on labeled images."""
+"""Evaluation in the dashboard: labeled sets, background runs and their tables."""

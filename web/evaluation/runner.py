@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from evaluation.metrics import Predictions
 from web.data.api_client import ApiProblemError, ApiUnreachableError, Outcome, Version
 from web.evaluation.labeled_sets import LabeledSet
-from web.evaluation.metrics import Predictions
 
 # Images of one call: short enough that progress moves and a cancellation is soon heard.
 IMAGES_PER_CALL = 100

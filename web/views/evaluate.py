@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from evaluation.metrics import Predictions, Report, compare, evaluate, hardest, in_cell
 from web.charts.evaluation import (
     cell_of,
     confusion_heat_map,
@@ -28,7 +29,6 @@ from web.evaluation.labeled_sets import (
     read_zip,
     rendered_digits,
 )
-from web.evaluation.metrics import Predictions, Report, compare, evaluate, hardest, in_cell
 from web.evaluation.runner import Run
 from web.formatting import count, percent, plain, some
 from web.sources import Sources

@@ -20,7 +20,7 @@ from inference.observability.metrics import Metrics
 from inference.server import http_protocol
 from inference.server.admission import LARGE_BYTES, AdmissionController
 from inference.server.gateway import Gateway
-from inference.server.trusted_hosts import Hosts
+from servicekit.trusted_hosts import TrustedHosts
 from tests.integration.api.test_fast_path import listening
 
 HEAD = b"POST /api/v1.0/labels HTTP/1.1\r\nhost: a\r\n"
@@ -63,7 +63,7 @@ async def serving(
         None,
         metrics,
         AdmissionController(max_requests, 2 * LARGE_BYTES),
-        Hosts(frozenset()),
+        TrustedHosts(frozenset()),
         keys,
         MOST,
     )

@@ -85,7 +85,7 @@ def test_each_hostile_model_fails_with_a_reason_and_the_others_are_served(
             place.mkdir(parents=True)
             case.make(place / KERAS_FILE)
             try:
-                compiler.compile(place / KERAS_FILE, tmp_path / "out" / str(number), case.stated)
+                compiler.compile(place / KERAS_FILE, tmp_path / "out" / str(number), case.declared)
                 reasons[case.name] = None
                 assert case.may_be_served, case.name
                 assert (answers(tmp_path / "out" / str(number)) == expected).all(), case.name

@@ -46,7 +46,7 @@ def refusal(compiler: Compiler, case: Hostile, folder: Path) -> str | None:
     case.make(folder / "in")
     shutil.rmtree(folder / "out", ignore_errors=True)
     try:
-        compiler.compile_saved_model(folder / "in", folder / "out", case.stated)
+        compiler.compile_saved_model(folder / "in", folder / "out", case.declared)
     except CompilationError as error:
         assert not (folder / "out").exists()
         return str(error)

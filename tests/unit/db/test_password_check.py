@@ -3,22 +3,17 @@
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
 from db import password_check
-from db import settings as db_settings
-from inference import settings as inference_settings
 from inference.server import api_keys
 from local import passwords
 from local import settings as local_settings
-from web import settings as web_settings
 
 OWN = dict.fromkeys(password_check.PASSWORDS, "a-password-of-ones-own")
 EVERYWHERE = "0.0.0.0"  # noqa: S104  # what it is about
-Secret = Callable[[Mapping[str, str], str], str | None]
 
 
 def run(**variables: str) -> subprocess.CompletedProcess[str]:
@@ -79,22 +74,6 @@ def test_make_up_refuses_as_the_guard_does() -> None:
         local_settings.read({"BIND_ADDRESS": EVERYWHERE})
     settings = local_settings.read({"BIND_ADDRESS": EVERYWHERE, **OWN})
     assert (settings.bind_address, settings.host) == (EVERYWHERE, "127.0.0.1")
-
-
-@pytest.mark.parametrize(
-    "secret", [db_settings.secret, inference_settings.secret, web_settings.secret]
-)
-def test_a_secret_comes_from_a_file_before_the_environment(secret: Secret, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("from a file\n")
-    environment = {"PGPASSWORD": "from the environment"}
-    assert secret(environment, "PGPASSWORD") == "from the environment"
-    assert (
-        secret({**environment, "PGPASSWORD_FILE": str(tmp_path / "file")}, "PGPASSWORD")
-        == "from a file"
-    )
-    assert secret({}, "PGPASSWORD") is None
-    with pytest.raises(ValueError, match=r"PGPASSWORD_FILE=.*cannot be read"):
-        secret({**environment, "PGPASSWORD_FILE": str(tmp_path / "missing")}, "PGPASSWORD")
 
 
 def test_secrets_are_made_once_and_their_folder_is_its_owners(tmp_path: Path) -> None:

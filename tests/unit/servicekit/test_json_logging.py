@@ -3,7 +3,7 @@ import logging
 
 import pytest
 
-from inference.observability import json_logging, request_context
+from servicekit import json_logging, request_context
 
 
 def record(event: str = "It %s.", *arguments: object, **more: object) -> logging.LogRecord:
@@ -18,7 +18,7 @@ def test_an_event_is_one_line_of_json_with_its_request() -> None:
         raise ValueError("line\nbreak")
     except ValueError as error:
         exception = (ValueError, error, error.__traceback__)
-    line = json_logging.JsonLines().format(
+    line = json_logging.JsonFormatter().format(
         record("It %s.", "fails", exc_info=exception, operation="models")
     )
     request_context.request_id.reset(token)
@@ -40,7 +40,7 @@ def test_an_event_is_one_line_of_json_with_its_request() -> None:
 
 def test_a_line_is_bounded() -> None:
     assert (
-        len(json_logging.JsonLines().format(record("x" * 100_000)))
+        len(json_logging.JsonFormatter().format(record("x" * 100_000)))
         < 2 * json_logging.MAX_CHARACTERS
     )
 
@@ -50,7 +50,7 @@ def test_the_same_event_is_written_so_often_a_minute_and_then_counted(
 ) -> None:
     now = 100.0
     monkeypatch.setattr("time.monotonic", lambda: now)
-    bounded = json_logging.Bounded()
+    bounded = json_logging.RateLimit()
     passed = sum(
         bounded.filter(record("It %s.", number))
         for number in range(json_logging.MAX_PER_MINUTE + 7)
@@ -60,4 +60,4 @@ def test_the_same_event_is_written_so_often_a_minute_and_then_counted(
     now = 161.0
     later = record("It %s.", "again")
     assert bounded.filter(later)
-    assert json.loads(json_logging.JsonLines().format(later))["suppressed"] == 7
+    assert json.loads(json_logging.JsonFormatter().format(later))["suppressed"] == 7

@@ -105,7 +105,7 @@ def test_scale_and_invert_are_what_keras_is_given_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "stated", "reason"),
+    ("shape", "declared", "reason"),
     [
         ((28, 28, 3), {}, r"image of shape \(28, 28, 3\); \(height, width\)"),
         ((None, None, 1), {}, r"image of shape \(None, None, 1\)"),

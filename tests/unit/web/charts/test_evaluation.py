@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from evaluation.metrics import calibration_bins
 from web.charts.evaluation import cell_of, confusion_heat_map, reliability_diagram
-from web.evaluation.metrics import calibration_bins
 
 LABELS = ["a", "b"]
 

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from web import json_logging
+from servicekit import json_logging
 from web.data import api_client
 from web.data.api_client import (
     Answer,
@@ -368,7 +368,7 @@ def test_a_call_that_fails_is_logged_with_the_id_that_the_api_was_told(
     api.respond = lambda *_: (500, {"title": "Internal Server Error", "detail": ""})
     with pytest.raises(ApiProblemError):
         ApiClient(api.url).models()
-    [line] = [json.loads(json_logging.JsonLines().format(record)) for record in caplog.records]
+    [line] = [json.loads(json_logging.JsonFormatter().format(record)) for record in caplog.records]
     told = {name.lower(): value for name, value in api.headers[-1].items()}["x-request-id"]
     assert (line["request_id"], line["event"]) == (
         told,

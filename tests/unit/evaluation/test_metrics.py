@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from web.evaluation.metrics import (
+from evaluation.metrics import (
     Predictions,
     calibration_bins,
     calibration_error,

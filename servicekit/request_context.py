@@ -1,4 +1,4 @@
-"""The request that is being answered: its id, and the program that asked."""
+"""Request context: the id of the current request and the client program that sent it."""
 
 import functools
 import re
@@ -11,12 +11,12 @@ source: ContextVar[str | None] = ContextVar("source", default=None)
 
 
 def current_request_id() -> str:
-    """Return the id, as X-Request-Id has it."""
+    """Return the id of the current request as X-Request-Id has it, "none" outside a request."""
     return request_id.get().decode()
 
 
 @functools.lru_cache(maxsize=256)
-def source_of(user_agent: bytes) -> str | None:
-    """Return the first word of a User-Agent, as curl/8.5.0, None when it has none."""
+def parse_program(user_agent: bytes) -> str | None:
+    """Return the first product of a User-Agent, such as curl/8.5.0, or None if it has none."""
     matched = PROGRAM.match(user_agent)
     return matched[0].decode() if matched else None
