@@ -1,7 +1,7 @@
 """Canonical pixels -> probabilities, with LiteRT. Knows nothing of HTTP, of files or of names.
 
 One image through one model is one call of an interpreter of some 20 microseconds for a LeNet-5,
-against some 50 milliseconds of `keras.ModelVersion.predict` (doc/performance.md).
+against some 50 milliseconds of `keras.Model.predict` (doc/performance.md).
 """
 
 import functools

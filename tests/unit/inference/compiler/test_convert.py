@@ -35,7 +35,7 @@ pytestmark = [
 ]
 
 
-def old_model(path: Path, *more: keras.Layer) -> keras.ModelVersion:
+def old_model(path: Path, *more: keras.Layer) -> keras.Model:
     layers = keras.layers
     start = [
         layers.Input((28, 28)),

@@ -88,7 +88,7 @@ def test_what_the_layers_of_keras_are_made_into_passes() -> None:
             layers.Multiply,
             layers.Subtract,
         )
-        return keras.ModelVersion(
+        return keras.Model(
             image,
             layers.Dense(10, "softmax")(layers.Concatenate()([kind()(sides) for kind in kinds])),
         )
