@@ -1,8 +1,6 @@
-"""`python -m inference`.
+"""`python -m inference`: the service. With a command, `publish`, `convert` or `keys`: a tool."""
 
-The service under uvicorn, in API_WORKERS processes, until it is told to stop.
-"""
-
+import importlib
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -11,30 +9,37 @@ import signal
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
 
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
-from inference import import_stubs
 from inference.prediction_log.shipper_process import ShipperProcess
-from inference.server.http_protocol import Protocol
-from inference.server.listener import Port
+from inference.server.http_protocol import HttpProtocol
+from inference.server.listener import SharedPort
 from inference.settings import from_environment
 from servicekit import json_logging
 from servicekit.settings import secret
 
-# uvicorn waits this long for the answers that are under way when it is told to stop.
+COMMANDS = {
+    "publish": "inference.models.publish",
+    "convert": "inference.compiler.convert",
+    "keys": "inference.server.api_keys",
+}
+# On a stop, uvicorn waits this long for the requests in progress.
 GRACE_SECONDS = 7
-# A thread that comes back from a model waits so long for Python's lock; in the default of 5 ms it
-# would run ten more.
+# A thread that returns from a model waits this long for Python's lock. At the default of 5 ms, ten
+# more would have run.
 SWITCH_SECONDS = 50e-6
-# Descriptors that a worker asks for: the usual 1,024 are fewer than the connections that it keeps.
-MAX_DESCRIPTORS = 16_384
+# Open files of a worker: the usual limit of 1,024 is below the connections that it accepts.
+MAX_OPEN_FILES = 16_384
 
 
-def main() -> None:
-    """Serve on API_HOST:API_PORT."""
+def main(arguments: Sequence[str] = ()) -> int:
+    """Serve on API_HOST:API_PORT, or run the named command; return the exit code."""
+    if arguments:
+        return _run_command(*arguments)
     json_logging.configure()
     try:
         settings = from_environment()
@@ -42,9 +47,8 @@ def main() -> None:
     except ValueError as error:
         sys.exit(f"Cannot start: {error}")
     if password is not None:
-        os.environ["PGPASSWORD"] = (
-            password  # libpq, here and in the shipper, knows no PGPASSWORD_FILE
-        )
+        # libpq, in this process and in its children, does not know PGPASSWORD_FILE.
+        os.environ["PGPASSWORD"] = password
     config = uvicorn.Config(
         "inference.__main__:worker",
         factory=True,
@@ -53,49 +57,58 @@ def main() -> None:
         port=settings.port,
         # With several workers, asyncio's own loop answers small requests in 44 ms instead of 0.2.
         loop="uvloop",
-        http=Protocol,
+        http=HttpProtocol,
         ws="none",
         access_log=False,
         log_config=None,
         timeout_graceful_shutdown=GRACE_SECONDS,
         server_header=False,
-        proxy_headers=False,  # no answer depends on who asks
+        proxy_headers=False,  # no response depends on the client's address
     )
     if settings.workers == 1:
         with ShipperProcess():
             uvicorn.Server(config).run()
-        return
+        return 0
     try:
-        port = Port(settings.host, settings.port)
+        port = SharedPort(settings.host, settings.port)
     except OSError as error:
         sys.exit(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.")
     with ShipperProcess(), tempfile.TemporaryDirectory(prefix="mlops-metrics-") as directory:
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory  # the workers count there together
-        # It only hands it to the workers
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory  # shared by all workers
+        # uvicorn only hands the socket to the workers.
         Multiprocess(config, sockets=[port]).run()  # type: ignore[list-item]
+    return 0
 
 
 def worker() -> ASGIApp:
-    """Return the application of one worker process.
-
-    It stops when its parent has died: another one will want the port.
-    """
-    json_logging.configure()  # also for what is said on import
-    with import_stubs.left_out():
-        # after main has said where metrics are counted; the parent needs none of it
-        from inference.app import create_app  # noqa: PLC0415
+    """Return the application of one worker process, which stops when its parent has died."""
+    json_logging.configure()  # before the imports, which may log
+    # Here, because the metrics read PROMETHEUS_MULTIPROC_DIR on import, and because the parent
+    # process needs none of it.
+    from inference.app import create_app  # noqa: PLC0415
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < MAX_DESCRIPTORS:
-        most = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MAX_DESCRIPTORS)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    if soft < MAX_OPEN_FILES:
+        is_unlimited = hard == resource.RLIM_INFINITY
+        limit = MAX_OPEN_FILES if is_unlimited else min(hard, MAX_OPEN_FILES)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
     sys.setswitchinterval(SWITCH_SECONDS)
     parent = multiprocessing.parent_process()
     if parent is not None:
-        threading.Thread(
+        watch = threading.Thread(
             target=_stop_after, args=[parent.sentinel], name="parent", daemon=True
-        ).start()
+        )
+        watch.start()
     return create_app(from_environment())
+
+
+def _run_command(name: str, *arguments: str) -> int:
+    if name not in COMMANDS:
+        known = ", ".join(COMMANDS)
+        print(f"Unknown command {name!r}. The commands are {known}.", file=sys.stderr)
+        return 2
+    code: int = importlib.import_module(COMMANDS[name]).main(arguments)
+    return code
 
 
 def _stop_after(sentinel: int) -> None:
@@ -104,4 +117,4 @@ def _stop_after(sentinel: int) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

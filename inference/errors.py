@@ -1,8 +1,8 @@
-"""Every error that a caller can get, each a class with a status, a title and a detail that says
-what to do.
+"""Errors: every error that a client can get, with its status, title and detail.
 
-A detail never repeats what the caller sent: an answer to bad input stays small and carries nobody's
-text. How they become application/problem+json (RFC 9457) stands in problems.py.
+A detail says what is wrong, then what to do. It never repeats what the client sent: a response to
+bad input stays small and carries no text of a third party. inference/server/problem_details.py
+encodes errors as application/problem+json (RFC 9457).
 """
 
 from typing import Any, ClassVar
@@ -11,18 +11,16 @@ Document = dict[str, Any]
 
 
 class ServiceError(Exception):
-    """An error with an answer.
+    """An error with a response.
 
-    `detail` may be refined by the raiser; the class has the usual words.
-
-    `path` says where in the request the fault is, with "/" between its steps, where that is one
-    place.
+    The class has the usual detail; an instance may have a more precise one. `path` is the place of
+    the fault in the request, steps separated by "/", where it is a single place.
     """
 
     status: ClassVar[int] = 500
     kind: ClassVar[str] = "internal-error"
     title: ClassVar[str] = "Internal error"
-    detail = "The service failed. The request id finds the cause in its log."
+    detail = "The service failed. Search its log for the request id."
     retry_after_seconds: ClassVar[int | None] = None
 
     def __init__(self, detail: str | None = None, path: str | None = None) -> None:
@@ -32,7 +30,7 @@ class ServiceError(Exception):
         self.path = path
 
     def document(self) -> Document:
-        """Return what a caller reads of it."""
+        """Return the fields of the problem document."""
         document = {
             "type": f"urn:mlops:problem:{self.kind}",
             "title": self.title,
@@ -45,12 +43,12 @@ class ServiceError(Exception):
 
 
 class MalformedRequestError(ServiceError):
-    """400: the request itself is not as openapi.yaml says."""
+    """400: the request does not follow openapi.yaml."""
 
     status = 400
     kind = "malformed-request"
     title = "Malformed request"
-    detail = "The request is not as the API's document says; see /api/v1.0/ui/."
+    detail = "The request does not follow the API's document. See /api/v1.0/ui/."
 
 
 class KeyRequiredError(ServiceError):
@@ -59,38 +57,37 @@ class KeyRequiredError(ServiceError):
     status = 401
     kind = "key-required"
     title = "API key required"
-    detail = "This operation needs an API key in the header X-API-Key; whoever runs the service hands them out."
+    detail = "This operation needs an API key in the header X-API-Key. Ask the operator for one."
 
 
 class UntrustedOriginError(ServiceError):
-    """403.
-
-    The request comes under a name that is not the service's, or changes something for a page of
-    another site.
-    """
+    """403: an unknown Host, or a change requested by a page of another site."""
 
     status = 403
     kind = "foreign-site"
     title = "Foreign name or site"
-    detail = "The service is not known by this name, or a page of another site asks; ALLOWED_HOSTS lists further names that may."
+    detail = (
+        "The Host or Origin of the request is not trusted. "
+        "Use a local name, or add the name to ALLOWED_HOSTS."
+    )
 
 
 class UnknownExperimentError(ServiceError):
-    """404: nothing of this name is known."""
+    """404: the name is unknown."""
 
     status = 404
     kind = "unknown-experiment"
     title = "Unknown experiment"
-    detail = "No model of this name is served; GET /api/v1.0/models lists those that are."
+    detail = "Unknown model. See GET /api/v1.0/models for the available models."
 
 
 class UnknownPredictionError(ServiceError):
-    """404: the database has no prediction of this id."""
+    """404: the database has no prediction with this id."""
 
     status = 404
     kind = "unknown-prediction"
     title = "Unknown prediction"
-    detail = "No prediction of this id is stored; GET /api/v1.0/predictions lists those that are."
+    detail = "Unknown prediction id. See GET /api/v1.0/predictions for the stored predictions."
 
 
 class UnknownAliasError(ServiceError):
@@ -99,7 +96,10 @@ class UnknownAliasError(ServiceError):
     status = 404
     kind = "unknown-alias"
     title = "Unknown alias"
-    detail = "The task has no such alias; GET /api/v1.0/aliases lists those that there are, and PUT here makes one."
+    detail = (
+        "The task has no alias of this name. "
+        "See GET /api/v1.0/aliases, or create it with PUT on this path."
+    )
 
 
 class UnknownImageError(ServiceError):
@@ -108,22 +108,20 @@ class UnknownImageError(ServiceError):
     status = 404
     kind = "unknown-image"
     title = "Unknown image"
-    detail = "No model has read an image of this digest; GET /api/v1.0/predictions names those that were read."
+    detail = "Unknown image digest. See GET /api/v1.0/predictions for the stored ones."
 
 
 class RequestTimeoutError(ServiceError):
-    """408: the request did not come to its end in time."""
+    """408: the request did not arrive in full in time."""
 
     status = 408
     kind = "request-timeout"
     title = "Request timeout"
-    detail = (
-        "The request came too slowly; send it again over a faster connection, or in smaller parts."
-    )
+    detail = "The request arrived too slowly. Use a faster connection, or send less in one request."
 
 
 class LabelConflictError(ServiceError):
-    """409: another label stands, and the request does not name it as the one to replace."""
+    """409: the image has another label, which the request does not name as the one to replace."""
 
     status = 409
     kind = "label-conflict"
@@ -131,7 +129,7 @@ class LabelConflictError(ServiceError):
 
 
 class AliasConflictError(ServiceError):
-    """409: the alias cannot be moved there, as things are now."""
+    """409: the alias cannot be moved to this version now."""
 
     status = 409
     kind = "alias-conflict"
@@ -139,7 +137,7 @@ class AliasConflictError(ServiceError):
 
 
 class RequestTooLargeError(ServiceError):
-    """413: more than one request may hold."""
+    """413: the request exceeds a limit of size or number."""
 
     status = 413
     kind = "request-too-large"
@@ -147,7 +145,7 @@ class RequestTooLargeError(ServiceError):
 
 
 class ImageTooLargeError(ServiceError):
-    """413: more bytes than the service reads."""
+    """413: the image has more bytes than the service reads."""
 
     status = 413
     kind = "image-too-large"
@@ -155,25 +153,25 @@ class ImageTooLargeError(ServiceError):
 
 
 class UnsupportedImageError(ServiceError):
-    """415: the bytes are of no image type that the service reads."""
+    """415: the file is not of a supported image type."""
 
     status = 415
     kind = "unsupported-image"
     title = "Unsupported image type"
-    detail = "The bytes are no PNG, JPEG, WebP, BMP or GIF."
+    detail = "The file is not a supported image (PNG, JPEG, WebP, BMP or GIF)."
 
 
 class UnsupportedEncodingError(ServiceError):
-    """415: a body that is compressed."""
+    """415: the body is compressed."""
 
     status = 415
     kind = "unsupported-encoding"
     title = "Unsupported Content-Encoding"
-    detail = "Bodies are read as they are; send the request without Content-Encoding."
+    detail = "Compressed bodies are not supported. Send the request without Content-Encoding."
 
 
 class UnreadableImageError(ServiceError):
-    """422: an image type that the service reads, and yet this one cannot be used."""
+    """422: the image is of a supported type and cannot be used."""
 
     status = 422
     kind = "unreadable-image"
@@ -181,7 +179,7 @@ class UnreadableImageError(ServiceError):
 
 
 class InvalidValueError(ServiceError):
-    """422: a value of the right place that cannot be used."""
+    """422: a value has the wrong type or range."""
 
     status = 422
     kind = "unusable-value"
@@ -189,79 +187,81 @@ class InvalidValueError(ServiceError):
 
 
 class HeadTooLargeError(ServiceError):
-    """431: more headers, or a longer address, than are read."""
+    """431: the request line and headers are too long."""
 
     status = 431
     kind = "head-too-large"
     title = "Request head too large"
-    detail = "The request's line and headers are more than 64 KB; send less of them."
+    detail = "The request line and headers are larger than 64 KB. Send fewer or shorter headers."
 
 
 class OverloadedError(ServiceError):
-    """503: as much is under way as the service takes on at once."""
+    """503: the service has as many requests in progress as it accepts."""
 
     status = 503
     kind = "busy"
-    title = "OverloadedError"
-    detail = "The service has as many requests under way as it takes; try again in a second."
+    title = "Busy"
+    detail = "Too many requests are in progress. Try again in a second."
     retry_after_seconds = 1
 
 
 class ModelNotReadyError(ServiceError):
-    """503: the model is being compiled; asking again soon helps."""
+    """503: the model is being compiled; a retry soon succeeds."""
 
     status = 503
     kind = "model-not-ready"
     title = "Model not ready"
-    detail = "The model is being compiled; try again in a few seconds."
+    detail = "The model is being compiled. Try again in a few seconds."
     retry_after_seconds = 2
 
 
 class ModelFailedError(ServiceError):
-    """503: the model's files cannot be served; only another model file helps."""
+    """503: the model's files cannot be served; only another file helps."""
 
     status = 503
     kind = "model-failed"
     title = "Model failed"
-    detail = "The model's files cannot be served; GET /api/v1.0/models says why."
+    detail = "The model's files cannot be served. See GET /api/v1.0/models for the reason."
     retry_after_seconds = 60
 
 
 class DatabaseUnavailableError(ServiceError):
-    """503: Postgres does not answer; predictions go on without it."""
+    """503: Postgres does not answer; predictions work without it."""
 
     status = 503
     kind = "database-unavailable"
     title = "Database unavailable"
-    detail = "Postgres does not answer. Predictions and /models work without it."
+    detail = "Postgres does not answer. Predictions and /models work without it; try again soon."
     retry_after_seconds = 5
 
 
 class NotYetStoredError(ServiceError):
-    """503: answers are still on their way into the database, and this may be one of them."""
+    """503: predictions are still on their way to the database; this may be one of them."""
 
     status = 503
     kind = "not-yet-stored"
     title = "Not yet stored"
-    detail = "The prediction is not yet in the database; answers reach it within a second or so of being given."
+    detail = "The prediction is not in the database yet. Try again in a second."
     retry_after_seconds = 1
 
 
 class ImagesUnavailableError(ServiceError):
-    """503: the storage of the original images cannot be read now."""
+    """503: the storage of original images cannot be read now."""
 
     status = 503
     kind = "images-unavailable"
     title = "Images unavailable"
-    detail = "The storage of the original images does not answer. Predictions and /models work without it."
+    detail = "The storage of original images does not answer. Try again in a few seconds."
     retry_after_seconds = 5
 
 
 class JournalFullError(ServiceError):
-    """503: what would be answered could not be kept."""
+    """503: the prediction could not be logged."""
 
     status = 503
     kind = "journal-full"
     title = "Prediction log full"
-    detail = "The log of predictions is full, for Postgres has been away for too long; try again when it is back."
+    detail = (
+        "The prediction log is full because Postgres is unavailable. Try again when it is back."
+    )
     retry_after_seconds = 5

@@ -29,7 +29,7 @@ class Settings:
     api_keys_file: Path | None
     models_memory_bytes: int
     cache_entries: int
-    fast_lane: bool
+    fast_path: bool
     workers: int
     journal_dir: Path
     journal_bytes: int
@@ -56,7 +56,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         api_keys_file=Path(environ["API_KEYS_FILE"]) if environ.get("API_KEYS_FILE") else None,
         models_memory_bytes=int(environ.get("MODELS_MEMORY_BYTES", str(192 * 2**20))),
         cache_entries=int(environ.get("CACHE_ENTRIES", "10000")),
-        fast_lane=environ.get("FAST_LANE", "1") != "0",
+        fast_path=environ.get("FAST_PATH", "1") != "0",
         workers=int(environ.get("API_WORKERS") or os.cpu_count() or 1),
         journal_dir=Path(environ.get("JOURNAL_DIR") or ".local/journal"),
         journal_bytes=int(environ.get("JOURNAL_BYTES") or 512 * 2**20),

@@ -2,6 +2,8 @@
 
 import functools
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 PROGRAM = re.compile(rb"[A-Za-z0-9_./+-]{1,64}")
@@ -20,3 +22,14 @@ def parse_program(user_agent: bytes) -> str | None:
     """Return the first product of a User-Agent, such as curl/8.5.0, or None if it has none."""
     matched = PROGRAM.match(user_agent)
     return matched[0].decode() if matched else None
+
+
+@contextmanager
+def of_request(own_id: bytes, program: str | None) -> Iterator[None]:
+    """Set the context of a request for the duration of a block."""
+    tokens = request_id.set(own_id), source.set(program)
+    try:
+        yield
+    finally:
+        request_id.reset(tokens[0])
+        source.reset(tokens[1])

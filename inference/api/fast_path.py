@@ -1,10 +1,10 @@
-"""The fast lane: answers the hot, well-formed request before Connexion sees it, and nothing else.
+"""Fast path: answers the common, well-formed requests before Connexion sees them.
 
-Connexion costs milliseconds of CPU for a request whose work takes twenty microseconds. The lane
-takes POST /inference and POST /predictions as clients send them (plain multipart, known names,
-harmless headers) and leaves everything unusual, untouched, to Connexion, which stays the reference,
-and the only place that refuses a request. Below HTTP both call the same `Predictor`, and a test
-sends the same good, odd and hostile requests through both.
+Connexion costs milliseconds of CPU for a request whose model takes twenty microseconds. The fast
+path takes POST /inference and POST /predictions as clients usually send them: plain multipart,
+known names, harmless headers. It leaves everything unusual, untouched, to Connexion, which remains
+the reference and the only place that refuses a request. Both use the same `Predictor` and
+`ResponseEncoder`; a test sends the same good, odd and hostile requests through both.
 """
 
 import asyncio
@@ -14,230 +14,229 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import NamedTuple
 
+from inference.api.response_encoding import ResponseEncoder, encode_predictions
 from inference.errors import ServiceError
-from inference.prediction.predictor import (
-    INLINE_SECONDS,
-    MAX_ANSWERS,
-    MAX_IMAGES,
-    Predictor,
-    document,
-)
-from inference.prediction.results import (
-    ImageBatch,
-    LoadedModel,
-    ModelSelection,
-    PredictionBatch,
-    UnavailableModel,
-)
+from inference.prediction.predictor import Predictor
+from inference.prediction.results import ImageBatch, LoadedModel, ModelSelection, PredictionBatch
+from inference.prediction.scheduler import INLINE_SECONDS
 from inference.prediction_log.recorder import RequestInfo
-from inference.preprocessing import digits as image
-from inference.preprocessing.digits import PreprocessedImage
+from inference.preprocessing.digits import PreprocessedImage, is_small_plain_png
 from inference.runtime.network import Network
+from inference.server.gateway import NDJSON, Answer
 from inference.server.multipart import MultipartRequest
 
-NDJSON = b"application/x-ndjson"
+INFERENCE, PREDICTIONS = "inference", "predictions"
 IS_STREAM = {b"*/*": False, b"application/json": False, NDJSON: True}
 BOOLEANS = {"true": True, "false": False}
 
-Answer = bytes | AsyncIterator[bytes]
+Respond = Callable[[bytes | None], None]
 
 logger = logging.getLogger(__name__)
 
 
 class FastPath:
-    """Answers hot requests. For the thread of one event loop."""
+    """Answers POST /inference and POST /predictions. For the thread of one event loop."""
 
-    def __init__(self, predictor: Predictor) -> None:
+    def __init__(self, predictor: Predictor, encoder: ResponseEncoder) -> None:
         self._predictor = predictor
+        self._encoder = encoder
         self._waiting: dict[Network, list[_Waiting]] = {}
 
-    def infer(
+    def submit(
         self,
-        form: MultipartRequest,
+        operation: str,
+        request: MultipartRequest,
         body: bytes,
         request_id: str,
-        answer: Callable[[bytes | None], None],
+        respond: Respond,
     ) -> bool:
-        """Take a request of POST /inference, or return False: it is for Connexion.
+        """Take a request of at most INLINE_SECONDS of work, or return False: call Connexion.
 
-        What was taken is answered in a later turn of the loop, with the JSON, or with None: it is
-        for Connexion after all. What comes for a model in the same turn is a batch.
+        `respond` is called in a later turn of the event loop, with JSON, or with None if Connexion
+        has to answer after all.
         """
-        names = form.query.get("experiment_name", ())
-        if len(names) != 1 or len(form.query) > 1:
-            return False
-        files = form.files(body, b"image_blob")
-        if files is None or len(files) != 1 or not image.is_small_plain_png(files[0]):
-            return False
         try:
-            seat = self._predictor.seat(names[0], loaded=True)  # the loop reads no files
+            if operation == INFERENCE:
+                return self._queue(request, body, request_id, respond)
+            call = self._parse(request, body, request_id)
+            document = None if call is None else self._predict_inline(call)
         except ServiceError:
             return False
-        except Exception:  # as in `predict`
-            logger.exception("The fast lane failed.")
+        except Exception:  # Connexion meets the same error and reports it
+            logger.exception("The fast path failed.")
             return False
-        mine = _Waiting(files[0], RequestInfo(request_id, form.source, time.perf_counter()), answer)
-        batch = self._waiting.get(seat.network)
+        if document is not None:
+            asyncio.get_running_loop().call_soon(respond, document)
+        return document is not None
+
+    async def answer(
+        self, operation: str, request: MultipartRequest, body: bytes, request_id: str
+    ) -> Answer | None:
+        """Return the body of a response, JSON or lines of NDJSON, or None: call Connexion."""
+        try:
+            if operation == INFERENCE:
+                return await self._infer(request, body, request_id)
+            call = self._parse(request, body, request_id)
+            return None if call is None else await self._predict(call)
+        except ServiceError:
+            return None
+        except Exception:  # as in `submit`
+            logger.exception("The fast path failed.")
+            return None
+
+    def _queue(
+        self, request: MultipartRequest, body: bytes, request_id: str, respond: Respond
+    ) -> bool:
+        """Queue a request of POST /inference; one turn's requests for a model are one batch."""
+        names = request.query.get("experiment_name", ())
+        if len(names) != 1 or len(request.query) > 1:
+            return False
+        files = request.files(body, b"image_blob")
+        if files is None or len(files) != 1 or not is_small_plain_png(files[0]):
+            return False
+        model = self._predictor.resolve(names[0], loaded=True)  # the event loop reads no files
+        info = RequestInfo(request_id, request.head.source, time.perf_counter())
+        waiting = _Waiting(files[0], info, respond)
+        batch = self._waiting.get(model.network)
         if batch is None:
-            self._waiting[seat.network] = [mine]
-            asyncio.get_running_loop().call_soon(self._run, seat)
+            self._waiting[model.network] = [waiting]
+            asyncio.get_running_loop().call_soon(self._run, model)
         else:
-            batch.append(mine)
+            batch.append(waiting)
         return True
 
-    async def predict(self, form: MultipartRequest, body: bytes, request_id: str) -> Answer | None:
-        """Return the body of an answer of POST /predictions, JSON or lines of NDJSON, or None when
-        the request is for Connexion.
-        """
-        try:
-            return await self._predict(form, body, request_id)
-        except ServiceError:
-            return None
-        except Exception:  # whatever it is: Connexion meets it again, and knows how to say it
-            logger.exception("The fast lane failed.")
-            return None
+    async def _infer(self, request: MultipartRequest, body: bytes, request_id: str) -> bytes | None:
+        answered: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
 
-    def predict_at_once(self, form: MultipartRequest, body: bytes, request_id: str) -> bytes | None:
-        """Return the JSON of an answer of POST /predictions that takes INLINE_SECONDS at most, None
-        for any other request.
-        """
-        try:
-            asked = self._asked(form, body, request_id)
-            return None if asked is None else self._at_once(asked)
-        except ServiceError:
-            return None
-        except Exception:  # as in `predict`
-            logger.exception("The fast lane failed.")
-            return None
+        def respond(document: bytes | None) -> None:
+            if not answered.done():  # the client may have left
+                answered.set_result(document)
 
-    def _asked(self, form: MultipartRequest, body: bytes, request_id: str) -> "_Asked | None":
-        """Return what a request of POST /predictions asks for, None when it is for Connexion.
+        return await answered if self._queue(request, body, request_id, respond) else None
+
+    def _parse(
+        self, request: MultipartRequest, body: bytes, request_id: str
+    ) -> "_PredictionsCall | None":
+        """Return a request of POST /predictions, None if it is for Connexion.
 
         Raises ServiceError.
         """
-        names, views = form.query.get("experiments", ["all"]), form.query.get("view", ["false"])
-        is_stream = IS_STREAM.get(form.accept)
-        if (
-            is_stream is None
-            or len(views) != 1
-            or views[0] not in BOOLEANS
-            or form.query.keys() - {"experiments", "view"}
-        ):
+        query = request.query
+        names, views = query.get("experiments", ["all"]), query.get("view", ["false"])
+        is_stream = IS_STREAM.get(request.head.accept)
+        is_usual = len(views) == 1 and views[0] in BOOLEANS
+        if is_stream is None or not is_usual or query.keys() - {"experiments", "view"}:
             return None
-        panel = self._predictor.panel(names, loaded=True)
-        if any(isinstance(place, UnavailableModel) for place in panel.places):
+        selection = self._predictor.select(names, loaded=True)
+        if not selection.is_complete:
             return None
-        files = form.files(body, b"images")
-        call = RequestInfo(request_id, form.source, time.perf_counter())
-        if files is None or len(files) > MAX_IMAGES or len(files) * len(panel.places) > MAX_ANSWERS:
+        files = request.files(body, b"images")
+        info = RequestInfo(request_id, request.head.source, time.perf_counter())
+        if files is None:
             return None
-        return _Asked(panel, files, call, BOOLEANS[views[0]], is_stream)
+        return _PredictionsCall(selection, files, info, BOOLEANS[views[0]], is_stream)
 
-    def _at_once(self, asked: "_Asked") -> bytes | None:
-        panel, files, call, view, is_stream = asked
-        if (
-            is_stream
-            or len(files) > 1
-            or panel.seconds_per_image > INLINE_SECONDS
-            or not image.is_small_plain_png(files[0])
-        ):
+    def _predict_inline(self, call: "_PredictionsCall") -> bytes | None:
+        """Answer a request of one image and little work at once, None for any other."""
+        selection, files, info, view, is_stream = call
+        if is_stream or len(files) > 1 or not is_small_plain_png(files[0]):
             return None
-        chunk = self._predictor.answered(panel, ImageBatch.of(files, self._predictor.read), call)
-        return document(chunk.encoded(view=view), call)
+        if selection.seconds_per_image > INLINE_SECONDS:
+            return None
+        batch = ImageBatch.read(files, self._predictor.read)
+        predicted = self._predictor.predict_batch(selection, info, batch)
+        entries = self._encoder.encode_batch(predicted, view=view)
+        return encode_predictions(entries, info.milliseconds())
 
-    async def _predict(self, form: MultipartRequest, body: bytes, request_id: str) -> Answer | None:
-        asked = self._asked(form, body, request_id)
-        if asked is None:
-            return None
-        answer = self._at_once(asked)
-        if answer is not None:
-            return answer
-        panel, files, call, view, is_stream = asked
-        chunks = self._predictor.chunks(
-            panel, files, self._predictor.read, call, is_stream=is_stream
-        )
-        first: PredictionBatch = await asyncio.wrap_future(next(chunks))
+    async def _predict(self, call: "_PredictionsCall") -> Answer:
+        document = self._predict_inline(call)
+        if document is not None:
+            return document
+        selection, files, info, view, is_stream = call
+        batches = self._predictor.batches(selection, files, info, is_stream=is_stream)
+        first: PredictionBatch = await asyncio.wrap_future(next(batches))
         if is_stream:
-            return _lines(first, chunks, view=view)
-        entries = first.encoded(view=view)
-        for done in chunks:
-            answered: PredictionBatch = await asyncio.wrap_future(done)
-            entries += answered.encoded(view=view)
-        return document(entries, call)
+            return self._lines(first, batches, view=view)
+        entries = self._encoder.encode_batch(first, view=view)
+        for future in batches:
+            batch: PredictionBatch = await asyncio.wrap_future(future)
+            entries += self._encoder.encode_batch(batch, view=view)
+        return encode_predictions(entries, info.milliseconds())
 
-    def _run(self, seat: LoadedModel) -> None:
-        """Answer all that wait for a model."""
-        batch = self._waiting.pop(seat.network)
-        if seat.network.seconds_per_image * len(batch) <= INLINE_SECONDS:
-            _hand_out(batch, self._tried(seat, batch))
+    async def _lines(
+        self, first: PredictionBatch, others: Iterator[Future[PredictionBatch]], *, view: bool
+    ) -> AsyncIterator[bytes]:
+        yield b"\n".join([*self._encoder.encode_batch(first, view=view), b""])
+        for future in others:
+            batch: PredictionBatch = await asyncio.wrap_future(future)
+            yield b"\n".join([*self._encoder.encode_batch(batch, view=view), b""])
+
+    def _run(self, model: LoadedModel) -> None:
+        """Answer all queued requests for a model."""
+        batch = self._waiting.pop(model.network)
+        if model.network.seconds_per_image * len(batch) <= INLINE_SECONDS:
+            _respond_to_all(batch, self._try_answers(model, batch))
             return
         loop = asyncio.get_running_loop()
 
-        def done(future: Future[list[bytes | None]]) -> None:
+        def finish(future: Future[list[bytes | None]]) -> None:
             answers = [None] * len(batch) if future.cancelled() else future.result()
-            loop.call_soon_threadsafe(_hand_out, batch, answers)
+            loop.call_soon_threadsafe(_respond_to_all, batch, answers)
 
-        self._predictor.submit(self._tried, seat, batch).add_done_callback(done)
+        self._predictor.submit(self._try_answers, model, batch).add_done_callback(finish)
 
-    def _tried(self, seat: LoadedModel, batch: Sequence["_Waiting"]) -> list[bytes | None]:
-        """Return the answers to a batch, None where it is for Connexion to answer. Raises nothing."""
+    def _try_answers(self, model: LoadedModel, batch: Sequence["_Waiting"]) -> list[bytes | None]:
+        """Return the answers to a batch, None where Connexion has to answer. Raises nothing."""
         try:
-            return self._answers(seat, batch)
+            return self._answers(model, batch)
         except ServiceError:
             return [None] * len(batch)
-        except Exception:  # whatever it is: Connexion meets it again, and knows how to say it
-            logger.exception("The fast lane failed.")
+        except Exception:  # as in `submit`
+            logger.exception("The fast path failed.")
             return [None] * len(batch)
 
-    def _answers(self, seat: LoadedModel, batch: Sequence["_Waiting"]) -> list[bytes | None]:
-        """Return the answers to a batch, None where it is for Connexion to answer."""
-        read = [self._read(waiting.data) for waiting in batch]
-        digits = [each for each in read if each is not None]
-        if not digits:
+    def _answers(self, model: LoadedModel, batch: Sequence["_Waiting"]) -> list[bytes | None]:
+        read = [self._try_read(waiting.data) for waiting in batch]
+        images = [image for image in read if image is not None]
+        if not images:
             return [None] * len(batch)
-        calls = [
-            waiting.call for each, waiting in zip(read, batch, strict=True) if each is not None
+        infos = [
+            waiting.info for image, waiting in zip(read, batch, strict=True) if image is not None
         ]
-        answers = iter(self._predictor.inferences(seat, digits, calls))
+        outputs, milliseconds = self._predictor.predict_each(model, images, infos)
+        encoded = iter(
+            self._encoder.encode_inferences(model.version, outputs, images, milliseconds)
+        )
         return [
-            None if each is None or isinstance(answer := next(answers), ServiceError) else answer
-            for each in read
+            None if image is None or isinstance(answer := next(encoded), ServiceError) else answer
+            for image in read
         ]
 
-    def _read(self, data: bytes) -> PreprocessedImage | None:
+    def _try_read(self, data: bytes) -> PreprocessedImage | None:
         try:
             return self._predictor.read(data)
         except ServiceError:
             return None
 
 
-async def _lines(
-    first: PredictionBatch, others: Iterator[Future[PredictionBatch]], *, view: bool
-) -> AsyncIterator[bytes]:
-    yield b"\n".join([*first.encoded(view=view), b""])
-    for done in others:
-        answered: PredictionBatch = await asyncio.wrap_future(done)
-        yield b"\n".join([*answered.encoded(view=view), b""])
-
-
-def _hand_out(batch: Sequence["_Waiting"], answers: Sequence[bytes | None]) -> None:
+def _respond_to_all(batch: Sequence["_Waiting"], answers: Sequence[bytes | None]) -> None:
     for waiting, answer in zip(batch, answers, strict=True):
-        waiting.answer(answer)
+        waiting.respond(answer)
 
 
-class _Asked(NamedTuple):
+class _PredictionsCall(NamedTuple):
     """A request of POST /predictions."""
 
-    panel: ModelSelection
+    selection: ModelSelection
     files: Sequence[bytes]
-    call: RequestInfo
+    info: RequestInfo
     view: bool
     is_stream: bool
 
 
 class _Waiting(NamedTuple):
-    """An image whose answer somebody waits for."""
+    """A queued request of POST /inference."""
 
     data: bytes
-    call: RequestInfo
-    answer: Callable[[bytes | None], None]
+    info: RequestInfo
+    respond: Respond

@@ -20,7 +20,6 @@ from inference.model_format.card import (
 )
 from inference.models.residency import ArtifactChangedError, ResidentModel
 from inference.runtime.network import Network
-from inference.runtime.outputs import AnswerEncoder
 
 FIRST_VERSION = 1
 
@@ -105,11 +104,6 @@ class ModelVersion:
         """
         contract = (self.task, self.classes, asdict(self.input), self.output)
         return ids.of_content([self.name, self.version, self.digest, *contract])
-
-    @functools.cached_property
-    def words(self) -> AnswerEncoder:
-        """Puts its answers into words."""
-        return AnswerEncoder(self.id, self.name, self.version, self.digest, self.classes)
 
     @property
     def loaded(self) -> bool:

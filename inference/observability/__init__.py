@@ -1,1 +1,1 @@
-"""Metrics, JSON logs and the request context."""
+"""Metrics of the service. Owners of other numbers register collectors of their own."""

@@ -1,129 +1,85 @@
-"""What the service counts and measures, in Prometheus's base units, with labels of few values only.
+"""Metrics: counters and histograms in Prometheus's base units, with labels of few values.
 
-Several worker processes count together when PROMETHEUS_MULTIPROC_DIR names a directory before
-prometheus_client is imported; then any worker's answer to GET /metrics speaks for all.
+With PROMETHEUS_MULTIPROC_DIR set before prometheus_client is imported, several worker processes
+count together, and GET /metrics of any of them answers for all.
 """
 
 import os
-from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from inference.models.repository import ModelRepository, State
-from inference.prediction_log.journal import Journal
-
 MULTIPROCESS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-# From a LeNet-5's 0.2 ms up to the longest that a caller waits.
+# From the 0.2 ms of a LeNet-5 up to the longest that a client waits.
 SECONDS_BUCKETS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5)
 
 
 class Metrics:
-    """The metrics of one process, in a registry of its own, or its share of those that the workers
-    have together.
-    """
+    """The metrics of this process, or its share of those that all workers count together."""
 
-    def __init__(self, models: ModelRepository, journal: Journal | None) -> None:
+    def __init__(self) -> None:
         self._registry = CollectorRegistry()
         own: CollectorRegistry | None = self._registry
         if MULTIPROCESS_VARIABLE in os.environ:
             MultiProcessCollector(self._registry)  # type: ignore[no-untyped-call]
             own = None
-        self._registry.register(_ModelStates(models))
-        if journal is not None:
-            self._registry.register(_Waiting(journal))
-        self._requests = Counter(
+
+        def counter(name: str, text: str, labels: tuple[str, ...] = ()) -> Counter:
+            return Counter(name, text, labels, registry=own)
+
+        def histogram(name: str, text: str, labels: tuple[str, ...] = ()) -> Histogram:
+            return Histogram(name, text, labels, registry=own, buckets=SECONDS_BUCKETS)
+
+        self._requests = counter(
             "mlops_http_requests",
-            "Answered HTTP requests.",
-            ["operation", "status", "lane"],
-            registry=own,
+            "Answered HTTP requests by operation, status and path (fast or connexion).",
+            ("operation", "status", "path"),
         )
-        self._request_seconds = Histogram(
-            "mlops_http_request_duration_seconds", "Time from a request's headers to its answer's end.",
-            ["operation"], buckets=SECONDS_BUCKETS, registry=own,
-        )  # fmt: skip
-        self.inference_seconds = Histogram(
-            "mlops_inference_duration_seconds", "Time of a chunk of images through the models that it was for.",
-            buckets=SECONDS_BUCKETS, registry=own,
-        )  # fmt: skip
-        self.predictions = Counter(
-            "mlops_predictions", "Images that a model was run on.", registry=own
+        self._request_seconds = histogram(
+            "mlops_http_request_duration_seconds",
+            "Time from a request's headers to the end of its response.",
+            ("operation",),
         )
-        self.cache_hits = Counter(
-            "mlops_cache_hits",
-            "Answers that were given without running a model again.",
-            registry=own,
+        self.inference_seconds = histogram(
+            "mlops_inference_duration_seconds",
+            "Time of a batch of images through all models requested for it.",
         )
-        self.journal_refused = Counter(
-            "mlops_journal_refused",
-            "Requests that were refused because the log was full.",
-            registry=own,
+        self.predictions = counter(
+            "mlops_predictions", "Predictions computed, images times models, without cache hits."
         )
-        self.journal_dropped = Counter(
-            "mlops_journal_dropped", "Answers that the full log does not have.", registry=own
+        self.cache_hits = counter("mlops_cache_hits", "Predictions answered from the cache.")
+        self.journal_refused = counter(
+            "mlops_journal_refused", "Requests refused because the prediction log was full."
         )
-        self.originals_dropped = Counter(
+        self.journal_dropped = counter(
+            "mlops_journal_dropped", "Predictions not logged because the prediction log was full."
+        )
+        self.originals_dropped = counter(
             "mlops_originals_dropped",
-            "Originals not stored for lack of room in the log.",
-            registry=own,
+            "Original images not stored because the prediction log was half full.",
         )
-        self.limits = Counter(
-            "mlops_limit_hits",
-            "Requests and connections that met a limit.",
-            ["limit"],
-            registry=own,
+        self.limits = counter(
+            "mlops_limit_hits", "Requests and connections that exceeded a limit.", ("limit",)
         )
         self._children: dict[tuple[str, int, str], tuple[Counter, Histogram]] = {}
 
-    def answered(self, operation: str, status: int, lane: str, seconds: float) -> None:
-        """Count an answered request, of the lane `fast` or `connexion`."""
-        children = self._children.get((operation, status, lane))
+    def register(self, collector: Collector) -> None:
+        """Add a collector whose values are read at every request of GET /metrics."""
+        self._registry.register(collector)
+
+    def count_request(self, operation: str, status: int, path: str, seconds: float) -> None:
+        """Count an answered request; `path` is "fast" or "connexion"."""
+        children = self._children.get((operation, status, path))
         if children is None:  # looking children up by their labels costs more than counting
             children = (
-                self._requests.labels(operation, status, lane),
+                self._requests.labels(operation, status, path),
                 self._request_seconds.labels(operation),
             )
-            self._children[operation, status, lane] = children
+            self._children[operation, status, path] = children
         children[0].inc()
         children[1].observe(seconds)
 
     def text(self) -> str:
         """Return all metrics in Prometheus's text format."""
         return generate_latest(self._registry).decode()
-
-
-class _ModelStates(Collector):
-    """How many models are in each state, looked at when asked."""
-
-    def __init__(self, models: ModelRepository) -> None:
-        self._models = models
-
-    def collect(self) -> Iterable[Metric]:
-        gauge = GaugeMetricFamily(
-            "mlops_models", "Models of the model directory by state.", labels=["state"]
-        )
-        states = [model.state for model in self._models.all()]
-        for state in State:
-            gauge.add_metric([state.value], states.count(state))
-        yield gauge
-
-
-class _Waiting(Collector):
-    """What of the log Postgres does not have yet, of all processes, looked at when asked."""
-
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
-
-    def collect(self) -> Iterable[Metric]:
-        waiting_bytes, waiting_seconds = self._journal.pending()
-        yield GaugeMetricFamily(
-            "mlops_journal_waiting_bytes", "Log that Postgres does not have yet.", waiting_bytes
-        )
-        yield GaugeMetricFamily(
-            "mlops_journal_waiting_seconds", "Age of the oldest record of it.", waiting_seconds
-        )
-        yield GaugeMetricFamily(
-            "mlops_journal_bytes", "What the files of the log take.", self._journal.total()
-        )

@@ -1,53 +1,62 @@
-"""What the answers of one task's models to an image say together. Pure."""
+"""Consensus: the combined verdict of one task's models on each image. Pure."""
 
 import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inference.runtime.outputs import Outputs
 
-Consensus = dict[str, Any]
 Labels = tuple[str, ...]
 
-TINY = 1e-300  # a logarithm that a share of 0 may be multiplied with
+TINY = 1e-300  # keeps log2 finite where a probability is 0; the product is 0 all the same
 
 
-def consensuses(models: Sequence[tuple[Labels, Outputs]]) -> list[Consensus | None]:
-    """Return for each image what some models, of which there are the classes, say of it together.
+class Consensus(NamedTuple):
+    """The combined verdict of several models on one image.
 
-    None where none says anything.
-
-    `class` has the most votes (between equals the higher mean probability); `entropy` is Shannon's,
-    in bits, of the mean probabilities: 0 when all are certain of the same label; `disagreement` the
-    share of votes against the consensus, 0 to 1.
+    `label` has the most votes; of equal ones, the higher mean probability. `votes` counts the
+    models by their label, most votes first. `entropy` is Shannon's entropy of the mean
+    probabilities in bits: 0 when every model is certain of the same label. `disagreement` is the
+    share of votes for other labels, 0 to 1.
     """
-    labels, mean = _mean(
-        [classes for classes, _ in models], [outputs.probabilities for _, outputs in models]
-    )
+
+    label: str
+    votes: dict[str, int]
+    entropy: float
+    disagreement: float
+
+
+def find_consensus(models: Sequence[tuple[Labels, Outputs]]) -> list[Consensus | None]:
+    """Return the consensus of at least one model on each image.
+
+    Takes the class labels and outputs of each model. A model whose output for an image is not
+    finite does not vote on it; the consensus is None where no model votes.
+    """
+    labels, mean = _mean_probabilities(models)
     entropies = -(mean * np.log2(np.maximum(mean, TINY))).sum(axis=1)
     chosen = [
-        [None if index is None else classes[index] for index in outputs.chosen]
+        [None if index is None else classes[index] for index in outputs.class_indexes]
         for classes, outputs in models
     ]
     return [
         _consensus(
             [label for label in votes if label is not None] if None in votes else votes,
             labels,
-            shares,
+            probabilities,
             entropy,
         )
-        for votes, shares, entropy in zip(
+        for votes, probabilities, entropy in zip(
             zip(*chosen, strict=True), mean, entropies.tolist(), strict=True
         )
     ]
 
 
 def _consensus(
-    chosen: Sequence[str], labels: Labels, shares: NDArray[np.float64], entropy: float
+    chosen: Sequence[str], labels: Labels, probabilities: NDArray[np.float64], entropy: float
 ) -> Consensus | None:
     if not chosen:
         return None
@@ -56,40 +65,37 @@ def _consensus(
     votes = {winner: count}
     if chosen.count(winner) < count:
         votes = dict(Counter(chosen).most_common())
-        share = dict(zip(labels, shares.tolist(), strict=True))
-        winner = max(votes, key=lambda label: (votes[label], share[label]))
-    return {
-        "class": winner,
-        "votes": votes,
-        "entropy": max(0.0, entropy),
-        "disagreement": 1 - votes[winner] / count,
-    }
+        probability = dict(zip(labels, probabilities.tolist(), strict=True))
+        winner = max(votes, key=lambda label: (votes[label], probability[label]))
+    return Consensus(winner, votes, max(0.0, entropy), 1 - votes[winner] / count)
 
 
-def _mean(
-    classes: Sequence[Labels], columns: Sequence[NDArray[np.float32]]
+def _mean_probabilities(
+    models: Sequence[tuple[Labels, Outputs]],
 ) -> tuple[Labels, NDArray[np.float64]]:
-    """Return all labels, and their mean probabilities over the models that are finite for an image,
-    of shape (n, labels).
+    """Return all labels, and their mean probabilities of shape (n, labels).
+
+    For each image the mean is over the models whose output for it is finite.
     """
-    labels = classes[0]
-    if any(each != labels for each in classes):
-        labels = tuple(dict.fromkeys(label for each in classes for label in each))
-        columns = [
-            _spread(column, each, labels) for column, each in zip(columns, classes, strict=True)
+    labels = models[0][0]
+    tables = [outputs.probabilities for _, outputs in models]
+    if any(classes != labels for classes, _ in models):
+        labels = tuple(dict.fromkeys(label for classes, _ in models for label in classes))
+        tables = [
+            _reordered(table, classes, labels)
+            for table, (classes, _) in zip(tables, models, strict=True)
         ]
-    table = np.concatenate(columns).reshape(len(columns), -1, len(labels))
-    mean: NDArray[np.float64] = table.sum(axis=0, dtype=np.float64) / len(columns)
+    table = np.concatenate(tables).reshape(len(tables), -1, len(labels))
+    mean: NDArray[np.float64] = table.sum(axis=0, dtype=np.float64) / len(tables)
     if not math.isfinite(mean.sum()):
         is_finite = np.isfinite(table).all(axis=2, keepdims=True)
-        mean = table.sum(axis=0, dtype=np.float64, where=is_finite) / np.maximum(
-            1, is_finite.sum(axis=0)
-        )
+        total = table.sum(axis=0, dtype=np.float64, where=is_finite)
+        mean = total / np.maximum(1, is_finite.sum(axis=0))
     return labels, mean
 
 
-def _spread(column: NDArray[np.float32], classes: Labels, labels: Labels) -> NDArray[np.float32]:
-    """Return a model's probabilities in the order of all labels, 0 for those that it does not know."""
-    spread = np.zeros((len(column), len(labels)), np.float32)
-    spread[:, [labels.index(label) for label in classes]] = column
-    return spread
+def _reordered(table: NDArray[np.float32], classes: Labels, labels: Labels) -> NDArray[np.float32]:
+    """Return a model's probabilities in the order of all labels, 0 for labels it does not have."""
+    reordered = np.zeros((len(table), len(labels)), np.float32)
+    reordered[:, [labels.index(label) for label in classes]] = table
+    return reordered

@@ -1,40 +1,37 @@
-"""What the models give for a call's images -> the answers that callers read, as openapi.yaml
-describes them.
-"""
+"""Results: the models of a call, its images, and the predictions for them. Plain data."""
 
-import base64
 import functools
-import io
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
-import orjson
-from PIL import Image
-
 from inference.errors import ModelFailedError, ServiceError
 from inference.models.version import ModelVersion
-from inference.prediction.consensus import Consensus, Labels, consensuses
-from inference.preprocessing.digits import Pixels, PreprocessedImage
+from inference.prediction.consensus import Consensus, Labels, find_consensus
+from inference.preprocessing.digits import PreprocessedImage
 from inference.runtime.network import Network
 from inference.runtime.outputs import Outputs
-
-NOT_FINITE = "The model's answer to this image is not finite; its training may have diverged."
 
 Source = TypeVar("Source")
 
 
-class LoadedModel(NamedTuple):
-    """A model that answers in a call."""
+class NotFiniteError(ModelFailedError):
+    """503: the model's output for this image is not finite."""
 
-    model: ModelVersion
+    detail = "The model's output for this image is not finite. Its training may have diverged."
+
+
+class LoadedModel(NamedTuple):
+    """A model version that can predict, and its network in memory."""
+
+    version: ModelVersion
     network: Network
 
 
 @dataclass(frozen=True)
 class UnavailableModel:
-    """The place of a model that was asked and cannot answer."""
+    """A requested model that cannot predict, and the reason."""
 
     name: str
     problem: ServiceError
@@ -42,133 +39,88 @@ class UnavailableModel:
 
 @dataclass(frozen=True)
 class ModelSelection:
-    """The models that one call asks, in order."""
+    """The models that one call requests, in order."""
 
-    places: Sequence[LoadedModel | UnavailableModel]
+    models: Sequence[LoadedModel | UnavailableModel]
 
     @functools.cached_property
     def voters(self) -> dict[str, list[tuple[int, Labels]]]:
-        """The indexes and classes of those that may agree or disagree, by their task."""
+        """The index and class labels of each loaded model, by task."""
         voters: defaultdict[str, list[tuple[int, Labels]]] = defaultdict(list)
-        for index, place in enumerate(self.places):
-            if isinstance(place, LoadedModel):
-                voters[place.model.task].append((index, place.model.classes))
+        for index, model in enumerate(self.models):
+            if isinstance(model, LoadedModel):
+                voters[model.version.task].append((index, model.version.classes))
         return voters
+
+    @functools.cached_property
+    def is_complete(self) -> bool:
+        """Whether every requested model can predict."""
+        return all(isinstance(model, LoadedModel) for model in self.models)
 
     @property
     def seconds_per_image(self) -> float:
-        """About how long the models together take for one image."""
+        """The estimated seconds that all models together take for one image."""
         return sum(
-            place.network.seconds_per_image
-            for place in self.places
-            if isinstance(place, LoadedModel)
+            model.network.seconds_per_image
+            for model in self.models
+            if isinstance(model, LoadedModel)
         )
 
 
 @dataclass(frozen=True)
 class ImageBatch:
-    """A few images of a call, of which the first has the index `start`.
+    """Consecutive images of a call, the first of index `start`.
 
-    Those that could be read, and of each what hinders it.
+    `images` has those that could be read. `problems` has an entry for every image: None, or the
+    error that makes it unusable.
     """
 
     start: int
-    digits: Sequence[PreprocessedImage]
+    images: Sequence[PreprocessedImage]
     problems: Sequence[ServiceError | None]
 
     @classmethod
-    def of(
+    def read(
         cls, sources: Sequence[Source], read: Callable[[Source], PreprocessedImage], start: int = 0
     ) -> "ImageBatch":
-        """Read images, of which the first has the index `start` in its call."""
-        digits: list[PreprocessedImage] = []
+        """Read images, the first of index `start` in its call."""
+        images: list[PreprocessedImage] = []
         problems: list[ServiceError | None] = []
         for source in sources:
             try:
-                digits.append(read(source))
+                images.append(read(source))
             except ServiceError as problem:
                 problems.append(problem)
             else:
                 problems.append(None)
-        return cls(start, digits, problems)
+        return cls(start, images, problems)
 
     def failed(self, problem: ServiceError) -> "ImageBatch":
-        """Return a chunk of which no image is answered, for that reason."""
-        return ImageBatch(self.start, [], [each or problem for each in self.problems])
+        """Return the batch with this problem for every image that had none."""
+        return ImageBatch(self.start, [], [own or problem for own in self.problems])
 
 
 @dataclass(frozen=True)
 class PredictionBatch:
-    """A chunk and what each place of the panel gives for it."""
+    """The predictions of a call's models for a batch of images.
 
-    panel: ModelSelection
-    chunk: ImageBatch
-    columns: Sequence[Outputs | None]
+    `outputs` has an entry for each model of the selection: None for an unavailable model, and for
+    every model where no image of the batch could be read.
+    """
 
-    def encoded(self, *, view: bool) -> list[bytes]:
-        """Return the JSON of the entries."""
-        answered = iter(self._answered(view=view))
-        return [
-            b'{"index":%d,%b}'
-            % (
-                index,
-                next(answered)
-                if problem is None
-                else b'"problem":' + orjson.dumps(problem.document()),
-            )
-            for index, problem in enumerate(self.chunk.problems, self.chunk.start)
-        ]
+    selection: ModelSelection
+    batch: ImageBatch
+    outputs: Sequence[Outputs | None]
 
-    def _answered(self, *, view: bool) -> Iterator[bytes]:
-        """Yield what the entry of each image that could be read has besides its index."""
-        digits = self.chunk.digits
-        if not digits:
-            return
-        digests = [digit.digest for digit in digits]
-        answers = [
-            self._given(place, outputs, digests)
-            for place, outputs in zip(self.panel.places, self.columns, strict=True)
-        ]
-        together = self._together()
-        for index, (digit, *given) in enumerate(zip(digits, *answers, strict=True)):
-            shown = b'"view":"%b",' % _png(digit.pixels) if view else b""
-            consensus = orjson.dumps({task: each[index] for task, each in together.items()})
-            yield b'"image_digest":"%b",%b"answers":[%b],"consensus":%b' % (
-                digit.digest.encode(), shown, b",".join(given), consensus,
-            )  # fmt: skip
-
-    def _together(self) -> dict[str, list[Consensus | None]]:
-        """Return what each task's models say together of each image."""
+    def consensus(self) -> dict[str, list[Consensus | None]]:
+        """Return for each task the consensus of its models on each readable image."""
         return {
-            task: consensuses(
+            task: find_consensus(
                 [
-                    (classes, outputs)
-                    for index, classes in voters
-                    if (outputs := self.columns[index]) is not None
+                    (labels, outputs)
+                    for index, labels in voters
+                    if (outputs := self.outputs[index]) is not None
                 ]
             )
-            for task, voters in self.panel.voters.items()
+            for task, voters in self.selection.voters.items()
         }
-
-    @staticmethod
-    def _given(
-        place: LoadedModel | UnavailableModel, outputs: Outputs | None, digests: Sequence[str]
-    ) -> Sequence[bytes]:
-        if isinstance(place, UnavailableModel):
-            return [_refusal(place.name, place.problem)] * len(digests)
-        answers = place.model.words.answers(outputs, digests) if outputs is not None else []
-        return [
-            _refusal(place.model.name, ModelFailedError(NOT_FINITE)) if each is None else each
-            for each in answers
-        ]
-
-
-def _refusal(name: str, problem: ServiceError) -> bytes:
-    return orjson.dumps({"experiment_name": name, "problem": problem.document()})
-
-
-def _png(pixels: Pixels) -> bytes:
-    """Return pixels as a PNG in base64."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return base64.b64encode(buffer.getvalue())

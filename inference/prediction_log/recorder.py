@@ -27,6 +27,7 @@ from inference.runtime.outputs import Outputs
 
 ARRAY = "application/json"
 GONE = "GONE"
+RECORD_OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
 BARE = "-"  # behind the digest of an image that a segment describes without an original
 
 logger = logging.getLogger(__name__)
@@ -96,9 +97,7 @@ class PredictionLog:
             "milliseconds": milliseconds,
             "images": [digit.digest for digit in digits],
             "versions": [each.model.id for each in given],
-            "rows": [
-                orjson.Fragment(b"[[%b]]" % b"],[".join(each.outputs.texts)) for each in given
-            ],
+            "rows": [each.outputs.probabilities for each in given],
             "cached": [each.outputs.cached for each in given],
         }
 
@@ -115,7 +114,7 @@ class PredictionLog:
             if new_versions:
                 declared.update([model.id for model in new_versions])
                 record["new_versions"] = [described(model) for model in new_versions]
-            return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+            return orjson.dumps(record, option=RECORD_OPTIONS)
 
         try:
             journal.append(line)

@@ -1,13 +1,10 @@
-"""How much a worker takes on at once: a queue that is too long helps nobody, and bodies are memory."""
+"""Admission control: limits the concurrent requests of a worker and the bytes of large bodies."""
 
 LARGE_BYTES = 2**20
 
 
 class AdmissionController:
-    """Counts the requests under way, and the bytes of the large ones among them.
-
-    For the thread of one event loop.
-    """
+    """Counts requests in progress, and the bytes of the large ones. For one event loop's thread."""
 
     def __init__(self, max_requests: int, max_large_bytes: int) -> None:
         self._max_requests = max_requests
@@ -15,12 +12,11 @@ class AdmissionController:
         self._requests = 0
         self._large_bytes = 0
 
-    def take(self, size: int) -> str | None:
-        """Begin a request with a body of `size` bytes.
+    def try_acquire(self, size: int) -> str | None:
+        """Admit a request with a body of `size` bytes, or return the name of the limit it exceeds.
 
-        Return None, or the name of the limit that refuses it.
-
-        One large body always has room, whatever its size.
+        One large body is always admitted, whatever its size. Each admitted request needs a call of
+        `release` with the same size.
         """
         if self._requests >= self._max_requests:
             return "requests"
@@ -31,8 +27,8 @@ class AdmissionController:
         self._requests += 1
         return None
 
-    def give(self, size: int) -> None:
-        """End a request that was taken."""
+    def release(self, size: int) -> None:
+        """End an admitted request."""
         self._requests -= 1
         if size > LARGE_BYTES:
             self._large_bytes -= size

@@ -1,10 +1,9 @@
-"""API keys: who may predict, label and move aliases, where a file of keys says so.
+"""API keys: the keys that may predict, label and move aliases, read from a file.
 
-The file named by API_KEYS_FILE has a line per key, its sha256 in hex and whose it is: `9f86d0...
-notebook of Ada`. Empty lines and lines that begin with # say nothing. `python -m
-inference.server.api_keys NAME` makes a key. A key is 256 random bits, so its sha256 needs no salt
-and no slowness. A file that is changed counts within a second; one that cannot be read admits
-nobody.
+The file named by API_KEYS_FILE has one line per key: its SHA-256 in hex and the name of its owner,
+such as `9f86d0... notebook of Ada`. Empty lines and lines that start with # are ignored. `python -m
+inference keys NAME` makes a key. A key has 256 random bits, so its digest needs neither a salt nor
+a slow hash. Changes of the file take effect within a second; an unreadable file accepts no key.
 """
 
 import hashlib
@@ -14,81 +13,72 @@ import re
 import secrets
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-LOOK_SECONDS = 1.0
+RELOAD_SECONDS = 1.0
 LINE = re.compile(r"([0-9a-f]{64})(\s.*)?")
 
 logger = logging.getLogger(__name__)
 
 
-class Keys:
-    """The keys of a file, as it is now."""
+class ApiKeys:
+    """The keys of a file in its current state."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._hashes: tuple[bytes, ...] = ()
-        self._state: tuple[int, int, int] | None = None
-        self._looked = float("-inf")
+        self._digests: tuple[bytes, ...] = ()
+        self._file_state: tuple[int, int, int] | None = None
+        self._checked_at = float("-inf")
 
-    def admits(self, key: bytes) -> bool:
-        """Tell whether a key is one of the file's, in a time that does not say how much of it was
-        right.
-        """
-        self._look()
+    def accepts(self, key: bytes) -> bool:
+        """Return whether the file has a key, in constant time for its number of keys."""
+        self._reload()
         digest = hashlib.sha256(key).digest()
-        admitted = False
-        for each in self._hashes:
-            admitted |= hmac.compare_digest(digest, each)
-        return admitted
+        is_known = False
+        for known in self._digests:
+            is_known |= hmac.compare_digest(digest, known)
+        return is_known
 
-    def _look(self) -> None:
+    def _reload(self) -> None:
         now = time.monotonic()
-        if now - self._looked < LOOK_SECONDS:
+        if now - self._checked_at < RELOAD_SECONDS:
             return
-        self._looked = now
+        self._checked_at = now
         try:
             stat = self._file.stat()
             state = stat.st_mtime_ns, stat.st_size, stat.st_ino
-            if state != self._state:
-                self._hashes = read(self._file.read_text())
-                self._state = state
-                logger.info("API keys read.", extra={"keys": len(self._hashes)})
+            if state != self._file_state:
+                self._digests = parse_keys(self._file.read_text())
+                self._file_state = state
+                logger.info("API keys loaded.", extra={"keys": len(self._digests)})
         except (OSError, ValueError) as error:
-            self._hashes, self._state = (), None
-            logger.error(
-                "The file of API keys cannot be used, so no key is admitted: %s", error
-            )  # no bug of ours
+            self._digests, self._file_state = (), None
+            # No traceback: the file is at fault, not the code.
+            logger.error("The API keys file cannot be used; no key is accepted: %s", error)
 
 
-def read(text: str) -> tuple[bytes, ...]:
-    """Return the digests of a file of keys, 32 bytes each.
-
-    Raises ValueError for a line that is none.
-    """
+def parse_keys(text: str) -> tuple[bytes, ...]:
+    """Return the digests of a keys file, 32 bytes each. Raises ValueError for an invalid line."""
     digests = []
     for number, line in enumerate(text.splitlines(), start=1):
         if line.strip() and not line.startswith("#"):
             matched = LINE.fullmatch(line.strip())
             if matched is None:
                 raise ValueError(
-                    f"line {number} is no sha256 in hex with a name behind it; python -m inference.server.api_keys NAME makes one"
+                    f"line {number} is not a SHA-256 in hex followed by a name. "
+                    "Make one with python -m inference keys NAME."
                 )
             digests.append(bytes.fromhex(matched[1]))
     return tuple(digests)
 
 
-def main() -> None:
-    """Make a key: it goes to stderr, for its owner alone, and the line of the file to stdout."""
-    # The program's name and one argument
-    if len(sys.argv) != 2 or not sys.argv[1].isprintable():  # noqa: PLR2004
-        sys.exit(
-            "Usage: python -m inference.server.api_keys NAME >> FILE, with the name of the key's owner"
-        )
+def main(arguments: Sequence[str]) -> int:
+    """Make a key: print it to stderr, for its owner only, and the file's line to stdout."""
+    if len(arguments) != 1 or not arguments[0].isprintable():
+        print("Usage: python -m inference keys OWNER >> FILE", file=sys.stderr)
+        return 2
     key = secrets.token_urlsafe(32)
-    print(f"The key, to be sent as X-API-Key; nothing shows it again: {key}", file=sys.stderr)
-    print(hashlib.sha256(key.encode()).hexdigest(), sys.argv[1])
-
-
-if __name__ == "__main__":
-    main()
+    print(f"The key, to send as X-API-Key. It is not shown again: {key}", file=sys.stderr)
+    print(hashlib.sha256(key.encode()).hexdigest(), arguments[0])
+    return 0

@@ -1,21 +1,17 @@
-"""What every request gets, whatever answers it: an id, its limits, a count and a duration.
+"""Gateway: the outermost ASGI layer. Request ids, limits, access, metrics, and the fast path."""
 
-The outermost ASGI layer.
-"""
-
-import asyncio
 import itertools
 import logging
 import os
 import re
 import time
-from collections.abc import Callable
-from typing import NoReturn
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from inference.api.error_handlers import send_problem, wire_problem
-from inference.api.fast_path import NDJSON, Answer, FastPath
 from inference.errors import (
     KeyRequiredError,
     MalformedRequestError,
@@ -26,98 +22,205 @@ from inference.errors import (
     UntrustedOriginError,
 )
 from inference.observability.metrics import Metrics
+from inference.server.access import AccessPolicy
 from inference.server.admission import AdmissionController
-from inference.server.api_keys import Keys
-from inference.server.multipart import MAX_LENGTH_DIGITS, Headers, MultipartRequest
+from inference.server.multipart import MAX_LENGTH_DIGITS, MultipartRequest
+from inference.server.problem_details import send_problem, wire_problem
+from inference.server.request_body import BufferedBody
 from inference.server.request_head import RequestHead
 from servicekit import request_context
-from servicekit.trusted_hosts import TrustedHosts
 
-BASE_PATH = "/api/v1.0"
-HOT = {f"{BASE_PATH}/{operation}": operation for operation in ("inference", "predictions")}
-SHORT = {path.encode(): operation for path, operation in HOT.items()}
-SANE_ID = re.compile(rb"[A-Za-z0-9_.-]{1,64}")
-OPERATIONS = frozenset(
-    {
-        "inference",
-        "predictions",
-        "experiments",
-        "models",
-        "aliases",
-        "imports",
-        "images",
-        "healthz",
-        "readyz",
-        "metrics",
-        "ui",
-    }
-)
-ALWAYS_ANSWERED = frozenset({"healthz", "readyz", "metrics"})  # also when there is no room for more
-READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-# What the short way may take is a small image; a larger body is read with a check on what comes
-MAX_SHORT_BYTES = 131_072
+JSON, NDJSON = b"application/json", b"application/x-ndjson"
+VALID_REQUEST_ID = re.compile(rb"[A-Za-z0-9_.-]{1,64}")
+# Directly from the parser the fast path takes small images; a larger body needs flow control.
+MAX_DIRECT_BYTES = 131_072
 SLOW_SECONDS = 1.0
-GONE = 499  # a client that left before its answer, as nginx counts it
+CLIENT_CLOSED_REQUEST = 499  # the client left before its response: nginx's number
+SERVER_ERROR = 500
+
+Answer = bytes | AsyncIterator[bytes]
 
 logger = logging.getLogger(__name__)
 
 
-class Gateway:
-    """Wraps an ASGI application.
+class FastPath(Protocol):
+    """Answers the common requests of the API without its framework."""
 
-    The id, metrics, name and key of every request, bounds on what is taken on, the fast lane.
+    def submit(
+        self,
+        operation: str,
+        request: MultipartRequest,
+        body: bytes,
+        request_id: str,
+        respond: Callable[[bytes | None], None],
+    ) -> bool:
+        """Take a request of small work, or return False.
+
+        `respond` is called in a later turn of the event loop, with JSON, or with None if the
+        application has to answer after all.
+        """
+
+    async def answer(
+        self, operation: str, request: MultipartRequest, body: bytes, request_id: str
+    ) -> Answer | None:
+        """Return JSON or lines of NDJSON, or None if the application has to answer."""
+
+
+@dataclass(frozen=True)
+class Routes:
+    """The paths of the API, as far as the gateway has to know them.
+
+    `operations` are the first path segments below `base_path`; they label the metrics. Those in
+    `always_admitted` are answered even when the service is overloaded. `fast_paths` maps the paths
+    of POST requests for the fast path to their operations.
     """
+
+    base_path: str
+    operations: frozenset[str]
+    always_admitted: frozenset[str]
+    fast_paths: Mapping[str, str]
+
+    def operation(self, path: str) -> str:
+        """Return the operation of a path, "other" for an unknown one."""
+        first = path.removeprefix(self.base_path).strip("/").split("/", 1)[0]
+        return first if first in self.operations else "other"
+
+
+class Gateway:
+    """Wraps an ASGI application; `fast_path` answers what it can without it."""
 
     def __init__(
         self,
         app: ASGIApp,
-        lane: FastPath | None,
+        routes: Routes,
+        fast_path: FastPath | None,
         metrics: Metrics,
-        room: AdmissionController,
-        hosts: TrustedHosts,
-        keys: Keys | None,
+        admission: AdmissionController,
+        access: AccessPolicy,
         max_request_bytes: int,
     ) -> None:
         self._app = app
-        self._lane = lane
+        self._routes = routes
+        self._fast_path = fast_path
+        fast_paths = {} if fast_path is None else dict(routes.fast_paths)
+        self._fast_operations = fast_paths
+        self._fast_urls = {path.encode(): operation for path, operation in fast_paths.items()}
         self._metrics = metrics
-        self._room = room
-        self._hosts = hosts
-        self._keys = keys
+        self._admission = admission
+        self._access = access
         self._max_request_bytes = max_request_bytes
         self._ids = itertools.count(int.from_bytes(os.urandom(16)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or pass on what is none."""
+        """Answer an HTTP request; pass any other scope on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        form = self._plain_form(scope)
-        if form is not None and self._room.take(form.length) is None:
+        head: RequestHead = scope.get("request_head") or RequestHead.parse(scope["headers"])
+        request_id = self._request_id(head)
+        request = self._fast_request(scope, head)
+        if request is not None:
+            receive = body = BufferedBody(receive)
+            if await self._answer_fast(scope["path"], request, body, request_id, send, started):
+                return
+        with request_context.of_request(request_id, head.source):
+            await self._answer(scope, receive, send, head, request_id, started)
+
+    def admit(self, url: bytes, head: RequestHead) -> MultipartRequest | None:
+        """Return a POST request if the fast path may take it from the parser, else None."""
+        path, _, query = url.partition(b"?")
+        if path not in self._fast_urls or not self._access.allows_change(head):
+            return None
+        return MultipartRequest.of(head, query, MAX_DIRECT_BYTES)
+
+    def submit(
+        self,
+        request: MultipartRequest,
+        url: bytes,
+        body: bytes,
+        started: float,
+        respond: Callable[[bytes | None, bytes], None],
+    ) -> bool:
+        """Take an admitted request, or return False: call the application.
+
+        `started` is a time.perf_counter(). `respond` gets the JSON, or None if the application has
+        to be called after all, and the request id.
+        """
+        if self._fast_path is None or self._admission.try_acquire(request.length) is not None:
+            return False
+        operation = self._fast_urls[url.partition(b"?")[0]]
+        request_id = self._request_id(request.head)
+
+        def finish(document: bytes | None) -> None:
+            self._admission.release(request.length)
+            respond(document, request_id)
+            if document is not None:
+                seconds = time.perf_counter() - started
+                self._metrics.count_request(operation, 200, "fast", seconds)
+
+        is_taken = self._fast_path.submit(operation, request, body, request_id.decode(), finish)
+        if not is_taken:
+            self._admission.release(request.length)
+        return is_taken
+
+    def refuse(self, error: ServiceError, limit: str) -> bytes:
+        """Count a limit and return the whole response to a connection that exceeded it."""
+        self.count_limit(limit)
+        return wire_problem(error, self._new_id())
+
+    def count_limit(self, limit: str) -> None:
+        """Count a request or connection that exceeded a limit."""
+        self._metrics.limits.labels(limit).inc()
+
+    def _fast_request(self, scope: Scope, head: RequestHead) -> MultipartRequest | None:
+        """Return a request that the fast path may take, None for any other."""
+        if scope["method"] != "POST" or scope["path"] not in self._fast_operations:
+            return None
+        if not self._access.allows_change(head):
+            return None
+        return MultipartRequest.of(head, scope["query_string"], self._max_request_bytes)
+
+    async def _answer_fast(
+        self,
+        path: str,
+        request: MultipartRequest,
+        receive: BufferedBody,
+        request_id: bytes,
+        send: Send,
+        started: float,
+    ) -> bool:
+        """Answer a request by the fast path, or return False: call the application."""
+        if self._fast_path is None or self._admission.try_acquire(request.length) is not None:
+            return False
+        operation = self._fast_operations[path]
+        try:
+            body = await receive.read()
+            if body is None:
+                return False
+            answer = await self._fast_path.answer(operation, request, body, request_id.decode())
+            if answer is None:
+                return False
             try:
-                receive = body = ReadBody(receive)
-                request_id = self._id(form.request_id)
-                answer = await self._answer(
-                    scope["path"], form, await body.whole(), request_id.decode()
-                )
-                if answer is not None:
-                    try:
-                        await _send(send, answer, request_id)
-                    finally:
-                        self._metrics.answered(
-                            HOT[scope["path"]], 200, "fast", time.perf_counter() - started
-                        )
-                    return
+                await _send_answer(send, answer, request_id)
             finally:
-                self._room.give(form.length)
-        head = RequestHead.of(scope["headers"])
-        request_id = self._id(head.request_id)
-        tokens = (
-            request_context.request_id.set(request_id),
-            request_context.source.set(request_context.parse_program(head.program)),
-        )
-        operation, status = _operation(scope["path"]), GONE
+                seconds = time.perf_counter() - started
+                self._metrics.count_request(operation, 200, "fast", seconds)
+            return True
+        finally:
+            self._admission.release(request.length)
+
+    async def _answer(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        head: RequestHead,
+        request_id: bytes,
+        started: float,
+    ) -> None:
+        """Answer a request by the application, or with the problem that it meets before it."""
+        operation, status = self._routes.operation(scope["path"]), CLIENT_CLOSED_REQUEST
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -127,213 +230,101 @@ class Gateway:
             await send(message)
 
         try:
-            await self._call(scope, receive, send_with_id, head, operation)
+            await self._call_application(scope, receive, send_with_id, head, operation)
         except ServiceError as refusal:
             await send_problem(send_with_id, refusal)
         except Exception:
-            status = 500
+            status = SERVER_ERROR
             raise
         finally:
             seconds = time.perf_counter() - started
-            self._metrics.answered(operation, status, "connexion", seconds)
-            # From where on it is the service's fault
-            if status >= 500 or seconds > SLOW_SECONDS:  # noqa: PLR2004
-                said = {
-                    "operation": operation,
-                    "status": status,
-                    "milliseconds": round(1000 * seconds),
-                }
-                logger.warning("An answer failed or was slow.", extra=said)
-            request_context.request_id.reset(tokens[0])
-            request_context.source.reset(tokens[1])
+            self._metrics.count_request(operation, status, "connexion", seconds)
+            if status >= SERVER_ERROR or seconds > SLOW_SECONDS:
+                milliseconds = round(1000 * seconds)
+                extra = {"operation": operation, "status": status, "milliseconds": milliseconds}
+                logger.warning("Request failed or was slow.", extra=extra)
 
-    async def _call(
+    async def _call_application(
         self, scope: Scope, receive: Receive, send: Send, head: RequestHead, operation: str
     ) -> None:
-        """Call the application with a request that keeps the limits.
-
-        Raises ServiceError for any other.
-        """
-        is_change = scope["method"] not in READING_METHODS
-        if not self._hosts.admits(head.host, head.origin if is_change else b""):
-            self.limit_hit("host")
-            raise UntrustedOriginError
-        if is_change and not self._has_key(head.key):
-            self.limit_hit("key")
-            raise KeyRequiredError
-        if not head.length.isdigit():
-            raise MalformedRequestError("Content-Length is no number of bytes.")
-        size = (
-            int(head.length)
-            if len(head.length) <= MAX_LENGTH_DIGITS
-            else self._max_request_bytes + 1
-        )
-        if size > self._max_request_bytes:
-            self._refuse_size()
+        """Call the application with a request within the limits. Raises ServiceError."""
+        self._check_access(scope["method"], head)
+        size = self._body_bytes(head)
         if head.is_encoded:
             raise UnsupportedEncodingError
-        limit = None if operation in ALWAYS_ANSWERED else self._room.take(size)
-        if limit is not None:
-            self.limit_hit(limit)
-            raise OverloadedError
-        try:
-            scope = _acceptable(scope, has_type=head.has_type)
+        with self._admitted(operation, size):
             if head.is_chunked:
-                receive = body = ReadBody(receive)
+                receive = body = BufferedBody(receive)
                 length = await self._chunked_length(body)
-                headers = [each for each in scope["headers"] if each[0] != b"transfer-encoding"]
+                headers = [pair for pair in scope["headers"] if pair[0] != b"transfer-encoding"]
                 scope = {**scope, "headers": [*headers, (b"content-length", b"%d" % length)]}
             await self._app(scope, receive, send)
+
+    def _check_access(self, method: str, head: RequestHead) -> None:
+        try:
+            self._access.check(method, head)
+        except UntrustedOriginError:
+            self.count_limit("host")
+            raise
+        except KeyRequiredError:
+            self.count_limit("key")
+            raise
+
+    def _body_bytes(self, head: RequestHead) -> int:
+        """Return the length of the body. Raises ServiceError if it is invalid or too large."""
+        length = head.content_length or b"0"
+        if not length.isdigit():
+            raise MalformedRequestError("Content-Length is not a number of bytes.")
+        is_absurd = len(length) > MAX_LENGTH_DIGITS
+        size = self._max_request_bytes + 1 if is_absurd else int(length)
+        if size > self._max_request_bytes:
+            raise self._too_large()
+        return size
+
+    @contextmanager
+    def _admitted(self, operation: str, size: int) -> Iterator[None]:
+        """Hold a place for a request. Raises OverloadedError where there is none."""
+        if operation in self._routes.always_admitted:
+            yield
+            return
+        limit = self._admission.try_acquire(size)
+        if limit is not None:
+            self.count_limit(limit)
+            raise OverloadedError
+        try:
+            yield
         finally:
-            if operation not in ALWAYS_ANSWERED:
-                self._room.give(size)
+            self._admission.release(size)
 
-    async def _chunked_length(self, body: "ReadBody") -> int:
-        """Read a body that comes without its length, for Connexion takes only one that has it.
-
-        Return its length in bytes.
-        """
+    async def _chunked_length(self, body: BufferedBody) -> int:
+        """Read a chunked body and return its length: Connexion needs a Content-Length."""
         length = 0
-        while (piece := await body.next()) is not None:
-            length += len(piece)
+        while (chunk := await body.read_chunk()) is not None:
+            length += len(chunk)
             if length > self._max_request_bytes:
-                self._refuse_size()
+                raise self._too_large()
         return length
 
-    def _refuse_size(self) -> NoReturn:
-        self.limit_hit("request_bytes")
-        raise RequestTooLargeError(f"A request may have {self._max_request_bytes} bytes.")
-
-    def _has_key(self, key: bytes | None) -> bool:
-        """Tell whether a request may do more than read: where there are keys, it needs one."""
-        return self._keys is None or (key is not None and self._keys.admits(key))
-
-    def limit_hit(self, limit: str) -> None:
-        """Count a request or connection that met a limit."""
-        self._metrics.limits.labels(limit).inc()
-
-    def refusal(self, error: ServiceError, limit: str) -> bytes:
-        """Return the whole answer for a connection that met a limit before there was a request to
-        call.
-        """
-        self.limit_hit(limit)
-        return wire_problem(error, self._id(b""))
-
-    def short_form(self, url: bytes, headers: Headers) -> MultipartRequest | None:
-        """Return the form of a request of POST that may be for `take`, None for any other."""
-        path, _, query = url.partition(b"?")
-        if self._lane is None or path not in SHORT:
-            return None
-        return self._admitted(headers, query, MAX_SHORT_BYTES)
-
-    def take(
-        self,
-        url: bytes,
-        form: MultipartRequest,
-        body: bytes,
-        started: float,
-        answer: Callable[[bytes | None, bytes], None],
-    ) -> bool:
-        """Take a request that began at a time.perf_counter(), or return False.
-
-        It is to be called as ASGI.
-
-        What was taken is answered in a later turn of the loop, with the JSON and its X-Request-Id,
-        or None: it is to be called.
-        """
-        if self._lane is None or self._room.take(form.length) is not None:
-            return False
-        operation = SHORT[url.partition(b"?")[0]]
-        request_id = self._id(form.request_id)
-
-        def done(document: bytes | None) -> None:
-            self._room.give(form.length)
-            answer(document, request_id)
-            if document is not None:
-                self._metrics.answered(operation, 200, "fast", time.perf_counter() - started)
-
-        if operation == "inference":
-            is_taken = self._lane.infer(form, body, request_id.decode(), done)
-        else:
-            document = self._lane.predict_at_once(form, body, request_id.decode())
-            is_taken = document is not None
-            if is_taken:
-                asyncio.get_running_loop().call_soon(done, document)
-        if not is_taken:
-            self._room.give(form.length)
-        return is_taken
-
-    def _plain_form(self, scope: Scope) -> MultipartRequest | None:
-        """Return the form of a request that may be for the lane, None for any other."""
-        if self._lane is None or scope["method"] != "POST" or scope["path"] not in HOT:
-            return None
-        return self._admitted(scope["headers"], scope["query_string"], self._max_request_bytes)
-
-    def _admitted(self, headers: Headers, query: bytes, max_bytes: int) -> MultipartRequest | None:
-        """Return the form of a request of POST that has it and may be made."""
-        if self._keys is not None and not self._has_key(dict(headers).get(b"x-api-key")):
-            return None
-        form = MultipartRequest.of(headers, query, max_bytes)
-        return form if form is not None and self._hosts.admits(form.host, form.origin) else None
-
-    async def _answer(
-        self, path: str, form: MultipartRequest, body: bytes | None, request_id: str
-    ) -> Answer | None:
-        """Return what the lane answers, None when the request is for Connexion."""
-        lane = self._lane
-        if lane is None or body is None:
-            return None
-        if HOT[path] == "predictions":
-            return await lane.predict(form, body, request_id)
-        answered: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
-
-        def done(document: bytes | None) -> None:
-            if not answered.done():  # its client may have gone
-                answered.set_result(document)
-
-        return await answered if lane.infer(form, body, request_id, done) else None
-
-    def _id(self, given: bytes) -> bytes:
-        return (
-            given if given and SANE_ID.fullmatch(given) else b"%032x" % (next(self._ids) % 2**128)
+    def _too_large(self) -> ServiceError:
+        self.count_limit("request_bytes")
+        return RequestTooLargeError(
+            f"The body is larger than {self._max_request_bytes} bytes. Send less in one request."
         )
 
+    def _request_id(self, head: RequestHead) -> bytes:
+        """Return the client's id of a request if it is valid, else a new one."""
+        own = head.request_id
+        return own if own and VALID_REQUEST_ID.fullmatch(own) else self._new_id()
 
-class ReadBody:
-    """Reads a request's body, and receives it once more for who comes after."""
-
-    def __init__(self, receive: Receive) -> None:
-        self._receive = receive
-        self._messages: list[Message] = []
-
-    async def whole(self) -> bytes | None:
-        """Return the body, None when the client goes before its end."""
-        while await self.next() is not None:
-            pass
-        if self._messages[-1]["type"] != "http.request":
-            return None
-        return b"".join([message["body"] for message in self._messages])
-
-    async def next(self) -> bytes | None:
-        """Return the next piece of the body, None behind its end or when the client has gone."""
-        if self._messages and not self._messages[-1].get("more_body", False):
-            return None
-        self._messages.append(await self._receive())
-        return self._messages[-1].get("body")
-
-    async def __call__(self) -> Message:
-        """Receive what was read once more, and then what comes."""
-        return self._messages.pop(0) if self._messages else await self._receive()
+    def _new_id(self) -> bytes:
+        return b"%032x" % (next(self._ids) % 2**128)
 
 
-async def _send(send: Send, answer: Answer, request_id: bytes) -> None:
-    """Send what the lane answered: a whole body, or its pieces as they come."""
+async def _send_answer(send: Send, answer: Answer, request_id: bytes) -> None:
+    """Send an answer of the fast path: a whole body, or its pieces as they come."""
     if isinstance(answer, bytes):
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", b"%d" % len(answer)),
-            (b"x-request-id", request_id),
-        ]
+        length = (b"content-length", b"%d" % len(answer))
+        headers = [(b"content-type", JSON), length, (b"x-request-id", request_id)]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
         return
@@ -342,28 +333,3 @@ async def _send(send: Send, answer: Answer, request_id: bytes) -> None:
     async for piece in answer:
         await send({"type": "http.response.body", "body": piece, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
-
-
-def _acceptable(scope: Scope, *, has_type: bool) -> Scope:
-    """Return a request without the oddities on which Connexion fails instead of refusing them."""
-    if has_type and "\n" not in scope["path"] and "//" not in scope["path"]:
-        return scope
-    # RFC 9110, 8.3: bytes of no stated type are octets. Connexion would take them for what it hoped
-    # to get.
-    headers = (
-        scope["headers"]
-        if has_type
-        else [*scope["headers"], (b"content-type", b"application/octet-stream")]
-    )
-    # Its router and Flask's disagree about a newline at the end of a path and about empty steps in
-    # it; no name has either.
-    return {
-        **scope,
-        "headers": headers,
-        "path": scope["path"].replace("\n", "\ufffd").replace("//", "/\ufffd/"),
-    }
-
-
-def _operation(path: str) -> str:
-    first = path.removeprefix(BASE_PATH).strip("/").split("/", 1)[0]
-    return first if first in OPERATIONS else "other"

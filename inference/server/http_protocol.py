@@ -1,16 +1,14 @@
-"""uvicorn's HTTP, with a short way for hot requests, and the head of an answer and the beginning of
-its body in one write.
+"""HTTP protocol: uvicorn's, with limits for each connection and a direct way to the fast path.
 
-What ASGI needs for a request, a task, an event, a scope and four messages, takes longer than the
-model. So a plain request of POST /inference, or of POST /predictions for one image, goes from the
-parser to the fast lane, which may still decline it: then it is called as every other. And uvicorn
-writes the head and the body of an answer one after the other: a second system call, packet and
-wake-up of the client.
+A request through ASGI costs a task, an event, a scope and four messages, which together take longer
+than the model. A plain POST request for the fast path therefore goes from the parser straight to
+the gateway. Where the fast path declines it, the application is called as for any other request.
 """
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
@@ -21,193 +19,191 @@ from inference.errors import (
     RequestTimeoutError,
     ServiceError,
 )
+from inference.server.coalesced_writes import CoalescingTransport
+from inference.server.request_head import RequestHead
+from inference.server.slow_clients import CHECK_SECONDS, Awaited, StallTimer
 
-if TYPE_CHECKING:  # the parent of the workers needs none of what it imports
-    from inference.server.gateway import Gateway
+if TYPE_CHECKING:  # the parent process of the workers does not import it
     from inference.server.multipart import MultipartRequest
 
-HEAD, CONTINUE, HEAD_END = b"HTTP/1.1 ", b"HTTP/1.1 100 ", b"\r\n\r\n"
-OK = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\nx-request-id: %b\r\n%b%b\r\n%b"
+OK = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
+    b"x-request-id: %b\r\n%b%b\r\n%b"
+)
 CLOSE = b"connection: close\r\n"
 
 MAX_HEAD_BYTES = 65_536
-FRAMING = 6  # bytes that a chunk of one byte takes on the wire
+CHUNK_OVERHEAD_BYTES = 6  # on the wire, for a chunk of one byte
 MAX_CONNECTIONS = 4096  # of a worker
-# Each connection is looked at this often, and ends when what it waits for has not come after the
-# second: 10 s at most.
-LOOK_SECONDS = 1.0
-WAIT_SECONDS = 8.0
-BODY_BYTES_PER_SECOND = 32 * 1024  # a body that comes faster than this may take longer
+
+Respond = Callable[[bytes | None, bytes], None]  # JSON or None, and the request id
 
 
-class Protocol(HttpToolsProtocol):
+class ConnectionGateway(Protocol):
+    """The application, as a connection uses it besides ASGI."""
+
+    def admit(self, url: bytes, head: RequestHead) -> "MultipartRequest | None":
+        """Return the POST request if the fast path may take it, else None."""
+
+    def submit(
+        self, request: "MultipartRequest", url: bytes, body: bytes, started: float, respond: Respond
+    ) -> bool:
+        """Take a request, or return False: call the application. `respond` is called later."""
+
+    def refuse(self, error: ServiceError, limit: str) -> bytes:
+        """Count a limit and return the response to a connection that exceeded it."""
+
+    def count_limit(self, limit: str) -> None:
+        """Count a connection that exceeded a limit."""
+
+
+class HttpProtocol(HttpToolsProtocol):
     """One connection."""
 
-    _short: "ShortCycle | None" = None  # whose body is being read
-    _requests = 0  # whose heads were read
-    _in_body = False
-    _received = 0  # bytes since the last head, or since its end
-    _body = 0  # bytes of the present body
-    _awaited: tuple[str, int] | None = None  # what the client is waited for, and of which request
-    _since = 0.0  # when that was first seen
-    _pauses = 0  # how often the client was found not to read
+    _direct: "DirectCycle | None" = None  # the request whose body is arriving
+    _requests = 0  # whose heads have arrived
+    _is_in_body = False
+    _received_bytes = 0  # since the last head, or since its end
+    _body_bytes = 0  # of the current body
+    _write_pauses = 0  # how often the client was found not to read
 
-    # As in uvicorn
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin."""
-        super().connection_made(cast("asyncio.Transport", JoinedWrites(transport)))
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        """Start."""
+        super().connection_made(cast("asyncio.Transport", CoalescingTransport(transport)))
+        self._gateway = cast("ConnectionGateway", self.app)
+        self._stall_timer = StallTimer()
         if len(self.connections) > MAX_CONNECTIONS:
             self._refuse(OverloadedError(), "connections")
-        self.loop.call_later(LOOK_SECONDS, self._look)
+        self.loop.call_later(CHECK_SECONDS, self._check_client)
 
     def data_received(self, data: bytes) -> None:
-        """Take what came, unless it is more than a head, or the framing of a body, may have."""
-        self._received += len(data)
+        """Parse what arrived, and refuse a head, or the framing of a body, that is too large."""
+        self._received_bytes += len(data)
         super().data_received(data)
-        if (
-            self._received - FRAMING * self._body > MAX_HEAD_BYTES
-            and not self.transport.is_closing()
-        ):
+        overhead = self._received_bytes - CHUNK_OVERHEAD_BYTES * self._body_bytes
+        if overhead > MAX_HEAD_BYTES and not self.transport.is_closing():
             self._refuse(HeadTooLargeError(), "head_bytes")
 
     def pause_writing(self) -> None:
         """Note that the client does not read."""
-        self._pauses += 1
+        self._write_pauses += 1
         super().pause_writing()
 
-    # Uvicorn's words are for its log
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002
-        """Answer what is no HTTP, and end."""
-        self._refuse(
-            MalformedRequestError("This is no request of HTTP/1.1 with a Host and one length."),
-            "http",
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # uvicorn's text is for its log
+        """Answer bytes that are not HTTP, and close."""
+        detail = (
+            "The bytes are not an HTTP/1.1 request with one Host and one length. Check the client."
         )
+        self._refuse(MalformedRequestError(detail), "http")
 
     def on_headers_complete(self) -> None:
-        """Begin a request, by the short way where it may be for that and no other is under way."""
+        """Start a request: directly where the fast path may take it and none is in progress."""
         self._requests += 1
-        self._in_body = True
-        self._received = self._body = 0
-        headers, self.headers = self.headers, TRAILERS
-        is_named = (bool(headers) and headers[0][0] == b"host") or any(
-            name == b"host" for name, _ in headers
-        )
-        if not is_named and self.parser.get_http_version() == "1.1":
-            raise ValueError("A request of HTTP/1.1 has a Host.")
-        self._begin(headers)
-
-    def _begin(self, headers: list[tuple[bytes, bytes]]) -> None:
-        form = None
-        if (
-            self.cycle is None or self.cycle.response_complete
-        ) and self.parser.get_method() == b"POST":
-            form = cast("Gateway", self.app).short_form(self.url, headers)
-        if form is None or self.parser.get_http_version() != "1.1" or self.flow.write_paused:
+        self._is_in_body = True
+        self._received_bytes = self._body_bytes = 0
+        headers, self.headers = self.headers, DISCARDED
+        head = RequestHead.parse(headers)
+        if head.host is None and self.parser.get_http_version() == "1.1":
+            raise ValueError("An HTTP/1.1 request needs a Host header.")
+        self.scope["request_head"] = head  # type: ignore[typeddict-unknown-key]
+        request = None
+        is_idle = self.cycle is None or self.cycle.response_complete
+        if is_idle and self.parser.get_method() == b"POST":
+            request = self._gateway.admit(self.url, head)
+        is_1_1 = self.parser.get_http_version() == "1.1"
+        if request is None or not is_1_1 or self.flow.write_paused:
             super().on_headers_complete()
             return
-        self._short = ShortCycle(
-            form, self.url, self.scope, keep_alive=self.parser.should_keep_alive()
-        )
-        self.cycle = cast(
-            "RequestResponseCycle", self._short
-        )  # so it is for uvicorn, which lets others wait meanwhile
+        keep_alive = self.parser.should_keep_alive()
+        self._direct = DirectCycle(request, self.url, self.scope, keep_alive=keep_alive)
+        # uvicorn takes it for a cycle of its own and lets further requests wait.
+        self.cycle = cast("RequestResponseCycle", self._direct)
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of a body."""
-        self._body += len(body)
-        if self._short is None:
+        self._body_bytes += len(body)
+        if self._direct is None:
             super().on_body(body)
         else:
-            self._short.body += body
+            self._direct.body += body
 
     def on_message_complete(self) -> None:
-        """Answer a request by the short way, or call the application."""
-        self._in_body = False
-        self._received = self._body = 0
-        short, self._short = self._short, None
-        if short is None:
+        """Submit a direct request, or call the application."""
+        self._is_in_body = False
+        self._received_bytes = self._body_bytes = 0
+        direct, self._direct = self._direct, None
+        if direct is None:
             super().on_message_complete()
             return
 
-        def answer(document: bytes | None, request_id: bytes) -> None:
-            self._answer(short, document, request_id)
+        def respond(document: bytes | None, request_id: bytes) -> None:
+            self._respond(direct, document, request_id)
 
-        if not cast("Gateway", self.app).take(
-            short.url, short.form, bytes(short.body), short.started, answer
-        ):
-            self._call(short)
+        body = bytes(direct.body)
+        if not self._gateway.submit(direct.request, direct.url, body, direct.started, respond):
+            self._call_application(direct)
 
     def on_response_complete(self) -> None:
-        """Pass on the head of an answer without a body."""
+        """Flush the head of a response without a body."""
         self.transport.write(b"")
         super().on_response_complete()
 
-    def _answer(self, short: "ShortCycle", document: bytes | None, request_id: bytes) -> None:
-        if short.disconnected:
+    def _respond(self, direct: "DirectCycle", document: bytes | None, request_id: bytes) -> None:
+        if direct.disconnected:
             return
         if document is None:
-            self._call(short)
+            self._call_application(direct)
             return
-        more = b"".join([b"%b: %b\r\n" % header for header in self.server_state.default_headers])
-        self.transport.write(
-            OK % (len(document), request_id, more, b"" if short.keep_alive else CLOSE, document)
-        )
-        short.response_complete = True
-        if not short.keep_alive:
+        default_headers = self.server_state.default_headers
+        more = b"".join([b"%b: %b\r\n" % header for header in default_headers])
+        close = b"" if direct.keep_alive else CLOSE
+        self.transport.write(OK % (len(document), request_id, more, close, document))
+        direct.response_complete = True
+        if not direct.keep_alive:
             self.transport.close()
         super().on_response_complete()
 
-    def _look(self) -> None:
-        """End a connection whose client is too slow.
-
-        To send a head or a body, to read its answer, to leave.
-        """
-        if self.parser is None:  # it has ended
+    def _check_client(self) -> None:
+        """Close the connection if its client is too slow to send, to read, or to leave."""
+        if self.parser is None:  # the connection has ended
             return
-        now = self.loop.time()
-        self.loop.call_later(LOOK_SECONDS, self._look)
-        awaited = self._waits_for()
-        if awaited != self._awaited:
-            self._awaited, self._since = awaited, now
-        seconds = now - self._since
-        if awaited is None or seconds < WAIT_SECONDS:
+        self.loop.call_later(CHECK_SECONDS, self._check_client)
+        awaited = self._awaited()
+        if not self._stall_timer.has_stalled(awaited, self.loop.time(), self._body_bytes):
             return
-        what, _ = awaited
-        if what in ("end", "reader"):
-            cast("Gateway", self.app).limit_hit(what)
+        assert awaited is not None  # noqa: S101  # only a client can stall
+        if awaited.step in ("end", "reader"):
+            self._gateway.count_limit(awaited.step)
             self.transport.abort()
-        elif what == "head" and not self._received:
-            self.transport.close()  # it only kept the connection
-        elif what == "head" or self._body < BODY_BYTES_PER_SECOND * seconds:
-            self._refuse(RequestTimeoutError(), what)
+        elif awaited.step == "head" and not self._received_bytes:
+            self.transport.close()  # an idle kept-alive connection
+        else:
+            self._refuse(RequestTimeoutError(), awaited.step)
 
-    def _waits_for(self) -> tuple[str, int] | None:
-        """Return what the client has to do next, and a number that changes when it does it, None
-        where it is our turn.
-        """
+    def _awaited(self) -> Awaited | None:
+        """Return the client's next step, None while the service is busy."""
         if self.transport.is_closing():
-            return "end", 0
+            return Awaited("end", 0)
         if self.flow.write_paused:
-            return "reader", self._pauses
-        if self._in_body:
-            return None if self.flow.read_paused else ("body", self._requests)
-        return (
-            ("head", self._requests) if self.cycle is None or self.cycle.response_complete else None
-        )
+            return Awaited("reader", self._write_pauses)
+        if self._is_in_body:
+            return None if self.flow.read_paused else Awaited("body", self._requests)
+        is_idle = self.cycle is None or self.cycle.response_complete
+        return Awaited("head", self._requests) if is_idle else None
 
     def _refuse(self, error: ServiceError, limit: str) -> None:
-        """End the connection, with an answer where none has begun."""
-        answer = cast("Gateway", self.app).refusal(error, limit)
+        """Close the connection, with a response where none has started."""
+        response = self._gateway.refuse(error, limit)
         if not getattr(self.cycle, "response_started", False) or self.cycle.response_complete:
-            self.transport.write(answer)
+            self.transport.write(response)
         self.transport.close()
 
-    def _call(self, short: "ShortCycle") -> None:
-        """Call the application for a request that was read."""
-        path, _, query = short.url.partition(b"?")
-        short.scope.update(method="POST", path=path.decode(), raw_path=path, query_string=query)
+    def _call_application(self, direct: "DirectCycle") -> None:
+        """Call the application for a request that has arrived in full."""
+        path, _, query = direct.url.partition(b"?")
+        direct.scope.update(method="POST", path=path.decode(), raw_path=path, query_string=query)
         cycle = RequestResponseCycle(
-            scope=short.scope,
+            scope=direct.scope,
             transport=self.transport,
             flow=self.flow,
             logger=self.logger,
@@ -216,48 +212,45 @@ class Protocol(HttpToolsProtocol):
             default_headers=self.server_state.default_headers,
             message_event=asyncio.Event(),
             expect_100_continue=False,
-            keep_alive=short.keep_alive,
+            keep_alive=direct.keep_alive,
             on_response=self.on_response_complete,
         )
-        cycle.body, cycle.more_body = short.body, False
+        cycle.body, cycle.more_body = direct.body, False
         cycle.message_event.set()
-        if self.cycle is cast("RequestResponseCycle", short):
+        if self.cycle is cast("RequestResponseCycle", direct):
             self.cycle = cycle
         self._start_asgi_task(cycle, self.app)
 
 
-class Dropped(list[tuple[bytes, bytes]]):
-    """Where the headers behind a body go: nobody reads them, and so they take no memory."""
+class Discarded(list[tuple[bytes, bytes]]):
+    """Takes the trailer fields behind a body without keeping them: they are never read."""
 
     def append(self, _header: tuple[bytes, bytes]) -> None:
-        """Forget a header."""
+        """Drop a header."""
 
 
-TRAILERS = Dropped()
+DISCARDED = Discarded()
 
 
-class ShortCycle:
-    """A request on the short way, in the place of uvicorn's cycle.
-
-    What of that the protocol looks at is here, too.
-    """
+class DirectCycle:
+    """A direct request in the place of uvicorn's cycle, with the attributes that uvicorn reads."""
 
     __slots__ = (
         "body",
         "disconnected",
-        "form",
         "keep_alive",
+        "request",
         "response_complete",
         "scope",
         "started",
         "url",
     )
-    message_event: ClassVar[asyncio.Event] = asyncio.Event()  # nobody waits for it
+    message_event: ClassVar[asyncio.Event] = asyncio.Event()  # set by uvicorn, never awaited
 
     def __init__(
-        self, form: "MultipartRequest", url: bytes, scope: Any, *, keep_alive: bool
+        self, request: "MultipartRequest", url: bytes, scope: Any, *, keep_alive: bool
     ) -> None:
-        self.form = form
+        self.request = request
         self.url = url
         self.scope = scope
         self.keep_alive = keep_alive
@@ -265,30 +258,3 @@ class ShortCycle:
         self.started = time.perf_counter()
         self.response_complete = False
         self.disconnected = False
-
-
-class JoinedWrites:
-    """A transport that keeps the head of an answer until the next write, or the end."""
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self._head = b""
-        self.is_closing = transport.is_closing
-
-    def write(self, data: bytes) -> None:
-        """Write, or keep what is a head."""
-        if self._head:
-            joined, self._head = self._head + data, b""
-            self._transport.write(joined)
-        elif data.endswith(HEAD_END) and data.startswith(HEAD) and not data.startswith(CONTINUE):
-            self._head = data
-        elif data:
-            self._transport.write(data)
-
-    def close(self) -> None:
-        """Close, after what is kept."""
-        self.write(b"")
-        self._transport.close()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)

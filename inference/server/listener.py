@@ -1,40 +1,32 @@
-"""The port on which several worker processes listen, each with a socket of its own.
+"""Listener: a port shared by several worker processes, each with a socket of its own.
 
-Of a socket that they share, the first to wake accepts every connection that waits: of 16 that a
-client opens at once one worker may get all, and the others none. With SO_REUSEPORT the kernel deals
-them out.
+On a shared socket, the first worker to wake accepts every waiting connection: of 16 that a client
+opens at once, one worker may get all. With SO_REUSEPORT the kernel distributes them.
 """
 
 import socket
 from typing import Any
 
 
-class Port:
-    """A port that is taken for the workers.
-
-    Pickled for a new process, it is a socket bound to it, which is all that one needs.
-    """
+class SharedPort:
+    """A reserved port. Unpickled in a worker process, it is a bound socket of that worker."""
 
     def __init__(self, host: str, port: int) -> None:
-        """Take the port, without listening.
-
-        Raises OSError when somebody listens there, also somebody who would share it.
-        """
-        _bound(host, port, shared=False).close()
-        self._socket = _bound(host, port, shared=True)
+        """Reserve the port without listening. Raises OSError if another program listens on it."""
+        _bind(host, port, is_shared=False).close()  # also refuses a program that would share it
+        self._socket = _bind(host, port, is_shared=True)
         self.address = self._socket.getsockname()[:2]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _bound, self.address
+        return _bind, self.address
 
 
-def _bound(host: str, port: int, *, shared: bool = True) -> socket.socket:
-    family, kind, protocol, _, address = socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
+def _bind(host: str, port: int, *, is_shared: bool = True) -> socket.socket:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, kind, protocol, _, address = found[0]
     bound = socket.socket(family, kind, protocol)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if shared:
+    if is_shared:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         bound.bind(address)

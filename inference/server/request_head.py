@@ -1,53 +1,78 @@
-"""What a request says of itself in its headers, for the checks that every request meets."""
+"""Request head: the headers that the edge and the fast path look at, read once per request."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from inference.server.multipart import Headers
+from servicekit.request_context import parse_program
+
+ANY_TYPE = b"*/*"
+# Headers that cannot change a response of the fast path.
+HARMLESS_HEADERS = frozenset(
+    b"accept-encoding accept-language cache-control connection cookie dnt pragma priority referer"
+    b" sec-ch-ua sec-ch-ua-mobile sec-ch-ua-platform sec-fetch-dest sec-fetch-mode sec-fetch-site"
+    b" traceparent tracestate via x-forwarded-for x-forwarded-host x-forwarded-proto"
+    b" x-real-ip".split()
+)
+
+Headers = Iterable[tuple[bytes, bytes]]
 
 
 @dataclass(slots=True)
 class RequestHead:
-    """Its own id, its length in bytes, the program that sends it, its key, under which name it asks
-    and for a page of which site.
+    """The headers of a request that decide what happens to it.
 
-    Several names or sites are one with commas, which is none.
+    Repeated Host or Origin headers are joined with commas, which no host name contains.
+    `is_plain` is False if any header is repeated or unknown to the fast path.
     """
 
-    request_id: bytes = b""
-    length: bytes = b"0"
-    program: bytes = b""
-    key: bytes | None = None
-    host: bytes = b""
+    host: bytes | None = None
     origin: bytes = b""
-    has_type: bool = False
+    request_id: bytes = b""
+    user_agent: bytes = b""
+    api_key: bytes | None = None
+    accept: bytes = ANY_TYPE
+    content_type: bytes | None = None
+    content_length: bytes | None = None
     is_encoded: bool = False
     is_chunked: bool = False
+    is_plain: bool = True
 
     @classmethod
-    def of(cls, headers: Headers) -> "RequestHead":
-        """Read the headers of a request."""
+    def parse(cls, headers: Headers) -> "RequestHead":  # one branch a header
+        """Read the headers of a request; their names are in lower case."""
         head = cls()
         for name, value in headers:
-            if name == b"content-type":
-                head.has_type = True
-            elif name == b"content-length":
-                head.length = value
-            elif name == b"x-request-id":
-                head.request_id = head.request_id or value
+            if name == b"host":
+                head.is_plain = head.is_plain and not head.host
+                head.host = value if not head.host else head.host + b"," + value
             elif name == b"user-agent":
-                head.program = value
+                head.user_agent = value
+            elif name == b"content-type":
+                head.is_plain = head.is_plain and head.content_type is None
+                head.content_type = value
+            elif name == b"content-length":
+                head.is_plain = head.is_plain and head.content_length is None
+                head.content_length = value
+            elif name == b"accept":
+                head.is_plain = head.is_plain and head.accept == ANY_TYPE
+                head.accept = value
+            elif name == b"x-request-id":
+                head.is_plain = head.is_plain and not head.request_id
+                head.request_id = head.request_id or value
             elif name == b"x-api-key":
-                head.key = value
-            elif name == b"host":
-                head.host = _with(head.host, value)
+                head.api_key = value
             elif name == b"origin":
-                head.origin = _with(head.origin, value)
-            elif name == b"content-encoding":
-                head.is_encoded = value.strip().lower() != b"identity"
-            elif name == b"transfer-encoding":
-                head.is_chunked = value.strip().lower() == b"chunked"
+                head.is_plain = head.is_plain and not head.origin
+                head.origin = value if not head.origin else head.origin + b"," + value
+            elif name not in HARMLESS_HEADERS:
+                head.is_plain = False
+                if name == b"content-encoding":
+                    head.is_encoded = value.strip().lower() != b"identity"
+                elif name == b"transfer-encoding":
+                    head.is_chunked = value.strip().lower() == b"chunked"
         return head
 
-
-def _with(values: bytes, value: bytes) -> bytes:
-    return values + b"," + value if values else value
+    @property
+    def source(self) -> str | None:
+        """The client program, such as curl/8.5.0, None where User-Agent does not name one."""
+        return parse_program(self.user_agent)

@@ -50,7 +50,7 @@ def test_no_container_has_rights_or_a_file_system_to_write_to(container: dict[st
 
 def test_every_container_has_bounds(container: dict[str, Any]) -> None:
     host = container["HostConfig"]
-    assert 0 < host["ResidencyManager"] <= 4 * 2**30
+    assert 0 < host["Memory"] <= 4 * 2**30
     assert 0 < host["PidsLimit"] <= 256
     assert host["LogConfig"]["Config"] == {"max-file": "3", "max-size": "10m"}
 

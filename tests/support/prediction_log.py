@@ -18,7 +18,7 @@ from inference.prediction_log.journal import PROGRESS_FILE, Journal, ShippedOffs
 from inference.prediction_log.recorder import ModelOutputs, PredictionLog, RequestInfo
 from inference.prediction_log.shipper import Shipper
 from inference.preprocessing.digits import SIDE, PreprocessedImage
-from inference.runtime.outputs import outputs_of
+from inference.runtime.outputs import collect_outputs
 
 MODELS = [
     ModelVersion(name, State.READY, digest="d" * 64, classes=("x", "y")) for name in ("a", "b")
@@ -77,7 +77,7 @@ class Logged:
     def new_worker(self) -> None:
         """Let another process of the service answer from now on."""
         self.journal = Journal(self.folder, self._settings.journal_bytes)
-        metrics = Metrics(NoModels(), self.journal)  # type: ignore[arg-type]
+        metrics = Metrics()
         self.log = PredictionLog(
             self.journal, metrics, keeps_originals=self._settings.stores_images, refuses=True
         )
@@ -98,7 +98,7 @@ class Logged:
     ) -> None:
         """Let both models answer a request for some images."""
         rows = np.array([[0.25, 0.75]] * len(digits), np.float32)
-        outputs = outputs_of([(rows, cached or [False] * len(digits))] * len(MODELS))
+        outputs = collect_outputs([(rows, cached or [False] * len(digits))] * len(MODELS))
         self.log.answered(
             digits,
             [RequestInfo(request, source, 0.0)],

@@ -130,7 +130,7 @@ def _show_board(
         horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="board"
     ):
         shape = st.segmented_control(
-            "LeaderboardQuery",
+            "View",
             [TABLE, PARALLEL, HEAT_MAP, SCATTER],
             default=TABLE,
             required=True,

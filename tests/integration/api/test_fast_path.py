@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message
 from uvicorn.server import ServerState
 
 from inference.app import create_app
-from inference.server.http_protocol import Protocol
+from inference.server.http_protocol import HttpProtocol
 from inference.settings import from_environment
 from tests.conftest import SHIPPED
 from tests.corpus.http_requests import BASE, FAILING, FIRST, SECOND, Request, requests
@@ -167,13 +167,13 @@ def lanes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lanes]:
 
 
 async def _compare(folder: Path) -> Lanes:
-    def app(fast_lane: str) -> ASGIApp:
+    def app(fast_path: str) -> ASGIApp:
         own = {
             "MODELS_DIR": str(folder / "models"),
             "COMPILED_DIR": str(folder / "compiled"),
             "JOURNAL_DIR": str(folder / "journal"),
         }
-        return create_app(from_environment({**own, "FAST_LANE": fast_lane}))
+        return create_app(from_environment({**own, "FAST_PATH": fast_path}))
 
     fast_app = app("1")
     async with running(app("0")) as ask_connexion, running(fast_app) as ask_fast:
@@ -210,12 +210,12 @@ async def _compare(folder: Path) -> Lanes:
 async def listening(app: ASGIApp) -> AsyncIterator[int]:
     """Listen with the service's own protocol, and yield the port."""
     config = uvicorn.Config(
-        app, http=Protocol, ws="none", log_config=None, access_log=False, proxy_headers=False
+        app, http=HttpProtocol, ws="none", log_config=None, access_log=False, proxy_headers=False
     )
     config.load()
     state = ServerState()
     server = await asyncio.get_running_loop().create_server(
-        functools.partial(Protocol, config, state, {}), "127.0.0.1", 0
+        functools.partial(HttpProtocol, config, state, {}), "127.0.0.1", 0
     )
     yield server.sockets[0].getsockname()[1]
     server.close()
@@ -258,7 +258,7 @@ async def _taken(ask: Ask) -> float:
     return sum(
         float(value)
         for value in re.findall(
-            r'^mlops_http_requests_total\{.*lane="fast".*\} (\S+)$', text, re.MULTILINE
+            r'^mlops_http_requests_total\{.*path="fast".*\} (\S+)$', text, re.MULTILINE
         )
     )
 

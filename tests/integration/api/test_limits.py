@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from starlette.types import Receive, Scope, Send
 
-import inference.server.api_keys
-from inference.models.repository import ModelRepository
+from inference.api.connexion_app import ROUTES
 from inference.observability.metrics import Metrics
-from inference.server import http_protocol
+from inference.server import api_keys, http_protocol, slow_clients
+from inference.server.access import AccessPolicy
 from inference.server.admission import LARGE_BYTES, AdmissionController
 from inference.server.gateway import Gateway
 from servicekit.trusted_hosts import TrustedHosts
@@ -30,13 +30,12 @@ KEY = "correct horse battery staple"
 
 @asynccontextmanager
 async def serving(
-    folder: Path, *, max_requests: int = 8, keys_file: Path | None = None
+    *, max_requests: int = 8, keys_file: Path | None = None
 ) -> AsyncIterator[tuple[int, Metrics]]:
     """Serve an application that says how long the body was, and for /slow only when it is let go on
     after a second.
     """
-    models = ModelRepository(folder, folder / "compiled", 2**20)
-    metrics = Metrics(models, None)
+    metrics = Metrics()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         length, more = 0, True
@@ -57,14 +56,14 @@ async def serving(
         )
         await send({"type": "http.response.body", "body": body})
 
-    keys = inference.server.api_keys.Keys(keys_file) if keys_file else None
+    keys = api_keys.ApiKeys(keys_file) if keys_file else None
     layer = Gateway(
         app,
+        ROUTES,
         None,
         metrics,
         AdmissionController(max_requests, 2 * LARGE_BYTES),
-        TrustedHosts(frozenset()),
-        keys,
+        AccessPolicy(TrustedHosts(frozenset()), keys),
         MOST,
     )
     async with listening(layer) as port:
@@ -92,9 +91,9 @@ async def said(
     return answer, time.monotonic() - started
 
 
-def run(folder: Path, test: Callable[[int, Metrics], Any], **options: Any) -> None:
+def run(test: Callable[[int, Metrics], Any], **options: Any) -> None:
     async def go() -> None:
-        async with serving(folder, **options) as (port, metrics):
+        async with serving(**options) as (port, metrics):
             await test(port, metrics)
 
     asyncio.run(go())
@@ -120,24 +119,22 @@ def problem(answer: bytes) -> dict[str, Any]:
     ids=["nothing", "half a line", "half a head", "half a body", "half of the chunks"],
 )
 def test_who_is_too_slow_is_told_and_left(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: bytes, status: int | None
+    monkeypatch: pytest.MonkeyPatch, sent: bytes, status: int | None
 ) -> None:
-    monkeypatch.setattr(http_protocol, "LOOK_SECONDS", 0.1)
-    monkeypatch.setattr(http_protocol, "WAIT_SECONDS", 0.5)
+    monkeypatch.setattr(http_protocol, "CHECK_SECONDS", 0.1)
+    monkeypatch.setattr(slow_clients, "MAX_WAIT_SECONDS", 0.5)
 
     async def test(port: int, _metrics: Metrics) -> None:
         answer, seconds = await said(port, sent)
         assert (problem(answer)["status"] if answer else None) == status
         assert 0.4 < seconds < 5
 
-    run(tmp_path, test)
+    run(test)
 
 
-def test_a_body_that_comes_steadily_may_take_longer(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(http_protocol, "LOOK_SECONDS", 0.1)
-    monkeypatch.setattr(http_protocol, "WAIT_SECONDS", 0.5)
+def test_a_body_that_comes_steadily_may_take_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_protocol, "CHECK_SECONDS", 0.1)
+    monkeypatch.setattr(slow_clients, "MAX_WAIT_SECONDS", 0.5)
 
     async def test(port: int, _metrics: Metrics) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -148,10 +145,10 @@ def test_a_body_that_comes_steadily_may_take_longer(
         assert (await reader.read()).endswith(b"400000")
         writer.close()
 
-    run(tmp_path, test)
+    run(test)
 
 
-def test_a_head_is_bounded_and_so_are_the_headers_behind_a_body(tmp_path: Path) -> None:
+def test_a_head_is_bounded_and_so_are_the_headers_behind_a_body() -> None:
     async def test(port: int, metrics: Metrics) -> None:
         answer, _ = await said(port, HEAD + b"x: " + b"y" * 70_000)
         assert problem(answer)["status"] == 431
@@ -164,7 +161,7 @@ def test_a_head_is_bounded_and_so_are_the_headers_behind_a_body(tmp_path: Path) 
         assert problem(answer)["status"] == 431
         assert 'mlops_limit_hits_total{limit="head_bytes"} 2.0' in metrics.text()
 
-    run(tmp_path, test)
+    run(test)
 
 
 @pytest.mark.parametrize(
@@ -180,19 +177,17 @@ def test_a_head_is_bounded_and_so_are_the_headers_behind_a_body(tmp_path: Path) 
     ],
     ids=["no host", "two lengths", "length and chunks", "TLS", "too long", "endless", "compressed"],
 )
-def test_what_cannot_be_taken_is_refused_with_a_problem(
-    tmp_path: Path, sent: bytes, status: int
-) -> None:
+def test_what_cannot_be_taken_is_refused_with_a_problem(sent: bytes, status: int) -> None:
     async def test(port: int, _metrics: Metrics) -> None:
         answer, seconds = await said(port, sent)
         assert problem(answer)["status"] == status
         assert b"x-request-id: " in answer
         assert seconds < 5
 
-    run(tmp_path, test)
+    run(test)
 
 
-def test_a_body_without_its_length_is_read_and_counted(tmp_path: Path) -> None:
+def test_a_body_without_its_length_is_read_and_counted() -> None:
     async def test(port: int, _metrics: Metrics) -> None:
         chunked = HEAD + b"connection: close\r\ntransfer-encoding: chunked\r\n\r\n"
         answer, _ = await said(port, chunked + b"5\r\nabcde\r\n2\r\nfg\r\n0\r\n\r\n")
@@ -201,12 +196,10 @@ def test_a_body_without_its_length_is_read_and_counted(tmp_path: Path) -> None:
         answer, _ = await said(port, chunked + piece * (MOST // 2**16 + 1))
         assert problem(answer)["status"] == 413
 
-    run(tmp_path, test)
+    run(test)
 
 
-def test_when_there_is_no_room_callers_are_told_when_to_come_back_and_health_is_answered(
-    tmp_path: Path,
-) -> None:
+def test_when_there_is_no_room_callers_are_told_when_to_come_back_and_health_is_answered() -> None:
     async def test(port: int, metrics: Metrics) -> None:
         slow = b"GET /api/v1.0/slow HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
         answers = await asyncio.gather(
@@ -222,17 +215,17 @@ def test_when_there_is_no_room_callers_are_told_when_to_come_back_and_health_is_
         assert 'mlops_limit_hits_total{limit="requests"} 2.0' in metrics.text()
         assert (await said(port, slow))[0].split(b" ")[1] == b"200"  # there is room again
 
-    run(tmp_path, test, max_requests=2)
+    run(test, max_requests=2)
 
 
 def test_large_bodies_have_a_share_of_the_room_and_one_always_has() -> None:
-    room = AdmissionController(max_requests=4, max_large_bytes=2 * LARGE_BYTES)
-    assert room.take(9 * LARGE_BYTES) is None
-    assert room.take(2 * LARGE_BYTES) == "large_bodies"
-    assert room.take(5) is None
-    room.give(9 * LARGE_BYTES)
-    assert room.take(2 * LARGE_BYTES) is None
-    assert [room.take(1) for _ in range(3)] == [None, None, "requests"]
+    admission = AdmissionController(max_requests=4, max_large_bytes=2 * LARGE_BYTES)
+    assert admission.try_acquire(9 * LARGE_BYTES) is None
+    assert admission.try_acquire(2 * LARGE_BYTES) == "large_bodies"
+    assert admission.try_acquire(5) is None
+    admission.release(9 * LARGE_BYTES)
+    assert admission.try_acquire(2 * LARGE_BYTES) is None
+    assert [admission.try_acquire(1) for _ in range(3)] == [None, None, "requests"]
 
 
 @pytest.mark.parametrize(
@@ -254,7 +247,7 @@ def test_large_bodies_have_a_share_of_the_room_and_one_always_has() -> None:
     ],
 )
 def test_a_page_of_another_site_changes_nothing_and_a_foreign_name_is_not_answered(
-    tmp_path: Path, method: bytes, host: bytes, origin: bytes, status: int
+    method: bytes, host: bytes, origin: bytes, status: int
 ) -> None:
     async def test(port: int, metrics: Metrics) -> None:
         said_origin = b"origin: " + origin + b"\r\n" if origin else b""
@@ -265,15 +258,14 @@ def test_a_page_of_another_site_changes_nothing_and_a_foreign_name_is_not_answer
             assert "ALLOWED_HOSTS" in problem(answer)["detail"]
         assert ('limit="host"' in metrics.text()) == (status == 403)
 
-    run(tmp_path, test)
+    run(test)
 
 
 def test_where_there_are_keys_reading_is_free_and_all_else_needs_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(inference.server.api_keys, "LOOK_SECONDS", 0.0)
-    monkeypatch.setattr("sys.argv", ["keys", "notebook of Ada"])
-    inference.server.api_keys.main()
+    monkeypatch.setattr(api_keys, "RELOAD_SECONDS", 0.0)
+    assert api_keys.main(["notebook of Ada"]) == 0
     made = capsys.readouterr()
     key = made.err.split()[-1].encode()
     file = tmp_path / "keys"
@@ -302,4 +294,4 @@ def test_where_there_are_keys_reading_is_free_and_all_else_needs_one(
         file.unlink()
         assert await status(b"POST", given) == 401
 
-    run(tmp_path, test, keys_file=file)
+    run(test, keys_file=file)

@@ -40,7 +40,7 @@ def client(
     environment = {
         "MODELS_DIR": str(folder / "models"),
         "COMPILED_DIR": str(folder / "compiled"),
-        "FAST_LANE": request.param,
+        "FAST_PATH": request.param,
     }
     environment["JOURNAL_DIR"] = str(folder / "journal")
     with TestClient(

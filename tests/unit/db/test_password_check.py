@@ -88,6 +88,6 @@ def test_secrets_are_made_once_and_their_folder_is_its_owners(tmp_path: Path) ->
 
 def test_the_key_that_is_made_for_the_dashboard_is_admitted(tmp_path: Path) -> None:
     passwords.make(tmp_path)
-    admitted = api_keys.Keys(tmp_path / passwords.KEYS)
-    assert admitted.admits((tmp_path / passwords.KEY).read_text().strip().encode())
-    assert not admitted.admits(b"another")
+    admitted = api_keys.ApiKeys(tmp_path / passwords.KEYS)
+    assert admitted.accepts((tmp_path / passwords.KEY).read_text().strip().encode())
+    assert not admitted.accepts(b"another")

@@ -1,7 +1,4 @@
-"""Batches of the fast lane where something goes wrong.
-
-Nobody waits for ever, and Connexion gets its turn.
-"""
+"""Fast path: batches in which something fails are left to Connexion, and no request hangs."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -12,15 +9,17 @@ import numpy as np
 import pytest
 
 from inference.api.fast_path import FastPath
+from inference.api.response_encoding import ResponseEncoder
 from inference.prediction.predictor import Predictor
 from inference.prediction.results import LoadedModel
 from inference.server.multipart import MultipartRequest
+from inference.server.request_head import RequestHead
 
 BOUNDARY = b"boundary"
 
 
 class FakeNetwork:
-    """A network that is said to take so long."""
+    """A network with a given time per image."""
 
     def __init__(self, seconds_per_image: float) -> None:
         self.seconds_per_image = seconds_per_image
@@ -31,23 +30,23 @@ class FailingPredictor:
 
     def __init__(self, seconds_per_image: float) -> None:
         self.batches: list[int] = []
-        self._seat = LoadedModel(cast("Any", None), cast("Any", FakeNetwork(seconds_per_image)))
+        self._model = LoadedModel(cast("Any", None), cast("Any", FakeNetwork(seconds_per_image)))
         self._pool = ThreadPoolExecutor(1)
 
     def submit(self, work: Callable[..., Any], *arguments: object) -> Future[Any]:
         return self._pool.submit(work, *arguments)
 
-    def seat(self, _name: str, *, loaded: bool) -> LoadedModel:
+    def resolve(self, _name: str, *, loaded: bool) -> LoadedModel:
         assert loaded
-        return self._seat
+        return self._model
 
     def read(self, _data: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:
         return np.zeros((28, 28), np.uint8)
 
-    def inferences(
-        self, _seat: LoadedModel, digits: Sequence[object], _calls: Sequence[object]
-    ) -> list[bytes]:
-        self.batches.append(len(digits))
+    def predict_each(
+        self, _model: LoadedModel, images: Sequence[object], _requests: Sequence[object]
+    ) -> None:
+        self.batches.append(len(images))
         raise RuntimeError("LiteRT failed")
 
 
@@ -58,22 +57,22 @@ def form(png: bytes) -> tuple[MultipartRequest, bytes]:
         (b"content-type", b"multipart/form-data; boundary=" + BOUNDARY),
         (b"content-length", b"%d" % len(body)),
     ]
-    plain = MultipartRequest.of(headers, b"experiment_name=a", 2**20)
+    plain = MultipartRequest.of(RequestHead.parse(headers), b"experiment_name=a", 2**20)
     assert plain is not None
     return plain, body
 
 
 @pytest.mark.parametrize("seconds_per_image", [0.0, 1.0])
-def test_a_batch_that_fails_leaves_each_of_its_requests_to_connexion(
+def test_failing_batch_is_left_to_connexion(
     digits: dict[str, bytes], seconds_per_image: float
 ) -> None:
     predictor = FailingPredictor(seconds_per_image)
-    lane = FastPath(cast("Predictor", predictor))
+    fast_path = FastPath(cast("Predictor", predictor), ResponseEncoder())
 
     async def ask() -> list[bytes | None]:
         answers: asyncio.Queue[bytes | None] = asyncio.Queue()
         for _ in range(3):
-            assert lane.infer(*form(digits["1"]), "an-id", answers.put_nowait)
+            assert fast_path.submit("inference", *form(digits["1"]), "an-id", answers.put_nowait)
         return [await asyncio.wait_for(answers.get(), timeout=5) for _ in range(3)]
 
     assert asyncio.run(ask()) == [None, None, None]

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from inference.prediction.consensus import consensuses
-from inference.runtime.outputs import outputs_of
+from inference.prediction.consensus import find_consensus
+from inference.runtime.outputs import collect_outputs
 
-ModelVersion = dict[str, float]
+Answer = dict[str, float]
 
 
-def of_images(*models: list[ModelVersion]) -> list[Any]:
+def of_images(*models: list[Answer]) -> list[Any]:
     """Return the consensus of each image, of models that give so much to each label, not finite
     where it is NaN.
     """
@@ -20,11 +20,12 @@ def of_images(*models: list[ModelVersion]) -> list[Any]:
     columns = [
         np.array([list(answer.values()) for answer in answers], np.float32) for answers in models
     ]
-    outputs = outputs_of([(column, [False] * len(column)) for column in columns])
-    return consensuses(list(zip(classes, outputs, strict=True)))
+    outputs = collect_outputs([(column, [False] * len(column)) for column in columns])
+    found = find_consensus(list(zip(classes, outputs, strict=True)))
+    return [None if consensus is None else consensus._asdict() for consensus in found]
 
 
-def of_one_image(*models: ModelVersion) -> Any:
+def of_one_image(*models: Answer) -> Any:
     """Return the consensus of models that give so much to each label of one image."""
     [consensus] = of_images(*[[model] for model in models])
     return consensus
@@ -32,7 +33,7 @@ def of_one_image(*models: ModelVersion) -> Any:
 
 def test_it_says_how_sure_and_how_divided_the_models_are() -> None:
     assert of_one_image({"a": 0.5, "b": 0.5}, {"a": 0.0, "b": 1.0}, {"a": 0.25, "b": 0.75}) == {
-        "class": "b",
+        "label": "b",
         "votes": {"b": 2, "a": 1},
         "entropy": pytest.approx(-(0.25 * math.log2(0.25) + 0.75 * math.log2(0.75))),
         "disagreement": pytest.approx(1 / 3),
@@ -41,7 +42,7 @@ def test_it_says_how_sure_and_how_divided_the_models_are() -> None:
 
 def test_between_equals_the_higher_mean_probability_wins() -> None:
     assert of_one_image({"a": 0.4, "b": 0.6}, {"a": 0.9, "b": 0.1}) == {
-        "class": "a",
+        "label": "a",
         "votes": {"b": 1, "a": 1},
         "entropy": pytest.approx(0.934068),
         "disagreement": 0.5,
@@ -50,7 +51,7 @@ def test_between_equals_the_higher_mean_probability_wins() -> None:
 
 def test_a_label_that_a_model_does_not_know_has_none_of_its_probability() -> None:
     assert of_one_image({"a": 1.0, "b": 0.0}, {"c": 0.8, "a": 0.2}, {"c": 1.0, "a": 0.0}) == {
-        "class": "c",
+        "label": "c",
         "votes": {"c": 2, "a": 1},
         "entropy": pytest.approx(0.970951),
         "disagreement": pytest.approx(1 / 3),
@@ -62,12 +63,12 @@ def test_models_that_name_their_classes_in_another_order_are_averaged_by_class(
     labels: tuple[str, str],
 ) -> None:
     second = {label: float(label == "even") for label in labels}
-    certain = {"class": "even", "votes": {"even": 2}, "entropy": 0.0, "disagreement": 0.0}
+    certain = {"label": "even", "votes": {"even": 2}, "entropy": 0.0, "disagreement": 0.0}
     assert of_one_image({"even": 1.0, "odd": 0.0}, second) == certain
 
 
 def test_a_model_whose_answer_is_not_finite_has_no_vote_for_that_image() -> None:
-    certain = {"class": "a", "votes": {"a": 1}, "entropy": 0.0, "disagreement": 0.0}
+    certain = {"label": "a", "votes": {"a": 1}, "entropy": 0.0, "disagreement": 0.0}
     failed, sure = {"a": math.nan, "b": 0.5}, {"a": 1.0, "b": 0.0}
     assert of_images([sure, failed, failed], [failed, sure, failed]) == [certain, certain, None]
 

@@ -19,7 +19,7 @@ from inference.prediction_log.decoder import InvalidRecordError, Rows, SeenKeys
 from inference.prediction_log.journal import Journal, Segment, pending_bytes, segments
 from inference.prediction_log.recorder import ModelOutputs, PredictionLog, RequestInfo
 from inference.preprocessing.digits import SIDE, PreprocessedImage
-from inference.runtime.outputs import outputs_of
+from inference.runtime.outputs import collect_outputs
 
 
 class NoModels:
@@ -34,7 +34,7 @@ def log(tmp_path: Path) -> PredictionLog:
 
 def make_log(folder: Path, limit_bytes: int = 2**30, **options: Any) -> PredictionLog:
     journal = Journal(folder, limit_bytes)
-    metrics = Metrics(NoModels(), journal)  # type: ignore[arg-type]
+    metrics = Metrics()
     return PredictionLog(journal, metrics, **{"keeps_originals": True, "refuses": True, **options})
 
 
@@ -70,7 +70,9 @@ def answer(
     model: ModelVersion = MODEL,
     row: tuple[float, float] = (0.25, 0.75),
 ) -> None:
-    [outputs] = outputs_of([(np.array([row] * len(digits), np.float32), [False] * len(digits))])
+    [outputs] = collect_outputs(
+        [(np.array([row] * len(digits), np.float32), [False] * len(digits))]
+    )
     log.answered(digits, [CALL] * len(digits), [1.5] * len(digits), [ModelOutputs(model, outputs)])
 
 

@@ -11,7 +11,7 @@ import uvicorn
 from starlette.types import Message, Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from inference.server.http_protocol import Protocol
+from inference.server.http_protocol import HttpProtocol
 
 SHORT = b"POST /api/v1.0/inference?experiment_name=a HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n"
 OTHER = b"GET /other HTTP/1.1\r\nhost: a\r\n\r\n"
@@ -29,13 +29,13 @@ class Layer:
         self.waiting: asyncio.Queue[Callable[[bytes | None, bytes], None]] = asyncio.Queue()
         self.called: list[tuple[str, str, bytes, bytes]] = []
 
-    def short_form(self, url: bytes, _headers: object) -> Any:
+    def admit(self, url: bytes, _head: object) -> Any:
         return object() if b"inference?" in url else None
 
-    def take(
+    def submit(
         self,
+        _request: object,
         _url: bytes,
-        _form: object,
         _body: bytes,
         _started: float,
         answer: Callable[[bytes | None, bytes], None],
@@ -72,12 +72,15 @@ class Connection:
     """One connection to a layer."""
 
     def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, protocols: list[Protocol]
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        protocols: list[HttpProtocol],
     ) -> None:
         self._reader, self.writer, self._protocols = reader, writer, protocols
 
     @property
-    def protocol(self) -> Protocol:
+    def protocol(self) -> HttpProtocol:
         return self._protocols[0]
 
     async def until(self, end: bytes) -> bytes:
@@ -91,7 +94,7 @@ class Connection:
 async def connected(layer: Layer) -> AsyncIterator[Connection]:
     config = uvicorn.Config(
         layer,
-        http=Protocol,
+        http=HttpProtocol,
         ws="none",
         log_config=None,
         access_log=False,
@@ -101,10 +104,10 @@ async def connected(layer: Layer) -> AsyncIterator[Connection]:
     config.load()
     state = ServerState()
     state.default_headers = [(b"date", b"today")]
-    protocols: list[Protocol] = []
+    protocols: list[HttpProtocol] = []
 
-    def protocol() -> Protocol:
-        protocols.append(Protocol(config, state, {}))
+    def protocol() -> HttpProtocol:
+        protocols.append(HttpProtocol(config, state, {}))
         return protocols[-1]
 
     server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0)

@@ -1,0 +1,58 @@
+"""GET /models: every version of every model, with its state, format and card."""
+
+from dataclasses import asdict
+
+from inference.api import validation
+from inference.errors import Document
+from inference.models.aliases import Aliases
+from inference.models.repository import ModelRepository
+from inference.models.version import ModelVersion
+
+CARD_PARTS = ("parameters", "config", "metrics", "data", "code")
+
+
+class ModelsApi:
+    """The operations of the resource /models."""
+
+    def __init__(self, models: ModelRepository, aliases: Aliases) -> None:
+        self._models = models
+        self._aliases = aliases
+
+    def list_models(self) -> Document:
+        """Return every version of every model."""
+        return {"models": [self._summary(version) for version in self._models.all()]}
+
+    def get_model(self, experiment_name: str) -> Document:
+        """Return the default version of a model. Raises UnknownExperimentError."""
+        return self._detail(self._models.find(validation.name(experiment_name)))
+
+    def get_model_version(self, experiment_name: str, version: int) -> Document:
+        """Return one version of a model. Raises UnknownExperimentError."""
+        return self._detail(self._models.find(validation.name(experiment_name), version))
+
+    def _detail(self, version: ModelVersion) -> Document:
+        card = version.card
+        parts = card and {part: getattr(card, part) for part in CARD_PARTS}
+        return {**self._summary(version), "card": parts}
+
+    def _summary(self, version: ModelVersion) -> Document:
+        return {
+            "name": version.name,
+            "version": version.version,
+            "default": self._models.is_default(version),
+            "aliases": self._aliases.of(version.name, version.version),
+            "state": version.state.value,
+            "reason": version.reason,
+            "digest": version.digest,
+            "format": "litert",
+            "task": version.task,
+            "classes": list(version.classes),
+            "input": asdict(version.input),
+            "output": version.output,
+            "bytes": version.bytes,
+            "loaded": version.loaded,
+            "memory_bytes": version.memory_bytes,
+            "test_accuracy": version.test_accuracy,
+            "parity": asdict(version.parity) if version.parity else None,
+            "update": asdict(version.update) if version.update else None,
+        }

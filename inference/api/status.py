@@ -1,0 +1,87 @@
+"""/healthz, /readyz and /metrics: what orchestrators and Prometheus ask."""
+
+from collections import Counter
+from http import HTTPStatus
+
+from inference.database.pool import Database
+from inference.errors import DatabaseUnavailableError, Document
+from inference.models.repository import ModelRepository, State
+from inference.observability.metrics import Metrics
+from inference.prediction_log.recorder import PredictionLog
+
+MAX_NAMED = 5  # failed models in /readyz
+LOG_FAULTS = ("full", "failing")
+
+
+class StatusApi:
+    """The operations that describe the service itself."""
+
+    def __init__(
+        self, models: ModelRepository, database: Database, log: PredictionLog, metrics: Metrics
+    ) -> None:
+        self._models = models
+        self._database = database
+        self._log = log
+        self._metrics = metrics
+        self._was_ready = False
+
+    def health(self) -> Document:
+        """Return that the process is alive."""
+        return {"status": "ok"}
+
+    def readiness(self) -> tuple[Document, int]:
+        """Return the state of the service's dependencies, and 200 if it can predict, else 503.
+
+        The service is starting until every model found at its start is loaded or failed. Models
+        added later do not make it unready.
+        """
+        models, database, log = self._model_states(), self._database_state(), self._log.status()
+        is_serving, is_loading = models["ready"] > 0, models["loading"] > 0
+        self._was_ready = self._was_ready or (is_serving and not is_loading)
+        if not self._was_ready:
+            status = "starting" if is_loading else "failed"
+        elif not is_serving:
+            status = "failed"
+        elif models["failed"] or database["status"] == "down" or log["status"] in LOG_FAULTS:
+            status = "degraded"
+        else:
+            status = "ready"
+        is_ready = status in ("ready", "degraded")
+        dependencies = {"models": models, "database": database, "log": log}
+        code = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
+        return {"status": status, "dependencies": dependencies}, code.value
+
+    def metrics(self) -> str:
+        """Return the metrics in Prometheus's text format."""
+        return self._metrics.text()
+
+    def _model_states(self) -> Document:
+        versions = self._models.all()
+        states = Counter(version.state for version in versions)
+        ready, loading, failed = (
+            states[state] for state in (State.READY, State.LOADING, State.FAILED)
+        )
+        status = "loading" if loading else "ok" if ready else "failed" if failed else "empty"
+        document: Document = {
+            "status": status,
+            "ready": ready,
+            "loading": loading,
+            "failed": failed,
+        }
+        if failed:
+            names = [
+                f"{version.name}@{version.version}"
+                for version in versions
+                if version.state is State.FAILED
+            ]
+            more = ", ..." if failed > MAX_NAMED else ""
+            shown = ", ".join(names[:MAX_NAMED])
+            document["detail"] = f"Failed: {shown}{more}. See GET /api/v1.0/models for the reasons."
+        return document
+
+    def _database_state(self) -> Document:
+        try:
+            self._database.check()
+        except DatabaseUnavailableError as error:
+            return {"status": "down", "detail": error.detail}
+        return {"status": "ok"}

@@ -1,0 +1,74 @@
+"""Model resolution: names, versions and aliases of a request to loaded models."""
+
+from collections.abc import Sequence
+
+from inference.errors import (
+    MalformedRequestError,
+    ModelNotReadyError,
+    ServiceError,
+    UnknownExperimentError,
+)
+from inference.models.repository import ModelRepository, ModelVersion, Unresolved
+from inference.prediction.results import LoadedModel, ModelSelection, UnavailableModel
+
+SEVERAL = (
+    "The name stands for several models, and this operation takes one. "
+    "Use TASK@champion, such as mnist@champion, or POST /predictions for many."
+)
+
+
+class ModelResolver:
+    """Resolves requested names against the model repository."""
+
+    def __init__(self, repository: ModelRepository) -> None:
+        self._repository = repository
+
+    def resolve(self, name: str, *, loaded: bool = False) -> LoadedModel:
+        """Return the one model of a name, version or alias.
+
+        With `loaded`, a model whose file would have to be read first counts as not ready. Raises
+        ServiceError.
+        """
+        version = self._repository.named(name)  # the common case: a bare name
+        if version is not None:
+            if loaded:
+                return _load(version, loaded=True)
+            return LoadedModel(*self._repository.ready(name))
+        found, *others = self._repository.select([name])
+        if others:
+            raise MalformedRequestError(SEVERAL)
+        if isinstance(found, Unresolved):
+            raise found.error
+        return _load(found, loaded=loaded)
+
+    def select(self, names: Sequence[str], *, loaded: bool = False) -> ModelSelection:
+        """Return the models of several names, versions and aliases, in order.
+
+        With `loaded`, a model whose file would have to be read first counts as unavailable. Raises
+        the first model's ServiceError when no model is available.
+        """
+        models = [_try_load(found, loaded=loaded) for found in self._repository.select(names)]
+        if not any(isinstance(model, LoadedModel) for model in models):
+            raise next(
+                (model.problem for model in models if isinstance(model, UnavailableModel)),
+                UnknownExperimentError("No model is ready. See GET /api/v1.0/models."),
+            )
+        return ModelSelection(models)
+
+
+def _load(version: ModelVersion, *, loaded: bool) -> LoadedModel:
+    if not loaded:
+        return LoadedModel(*version.serving())
+    network = version.resident.loaded() if version.resident is not None else None
+    if network is None:
+        raise ModelNotReadyError
+    return LoadedModel(version, network)
+
+
+def _try_load(found: ModelVersion | Unresolved, *, loaded: bool) -> LoadedModel | UnavailableModel:
+    if isinstance(found, Unresolved):
+        return UnavailableModel(found.name, found.error)
+    try:
+        return _load(found, loaded=loaded)
+    except ServiceError as problem:
+        return UnavailableModel(found.name, problem)

@@ -1,0 +1,33 @@
+"""Access checks: trusted hosts and origins for every request, API keys for changes."""
+
+from inference.errors import KeyRequiredError, UntrustedOriginError
+from inference.server.api_keys import ApiKeys
+from inference.server.request_head import RequestHead
+from servicekit.trusted_hosts import TrustedHosts
+
+READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class AccessPolicy:
+    """Decides which requests are allowed. Without `keys`, no request needs an API key."""
+
+    def __init__(self, hosts: TrustedHosts, keys: ApiKeys | None) -> None:
+        self._hosts = hosts
+        self._keys = keys
+
+    def check(self, method: str, head: RequestHead) -> None:
+        """Raise UntrustedOriginError or KeyRequiredError for a request that is not allowed."""
+        is_change = method not in READING_METHODS
+        if not self._hosts.admits(head.host or b"", head.origin if is_change else b""):
+            raise UntrustedOriginError
+        if is_change and not self._has_key(head):
+            raise KeyRequiredError
+
+    def allows_change(self, head: RequestHead) -> bool:
+        """Return whether a request that changes state is allowed."""
+        return self._hosts.admits(head.host or b"", head.origin) and self._has_key(head)
+
+    def _has_key(self, head: RequestHead) -> bool:
+        if self._keys is None:
+            return True
+        return head.api_key is not None and self._keys.accepts(head.api_key)

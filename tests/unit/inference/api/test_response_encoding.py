@@ -1,0 +1,80 @@
+"""Response encoding: predictions to the JSON of openapi.yaml."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from inference.api.response_encoding import ResponseEncoder
+from inference.errors import ServiceError
+from inference.ids import prediction_id
+from inference.models.version import ModelVersion, State
+from inference.preprocessing.digits import PreprocessedImage
+from inference.runtime.outputs import Outputs, collect_outputs
+
+IMAGES = [PreprocessedImage.of_array(np.full((28, 28), value, np.uint8)) for value in (1, 2)]
+DIGESTS = [image.digest for image in IMAGES]
+MODEL = ModelVersion("a", State.READY, 3, digest="d" * 64, classes=("x", "y"))
+
+
+def outputs(*rows: tuple[float, ...], cached: bool = False) -> Outputs:
+    [collected] = collect_outputs([(np.array(rows, np.float32), [cached] * len(rows))])
+    return collected
+
+
+def encode(model: ModelVersion, encoded: Outputs) -> list[bytes | ServiceError]:
+    count = len(encoded.cached)
+    images = (IMAGES * count)[:count]
+    return ResponseEncoder().encode_inferences(model, encoded, images, [1.5] * count)
+
+
+def decode(answer: bytes | ServiceError) -> dict[str, object]:
+    assert isinstance(answer, bytes)
+    document: dict[str, object] = json.loads(answer)
+    return document
+
+
+def test_answer_has_every_field_of_the_document() -> None:
+    first, second = encode(MODEL, outputs((0.25, 0.75), (1.0, 0.0), cached=True))
+    assert decode(first) == {
+        "prediction_id": prediction_id(MODEL.id, DIGESTS[0]),
+        "experiment_name": "a",
+        "version": 3,
+        "model_digest": "d" * 64,
+        "class": "y",
+        "confidence": 0.75,
+        "probabilities": {"x": 0.25, "y": 0.75},
+        "cached": True,
+        "image_digest": DIGESTS[0],
+        "milliseconds": 1.5,
+    }
+    assert decode(second)["class"] == "x"
+
+
+def test_probabilities_round_trip_as_float32() -> None:
+    rows = np.random.default_rng(0).dirichlet([0.1] * 10, 1000).astype(np.float32)
+    digits = ModelVersion("a", State.READY, digest="d" * 64)
+    answers = map(decode, encode(digits, outputs(*map(tuple, rows))))
+    read = [list(answer["probabilities"].values()) for answer in answers]  # type: ignore[attr-defined]
+    assert (np.array(read, np.float32) == rows).all()
+
+
+@pytest.mark.parametrize("label", ["%b", "100 %", "%%", '"', "\\", "ß名", "{}"])
+def test_answer_with_special_characters_is_exact(label: str) -> None:
+    odd = ModelVersion(label, State.READY, digest="d" * 64, classes=(label, "y"))
+    [answer] = encode(odd, outputs((0.75, 0.25)))
+    document = decode(answer)
+    assert (document["experiment_name"], document["class"], document["probabilities"]) == (
+        label,
+        label,
+        {label: 0.75, "y": 0.25},
+    )
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_output_that_is_not_finite_is_an_error(value: float) -> None:
+    answers = encode(MODEL, outputs((0.25, 0.75), (value, 0.5)))
+    assert isinstance(answers[0], bytes)
+    assert isinstance(answers[1], ServiceError)
+    assert answers[1].kind == "model-failed"
