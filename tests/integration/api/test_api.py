@@ -114,7 +114,7 @@ def test_the_same_digit_on_paper_and_larger_has_the_same_answer(
 @pytest.mark.parametrize(
     ("request_options", "status", "kind", "said"),
     [
-        ({"params": {"experiment_name": "nobody"}}, 404, "unknown-experiment", "GET /api/v1.0/models lists"),
+        ({"params": {"experiment_name": "nobody"}}, 404, "unknown-experiment", "See GET /api/v1.0/models for"),
         ({"params": {"experiment_name": "failing"}}, 503, "model-failed", "See GET /api/v1.0/models for the reason"),
         ({"params": {}}, 400, "malformed-request", "The query parameter experiment_name is missing"),
         ({"params": {"experiment_name": "a\n"}}, 400, "malformed-request", "An experiment is NAME"),
@@ -130,7 +130,7 @@ def test_the_same_digit_on_paper_and_larger_has_the_same_answer(
         ({"files": None, "content": b"x", "headers": {"Content-Type": MULTIPART}}, 400, "malformed-request", "not valid multipart"),
         ({"files": None, "content": b"x", "headers": {"Content-Type": f"{BOUNDED};charset=idna"}}, 400, "malformed-request", ""),
         ({"files": {"image_blob": b"x" * (2**21 + 1)}}, 413, "image-too-large", "larger than 2097152 bytes"),
-        ({"files": {"image_blob": b"hello"}}, 415, "unsupported-image", "no PNG, JPEG"),
+        ({"files": {"image_blob": b"hello"}}, 415, "unsupported-image", "not a supported image (PNG, JPEG"),
         ({"files": {"image_blob": b"\x89PNG\r\n\x1a\nbroken"}}, 422, "unreadable-image", "broken"),
     ],
 )  # fmt: skip

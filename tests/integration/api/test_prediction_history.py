@@ -292,8 +292,11 @@ def test_a_value_that_is_none_is_refused_with_its_place(
 @pytest.mark.parametrize(
     ("parameter", "value", "wanted"),
     [
-        ("limit", "0", "a whole number from 1 to 500"), ("limit", "501", "a whole number from 1 to 500"),
-        ("limit", "many", "a whole number from 1 to 500"), ("disagreement", "1", "true or false"), ("corrected", "", "true or false"),
+        ("limit", "0", "a whole number from 1 to 500"),
+        ("limit", "501", "a whole number from 1 to 500"),
+        ("limit", "many", "a whole number from 1 to 500"),
+        ("disagreement", "1", "true or false"),
+        ("corrected", "", "true or false"),
     ],
 )  # fmt: skip
 def test_a_parameter_that_breaks_its_rule_is_named_with_what_it_should_be(
