@@ -1,4 +1,4 @@
-"""Which CSV files are imported: data.csv, then those of the directory data.d by name."""
+"""CSV files of an import: data.csv first, then *.csv of the directory data.d by name."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class CsvFile:
-    """A file, and the name under which the tables know it: `data.csv` or `data.d/more.csv`."""
+    """A file, and its name in the database: `data.csv` or `data.d/more.csv`."""
 
     path: Path
     name: str
@@ -15,53 +15,52 @@ class CsvFile:
 
 @dataclass(frozen=True)
 class CsvFiles:
-    """The files of one import in their order.
+    """The files of one import in order.
 
-    `error` says why the directory could not be read; without one, it holds no more.
+    `error` is set when the directory cannot be read: it may then have more files.
     """
 
     main: CsvFile
-    further: tuple[CsvFile, ...] = ()
+    additional: tuple[CsvFile, ...] = ()
     directory_name: str = "data.d"
     error: str | None = None
 
     def __iter__(self) -> Iterator[CsvFile]:
-        """Yield every file in its order."""
+        """Yield every file in order."""
         yield self.main
-        yield from self.further
+        yield from self.additional
 
-    def in_directory(self, name: str) -> bool:
+    def is_in_directory(self, name: str) -> bool:
         """Tell whether a file of this name belongs to the directory."""
         return name.startswith(f"{self.directory_name}/")
 
 
 def find(data_csv: Path, data_dir: Path) -> CsvFiles:
-    """Return data.csv, there or not, and every *.csv of the directory.
+    """Return data.csv, whether it exists or not, and every *.csv of the directory.
 
-    A directory that is missing holds none.
+    The directory may be missing.
     """
-    main = CsvFile(data_csv, _storable(data_csv.name))
-    directory_name = _storable(data_dir.resolve().name)
+    main = CsvFile(data_csv, _escape_bytes(data_csv.name))
+    directory_name = _escape_bytes(data_dir.resolve().name)
     try:
         names = sorted(path.name for path in data_dir.iterdir())
     except FileNotFoundError:
         names = []
     except OSError as error:
-        return CsvFiles(
-            main, (), directory_name, f"{directory_name} cannot be read: {error.strerror}."
-        )
-    # as a shell's *.csv: what editors and file managers hide is none of them
+        reason = f"{directory_name} cannot be read: {error.strerror}. Check its permissions."
+        return CsvFiles(main, (), directory_name, reason)
+    # like *.csv in a shell: without hidden files
     paths = [
         data_dir / name for name in names if name.endswith(".csv") and not name.startswith(".")
     ]
-    further = [
-        CsvFile(path, f"{directory_name}/{_storable(path.name)}")
+    additional = [
+        CsvFile(path, f"{directory_name}/{_escape_bytes(path.name)}")
         for path in paths
         if path.resolve() != data_csv.resolve()
     ]
-    return CsvFiles(main, tuple(further), directory_name)
+    return CsvFiles(main, tuple(additional), directory_name)
 
 
-def _storable(name: str) -> str:
-    """Return a file's name as text: one that is no UTF-8 has its bytes written out."""
+def _escape_bytes(name: str) -> str:
+    """Return a file's name as text that Postgres can store: invalid UTF-8 is escaped."""
     return name.encode(errors="surrogateescape").decode(errors="backslashreplace")

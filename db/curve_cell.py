@@ -1,6 +1,6 @@
-"""One cell of data.csv that holds a curve, {"Step": [...], "Value": [...]} -> a Curve.
+"""Curve cells: parse a metric over training steps, {"Step": [...], "Value": [...]}.
 
-Pure, and trusts nothing.
+A change to a rule requires a higher `csv_reader.READER_VERSION`.
 """
 
 import json
@@ -11,85 +11,80 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 
-HIGHER_IS_BETTER = frozenset({"accuracy", "precision", "recall", "f1", "auc", "score"})
-MAX_STEP = 2**63 - 1  # Postgres's bigint
+from db import reject_reasons
+from db.csv_columns import HIGHER_IS_BETTER
+from db.reject_reasons import InvalidCellError
 
-
-class InvalidCellError(Exception):
-    """A cell's value cannot be used; the message says why, to stand behind the column's name."""
+MAX_STEP = 2**63 - 1  # the highest bigint of Postgres
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A metric at strictly increasing optimizer steps.
+    """Metric values at strictly increasing optimizer steps.
 
-    Both tuples have the same length, at least 1, and are finite.
+    Both tuples have the same length, at least 1. All numbers are finite.
     """
 
     steps: tuple[int, ...]
     values: tuple[float, ...]
 
-    def content(self) -> bytes:
-        """Return the numbers as bytes: equal exactly when the curves are."""
+    def to_bytes(self) -> bytes:
+        """Return the numbers as bytes. Two curves are equal exactly if their bytes are."""
         return array("q", self.steps).tobytes() + array("d", self.values).tobytes()
 
-    def best(self, metric: str) -> tuple[float, int]:
+    def best_point(self, metric: str) -> tuple[float, int]:
         """Return the best value and the first step that has it.
 
-        The highest of an accuracy or score, else the lowest.
+        The best value is the highest of an accuracy or score, else the lowest.
         """
         choose = max if HIGHER_IS_BETTER & set(metric.split("_")) else min
         value = choose(self.values)
         return value, self.steps[self.values.index(value)]
 
 
-def read_curve(cell: str) -> Curve:
+def parse_curve(cell: str) -> Curve:
     """Return the curve of a cell's JSON. Raises InvalidCellError."""
+    if not cell:
+        raise InvalidCellError(reject_reasons.CURVE_IS_MISSING)
     try:
-        document = json.loads(cell, parse_constant=_refuse_constant)
+        document = json.loads(cell, parse_constant=_reject_constant)
     except InvalidCellError:
         raise
     except (ValueError, RecursionError) as error:
-        raise InvalidCellError(
-            'is no JSON; it must be {"Step": [...], "Value": [...]}' if cell else "is missing"
-        ) from error
-    steps, values = (
-        (document.get("Step"), document.get("Value"))
-        if isinstance(document, dict)
-        else (None, None)
-    )
+        raise InvalidCellError(reject_reasons.CURVE_IS_NOT_JSON) from error
+    is_object = isinstance(document, dict)
+    steps, values = (document.get("Step"), document.get("Value")) if is_object else (None, None)
     if not isinstance(steps, list) or not isinstance(values, list):
-        raise InvalidCellError(
-            'must be a JSON object with two lists: {"Step": [...], "Value": [...]}'
-        )
+        raise InvalidCellError(reject_reasons.CURVE_HAS_NO_LISTS)
     if len(steps) != len(values):
-        raise InvalidCellError(f"has {len(steps)} steps and {len(values)} values")
+        raise InvalidCellError(reject_reasons.unequal_lists(len(steps), len(values)))
     if not steps:
-        raise InvalidCellError("has no points")
-    if not _are_numbers(steps) or not _are_whole(steps):
-        raise InvalidCellError("has a step that is no whole number")
+        raise InvalidCellError(reject_reasons.CURVE_IS_EMPTY)
+    if not _are_finite_numbers(steps) or not _are_64_bit_integers(steps):
+        raise InvalidCellError(reject_reasons.STEP_IS_NOT_AN_INTEGER)
     if not all(map(operator.lt, steps, islice(steps, 1, None))):
-        raise InvalidCellError("has steps that do not increase")
-    if not _are_numbers(values):
-        raise InvalidCellError("has a value that is no finite number")
+        raise InvalidCellError(reject_reasons.STEPS_DO_NOT_INCREASE)
+    if not _are_finite_numbers(values):
+        raise InvalidCellError(reject_reasons.VALUE_IS_NOT_FINITE)
     return Curve(tuple(map(int, steps)), tuple(map(float, values)))
 
 
-def _refuse_constant(name: str) -> object:
-    raise InvalidCellError(f"holds {name}; values must be finite numbers")
+def _reject_constant(name: str) -> object:
+    raise InvalidCellError(reject_reasons.constant_in_curve(name))
 
 
-# A file may have tens of millions of numbers: these look at all of a curve at once, without a line
-# of Python for each.
-def _are_numbers(values: Iterable[object]) -> bool:
-    """Tell whether JSON values are all finite numbers that a double can hold."""
+# A file may have tens of millions of numbers, so these functions run no Python code per number.
+def _are_finite_numbers(values: Iterable[object]) -> bool:
+    """Tell whether all JSON values are finite numbers that fit a double."""
+    if not {int, float}.issuperset(map(type, values)):
+        return False
     try:
-        return {int, float}.issuperset(map(type, values)) and all(map(math.isfinite, values))  # type: ignore[arg-type]
+        return all(map(math.isfinite, values))  # type: ignore[arg-type]
     except OverflowError:
         return False
 
 
-def _are_whole(numbers: list[float]) -> bool:
+def _are_64_bit_integers(numbers: list[float]) -> bool:
     kinds = set(map(type, numbers))
     if float in kinds and not all(number == int(number) for number in numbers):
         return False

@@ -1,11 +1,8 @@
-"""`python -m db.initialize`.
+"""Database set-up: migrations, roles' passwords and the CSV import, `python -m db.initialize`.
 
-Migrations, passwords of the roles, import of data.csv and data.d/*.csv.
-
-Idempotent, and safe when several run at once.
-
-It runs to its end on every start and then leaves. A bad file never keeps the stack from starting:
-what is wrong is printed and kept in the tables imports and import_rejects.
+It runs once on every start of the stack. It is idempotent and safe to run several times at once.
+An invalid CSV file never stops the stack: the errors are printed and stored in `imports` and
+`import_rejects`.
 """
 
 import os
@@ -27,55 +24,57 @@ from db.settings import Settings
 from db.staging import ImportResult
 from servicekit.settings import secret
 
-# Any number will do, so long as nothing else in this server takes the same advisory lock.
+# An arbitrary number. Every user of advisory locks in this database must use another one.
 SETUP_LOCK = 0x6D6C6F7073
-# The lock is one database's, but roles are the server's: set-ups of two databases may meet there,
-# and one has to try again.
-ATTEMPTS = 10
-PAUSE_SECONDS = 0.1
+# The lock belongs to one database, but roles belong to the server. Set-ups of two databases may
+# therefore conflict, and one must retry.
+MAX_ATTEMPTS = 10
+RETRY_PAUSE_SECONDS = 0.1
+CONNECT_PAUSE_SECONDS = 0.2
 
 
 def set_up(settings: Settings) -> None:
-    """Bring the database that libpq's environment names up to date. Raises psycopg2.Error."""
+    """Bring the database of libpq's environment variables up to date. Raises psycopg2.Error."""
     with _locked_connection(settings) as connection:
         for migration in migrate(settings.database):
             print(f"applied migration {migration}", flush=True)
         _set_passwords(
             connection, {"mlops_app": settings.app_password, "mlops_read": settings.read_password}
         )
-        outcomes = import_files(connection, csv_files.find(settings.data_csv, settings.data_dir))
-        for file, outcome in outcomes.items():
-            print(f"{file}: {outcome}", flush=True)
-        if len(outcomes) > 1:
-            print(_together(outcomes), flush=True)
+        results = import_files(connection, csv_files.find(settings.data_csv, settings.data_dir))
+        for file, result in results.items():
+            print(f"{file}: {result}", flush=True)
+        if len(results) > 1:
+            print(_format_total(results), flush=True)
 
 
-def _together(outcomes: dict[str, ImportResult]) -> str:
-    """Say in one line what became of several files: those who start the stack see this one."""
-    used = [outcome for outcome in outcomes.values() if not outcome.error]
+def _format_total(results: dict[str, ImportResult]) -> str:
+    """Return the total of several files in one line, the last line that `make up` shows."""
+    imported = [result for result in results.values() if not result.error]
     counts = ("read", "added", "updated", "unchanged", "missing", "rejected")
     total = ImportResult(
-        **{count: sum(getattr(outcome, count) for outcome in used) for count in counts}
+        **{count: sum(getattr(result, count) for result in imported) for count in counts}
     )
-    unusable = [outcome.error for outcome in outcomes.values() if outcome.error]
-    return f"{len(outcomes)} files, {total}" + "".join(
-        f"; not imported: {error}" for error in unusable
+    errors = [result.error for result in results.values() if result.error]
+    return f"{len(results)} files, {total}" + "".join(
+        f"; not imported: {error}" for error in errors
     )
 
 
 @contextmanager
 def _locked_connection(settings: Settings) -> Iterator[psycopg2.extensions.connection]:
-    """Connect, waiting for a Postgres that is still starting, and let one set-up at a time go on."""
+    """Connect and hold the lock that lets one set-up at a time continue."""
     connection = _connect(settings)
     try:
         with connection, connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_lock(%s)", [SETUP_LOCK])
         yield connection
     finally:
-        connection.close()  # which also gives the lock back
+        connection.close()  # also releases the lock
 
 
 def _connect(settings: Settings) -> psycopg2.extensions.connection:
+    """Connect, and retry for `wait_seconds` while Postgres is starting."""
     deadline = time.monotonic() + settings.wait_seconds
     while True:
         try:
@@ -86,13 +85,13 @@ def _connect(settings: Settings) -> psycopg2.extensions.connection:
             wrong_credentials = "authentication failed" in str(error)
             if wrong_credentials or time.monotonic() > deadline:
                 raise
-            time.sleep(0.2)
+            time.sleep(CONNECT_PAUSE_SECONDS)
 
 
 def _set_passwords(connection: psycopg2.extensions.connection, passwords: dict[str, str]) -> None:
     with connection, connection.cursor() as cursor:
         for role, password in passwords.items():
-            # hashed here, so that no log of the server's statements can hold it
+            # Hashed here: the server may log the statement.
             verifier = psycopg2.extensions.encrypt_password(
                 password, role, connection, "scram-sha-256"
             )
@@ -104,28 +103,27 @@ def _set_passwords(connection: psycopg2.extensions.connection, passwords: dict[s
 
 
 def main() -> int:
-    """Set up and return the exit code: 0, or 1 when the database could not be reached or changed."""
+    """Run the set-up and return the exit code: 0, or 1 when it failed."""
     try:
         settings = settings_module.from_environment(os.environ)
         password = secret(os.environ, "PGPASSWORD")
     except ValueError as error:
-        print(f"Cannot start: {error}", file=sys.stderr)
+        print(f"Invalid setting: {error}", file=sys.stderr)
         return 1
     if password is not None:
-        os.environ["PGPASSWORD"] = password  # libpq knows no PGPASSWORD_FILE
+        os.environ["PGPASSWORD"] = password  # libpq does not read PGPASSWORD_FILE
     try:
-        for attempt in range(1, ATTEMPTS + 1):
+        for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
                 set_up(settings)
                 break
-            except (
-                psycopg2.errors.InternalError_
-            ):  # "tuple concurrently updated": roles belong to all databases of a server
-                if attempt == ATTEMPTS:
+            # "tuple concurrently updated": a role was changed by the set-up of another database
+            except psycopg2.errors.InternalError_:
+                if attempt == MAX_ATTEMPTS:
                     raise
-                time.sleep(attempt * PAUSE_SECONDS)
+                time.sleep(attempt * RETRY_PAUSE_SECONDS)
     except psycopg2.Error as error:
-        print(f"The database could not be set up: {str(error).strip()}", file=sys.stderr)
+        print(f"The database set-up failed: {str(error).strip()}", file=sys.stderr)
         return 1
     return 0
 

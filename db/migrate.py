@@ -1,7 +1,4 @@
-"""Brings the schema up to date.
-
-Yoyo runs db/migrations/*.sql in the order of their numbers, all of them or none.
-"""
+"""Migrations: applies db/migrations/*.sql in the order of their numbers, all or none, with yoyo."""
 
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -15,30 +12,30 @@ from yoyo.migrations import default_migration_table
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-class _OneTransaction(PostgresqlBackend):  # type: ignore[misc]  # yoyo is untyped
+class _SingleConnectionBackend(PostgresqlBackend):  # type: ignore[misc]  # yoyo is untyped
     """Runs a migration on the connection that also marks it as applied.
 
-    yoyo opens a second connection for a migration's statements, so that a set-up killed between the
-    two commits finds its own tables in the way at the next start. On one connection, one
-    transaction holds both.
+    yoyo opens a second connection for the statements of a migration. If the set-up is killed
+    between the two commits, the next one finds tables that already exist. A single connection
+    commits both in one transaction.
     """
 
-    def copy(self) -> AbstractContextManager["_OneTransaction"]:
+    def copy(self) -> AbstractContextManager["_SingleConnectionBackend"]:
         return nullcontext(self)
 
 
 def migrate(database: str) -> list[str]:
-    """Apply what is missing to `database` (reached by libpq's environment) and return the names of
-    what was applied.
+    """Apply the missing migrations to a database and return their names.
 
-    The caller holds the set-up's lock: two of these at once would meet in yoyo's own tables. Raises
-    psycopg2.Error when a migration fails; nothing of this call is left in the database then.
+    The server is that of libpq's environment variables. The caller holds the lock of
+    `db.initialize`, because two calls at once would conflict in yoyo's own tables.
+
+    Raises psycopg2.Error when a migration fails. The database is then unchanged.
     """
-    with _OneTransaction(
-        parse_uri(f"postgresql:///{quote(database, safe='')}"), default_migration_table
-    ) as backend:
+    address = parse_uri(f"postgresql:///{quote(database, safe='')}")
+    with _SingleConnectionBackend(address, default_migration_table) as backend:
         backend.init_database()
-        # Only a killed set-up can have left it: the caller's lock keeps living ones out
+        # The caller's lock excludes running set-ups, so only a killed one can have left yoyo's.
         backend.break_lock()
         backend.ensure_internal_schema_updated()
         with backend.transaction():

@@ -1,9 +1,6 @@
-"""`python -m db.password_check`.
+"""Password check: rejects default passwords on public addresses, `python -m db.password_check`.
 
-Refuses to let the stack be reached from other machines with a password that everybody knows.
-
-It reads the same variables as the services, knows no database, and is the first to run: Postgres is
-not started before it agrees.
+It reads the same variables as the services, needs no database, and runs before Postgres starts.
 """
 
 import ipaddress
@@ -18,8 +15,9 @@ PASSWORDS = ("POSTGRES_PASSWORD", "MLOPS_APP_PASSWORD", "MLOPS_READ_PASSWORD")
 
 
 def refusal(bind_address: str, passwords: Mapping[str, str]) -> str | None:
-    """Return why ports must not be published on an address with these passwords, by variable, or
-    None if they may.
+    """Return why ports must not be published on an address, or None if they may be.
+
+    `passwords` maps variables to their values.
     """
     try:
         address = ipaddress.IPv4Address(bind_address)
@@ -28,17 +26,18 @@ def refusal(bind_address: str, passwords: Mapping[str, str]) -> str | None:
             f"BIND_ADDRESS={bind_address!r} is not an IPv4 address. Use 127.0.0.1 for this machine "
             "only, or 0.0.0.0 for every network interface."
         )
-    known = [name for name, password in passwords.items() if password in ("", DEFAULT_PASSWORD)]
-    if address.is_loopback or not known:
+    default = [name for name, password in passwords.items() if password in ("", DEFAULT_PASSWORD)]
+    if address.is_loopback or not default:
         return None
     return (
-        f"BIND_ADDRESS={bind_address} is reached from other machines, and a default that everybody knows is the password in "
-        f"{', '.join(known)}. Nothing was started: `make secrets` makes passwords, and doc/running.md says how they are used."
+        f"BIND_ADDRESS={bind_address} publishes ports to other machines, but these passwords "
+        f"are the public default: {', '.join(default)}. "
+        "Run `make secrets` and follow doc/running.md, then start again."
     )
 
 
 def main() -> int:
-    """Return 0 when the stack may start; else say why not and return 1."""
+    """Return 0 if the stack may start, else print the reason and return 1."""
     try:
         passwords = {name: secret(os.environ, name) or DEFAULT_PASSWORD for name in PASSWORDS}
         reason = refusal(os.environ.get("BIND_ADDRESS") or "127.0.0.1", passwords)

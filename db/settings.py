@@ -1,4 +1,4 @@
-"""What the environment says to the set-up of the database, read once."""
+"""Settings of the database set-up, read once from the environment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from servicekit.settings import secret
 
-# For a machine of one's own: db.password_check refuses it where others reach the stack
+# For local use only: db.password_check rejects it when ports are published to other machines.
 DEFAULT_PASSWORD = "pass123"  # noqa: S105
 
 
@@ -14,7 +14,7 @@ DEFAULT_PASSWORD = "pass123"  # noqa: S105
 class Settings:
     """Settings of `python -m db.initialize`.
 
-    Where Postgres is comes from libpq's own variables (PGHOST, PGPORT, ...).
+    The address of Postgres comes from libpq's variables (PGHOST, PGPORT, ...).
     """
 
     database: str
@@ -26,10 +26,10 @@ class Settings:
 
 
 def from_environment(environ: Mapping[str, str]) -> Settings:
-    """Read PGDATABASE, DATA_CSV, DATA_DIR, DB_WAIT_SECONDS, and MLOPS_APP_PASSWORD and
-    MLOPS_READ_PASSWORD or their _FILE.
+    """Read the settings; `doc/data.md` lists the variables.
 
-    Raises ValueError for a file that cannot be read.
+    A password may also come from the file that its _FILE variable names. Raises ValueError when
+    such a file cannot be read.
     """
     return Settings(
         database=environ.get("PGDATABASE", "mlopsdb"),

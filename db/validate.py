@@ -1,9 +1,8 @@
-"""`python -m db.validate [FILE...]`.
+"""CSV validation without a database: `python -m db.validate [FILE...]`.
 
-What an import would take of CSV files, without a database and without writing anything.
-
-Without a FILE it checks what a set-up imports: data.csv and data.d/*.csv. A FILE is checked for
-names that those before it give.
+Prints the result of an import of CSV files and writes nothing. Without a FILE, it checks the
+files of a set-up: data.csv and data.d/*.csv. A FILE is also checked for names that earlier files
+have.
 """
 
 import os
@@ -15,110 +14,111 @@ from pathlib import Path
 from db import csv_files
 from db import settings as settings_module
 from db.csv_files import CsvFile, CsvFiles
-from db.csv_reader import Reject, UnreadableFileError, read
+from db.csv_reader import read_rows
+from db.csv_row import Reject, Row
+from db.reject_reasons import UnreadableFileError
 
-MAX_REJECTS_SHOWN = 100
+MAX_SHOWN_REJECTS = 100
 
 
-class Check:
-    """What was found in one file.
-
-    Rows that can be imported, what their columns become, and the first of the rejects.
-    """
+class FileReport:
+    """The result of one file: valid rows, the use of its columns, and the first rejects."""
 
     def __init__(self, file: CsvFile) -> None:
         self.file = file
-        self.names: dict[str, int] = {}
+        self.lines_by_name: dict[str, int] = {}
         self.rejected = 0
         self.rejects: list[Reject] = []
         self.columns = {kind: Counter[str]() for kind in ("tasks", "params", "metrics", "curves")}
         self.error: str | None = None
 
-    def run(self, earlier: dict[str, str]) -> "Check":
-        """Read the file; `earlier` says where the files before it gave each name."""
+    def read(self, earlier_names: dict[str, str]) -> None:
+        """Read the file; `earlier_names` maps the names of earlier files to their locations."""
         try:
-            for entry in read(self.file.path, self.file.name, earlier):
+            for entry in read_rows(self.file.path, self.file.name, earlier_names):
                 if isinstance(entry, Reject):
                     self.rejected += 1
-                    if len(self.rejects) < MAX_REJECTS_SHOWN:
+                    if len(self.rejects) < MAX_SHOWN_REJECTS:
                         self.rejects.append(entry)
-                    continue
-                self.names[entry.name] = entry.line
-                self.columns["tasks"][entry.task] += 1
-                for kind, found in (
-                    ("params", entry.params),
-                    ("metrics", entry.metrics),
-                    ("curves", entry.curves),
-                ):
-                    self.columns[kind].update(found.keys())
+                else:
+                    self._add(entry)
         except UnreadableFileError as error:
             self.error = str(error)
-        return self
+
+    def _add(self, row: Row) -> None:
+        self.lines_by_name[row.name] = row.line
+        self.columns["tasks"][row.task] += 1
+        self.columns["params"].update(row.params.keys())
+        self.columns["metrics"].update(row.metrics.keys())
+        self.columns["curves"].update(row.curves.keys())
 
     @property
-    def is_clean(self) -> bool:
+    def is_valid(self) -> bool:
         """Whether every row can be imported."""
         return not self.error and not self.rejected
 
-    def lines(self) -> Iterator[str]:
-        """Yield what was found as lines of text."""
+    def format_lines(self) -> Iterator[str]:
+        """Yield the report as lines of text."""
         if self.error:
             yield f"{self.file.name}: cannot be imported: {self.error}"
             return
-        yield f"{self.file.name}: {len(self.names) + self.rejected} rows, {self.rejected} of them rejected"
-        for kind, found in self.columns.items():
-            if found:
-                yield f"  {kind:8} " + ", ".join(
-                    self._column(name, rows) for name, rows in found.items()
-                )
+        rows = len(self.lines_by_name) + self.rejected
+        yield f"{self.file.name}: {rows} rows, {self.rejected} of them rejected"
+        for kind, counts in self.columns.items():
+            if counts:
+                columns = (self._format_column(name, rows) for name, rows in counts.items())
+                yield f"  {kind:8} " + ", ".join(columns)
         for reject in self.rejects:
             column = f", {reject.column}" if reject.column else ""
             yield f"  line {reject.line}{column}: {reject.reason}"
         if self.rejected > len(self.rejects):
             yield f"  ... and {self.rejected - len(self.rejects)} more rejected rows"
 
-    def _column(self, name: str, rows: int) -> str:
-        return name if rows == len(self.names) else f"{name} (in {rows} rows)"
+    def _format_column(self, name: str, rows: int) -> str:
+        return name if rows == len(self.lines_by_name) else f"{name} (in {rows} rows)"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Check files and print what was found.
+    """Check files, print their reports and return the exit code.
 
-    Return 0, or 1 when anything in them cannot be imported.
+    The code is 0 if every row can be imported, else 1.
     """
     settings = settings_module.from_environment(os.environ)
     found = csv_files.find(settings.data_csv, settings.data_dir)
     checked = [CsvFile(Path(argument), argument) for argument in arguments] or list(found)
     error = None if arguments else found.error
-    places: dict[str, str] = {}
-    checks = []
-    read_or_to_be = {file.path.resolve() for file in checked}
+    locations: dict[str, str] = {}
+    reports = []
+    read_paths = {file.path.resolve() for file in checked}
     for file in checked:
-        for other in _before(file, found):
-            if other.path.resolve() not in read_or_to_be:
-                read_or_to_be.add(other.path.resolve())
-                _check(other, places)
-        checks.append(_check(file, places))
-        print(*checks[-1].lines(), sep="\n", flush=True)
+        for earlier in _find_earlier_files(file, found):
+            if earlier.path.resolve() not in read_paths:
+                read_paths.add(earlier.path.resolve())
+                _check_file(earlier, locations)
+        report = _check_file(file, locations)
+        reports.append(report)
+        print(*report.format_lines(), sep="\n", flush=True)
     if error:
         print(error)
-    return 0 if not error and all(check.is_clean for check in checks) else 1
+    return 0 if not error and all(report.is_valid for report in reports) else 1
 
 
-def _check(file: CsvFile, places: dict[str, str]) -> Check:
-    """Check a file, and add where it gives each name."""
-    check = Check(file).run(places)
-    if not check.error:
-        places |= {name: f"{file.name}, line {line}" for name, line in check.names.items()}
-    return check
+def _check_file(file: CsvFile, locations: dict[str, str]) -> FileReport:
+    """Check a file and add the locations of its names."""
+    report = FileReport(file)
+    report.read(locations)
+    if not report.error:
+        names = report.lines_by_name.items()
+        locations |= {name: f"{file.name}, line {line}" for name, line in names}
+    return report
 
 
-def _before(file: CsvFile, found: CsvFiles) -> Iterator[CsvFile]:
-    """Yield what a set-up imports before a file: all, before one that is not there yet."""
-    for each in found:
-        if each.path.resolve() == file.path.resolve():
+def _find_earlier_files(file: CsvFile, found: CsvFiles) -> Iterator[CsvFile]:
+    """Yield the files that a set-up imports before this one: all if it is not among them."""
+    for other in found:
+        if other.path.resolve() == file.path.resolve():
             return
-        yield each
+        yield other
 
 
 if __name__ == "__main__":

@@ -121,7 +121,7 @@ def column_names(keys: Collection[str]) -> list[str]:
 
 
 def key_of(name: str) -> str:
-    """Return a column's name as the import stores it (db.csv_reader.column_key).
+    """Return a column's name as the import stores it (db.csv_columns.column_key).
 
     Batch Size -> batch_size.
     """

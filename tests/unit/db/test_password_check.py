@@ -1,6 +1,5 @@
-"""What may be published, with which passwords; and where passwords come from."""
+"""Password check: which addresses may be published with which passwords."""
 
-import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -8,12 +7,11 @@ from pathlib import Path
 import pytest
 
 from db import password_check
-from inference.server import api_keys
-from local import passwords
 from local import settings as local_settings
 
-OWN = dict.fromkeys(password_check.PASSWORDS, "a-password-of-ones-own")
-EVERYWHERE = "0.0.0.0"  # noqa: S104  # what it is about
+OWN = dict.fromkeys(password_check.PASSWORDS, "an-own-password")
+DEFAULT = dict.fromkeys(password_check.PASSWORDS, "pass123")
+ALL_INTERFACES = "0.0.0.0"  # noqa: S104  # the address under test
 
 
 def run(**variables: str) -> subprocess.CompletedProcess[str]:
@@ -27,67 +25,48 @@ def run(**variables: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.53"])
-def test_the_default_passwords_serve_a_machine_of_ones_own(address: str) -> None:
-    assert (
-        password_check.refusal(address, dict.fromkeys(password_check.PASSWORDS, "pass123")) is None
-    )
+def test_refusal_default_passwords_on_loopback_is_none(address: str) -> None:
+    assert password_check.refusal(address, DEFAULT) is None
 
 
 @pytest.mark.parametrize("name", password_check.PASSWORDS)
 @pytest.mark.parametrize("password", ["pass123", ""])
-def test_one_default_password_keeps_the_stack_from_others(name: str, password: str) -> None:
-    assert f"is the password in {name}." in str(
-        password_check.refusal(EVERYWHERE, {**OWN, name: password})
-    )
+def test_refusal_one_default_password_names_variable(name: str, password: str) -> None:
+    reason = password_check.refusal(ALL_INTERFACES, {**OWN, name: password})
+    assert f"are the public default: {name}." in str(reason)
 
 
-@pytest.mark.parametrize("address", [EVERYWHERE, "192.168.0.7", "8.8.8.8"])
-def test_passwords_of_ones_own_may_be_reached_by_others(address: str) -> None:
+@pytest.mark.parametrize("address", [ALL_INTERFACES, "192.168.0.7", "8.8.8.8"])
+def test_refusal_own_passwords_on_public_address_is_none(address: str) -> None:
     assert password_check.refusal(address, OWN) is None
 
 
 @pytest.mark.parametrize("address", ["localhost", "::", "0.0.0.0/0", "127.0.0.1 ", "0", ""])
-def test_what_is_no_address_is_refused(address: str) -> None:
+def test_refusal_invalid_address_names_variable(address: str) -> None:
     assert "BIND_ADDRESS" in str(password_check.refusal(address, OWN))
 
 
-def test_the_guard_says_what_to_do_and_fails() -> None:
-    done = run(BIND_ADDRESS=EVERYWHERE, POSTGRES_PASSWORD="x", MLOPS_APP_PASSWORD="y")
-    assert (
-        done.returncode,
-        "MLOPS_READ_PASSWORD" in done.stderr,
-        "make secrets" in done.stderr,
-    ) == (1, True, True)
+def test_command_refusal_names_remedy_and_fails() -> None:
+    done = run(BIND_ADDRESS=ALL_INTERFACES, POSTGRES_PASSWORD="x", MLOPS_APP_PASSWORD="y")
+    assert done.returncode == 1
+    assert "MLOPS_READ_PASSWORD" in done.stderr
+    assert "make secrets" in done.stderr
+
+
+def test_command_with_defaults_succeeds() -> None:
     assert run().returncode == 0
 
 
-def test_the_guard_looks_into_files(tmp_path: Path) -> None:
-    (tmp_path / "known").write_text("pass123\n")
-    files = {f"{name}_FILE": str(tmp_path / "known") for name in password_check.PASSWORDS}
-    assert run(BIND_ADDRESS=EVERYWHERE, **files).returncode == 1
-    (tmp_path / "known").write_text("own\n")
-    assert run(BIND_ADDRESS=EVERYWHERE, **files).returncode == 0
+def test_command_reads_password_files(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("pass123\n")
+    files = {f"{name}_FILE": str(tmp_path / "password") for name in password_check.PASSWORDS}
+    assert run(BIND_ADDRESS=ALL_INTERFACES, **files).returncode == 1
+    (tmp_path / "password").write_text("own\n")
+    assert run(BIND_ADDRESS=ALL_INTERFACES, **files).returncode == 0
 
 
-def test_make_up_refuses_as_the_guard_does() -> None:
-    with pytest.raises(local_settings.InvalidSettingError, match="default that everybody knows"):
-        local_settings.read({"BIND_ADDRESS": EVERYWHERE})
-    settings = local_settings.read({"BIND_ADDRESS": EVERYWHERE, **OWN})
-    assert (settings.bind_address, settings.host) == (EVERYWHERE, "127.0.0.1")
-
-
-def test_secrets_are_made_once_and_their_folder_is_its_owners(tmp_path: Path) -> None:
-    folder = tmp_path / "secrets"
-    made = passwords.make(folder)
-    before = {file.name: file.read_text() for file in folder.iterdir()}
-    assert set(made) == set(before)
-    assert passwords.make(folder) == []
-    assert {file.name: file.read_text() for file in folder.iterdir()} == before
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-
-
-def test_the_key_that_is_made_for_the_dashboard_is_admitted(tmp_path: Path) -> None:
-    passwords.make(tmp_path)
-    admitted = api_keys.ApiKeys(tmp_path / passwords.KEYS)
-    assert admitted.accepts((tmp_path / passwords.KEY).read_text().strip().encode())
-    assert not admitted.accepts(b"another")
+def test_make_up_applies_password_check() -> None:
+    with pytest.raises(local_settings.InvalidSettingError, match="are the public default"):
+        local_settings.read({"BIND_ADDRESS": ALL_INTERFACES})
+    settings = local_settings.read({"BIND_ADDRESS": ALL_INTERFACES, **OWN})
+    assert (settings.bind_address, settings.host) == (ALL_INTERFACES, "127.0.0.1")

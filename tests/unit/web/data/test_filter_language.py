@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from db.csv_reader import column_key
+from db.csv_columns import column_key
 from web.data.filter_language import (
     MAX_CHARACTERS,
     MAX_DEPTH,

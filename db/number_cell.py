@@ -1,0 +1,69 @@
+"""Number cells: parse plain decimal notation, learning rates, momenta and accuracies.
+
+A change to a rule requires a higher `csv_reader.READER_VERSION`.
+"""
+
+import math
+import re
+
+from db import reject_reasons
+from db.csv_columns import PERCENT
+from db.reject_reasons import InvalidCellError
+
+# A double in full decimal notation has at most 309 digits before the decimal point.
+MAX_NUMBER_CHARACTERS = 400
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?", flags=re.ASCII)
+_INTEGER = re.compile(r"[+-]?\d{1,300}", flags=re.ASCII)
+# The commit 0012345 or 12345e67 looks like a number, but is an identifier.
+_USUAL_NOTATION = re.compile(
+    r"[+-]?(0|[1-9]\d*)?(\.\d*)?|[+-]?\d(\.\d*)?[eE][+-]?\d+", flags=re.ASCII
+)
+
+
+def parse_number(cell: str) -> int | float | None:
+    """Return the finite number of a cell, or None if it has none.
+
+    Only decimal notation is accepted. Python's own parsers also accept `1_000` and `nan`.
+    """
+    if not _NUMBER.fullmatch(cell) or len(cell) > MAX_NUMBER_CHARACTERS:
+        return None
+    if _INTEGER.fullmatch(cell):
+        return int(cell)
+    number = float(cell)
+    return number if math.isfinite(number) else None
+
+
+def parse_rate(cell: str) -> float:
+    """Return a finite number >= 0. The columns Learning Rate and Momentum share this rule.
+
+    Raises InvalidCellError.
+    """
+    number = parse_number(cell)
+    if not cell:
+        raise InvalidCellError(reject_reasons.RATE_IS_MISSING)
+    if number is None:
+        raise InvalidCellError(reject_reasons.RATE_IS_NOT_A_NUMBER)
+    if number < 0:
+        raise InvalidCellError(reject_reasons.RATE_IS_NEGATIVE)
+    return float(number)
+
+
+def parse_accuracy(cell: str, *, is_percent: bool) -> float | None:
+    """Return an accuracy as a fraction, 0 to 1, or None if the cell is not a number.
+
+    A cell in percent is divided by 100: with `is_percent`, or if it ends with a % sign. Raises
+    InvalidCellError when the fraction is out of range.
+    """
+    number = parse_number(cell.removesuffix(PERCENT).rstrip())
+    if number is None:
+        return None
+    fraction = number / 100 if is_percent or cell.endswith(PERCENT) else float(number)
+    if not 0 <= fraction <= 1:
+        raise InvalidCellError(reject_reasons.ACCURACY_IS_OUT_OF_RANGE)
+    return fraction
+
+
+def parse_parameter(cell: str) -> int | float | str:
+    """Return the number of a cell in its usual notation, else its text."""
+    number = parse_number(cell)
+    return number if number is not None and _USUAL_NOTATION.fullmatch(cell) else cell
