@@ -12,8 +12,9 @@ from random import Random
 
 import pytest
 
-from tests.integration.database.test_initialize import CONTENTS, Database
+from tests.integration.database.test_initialize import CONTENTS
 from tests.resilience.stack import Faulty, chosen, figure
+from tests.support.database import Database
 
 ROUNDS, AT_ONCE = chosen(2, 10), 8
 KILLS = chosen(8, 200)
@@ -86,7 +87,8 @@ def test_a_set_up_killed_at_a_statement_leaves_all_or_nothing_and_the_next_one_c
             assert database.rows(CONTENTS) == [whole], f"after a kill at statement {number}"
     figure(
         "set-up killed",
-        f"at {len(numbers)} of {statements} statements (seed {SEED}): {len(halves)} left half, all converged",
+        f"at {len(numbers)} of {statements} statements (seed {SEED}):"
+        f" {len(halves)} left half, all converged",
     )
     assert halves == []
 

@@ -1,5 +1,6 @@
-"""Every query of doc/sql.md runs, and answers, on the shipped data and the predictions of a
-service.
+"""Documented SQL: every query of doc/sql.md returns rows.
+
+The database has the shipped experiments and the predictions of a service.
 """
 
 import os
@@ -8,8 +9,6 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg2
-import psycopg2.extensions
 import pytest
 from starlette.testclient import TestClient
 
@@ -20,6 +19,7 @@ from inference.app import create_app
 from inference.prediction_log.journal import ShippedOffsets
 from inference.prediction_log.shipper import Shipper
 from tests.conftest import SHIPPED, digit_png, wait_until_ready
+from tests.support.database import connect
 
 PAGE = (Path(__file__).parents[3] / "doc" / "sql.md").read_text()
 QUERIES = [
@@ -38,7 +38,7 @@ VIEWS = (
     "alias_history",
     "import_rejects",
 )
-# Those that the shipped data, and a service that is asked for a few digits, have no rows for.
+# The shipped data and a few predictions have no rows for these.
 MAY_BE_EMPTY = ("import_rejects", "drop_events_before")
 MODELS = (
     "mnist_experiment_1__softmax_regression",
@@ -52,9 +52,7 @@ BASE = "/api/v1.0"
 def environment(
     postgres_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, str]]:
-    """A database with the shipped experiments, in which a service has logged predictions that
-    people corrected.
-    """
+    """A database with the shipped experiments, and predictions with corrected labels."""
     folder = tmp_path_factory.mktemp("sql")
     for name in MODELS:
         shutil.copytree(SHIPPED / name, folder / "models" / name)
@@ -78,33 +76,22 @@ def environment(
             files = [("images", digit_png(label)) for label in "0123456789"]
             entries = client.post(f"{BASE}/predictions", files=files).json()["predictions"]
             Shipper(settings, ShippedOffsets(settings.journal_dir)).ship()
-            for entry in entries:  # all of them are fours, says ann, so some were taken for nines
+            for entry in entries:  # every image is labeled 4, so some predictions are wrong
                 for answer in entry["answers"][:2]:
                     label = {"label": "4", "labelled_by": "ann"}
                     client.put(f"{BASE}/predictions/{answer['prediction_id']}/label", json=label)
         yield postgres_environment
 
 
-def connect(environment: dict[str, str]) -> psycopg2.extensions.connection:
-    address = {
-        "host": "PGHOST",
-        "port": "PGPORT",
-        "dbname": "PGDATABASE",
-        "user": "PGUSER",
-        "password": "PGPASSWORD",
-    }
-    return psycopg2.connect(**{key: environment[name] for key, name in address.items()})  # type: ignore[call-overload,no-any-return]
-
-
-def test_every_view_for_people_has_an_example() -> None:
+def test_every_documented_view_has_a_query() -> None:
     assert [view for view in VIEWS if not any(view in query for query in QUERIES)] == []
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=[query.splitlines()[0] for query in QUERIES])
-def test_a_documented_query_runs_and_answers(environment: dict[str, str], query: str) -> None:
+def test_documented_query_returns_rows(environment: dict[str, str], query: str) -> None:
     is_for_owners = query.startswith("INSERT") or "drop_events_before" in query
-    role = {} if is_for_owners else {"PGUSER": "mlops_read", "PGPASSWORD": "pass123"}
-    connection = connect({**environment, **role})
+    role = None if is_for_owners else "mlops_read"
+    connection = connect(environment, role)
     with connection, connection.cursor() as cursor:
         cursor.execute(query)
         rows = cursor.fetchall()

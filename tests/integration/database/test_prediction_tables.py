@@ -1,4 +1,4 @@
-"""The tables of predictions: their summaries, labels, partitions and rights, by SQL alone."""
+"""Prediction tables by SQL alone: summaries, labels, aliases, partitions and privileges."""
 
 import hashlib
 import os
@@ -14,6 +14,7 @@ import pytest
 
 from db.initialize import set_up
 from db.settings import from_environment
+from tests.support.database import connect
 
 VERSIONS = {name: str(uuid.uuid5(uuid.NAMESPACE_OID, name)) for name in ("slow", "fast")}
 Query = Callable[..., list[Any]]
@@ -23,7 +24,7 @@ Query = Callable[..., list[Any]]
 def environment(
     empty_database: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, str]]:
-    """A database that is set up with two experiments and a version of each."""
+    """A database that is set up with two experiments."""
     csv = tmp_path_factory.mktemp("data") / "data.csv"
     csv.write_text(
         "Experiment Name,Learning Rate,Momentum,Loss\n"
@@ -45,7 +46,10 @@ def environment(
 
 @pytest.fixture
 def query(environment: dict[str, str]) -> Iterator[Query]:
-    """Run a statement as the owner and return its rows; of one column, its values."""
+    """A function that runs a statement as the owner, with one model version per experiment.
+
+    It returns rows, or values if there is one column.
+    """
     connection = connect(environment)
     connection.autocommit = True
 
@@ -54,25 +58,15 @@ def query(environment: dict[str, str]) -> Iterator[Query]:
 
     for name, version in VERSIONS.items():
         run(
-            "INSERT INTO model_versions (id, experiment_name, version, format, task, classes, input, output, status,"
-            " first_seen_at, status_since)"
-            " VALUES (%s, %s, 1, 'litert', 'mnist', '{4,9}', '{}', 'probabilities', 'READY', now(), now())",
-            version, name,
-        )  # fmt: skip
+            "INSERT INTO model_versions (id, experiment_name, version, format, task, classes,"
+            " input, output, status, first_seen_at, status_since)"
+            " VALUES (%s, %s, 1, 'litert', 'mnist', '{4,9}', '{}', 'probabilities', 'READY',"
+            " now(), now())",
+            version,
+            name,
+        )
     yield run
     connection.close()
-
-
-def connect(environment: dict[str, str], role: str | None = None) -> psycopg2.extensions.connection:
-    user = {"user": role, "password": "pass123"} if role else {}
-    names = {
-        "host": "PGHOST",
-        "port": "PGPORT",
-        "dbname": "PGDATABASE",
-        "user": "PGUSER",
-        "password": "PGPASSWORD",
-    }
-    return psycopg2.connect(**{**{key: environment[name] for key, name in names.items()}, **user})  # type: ignore[call-overload,no-any-return]
 
 
 def execute(
@@ -87,20 +81,27 @@ def execute(
 def add_image(query: Query, name: str) -> str:
     digest = hashlib.sha256(name.encode()).hexdigest()
     query(
-        "INSERT INTO images (id, digest, width, height, bytes, media_type, ink_share, mean, border, first_seen_at)"
-        " VALUES (left(%s, 32)::uuid, %s, 28, 28, 300, 'image/png', 0.2, 40, 0, now()) ON CONFLICT DO NOTHING",
-        digest, digest,
-    )  # fmt: skip
+        "INSERT INTO images (id, digest, width, height, bytes, media_type, ink_share, mean, border,"
+        " first_seen_at)"
+        " VALUES (left(%s, 32)::uuid, %s, 28, 28, 300, 'image/png', 0.2, 40, 0, now())"
+        " ON CONFLICT DO NOTHING",
+        digest,
+        digest,
+    )
     return str(uuid.UUID(digest[:32]))
 
 
 def predict(query: Query, image: str, version: str, label: str) -> str:
     prediction = str(uuid.uuid4())
     query(
-        "INSERT INTO predictions (id, image_id, model_version_id, task, label, confidence, probabilities, created_at,"
-        " last_event_at) VALUES (%s, %s, %s, 'mnist', %s, 0.9, '{0.9,0.1}', now(), now())",
-        prediction, image, VERSIONS[version], label,
-    )  # fmt: skip
+        "INSERT INTO predictions (id, image_id, model_version_id, task, label, confidence,"
+        " probabilities, created_at, last_event_at)"
+        " VALUES (%s, %s, %s, 'mnist', %s, 0.9, '{0.9,0.1}', now(), now())",
+        prediction,
+        image,
+        VERSIONS[version],
+        label,
+    )
     return prediction
 
 
@@ -117,7 +118,7 @@ CONFUSION = (
 )
 
 
-def test_a_label_counts_the_predictions_of_its_image_before_and_after_it(query: Query) -> None:
+def test_label_counts_earlier_and_later_predictions(query: Query) -> None:
     image = add_image(query, "a")
     first = predict(query, image, "slow", "9")
     assert label(query, first, "4") == "stored"
@@ -125,7 +126,7 @@ def test_a_label_counts_the_predictions_of_its_image_before_and_after_it(query: 
     assert query(CONFUSION) == [("fast", "4", "4", 1), ("slow", "4", "9", 1)]
 
 
-def test_a_changed_label_counts_anew_and_keeps_the_old_one(query: Query) -> None:
+def test_changed_label_updates_counts_and_keeps_old_one(query: Query) -> None:
     prediction = predict(query, add_image(query, "a"), "slow", "9")
     label(query, prediction, "4")
     assert label(query, prediction, "9", replaces="4") == "stored"
@@ -136,7 +137,7 @@ def test_a_changed_label_counts_anew_and_keeps_the_old_one(query: Query) -> None
     ]
 
 
-def test_a_label_is_not_overwritten_by_somebody_who_has_not_seen_it(query: Query) -> None:
+def test_label_with_other_replaces_is_a_conflict(query: Query) -> None:
     prediction = predict(query, add_image(query, "a"), "slow", "9")
     label(query, prediction, "4")
     assert [label(query, prediction, "9"), label(query, prediction, "9", replaces="9")] == [
@@ -147,7 +148,7 @@ def test_a_label_is_not_overwritten_by_somebody_who_has_not_seen_it(query: Query
     assert query("SELECT label FROM labels") == ["4"]
 
 
-def test_a_label_must_be_a_class_of_a_known_prediction(query: Query) -> None:
+def test_label_of_unknown_class_or_prediction_is_rejected(query: Query) -> None:
     prediction = predict(query, add_image(query, "a"), "slow", "9")
     assert [label(query, prediction, "7"), label(query, str(uuid.uuid4()), "4")] == [
         "no class",
@@ -155,23 +156,25 @@ def test_a_label_must_be_a_class_of_a_known_prediction(query: Query) -> None:
     ]
 
 
-def test_labels_and_predictions_at_the_same_time_are_all_counted(
+def test_concurrent_labels_and_predictions_are_counted(
     query: Query, environment: dict[str, str]
 ) -> None:
     images = [add_image(query, str(number)) for number in range(60)]
     firsts = [predict(query, image, "slow", "9") for image in images]
 
-    def work(what: Callable[[Query, int], object]) -> None:
+    def run_for_all(action: Callable[[Query, int], object]) -> None:
         connection = connect(environment)
         connection.autocommit = True
         for number in range(len(images)):
-            what(lambda statement, *arguments: execute(connection, statement, *arguments), number)
+            action(lambda statement, *arguments: execute(connection, statement, *arguments), number)
         connection.close()
 
     threads = [
-        threading.Thread(target=work, args=[lambda run, number: label(run, firsts[number], "4")]),
         threading.Thread(
-            target=work, args=[lambda run, number: predict(run, images[number], "fast", "9")]
+            target=run_for_all, args=[lambda run, number: label(run, firsts[number], "4")]
+        ),
+        threading.Thread(
+            target=run_for_all, args=[lambda run, number: predict(run, images[number], "fast", "9")]
         ),
     ]
     for thread in threads:
@@ -181,7 +184,7 @@ def test_labels_and_predictions_at_the_same_time_are_all_counted(
     assert query(CONFUSION) == [("fast", "4", "9", 60), ("slow", "4", "9", 60)]
 
 
-def test_versions_that_differ_disagree_and_their_predictions_say_so(query: Query) -> None:
+def test_different_labels_mark_image_and_predictions(query: Query) -> None:
     image, other = add_image(query, "a"), add_image(query, "b")
     predict(query, image, "slow", "9")
     predict(query, image, "fast", "4")
@@ -191,15 +194,15 @@ def test_versions_that_differ_disagree_and_their_predictions_say_so(query: Query
     assert query("SELECT label FROM predictions WHERE disagrees ORDER BY label") == ["4", "9"]
 
 
-def test_events_are_counted_by_prediction_and_minute_and_the_counts_outlive_them(
+def test_counts_of_dropped_events_are_kept(
     query: Query,
 ) -> None:
     prediction = predict(query, add_image(query, "a"), "slow", "9")
     query("SELECT make_events_partition('2025-03-10')")
     statement = (
         "INSERT INTO prediction_events (id, at, prediction_id, milliseconds, cached, request_id)"
-        " SELECT ('00000000-0000-7000-8000-00000000000' || n)::uuid, '2025-03-10 10:00:00Z', %s, 2, n > 1, 'r'"
-        " FROM generate_series(1, 3) AS n ON CONFLICT DO NOTHING"
+        " SELECT ('00000000-0000-7000-8000-00000000000' || n)::uuid, '2025-03-10 10:00:00Z', %s, 2,"
+        " n > 1, 'r' FROM generate_series(1, 3) AS n ON CONFLICT DO NOTHING"
     )
     query(statement, prediction)
     query(statement, prediction)  # replayed
@@ -212,24 +215,25 @@ def test_events_are_counted_by_prediction_and_minute_and_the_counts_outlive_them
     ) == [("slow", 3, 2, 2.0)]
 
 
-def test_an_event_of_a_prediction_that_is_not_there_is_refused(query: Query) -> None:
+def test_event_of_unknown_prediction_is_rejected(query: Query) -> None:
     with pytest.raises(psycopg2.errors.ForeignKeyViolation):
         query(
-            "INSERT INTO prediction_events (id, at, prediction_id, milliseconds, cached, request_id)"
+            "INSERT INTO prediction_events"
+            " (id, at, prediction_id, milliseconds, cached, request_id)"
             " VALUES (uuidv7(), now(), %s, 2, false, 'r')",
             str(uuid.uuid4()),
         )
     assert query("SELECT count(*) FROM prediction_events") == [0]
 
 
-def test_which_learning_rates_misread_a_4_as_a_9_is_one_short_query(query: Query) -> None:
+def test_confusion_sums_images_by_learning_rate(query: Query) -> None:
     for name in "abc":
         prediction = predict(query, add_image(query, name), "slow", "9")
         predict(query, add_image(query, name), "fast", "9" if name == "a" else "4")
         label(query, prediction, "4")
     rows = query(
         "SELECT learning_rate, sum(images)::int FROM confusion"
-        " WHERE true_label = '4' AND predicted_label = '9' GROUP BY learning_rate ORDER BY learning_rate"
+        " WHERE true_label = '4' AND predicted_label = '9' GROUP BY 1 ORDER BY 1"
     )
     assert rows == [(0.001, 3), (0.5, 1)]
     assert query("SELECT experiment_name, accuracy FROM live_accuracy ORDER BY 1") == [
@@ -238,59 +242,56 @@ def test_which_learning_rates_misread_a_4_as_a_9_is_one_short_query(query: Query
     ]
 
 
-def test_moves_of_an_alias_are_kept_and_the_last_one_counts(query: Query) -> None:
-    move = "SELECT from_experiment_name, experiment_name FROM move_alias('mnist', 'champion', %s, 1, NULL, 'ann', %s)"
+def test_alias_moves_are_kept_and_last_one_is_current(query: Query) -> None:
+    move = (
+        "SELECT from_experiment_name, experiment_name"
+        " FROM move_alias('mnist', 'champion', %s, 1, NULL, 'ann', %s)"
+    )
     assert query(move, "slow", "first") == [(None, "slow")]
     assert query(move, "fast", "better") == [("slow", "fast")]
-    assert query(move, "fast", "again") == [("slow", "fast")]  # it leads there already
+    assert query(move, "fast", "again") == [("slow", "fast")]  # already there
     assert query("SELECT reason FROM alias_history ORDER BY event_id") == ["first", "better"]
     assert query("SELECT experiment_name FROM aliases") == ["fast"]
 
 
-def test_the_first_champion_is_the_best_that_serves_and_is_chosen_once(query: Query) -> None:
+def test_first_champion_is_best_ready_version_once(query: Query) -> None:
     query(
-        "UPDATE model_versions SET test_accuracy = CASE experiment_name WHEN 'slow' THEN 0.9 ELSE 0.99 END"
+        "UPDATE model_versions"
+        " SET test_accuracy = CASE experiment_name WHEN 'slow' THEN 0.9 ELSE 0.99 END"
     )
     query("UPDATE model_versions SET status = 'LOADING' WHERE experiment_name = 'slow'")
-    assert (
-        query("SELECT experiment_name FROM first_champions()") == []
-    )  # slow may turn out to be better
+    # the loading version may have a higher accuracy
+    assert query("SELECT experiment_name FROM first_champions()") == []
     query("UPDATE model_versions SET status = 'READY'")
     assert query("SELECT experiment_name FROM first_champions()") == ["fast"]
     assert query("SELECT experiment_name FROM first_champions()") == []
 
 
-def test_the_services_role_adds_and_never_takes_away(
-    query: Query, environment: dict[str, str]
-) -> None:
+def test_app_role_adds_and_cannot_delete(query: Query, environment: dict[str, str]) -> None:
     prediction = predict(query, add_image(query, "a"), "slow", "9")
     connection = connect(environment, "mlops_app")
     connection.autocommit = True
     assert label(lambda *arguments: execute(connection, *arguments), prediction, "4") == "stored"
     for statement in (
-        "DELETE FROM predictions", "UPDATE predictions SET label = '4'", "DELETE FROM prediction_events",
+        "DELETE FROM predictions",
+        "UPDATE predictions SET label = '4'",
+        "DELETE FROM prediction_events",
         "DELETE FROM alias_events",
-        "INSERT INTO labels DEFAULT VALUES", "INSERT INTO alias_events DEFAULT VALUES", "SELECT drop_events_before(now())",
+        "INSERT INTO labels DEFAULT VALUES",
+        "INSERT INTO alias_events DEFAULT VALUES",
+        "SELECT drop_events_before(now())",
         "DROP TABLE images",
-    ):  # fmt: skip
+    ):
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
             execute(connection, statement)
     connection.close()
 
 
-def test_nobody_else_may_run_what_acts_as_the_owner(query: Query) -> None:
-    may = "SELECT proname FROM pg_proc WHERE prosecdef AND has_function_privilege('mlops_read', oid, 'EXECUTE')"
-    assert query(may) == []
-
-
-def test_every_relation_column_and_function_is_explained(query: Query) -> None:
-    missing = query(
-        "SELECT c.relname || coalesce('.' || a.attname, '') FROM pg_class c"
-        " LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND c.relname !~ 'yoyo'"
-        " WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v')"
-        " AND (obj_description(c.oid) IS NULL OR (a.attnum IS NOT NULL AND col_description(c.oid, a.attnum) IS NULL)) ORDER BY 1"
+def test_read_role_cannot_run_owner_functions(query: Query) -> None:
+    assert (
+        query(
+            "SELECT proname FROM pg_proc"
+            " WHERE prosecdef AND has_function_privilege('mlops_read', oid, 'EXECUTE')"
+        )
+        == []
     )
-    missing += query(
-        "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND obj_description(oid) IS NULL"
-    )
-    assert missing == []

@@ -1,6 +1,4 @@
-"""What the benchmark of the data asks is answered by index, already where predictions are tens of
-thousands and not a million.
-"""
+"""Query cost: the benchmark's queries use indexes, also with tens of thousands of predictions."""
 
 import os
 from collections.abc import Iterator
@@ -24,7 +22,7 @@ SMALL = Size(images=1000, events=100_000, labels=400)
 def cursor(
     postgres_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Any]:
-    """The reader's cursor on a database that the benchmark's generator filled."""
+    """A cursor of the read role on a database that the benchmark's generator filled."""
     none = tmp_path_factory.mktemp("data") / "none"
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {
@@ -42,7 +40,7 @@ def cursor(
             yield cursor
 
 
-def test_no_query_of_the_benchmark_reads_all_predictions_or_events(cursor: Any) -> None:
+def test_benchmark_queries_scan_no_whole_table(cursor: Any) -> None:
     queries = list(data.queries(cursor))
     scanned = {
         query.what: set(data.scanned(data.explain(cursor, query)["Plan"])) for query in queries
@@ -51,7 +49,7 @@ def test_no_query_of_the_benchmark_reads_all_predictions_or_events(cursor: Any) 
     assert {what: tables for what, tables in scanned.items() if tables} == {}
 
 
-def test_the_generator_leaves_what_the_triggers_would_have_left(cursor: Any) -> None:
+def test_generator_leaves_the_summaries_of_the_triggers(cursor: Any) -> None:
     def rows(statement: str) -> list[Any]:
         cursor.execute(statement)
         return list(cursor.fetchall())
@@ -63,29 +61,31 @@ def test_the_generator_leaves_what_the_triggers_would_have_left(cursor: Any) -> 
     assert rows("SELECT count(*) FROM labels") == [(SMALL.labels,)]
     assert rows("SELECT sum(images) FROM confusion_counts") == [(SMALL.labels * SMALL.versions,)]
     [(images, predictions)] = rows(
-        "SELECT (SELECT count(*) FROM image_votes WHERE disagrees), (SELECT count(*) FROM predictions WHERE disagrees)"
+        "SELECT (SELECT count(*) FROM image_votes WHERE disagrees),"
+        " (SELECT count(*) FROM predictions WHERE disagrees)"
     )
     assert 0 < images < SMALL.images / 2
     assert predictions == images * SMALL.versions
     assert rows(
-        "SELECT count(*) FROM predictions p JOIN model_versions m ON m.id = p.model_version_id WHERE events = 0"
+        "SELECT count(*) FROM predictions p JOIN model_versions m ON m.id = p.model_version_id"
+        " WHERE events = 0"
     ) == [(0,)]
 
 
-def test_the_indexes_are_those_of_the_migrations_again(cursor: Any) -> None:
+def test_generator_restores_the_indexes_of_migrations(cursor: Any) -> None:
     folder = Path(__file__).parents[3] / "db" / "migrations"
     text = "".join(file.read_text() for file in sorted(folder.glob("*.sql")))
     cursor.execute(
         "SELECT relname FROM pg_class WHERE relkind IN ('i', 'I') AND relname LIKE 'prediction%'"
     )
-    there = {name for (name,) in cursor.fetchall()}
-    made = {
+    existing = {name for (name,) in cursor.fetchall()}
+    created = {
         line.split()[2] for line in text.splitlines() if line.startswith("CREATE INDEX prediction")
     }
-    assert made
-    assert made - there == set()
+    assert created
+    assert created - existing == set()
 
 
-def test_a_query_that_the_page_does_not_have_is_named() -> None:
-    with pytest.raises(LookupError, match="what of it"):
-        data.documented("what of it")
+def test_documented_unknown_title_raises_error_with_it() -> None:
+    with pytest.raises(LookupError, match="unknown title"):
+        data.documented("unknown title")

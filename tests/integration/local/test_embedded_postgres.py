@@ -1,4 +1,4 @@
-"""The embedded Postgres: restarts, crashes, leftovers and root."""
+"""Embedded Postgres: restarts, crashes, leftover processes, ports and root."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def query(dsn: str, statement: str) -> list[tuple[object, ...]]:
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Postgres]:
-    """A server of the test's own, not started."""
+    """A stopped server of one test."""
     chosen = {"LOCAL_DIR": str(tmp_path / "a folder"), "DB_PORT": str(ports.free())}
     server = Postgres(settings.read(chosen))
     try:
@@ -40,22 +40,23 @@ def own(tmp_path: Path) -> Iterator[Postgres]:
         server.end_leftovers()
 
 
-def test_it_is_postgres_18_in_utf8_and_reached_by_tcp_on_loopback_alone(postgres: Postgres) -> None:
+def test_server_is_postgres_18_on_loopback_tcp_only(postgres: Postgres) -> None:
     rows = query(
         postgres.settings.dsn,
-        "SELECT current_setting('server_version_num')::int / 10000, current_setting('server_encoding'),"
-        " current_setting('listen_addresses'), current_setting('unix_socket_directories'), current_database()::text",
+        "SELECT current_setting('server_version_num')::int / 10000,"
+        " current_setting('server_encoding'), current_setting('listen_addresses'),"
+        " current_setting('unix_socket_directories'), current_database()::text",
     )
     assert rows == [(18, "UTF8", "127.0.0.1", "", "mlopsdb")]
 
 
-def test_a_wrong_password_is_refused(postgres: Postgres) -> None:
+def test_wrong_password_is_rejected(postgres: Postgres) -> None:
     wrong = dataclasses.replace(postgres.settings, owner_password="guess")
     with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
         query(wrong.dsn, "SELECT 1")
 
 
-def test_rows_are_there_after_a_stop_and_a_start(own: Postgres) -> None:
+def test_restart_keeps_rows(own: Postgres) -> None:
     own.open()
     query(own.settings.dsn, "CREATE TABLE kept AS SELECT 1 AS n")
     own.stop(patience_seconds=10)
@@ -63,7 +64,7 @@ def test_rows_are_there_after_a_stop_and_a_start(own: Postgres) -> None:
     assert query(own.settings.dsn, "SELECT n FROM kept") == [(1,)]
 
 
-def test_kill_9_of_the_postmaster_loses_no_committed_row(own: Postgres) -> None:
+def test_kill_9_loses_no_committed_row(own: Postgres) -> None:
     own.open()
     query(own.settings.dsn, "CREATE TABLE kept (n int)")
     for number in range(20):
@@ -73,7 +74,7 @@ def test_kill_9_of_the_postmaster_loses_no_committed_row(own: Postgres) -> None:
     assert query(own.settings.dsn, "SELECT count(*), max(n) FROM kept") == [(20, 19)]
 
 
-def test_a_server_that_a_crash_left_behind_is_ended_by_the_next_start(own: Postgres) -> None:
+def test_start_ends_server_left_by_a_crash(own: Postgres) -> None:
     own.open()
     query(own.settings.dsn, "CREATE TABLE kept AS SELECT 1 AS n")
     left_behind = own.pid
@@ -86,7 +87,7 @@ def test_a_server_that_a_crash_left_behind_is_ended_by_the_next_start(own: Postg
         successor.stop(patience_seconds=5)
 
 
-def test_a_stale_pid_file_that_names_another_process_is_no_obstacle(own: Postgres) -> None:
+def test_start_ignores_pid_file_of_another_process(own: Postgres) -> None:
     own.open()
     own.kill()
     pid_file = own.data / "postmaster.pid"
@@ -96,7 +97,7 @@ def test_a_stale_pid_file_that_names_another_process_is_no_obstacle(own: Postgre
     assert query(own.settings.dsn, "SELECT 1") == [(1,)]
 
 
-def test_an_interrupted_initdb_is_done_again(own: Postgres) -> None:
+def test_start_repeats_an_interrupted_initdb(own: Postgres) -> None:
     half = own.data.with_name("pgdata.new")
     half.mkdir(parents=True)
     (half / "PG_VERSION").write_text("18\n")
@@ -104,7 +105,7 @@ def test_an_interrupted_initdb_is_done_again(own: Postgres) -> None:
     assert query(own.settings.dsn, "SELECT 1") == [(1,)]
 
 
-def test_a_changed_password_is_set_by_the_next_start(own: Postgres) -> None:
+def test_start_sets_a_changed_password(own: Postgres) -> None:
     own.open()
     own.stop(patience_seconds=10)
     changed = Postgres(dataclasses.replace(own.settings, owner_password='it\'s "new" /@:é'))
@@ -115,13 +116,13 @@ def test_a_changed_password_is_set_by_the_next_start(own: Postgres) -> None:
         changed.stop(patience_seconds=5)
 
 
-def test_a_taken_port_names_its_holder() -> None:
+def test_obstacle_names_the_process_of_a_used_port() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         assert f"is taken by process {os.getpid()}" in str(ports.obstacle(taken.getsockname()[1]))
 
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6")
-def test_a_listener_on_ipv6_alone_counts_as_a_taken_port() -> None:
+def test_obstacle_finds_a_listener_on_ipv6_only() -> None:
     try:
         taken = socket.create_server(("::1", ports.free()), family=socket.AF_INET6)
     except OSError:
@@ -130,7 +131,7 @@ def test_a_listener_on_ipv6_alone_counts_as_a_taken_port() -> None:
         assert ports.obstacle(taken.getsockname()[1]) is not None
 
 
-def test_data_of_another_major_version_is_left_alone(own: Postgres) -> None:
+def test_start_rejects_data_of_another_major_version(own: Postgres) -> None:
     own.data.mkdir(parents=True)
     (own.data / "PG_VERSION").write_text("15\n")
     with pytest.raises(StartError, match="Postgres 15"):
@@ -143,14 +144,14 @@ as_root = pytest.mark.skipif(
 
 
 @as_root
-def test_as_root_it_runs_as_somebody_else(own: Postgres) -> None:
+def test_start_as_root_runs_as_another_user(own: Postgres) -> None:
     own.open()
     assert own.account.prefix[0] in ("unshare", "setpriv")
 
 
 @as_root
 @pytest.mark.parametrize("mode", [0o755, 0o700])
-def test_as_root_without_user_namespaces_it_runs_as_nobody(
+def test_start_as_root_without_namespaces_runs_as_nobody(
     own: Postgres, monkeypatch: pytest.MonkeyPatch, mode: int
 ) -> None:
     real = account._runs
@@ -164,7 +165,7 @@ def test_as_root_without_user_namespaces_it_runs_as_nobody(
 
 
 @as_root
-def test_data_changes_hands_with_the_way_to_avoid_root(
+def test_start_as_root_adopts_data_of_either_account(
     own: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own.open()
