@@ -195,7 +195,7 @@ def queries(cursor: psycopg2.extensions.cursor) -> Iterator[Query]:
     )
     yield Query("GET /experiments, all of them", experiments.ALL)
     yield Query("GET /experiments/{name}", experiments.ONE, [experiment])
-    page = documented("the best five of a task").replace("LIMIT 5", f"LIMIT {PAGE}")
+    page = documented("best five experiments of a task").replace("LIMIT 5", f"LIMIT {PAGE}")
     yield Query(f"leaderboard: the best {PAGE} by test accuracy", page)
     curve = re.sub(
         "experiment_name = '[^']*'",
@@ -203,20 +203,22 @@ def queries(cursor: psycopg2.extensions.cursor) -> Iterator[Query]:
         documented("one loss curve"),
     )
     yield Query("loss_curves: one curve", curve)
-    yield Query("prediction_log: the latest", documented("the latest predictions"))
-    yield Query("live_accuracy", documented("how good are the models on what people really send?"))
+    yield Query("prediction_log: the latest", documented("latest predictions"))
+    yield Query("live_accuracy", documented("accuracy on labeled images"))
     yield Query(
         "confusion: which learning rates misread 4 as 9?",
-        documented("which learning rates misread 4 as 9?"),
+        documented("learning rates that misread 4 as 9"),
     )
-    yield Query(
-        "disagreements: the newest 20", documented("which images are they of two minds about?")
-    )
+    yield Query("disagreements: the newest 20", documented("latest disagreements"))
     yield Query(
         "traffic_per_minute of the last hour",
-        documented("what was asked, and how much of it was remembered?"),
+        documented("answers and cache hits of the last hour"),
     )
-    yield Query("prediction_events of a day: who asks?", documented("who asks?"), has_goal=False)
+    yield Query(
+        "prediction_events of a day: who asks?",
+        documented("requests of the last day by client"),
+        has_goal=False,
+    )
 
 
 def documented(title: str) -> str:
