@@ -210,10 +210,7 @@ def queries(cursor: psycopg2.extensions.cursor) -> Iterator[Query]:
         documented("learning rates that misread 4 as 9"),
     )
     yield Query("disagreements: the newest 20", documented("latest disagreements"))
-    yield Query(
-        "traffic_per_minute of the last hour",
-        documented("answers and cache hits of the last hour"),
-    )
+    yield Query("traffic_per_minute of the last hour", documented("answers of the last hour"))
     yield Query(
         "prediction_events of a day: who asks?",
         documented("requests of the last day by client"),
