@@ -22,7 +22,7 @@ from inference.prediction.results import (
     UnavailableModel,
 )
 from inference.preprocessing.digits import Pixels, PreprocessedImage
-from inference.runtime.outputs import Outputs, stack
+from inference.runtime.outputs import Outputs, Probabilities, stack
 
 MAX_ENCODERS = 4096  # far more than one directory serves; hot reload adds versions over time
 BOOLEANS = {False: b"false", True: b"true"}
@@ -87,7 +87,8 @@ class ResponseEncoder:
     ) -> list[bytes | ServiceError]:
         """Return the body of POST /inference for each image, or the error to answer with."""
         digests = [image.digest for image in images]
-        answers = self._encoder(version).encode(outputs, _literals([outputs])[0], digests)
+        literals = _encode_rows(outputs.probabilities)
+        answers = self._encoder(version).encode(outputs, literals, digests)
         return [
             NotFiniteError()
             if answer is None
@@ -162,17 +163,22 @@ def _literals(columns: Sequence[Outputs]) -> list[list[bytes]]:
 
     Models of the same number of classes are encoded together: one call instead of many.
     """
+    if len(columns) == 1:
+        return [_encode_rows(columns[0].probabilities)]
     by_width: dict[int, list[int]] = {}
     for index, outputs in enumerate(columns):
         by_width.setdefault(outputs.probabilities.shape[1], []).append(index)
     literals: list[list[bytes]] = [[]] * len(columns)
     for indexes in by_width.values():
-        table = stack([columns[index].probabilities for index in indexes])
-        rows = orjson.dumps(table, option=orjson.OPT_SERIALIZE_NUMPY)[2:-2].split(b"],[")
+        rows = _encode_rows(stack([columns[index].probabilities for index in indexes]))
         count = len(rows) // len(indexes)
         for place, index in enumerate(indexes):
             literals[index] = rows[place * count : (place + 1) * count]
     return literals
+
+
+def _encode_rows(table: Probabilities) -> list[bytes]:
+    return orjson.dumps(table, option=orjson.OPT_SERIALIZE_NUMPY)[2:-2].split(b"],[")
 
 
 def _consensus(consensus: Consensus | None) -> dict[str, object] | None:
