@@ -15,7 +15,8 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
-from inference.prediction_log.shipper_process import ShipperProcess
+from inference.background_process import BackgroundProcess
+from inference.originals.open_store import open_store
 from inference.server.http_protocol import HttpProtocol
 from inference.server.listener import SharedPort
 from inference.settings import from_environment
@@ -43,6 +44,7 @@ def main(arguments: Sequence[str] = ()) -> int:
     json_logging.configure()
     try:
         settings = from_environment()
+        open_store(settings.images_url)  # raises ValueError for an invalid URL
         password = secret(os.environ, "PGPASSWORD")
     except ValueError as error:
         sys.exit(f"Cannot start: {error}")
@@ -66,14 +68,14 @@ def main(arguments: Sequence[str] = ()) -> int:
         proxy_headers=False,  # no response depends on the client's address
     )
     if settings.workers == 1:
-        with ShipperProcess():
+        with BackgroundProcess():
             uvicorn.Server(config).run()
         return 0
     try:
         port = SharedPort(settings.host, settings.port)
     except OSError as error:
         sys.exit(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.")
-    with ShipperProcess(), tempfile.TemporaryDirectory(prefix="mlops-metrics-") as directory:
+    with BackgroundProcess(), tempfile.TemporaryDirectory(prefix="mlops-metrics-") as directory:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory  # shared by all workers
         # uvicorn only hands the socket to the workers.
         Multiprocess(config, sockets=[port]).run()  # type: ignore[list-item]

@@ -30,10 +30,11 @@ from inference.models.metrics import ModelStateCollector
 from inference.models.promotion import Promotions
 from inference.models.repository import ModelRepository
 from inference.observability.metrics import Metrics
-from inference.originals.reader import Originals
+from inference.originals.reader import OriginalReader
 from inference.prediction.predictor import Predictor
 from inference.prediction.resolver import ModelResolver
-from inference.prediction_log.journal import Journal, pending_bytes
+from inference.prediction_log.backlog import pending_bytes
+from inference.prediction_log.journal import Journal
 from inference.prediction_log.metrics import JournalCollector
 from inference.prediction_log.recorder import PredictionLog
 from inference.runtime.malloc import trim_heap
@@ -81,7 +82,7 @@ def create_app(settings: Settings) -> ASGIApp:
     async def lifespan(_app: Any) -> AsyncIterator[None]:
         aliases.start()
         await run_in_threadpool(models.load)
-        models.follow(log.versions)
+        models.follow(log.record_versions)
         # Objects of the start stay: without this, each full collection scans them all and stops
         # every request for 50 ms.
         gc.collect()
@@ -104,7 +105,7 @@ def create_app(settings: Settings) -> ASGIApp:
     model_versions = ModelsApi(models, aliases)
     promotions = AliasesApi(Promotions(database, models, aliases))
     imports = ImportsApi(Imports(database))
-    images = ImagesApi(Originals(database, settings.images_url))
+    images = ImagesApi(OriginalReader(database, settings.images_url))
     status = StatusApi(models, database, log, metrics)
     handlers: dict[str, Handler] = {
         "infer": inference.infer,

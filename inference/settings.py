@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from inference.originals.store import Storage
 from servicekit.settings import host_names
 
 MAX_DAYS = 36_500  # as good as for ever
@@ -80,7 +79,6 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         raise ValueError("journal_bytes must not be negative")
     if not 0 < settings.images_keep_days <= MAX_DAYS:
         raise ValueError(f"images_keep_days must be more than 0, and at most {MAX_DAYS}")
-    Storage.of(settings.images_url)  # raises ValueError for an address that is none
     return settings
 
 

@@ -19,7 +19,7 @@ from bench.fixtures.http_requests import BASE_PATH, CONTENT_TYPE
 from bench.fixtures.models import CACHE, ROOT
 from bench.harness import wrk
 from bench.harness.wrk import Load
-from inference.prediction_log.journal import pending_bytes
+from inference.prediction_log.backlog import pending_bytes
 
 START_SECONDS = 120
 STOP_SECONDS = 15

@@ -1,1 +1,4 @@
-"""Uploaded images as they were sent: object store, archiving, retention."""
+"""Original images as clients sent them: storage, archiving, retention and retrieval.
+
+Knows the prediction log, which carries originals until they are archived, and the database.
+"""

@@ -1,8 +1,7 @@
-"""Stores the originals of images that the journal holds, and deletes those whose retention time is
-over.
+"""Originals archiver: stores the originals of the prediction log and deletes expired ones.
 
-Beside the shipper, with a connection and a position in the journal of its own: a storage that is
-away keeps no row waiting.
+It runs beside the shipper, with its own connection and its own journal offsets, so that an
+unavailable store does not delay the rows of predictions.
 """
 
 import logging
@@ -15,209 +14,216 @@ import psycopg2.extensions
 from psycopg2.extras import execute_values
 
 from inference.database.connection import connect
-from inference.originals.store import Storage, StorageUnavailableError, key_in, key_of
-from inference.prediction_log.decoder import SentOriginal, moment, originals
-from inference.prediction_log.journal import ORIGINALS, ROWS, Segment, ShippedOffsets, segments
+from inference.originals.keys import key_in, key_of
+from inference.originals.open_store import open_store
+from inference.originals.store import StorageUnavailableError
+from inference.prediction_log.decoder import LoggedOriginal, decode_originals
+from inference.prediction_log.row_encoding import timestamp_text
+from inference.prediction_log.segments import Segment, list_segments
+from inference.prediction_log.shipped_offsets import ORIGINALS, ROWS, ShippedOffsets
 from inference.settings import Settings
 
-PAUSE_SECONDS = 0.5
+POLL_SECONDS = 0.5
 RETRY_SECONDS = 5.0
 BATCH_BYTES = 4 * 2**20
-# How often it looks for originals whose time is over, at most and at least, and how many are
-# deleted at once.
-EXPIRY_SECONDS = (0.5, 60.0)
-EXPIRED_AT_ONCE = 500
+# Interval of the search for expired originals, a tenth of their retention time between these
+MIN_EXPIRY_SECONDS, MAX_EXPIRY_SECONDS = 0.5, 60.0
+EXPIRY_BATCH = 500  # originals deleted together
 SECONDS_PER_DAY = 86_400
-SEGMENTS_TRIED = 2  # when so many cannot be stored, the storage is away
+MAX_FAILED_SEGMENTS = 2  # after this many failures, the store counts as unavailable
 
-# What was deleted since it was sent is read once more where nobody knows any longer how far the
-# journal was read.
-WANTED = """
+# After a loss of the offsets the journal is read again. An original that was deleted after it was
+# sent is not stored again.
+SELECT_MISSING = """
 SELECT digest FROM images JOIN (VALUES %s) AS s (id, sent_at) ON images.id = s.id::uuid
 WHERE original_url IS NULL AND (deleted_at IS NULL OR deleted_at < s.sent_at::timestamptz)
 """
-STORED = """
+UPDATE_STORED = """
 UPDATE images i SET original_url = s.url, stored_at = now()
-FROM (VALUES %s) AS s (digest, url) WHERE i.id = left(s.digest, 32)::uuid AND i.original_url IS NULL
+FROM (VALUES %s) AS s (digest, url)
+WHERE i.id = left(s.digest, 32)::uuid AND i.original_url IS NULL
 """
-# After one that is left because it cannot be deleted. Another storage may be below this one: its
-# keys would be longer.
-EXPIRED = """
+# Continues after the last row of the previous batch, because an original that cannot be deleted
+# stays expired. The pattern excludes stores below this one: their keys are longer.
+SELECT_EXPIRED = """
 SELECT stored_at, id::text, original_url FROM images
-WHERE stored_at < now() - %(keep)s * interval '1 second' AND starts_with(original_url, %(url)s)
-      AND substr(original_url, length(%(url)s) + 1) ~ '^[0-9a-f]{2}/[^/]+$' AND (stored_at, id) > (%(stored_at)s, %(id)s)
-ORDER BY stored_at, id LIMIT %(most)s
+WHERE stored_at < now() - %(retention_seconds)s * interval '1 second'
+      AND starts_with(original_url, %(url)s)
+      AND substr(original_url, length(%(url)s) + 1) ~ '^[0-9a-f]{2}/[^/]+$'
+      AND (stored_at, id) > (%(stored_at)s, %(id)s)
+ORDER BY stored_at, id LIMIT %(limit)s
 """
-FIRST = {"stored_at": "-infinity", "id": "00000000-0000-0000-0000-000000000000"}
-DELETED = "UPDATE images SET original_url = NULL, stored_at = NULL, deleted_at = now() WHERE id = ANY (%s::uuid[])"
+FIRST_ROW = {"stored_at": "-infinity", "id": "00000000-0000-0000-0000-000000000000"}
+UPDATE_DELETED = """
+UPDATE images SET original_url = NULL, stored_at = NULL, deleted_at = now()
+WHERE id = ANY (%s::uuid[])
+"""
 
 logger = logging.getLogger(__name__)
 
 
 class OriginalsArchiver:
-    """Keeps originals for `images_keep_days`."""
+    """Stores originals and keeps them for `images_keep_days`."""
 
-    def __init__(self, settings: Settings, progress: ShippedOffsets) -> None:
+    def __init__(self, settings: Settings, offsets: ShippedOffsets) -> None:
+        """Open the store. Raises ValueError for an invalid URL."""
         self._directory = settings.journal_dir
-        self._progress = progress
-        self._stores = settings.stores_images
-        self._storage = Storage.of(settings.images_url)
-        self._keep_seconds = settings.images_keep_days * SECONDS_PER_DAY
+        self._offsets = offsets
+        self._is_storing = settings.stores_images
+        self._store = open_store(settings.images_url)
+        self._retention_seconds = settings.images_keep_days * SECONDS_PER_DAY
         self._connection: psycopg2.extensions.connection | None = None
-        self._looked_at = float("-inf")
-        self._failing: set[str] = set()
+        self._expired_at = float("-inf")  # time.monotonic() of the last search
+        self._failing_tasks: set[str] = set()
         self.is_storage_failing = False
 
     def run(self, stopping: threading.Event) -> None:
-        """Work until `stopping`."""
+        """Archive until `stopping` is set, and once more after that."""
         while True:
             is_last = stopping.is_set()
-            if not is_last:
-                self._try(
-                    "Originals whose time is over stay", self._expire_sometimes
-                )  # first: it makes room
-            stored = (
-                self._try(f"Originals of images wait in {self._directory}", self._store)
-                if self._stores
-                else 0
-            )
+            if not is_last:  # first, because it frees space
+                self.try_task("Expired originals cannot be deleted", self._expire_if_due)
+            archived = 0
+            if self._is_storing:
+                archived = self.try_task(
+                    f"Originals wait in {self._directory}", self.archive_and_note_failure
+                )
             if is_last:
                 return
-            if self._failing or not stored:
-                stopping.wait(RETRY_SECONDS if self._failing else PAUSE_SECONDS)
+            if self._failing_tasks or not archived:
+                stopping.wait(RETRY_SECONDS if self._failing_tasks else POLL_SECONDS)
 
-    def store(self) -> int:
-        """Store the originals of which Postgres has the rows, and return how many.
+    def archive(self) -> int:
+        """Store the originals whose rows are in Postgres, and return how many.
 
-        Raises StorageUnavailableError and psycopg2.Error.
-
-        What cannot be stored keeps nothing in other segments waiting, unless that cannot be stored
-        either.
+        A failure does not affect other segments, unless several fail. Raises
+        StorageUnavailableError and psycopg2.Error.
         """
-        stored = 0
+        archived = 0
         failures: list[StorageUnavailableError] = []
-        for segment in segments(self._directory):
+        for segment in list_segments(self._directory):
             try:
-                stored += self._store_of(segment)
+                archived += self._archive_segment(segment)
             except StorageUnavailableError as failure:
                 failures.append(failure)
-                if len(failures) == SEGMENTS_TRIED:
+                if len(failures) == MAX_FAILED_SEGMENTS:
                     break
         if failures:
             raise failures[0]
-        return stored
+        return archived
+
+    def archive_and_note_failure(self) -> int:
+        """Archive and update `is_storage_failing`, which stays as it is with nothing to store."""
+        try:
+            archived = self.archive()
+        except StorageUnavailableError:
+            self.is_storage_failing = True
+            raise
+        if archived:
+            self.is_storage_failing = False
+        return archived
 
     def expire(self) -> int:
-        """Delete originals whose time is over, and return how many.
+        """Delete the originals whose retention time is over, and return how many.
 
-        Raises StorageUnavailableError and psycopg2.Error.
-
-        One that cannot be deleted keeps no other.
+        A failure does not affect other originals. Raises StorageUnavailableError and
+        psycopg2.Error.
         """
-        deleted = 0
-        left: dict[str, StorageUnavailableError] = {}
-        after: Mapping[str, object] = FIRST
+        count = 0
+        failures: dict[str, StorageUnavailableError] = {}
+        after: Mapping[str, object] = FIRST_ROW
         while True:
             arguments = {
-                "keep": self._keep_seconds,
-                "url": f"{self._storage.url}/",
-                "most": EXPIRED_AT_ONCE,
+                "retention_seconds": self._retention_seconds,
+                "url": f"{self._store.url}/",
+                "limit": EXPIRY_BATCH,
                 **after,
             }
-            with self._connected() as connection, connection.cursor() as cursor:
-                cursor.execute(EXPIRED, arguments)
+            with self._connect() as connection, connection.cursor() as cursor:
+                cursor.execute(SELECT_EXPIRED, arguments)
                 expired = cursor.fetchall()
-                left |= self._storage.delete([key_in(url) for _, _, url in expired])
-                gone = [own_id for _, own_id, url in expired if key_in(url) not in left]
-                cursor.execute(DELETED, [gone])
-            deleted += len(gone)
-            if len(expired) < EXPIRED_AT_ONCE:
+                failures |= self._store.delete([key_in(url) for _, _, url in expired])
+                deleted = [image_id for _, image_id, url in expired if key_in(url) not in failures]
+                cursor.execute(UPDATE_DELETED, [deleted])
+            count += len(deleted)
+            if len(expired) < EXPIRY_BATCH:
                 break
-            after = dict(zip(FIRST, expired[-1], strict=False))
-        for failure in left.values():
+            after = dict(zip(FIRST_ROW, expired[-1], strict=False))
+        for failure in failures.values():
             raise failure
-        return deleted
+        return count
 
     def disconnect(self) -> None:
-        """Close the connection, if there is one."""
+        """Close the connection to Postgres, if there is one."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
-    def _try(self, fault: str, work: Callable[[], int]) -> int:
-        """Do some work and return what it returns, or 0 when it fails, which is said when it begins
-        to.
-        """
+    def try_task(self, failure_text: str, task: Callable[[], int]) -> int:
+        """Run a task and return its result, or 0 if it fails. Logs the first of several failures."""
         try:
-            done = work()
+            result = task()
         except (StorageUnavailableError, psycopg2.Error) as error:
-            if fault not in self._failing:
-                logger.warning("%s: %s", fault, str(error).strip())
+            if failure_text not in self._failing_tasks:
+                logger.warning("%s: %s", failure_text, str(error).strip())
             self.disconnect()
-        except Exception:  # whatever it is, it is not worth the rows that the other thread ships
-            logger.exception("%s.", fault)
+        except Exception:  # any other error must not end the process, which also ships the rows
+            logger.exception("%s.", failure_text)
         else:
-            self._failing.discard(fault)
-            return done
-        self._failing.add(fault)
+            self._failing_tasks.discard(failure_text)
+            return result
+        self._failing_tasks.add(failure_text)
         return 0
 
-    def _store(self) -> int:
-        try:
-            stored = self.store()
-        except StorageUnavailableError:
-            self.is_storage_failing = True
-            raise
-        if stored:  # with nothing to store nobody knows
-            self.is_storage_failing = False
-        return stored
-
-    def _store_of(self, segment: Segment) -> int:
-        stored = 0
-        offset, end = self._progress.get(ORIGINALS, segment), self._progress.get(ROWS, segment)
+    def _archive_segment(self, segment: Segment) -> int:
+        archived = 0
+        offset, end = self._offsets.get(ORIGINALS, segment), self._offsets.get(ROWS, segment)
         while offset < end:
             lines = segment.lines(offset, min(end, offset + BATCH_BYTES))
             if not lines:
-                break  # the shipper has given it up
-            stored += self._put(originals(lines))
-            before, offset = offset, offset + sum(map(len, lines))
-            if not self._progress.advance(ORIGINALS, segment, before, offset):
+                break  # the shipper gave up the originals and removed the segment
+            archived += self._archive_originals(decode_originals(lines))
+            previous, offset = offset, offset + sum(map(len, lines))
+            if not self._offsets.advance(ORIGINALS, segment, previous, offset):
                 break
-        return stored
+        return archived
 
-    def _expire_sometimes(self) -> int:
-        least, most = EXPIRY_SECONDS
+    def _expire_if_due(self) -> int:
         now = time.monotonic()
-        if now - self._looked_at >= min(most, max(least, self._keep_seconds / 10)):
-            self._looked_at = now
+        interval = min(MAX_EXPIRY_SECONDS, max(MIN_EXPIRY_SECONDS, self._retention_seconds / 10))
+        if now - self._expired_at >= interval:
+            self._expired_at = now
             return self.expire()
         return 0
 
-    def _put(self, found: Mapping[str, SentOriginal]) -> int:
-        if not found:
+    def _archive_originals(self, originals: Mapping[str, LoggedOriginal]) -> int:
+        """Store originals, by digest, that Postgres does not list as stored."""
+        if not originals:
             return 0
-        with self._connected() as connection, connection.cursor() as cursor:
-            sent = [(digest[:32], moment(each.at)) for digest, each in found.items()]
-            wanted = [
-                digest
-                for (digest,) in execute_values(cursor, WANTED, sent, fetch=True)
-                if digest in found
+        with self._connect() as connection, connection.cursor() as cursor:
+            sent = [
+                (digest[:32], timestamp_text(original.at)) for digest, original in originals.items()
             ]
-        if not wanted:
+            missing = [
+                digest
+                for (digest,) in execute_values(cursor, SELECT_MISSING, sent, fetch=True)
+                if digest in originals
+            ]
+        if not missing:
             return 0
-        keys = {digest: key_of(digest, found[digest].media_type) for digest in wanted}
-        done = self._storage.put_many({keys[digest]: found[digest].data for digest in wanted})
+        keys = {digest: key_of(digest, originals[digest].media_type) for digest in missing}
+        result = self._store.put_many({keys[digest]: originals[digest].data for digest in missing})
         stored = [
-            (digest, done.urls[keys[digest]]) for digest in wanted if keys[digest] in done.urls
+            (digest, result.urls[keys[digest]]) for digest in missing if keys[digest] in result.urls
         ]
         if stored:
-            with self._connected() as connection, connection.cursor() as cursor:
-                execute_values(cursor, STORED, stored)
-        for failure in done.failed.values():
+            with self._connect() as connection, connection.cursor() as cursor:
+                execute_values(cursor, UPDATE_STORED, stored)
+        for failure in result.failures.values():
             raise failure
         return len(stored)
 
-    def _connected(self) -> psycopg2.extensions.connection:
+    def _connect(self) -> psycopg2.extensions.connection:
         if self._connection is None or self._connection.closed:
             self._connection = connect("mlops originals")
         return self._connection

@@ -1,62 +1,72 @@
-"""The original images, where they are stored, by the digest of what the models saw."""
+"""Original reader: returns an original image by the digest of its pixels."""
 
 import threading
 from dataclasses import dataclass
 
 from inference.database.pool import Database, utc
 from inference.errors import ImagesUnavailableError, UnknownImageError
-from inference.originals.store import Storage, StorageUnavailableError, key_in, media_type_of
+from inference.originals.keys import key_in, media_type_of
+from inference.originals.open_store import open_store
+from inference.originals.store import StorageUnavailableError
 
-FIND = f"SELECT original_url, {utc('deleted_at')} AS deleted_at FROM images WHERE id = left(%s, 32)::uuid AND digest = %s"
-# A storage that hangs may hold so many of the ten handlers; the others answer.
-MAX_AT_ONCE = 2
-TURN_SECONDS = 0.5
+SELECT_IMAGE = f"""
+SELECT original_url, {utc("deleted_at")} AS deleted_at FROM images
+WHERE id = left(%s, 32)::uuid AND digest = %s
+"""
+# Limits how many of Connexion's ten request handlers a hanging store can block.
+MAX_CONCURRENT_READS = 2
+QUEUE_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class Original:
-    """The bytes of an image as it was sent, and their type."""
+    """Bytes of an image as the client sent them, and their media type."""
 
     data: bytes
     media_type: str
 
 
-class Originals:
-    """The originals in the storage at a URL."""
+class OriginalReader:
+    """Reads originals from the store at a URL."""
 
     def __init__(self, database: Database, url: str) -> None:
+        """Open the store. Raises ValueError for an invalid URL."""
         self._database = database
-        self._storage = Storage.of(url)
-        self._turns = threading.BoundedSemaphore(MAX_AT_ONCE)
+        self._store = open_store(url)
+        self._slots = threading.BoundedSemaphore(MAX_CONCURRENT_READS)
 
-    def one(self, digest: str) -> Original:
-        """Return an original. Raises UnknownImageError, ImagesUnavailableError and DatabaseUnavailableError."""
-        found = self._database.query(FIND, [digest, digest])
-        if not found:
+    def get(self, digest: str) -> Original:
+        """Return the original of an image.
+
+        Raises UnknownImageError, ImagesUnavailableError and DatabaseUnavailableError.
+        """
+        rows = self._database.query(SELECT_IMAGE, [digest, digest])
+        if not rows:
             raise UnknownImageError
-        image = found[0]
+        image = rows[0]
         if image["original_url"] is None:
             raise UnknownImageError(
-                f"The original was deleted at {image['deleted_at']}, when its retention time was over; its statistics stay."
+                f"The original was deleted at {image['deleted_at']}, when its retention time"
+                " ended. Its statistics remain in the database."
                 if image["deleted_at"] is not None
-                else "The original of this image is not stored; its digest and statistics are."
+                else "The original of this image is not stored."
+                " Its digest and statistics are in the database."
             )
-        key = key_in(
-            image["original_url"]
-        )  # not by the image's media_type: what was sent first may not be what was stored
-        data = self._get(key)
+        # The row's media_type is that of the first upload, which may not be the stored one.
+        key = key_in(image["original_url"])
+        data = self._read(key)
         if data is None:
             raise UnknownImageError(
-                "The database says that the original is stored, but the storage has it no more."
+                "The original is missing in the store. Something else deleted it."
             )
         return Original(data, media_type_of(key))
 
-    def _get(self, key: str) -> bytes | None:
-        if not self._turns.acquire(timeout=TURN_SECONDS):
+    def _read(self, key: str) -> bytes | None:
+        if not self._slots.acquire(timeout=QUEUE_SECONDS):
             raise ImagesUnavailableError
         try:
-            return self._storage.get(key)
+            return self._store.get(key)
         except StorageUnavailableError as error:
             raise ImagesUnavailableError from error
         finally:
-            self._turns.release()
+            self._slots.release()

@@ -98,7 +98,7 @@ class Predictor:
         assert outputs is not None  # noqa: S101  # the model is loaded
         milliseconds = [request.milliseconds() for request in requests]
         logged = [ModelOutputs(model.version, outputs)]
-        self._log.answered(images, requests, milliseconds, logged)
+        self._log.record_predictions(images, requests, milliseconds, logged)
         return outputs, milliseconds
 
     def batches(
@@ -144,7 +144,7 @@ class Predictor:
             if isinstance(model, LoadedModel) and outputs is not None
         ]
         try:
-            self._log.answered(batch.images, [request], [request.milliseconds()], logged)
+            self._log.record_predictions(batch.images, [request], [request.milliseconds()], logged)
         except JournalFullError as problem:
             if batch.start == 0:
                 raise

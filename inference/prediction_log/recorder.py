@@ -1,18 +1,17 @@
-"""The log of predictions: what is answered and which versions there are -> records of the journal.
+"""Prediction recorder: writes predictions and model states to the journal as records.
 
-rows.py reads them.
-
-A record says what some versions of models gave for some images of some requests. The images and
-versions that no earlier record of its segment has are described in it, and an image again when it
-comes with an original that may be kept and is not there yet.
+`decoder` reads the records. A record holds the outputs of some model versions for the images of one
+or more requests. It describes the images and versions that no earlier record of its segment
+describes, so that a segment can be read on its own. It describes an image again to add an original
+that an earlier record left out.
 """
 
 import base64
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 import orjson
@@ -21,206 +20,220 @@ from inference import ids
 from inference.errors import JournalFullError
 from inference.models.version import ModelVersion, State
 from inference.observability.metrics import Metrics
-from inference.prediction_log.journal import Declared, Journal
+from inference.prediction_log.backlog import pending_bytes, pending_seconds
+from inference.prediction_log.journal import Journal
 from inference.preprocessing.digits import PreprocessedImage, media_type
 from inference.runtime.outputs import Outputs
 
-ARRAY = "application/json"
-GONE = "GONE"
 RECORD_OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
-BARE = "-"  # behind the digest of an image that a segment describes without an original
+ARRAY_MEDIA_TYPE = "application/json"  # of an image that was sent as numbers
 
 logger = logging.getLogger(__name__)
 
 
 class RequestInfo(NamedTuple):
-    """A request for predictions.
-
-    Its id, the program that asked, and the time.perf_counter() at which its work began.
-    """
+    """Request for predictions: its id, the client program, and its start by time.perf_counter()."""
 
     request_id: str
     source: str | None
     started: float
 
     def milliseconds(self) -> float:
-        """Return the milliseconds that it has taken so far."""
+        """Return the milliseconds since the start."""
         return round((time.perf_counter() - self.started) * 1000, 3)
 
 
 class ModelOutputs(NamedTuple):
-    """What a version gave for each image."""
+    """Outputs of a model version for some images."""
 
     model: ModelVersion
     outputs: Outputs
 
 
+@dataclass
+class _DescribedKeys:
+    """Digests of images, each with whether its original is included, and ids of versions."""
+
+    segment: int = 0
+    images: dict[str, bool] = field(default_factory=dict)
+    versions: set[str] = field(default_factory=set)
+
+
 class PredictionLog:
-    """Keeps what is answered. Any thread may call any method."""
+    """Records predictions and model states. Thread-safe."""
 
     def __init__(
         self, journal: Journal | None, metrics: Metrics, *, keeps_originals: bool, refuses: bool
     ) -> None:
-        """Write to a journal, or nothing without one.
+        """Write to a journal, or record nothing without one.
 
-        A full one makes answers fail where the log `refuses`, else go unlogged.
+        A full journal fails the request if the log `refuses`. Otherwise the predictions are dropped
+        from the log and counted.
         """
         self._journal = journal
         self._metrics = metrics
         self._keeps_originals = keeps_originals
         self._refuses = refuses
-        self._seen: dict[str, tuple[str, str | None]] = {}
-        self._seeing = threading.Lock()
+        self._append_lock = threading.Lock()  # guards the order of _described and the journal
+        self._described = _DescribedKeys()
+        self._states_lock = threading.Lock()
+        self._states: dict[str, tuple[str, str | None]] = {}
 
-    def answered(
+    def record_predictions(
         self,
-        digits: Sequence[PreprocessedImage],
-        calls: Sequence[RequestInfo],
+        images: Sequence[PreprocessedImage],
+        requests: Sequence[RequestInfo],
         milliseconds: Sequence[float],
-        columns: Iterable[ModelOutputs],
+        outputs: Iterable[ModelOutputs],
     ) -> None:
-        """Keep what some versions gave for some images, each of which is of a call and took so many
-        milliseconds.
+        """Record the outputs of some model versions for some images.
 
-        A single call is that of them all. Raises JournalFullError.
+        `requests` and `milliseconds` have one entry for each image, or one for all images. Raises
+        JournalFullError.
         """
         journal = self._journal
         if journal is None:
             return
-        given = list(columns)
+        columns = list(outputs)
         at = time.time_ns() // 1000
         record = {
             "at": at,
             "events": f"{ids.first_event_id(at):032x}",
-            "requests": [call.request_id for call in calls],
-            "sources": [call.source for call in calls],
+            "requests": [request.request_id for request in requests],
+            "sources": [request.source for request in requests],
             "milliseconds": milliseconds,
-            "images": [digit.digest for digit in digits],
-            "versions": [each.model.id for each in given],
-            "rows": [each.outputs.probabilities for each in given],
-            "cached": [each.outputs.cached for each in given],
+            "images": [image.digest for image in images],
+            "versions": [column.model.id for column in columns],
+            "rows": [column.outputs.probabilities for column in columns],
+            "cached": [column.outputs.cached for column in columns],
         }
-
-        def line(declared: Declared) -> bytes:
-            new_images = [
-                digit
-                for digit in digits
-                if digit.digest not in declared and self._adds(digit, declared)
-            ]
-            new_versions = [each.model for each in given if each.model.id not in declared]
-            if new_images:
-                by_digest = {digit.digest: digit for digit in new_images}
-                record["new_images"] = self._described(list(by_digest.values()), declared)
-            if new_versions:
-                declared.update([model.id for model in new_versions])
-                record["new_versions"] = [described(model) for model in new_versions]
-            return orjson.dumps(record, option=RECORD_OPTIONS)
-
         try:
-            journal.append(line)
+            with self._append_lock:
+                segment = journal.begin_record()
+                if segment != self._described.segment:
+                    self._described = _DescribedKeys(segment)
+                try:
+                    self._add_descriptions(record, images, [column.model for column in columns])
+                    journal.append(orjson.dumps(record, option=RECORD_OPTIONS))
+                except BaseException:
+                    self._described = _DescribedKeys()  # these descriptions were not written
+                    raise
         except JournalFullError:
             if self._refuses:
                 raise
-            self._metrics.journal_dropped.inc(len(digits) * len(given))
+            self._metrics.journal_dropped.inc(len(images) * len(columns))
 
-    def versions(self, models: Sequence[ModelVersion]) -> None:
-        """Keep which versions there are, and of their states what changed since the last time.
+    def record_versions(self, models: Sequence[ModelVersion]) -> None:
+        """Record the available versions, and the states that changed since the last call.
 
-        A full journal takes them, too.
+        The limit of the journal does not apply.
         """
         if self._journal is None:
             return
-        with self._seeing:
-            documents = {each["id"]: each for model in models for each in _states(model)}
-            states = {key: (each["status"], each["reason"]) for key, each in documents.items()}
-            if states == self._seen:
+        with self._states_lock:
+            documents = {state["id"]: state for model in models for state in _states(model)}
+            states = {
+                key: (document["status"], document["reason"]) for key, document in documents.items()
+            }
+            if states == self._states:
                 return
             changed = [
-                each for key, each in documents.items() if self._seen.get(key) != states[key]
+                document
+                for key, document in documents.items()
+                if self._states.get(key) != states[key]
             ]
             record = {"at": time.time_ns() // 1000, "states": changed, "present": list(states)}
             try:
-                self._journal.append(
-                    _constant(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)),
-                    beyond_limit=True,
-                )
+                with self._append_lock:
+                    self._journal.begin_record(is_limited=False)
+                    self._journal.append(orjson.dumps(record, option=RECORD_OPTIONS))
             except JournalFullError as error:
-                logger.error(
-                    "The states of the models could not be logged: %s", error
-                )  # its message says it all
+                logger.error("The states of the models are not recorded. %s", error)
             else:
-                self._seen = states
+                self._states = states
 
     def status(self) -> dict[str, Any]:
-        """Return whether the log takes predictions, and how much of it Postgres does not have yet."""
+        """Return whether the log accepts predictions, and its backlog."""
         journal = self._journal
         if journal is None:
             return {"status": "off"}
-        waiting_bytes, waiting_seconds = journal.pending()
-        waiting = {"waiting_bytes": waiting_bytes, "waiting_seconds": round(waiting_seconds, 1)}
-        if journal.fault is not None:
-            return {"status": "failing", "detail": journal.fault, **waiting}
-        return {"status": "full" if journal.is_full else "ok", **waiting}
+        backlog = {
+            "waiting_bytes": pending_bytes(journal.directory),
+            "waiting_seconds": round(pending_seconds(journal.directory), 1),
+        }
+        if journal.failure is not None:
+            return {"status": "failing", "detail": journal.failure, **backlog}
+        return {"status": "full" if journal.is_full else "ok", **backlog}
 
-    def _adds(self, digit: PreprocessedImage, declared: Declared) -> bool:
-        """Tell whether an image is to be described that is not declared, or only without an
-        original while this one may be kept.
-        """
-        return digit.digest + BARE not in declared or (
-            digit.original is not None and self._keeps_more
+    def _add_descriptions(
+        self,
+        record: dict[str, Any],
+        images: Sequence[PreprocessedImage],
+        models: Sequence[ModelVersion],
+    ) -> None:
+        """Describe the images and versions of a record that its segment does not describe yet."""
+        described = self._described
+        new_images = {
+            image.digest: image
+            for image in images
+            if not described.images.get(image.digest) and self._needs_description(image)
+        }
+        if new_images:
+            record["new_images"] = self._describe_images(list(new_images.values()))
+        new_versions = [model for model in models if model.id not in described.versions]
+        if new_versions:
+            record["new_versions"] = [describe_version(model) for model in new_versions]
+            described.versions.update([model.id for model in new_versions])
+
+    def _needs_description(self, image: PreprocessedImage) -> bool:
+        """Return whether an image is new, or has an original that can be added now."""
+        return image.digest not in self._described.images or (
+            image.original is not None and self._accepts_originals
         )
 
     @property
-    def _keeps_more(self) -> bool:
-        """Whether originals are kept now.
-
-        Half of the journal is for them, the other half is for the predictions.
-        """
+    def _accepts_originals(self) -> bool:
+        """Whether originals are included. One half of the journal is reserved for predictions."""
         return (
             self._keeps_originals and self._journal is not None and not self._journal.is_half_full
         )
 
-    def _described(self, digits: Sequence[PreprocessedImage], declared: Declared) -> dict[str, Any]:
-        """Return what a record says of new images, and declare them."""
-        documents = [
-            {
-                "digest": digit.digest,
-                "width": digit.width,
-                "height": digit.height,
-                "bytes": digit.pixels.nbytes if digit.original is None else len(digit.original),
-                "media_type": ARRAY if digit.original is None else media_type(digit.original),
-            }
-            for digit in digits
-        ]
-        pixels = b"".join([digit.pixels.tobytes() for digit in digits])
-        described: dict[str, Any] = {
-            "documents": documents,
-            "pixels": base64.b64encode(pixels).decode(),
+    def _describe_images(self, images: Sequence[PreprocessedImage]) -> dict[str, Any]:
+        originals = [image.original for image in images]
+        description: dict[str, Any] = {
+            "documents": [
+                {
+                    "digest": image.digest,
+                    "width": image.width,
+                    "height": image.height,
+                    "bytes": image.pixels.nbytes if image.original is None else len(image.original),
+                    "media_type": ARRAY_MEDIA_TYPE
+                    if image.original is None
+                    else media_type(image.original),
+                }
+                for image in images
+            ],
+            "pixels": base64.b64encode(
+                b"".join([image.pixels.tobytes() for image in images])
+            ).decode(),
         }
-        kept = (
-            [digit.original is not None for digit in digits]
-            if self._keeps_more
-            else [False] * len(digits)
-        )
-        if any(kept):
-            originals = [
-                None if digit.original is None else base64.b64encode(digit.original).decode()
-                for digit in digits
+        original_count = len(originals) - originals.count(None)
+        is_included = original_count > 0 and self._accepts_originals
+        if is_included:
+            description["originals"] = [
+                None if original is None else base64.b64encode(original).decode()
+                for original in originals
             ]
-            described["originals"] = originals
         elif self._keeps_originals:
-            self._metrics.originals_dropped.inc(sum(digit.original is not None for digit in digits))
-        declared.update(
-            [
-                digit.digest if is_kept else digit.digest + BARE
-                for digit, is_kept in zip(digits, kept, strict=True)
-            ]
+            self._metrics.originals_dropped.inc(original_count)
+        self._described.images.update(
+            {image.digest: is_included and image.original is not None for image in images}
         )
-        return described
+        return description
 
 
-def described(model: ModelVersion) -> dict[str, Any]:
-    """Return what the database keeps of a version, READY."""
+def describe_version(model: ModelVersion) -> dict[str, Any]:
+    """Return the columns of table model_versions for a version that is READY."""
     return {
         "id": model.id,
         "experiment_name": model.name,
@@ -240,15 +253,21 @@ def described(model: ModelVersion) -> dict[str, Any]:
 
 
 def _states(model: ModelVersion) -> list[dict[str, Any]]:
-    """Return a version with its state, and its newer content that does not serve, if there is one."""
-    states = [{**described(model), "status": model.state.value, "reason": _printable(model.reason)}]
+    """Return a version with its state, and its newer content if that does not serve yet."""
+    states = [
+        {
+            **describe_version(model),
+            "status": model.state.value,
+            "reason": _printable(model.reason),
+        }
+    ]
     if model.update is not None:
         content = ModelVersion(
             model.name, model.update.state, model.version, digest=model.update.digest
         )
         states.append(
             {
-                **described(content),
+                **describe_version(content),
                 "status": content.state.value,
                 "reason": _printable(model.update.reason),
             }
@@ -257,13 +276,7 @@ def _states(model: ModelVersion) -> list[dict[str, Any]]:
 
 
 def _printable(reason: str | None) -> str | None:
-    """Return a reason, which may quote a file, as text that Postgres takes."""
-    return (
-        None
-        if reason is None
-        else "".join([each if each.isprintable() else " " for each in reason])
-    )
-
-
-def _constant(line: bytes) -> Callable[[Declared], bytes]:
-    return lambda _declared: line
+    """Replace the characters that Postgres may reject. A reason may quote a file."""
+    if reason is None:
+        return None
+    return "".join([character if character.isprintable() else " " for character in reason])

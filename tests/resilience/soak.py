@@ -23,7 +23,7 @@ from random import Random
 import numpy as np
 import psutil
 
-from inference.prediction_log.journal import pending_bytes
+from inference.prediction_log.backlog import pending_bytes
 from inference.preprocessing.digits import read_digit
 from tests.conftest import SHIPPED, digit_png
 from tests.corpus import http_requests

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import psutil
 import psycopg2
 
-from inference.prediction_log.journal import pending_seconds
+from inference.prediction_log.backlog import pending_seconds
 from tests.integration.prediction_log.test_prediction_log import Stack, eventually
 from tests.support.load import Answer
 
@@ -99,11 +99,7 @@ class Faulty(Stack):
     def shipper(self) -> psutil.Process | None:
         """Return the shipper, None while there is none."""
         return next(
-            (
-                each
-                for each in self.processes()
-                if _command(each).endswith("inference.prediction_log.shipper")
-            ),
+            (each for each in self.processes() if _command(each).endswith("inference.background")),
             None,
         )
 

@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 import requests
 
-from inference.prediction_log.journal import pending_bytes
+from inference.prediction_log.backlog import pending_bytes
 from tests.integration.prediction_log.test_prediction_log import eventually
 from tests.resilience.stack import Faulty, chosen, figure, milliseconds
 from tests.support.load import Load, Question, between, p99, statuses

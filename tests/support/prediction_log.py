@@ -1,6 +1,4 @@
-"""A journal that is written here, its database, and shippers and keepers of originals that come and
-go.
-"""
+"""A prediction log with its database, and shippers and archivers that can be replaced."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -14,8 +12,10 @@ from inference import settings
 from inference.models.version import ModelVersion, State
 from inference.observability.metrics import Metrics
 from inference.originals.archiver import OriginalsArchiver
-from inference.prediction_log.journal import PROGRESS_FILE, Journal, ShippedOffsets, segments
+from inference.prediction_log.journal import Journal
 from inference.prediction_log.recorder import ModelOutputs, PredictionLog, RequestInfo
+from inference.prediction_log.segments import list_segments
+from inference.prediction_log.shipped_offsets import OFFSETS_FILE, ShippedOffsets
 from inference.prediction_log.shipper import Shipper
 from inference.preprocessing.digits import SIDE, PreprocessedImage
 from inference.runtime.outputs import collect_outputs
@@ -23,11 +23,15 @@ from inference.runtime.outputs import collect_outputs
 MODELS = [
     ModelVersion(name, State.READY, digest="d" * 64, classes=("x", "y")) for name in ("a", "b")
 ]
-# What somebody does who begins anew.
-EMPTY = "TRUNCATE prediction_events, predictions, images, image_votes, traffic, model_versions, confusion_counts, labels"
-# In every way in which they can be added up.
+# Leaves an empty database, as a new installation has.
+EMPTY = """
+TRUNCATE prediction_events, predictions, images, image_votes, traffic, model_versions,
+         confusion_counts, labels
+"""
+# All ways to add up the events
 COUNTS = """
-SELECT (SELECT count(*)::int FROM prediction_events), (SELECT count(DISTINCT id)::int FROM prediction_events),
+SELECT (SELECT count(*)::int FROM prediction_events),
+       (SELECT count(DISTINCT id)::int FROM prediction_events),
        (SELECT sum(events)::int FROM predictions), (SELECT sum(events)::int FROM traffic)
 """
 WRONG_COUNTS = """
@@ -36,20 +40,42 @@ GROUP BY p.id HAVING p.events <> count(e.id) OR p.last_event_at <> max(e.at)
 """
 WRONG_TRAFFIC = """
 SELECT * FROM traffic t FULL JOIN (
-    SELECT date_trunc('minute', e.at) AS minute, p.model_version_id, count(*) AS events, count(*) FILTER (WHERE e.cached) AS cached,
+    SELECT date_trunc('minute', e.at) AS minute, p.model_version_id, count(*) AS events,
+           count(*) FILTER (WHERE e.cached) AS cached,
            sum(e.milliseconds::double precision) AS milliseconds
-    FROM prediction_events e JOIN predictions p ON p.id = e.prediction_id GROUP BY 1, 2) AS c USING (minute, model_version_id)
-WHERE (t.events, t.cached) IS DISTINCT FROM (c.events, c.cached) OR abs(t.milliseconds - c.milliseconds) > 0.001
+    FROM prediction_events e JOIN predictions p ON p.id = e.prediction_id GROUP BY 1, 2
+) AS c USING (minute, model_version_id)
+WHERE (t.events, t.cached) IS DISTINCT FROM (c.events, c.cached)
+      OR abs(t.milliseconds - c.milliseconds) > 0.001
 """
 
 
-class NoModels:
-    def all(self) -> list[ModelVersion]:
-        return []
+def make_log(
+    folder: Path, limit_bytes: int = 2**30, *, keeps_originals: bool = True, refuses: bool = True
+) -> PredictionLog:
+    """Return a log with a new journal in a folder."""
+    return PredictionLog(
+        Journal(folder, limit_bytes),
+        Metrics(),
+        keeps_originals=keeps_originals,
+        refuses=refuses,
+    )
 
 
-class Logged:
-    """What a service logs into a folder, for a database that is set up."""
+def make_image(seed: int, original: bytes | None = None) -> PreprocessedImage:
+    """Return an image of random pixels."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (SIDE, SIDE), np.uint8)
+    digest = hashlib.sha256(pixels.tobytes()).hexdigest()
+    return PreprocessedImage(pixels, digest, SIDE, SIDE, original)
+
+
+def read_lines(folder: Path) -> list[bytes]:
+    """Return all records of a journal."""
+    return [line for segment in list_segments(folder) for line in segment.lines(0, segment.size)]
+
+
+class LogHarness:
+    """The log of a service in a folder, for a database that is set up."""
 
     def __init__(self, folder: Path, database: dict[str, str], **environment: str) -> None:
         self.folder = folder / "journal"
@@ -60,79 +86,81 @@ class Logged:
             **environment,
         }
         self._database = database
-        self.new_shipper()
-        self.new_worker()
-        self.log.versions(MODELS)
+        self.replace_shipper()
+        self.replace_worker()
+        self.log.record_versions(MODELS)
 
-    def new_shipper(self, **environment: str) -> None:
-        """Let a new process ship and keep originals, by these settings from now on."""
+    def replace_shipper(self, **environment: str) -> None:
+        """Start a new shipper and archiver, with changed settings."""
         self._environment |= environment
         self._settings = settings.from_environment(self._environment)
-        self.progress = ShippedOffsets(self.folder)
-        self.keeper = OriginalsArchiver(self._settings, self.progress)
+        self.offsets = ShippedOffsets(self.folder)
+        self.archiver = OriginalsArchiver(self._settings, self.offsets)
         self.shipper = Shipper(
-            self._settings, self.progress, is_storage_failing=lambda: self.keeper.is_storage_failing
+            self._settings,
+            self.offsets,
+            is_storage_failing=lambda: self.archiver.is_storage_failing,
         )
 
-    def new_worker(self) -> None:
-        """Let another process of the service answer from now on."""
+    def replace_worker(self) -> None:
+        """Start a new worker process with its own segments."""
         self.journal = Journal(self.folder, self._settings.journal_bytes)
         metrics = Metrics()
         self.log = PredictionLog(
             self.journal, metrics, keeps_originals=self._settings.stores_images, refuses=True
         )
 
-    def answer(
-        self, images: Sequence[int], request: str = "request", source: str | None = "curl/8"
+    def predict(
+        self, seeds: Sequence[int], request_id: str = "request", source: str | None = "curl/8"
     ) -> None:
-        """Let both models answer a request for some images."""
-        cached = [number % 2 == 0 for number in images]
-        self.answer_digits([digit(number) for number in images], request, source, cached)
+        """Record a request for random images, which both models answer."""
+        cached = [seed % 2 == 0 for seed in seeds]
+        self.predict_images([make_image(seed) for seed in seeds], request_id, source, cached)
 
-    def answer_digits(
+    def predict_images(
         self,
-        digits: Sequence[PreprocessedImage],
-        request: str = "request",
+        images: Sequence[PreprocessedImage],
+        request_id: str = "request",
         source: str | None = "curl/8",
         cached: Sequence[bool] | None = None,
     ) -> None:
-        """Let both models answer a request for some images."""
-        rows = np.array([[0.25, 0.75]] * len(digits), np.float32)
-        outputs = collect_outputs([(rows, cached or [False] * len(digits))] * len(MODELS))
-        self.log.answered(
-            digits,
-            [RequestInfo(request, source, 0.0)],
+        """Record a request for some images, which both models answer."""
+        rows = np.array([[0.25, 0.75]] * len(images), np.float32)
+        outputs = collect_outputs([(rows, cached or [False] * len(images))] * len(MODELS))
+        self.log.record_predictions(
+            images,
+            [RequestInfo(request_id, source, 0.0)],
             [1.5],
             list(map(ModelOutputs, MODELS, outputs)),
         )
 
-    def keep(self) -> None:
-        """Bring everything to Postgres, and the originals to their storage."""
+    def ship_and_archive(self) -> None:
+        """Bring all records to Postgres and all originals to their store."""
         self.shipper.ship()
-        self.keeper.store()
+        self.archiver.archive()
 
-    def let_time_pass(self) -> None:
-        """Let all originals be stored for longer than they are kept, and delete those."""
-        self.rows("UPDATE images SET stored_at = stored_at - interval '31 days'")
-        self.keeper.expire()
+    def expire_all(self) -> None:
+        """Make all originals older than their retention time, and delete them."""
+        self.query("UPDATE images SET stored_at = stored_at - interval '31 days'")
+        self.archiver.expire()
 
-    def stored(self) -> list[str]:
-        """Return the names of the files in the storage."""
+    def stored_names(self) -> list[str]:
+        """Return the names of the files in the store."""
         return sorted(path.name for path in self.images.rglob("*") if path.is_file())
 
-    def rewrite(self, change: Callable[[bytes], bytes]) -> None:
-        """Change what the last segment holds, line by line."""
-        segment = segments(self.folder)[-1]
+    def rewrite_segment(self, change: Callable[[bytes], bytes]) -> None:
+        """Change each line of the last segment."""
+        segment = list_segments(self.folder)[-1]
         segment.path.write_bytes(b"".join(map(change, segment.lines(0, segment.size))))
 
-    def forget_progress(self) -> None:
-        """Let a shipper begin that does not know what was shipped."""
+    def forget_offsets(self) -> None:
+        """Start a new shipper after the loss of the offsets."""
         self.disconnect()
-        (self.folder / PROGRESS_FILE).unlink()
-        self.new_shipper()
+        (self.folder / OFFSETS_FILE).unlink()
+        self.replace_shipper()
 
-    def rows(self, statement: str) -> list[Any]:
-        """Run a statement as the owner and return its rows."""
+    def query(self, statement: str) -> list[Any]:
+        """Run a statement as the owner of the database and return its rows."""
         names = {
             "host": "PGHOST",
             "port": "PGPORT",
@@ -143,24 +171,19 @@ class Logged:
         connection = psycopg2.connect(**{key: self._database[name] for key, name in names.items()})  # type: ignore[call-overload]
         with connection, connection.cursor() as cursor:
             cursor.execute(statement)
-            found = cursor.fetchall() if cursor.description else []
+            rows = cursor.fetchall() if cursor.description else []
         connection.close()
-        return list(found)
+        return list(rows)
 
-    def events(self) -> int:
-        """Return how many events there are, once it is sure that all summaries say the same."""
-        [counts] = self.rows(COUNTS)
+    def count_events(self) -> int:
+        """Return the number of events after a check that all summaries agree with it."""
+        [counts] = self.query(COUNTS)
         assert len({count or 0 for count in counts}) == 1, counts
-        assert self.rows(WRONG_COUNTS) == []
-        assert self.rows(WRONG_TRAFFIC) == []
+        assert self.query(WRONG_COUNTS) == []
+        assert self.query(WRONG_TRAFFIC) == []
         return int(counts[0])
 
     def disconnect(self) -> None:
-        """End all connections."""
+        """Close all connections."""
         self.shipper.disconnect()
-        self.keeper.disconnect()
-
-
-def digit(number: int) -> PreprocessedImage:
-    pixels = np.random.default_rng(number).integers(0, 256, (SIDE, SIDE), np.uint8)
-    return PreprocessedImage(pixels, hashlib.sha256(pixels.tobytes()).hexdigest(), 28, 28, None)
+        self.archiver.disconnect()

@@ -24,6 +24,7 @@ from inference.app import create_app
 from inference.database.pool import Database
 from inference.database.predictions import Filter, History, page_query
 from inference.errors import LabelConflictError, NotYetStoredError, UnknownPredictionError
+from inference.originals.open_store import open_store
 from inference.settings import from_environment
 from tests.conftest import SHIPPED, digit_png, wait_until_ready
 
@@ -496,7 +497,7 @@ def test_imports_show_the_latest_of_each_file_and_the_rejects_in_pages(client: T
 def test_an_original_is_served_as_what_it_is_until_it_is_deleted(
     client: Any, connection: Any, rows: list[Row]
 ) -> None:
-    storage = pytest.importorskip("inference.originals.store").Storage.of(str(client.images))
+    storage = open_store(str(client.images))
     digest = client.get(f"{BASE}/predictions/{rows[0]['id']}").json()["image_digest"]
     png = digit_png("7")
 
@@ -512,7 +513,7 @@ def test_an_original_is_served_as_what_it_is_until_it_is_deleted(
 
     assert said() == (
         404,
-        "The original of this image is not stored; its digest and statistics are.",
+        "The original of this image is not stored. Its digest and statistics are in the database.",
     )
     change("original_url = %s, stored_at = now()", storage.put(f"{digest[:2]}/{digest}.png", png))
     response = client.get(f"{BASE}/images/{digest}")
@@ -524,7 +525,7 @@ def test_an_original_is_served_as_what_it_is_until_it_is_deleted(
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert response.headers["Cache-Control"] == "private, max-age=86400, immutable"
     storage.delete([f"{digest[:2]}/{digest}.png"])
-    assert "the storage has it no more" in said()[1]
+    assert "missing in the store" in said()[1]
     change("original_url = NULL, stored_at = NULL, deleted_at = '2026-02-03T04:05:06Z'")
     assert "deleted at 2026-02-03T04:05:06.000000Z" in said()[1]
     assert client.get(f"{BASE}/images/{'0' * 64}").status_code == 404

@@ -16,7 +16,7 @@ from db.initialize import set_up
 from db.settings import from_environment
 from inference import settings as service_settings
 from inference.app import create_app
-from inference.prediction_log.journal import ShippedOffsets
+from inference.prediction_log.shipped_offsets import ShippedOffsets
 from inference.prediction_log.shipper import Shipper
 from tests.conftest import SHIPPED, digit_png, wait_until_ready
 from tests.support.database import connect

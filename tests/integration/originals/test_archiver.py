@@ -1,64 +1,58 @@
-"""Originals are stored, found and deleted, whatever was sent before and whatever failed meanwhile.
-
-Without a service.
-"""
+"""Originals are stored, read and deleted, also after failures. Runs without the service."""
 
 import errno
-import hashlib
 import io
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from inference.database.pool import Database
 from inference.errors import UnknownImageError
 from inference.originals import archiver
-from inference.originals.reader import Original, Originals
-from inference.originals.store import Directory, StorageUnavailableError
+from inference.originals.local_store import LocalStore
+from inference.originals.reader import Original, OriginalReader
+from inference.originals.store import StorageUnavailableError
 from inference.prediction_log import journal
-from inference.prediction_log.journal import segments
-from inference.preprocessing.digits import SIDE, PreprocessedImage
-from tests.support.prediction_log import EMPTY, Logged
+from inference.prediction_log.segments import list_segments, total_bytes
+from inference.preprocessing.digits import PreprocessedImage
+from tests.support.prediction_log import EMPTY, LogHarness, make_image
 
 
 @pytest.fixture
-def logged(service_database: dict[str, str], tmp_path: Path) -> Iterator[Logged]:
-    logged = Logged(tmp_path, service_database)
-    yield logged
-    logged.disconnect()
+def harness(service_database: dict[str, str], tmp_path: Path) -> Iterator[LogHarness]:
+    harness = LogHarness(tmp_path, service_database)
+    yield harness
+    harness.disconnect()
 
 
-def sent(number: int, kind: str | None = "PNG") -> PreprocessedImage:
-    """Return an image as it is sent: encoded, or as an array."""
-    pixels = np.random.default_rng(number).integers(0, 256, (SIDE, SIDE), np.uint8)
+def upload(seed: int, image_format: str | None = "PNG") -> PreprocessedImage:
+    """Return an image that was uploaded as a file, or as an array without a format."""
+    image = make_image(seed)
     buffer = io.BytesIO()
-    if kind is not None:
-        Image.fromarray(pixels).save(buffer, kind)
-    return PreprocessedImage(
-        pixels, hashlib.sha256(pixels.tobytes()).hexdigest(), SIDE, SIDE, buffer.getvalue() or None
-    )
+    if image_format is not None:
+        Image.fromarray(image.pixels).save(buffer, image_format)
+    return make_image(seed, buffer.getvalue() or None)
 
 
-def served(logged: Logged, digit: PreprocessedImage) -> Original:
+def read(harness: LogHarness, image: PreprocessedImage) -> Original:
     database = Database()
     try:
-        return Originals(database, str(logged.images)).one(digit.digest)
+        return OriginalReader(database, str(harness.images)).get(image.digest)
     finally:
         database.close()
 
 
-def png(number: int) -> str:
-    return f"{sent(number).digest}.png"
+def png_name(seed: int) -> str:
+    return f"{upload(seed).digest}.png"
 
 
-def in_the_way(logged: Logged, digit: PreprocessedImage) -> Path:
-    """Put a directory where an original belongs: it can neither be stored nor deleted."""
-    path = logged.images / digit.digest[:2] / f"{digit.digest}.png"
+def block(harness: LogHarness, image: PreprocessedImage) -> Path:
+    """Put a directory in place of an original, so that it can neither be stored nor deleted."""
+    path = harness.images / image.digest[:2] / f"{image.digest}.png"
     path.unlink(missing_ok=True)
     path.mkdir(parents=True)
     (path / "x").touch()
@@ -67,213 +61,212 @@ def in_the_way(logged: Logged, digit: PreprocessedImage) -> Path:
 
 @pytest.mark.parametrize("before", [None, "BMP"])
 @pytest.mark.parametrize("is_same_segment", [True, False])
-def test_an_image_that_was_sent_in_another_form_before_is_stored_found_and_deleted(
-    logged: Logged, before: str | None, *, is_same_segment: bool
+def test_archiver_stores_an_image_sent_in_another_form_before(
+    harness: LogHarness, before: str | None, *, is_same_segment: bool
 ) -> None:
-    logged.answer_digits([sent(1, before)])
+    harness.predict_images([upload(1, before)])
     if before is not None:
-        logged.keep()
-        logged.let_time_pass()
-        logged.new_worker()
+        harness.ship_and_archive()
+        harness.expire_all()
+        harness.replace_worker()
     elif not is_same_segment:
-        logged.new_worker()
-    logged.answer_digits([sent(1)])
-    logged.keep()
-    assert served(logged, sent(1)) == Original(sent(1).original or b"", "image/png")
-    logged.let_time_pass()
-    assert logged.stored() == []
+        harness.replace_worker()
+    harness.predict_images([upload(1)])
+    harness.ship_and_archive()
+    assert read(harness, upload(1)) == Original(upload(1).original or b"", "image/png")
+    harness.expire_all()
+    assert harness.stored_names() == []
     with pytest.raises(UnknownImageError, match="retention"):
-        served(logged, sent(1))
+        read(harness, upload(1))
 
 
-def test_an_image_that_is_sent_again_after_its_time_is_stored_again(
-    logged: Logged, monkeypatch: pytest.MonkeyPatch
+def test_archiver_stores_an_expired_image_that_is_sent_again(
+    harness: LogHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    logged.answer_digits([sent(1)])
-    logged.keep()
-    logged.let_time_pass()
-    monkeypatch.setattr(journal, "SEGMENT_SECONDS", 0.0)  # much later
-    logged.answer_digits([sent(1)])
-    logged.keep()
-    assert logged.stored() == [png(1)]
+    harness.predict_images([upload(1)])
+    harness.ship_and_archive()
+    harness.expire_all()
+    monkeypatch.setattr(journal, "SEGMENT_SECONDS", 0.0)  # long ago
+    harness.predict_images([upload(1)])
+    harness.ship_and_archive()
+    assert harness.stored_names() == [png_name(1)]
 
 
-def test_what_was_deleted_does_not_come_back_from_a_journal_that_is_read_again(
-    logged: Logged,
+def test_archiver_without_offsets_does_not_restore_deleted(
+    harness: LogHarness,
 ) -> None:
-    logged.answer_digits([sent(1)])
-    logged.keep()
-    logged.let_time_pass()
-    logged.forget_progress()
-    logged.keep()
-    assert logged.stored() == []
+    harness.predict_images([upload(1)])
+    harness.ship_and_archive()
+    harness.expire_all()
+    harness.forget_offsets()
+    harness.ship_and_archive()
+    assert harness.stored_names() == []
 
 
-def test_an_outage_of_postgres_costs_no_original(
+def test_archiver_loses_no_original_in_an_outage_of_postgres(
     service_database: dict[str, str], tmp_path: Path
 ) -> None:
-    logged = Logged(tmp_path, service_database, JOURNAL_BYTES="2000000")
+    harness = LogHarness(tmp_path, service_database, JOURNAL_BYTES="2000000")
     number = 0
-    while (
-        logged.journal.total() < 1_500_000
-    ):  # three quarters, of which the first two have originals
-        logged.answer_digits([sent(number)])
+    # Three quarters of the journal, of which the first two quarters have originals
+    while total_bytes(harness.folder) < 1_500_000:
+        harness.predict_images([upload(number)])
         number += 1
-    logged.journal.close()
+    harness.journal.close()
     held = sum(
         line.count(b'"originals"')
-        for segment in segments(logged.folder)
+        for segment in list_segments(harness.folder)
         for line in segment.lines(0, segment.size)
     )
     stopping = threading.Event()
-    working = [
-        threading.Thread(target=each, args=[stopping])
-        for each in (logged.keeper.run, logged.shipper.run)
+    threads = [
+        threading.Thread(target=run, args=[stopping])
+        for run in (harness.archiver.run, harness.shipper.run)
     ]
-    for each in working:
-        each.start()
+    for thread in threads:
+        thread.start()
     deadline = time.monotonic() + 60
-    while segments(logged.folder) and time.monotonic() < deadline:
+    while list_segments(harness.folder) and time.monotonic() < deadline:
         time.sleep(0.1)
     stopping.set()
-    for each in working:
-        each.join()
-    logged.disconnect()
+    for thread in threads:
+        thread.join()
+    harness.disconnect()
     assert 0 < held < number
-    assert len(logged.stored()) == held
+    assert len(harness.stored_names()) == held
 
 
-def test_originals_are_given_up_when_they_cannot_be_stored_and_half_the_journal_is_full_of_them(
+def test_originals_are_dropped_when_they_fill_half_the_journal(
     service_database: dict[str, str], tmp_path: Path
 ) -> None:
-    logged = Logged(tmp_path, service_database, JOURNAL_BYTES="400000")
-    logged.images.write_text("")  # where the directory should be
+    harness = LogHarness(tmp_path, service_database, JOURNAL_BYTES="400000")
+    harness.images.write_text("")  # in place of the directory
     for number in range(400):
-        logged.answer_digits([sent(number)])
-        logged.shipper.ship()
-        logged.keeper._try("Originals wait", logged.keeper._store)
-        assert logged.journal.total() < 300_000
-    logged.disconnect()
+        harness.predict_images([upload(number)])
+        harness.shipper.ship()
+        harness.archiver.try_task("Originals wait", harness.archiver.archive_and_note_failure)
+        assert total_bytes(harness.folder) < 300_000
+    harness.disconnect()
 
 
-def test_a_storage_that_failed_counts_as_failing_until_something_was_stored(logged: Logged) -> None:
-    def keep() -> bool:
-        logged.shipper.ship()
-        logged.keeper._try("Originals wait", logged.keeper._store)
-        return logged.keeper.is_storage_failing
+def test_storage_is_failing_until_something_is_stored(harness: LogHarness) -> None:
+    def ship_and_archive() -> bool:
+        harness.shipper.ship()
+        harness.archiver.try_task("Originals wait", harness.archiver.archive_and_note_failure)
+        return harness.archiver.is_storage_failing
 
-    logged.images.write_text("")  # where the directory should be
-    logged.answer_digits([sent(1)])
-    assert keep()
-    logged.journal.close()
-    for segment in segments(logged.folder):  # as when they are given up
+    harness.images.write_text("")  # in place of the directory
+    harness.predict_images([upload(1)])
+    assert ship_and_archive()
+    harness.journal.close()
+    for segment in list_segments(harness.folder):  # as when originals are dropped
         segment.path.unlink()
-    assert keep()
-    logged.images.unlink()
-    logged.answer_digits([sent(2)])
-    assert not keep()
+    assert ship_and_archive()
+    harness.images.unlink()
+    harness.predict_images([upload(2)])
+    assert not ship_and_archive()
 
 
-def test_originals_are_kept_again_when_the_journal_has_room(
+def test_originals_are_kept_again_when_the_journal_has_space(
     service_database: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal, "LOOK_SECONDS", 0.0)
-    logged = Logged(tmp_path, service_database, JOURNAL_BYTES="2000000")
+    monkeypatch.setattr(journal, "MEASUREMENT_SECONDS", 0.0)
+    harness = LogHarness(tmp_path, service_database, JOURNAL_BYTES="2000000")
     number = 0
-    while not logged.journal.is_half_full:
-        logged.answer_digits([sent(number)])
+    while not harness.journal.is_half_full:
+        harness.predict_images([upload(number)])
         number += 1
-    logged.answer_digits([sent(number)])  # without its original
-    logged.journal.close()
-    logged.keep()
-    logged.shipper.ship()
-    assert segments(logged.folder) == []
-    logged.answer_digits([sent(number)])
-    logged.keep()
-    assert png(number) in logged.stored()
-    logged.disconnect()
+    harness.predict_images([upload(number)])  # without its original
+    harness.journal.close()
+    harness.ship_and_archive()
+    harness.shipper.ship()
+    assert list_segments(harness.folder) == []
+    harness.predict_images([upload(number)])
+    harness.ship_and_archive()
+    assert png_name(number) in harness.stored_names()
+    harness.disconnect()
 
 
-def test_a_full_storage_is_freed_by_what_is_over(
-    logged: Logged, monkeypatch: pytest.MonkeyPatch
+def test_archiver_frees_a_full_store_by_expired_originals(
+    harness: LogHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    logged.answer_digits([sent(1)])
-    logged.keep()
-    logged.rows("UPDATE images SET stored_at = stored_at - interval '31 days'")
-    logged.answer_digits([sent(2)])
-    logged.shipper.ship()
-    write = Directory._write
+    harness.predict_images([upload(1)])
+    harness.ship_and_archive()
+    harness.query("UPDATE images SET stored_at = stored_at - interval '31 days'")
+    harness.predict_images([upload(2)])
+    harness.shipper.ship()
+    write = LocalStore._write
 
-    def write_if_there_is_room(storage: Directory, key: str, data: bytes) -> None:
-        if logged.stored():
+    def write_if_empty(storage: LocalStore, key: str, data: bytes) -> None:
+        if harness.stored_names():
             raise OSError(errno.ENOSPC, "No space left on device")
         write(storage, key, data)
 
-    monkeypatch.setattr(Directory, "_write", write_if_there_is_room)
+    monkeypatch.setattr(LocalStore, "_write", write_if_empty)
     stopping = threading.Event()
-    working = threading.Thread(target=logged.keeper.run, args=[stopping])
-    working.start()
+    thread = threading.Thread(target=harness.archiver.run, args=[stopping])
+    thread.start()
     deadline = time.monotonic() + 30
-    while logged.stored() != [png(2)] and time.monotonic() < deadline:
+    while harness.stored_names() != [png_name(2)] and time.monotonic() < deadline:
         time.sleep(0.1)
     stopping.set()
-    working.join()
-    assert logged.stored() == [png(2)]
+    thread.join()
+    assert harness.stored_names() == [png_name(2)]
 
 
-def test_one_original_that_cannot_be_deleted_keeps_no_other(
-    logged: Logged, monkeypatch: pytest.MonkeyPatch
+def test_failed_deletion_does_not_affect_other_originals(
+    harness: LogHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archiver, "EXPIRED_AT_ONCE", 1)
-    logged.answer_digits([sent(number) for number in range(3)])
-    logged.keep()
-    in_the_way(logged, sent(0))
+    monkeypatch.setattr(archiver, "EXPIRY_BATCH", 1)
+    harness.predict_images([upload(number) for number in range(3)])
+    harness.ship_and_archive()
+    block(harness, upload(0))
     with pytest.raises(StorageUnavailableError, match="delete"):
-        logged.let_time_pass()
-    assert logged.rows("SELECT digest FROM images WHERE original_url IS NOT NULL") == [
-        (sent(0).digest,)
+        harness.expire_all()
+    assert harness.query("SELECT digest FROM images WHERE original_url IS NOT NULL") == [
+        (upload(0).digest,)
     ]
-    assert logged.stored() == ["x"]
+    assert harness.stored_names() == ["x"]
 
 
-def test_one_original_that_cannot_be_stored_keeps_no_other(logged: Logged) -> None:
-    blocking = in_the_way(logged, sent(0))
+def test_failed_original_does_not_affect_other_originals(harness: LogHarness) -> None:
+    blocking = block(harness, upload(0))
     for number in range(3):
-        logged.new_worker()
-        logged.answer_digits([sent(number)])
+        harness.replace_worker()
+        harness.predict_images([upload(number)])
     for _ in range(2):
         with pytest.raises(StorageUnavailableError, match="write"):
-            logged.keep()
-        assert logged.stored() == sorted(["x", png(1), png(2)])
+            harness.ship_and_archive()
+        assert harness.stored_names() == sorted(["x", png_name(1), png_name(2)])
     (blocking / "x").unlink()
     blocking.rmdir()
-    logged.keep()
-    assert logged.rows("SELECT count(original_url)::int FROM images") == [(3,)]
+    harness.ship_and_archive()
+    assert harness.query("SELECT count(original_url)::int FROM images") == [(3,)]
 
 
-@pytest.mark.parametrize("was_read_meanwhile", [True, False])
-def test_a_database_that_was_emptied_knows_again_where_originals_are(
-    logged: Logged, *, was_read_meanwhile: bool
+@pytest.mark.parametrize("is_read_before", [True, False])
+def test_emptied_database_gets_the_urls_of_originals_again(
+    harness: LogHarness, *, is_read_before: bool
 ) -> None:
-    logged.answer_digits([sent(1)])
-    logged.shipper.ship()
-    if not was_read_meanwhile:
-        logged.keeper.store()
-    logged.rows(EMPTY)
-    if was_read_meanwhile:
-        logged.keeper.store()
-    logged.answer_digits([sent(1)])
-    logged.keep()
-    assert logged.rows("SELECT count(original_url)::int FROM images") == [(1,)]
-    assert logged.stored() == [png(1)]
+    harness.predict_images([upload(1)])
+    harness.shipper.ship()
+    if not is_read_before:
+        harness.archiver.archive()
+    harness.query(EMPTY)
+    if is_read_before:
+        harness.archiver.archive()
+    harness.predict_images([upload(1)])
+    harness.ship_and_archive()
+    assert harness.query("SELECT count(original_url)::int FROM images") == [(1,)]
+    assert harness.stored_names() == [png_name(1)]
 
 
-def test_originals_of_a_storage_below_this_one_stay_where_they_are(logged: Logged) -> None:
-    logged.new_shipper(IMAGES_URL=str(logged.images / "old"))
-    logged.answer_digits([sent(1)])
-    logged.keep()
-    logged.disconnect()
-    logged.new_shipper(IMAGES_URL=str(logged.images))
-    logged.let_time_pass()
-    assert logged.stored() == [png(1)]
-    assert logged.rows("SELECT count(original_url)::int FROM images") == [(1,)]
+def test_expire_keeps_originals_of_a_store_below(harness: LogHarness) -> None:
+    harness.replace_shipper(IMAGES_URL=str(harness.images / "old"))
+    harness.predict_images([upload(1)])
+    harness.ship_and_archive()
+    harness.disconnect()
+    harness.replace_shipper(IMAGES_URL=str(harness.images))
+    harness.expire_all()
+    assert harness.stored_names() == [png_name(1)]
+    assert harness.query("SELECT count(original_url)::int FROM images") == [(1,)]

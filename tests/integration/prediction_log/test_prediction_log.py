@@ -26,7 +26,7 @@ from PIL import Image
 
 from db.initialize import set_up
 from db.settings import from_environment
-from inference.prediction_log.journal import pending_bytes
+from inference.prediction_log.backlog import pending_bytes
 from local import ports
 from local import settings as local_settings
 from local.postgres import Postgres
@@ -368,7 +368,7 @@ def test_a_shipper_that_dies_is_started_again(stack: Stack) -> None:
     [shipper] = [
         child
         for child in psutil.Process(stack.service.pid).children()
-        if "inference.prediction_log.shipper" in child.cmdline()
+        if "inference.background" in child.cmdline()
     ]
     shipper.kill()
     prediction = stack.infer(digit_png("5")).json()["prediction_id"]

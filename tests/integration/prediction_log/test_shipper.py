@@ -1,7 +1,4 @@
-"""What a journal says is in the tables once, whatever was shipped before.
-
-By the shipper alone, without a service.
-"""
+"""Every record is in the tables exactly once, also after failures. Runs without the service."""
 
 import json
 import time
@@ -16,26 +13,27 @@ from inference.database.predictions import History
 from inference.ids import prediction_id
 from inference.model_format.card import Parity
 from inference.models.version import ModelVersion, State
-from inference.prediction_log.journal import ShippedOffsets, pending_bytes
-from inference.prediction_log.shipper import REFUSED_FILE
-from tests.support.prediction_log import EMPTY, MODELS, Logged, digit
+from inference.prediction_log.backlog import pending_bytes
+from inference.prediction_log.shipped_offsets import ShippedOffsets
+from inference.prediction_log.shipper import QUARANTINE_FILE
+from tests.support.prediction_log import EMPTY, MODELS, LogHarness, make_image
 
 
 @pytest.fixture
-def logged(service_database: dict[str, str], tmp_path: Path) -> Iterator[Logged]:
-    logged = Logged(tmp_path, service_database, IMAGES_STORE="0")
-    yield logged
-    logged.disconnect()
+def harness(service_database: dict[str, str], tmp_path: Path) -> Iterator[LogHarness]:
+    harness = LogHarness(tmp_path, service_database, IMAGES_STORE="0")
+    yield harness
+    harness.disconnect()
 
 
-def test_new_and_repeated_images_are_counted_alike(logged: Logged) -> None:
-    logged.answer([1, 2, 1])
-    logged.shipper.ship()
-    logged.answer([2, 3])
-    logged.answer([1])
-    logged.shipper.ship()
-    assert logged.events() == 12
-    assert logged.rows("SELECT events FROM predictions ORDER BY events") == [
+def test_ship_counts_new_and_repeated_images_alike(harness: LogHarness) -> None:
+    harness.predict([1, 2, 1])
+    harness.shipper.ship()
+    harness.predict([2, 3])
+    harness.predict([1])
+    harness.shipper.ship()
+    assert harness.count_events() == 12
+    assert harness.query("SELECT events FROM predictions ORDER BY events") == [
         (1,),
         (1,),
         (2,),
@@ -45,54 +43,54 @@ def test_new_and_repeated_images_are_counted_alike(logged: Logged) -> None:
     ]
 
 
-def test_what_was_shipped_before_adds_nothing_and_what_came_since_is_added(logged: Logged) -> None:
+def test_ship_without_offsets_adds_only_new_events(harness: LogHarness) -> None:
     for number in range(20):
-        logged.answer([number % 5])
-    logged.shipper.ship()
+        harness.predict([number % 5])
+    harness.shipper.ship()
     for number in range(20):
-        logged.answer([number])
-    logged.forget_progress()
-    logged.shipper.ship()
-    assert logged.events() == 80
-    logged.forget_progress()
-    logged.shipper.ship()
-    assert logged.events() == 80
+        harness.predict([number])
+    harness.forget_offsets()
+    harness.shipper.ship()
+    assert harness.count_events() == 80
+    harness.forget_offsets()
+    harness.shipper.ship()
+    assert harness.count_events() == 80
 
 
-def test_a_crash_between_postgres_and_the_note_of_it_counts_nothing_twice(
-    logged: Logged, monkeypatch: pytest.MonkeyPatch
+def test_ship_after_a_crash_counts_nothing_twice(
+    harness: LogHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    logged.answer([1])
+    harness.predict([1])
     with monkeypatch.context() as patch:
         patch.setattr(ShippedOffsets, "put", crash)
         with pytest.raises(KeyboardInterrupt):
-            logged.shipper.ship()
-    assert logged.events() == 2
-    logged.answer([1])
-    logged.disconnect()
-    logged.new_shipper()
-    logged.shipper.ship()
-    assert logged.events() == 4
+            harness.shipper.ship()
+    assert harness.count_events() == 2
+    harness.predict([1])
+    harness.disconnect()
+    harness.replace_shipper()
+    harness.shipper.ship()
+    assert harness.count_events() == 4
 
 
-def test_a_database_without_what_was_shipped_before_gets_it_again(logged: Logged) -> None:
-    logged.answer([1])
-    logged.shipper.ship()
-    logged.rows(EMPTY)
-    logged.answer([1, 2])
-    logged.shipper.ship()  # over the connection that has just seen the first one's rows
-    assert logged.events() == 6
+def test_ship_to_an_emptied_database_sends_all_again(harness: LogHarness) -> None:
+    harness.predict([1])
+    harness.shipper.ship()
+    harness.query(EMPTY)
+    harness.predict([1, 2])
+    harness.shipper.ship()  # by a connection whose seen keys are outdated
+    assert harness.count_events() == 6
 
 
-def test_a_database_that_is_emptied_again_and_again_gets_it_each_time(logged: Logged) -> None:
-    logged.answer([1])
-    logged.shipper.ship()
+def test_ship_to_a_database_emptied_repeatedly_sends_all(harness: LogHarness) -> None:
+    harness.predict([1])
+    harness.shipper.ship()
     for number in range(1, 4):
-        logged.rows(EMPTY)
-        logged.answer([1])
-        logged.shipper.ship()
-        assert logged.events() == 2 + 2 * number
-    assert not (logged.folder / REFUSED_FILE).exists()
+        harness.query(EMPTY)
+        harness.predict([1])
+        harness.shipper.ship()
+        assert harness.count_events() == 2 + 2 * number
+    assert not (harness.folder / QUARANTINE_FILE).exists()
 
 
 LOADING = ModelVersion("new", State.LOADING, digest="e" * 64)
@@ -107,66 +105,66 @@ COMPILED = ModelVersion(
 
 
 @pytest.mark.parametrize("at_once", [True, False])
-def test_a_version_that_was_compiled_is_described_and_may_be_the_first_champion(
-    logged: Logged, *, at_once: bool
+def test_ship_describes_a_compiled_version_as_first_champion(
+    harness: LogHarness, *, at_once: bool
 ) -> None:
-    logged.log.versions([*MODELS, LOADING])
+    harness.log.record_versions([*MODELS, LOADING])
     if not at_once:
-        logged.shipper.ship()
-    logged.log.versions([*MODELS, COMPILED])
-    logged.shipper.ship()
-    described = logged.rows(
+        harness.shipper.ship()
+    harness.log.record_versions([*MODELS, COMPILED])
+    harness.shipper.ship()
+    described = harness.query(
         "SELECT status, bytes, test_accuracy, parity->>'images' FROM model_versions WHERE experiment_name = 'new'"
     )
     assert described == [("READY", 1000, 0.98, "10")]
-    assert logged.rows("SELECT experiment_name FROM aliases") == [("new",)]
+    assert harness.query("SELECT experiment_name FROM aliases") == [("new",)]
 
 
-def test_a_state_of_a_clock_that_was_ahead_is_not_the_last_word(
-    logged: Logged, monkeypatch: pytest.MonkeyPatch
+def test_ship_replaces_a_state_from_the_future(
+    harness: LogHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = time.time_ns()
     with monkeypatch.context() as patch:
         patch.setattr(time, "time_ns", lambda: now + 10**18)
-        logged.log.versions([*MODELS, LOADING])
-        logged.shipper.ship()
-    logged.log.versions([*MODELS, COMPILED])
-    logged.shipper.ship()
-    assert logged.rows("SELECT status FROM model_versions WHERE experiment_name = 'new'") == [
+        harness.log.record_versions([*MODELS, LOADING])
+        harness.shipper.ship()
+    harness.log.record_versions([*MODELS, COMPILED])
+    harness.shipper.ship()
+    assert harness.query("SELECT status FROM model_versions WHERE experiment_name = 'new'") == [
         ("READY",)
     ]
 
 
-def test_a_record_that_postgres_refuses_is_put_aside_and_the_others_are_not(logged: Logged) -> None:
+def test_ship_quarantines_only_the_rejected_record(harness: LogHarness) -> None:
     for number in range(8):
-        logged.answer([number % 2], request=f"request {number}")
-    logged.rewrite(lambda line: line.replace(b"request 3", rb"request\u0000"))
-    logged.shipper.ship()
-    assert logged.events() == 14
-    [refused] = (logged.folder / REFUSED_FILE).read_bytes().splitlines()
+        harness.predict([number % 2], request_id=f"request {number}")
+    harness.rewrite_segment(lambda line: line.replace(b"request 3", rb"request\u0000"))
+    harness.shipper.ship()
+    assert harness.count_events() == 14
+    [refused] = (harness.folder / QUARANTINE_FILE).read_bytes().splitlines()
     assert json.loads(refused)["requests"] == ["request\0"]
 
 
-def test_a_month_that_somebody_dropped_is_made_again(logged: Logged) -> None:
-    logged.answer([1])
-    logged.shipper.ship()
-    [(dropped,)] = logged.rows(
+def test_ship_creates_a_dropped_month_again(harness: LogHarness) -> None:
+    harness.predict([1])
+    harness.shipper.ship()
+    [(dropped,)] = harness.query(
         "SELECT drop_events_before(date_trunc('month', now()) + interval '1 month')"
     )
-    logged.answer([1])
-    logged.shipper.ship()
-    assert logged.rows("SELECT count(*)::int FROM prediction_events") == [(2,)]
-    assert logged.rows(f"SELECT count(*)::int FROM {dropped}") == [(2,)]
-    assert logged.rows("SELECT DISTINCT events FROM predictions") == [(2,)]
-    assert not (logged.folder / REFUSED_FILE).exists()
+    harness.predict([1])
+    harness.shipper.ship()
+    assert harness.query("SELECT count(*)::int FROM prediction_events") == [(2,)]
+    assert harness.query(f"SELECT count(*)::int FROM {dropped}") == [(2,)]
+    assert harness.query("SELECT DISTINCT events FROM predictions") == [(2,)]
+    assert not (harness.folder / QUARANTINE_FILE).exists()
 
 
-def test_events_of_several_months_go_to_their_own(logged: Logged) -> None:
-    logged.answer([1])
-    logged.answer([1])
+def test_ship_writes_each_event_to_its_month(harness: LogHarness) -> None:
+    harness.predict([1])
+    harness.predict([1])
     times = iter((1_700_000_000_000_000, 1_705_000_000_000_000))
 
-    def aged(line: bytes) -> bytes:
+    def set_time(line: bytes) -> bytes:
         record = json.loads(line)
         return (
             line
@@ -174,53 +172,53 @@ def test_events_of_several_months_go_to_their_own(logged: Logged) -> None:
             else json.dumps({**record, "at": next(times)}).encode() + b"\n"
         )
 
-    logged.rewrite(aged)
-    logged.shipper.ship()
-    assert logged.events() == 4
-    assert logged.rows("SELECT count(*)::int FROM prediction_events GROUP BY tableoid") == [
+    harness.rewrite_segment(set_time)
+    harness.shipper.ship()
+    assert harness.count_events() == 4
+    assert harness.query("SELECT count(*)::int FROM prediction_events GROUP BY tableoid") == [
         (2,),
         (2,),
     ]
 
 
-def test_what_is_logged_is_what_is_stored(logged: Logged) -> None:
+def test_ship_stores_the_recorded_values(harness: LogHarness) -> None:
     before = int(time.time() * 1e6)
-    logged.answer([1], request="é\t\\N", source=None)
-    logged.shipper.ship()
+    harness.predict([1], request_id="é\t\\N", source=None)
+    harness.shipper.ship()
     assert (
-        logged.rows(
+        harness.query(
             "SELECT request_id, source, milliseconds, cached, extract(epoch FROM at) * 1000000 BETWEEN"
             f" {before} AND {before} + 60000000, substr(id::text, 15, 1) FROM prediction_events"
         )
         == [("é\t\\N", None, 1.5, False, True, "7")] * 2
     )
     assert (
-        logged.rows("SELECT label, confidence, probabilities FROM predictions")
+        harness.query("SELECT label, confidence, probabilities FROM predictions")
         == [("y", 0.75, [0.25, 0.75])] * 2
     )
-    assert logged.rows("SELECT digest, width, bytes, media_type FROM images") == [
-        (digit(1).digest, 28, 784, "application/json")
+    assert harness.query("SELECT digest, width, bytes, media_type FROM images") == [
+        (make_image(1).digest, 28, 784, "application/json")
     ]
 
 
-def test_a_label_is_stored_though_its_prediction_arrives_in_this_moment(logged: Logged) -> None:
-    logged.answer([1])
+def test_label_waits_for_a_prediction_that_is_being_shipped(harness: LogHarness) -> None:
+    harness.predict([1])
     database = Database()
 
     def pending() -> int:
-        logged.shipper.ship()
-        return pending_bytes(logged.folder)
+        harness.shipper.ship()
+        return pending_bytes(harness.folder)
 
-    own_id = prediction_id(MODELS[0].id, digit(1).digest)
-    assert History(database, pending).label(own_id, "x", "ann", None)["label"] == "x"
+    prediction = prediction_id(MODELS[0].id, make_image(1).digest)
+    assert History(database, pending).label(prediction, "x", "ann", None)["label"] == "x"
     database.close()
 
 
-def test_a_prediction_with_events_is_not_deleted(logged: Logged) -> None:
-    logged.answer([1])
-    logged.shipper.ship()
+def test_prediction_with_events_cannot_be_deleted(harness: LogHarness) -> None:
+    harness.predict([1])
+    harness.shipper.ship()
     with pytest.raises(psycopg2.errors.ForeignKeyViolation):
-        logged.rows("DELETE FROM predictions")
+        harness.query("DELETE FROM predictions")
 
 
 def crash(*_: object) -> None:

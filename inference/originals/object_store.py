@@ -1,0 +1,249 @@
+"""Object store: originals in S3, Google Cloud Storage or Azure Blob Storage, by obstore.
+
+obstore reads the endpoint and the credentials from the environment. They never appear in a message.
+obstore is imported on first use, because it takes 7 MB of memory.
+"""
+
+import asyncio
+import enum
+import os
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
+
+from inference.originals.keys import validate_keys
+from inference.originals.store import OriginalStore, PutResult, StorageUnavailableError
+
+if TYPE_CHECKING:
+    import obstore.store
+
+CONNECT_SECONDS = 3.0
+REQUEST_SECONDS = 10.0  # of one attempt
+MAX_RETRIES = 1
+CALL_SECONDS = 30.0  # limit of one put_many, get or delete
+MAX_CONCURRENT_REQUESTS = 16  # more gain nothing: signing them takes one core
+
+# obstore's exceptions hold details only in their text. Error bodies of all providers have a `Code`.
+CODES = [
+    re.compile(pattern)
+    for pattern in (r"<Code>(\w+)</Code>", r"\(code: (\w+)\)", r"status code: (\d{3})")
+]
+# Without credentials in the environment, obstore asks the metadata service of AWS, Google or Azure.
+CREDENTIALS_MISSING = re.compile(
+    r"Missing(AccessKeyId|SecretAccessKey|Account)|/latest/api/token|/computeMetadata/"
+    r"|/metadata/identity/|token request|OpenCredentials|DecodeCredentials"
+)
+FAILED_OBJECT = "request failed for key"  # in a bulk deletion that S3 accepted
+BARE_REDIRECT = "redirect without LOCATION"  # S3's response for a bucket in another region
+BUCKET_MISSING_CODES = {"NoSuchBucket", "ContainerNotFound"}
+WRONG_KEY_CODES = {
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "InvalidToken",
+    "ExpiredToken",
+    "AuthenticationFailed",
+    "401",
+}
+
+
+T = TypeVar("T")
+
+
+class Provider(enum.Enum):
+    """Cloud storage providers: name, variables of the credentials, of the endpoint and of both."""
+
+    S3 = "S3", "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "AWS_"
+    GS = "Google Cloud Storage", "GOOGLE_SERVICE_ACCOUNT_KEY", "GOOGLE_BASE_URL", "GOOGLE_"
+    AZ = (
+        "Azure",
+        "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+        "AZURE_STORAGE_ENDPOINT",
+        "AZURE_",
+    )
+
+    def __init__(self, title: str, keys: str, endpoint: str, prefix: str) -> None:
+        self.title, self.keys, self.endpoint, self.prefix = title, keys, endpoint, prefix
+
+
+class ObjectStore(OriginalStore):
+    """Objects in a bucket below a prefix. The bucket must exist."""
+
+    def __init__(self, provider: Provider, url: str) -> None:
+        """Take a valid URL without a trailing slash."""
+        self.url = url
+        self._provider = provider
+
+    def put_many(self, objects: Mapping[str, bytes]) -> PutResult:
+        """See OriginalStore. Requests not yet sent are dropped once the server does not answer."""
+        validate_keys(objects)
+        failures = self._for_all(
+            "write to", objects, lambda key: self._store.put_async(key, objects[key])
+        )
+        urls = {key: f"{self.url}/{key}" for key in objects if key not in failures}
+        return PutResult(urls, failures)
+
+    def get(self, key: str) -> bytes | None:
+        """See OriginalStore.
+
+        Without the permission to list the bucket, S3 denies access to a key that does not exist.
+        """
+        validate_keys([key])
+        try:
+            return self._call("read from", lambda: bytes(self._store.get(key).bytes()))
+        except FileNotFoundError:
+            return None
+
+    def delete(self, keys: Sequence[str]) -> Mapping[str, StorageUnavailableError]:
+        """See OriginalStore."""
+        validate_keys(keys)
+        try:
+            self._call("delete from", lambda: self._store.delete(list(keys)))
+        except (FileNotFoundError, _PartialFailureError):
+            # The bulk deletion stops at the first failure, which is a missing object on Google and
+            # Azure.
+            return self._for_all("delete from", keys, self._delete_one)
+        return {}
+
+    async def _delete_one(self, key: str) -> None:
+        try:
+            await self._store.delete_async(key)
+        except FileNotFoundError as error:
+            if _is_bucket_missing(error):
+                raise
+
+    @cached_property
+    def _store(self) -> "obstore.store.ObjectStore":
+        from obstore.store import from_url  # noqa: PLC0415  # see the module's docstring
+
+        self._check_environment()
+        return from_url(
+            self.url,
+            client_options={
+                "connect_timeout": timedelta(seconds=CONNECT_SECONDS),
+                "timeout": timedelta(seconds=REQUEST_SECONDS),
+                "allow_http": True,  # for servers of one's own; cloud endpoints are https
+            },
+            retry_config={
+                "max_retries": MAX_RETRIES,
+                "retry_timeout": timedelta(seconds=CALL_SECONDS - REQUEST_SECONDS),
+            },
+        )
+
+    def _check_environment(self) -> None:
+        """Remove empty variables, and raise StorageUnavailableError for an invalid endpoint.
+
+        Compose passes an empty variable of `.env` on as such, and obstore panics on both.
+        """
+        for name in [name for name in os.environ if name.startswith(self._provider.prefix)]:
+            if not os.environ[name]:
+                del os.environ[name]
+            elif name.startswith(self._provider.endpoint):
+                address = urlsplit(os.environ[name])
+                if address.scheme not in {"http", "https"} or not address.hostname:
+                    raise StorageUnavailableError(
+                        f"{name} is not an HTTP address. Set it like https://storage.example.org."
+                    )
+
+    def _call(self, verb: str, request: Callable[[], T]) -> T:
+        """Run a request.
+
+        Raises StorageUnavailableError, FileNotFoundError for a missing object, and
+        _PartialFailureError.
+        """
+        try:
+            return request()
+        except (StorageUnavailableError, KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
+            if isinstance(error, FileNotFoundError) and not _is_bucket_missing(error):
+                raise
+            if FAILED_OBJECT in str(error):
+                raise _PartialFailureError from None
+            raise self._unavailable(verb, error) from None  # its text may hold a password
+
+    def _for_all(
+        self, verb: str, keys: Iterable[str], request: Callable[[str], Awaitable[object]]
+    ) -> dict[str, StorageUnavailableError]:
+        """Send a request for each key concurrently and return the failures."""
+        errors = asyncio.run(_gather(list(keys), request))
+        return {key: self._unavailable(verb, error) for key, error in errors.items()}
+
+    def _unavailable(self, verb: str, error: BaseException) -> StorageUnavailableError:
+        """Return the error for the user: what is wrong, then what to do."""
+        if isinstance(error, StorageUnavailableError):
+            return error
+        title, keys, code = self._provider.title, self._provider.keys, _code(error)
+        if BARE_REDIRECT in str(error):
+            reason = f"The bucket is in another region. Set {self._provider.prefix}DEFAULT_REGION."
+        elif CREDENTIALS_MISSING.search(str(error)):
+            reason = f"{title} needs credentials. Set {keys}."
+        elif not code:
+            reason = (
+                f"{title} does not answer."
+                f" Check that the server runs and that {self._provider.endpoint} is its address."
+            )
+        elif code in BUCKET_MISSING_CODES:
+            reason = f"The bucket does not exist ({code}). Create it or correct IMAGES_URL."
+        elif code in WRONG_KEY_CODES:
+            reason = f"{title} rejects the credentials ({code}). Correct {keys}."
+        else:
+            reason = (
+                f"{title} responds {code}."
+                f" Check that {keys} may list, read, write and delete in the bucket."
+            )
+        return StorageUnavailableError(f"Cannot {verb} {self.url}: {reason}")
+
+
+class _PartialFailureError(Exception):
+    """A bulk deletion left some objects."""
+
+
+async def _gather(
+    keys: Sequence[str], request: Callable[[str], Awaitable[object]]
+) -> dict[str, BaseException]:
+    """Send a request for each key within CALL_SECONDS and return the errors.
+
+    After the first request without a response, requests not yet sent fail with its error.
+    """
+    semaphore = asyncio.Semaphore(MAX_CONCURRENT_REQUESTS)
+    unanswered: list[BaseException] = []
+
+    async def send(key: str) -> BaseException | None:
+        async with semaphore:
+            if unanswered:
+                return unanswered[0]
+            try:
+                await request(key)
+            except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException as error:  # noqa: BLE001  # a panic of obstore is a BaseException
+                if not _code(error):
+                    unanswered.append(error)
+                return error
+            return None
+
+    tasks = {key: asyncio.ensure_future(send(key)) for key in keys}
+    if tasks:
+        _, late = await asyncio.wait(tasks.values(), timeout=CALL_SECONDS)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+    errors = {
+        key: TimeoutError() if task.cancelled() else task.result() for key, task in tasks.items()
+    }
+    return {key: error for key, error in errors.items() if error is not None}
+
+
+def _is_bucket_missing(error: FileNotFoundError) -> bool:
+    return _code(error) in BUCKET_MISSING_CODES
+
+
+def _code(error: BaseException) -> str:
+    """Return the provider's error code, else the HTTP status, empty if there was no response."""
+    for pattern in CODES:
+        if found := pattern.search(str(error)):
+            return found[1]
+    return ""

@@ -1,0 +1,49 @@
+"""The supervisor restarts the background process and ends it with the service."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import pytest
+
+from inference import background_process
+from inference.background_process import BackgroundProcess
+
+CHILD = "import sys; sys.stdin.read()"
+
+
+@pytest.fixture
+def children(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
+    """Replace the child by one that waits for the end of its input, and return those started."""
+    started: list[subprocess.Popen[bytes]] = []
+    popen = subprocess.Popen
+
+    def start(command: list[str], **options: int) -> subprocess.Popen[bytes]:
+        assert command[1:] == ["-m", "inference.background"]
+        started.append(popen([sys.executable, "-c", CHILD], **options))  # type: ignore[call-overload]
+        return started[-1]
+
+    monkeypatch.setattr("inference.background_process.subprocess.Popen", start)
+    monkeypatch.setattr(background_process, "MIN_RESTART_SECONDS", 0.05)
+    return started
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_exit_closes_the_input_of_the_child(children: list[subprocess.Popen[bytes]]) -> None:
+    with BackgroundProcess():
+        assert children[0].poll() is None
+    assert [child.returncode for child in children] == [0]
+
+
+def test_killed_child_is_restarted(children: list[subprocess.Popen[bytes]]) -> None:
+    with BackgroundProcess():
+        children[0].kill()
+        wait_for(lambda: len(children) == 2)
+    assert children[1].returncode == 0
