@@ -1,20 +1,17 @@
-"""A connection to Postgres for what works beside the service.
-
-It waits, but not for a server that has gone.
-"""
+"""Blocking connection to Postgres, for the background process. It detects a dead server."""
 
 import psycopg2
 import psycopg2.extensions
 
 
-def connect(name: str) -> psycopg2.extensions.connection:
-    """Connect to the database that libpq's environment names, as the application `name`.
+def connect(application_name: str) -> psycopg2.extensions.connection:
+    """Connect to the database that libpq's environment variables name.
 
     Raises psycopg2.OperationalError.
     """
     return psycopg2.connect(
         connect_timeout=3,
-        application_name=name,
+        application_name=application_name,
         options="-c statement_timeout=30000",
         keepalives_idle=5,
         keepalives_interval=2,

@@ -1,9 +1,8 @@
-"""Postgres as the operations see it: a statement in, rows out, and never a long wait.
+"""Connection pool with deadlines: every query ends in time, whatever state Postgres is in.
 
-Postgres may be away, frozen or restarting; then every call ends within TIMEOUT_SECONDS with
-DatabaseUnavailableError. Connections are asynchronous and thus without transactions: each statement is
-one. A statement whose connection broke is sent again, so one that writes must have the same outcome
-the second time.
+Within TIMEOUT_SECONDS a query returns or raises DatabaseUnavailableError. Connections are
+asynchronous and have no transactions: each statement is one. A statement is sent again after its
+connection broke, so a statement that writes must have the same outcome the second time.
 """
 
 import select
@@ -21,11 +20,11 @@ from psycopg2.extras import RealDictCursor
 from inference.errors import DatabaseUnavailableError
 from servicekit.request_context import current_request_id
 
-# A query takes a few milliseconds; a Postgres that needs longer than this is as good as away.
+# A query takes a few milliseconds. A Postgres that needs this long counts as unavailable.
 TIMEOUT_SECONDS = 3.0
-# Handlers wait here for Postgres, and predictions need handlers, of which Connexion has ten: so few
-# ask at once, the others queue for as long as a healthy Postgres needs for hundreds of them, and
-# after one waited in vain nobody asks for a while.
+# Request handlers wait here for Postgres, and Connexion has ten, which predictions need too.
+# Therefore few of them query at the same time. The others queue for as long as a healthy Postgres
+# needs for hundreds of queries. After a timeout all queries fail at once for a pause.
 MAX_CONNECTIONS = 3
 QUEUE_SECONDS = 0.2
 PAUSE_SECONDS = 2.0
@@ -35,102 +34,100 @@ Arguments = Sequence[Any] | Mapping[str, Any]
 
 
 def utc(column: str) -> str:
-    """Return SQL that writes a timestamptz as RFC 3339 does, in UTC, with all of its microseconds."""
+    """Return SQL that formats a timestamptz by RFC 3339, in UTC and with microseconds."""
     return f"""to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
 
 
 class Database:
-    """A few connections, made when they are needed, kept, and made anew when they broke.
-
-    Any thread may ask.
-    """
+    """A pool of a few connections, opened on demand and replaced when they break. Thread-safe."""
 
     def __init__(self) -> None:
         self._pool = psycopg2.pool.ThreadedConnectionPool(
             0, MAX_CONNECTIONS, application_name="mlops inference", async_=True
         )
-        self._waiting = threading.BoundedSemaphore(MAX_CONNECTIONS)
+        self._slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
         self._paused_until = 0.0
-        self._pool.minconn = (
-            MAX_CONNECTIONS  # how many it keeps; told its constructor, it would make them at once
-        )
+        # Number of idle connections to keep. The constructor would open them immediately.
+        self._pool.minconn = MAX_CONNECTIONS
 
     def query(self, statement: str, arguments: Arguments | None = None) -> list[Record]:
         """Return the rows of a statement, by column. Raises DatabaseUnavailableError."""
-        if not self._waiting.acquire(timeout=QUEUE_SECONDS):
+        if not self._slots.acquire(timeout=QUEUE_SECONDS):
             raise DatabaseUnavailableError
         try:
             if time.monotonic() < self._paused_until:
                 raise DatabaseUnavailableError
-            return self._ask(statement, arguments, time.monotonic() + TIMEOUT_SECONDS)
+            return self._execute(statement, arguments, time.monotonic() + TIMEOUT_SECONDS)
         except _TimedOutError as error:
             self._paused_until = time.monotonic() + PAUSE_SECONDS
             raise DatabaseUnavailableError from error
         finally:
-            self._waiting.release()
+            self._slots.release()
 
     def check(self) -> None:
-        """Ask the database for a sign of life. Raises DatabaseUnavailableError."""
+        """Run a trivial query. Raises DatabaseUnavailableError."""
         self.query("SELECT 1")
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close all connections."""
         self._pool.closeall()
 
-    def _ask(self, statement: str, arguments: Arguments | None, deadline: float) -> list[Record]:
-        # After a restart of Postgres every pooled connection is broken, so each may fail once
-        # before a new one is made.
+    def _execute(
+        self, statement: str, arguments: Arguments | None, deadline: float
+    ) -> list[Record]:
+        # After a restart of Postgres all pooled connections are broken. Each of them may fail once
+        # before a new one is opened.
         for _ in range(MAX_CONNECTIONS + 1):
             try:
                 connection = self._pool.getconn()
             except psycopg2.Error as error:
                 raise DatabaseUnavailableError from error
             is_new = connection.status == psycopg2.extensions.STATUS_SETUP
-            broken = True
+            is_broken = True
             try:
                 _wait(connection, deadline)
                 with connection.cursor(cursor_factory=RealDictCursor) as cursor:
-                    # Postgres's log and pg_stat_activity then name the request that asked; an id
-                    # has no character of SQL's
+                    # Names the request in Postgres's log and in pg_stat_activity. A request id
+                    # contains no character with a meaning in SQL.
                     cursor.execute(
                         f"/* request_id={current_request_id()} */ {statement}", arguments
                     )
                     _wait(connection, deadline)
                     records = [dict(row) for row in cursor.fetchall()]
-                broken = False
+                is_broken = False
                 return records
             except _TimedOutError:
                 raise
             except psycopg2.OperationalError as error:
-                if is_new:  # another new one would fare no better
+                if is_new:  # another new connection would fail as well
                     raise DatabaseUnavailableError from error
             except psycopg2.Error as error:
                 raise DatabaseUnavailableError(
-                    "The database answers, but is it set up? Every start of the stack does that."
+                    "The database schema is missing or outdated."
+                    " Restart the stack to run the migrations."
                 ) from error
             finally:
                 with suppress(psycopg2.Error):
-                    self._pool.putconn(connection, close=broken)
+                    self._pool.putconn(connection, close=is_broken)
         raise DatabaseUnavailableError
 
 
 class _TimedOutError(psycopg2.OperationalError):
-    """Postgres did not answer in time."""
+    """Postgres did not answer before the deadline."""
 
 
 def _wait(connection: psycopg2.extensions.connection, deadline: float) -> None:
-    """Wait for an asynchronous connection, but not for ever.
+    """Wait for an asynchronous connection until a deadline (time.monotonic()).
 
-    A blocking one never gives up on a server that is frozen.
+    A blocking connection would wait forever for a frozen server.
     """
-    waits = {
+    events = {
         psycopg2.extensions.POLL_READ: select.POLLIN,
         psycopg2.extensions.POLL_WRITE: select.POLLOUT,
     }
     while (state := connection.poll()) != psycopg2.extensions.POLL_OK:
-        poller = (
-            select.poll()
-        )  # select.select cannot take descriptors above 1023, and a busy server has them
-        poller.register(connection.fileno(), waits[state])
+        # select.select does not accept descriptors above 1023, which a busy server has.
+        poller = select.poll()
+        poller.register(connection.fileno(), events[state])
         if not poller.poll(max(0.0, deadline - time.monotonic()) * 1000):
             raise _TimedOutError("timed out")

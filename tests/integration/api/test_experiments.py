@@ -72,7 +72,7 @@ def test_connections_that_a_restart_broke_are_replaced(environment: dict[str, st
 def test_a_database_that_is_not_set_up_says_so() -> None:
     database = Database()
     experiments = Experiments(database)
-    with pytest.raises(DatabaseUnavailableError, match="is it set up"):
+    with pytest.raises(DatabaseUnavailableError, match="schema is missing or outdated"):
         experiments.all()
     database.close()
 

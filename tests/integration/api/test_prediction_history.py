@@ -405,7 +405,7 @@ def test_a_label_is_stored_kept_and_never_silently_overwritten(
     )
     assert put(label="4", labelled_by="bob") == (200, stored)
     status, problem = put(label="9", labelled_by="bob")
-    assert (status, problem["type"], "The label 4 stands" in problem["detail"]) == (
+    assert (status, problem["type"], "has the label 4" in problem["detail"]) == (
         409,
         "urn:mlops:problem:label-conflict",
         True,
