@@ -191,7 +191,9 @@ def queries(cursor: psycopg2.extensions.cursor) -> Iterator[Query]:
         )
     cursor.execute("SELECT id::text FROM predictions ORDER BY events DESC LIMIT 1")
     yield Query(
-        "GET /predictions/{id}, that with the most events", history.SELECT_ONE, [*cursor.fetchall()[0]]
+        "GET /predictions/{id}, that with the most events",
+        history.SELECT_ONE,
+        [*cursor.fetchall()[0]],
     )
     yield Query("GET /experiments, all of them", experiments.SELECT_ALL)
     yield Query("GET /experiments/{name}", experiments.SELECT_ONE, [experiment])
