@@ -25,9 +25,9 @@ def parse_program(user_agent: bytes) -> str | None:
 
 
 @contextmanager
-def of_request(own_id: bytes, program: str | None) -> Iterator[None]:
+def of_request(current_id: bytes, program: str | None) -> Iterator[None]:
     """Set the context of a request for the duration of a block."""
-    tokens = request_id.set(own_id), source.set(program)
+    tokens = request_id.set(current_id), source.set(program)
     try:
         yield
     finally:

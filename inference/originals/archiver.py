@@ -160,7 +160,7 @@ class OriginalsArchiver:
             self._connection = None
 
     def try_task(self, failure_text: str, task: Callable[[], int]) -> int:
-        """Run a task and return its result, or 0 if it fails. Logs the first of several failures."""
+        """Run a task and return its result, or 0 after a failure, which is logged once."""
         try:
             result = task()
         except (StorageUnavailableError, psycopg2.Error) as error:

@@ -161,14 +161,14 @@ class LogHarness:
 
     def query(self, statement: str) -> list[Any]:
         """Run a statement as the owner of the database and return its rows."""
-        names = {
-            "host": "PGHOST",
-            "port": "PGPORT",
-            "dbname": "PGDATABASE",
-            "user": "PGUSER",
-            "password": "PGPASSWORD",
-        }
-        connection = psycopg2.connect(**{key: self._database[name] for key, name in names.items()})  # type: ignore[call-overload]
+        database = self._database
+        connection = psycopg2.connect(
+            host=database["PGHOST"],
+            port=database["PGPORT"],
+            dbname=database["PGDATABASE"],
+            user=database["PGUSER"],
+            password=database["PGPASSWORD"],
+        )
         with connection, connection.cursor() as cursor:
             cursor.execute(statement)
             rows = cursor.fetchall() if cursor.description else []

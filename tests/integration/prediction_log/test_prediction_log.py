@@ -1,8 +1,7 @@
-"""Answered means kept.
+"""No acknowledged prediction is lost when Postgres or the service is killed or frozen.
 
-The service under load while Postgres and the service itself are killed and frozen.
-
-The service runs as people run it, and every answer that a client got is looked for in the database.
+The service runs under load as in production. Every response that a client got is looked up in the
+database.
 """
 
 import io
@@ -40,7 +39,7 @@ FROZEN_SECONDS = 30
 
 
 class Stack:
-    """A Postgres and a service with two workers, either of which may die and come back."""
+    """A Postgres and a service with two workers. Both can be killed and restarted."""
 
     def __init__(self, folder: Path, models_dir: Path, **settings: str) -> None:
         addresses = {"LOCAL_DIR": str(folder / "postgres"), "DB_PORT": str(ports.free())}
@@ -52,7 +51,7 @@ class Stack:
         owner = self.postgres.settings
         self.database = owner.postgres("postgres", owner.owner_password)
         self.journal = folder / "journal"
-        self.log = folder / "inference.prediction_log.recorder"
+        self.log = folder / "inference.log"
         self.port = owner.api_port
         self.environment = {
             **os.environ,
@@ -86,9 +85,8 @@ class Stack:
         eventually(self.is_ready)
 
     def is_ready(self) -> bool:
-        if (
-            self.service is not None and self.service.poll() is not None
-        ):  # what the one before left may still hold the port
+        # A process of the killed service may still hold the port.
+        if self.service is not None and self.service.poll() is not None:
             self.start_service()
         try:
             return requests.get(self.url("readyz"), timeout=5).status_code == 200
@@ -149,21 +147,21 @@ class Stack:
 def eventually(condition: Callable[[], object], patience_seconds: float = PATIENCE_SECONDS) -> None:
     deadline = time.monotonic() + patience_seconds
     while not condition():
-        assert time.monotonic() < deadline, "it did not come to hold"
+        assert time.monotonic() < deadline, "timed out"
         time.sleep(0.1)
 
 
 @pytest.fixture
 def stack(tmp_path: Path, models_dir: Path) -> Iterator[Stack]:
-    made = Stack(tmp_path, models_dir)
+    stack = Stack(tmp_path, models_dir)
     try:
-        yield made
+        yield stack
     finally:
-        made.stop()
+        stack.stop()
 
 
 def noise(number: int) -> bytes:
-    """Return an image that no other number has."""
+    """Return the PNG of an image that is unique for its number."""
     buffer = io.BytesIO()
     pixels = np.zeros((28, 28), np.uint8)
     pixels[5:23, 5:23] = np.random.default_rng(number).integers(0, 256, (18, 18))
@@ -172,23 +170,23 @@ def noise(number: int) -> bytes:
 
 
 @pytest.mark.timeout(600)
-def test_what_was_answered_is_stored_once_though_everything_dies(  # noqa: PLR0915  # it is one story
+def test_predictions_are_stored_once_after_all_failures(  # noqa: PLR0915  # one scenario
     stack: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack.start_database()
     stack.start_service()
-    answered: dict[str, str] = {}  # prediction by request
+    responses: dict[str, str] = {}  # prediction id by request id
     images = [noise(number) for number in range(2_000)]
-    left = iter(range(PREDICTIONS))
-    taking = threading.Lock()
+    numbers = iter(range(PREDICTIONS))
+    lock = threading.Lock()
     broken = 0
 
     def client() -> None:
         nonlocal broken
         session = requests.Session()
         while True:
-            with taking:
-                number = next(left, None)
+            with lock:
+                number = next(numbers, None)
             if number is None:
                 return
             while True:
@@ -197,13 +195,15 @@ def test_what_was_answered_is_stored_once_though_everything_dies(  # noqa: PLR09
                         "params": {"experiment_name": SMALL},
                         "files": {"image_blob": images[number % len(images)]},
                     }
-                    response = session.post(stack.url("inference"), timeout=30, **form)  # type: ignore[arg-type]
+                    response = session.post(
+                        stack.url("inference"),
+                        timeout=30,
+                        **form,  # type: ignore[arg-type]
+                    )
                     response.raise_for_status()
-                    answered[response.headers["X-Request-Id"]] = response.json()["prediction_id"]
+                    responses[response.headers["X-Request-Id"]] = response.json()["prediction_id"]
                     break
-                except (
-                    requests.RequestException
-                ):  # the service is dead: ask again, which is another request
+                except requests.RequestException:  # the service is down; retry as a new request
                     broken += 1
                     session = requests.Session()
                     time.sleep(0.2)
@@ -214,7 +214,8 @@ def test_what_was_answered_is_stored_once_though_everything_dies(  # noqa: PLR09
         def after(share: float) -> None:
             eventually(
                 lambda: (
-                    len(answered) >= share * PREDICTIONS or all(each.done() for each in running)
+                    len(responses) >= share * PREDICTIONS
+                    or all(future.done() for future in running)
                 ),
                 300,
             )
@@ -222,25 +223,26 @@ def test_what_was_answered_is_stored_once_though_everything_dies(  # noqa: PLR09
         for number in range(5):
             after(0.1 + 0.15 * number)
             stack.postgres.kill()
-            if number in (1, 3):  # and the service while there is no Postgres
+            if number in (1, 3):  # the service, too, while Postgres is down
                 stack.kill_service(whole_group=number == 1)
                 stack.start_service()
             stack.postgres.open()
         after(0.8)
         stack.freeze_database(FROZEN_SECONDS)
-        for each in running:
-            each.result()
+        for future in running:
+            future.result()
     finished = time.monotonic()
     stack.until_shipped()
     drained_seconds = time.monotonic() - finished
     stored = stack.rows("SELECT request_id, prediction_id::text FROM prediction_events")
-    missing = set(answered.items()) - set(stored)
+    missing = set(responses.items()) - set(stored)
     twice = len(stored) - len(set(stored))
     with capsys.disabled():
         print(
-            f"\n{len(answered)} answered, {broken} broken, {len(missing)} missing, {twice} twice, drained {drained_seconds:.1f} s"
+            f"\n{len(responses)} responses, {broken} broken, {len(missing)} missing,"
+            f" {twice} twice, drained {drained_seconds:.1f} s"
         )
-    assert len(answered) == PREDICTIONS
+    assert len(responses) == PREDICTIONS
     assert missing == set()
     assert len(stored) == len(set(stored))
     [[events]] = stack.rows("SELECT sum(events) FROM predictions")
@@ -253,7 +255,7 @@ def test_what_was_answered_is_stored_once_though_everything_dies(  # noqa: PLR09
     )
 
 
-def test_an_image_sent_a_hundred_times_at_once_is_one_prediction_and_a_hundred_events(
+def test_same_image_sent_concurrently_is_one_prediction(
     stack: Stack,
 ) -> None:
     stack.start_database()
@@ -271,37 +273,38 @@ def test_an_image_sent_a_hundred_times_at_once_is_one_prediction_and_a_hundred_e
     assert (events, images, ids) == (100, 1, set())
 
 
-def test_what_is_answered_is_what_is_stored(stack: Stack) -> None:
+def test_stored_predictions_equal_the_response(stack: Stack) -> None:
     stack.start_database()
     stack.start_service()
     files = [("images", digit_png(label, side)) for label in "0123456789" for side in (28, 200)]
-    answer = requests.post(
+    response = requests.post(
         stack.url("predictions"), files=files, headers={"User-Agent": "notebook/1 (x)"}, timeout=30
     )
     stack.until_shipped()
     stored = stack.rows(
-        "SELECT prediction_id::text, experiment_name, version, image_digest, label, confidence, probabilities, model_digest, width,"
-        " source FROM prediction_log l JOIN images i ON i.digest = l.image_digest JOIN prediction_events e USING (prediction_id)"
+        "SELECT prediction_id::text, experiment_name, version, image_digest, label, confidence,"
+        " probabilities, model_digest, width, source FROM prediction_log l"
+        " JOIN images i ON i.digest = l.image_digest JOIN prediction_events e USING (prediction_id)"
     )
-    given = {
-        each["prediction_id"]: (
-            *(each["experiment_name"], each["version"], entry["image_digest"], each["class"]),
-            *(
-                pytest.approx(each["confidence"], abs=1e-6),
-                pytest.approx(each["probabilities"], abs=1e-6),
-                each["model_digest"],
-            ),
-            *((28, 200)[entry["index"] % 2], "notebook/1"),
+    expected = {
+        answer["prediction_id"]: (
+            answer["experiment_name"],
+            answer["version"],
+            entry["image_digest"],
+            answer["class"],
+            pytest.approx(answer["confidence"], abs=1e-6),
+            pytest.approx(answer["probabilities"], abs=1e-6),
+            answer["model_digest"],
+            (28, 200)[entry["index"] % 2],
+            "notebook/1",
         )
-        for entry in answer.json()["predictions"]
-        for each in entry["answers"]
+        for entry in response.json()["predictions"]
+        for answer in entry["answers"]
     }
-    assert {key: tuple(rest) for key, *rest in stored} == given
+    assert {key: tuple(rest) for key, *rest in stored} == expected
 
 
-def test_originals_are_stored_and_go_when_their_time_is_over(
-    tmp_path: Path, models_dir: Path
-) -> None:
+def test_originals_are_stored_until_their_retention_ends(tmp_path: Path, models_dir: Path) -> None:
     stack = Stack(tmp_path, models_dir, IMAGES_KEEP_DAYS=str(4 / 86_400))
     try:
         stack.start_database()
@@ -321,9 +324,7 @@ def test_originals_are_stored_and_go_when_their_time_is_over(
         stack.stop()
 
 
-def test_without_postgres_predictions_go_on_until_the_log_is_full_and_then_are_refused(
-    tmp_path: Path, models_dir: Path
-) -> None:
+def test_full_log_without_postgres_refuses_predictions(tmp_path: Path, models_dir: Path) -> None:
     stack = Stack(tmp_path, models_dir, JOURNAL_BYTES="400000", PGPORT="1")
     try:
         stack.start_service()
@@ -343,15 +344,14 @@ def test_without_postgres_predictions_go_on_until_the_log_is_full_and_then_are_r
         stack.stop()
 
 
-def test_a_storage_that_is_away_stops_no_prediction(tmp_path: Path, models_dir: Path) -> None:
-    (tmp_path / "images").write_text("no directory")
+def test_failing_storage_does_not_stop_predictions(tmp_path: Path, models_dir: Path) -> None:
+    (tmp_path / "images").write_text("not a directory")
     stack = Stack(tmp_path, models_dir, JOURNAL_BYTES="400000")
     try:
         stack.start_database()
         stack.start_service()
-        for start in range(
-            0, 500, 100
-        ):  # not faster than the log is shipped, for that alone may fill it
+        # In steps, because predictions that are faster than the shipper fill the log
+        for start in range(0, 500, 100):
             assert {
                 stack.infer(noise(number)).status_code for number in range(start, start + 100)
             } == {200}
@@ -361,24 +361,22 @@ def test_a_storage_that_is_away_stops_no_prediction(tmp_path: Path, models_dir: 
         stack.stop()
 
 
-def test_a_shipper_that_dies_is_started_again(stack: Stack) -> None:
+def test_killed_background_process_is_restarted(stack: Stack) -> None:
     stack.start_database()
     stack.start_service()
     assert stack.service is not None
-    [shipper] = [
+    [background] = [
         child
         for child in psutil.Process(stack.service.pid).children()
         if "inference.background" in child.cmdline()
     ]
-    shipper.kill()
+    background.kill()
     prediction = stack.infer(digit_png("5")).json()["prediction_id"]
     eventually(lambda: stack.rows("SELECT 1 FROM predictions WHERE id = %s", prediction))
 
 
-def test_a_log_that_cannot_be_written_refuses_and_readiness_says_why(
-    tmp_path: Path, models_dir: Path
-) -> None:
-    (tmp_path / "journal").write_text("no directory")
+def test_unwritable_log_refuses_and_explains_in_readyz(tmp_path: Path, models_dir: Path) -> None:
+    (tmp_path / "journal").write_text("not a directory")
     stack = Stack(tmp_path, models_dir, PGPORT="1")
     try:
         stack.start_service()
@@ -389,9 +387,7 @@ def test_a_log_that_cannot_be_written_refuses_and_readiness_says_why(
         stack.stop()
 
 
-def test_a_log_that_drops_when_it_is_full_counts_what_it_drops(
-    tmp_path: Path, models_dir: Path
-) -> None:
+def test_full_log_that_drops_counts_dropped_predictions(tmp_path: Path, models_dir: Path) -> None:
     stack = Stack(tmp_path, models_dir, JOURNAL_BYTES="400000", JOURNAL_FULL="drop", PGPORT="1")
     try:
         stack.start_service()
@@ -406,15 +402,16 @@ def test_a_log_that_drops_when_it_is_full_counts_what_it_drops(
         stack.stop()
 
 
-def test_a_version_that_goes_and_one_that_fails_are_rows_with_their_state(
-    stack: Stack, models_dir: Path
-) -> None:
+def test_removed_and_failed_versions_are_rows_with_state(stack: Stack, models_dir: Path) -> None:
     stack.start_database()
     stack.start_service()
     (models_dir / "broken").mkdir()
     (models_dir / "broken" / "card.json").write_text("{")
     (models_dir / SMALL).rename(models_dir.parent / "gone")
-    states = "SELECT experiment_name, status, reason IS NULL FROM model_versions WHERE experiment_name IN ('broken', %s) ORDER BY 1"
+    states = (
+        "SELECT experiment_name, status, reason IS NULL FROM model_versions"
+        " WHERE experiment_name IN ('broken', %s) ORDER BY 1"
+    )
     eventually(
         lambda: stack.rows(states, SMALL) == [("broken", "FAILED", False), (SMALL, "GONE", True)],
         15,

@@ -114,7 +114,8 @@ def test_ship_describes_a_compiled_version_as_first_champion(
     harness.log.record_versions([*MODELS, COMPILED])
     harness.shipper.ship()
     described = harness.query(
-        "SELECT status, bytes, test_accuracy, parity->>'images' FROM model_versions WHERE experiment_name = 'new'"
+        "SELECT status, bytes, test_accuracy, parity->>'images' FROM model_versions"
+        " WHERE experiment_name = 'new'"
     )
     assert described == [("READY", 1000, 0.98, "10")]
     assert harness.query("SELECT experiment_name FROM aliases") == [("new",)]
@@ -187,8 +188,9 @@ def test_ship_stores_the_recorded_values(harness: LogHarness) -> None:
     harness.shipper.ship()
     assert (
         harness.query(
-            "SELECT request_id, source, milliseconds, cached, extract(epoch FROM at) * 1000000 BETWEEN"
-            f" {before} AND {before} + 60000000, substr(id::text, 15, 1) FROM prediction_events"
+            "SELECT request_id, source, milliseconds, cached, extract(epoch FROM at) * 1000000"
+            f" BETWEEN {before} AND {before} + 60000000, substr(id::text, 15, 1)"
+            " FROM prediction_events"
         )
         == [("é\t\\N", None, 1.5, False, True, "7")] * 2
     )

@@ -1,3 +1,5 @@
+"""JSON logging: format, size limit and rate limit of lines."""
+
 import json
 import logging
 
@@ -12,7 +14,7 @@ def record(event: str = "It %s.", *arguments: object, **more: object) -> logging
     )
 
 
-def test_an_event_is_one_line_of_json_with_its_request() -> None:
+def test_event_is_one_line_of_json_with_its_request() -> None:
     token = request_context.request_id.set(b"r-1")
     try:
         raise ValueError("line\nbreak")
@@ -22,10 +24,10 @@ def test_an_event_is_one_line_of_json_with_its_request() -> None:
         record("It %s.", "fails", exc_info=exception, operation="models")
     )
     request_context.request_id.reset(token)
-    said = json.loads(line)
+    document = json.loads(line)
     assert "\n" not in line
     assert (
-        said.items()
+        document.items()
         >= {
             "event": "It fails.",
             "level": "ERROR",
@@ -34,30 +36,30 @@ def test_an_event_is_one_line_of_json_with_its_request() -> None:
             "operation": "models",
         }.items()
     )
-    assert said["trace"].endswith("ValueError: line\nbreak")
-    assert said["time"].endswith("+00:00")
+    assert document["trace"].endswith("ValueError: line\nbreak")
+    assert document["time"].endswith("+00:00")
 
 
-def test_a_line_is_bounded() -> None:
+def test_line_is_limited_in_size() -> None:
     assert (
         len(json_logging.JsonFormatter().format(record("x" * 100_000)))
         < 2 * json_logging.MAX_CHARACTERS
     )
 
 
-def test_the_same_event_is_written_so_often_a_minute_and_then_counted(
+def test_rate_limit_counts_suppressed_lines(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = 100.0
     monkeypatch.setattr("time.monotonic", lambda: now)
-    bounded = json_logging.RateLimit()
+    rate_limit = json_logging.RateLimit()
     passed = sum(
-        bounded.filter(record("It %s.", number))
+        rate_limit.filter(record("It %s.", number))
         for number in range(json_logging.MAX_PER_MINUTE + 7)
     )
     assert passed == json_logging.MAX_PER_MINUTE
-    assert bounded.filter(record("Another."))
+    assert rate_limit.filter(record("Another."))
     now = 161.0
     later = record("It %s.", "again")
-    assert bounded.filter(later)
+    assert rate_limit.filter(later)
     assert json.loads(json_logging.JsonFormatter().format(later))["suppressed"] == 7

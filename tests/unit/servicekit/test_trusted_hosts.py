@@ -1,4 +1,4 @@
-"""Under which names the service and the dashboard answer, and whose pages may change something."""
+"""Trusted hosts: names that the services answer to, and origins that may change state."""
 
 import pytest
 
@@ -37,14 +37,12 @@ OWN = frozenset({"ml.example.org"})
         ("evil.example]", False),
     ],
 )
-def test_it_answers_to_addresses_to_names_nobody_can_register_and_to_those_listed(
-    host: str, *, is_own: bool
-) -> None:
+def test_admits_addresses_private_and_listed_names(host: str, *, is_own: bool) -> None:
     assert TrustedHosts(OWN).admits(host.encode()) is is_own
 
 
 @pytest.mark.parametrize(
-    ("origin", "is_friend"),
+    ("origin", "is_trusted"),
     [
         ("http://localhost:9090", True),
         ("http://localhost:8501", True),
@@ -59,17 +57,15 @@ def test_it_answers_to_addresses_to_names_nobody_can_register_and_to_those_liste
         ("\xff", False),
     ],
 )
-def test_pages_of_this_machine_and_of_listed_names_may_change_something(
-    origin: str, *, is_friend: bool
-) -> None:
-    assert TrustedHosts(OWN).admits(b"localhost:9090", origin.encode("latin-1")) is is_friend
+def test_admits_origins_of_this_machine_and_listed_names(origin: str, *, is_trusted: bool) -> None:
+    assert TrustedHosts(OWN).admits(b"localhost:9090", origin.encode("latin-1")) is is_trusted
 
 
-def test_a_page_of_the_service_itself_is_a_friend_under_any_name_of_its_own() -> None:
+def test_admits_the_services_own_origin_by_any_name() -> None:
     assert TrustedHosts(OWN).admits(b"198.51.100.7:9090", b"http://198.51.100.7:9090")
     assert TrustedHosts(OWN).admits(b"inference:9090", b"http://inference:9090")
     assert not TrustedHosts(OWN).admits(b"evil.example", b"http://evil.example")
 
 
-def test_a_star_is_for_whoever_asks() -> None:
+def test_star_admits_every_host_and_origin() -> None:
     assert TrustedHosts(frozenset({"*"})).admits(b"evil.example", b"null")

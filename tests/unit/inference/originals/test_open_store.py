@@ -17,7 +17,8 @@ SECRET = "not-to-be-seen"
     [
         "", "http://localhost/bucket", "file://server/directory", "file://", "file:///", "s3://",
         "s3://a", f"s3://key:{SECRET}@bucket/prefix", "s3://bucket/../other", "s3://bucket//prefix",
-        "s3://bucket/a?b", "s3://bucket/a#b", "s3://Bucket/a", "gs://", f"az://x:{SECRET}@account/c",
+        "s3://bucket/a?b", "s3://bucket/a#b", "s3://Bucket/a", "gs://",
+        f"az://x:{SECRET}@account/c",
     ],
 )  # fmt: skip
 def test_open_store_with_another_url_does_not_repeat_it(url: str) -> None:
