@@ -1,7 +1,7 @@
 """Queries of predictions: pages, single predictions with their history, and true labels.
 
 Pages are found by index, whatever the number of predictions. Each branch of a query reads the
-page's rows from one range of an index in their order, and only these rows are joined with names.
+page's rows in order from one range of an index. Only these rows are joined with names.
 """
 
 import base64

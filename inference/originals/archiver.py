@@ -1,7 +1,7 @@
 """Originals archiver: stores the originals of the prediction log and deletes expired ones.
 
-It runs beside the shipper, with its own connection and its own journal offsets, so that an
-unavailable store does not delay the rows of predictions.
+It runs beside the shipper, with its own connection and its own journal offsets. An unavailable
+store therefore does not delay the rows of predictions.
 """
 
 import logging

@@ -244,6 +244,6 @@ def _is_bucket_missing(error: FileNotFoundError) -> bool:
 def _code(error: BaseException) -> str:
     """Return the provider's error code, else the HTTP status, empty if there was no response."""
     for pattern in CODES:
-        if found := pattern.search(str(error)):
-            return found[1]
+        if match := pattern.search(str(error)):
+            return match[1]
     return ""
