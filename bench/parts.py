@@ -18,6 +18,7 @@ from bench.reporting.sampling import Effort, say, seconds_per_call
 from bench.servers.limit import only_part
 from inference.model_format.card import DIGITS
 from inference.preprocessing import digits
+from inference.preprocessing.decoding import decode
 from inference.runtime.network import Network
 
 BATCHES = (1, 4, 16, 64, 256)
@@ -31,7 +32,7 @@ def measure(lenet: ModelFiles, images: Sequence[bytes]) -> dict[str, float]:
     bodies = cycle([single(png, lenet.name)[1] for png in some])
     headers = [(b"content-type", CONTENT_TYPE.encode())]
     files = cycle(some)
-    grey = cycle([digits.decode(png) for png in some])
+    grey = cycle([decode(png) for png in some])
     pixels = cycle([digits.read_digit(png) for png in some])
     network = Network(lenet.litert.read_bytes(), len(DIGITS))
     answers = cycle(
@@ -44,9 +45,9 @@ def measure(lenet: ModelFiles, images: Sequence[bytes]) -> dict[str, float]:
     )
     return {
         "split the form": seconds_per_call(lambda: only_part(headers, next(bodies))),
-        "decode the PNG": seconds_per_call(lambda: digits.decode(next(files))),
-        "prepare 28x28": seconds_per_call(lambda: digits.frame(next(grey))),
-        "digest the pixels": seconds_per_call(lambda: digits.digest(next(pixels))),
+        "decode the PNG": seconds_per_call(lambda: decode(next(files))),
+        "prepare 28x28": seconds_per_call(lambda: digits.normalize(next(grey))),
+        "digest the pixels": seconds_per_call(lambda: digits.pixel_digest(next(pixels))),
         "infer": seconds_per_call(lambda: network.probabilities(next(pixels)[np.newaxis])),
         "encode the answer": seconds_per_call(lambda: orjson.dumps(next(answers))),
     }

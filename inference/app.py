@@ -56,7 +56,7 @@ def create_app(settings: Settings) -> ASGIApp:
     """Return the service as an ASGI application; its lifespan loads the models and closes all."""
     aliases = Aliases(settings.journal_dir / ALIASES_FILE)
     models = ModelRepository(
-        settings.models_dir, settings.compiled_dir, settings.models_memory_bytes, aliases.pointers
+        settings.models_dir, settings.compiled_dir, settings.models_memory_bytes, aliases.targets
     )
     database = Database()
     journal = (
@@ -82,7 +82,7 @@ def create_app(settings: Settings) -> ASGIApp:
     async def lifespan(_app: Any) -> AsyncIterator[None]:
         aliases.start()
         await run_in_threadpool(models.load)
-        models.follow(log.record_versions)
+        models.subscribe(log.record_versions)
         # Objects of the start stay: without this, each full collection scans them all and stops
         # every request for 50 ms.
         gc.collect()

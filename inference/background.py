@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import IO
 
-from inference.models.aliases import AliasMirror
+from inference.models.alias_sync import AliasMirror
 from inference.originals.archiver import OriginalsArchiver
 from inference.prediction_log.shipped_offsets import ShippedOffsets
 from inference.prediction_log.shipper import Shipper

@@ -16,17 +16,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from inference.compiler.worker import measure_parity, to_litert
+from inference.compiler.conversion import measure_parity, to_litert
+from inference.model_format.atomic_file import write_atomically
 from inference.model_format.card import (
     CARD_FILE,
     KERAS_FILE,
     LITERT_FILE,
     MNIST_INPUT,
     Card,
-    InputContract,
+    InputSpec,
     Parity,
     file_record,
-    write_atomically,
 )
 from inference.model_format.layout import VERSION_PATTERN
 from training.dataset import Digits
@@ -188,7 +188,7 @@ def parity_of(
     model: Any,
     flatbuffer: bytes,
     images: npt.NDArray[np.uint8],
-    contract: InputContract = MNIST_INPUT,
+    contract: InputSpec = MNIST_INPUT,
 ) -> Parity:
     """Compare LiteRT with Keras on uint8 images (n, 28, 28).
 
@@ -215,7 +215,7 @@ def _write_model(
 ) -> None:
     folder.mkdir()
     task = experiment.task
-    model, contract = task.exported(run.model), InputContract(scale=task.scale)
+    model, contract = task.exported(run.model), InputSpec(scale=task.scale)
     model.save(folder / KERAS_FILE)
     flatbuffer = to_litert(model)
     (folder / LITERT_FILE).write_bytes(flatbuffer)

@@ -20,7 +20,7 @@ class AliasesApi:
 
     def get_alias(self, task: str, alias: str) -> Document:
         """Return an alias's target and its moves."""
-        return self._promotions.one(*validation.alias(task, alias))
+        return self._promotions.get(*validation.alias(task, alias))
 
     def move_alias(self, task: str, alias: str, document: Any) -> Document:
         """Point an alias to a version of a model."""

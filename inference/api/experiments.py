@@ -26,7 +26,7 @@ class ExperimentsApi:
 
     def _with_state(self, record: Record) -> Document:
         try:
-            state = self._models.find(record["name"]).state.value
+            state = self._models.snapshot().find(record["name"]).state.value
         except UnknownExperimentError:
             state = NO_MODEL
         return {**record, "serving": state}

@@ -20,7 +20,8 @@ from inference.prediction.predictor import Predictor
 from inference.prediction.results import ImageBatch, LoadedModel, ModelSelection, PredictionBatch
 from inference.prediction.scheduler import INLINE_SECONDS
 from inference.prediction_log.recorder import RequestInfo
-from inference.preprocessing.digits import PreprocessedImage, is_small_plain_png
+from inference.preprocessing.digits import PreprocessedImage
+from inference.preprocessing.plain_png import is_small_plain_png
 from inference.runtime.network import Network
 from inference.server.gateway import NDJSON, Answer
 from inference.server.multipart import MultipartRequest

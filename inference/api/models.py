@@ -20,15 +20,15 @@ class ModelsApi:
 
     def list_models(self) -> Document:
         """Return every version of every model."""
-        return {"models": [self._summary(version) for version in self._models.all()]}
+        return {"models": [self._summary(version) for version in self._models.snapshot().all()]}
 
     def get_model(self, experiment_name: str) -> Document:
         """Return the default version of a model. Raises UnknownExperimentError."""
-        return self._detail(self._models.find(validation.name(experiment_name)))
+        return self._detail(self._models.snapshot().find(validation.name(experiment_name)))
 
     def get_model_version(self, experiment_name: str, version: int) -> Document:
         """Return one version of a model. Raises UnknownExperimentError."""
-        return self._detail(self._models.find(validation.name(experiment_name), version))
+        return self._detail(self._models.snapshot().find(validation.name(experiment_name), version))
 
     def _detail(self, version: ModelVersion) -> Document:
         card = version.card
@@ -39,8 +39,8 @@ class ModelsApi:
         return {
             "name": version.name,
             "version": version.version,
-            "default": self._models.is_default(version),
-            "aliases": self._aliases.of(version.name, version.version),
+            "default": self._models.snapshot().is_default(version),
+            "aliases": self._aliases.aliases_of(version.name, version.version),
             "state": version.state.value,
             "reason": version.reason,
             "digest": version.digest,
@@ -50,7 +50,7 @@ class ModelsApi:
             "input": asdict(version.input),
             "output": version.output,
             "bytes": version.bytes,
-            "loaded": version.loaded,
+            "loaded": version.is_loaded,
             "memory_bytes": version.memory_bytes,
             "test_accuracy": version.test_accuracy,
             "parity": asdict(version.parity) if version.parity else None,

@@ -5,7 +5,8 @@ from http import HTTPStatus
 
 from inference.database.pool import Database
 from inference.errors import DatabaseUnavailableError, Document
-from inference.models.repository import ModelRepository, State
+from inference.models.repository import ModelRepository
+from inference.models.version import State
 from inference.observability.metrics import Metrics
 from inference.prediction_log.recorder import PredictionLog
 
@@ -56,7 +57,7 @@ class StatusApi:
         return self._metrics.text()
 
     def _model_states(self) -> Document:
-        versions = self._models.all()
+        versions = self._models.snapshot().all()
         states = Counter(version.state for version in versions)
         ready, loading, failed = (
             states[state] for state in (State.READY, State.LOADING, State.FAILED)

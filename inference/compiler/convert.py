@@ -1,49 +1,50 @@
-"""`python -m inference.compiler.convert FILE OUT`.
+"""Convert command: HDF5 and SavedModel models to files that can be published.
 
-Makes what can be published of a model that the service never reads.
-
-FILE is an HDF5 file of Keras 2's time (.h5, .hdf5), of which OUT becomes a .keras file, or the
-directory of a SavedModel, of which OUT becomes a directory with model.tflite and card.json. An
-operator's hand does this, never the service: the model is read in the sandbox of the compiler, and
-what comes out is checked as every model is.
+An HDF5 file of Keras 2 (.h5, .hdf5) becomes a .keras file. A SavedModel directory becomes a
+directory with model.tflite and card.json. Only an operator runs this command: the service never
+reads these formats. The model is read in the compiler's sandbox, and the result is validated like
+every other model.
 """
 
 import argparse
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from inference.compiler.process import CompilationError, Compiler
 from inference.model_format import layout
+from inference.model_format.atomic_file import write_atomically
 from inference.model_format.card import (
     FileRecord,
     InvalidCardError,
-    declared,
+    declared_fields,
     read_document,
-    write_atomically,
 )
 
 
 class ConversionError(Exception):
-    """Nothing was written; the message says why and what to do."""
+    """The conversion failed and wrote nothing. The message says why and what to do."""
 
 
 def convert(source: Path, target: Path, card_file: Path | None = None) -> None:
-    """Write the .keras file of an HDF5 model, or the directory of a SavedModel by what its card
-    says. Raises ConversionError.
+    """Convert an HDF5 file to a .keras file, or a SavedModel to a model directory.
+
+    `card_file` declares classes, input and output of a SavedModel. Raises ConversionError.
     """
     if source.suffix == ".pb":
         raise ConversionError(
-            f"{source}: it is a part of a SavedModel; FILE is the directory in which it lies."
+            f"{source}: this is a part of a SavedModel. FILE must be the directory that holds it."
         )
     if os.path.lexists(target) or (target.suffix == layout.LOOSE_SUFFIX) == source.is_dir():
         raise ConversionError(
-            f"{target}: OUT must be new: for an HDF5 file a name that ends in {layout.LOOSE_SUFFIX}, for a SavedModel a directory."
+            f"{target}: OUT must not exist yet. For an HDF5 file, its name must end in "
+            f"{layout.LOOSE_SUFFIX}. For a SavedModel, it must be a directory."
         )
     if card_file is not None and not source.is_dir():
         raise ConversionError(
-            f"{card_file}: the card of a Keras file is asked for when it is published."
+            f"{card_file}: an HDF5 file takes no card here. Pass the card to `publish` instead."
         )
     try:
         if source.is_dir():
@@ -59,46 +60,45 @@ def convert(source: Path, target: Path, card_file: Path | None = None) -> None:
 
 
 def _convert_saved_model(source: Path, target: Path, card_file: Path | None) -> None:
-    """Make the directory of a SavedModel, whole or not at all.
+    """Write the model directory of a SavedModel, completely or not at all.
 
     Raises CompilationError, InvalidCardError and OSError.
     """
-    said = (
-        {} if card_file is None else declared(read_document(card_file), FileRecord("", 0))
-    )  # there is no Keras file
+    no_keras_file = FileRecord("", 0)
+    declared = {} if card_file is None else declared_fields(read_document(card_file), no_keras_file)
     incoming = target.with_name(f".{target.name}.{os.getpid()}")
     incoming.mkdir()
     try:
         with Compiler() as compiler:
-            compiler.compile_saved_model(source, incoming, said)
+            compiler.compile_saved_model(source, incoming, declared)
         incoming.rename(target)
     finally:
         shutil.rmtree(incoming, ignore_errors=True)
 
 
-def main() -> None:
-    """Convert what the command line says."""
-    parser = argparse.ArgumentParser(
-        prog="python -m inference.compiler.convert", description=__doc__
-    )
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code. `arguments` defaults to sys.argv's."""
+    parser = argparse.ArgumentParser(prog="python -m inference convert", description=__doc__)
     parser.add_argument(
         "file", type=Path, metavar="FILE", help="an HDF5 file, or the directory of a SavedModel"
     )
     parser.add_argument(
-        "out", type=Path, metavar="OUT", help="the .keras file or the directory to be written"
+        "out", type=Path, metavar="OUT", help="the .keras file or the directory to write"
     )
     parser.add_argument(
         "--card",
         type=Path,
-        help="a card.json with what is not as usual of a SavedModel: classes, input, output",
+        help="a card.json that declares classes, input or output of a SavedModel",
     )
-    arguments = parser.parse_args()
+    options = parser.parse_args(arguments)
     try:
-        convert(arguments.file, arguments.out, arguments.card)
+        convert(options.file, options.out, options.card)
     except ConversionError as error:
-        sys.exit(f"Not converted: {error}")
-    print(f"Converted: {arguments.out}; make publish puts it into the model directory.")
+        print(f"Not converted: {error}", file=sys.stderr)
+        return 1
+    print(f"Converted: {options.out}. Run `make publish` to add it to the model directory.")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,9 +1,9 @@
-"""The owner of the process that compiles models (compile.py), and the lock that lets one of several
-workers do it.
+"""Compiler process: owns the sandboxed child that compiles models.
+
+The child is worker.py. It inherits a socket and file descriptors, and nothing else.
 """
 
 import contextlib
-import fcntl
 import json
 import logging
 import os
@@ -13,12 +13,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, cast
 
 from inference.compiler import sandbox
+from inference.model_format.atomic_file import write_atomically
 from inference.model_format.card import (
     CARD_FILE,
     KERAS_FILE,
@@ -26,85 +27,68 @@ from inference.model_format.card import (
     Card,
     InvalidCardError,
     file_record,
-    write_atomically,
 )
-from inference.model_format.safe_open import RejectedModelError, open_regular
+from inference.model_format.safe_open import SAVE_AGAIN, RejectedModelError, open_regular
 
-START_SECONDS = (
-    180  # TensorFlow's import: 3 s; a machine that does much else needs ten times that, and more
-)
-WALL_SECONDS = (
-    30  # the largest shipped model takes 2 s; its CPU time is bounded, too (sandbox.CPU_SECONDS)
-)
-MAX_LINE_BYTES = 2**23  # what a card states, 1 MB at most, written as JSON
-DYING_SECONDS = 2  # what hung up is about to end
+# TensorFlow's import takes 3 s. On a busy machine it takes more than ten times as long.
+START_SECONDS = 180
+# The largest shipped model takes 2 s. sandbox.CPU_SECONDS limits the CPU time of the same job, and
+# must be smaller.
+WALL_SECONDS = 30
+MAX_LINE_BYTES = 2**23  # a card of 1 MB, written as JSON
+EXIT_SECONDS = 2  # from hanging up to the exit
 VARIABLES = "variables"
-# What is read of a SavedModel. A network that answers for images has no assets.
+# Files read from a SavedModel. A network for images has no assets.
 SAVED_MODEL_FILES = (
     "saved_model.pb",
     f"{VARIABLES}/variables.index",
     f"{VARIABLES}/variables.data-00000-of-00001",
 )
 CHILD = ["-m", "inference.compiler.sandbox", "inference.compiler.worker"]
-LOCK_FILE = ".lock"
-LOCK_LOOK_SECONDS = 0.2
-NO_TENSORFLOW = "TensorFlow is not installed here, so a .keras file cannot be compiled; ship its model.tflite and card.json."
-TOO_LARGE = f"Compiling it takes more than {sandbox.ADDRESS_SPACE_BYTES // 2**30} GB of memory; make a smaller model."
-STOPPED = "The service stopped before it was compiled."
-LATE = f"Compiling it takes longer than {WALL_SECONDS} s; make a smaller model, or try again when the machine is less busy."
-DIED = "The compiler died on it (exit code {code}); save the model again, or make a smaller one."
-CONFUSED = "The compiler gave no answer that makes sense; save the model again."
-NOT_STARTED = (
-    f"The compiler does not start within {START_SECONDS} s, or dies at once; see what "
-    "`python -P -s -m inference.compiler.sandbox inference.compiler.worker` says where this runs."
+NO_TENSORFLOW = (
+    "TensorFlow is not installed, so the Keras file cannot be compiled. "
+    "Provide model.tflite and card.json."
 )
-DEATHS = {
-    int(
-        signal.SIGXCPU
-    ): f"Compiling it takes more than {sandbox.CPU_SECONDS} s of CPU time; make a smaller model.",
-    int(
-        signal.SIGKILL
-    ): "The compiler was killed on it, perhaps for want of memory; make a smaller model.",
+OUT_OF_MEMORY = (
+    f"Compiling takes more than {sandbox.ADDRESS_SPACE_BYTES // 2**30} GB of memory. "
+    "Make a smaller model."
+)
+STOPPED = "The service stopped before the model was compiled."
+TIMED_OUT = (
+    f"Compiling takes longer than {WALL_SECONDS} s. "
+    "Make a smaller model, or try again when the machine is less busy."
+)
+CRASHED = "The compiler crashed (exit code {code}). Save the model again, or make a smaller one."
+INVALID_REPLY = f"The compiler sent an invalid reply. {SAVE_AGAIN}"
+NOT_STARTED = (
+    f"The compiler did not start within {START_SECONDS} s. See the output of "
+    "`python -P -s -m inference.compiler.sandbox inference.compiler.worker` on this machine."
+)
+SIGNAL_REASONS = {
+    int(signal.SIGXCPU): (
+        f"Compiling takes more than {sandbox.CPU_SECONDS} s of CPU time. Make a smaller model."
+    ),
+    int(signal.SIGKILL): (
+        "The compiler was killed, possibly for lack of memory. Make a smaller model."
+    ),
 }
 
 logger = logging.getLogger(__name__)
 
 
 class CompilationError(Exception):
-    """A Keras file could not be made into a LiteRT model; the message says why."""
-
-
-@contextlib.contextmanager
-def turn(compiled_dir: Path, is_needless: Callable[[], bool]) -> Iterator[bool]:
-    """Wait until no other process compiles, and keep the others waiting meanwhile.
-
-    Yields whether there is still a need.
-
-    One at a time, because each needs 500 MB, and because workers that serve the same directory want
-    the same. The kernel ends the turn of a process that dies. Raises OSError.
-    """
-    compiled_dir.mkdir(parents=True, exist_ok=True)
-    with (compiled_dir / LOCK_FILE).open("w") as file:
-        while not is_needless():
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                time.sleep(LOCK_LOOK_SECONDS)
-            else:
-                yield not is_needless()
-                return
-        yield False
+    """A model could not be compiled to LiteRT. The message says why and what to do."""
 
 
 class Compiler:
-    """The owner of the child, for one thread.
+    """Runs the compiler child, for one thread.
 
     The child starts with the first model and ends with `close`.
     """
 
     def __init__(self) -> None:
         self._child: subprocess.Popen[bytes] | None = None
-        self._stopped = False
+        self._is_stopped = False
         self._resources = contextlib.ExitStack()
 
     def __enter__(self) -> "Compiler":
@@ -119,33 +103,31 @@ class Compiler:
         self.close()
 
     def compile(self, keras_file: Path, directory: Path, declared: Mapping[str, Any]) -> None:
-        """Make model.tflite and card.json of a Keras file in `directory`.
+        """Compile a Keras file to model.tflite and card.json in `directory`.
 
-        Raises CompilationError and OSError.
-
-        `declared` is what the model's card says of it (card.declared). What the child made is believed
-        in what its own card says.
+        `declared` holds the fields of the model's card (card.declared_fields). Raises
+        CompilationError and OSError.
         """
         name = keras_file.parent.name if keras_file.name == KERAS_FILE else keras_file.stem
         declared = {**declared, "experiment": declared.get("experiment") or name}
-        self._make([keras_file], {"kind": "keras", "declared": declared}, directory)
+        self._compile([keras_file], {"kind": "keras", "declared": declared}, directory)
 
     def compile_saved_model(
         self, source: Path, directory: Path, declared: Mapping[str, Any]
     ) -> None:
-        """Make model.tflite and card.json of a SavedModel, a directory, in `directory`.
+        """Compile a SavedModel directory to model.tflite and card.json in `directory`.
 
-        Raises CompilationError and OSError.
-
-        A SavedModel is a program: where a platform cannot shut it in, it is not read.
+        A SavedModel is a program. It is not read on platforms without a complete sandbox. Raises
+        CompilationError and OSError.
         """
-        if missing := sandbox.lacking():
+        if missing := sandbox.missing_features():
             raise CompilationError(
-                f"A SavedModel is a program, and this platform lacks {', '.join(missing)} to shut it in."
+                f"A SavedModel is a program, and the sandbox of this platform lacks "
+                f"{', '.join(missing)}. Convert it on Linux."
             )
         if (source / VARIABLES).is_symlink():
             raise CompilationError(
-                f"{VARIABLES} is a symbolic link; put the directory itself there."
+                f"{VARIABLES} is a symbolic link. Put the directory itself there."
             )
         names = [
             name
@@ -153,52 +135,52 @@ class Compiler:
             if name == SAVED_MODEL_FILES[0] or os.path.lexists(source / name)
         ]
         declared = {**declared, "experiment": declared.get("experiment") or source.resolve().name}
-        self._make(
+        self._compile(
             [source / name for name in names],
             {"kind": "saved_model", "names": names, "declared": declared},
             directory,
         )
 
-    def _make(self, files: Sequence[Path], job: Mapping[str, Any], directory: Path) -> None:
-        """Have the child make a LiteRT model, and put it into a directory with its card."""
-        answer, flatbuffer = self._ask(files, job, LITERT_FILE)
+    def _compile(self, files: Sequence[Path], job: Mapping[str, Any], directory: Path) -> None:
+        """Let the child compile a model, and write the results with their card."""
+        reply, flatbuffer = self._run(files, job, LITERT_FILE)
         try:
-            card = Card.of(answer["card"])
+            card = Card.from_document(reply["card"])
         except InvalidCardError as error:
             raise CompilationError(str(error)) from error
         if card.files.get(LITERT_FILE) != file_record(flatbuffer):
             raise CompilationError(
-                "The compiler gave another model than it said; save the model again."
+                f"The compiler wrote another model than its reply names. {SAVE_AGAIN}"
             )
         directory.mkdir(parents=True, exist_ok=True)
         write_atomically(directory / LITERT_FILE, flatbuffer)
         card.write(directory / CARD_FILE)
 
     def convert(self, source: Path) -> bytes:
-        """Return the .keras file of a model of Keras 2's time, an HDF5 file.
+        """Return the .keras file of a Keras 2 model, which is an HDF5 file.
 
         Raises CompilationError and OSError.
         """
-        return self._ask([source], {"kind": "h5"}, KERAS_FILE)[1]
+        return self._run([source], {"kind": "h5"}, KERAS_FILE)[1]
 
     def stop(self) -> None:
-        """End the child, whatever it does, and start none any more.
+        """Kill the child and never start another one. A running compilation fails.
 
-        Any thread may call this; what is being compiled fails.
+        Any thread may call this.
         """
-        self._stopped = True
+        self._is_stopped = True
         if self._child is not None:
             self._child.kill()
 
     def close(self) -> None:
-        """End the child and forget it, with what it left behind."""
+        """End the child and remove its directory."""
         with self._resources:
             self._child = None
 
-    def _ask(
+    def _run(
         self, files: Sequence[Path], job: Mapping[str, Any], result: str
     ) -> tuple[dict[str, Any], bytes]:
-        """Give the child a job; return its answer and the file that it made.
+        """Send the child a job. Return its reply and the content of its result file.
 
         Raises CompilationError and OSError.
         """
@@ -209,55 +191,56 @@ class Compiler:
                     for file in files
                 ]
                 if self._child is not None and self._child.poll() is not None:
-                    self.close()  # it died since, of another model or of none
+                    self.close()  # the child died after the previous job
                 if self._child is None:
                     self._start()
                 self._channel.settimeout(WALL_SECONDS)
-                with contextlib.suppress(OSError):  # it died: what is read next says how
+                with contextlib.suppress(OSError):  # a dead child is handled by the read below
                     socket.send_fds(self._channel, [b"\0"], sources)
                     self._channel.sendall(json.dumps(job).encode() + b"\n")
-                answer = self._answer(WALL_SECONDS, LATE, DIED)
-            with os.fdopen(open_regular(self._directory / result), "rb") as made:
-                return answer, made.read()
+                reply = self._receive(WALL_SECONDS, TIMED_OUT, CRASHED)
+            with os.fdopen(open_regular(self._directory / result), "rb") as file:
+                return reply, file.read()
         except RejectedModelError as error:
             raise CompilationError(str(error)) from error
 
     def _start(self) -> None:
-        """Start a child and wait until it has TensorFlow. Raises CompilationError and OSError."""
-        if missing := sandbox.lacking():
+        """Start a child and wait until it has imported TensorFlow.
+
+        Raises CompilationError and OSError.
+        """
+        if missing := sandbox.missing_features():
             logger.warning(
-                "This platform shuts the compiler in without %s; compile only files that you trust.",
+                "The compiler's sandbox lacks %s on this platform. Compile only trusted files.",
                 ", ".join(missing),
             )
         self._resources = contextlib.ExitStack()
         self._directory = Path(
             self._resources.enter_context(tempfile.TemporaryDirectory(prefix="compiler-"))
         )
-        self._channel, theirs = socket.socketpair()
+        self._channel, child_channel = socket.socketpair()
         self._resources.enter_context(self._channel)
-        with theirs:
-            self._child = self._spawn(theirs)
+        with child_channel:
+            self._child = self._spawn(child_channel)
         self._resources.callback(self._child.wait)
         self._resources.callback(self._child.kill)
         try:
-            self._answer(START_SECONDS, NOT_STARTED, NOT_STARTED)
+            self._receive(START_SECONDS, NOT_STARTED, NOT_STARTED)
         except CompilationError:
             self.close()
             raise
 
     def _spawn(self, channel: socket.socket) -> subprocess.Popen[bytes]:
-        """Return a child that has the other end of its channel, its directory, and nothing else of
-        this process.
-        """
+        """Start a child with one end of the channel, its own directory, and a bare environment."""
         own = str(self._directory)
         return subprocess.Popen(
             [sys.executable, "-P", "-s", *CHILD],
             stdin=channel.fileno(),
             stdout=subprocess.DEVNULL,
-            # TensorFlow is talkative, and what went wrong is in the answer
+            # TensorFlow logs a lot, and the reply holds the error.
             stderr=subprocess.DEVNULL,
             cwd=own,
-            # No secret of the service's, and no setting of a person's for Keras.
+            # No secrets of the service, and no user settings for Keras.
             env={
                 "PYTHONPATH": str(Path(__file__).parent.parent.parent),
                 "HOME": own,
@@ -265,36 +248,39 @@ class Compiler:
             },
         )
 
-    def _answer(self, seconds: float, late: str, died: str) -> dict[str, Any]:
-        """Return the child's next answer.
+    def _receive(self, seconds: float, timed_out: str, crashed: str) -> dict[str, Any]:
+        """Return the child's next reply.
 
-        Raises CompilationError, with `late` or `died` when none comes: that ends the child.
+        Without a valid reply within `seconds`, end the child and raise CompilationError with the
+        message `timed_out` or `crashed`.
         """
         child = cast("subprocess.Popen[bytes]", self._child)
         try:
-            if self._stopped:
+            if self._is_stopped:
                 raise ConnectionError(STOPPED)
-            answer: dict[str, Any] = json.loads(read_line(self._channel, seconds))
-            error = answer["error"]
+            reply: dict[str, Any] = json.loads(read_line(self._channel, seconds))
+            error = reply["error"]
         except TimeoutError:
             self.close()
-            raise CompilationError(late) from None
+            raise CompilationError(timed_out) from None
         except (OSError, ValueError, TypeError, KeyError):
             with contextlib.suppress(subprocess.TimeoutExpired):
-                child.wait(DYING_SECONDS)
+                child.wait(EXIT_SECONDS)
             code = child.returncode
             self.close()
-            reason = CONFUSED if code is None else DEATHS.get(-code, died.format(code=code))
-            raise CompilationError(STOPPED if self._stopped else reason) from None
+            reason = INVALID_REPLY
+            if code is not None:
+                reason = SIGNAL_REASONS.get(-code, crashed.format(code=code))
+            raise CompilationError(STOPPED if self._is_stopped else reason) from None
         if error is not None:
             raise CompilationError(error)
-        return answer
+        return reply
 
 
 def read_line(channel: socket.socket, seconds: float | None = None) -> bytes:
-    """Return the next line of a peer that writes nothing before it is asked again.
+    """Return the next line from a peer that sends one line per request.
 
-    Raises OSError, TimeoutError among them.
+    Raises TimeoutError after `seconds`, and OSError.
     """
     deadline = None if seconds is None else time.monotonic() + seconds
     line = bytearray()
@@ -303,6 +289,6 @@ def read_line(channel: socket.socket, seconds: float | None = None) -> bytes:
             channel.settimeout(max(deadline - time.monotonic(), 0.001))
         part = channel.recv(2**16)
         if not part or len(line) > MAX_LINE_BYTES:
-            raise ConnectionError("the peer hung up in the middle of a line, or it never ends one")
+            raise ConnectionError("the line is incomplete or too long")
         line += part
     return bytes(line)

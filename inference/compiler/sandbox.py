@@ -1,13 +1,13 @@
-"""Shuts a process in.
+"""Sandbox: confines a process by Landlock, seccomp and resource limits.
 
-`python -P -s -m inference.compiler.sandbox MODULE` runs a module that may read libraries and use
-its own directory.
+`python -P -s -m inference.compiler.sandbox MODULE` runs a module in the sandbox. The process may
+write its working directory. It may read Python, its packages, this package, and the libraries they
+link to. It has no network, starts no process and signals none. Memory and file sizes are limited,
+and CPU time by `limit_cpu`.
 
-The working directory is what it may write. Elsewhere it may read Python, its packages and this one,
-and what they link to. It has no network, starts no process and signals none; its memory and its
-files are bounded, and its time by `allow_cpu`. Landlock and seccomp act on a thread and those that
-it starts: that is why this stands before any other import. What a platform lacks is left out;
-`lacking` names it.
+Landlock and seccomp apply to the calling thread and to threads that it starts later. For that
+reason the sandbox is entered before any other import. Features that the platform lacks are
+skipped, and `missing_features` names them.
 """
 
 import contextlib
@@ -24,10 +24,11 @@ from pathlib import Path
 
 ADDRESS_SPACE_BYTES = 4 * 2**30
 FILE_BYTES = 512 * 2**20
+# CPU time of one job. process.WALL_SECONDS limits its wall time and must be larger.
 CPU_SECONDS = 20
 
-# The numbers of system calls (x86-64, arm64; None where there is none), of prctl and of Landlock:
-# of the kernel's headers.
+# Numbers of system calls (x86-64, arm64; None where it does not exist), of prctl and of Landlock,
+# from the kernel's headers.
 MACHINES = {"x86_64": 0, "aarch64": 1}
 AUDIT_ARCH = (0xC000003E, 0xC00000B7)
 FORBIDDEN = {
@@ -43,7 +44,7 @@ FORBIDDEN = {
     "ptrace": (101, 117),
     "process_vm_readv": (310, 270),
     "process_vm_writev": (311, 271),
-    "io_uring_setup": (425, 425),  # it could do all of these
+    "io_uring_setup": (425, 425),  # can do all of the above
 }
 CLONE, CLONE3 = (56, 220), 435
 CLONE_THREAD = 0x10000
@@ -59,7 +60,7 @@ WRITE_FILE, READ_FILE, READ_DIR, TRUNCATE = 1 << 1, 1 << 2, 1 << 3, 1 << 14
 REMOVE_DIR, REMOVE_FILE, MAKE_DIR, MAKE_FILE, RENAME = 1 << 4, 1 << 5, 1 << 7, 1 << 8, 1 << 13
 READ = READ_FILE | READ_DIR
 OWN = READ | WRITE_FILE | TRUNCATE | REMOVE_DIR | REMOVE_FILE | MAKE_DIR | MAKE_FILE | RENAME
-# How many rights each version of Landlock knows: of files, of TCP (bind, connect), and scopes
+# Number of rights in each version of Landlock: for files, for TCP (bind, connect), and scopes
 # (abstract sockets, signals).
 RIGHTS = {1: (13, 0, 0), 2: (14, 0, 0), 3: (15, 0, 0), 4: (15, 2, 0), 5: (16, 2, 0), 6: (16, 2, 2)}
 READABLE = ("/usr", "/lib", "/lib64", "/proc/self", "/sys/devices/system/cpu")
@@ -75,46 +76,44 @@ READABLE_FILES = (
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def lacking() -> list[str]:
-    """Return what this platform has not got of what shuts a process in."""
+def missing_features() -> list[str]:
+    """Return the sandbox features that this platform lacks."""
     missing = []
     if _landlock_version() < 1:
         missing.append("Landlock (files)")
     if not _has_seccomp():
         missing.append("seccomp (network, processes)")
     if sys.platform == "darwin":
-        missing.append("a limit of the address space")
+        missing.append("an address space limit")
     return missing
 
 
 def enter(own: Path) -> None:
-    """Shut this process in, for good; `own` is the directory that it may write. Raises OSError."""
+    """Confine this process permanently. It may write the directory `own`. Raises OSError."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_BYTES, FILE_BYTES))
     if sys.platform != "darwin":
         resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE_BYTES, ADDRESS_SPACE_BYTES))
     version = _landlock_version()
     if version >= 1 or _has_seccomp():
-        _call(_libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
+        _check(_libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
     if version >= 1:
         _restrict_files(version, own)
     if _has_seccomp():
         _forbid_calls(MACHINES[platform.machine()])
 
 
-def allow_cpu(seconds: int = CPU_SECONDS) -> None:
-    """Have the kernel end this process after so many more seconds of CPU time."""
+def limit_cpu(seconds: int = CPU_SECONDS) -> None:
+    """Let the kernel kill this process after `seconds` more seconds of CPU time."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    _, hard_limit = resource.getrlimit(resource.RLIMIT_CPU)
     resource.setrlimit(
-        resource.RLIMIT_CPU, (math.ceil(usage.ru_utime + usage.ru_stime) + seconds, most)
+        resource.RLIMIT_CPU, (math.ceil(usage.ru_utime + usage.ru_stime) + seconds, hard_limit)
     )
 
 
 def _landlock_version() -> int:
-    """Return the version of Landlock that the kernel offers, 0 or less where it has none or hides
-    it.
-    """
+    """Return the kernel's version of Landlock, 0 or less when it is absent or disabled."""
     if sys.platform != "linux":
         return 0
     return int(_libc.syscall(CREATE_RULESET, None, ctypes.c_size_t(0), ASK_VERSION))
@@ -125,7 +124,7 @@ def _restrict_files(version: int, own: Path) -> None:
     handled = (1 << files) - 1
     rights = struct.pack("=QQQ", handled, (1 << tcp) - 1, (1 << scopes) - 1)
     size = ctypes.c_size_t(len(rights) if scopes else 16 if tcp else 8)
-    ruleset = _call(_libc.syscall(CREATE_RULESET, rights, size, 0), "landlock_create_ruleset")
+    ruleset = _check(_libc.syscall(CREATE_RULESET, rights, size, 0), "landlock_create_ruleset")
     packages = (path for path in sys.path if path.endswith((".zip", "-packages", "lib-dynload")))
     readable = (
         *READABLE,
@@ -141,17 +140,17 @@ def _restrict_files(version: int, own: Path) -> None:
         ((str(own),), OWN & handled),
     ):
         _allow(ruleset, paths, access)
-    _call(_libc.syscall(RESTRICT_SELF, ruleset, 0), "landlock_restrict_self")
+    _check(_libc.syscall(RESTRICT_SELF, ruleset, 0), "landlock_restrict_self")
     os.close(ruleset)
 
 
 def _allow(ruleset: int, paths: Iterable[str], access: int) -> None:
-    """Add a right to what is below each path; a path that is not there needs none."""
+    """Grant access below each existing path."""
     for path in paths:
         with contextlib.suppress(FileNotFoundError):
             descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
             rights = access if Path(path).is_dir() else access & ~READ_DIR
-            _call(
+            _check(
                 _libc.syscall(
                     ADD_RULE, ruleset, PATH_BENEATH, struct.pack("=Qi", rights, descriptor), 0
                 ),
@@ -169,9 +168,9 @@ def _has_seccomp() -> bool:
 
 
 def _forbid_calls(machine: int) -> None:
-    """Have the kernel refuse some system calls.
+    """Install a seccomp filter that fails the FORBIDDEN system calls.
 
-    Every test below skips the answer that follows it when it does not hold.
+    In the program, each test jumps over the RETURN after it when it does not hold.
     """
     number, architecture, first_argument = 0, 4, 16  # offsets in struct seccomp_data
     program = [
@@ -181,12 +180,12 @@ def _forbid_calls(machine: int) -> None:
         (LOAD, 0, 0, number),
     ]
     program += [(AT_LEAST, 0, 1, X32_BIT), (RETURN, 0, 0, KILL)]
-    for each in FORBIDDEN.values():
-        call = each[machine]
+    for numbers in FORBIDDEN.values():
+        call = numbers[machine]
         if call is not None:
             program += [(EQUAL, 0, 1, call), (RETURN, 0, 0, FAIL | EPERM)]
-    # A thread is cloned, a process too; what clone3 does is in memory, where nobody can look, and
-    # libc has clone as well.
+    # Threads and processes are both created by clone, which is told apart by its flags. clone3
+    # keeps its flags in memory, where a filter cannot read them. libc falls back to clone.
     program += [(EQUAL, 0, 1, CLONE3), (RETURN, 0, 0, FAIL | ENOSYS)]
     program += [
         (EQUAL, 0, 3, CLONE[machine]),
@@ -194,14 +193,14 @@ def _forbid_calls(machine: int) -> None:
         (ANY_BIT, 1, 0, CLONE_THREAD),
     ]
     program += [(RETURN, 0, 0, FAIL | EPERM), (RETURN, 0, 0, ALLOW)]
-    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *each) for each in program))
-    head = struct.pack("@HP", len(program), ctypes.addressof(code))
-    _call(_libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, head, 0, 0), "seccomp")
+    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in program))
+    sock_fprog = struct.pack("@HP", len(program), ctypes.addressof(code))
+    _check(_libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, sock_fprog, 0, 0), "seccomp")
 
 
-def _call(result: int, what: str) -> int:
+def _check(result: int, operation: str) -> int:
     if result < 0:
-        raise OSError(ctypes.get_errno(), f"{what}: {os.strerror(ctypes.get_errno())}")
+        raise OSError(ctypes.get_errno(), f"{operation}: {os.strerror(ctypes.get_errno())}")
     return result
 
 

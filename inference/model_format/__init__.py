@@ -1,1 +1,4 @@
-"""What a model is on disk: card, layout, safe file access. Training imports this."""
+"""Model format: files of a model on disk, shared by serving, the compiler and training.
+
+Knows paths, digests and JSON. Knows neither LiteRT nor TensorFlow nor the model repository.
+"""

@@ -1,12 +1,11 @@
-"""The model card: what card.json beside a model says of it.
+"""Model card: card.json, which describes a model and records the digests of its files.
 
-Training writes it, serving believes it only where a digest agrees.
+Training and the compiler write it. Serving trusts it only where the digests match.
 """
 
 import hashlib
 import json
 import math
-import os
 import re
 import stat
 from collections.abc import Mapping
@@ -14,30 +13,31 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from inference.model_format.atomic_file import write_atomically
+
 KERAS_FILE = "model.keras"
 LITERT_FILE = "model.tflite"
 CARD_FILE = "card.json"
 DIGITS = tuple("0123456789")
 PROBABILITIES, LOGITS = "probabilities", "logits"
-CONTRACT_KEYS = ("task", "classes", "input", "output")
+SIGNATURE_KEYS = ("task", "classes", "input", "output")
 MAX_CARD_BYTES = 2**20
-MAX_LABEL = 64  # characters
-MAX_SIDE = 1024  # pixels; what an image is resized to takes 4 MB then
+MAX_LABEL_LENGTH = 64
+MAX_SIDE = 1024  # pixels; a resized image takes 4 MB at this side
 TASK_PATTERN = re.compile(r"[a-z][a-z0-9_-]{0,31}")
-# LiteRT computes what Keras computes, in float32 and in another order: the shipped models agree to
-# 7e-6.
+# LiteRT computes in float32 as Keras does, but in another order. The shipped models agree to 7e-6.
 MAX_ABS_DIFFERENCE = 1e-5
 
 
 class InvalidCardError(Exception):
-    """A card.json that cannot be believed; the message says why."""
+    """A card.json is invalid. The message gives the reason."""
 
 
 @dataclass(frozen=True)
-class InputContract:
-    """What a model takes.
+class InputSpec:
+    """Input of a model: float32 pixels, 0 to 255 times `scale`, ink high unless `invert`.
 
-    Pixels of 0 to 255 (ink high unless `invert`), multiplied with `scale`, float32.
+    `height` and `width` are in pixels.
     """
 
     height: int = 28
@@ -46,12 +46,12 @@ class InputContract:
     invert: bool = False
 
 
-MNIST_INPUT = InputContract()
+MNIST_INPUT = InputSpec()
 
 
 @dataclass(frozen=True)
 class FileRecord:
-    """A file's sha256 (hex) and size in bytes."""
+    """Digest (sha256, hex) and size in bytes of a file."""
 
     sha256: str
     bytes: int
@@ -64,9 +64,9 @@ def file_record(content: bytes) -> FileRecord:
 
 @dataclass(frozen=True)
 class Parity:
-    """How a LiteRT model agreed with its Keras model.
+    """Agreement of a LiteRT model with its Keras model over a number of images.
 
-    Over how many images, and by how much it differed at most (0 to 1).
+    `max_abs_difference` is the largest difference of a probability, 0 to 1.
     """
 
     images: int
@@ -75,21 +75,21 @@ class Parity:
 
     @property
     def holds(self) -> bool:
-        """Whether both give the same label for every image, and probabilities that differ by
-        rounding alone.
-        """
+        """Whether every label is equal and probabilities differ by rounding alone."""
         return self.equal_argmax and self.max_abs_difference <= MAX_ABS_DIFFERENCE
+
+
+# Required fields of a card before its model is compiled.
+UNCOMPILED = {"files": {}, "parity": asdict(Parity(0, 0.0, equal_argmax=True))}
 
 
 @dataclass(frozen=True)
 class Card:
     """A model card.
 
-    `files` holds the record of each file by name; `classes` the labels in the order of the output.
-
-    `config`, `metrics`, `data` and `code` say how the model was trained: its settings, what it
-    reached, the digest of what it learnt from, and the digest and versions of what trained it. They
-    are empty for a model that was trained elsewhere.
+    `files` holds the record of each file by name. `classes` holds the labels in output order.
+    `config`, `metrics`, `data` and `code` describe the training: settings, results, the digest of
+    the data, and the digest and versions of the code. They are empty for models trained elsewhere.
     """
 
     experiment: str
@@ -97,7 +97,7 @@ class Card:
     parity: Parity
     task: str = "mnist"
     classes: tuple[str, ...] = DIGITS
-    input: InputContract = MNIST_INPUT
+    input: InputSpec = MNIST_INPUT
     output: str = PROBABILITIES
     parameters: int = 0
     config: Mapping[str, Any] = field(default_factory=dict)
@@ -109,17 +109,18 @@ class Card:
     def read(cls, path: Path) -> "Card":
         """Read a card.json.
 
-        Raises InvalidCardError with the reason, FileNotFoundError when there is none.
+        Raises InvalidCardError, and FileNotFoundError when the file does not exist.
         """
-        return cls.of(read_document(path))
+        return cls.from_document(read_document(path))
 
     @classmethod
-    def of(cls, document: Mapping[str, Any]) -> "Card":
-        """Return the card that a JSON object is. Raises InvalidCardError with the reason."""
+    def from_document(cls, document: Mapping[str, Any]) -> "Card":
+        """Return the card in a JSON object. Raises InvalidCardError."""
         try:
-            if unknown := set(document) - {each.name for each in fields(cls)}:
+            if unknown := set(document) - {entry.name for entry in fields(cls)}:
                 raise InvalidCardError(
-                    f"{CARD_FILE} has the unknown key {min(unknown)!r}; doc/api.md lists the keys of a card."
+                    f"{CARD_FILE} has the unknown key {min(unknown)!r}. "
+                    "See doc/api.md for the keys of a card."
                 )
             if not isinstance(document.get("classes", []), list):
                 raise InvalidCardError(
@@ -133,46 +134,48 @@ class Card:
                     },
                     "parity": Parity(**document["parity"]),
                     "classes": tuple(map(str, document.get("classes", DIGITS))),
-                    "input": InputContract(**document.get("input", {})),
+                    "input": InputSpec(**document.get("input", {})),
                 }
             )
-            card._check()
+            card._validate()
         except KeyError as error:
-            raise InvalidCardError(f"{CARD_FILE} lacks {error}.") from error
+            raise InvalidCardError(f"{CARD_FILE} lacks {error}. Add it.") from error
         except (ValueError, TypeError, AttributeError, OverflowError) as error:
-            raise InvalidCardError(f"{CARD_FILE} is no model card: {error}.") from error
+            raise _invalid(str(error)) from error
         else:
             return card
 
     @property
     def test_accuracy(self) -> float | None:
-        """What the metrics say of it, 0 to 1, None where that is no such number."""
+        """Accuracy from the metrics, 0 to 1, or None when it is missing or out of range."""
         accuracy = self.metrics.get("test_accuracy")
-        is_share = (
+        is_fraction = (
             isinstance(accuracy, int | float)
             and not isinstance(accuracy, bool)
             and 0 <= accuracy <= 1
         )
-        return accuracy if is_share else None
+        return accuracy if is_fraction else None
 
-    def _check(self) -> None:
-        """Raise ValueError where a value is not of its type, for JSON has none of its own."""
+    def _validate(self) -> None:
+        """Raise ValueError for a value of the wrong type, which JSON does not check."""
         if self.output not in (PROBABILITIES, LOGITS):
             raise ValueError("output must be probabilities or logits")
         if not self.classes or len(set(self.classes)) != len(self.classes):
             raise ValueError("classes must be distinct, and at least one")
-        if not all(1 <= len(label) <= MAX_LABEL and label.isprintable() for label in self.classes):
-            raise ValueError(f"each class must be 1 to {MAX_LABEL} characters that can be printed")
+        if not all(
+            1 <= len(label) <= MAX_LABEL_LENGTH and label.isprintable() for label in self.classes
+        ):
+            raise ValueError(f"each class must be 1 to {MAX_LABEL_LENGTH} printable characters")
         if not isinstance(self.task, str) or not TASK_PATTERN.fullmatch(self.task):
             raise ValueError("task must be a word of a-z 0-9 _ -, such as mnist")
         sides = (self.input.height, self.input.width)
         if not all(type(side) is int and 1 <= side <= MAX_SIDE for side in sides):
-            raise ValueError(f"input height and width must be whole numbers of 1 to {MAX_SIDE}")
+            raise ValueError(f"input height and width must be integers from 1 to {MAX_SIDE}")
         numbers = (self.input.scale, self.parity.images, self.parity.max_abs_difference)
         if not all(isinstance(number, int | float) and math.isfinite(number) for number in numbers):
-            raise ValueError("input and parity must hold numbers")
+            raise ValueError("input and parity must hold finite numbers")
         if self.input.scale == 0:
-            raise ValueError("input scale must not be 0, which makes all images the same")
+            raise ValueError("input scale must not be 0, which makes all images equal")
         if not isinstance(self.parity.equal_argmax, bool) or not isinstance(
             self.input.invert, bool
         ):
@@ -183,66 +186,54 @@ class Card:
             raise ValueError("config, metrics, data and code must be objects")
 
     def write(self, path: Path) -> None:
-        """Write the card so that a reader finds the old one or the new one, never a part."""
+        """Write the card atomically. Raises OSError."""
         write_atomically(path, (json.dumps(asdict(self), indent=1) + "\n").encode())
 
 
 def read_document(path: Path) -> dict[str, Any]:
-    """Return a card.json as it stands.
+    """Return the JSON object in a card.json, without validating its keys.
 
-    Raises InvalidCardError with the reason, FileNotFoundError when there is none.
+    Raises InvalidCardError, and FileNotFoundError when the file does not exist.
     """
     try:
         status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # reading a pipe would never end
-            raise InvalidCardError(f"{CARD_FILE} is no regular file.")
+        if not stat.S_ISREG(status.st_mode):  # a read from a pipe would never return
+            raise InvalidCardError(f"{CARD_FILE} is not a regular file. Replace it.")
         if status.st_size > MAX_CARD_BYTES:
-            raise InvalidCardError(f"{CARD_FILE} is larger than {MAX_CARD_BYTES} bytes.")
-        document = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
+            raise InvalidCardError(
+                f"{CARD_FILE} is larger than {MAX_CARD_BYTES} bytes. Make it smaller."
+            )
+        document = json.loads(path.read_bytes(), parse_constant=_reject_constant)
     except FileNotFoundError:
         raise
     except (OSError, ValueError, RecursionError) as error:
-        raise InvalidCardError(f"{CARD_FILE} is no model card: {error}.") from error
+        raise _invalid(str(error)) from error
     if not isinstance(document, dict):
-        raise InvalidCardError(f"{CARD_FILE} is no model card: it must be a JSON object.")
+        raise _invalid("it must be a JSON object")
     return document
 
 
-def declared(document: Mapping[str, Any], keras: FileRecord) -> dict[str, Any]:
-    """Return what a card says of a Keras file that is still to be compiled.
+def declared_fields(document: Mapping[str, Any], keras: FileRecord) -> dict[str, Any]:
+    """Return the fields of a card that apply to an uncompiled Keras file.
 
-    All but `files` and `parity`, which that gives.
-
-    A card of another Keras file, which it names in `files`, is believed in its contract alone: how
-    that one was trained and what it reached say nothing of this one. Raises InvalidCardError.
+    `files` and `parity` are left out: the compiler makes them. When the card names another Keras
+    file in `files`, only its signature applies: its training and results say nothing about this
+    file. Raises InvalidCardError.
     """
     files = document.get("files", {})
-    is_of_this = isinstance(files, dict) and files.get(KERAS_FILE, asdict(keras)) == asdict(keras)
-    kept = {
+    is_same_file = isinstance(files, dict) and files.get(KERAS_FILE, asdict(keras)) == asdict(keras)
+    declared = {
         key: value
         for key, value in document.items()
-        if key not in ("files", "parity") and (is_of_this or key in CONTRACT_KEYS)
+        if key not in UNCOMPILED and (is_same_file or key in SIGNATURE_KEYS)
     }
-    with_the_rest = {
-        "experiment": "",
-        **kept,
-        "files": {},
-        "parity": asdict(Parity(0, 0.0, equal_argmax=True)),
-    }
-    Card.of(with_the_rest)  # checks it
-    return kept
+    Card.from_document({"experiment": "", **declared, **UNCOMPILED})  # validates
+    return declared
 
 
-def _refuse_constant(name: str) -> object:
-    raise ValueError(f"{name} is no number")
+def _invalid(reason: str) -> InvalidCardError:
+    return InvalidCardError(f"{CARD_FILE} is not a valid model card: {reason}. Correct the file.")
 
 
-def write_atomically(path: Path, content: bytes, *, flush: bool = True) -> None:
-    """Write a file beside its place, to `flush` also to the disk, and move it there."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        if flush:
-            os.fsync(file.fileno())
-    temporary.replace(path)
+def _reject_constant(name: str) -> object:
+    raise ValueError(f"{name} is not a number in JSON")

@@ -1,36 +1,33 @@
-"""Files of people, opened so that nobody waits, nothing else is read than what was named, and
-nothing is too large.
-"""
+"""Safe opening of user-supplied files: regular files only, no symlinks, bounded size."""
 
 import os
 import stat
 from pathlib import Path
 
 MAX_MODEL_BYTES = 256 * 2**20
+SAVE_AGAIN = "Save the model again with model.save('NAME.keras')."
 
 
 class RejectedModelError(Exception):
-    """A model file that is not read any further; the message says why and what to do."""
+    """A model file fails validation. The message says what is wrong and what to do."""
 
 
-def open_regular(path: Path, most: int = MAX_MODEL_BYTES) -> int:
-    """Open a file to be read; return its descriptor, which is the caller's to close.
+def open_regular(path: Path, max_bytes: int = MAX_MODEL_BYTES) -> int:
+    """Open a file for reading and return its descriptor, which the caller closes.
 
-    Waits for nobody at a pipe.
-
-    Raises RejectedModelError for what is no regular file of 1 to `most` bytes, and OSError.
+    Opening a pipe does not block. Raises RejectedModelError unless the path is a regular file of
+    1 to `max_bytes` bytes, and OSError.
     """
     if path.is_symlink():
-        raise RejectedModelError(f"{path.name} is a symbolic link; put the file itself there.")
+        raise RejectedModelError(f"{path.name} is a symbolic link. Put the file itself there.")
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     status = os.fstat(descriptor)
-    if stat.S_ISREG(status.st_mode) and 0 < status.st_size <= most:
+    if stat.S_ISREG(status.st_mode) and 0 < status.st_size <= max_bytes:
         return descriptor
     os.close(descriptor)
     if not stat.S_ISREG(status.st_mode):
-        raise RejectedModelError(
-            f"{path.name} is no regular file; put a file that model.save('NAME.keras') wrote there."
-        )
+        raise RejectedModelError(f"{path.name} is not a regular file. {SAVE_AGAIN}")
     raise RejectedModelError(
-        f"{path.name} has {status.st_size} bytes; 1 to {most} can be read. Copy it again, or make a smaller model."
+        f"{path.name} has {status.st_size} bytes, but the limits are 1 and {max_bytes}. "
+        "Copy it again, or make a smaller model."
     )

@@ -1,6 +1,6 @@
-"""What can be served of a version's files: a LiteRT model that a card confirms by its digests.
+"""Artifacts: LiteRT models whose digests a card confirms, and Keras files to compile.
 
-Believes nothing else.
+Reads a version's own files and earlier compilations. Unconfirmed files are never loaded.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from inference.model_format.card import (
     Card,
     FileRecord,
     InvalidCardError,
-    declared,
+    declared_fields,
     file_record,
     read_document,
 )
@@ -28,9 +28,10 @@ from inference.runtime.network import Network, UnservableModelError
 
 
 @dataclass(frozen=True)
-class Artefact:
-    """A LiteRT model, its card, and the digest of the Keras file that it was made of (of its own
-    where there is none).
+class Artifact:
+    """A LiteRT model and its card.
+
+    `digest` is that of the Keras file it was compiled from, or its own when there is none.
     """
 
     path: Path
@@ -44,7 +45,7 @@ class Artefact:
 class PendingCompilation:
     """A Keras file without a LiteRT model.
 
-    What its card states of it, and the directory that the compiler is to fill.
+    `declared` holds the fields of its card. The compiler writes to `directory`.
     """
 
     keras_file: Path
@@ -53,72 +54,78 @@ class PendingCompilation:
     directory: Path
 
 
-def read(place: ModelFiles, compiled_dir: Path) -> Artefact | PendingCompilation:
-    """Return what a version's own files are, or what was compiled of them earlier, or what there is
-    to compile.
+def read(files: ModelFiles, compiled_dir: Path) -> Artifact | PendingCompilation:
+    """Return the artifact of a version's own files or of an earlier compilation.
 
-    Raises OSError, InvalidCardError and UnservableModelError.
+    Without one, return the compilation to run. Raises OSError, InvalidCardError and
+    UnservableModelError.
     """
-    keras = _record(place.keras_file)
-    artefact = None if place.is_loose else _confirmed(place.path, keras)
-    if artefact is not None:
-        return artefact
+    keras = _read_record(files.keras_file)
+    artifact = None if files.is_loose else _read_confirmed(files.path, keras)
+    if artifact is not None:
+        return artifact
     if keras is None:
         raise UnservableModelError(
-            f"There is no {KERAS_FILE}, and no {CARD_FILE} confirms {LITERT_FILE}."
+            f"There is no {KERAS_FILE}, and no {CARD_FILE} confirms {LITERT_FILE}. "
+            "Publish the Keras file."
         )
-    said = {}
-    if not place.is_loose and CARD_FILE in place.sizes:
-        said = declared(read_document(place.path / CARD_FILE), keras)
-    uncompiled = PendingCompilation(
-        place.keras_file, keras.sha256, said, compiled_dir / _key(keras.sha256, said)
+    declared = {}
+    if not files.is_loose and CARD_FILE in files.sizes:
+        declared = declared_fields(read_document(files.path / CARD_FILE), keras)
+    pending = PendingCompilation(
+        files.keras_file,
+        keras.sha256,
+        declared,
+        compiled_dir / _directory_name(keras.sha256, declared),
     )
-    return compiled(uncompiled) or uncompiled
+    return find_compiled(pending) or pending
 
 
-def compiled(uncompiled: PendingCompilation) -> Artefact | None:
-    """Return what the compiler made of a Keras file, or None when there is nothing or it is
-    damaged: it is made anew then.
+def find_compiled(pending: PendingCompilation) -> Artifact | None:
+    """Return the artifact of a finished compilation.
+
+    Return None when it is missing or damaged, in which case it has to run again.
     """
     try:
         keras = FileRecord(
-            uncompiled.digest,
-            read_document(uncompiled.directory / CARD_FILE)["files"][KERAS_FILE]["bytes"],
+            pending.digest,
+            read_document(pending.directory / CARD_FILE)["files"][KERAS_FILE]["bytes"],
         )
-        return _confirmed(uncompiled.directory, keras)
+        return _read_confirmed(pending.directory, keras)
     except (OSError, KeyError, TypeError, InvalidCardError, UnservableModelError):
         return None
 
 
-def seems_complete(place: ModelFiles) -> bool:
-    """Tell whether a card names the sizes that a version's files have, so that reading them is
-    worth the while.
+def is_complete(files: ModelFiles) -> bool:
+    """Return whether all files exist and have the sizes in their card.
+
+    A cheap test before the files are read.
     """
-    if set(place.sizes) != {KERAS_FILE, LITERT_FILE, CARD_FILE}:
+    if set(files.sizes) != {KERAS_FILE, LITERT_FILE, CARD_FILE}:
         return False
     try:
-        files = read_document(place.path / CARD_FILE)["files"]
-        return all(files[name]["bytes"] == place.sizes[name] for name in (KERAS_FILE, LITERT_FILE))
+        records = read_document(files.path / CARD_FILE)["files"]
+        return all(
+            records[name]["bytes"] == files.sizes[name] for name in (KERAS_FILE, LITERT_FILE)
+        )
     except (OSError, KeyError, TypeError, InvalidCardError):
         return False
 
 
-def network(card: Card, flatbuffer: bytes) -> Network:
-    """Load and probe a LiteRT model as its card says. Raises UnservableModelError."""
+def load_network(card: Card, flatbuffer: bytes) -> Network:
+    """Load and probe a LiteRT model according to its card. Raises UnservableModelError."""
     return Network(flatbuffer, len(card.classes), card.input, card.output)
 
 
-def _confirmed(directory: Path, keras: FileRecord | None) -> Artefact | None:
-    """Return the LiteRT model that a directory's card confirms to be of this Keras file, or None
-    when it confirms none.
-    """
+def _read_confirmed(directory: Path, keras: FileRecord | None) -> Artifact | None:
+    """Return the artifact in a directory if its card confirms it for this Keras file."""
     path = directory / LITERT_FILE
-    if not _is_there(path) or not (directory / CARD_FILE).exists():
+    if not _is_file(path) or not (directory / CARD_FILE).exists():
         return None
     document = read_document(directory / CARD_FILE)
     if "files" not in document and keras is not None:
-        return None  # a card of the contract alone: there is a Keras file to be compiled by it
-    card = Card.of(document)
+        return None  # the card only declares a signature for compiling the Keras file
+    card = Card.from_document(document)
     flatbuffer = path.read_bytes()
     record = file_record(flatbuffer)
     keras_record = card.files.get(KERAS_FILE)
@@ -126,39 +133,43 @@ def _confirmed(directory: Path, keras: FileRecord | None) -> Artefact | None:
         return None
     if not card.parity.holds:
         raise UnservableModelError(
-            f"Its card says that LiteRT and Keras disagree; remove {LITERT_FILE} and {CARD_FILE} to compile it."
+            f"LiteRT and Keras disagree according to {CARD_FILE}. "
+            f"Remove {LITERT_FILE} and {CARD_FILE} to compile the model again."
         )
-    return Artefact(path, flatbuffer, record, (keras_record or record).sha256, card)
+    return Artifact(path, flatbuffer, record, (keras_record or record).sha256, card)
 
 
-def _key(digest: str, said: Mapping[str, Any]) -> str:
-    """Return the name of the directory of what is compiled of a Keras file with a contract."""
-    if not said:
+def _directory_name(digest: str, declared: Mapping[str, Any]) -> str:
+    """Return the name of the directory for a Keras file compiled with declared fields."""
+    if not declared:
         return digest
-    return f"{digest}-{hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]}"
+    fields = json.dumps(declared, sort_keys=True)
+    return f"{digest}-{hashlib.sha256(fields.encode()).hexdigest()[:16]}"
 
 
-def _record(path: Path) -> FileRecord | None:
-    if not _is_there(path):
+def _read_record(path: Path) -> FileRecord | None:
+    if not _is_file(path):
         return None
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         return FileRecord(digest, file.tell())
 
 
-def _is_there(path: Path) -> bool:
-    """Tell whether there is a file.
+def _is_file(path: Path) -> bool:
+    """Return whether a file exists.
 
-    Raises OSError, and UnservableModelError for what is none: reading a pipe would never end.
+    Raises OSError, and UnservableModelError unless it is a regular file of limited size: a read
+    from a pipe would never return.
     """
     try:
         status = path.stat()
     except FileNotFoundError:
         return False
     if not stat.S_ISREG(status.st_mode):
-        raise UnservableModelError(f"{path.name} is no regular file.")
+        raise UnservableModelError(f"{path.name} is not a regular file. Replace it with a copy.")
     if status.st_size > MAX_MODEL_BYTES:
         raise UnservableModelError(
-            f"{path.name} has {status.st_size} bytes; {MAX_MODEL_BYTES} are the most that is served."
+            f"{path.name} has {status.st_size} bytes. "
+            f"The limit is {MAX_MODEL_BYTES}: make a smaller model."
         )
     return True

@@ -1,45 +1,53 @@
-"""The Keras files that wait to be compiled, and the thread that does it, one after the other."""
+"""Compile queue: compiles Keras files one after the other, in a thread.
 
+A lock file makes sure that only one of several workers compiles at a time.
+"""
+
+import contextlib
+import fcntl
 import queue
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from inference.compiler.process import CompilationError, Compiler, turn
+from inference.compiler.process import CompilationError, Compiler
 from inference.model_format.layout import ModelFiles
 from inference.models import artifacts
 from inference.models.artifacts import PendingCompilation
 
-IDLE_COMPILER_SECONDS = 5.0  # it takes 500 MB, and 3 s to start
+IDLE_COMPILER_SECONDS = 5.0  # the child takes 500 MB, and 3 s to start
+LOCK_FILE = ".lock"
+LOCK_POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
 class Job:
-    """A Keras file to be compiled, for a version whose files are at a place."""
+    """A compilation for a version with these files."""
 
     name: str
     version: int
-    place: ModelFiles
-    uncompiled: PendingCompilation
+    files: ModelFiles
+    pending: PendingCompilation
 
 
 class CompileQueue:
-    """The jobs.
+    """Queue of compilations and the thread that runs them.
 
-    `is_wanted` is asked before one is begun, `done` is called after it: with None, or with why it
-    failed.
+    `is_wanted` is called before a job starts. `on_done` is called after it, with None or with the
+    reason of the failure.
     """
 
     def __init__(
         self,
         compiled_dir: Path,
         is_wanted: Callable[[Job], bool],
-        done: Callable[[Job, str | None], None],
+        on_done: Callable[[Job, str | None], None],
     ) -> None:
         self._compiled_dir = compiled_dir
         self._is_wanted = is_wanted
-        self._done = done
+        self._on_done = on_done
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._closing = threading.Event()
         self._compiler = Compiler()
@@ -50,11 +58,11 @@ class CompileQueue:
         self._jobs.put(job)
 
     def start(self) -> None:
-        """Begin to work."""
+        """Start the thread."""
         self._thread.start()
 
     def close(self) -> None:
-        """Stop, whatever is being compiled."""
+        """Stop the thread and a running compilation."""
         self._closing.set()
         self._jobs.put(None)
         self._compiler.stop()
@@ -70,28 +78,47 @@ class CompileQueue:
                     compiler.close()
                     continue
                 if job is not None and self._is_wanted(job):
-                    reason = self._compile(job.uncompiled)
+                    reason = self._compile(job.pending)
                     if not self._closing.is_set():
-                        self._done(job, reason)
+                        self._on_done(job, reason)
 
-    def _compile(self, uncompiled: PendingCompilation) -> str | None:
-        """Compile one model, unless another worker does; return why it failed."""
+    def _compile(self, pending: PendingCompilation) -> str | None:
+        """Compile one model unless another worker does. Return the reason of a failure."""
 
-        def is_needless() -> bool:
-            return self._closing.is_set() or artifacts.compiled(uncompiled) is not None
+        def is_obsolete() -> bool:
+            return self._closing.is_set() or artifacts.find_compiled(pending) is not None
 
         try:
-            with turn(self._compiled_dir, is_needless) as is_needed:
+            with compile_lock(self._compiled_dir, is_obsolete) as is_needed:
                 if is_needed:
-                    self._compiler.compile(
-                        uncompiled.keras_file, uncompiled.directory, uncompiled.declared
-                    )
+                    self._compiler.compile(pending.keras_file, pending.directory, pending.declared)
         except CompilationError as error:
             return str(error)
         except OSError as error:
-            return f"It could not be compiled: {error.strerror}."
+            return f"The model could not be compiled: {error.strerror}. Try again."
         return (
             None
-            if artifacts.compiled(uncompiled) is not None
-            else "Its file changed while it was compiled; copy it again."
+            if artifacts.find_compiled(pending) is not None
+            else "The Keras file changed while it was compiled. Copy it again."
         )
+
+
+@contextlib.contextmanager
+def compile_lock(compiled_dir: Path, is_obsolete: Callable[[], bool]) -> Iterator[bool]:
+    """Hold the lock on compiling across processes, and yield whether there is still work to do.
+
+    While another process holds the lock, `is_obsolete` is polled to end the wait early. One
+    process compiles at a time, because each compiler needs 500 MB, and because workers of one
+    directory want the same models. The kernel releases the lock of a dead process. Raises OSError.
+    """
+    compiled_dir.mkdir(parents=True, exist_ok=True)
+    with (compiled_dir / LOCK_FILE).open("w") as file:
+        while not is_obsolete():
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(LOCK_POLL_SECONDS)
+            else:
+                yield not is_obsolete()
+                return
+        yield False

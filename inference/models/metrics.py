@@ -20,7 +20,7 @@ class ModelStateCollector(Collector):
         gauge = GaugeMetricFamily(
             "mlops_models", "Model versions of the model directory by state.", labels=["state"]
         )
-        states = [version.state for version in self._models.all()]
+        states = [version.state for version in self._models.snapshot().all()]
         for state in State:
             gauge.add_metric([state.value], states.count(state))
         yield gauge

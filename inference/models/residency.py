@@ -1,6 +1,6 @@
-"""The networks that are in memory, and a bound on what they take.
+"""Residency: keeps networks in memory up to a limit, and evicts the least recently used.
 
-The least recently used are dropped and read again at need.
+An evicted network is loaded again when it is needed.
 """
 
 import itertools
@@ -13,19 +13,18 @@ from inference.model_format.card import FileRecord, file_record
 from inference.runtime.malloc import trim_heap
 from inference.runtime.network import Network, UnservableModelError
 
-# After so much was dropped, the gaps that it left are given back: looking for them takes
-# milliseconds.
-GAPS_BYTES = 32 * 2**20
+# Trimming the heap takes milliseconds, so it runs once after this much was evicted.
+TRIM_BYTES = 32 * 2**20
 
 _uses = itertools.count()
 
 
 class ArtifactChangedError(Exception):
-    """A dropped network cannot be read again: its file is another now."""
+    """An evicted network cannot be loaded again, because its file has changed."""
 
 
 class ResidencyManager:
-    """The bound, in bytes, over all residents that are still referred to.
+    """Memory limit, in bytes, over all residents that are still referenced.
 
     Any thread may call any method.
     """
@@ -34,58 +33,57 @@ class ResidencyManager:
         self._limit_bytes = limit_bytes
         self._lock = threading.Lock()
         self._residents: weakref.WeakSet[ResidentModel] = weakref.WeakSet()
-        self._gaps_bytes = 0
+        self._evicted_bytes = 0
 
     def admit(self, resident: "ResidentModel") -> None:
-        """Count a resident that was loaded, and drop others where that is too much."""
+        """Add a loaded resident, and evict others if the limit is exceeded."""
         with self._lock:
             self._residents.add(resident)
-        self.trim()
+        self.evict()
 
-    def trim(self) -> None:
-        """Drop the least recently used networks until the rest fits.
+    def evict(self) -> None:
+        """Evict the least recently used networks until the others fit the limit.
 
-        The latest stays whatever it takes, and so do pinned ones.
+        The latest one and pinned ones always stay.
         """
         with self._lock:
             loaded = sorted(
-                (each for each in self._residents if each.is_loaded), key=lambda each: each.used
+                (resident for resident in self._residents if resident.is_loaded),
+                key=lambda resident: resident.last_use,
             )
-            excess = sum(each.bytes for each in loaded) - self._limit_bytes
+            excess = sum(resident.bytes for resident in loaded) - self._limit_bytes
             for resident in loaded[:-1]:
                 if excess <= 0:
                     break
                 if not resident.is_pinned:
                     excess -= resident.bytes
-                    self._gaps_bytes += resident.bytes
+                    self._evicted_bytes += resident.bytes
                     resident.drop()
-            has_gaps = self._gaps_bytes > GAPS_BYTES
-            if has_gaps:
-                self._gaps_bytes = 0
-        if has_gaps:
+            needs_trim = self._evicted_bytes > TRIM_BYTES
+            if needs_trim:
+                self._evicted_bytes = 0
+        if needs_trim:
             trim_heap()
 
 
 class ResidentModel:
-    """A network that may be dropped from memory and read again from its file, as long as that has
-    the recorded content.
-    """
+    """A network that can be evicted, and loaded again while its file has the recorded content."""
 
     def __init__(
         self,
-        memory: ResidencyManager,
+        manager: ResidencyManager,
         path: Path,
         record: FileRecord,
         build: Callable[[bytes], Network],
         network: Network,
     ) -> None:
-        self._memory = memory
+        self._manager = manager
         self._path = path
         self._record = record
         self._build = build
         self._network: Network | None = network
-        self._reading = threading.Lock()
-        self.used = next(_uses)
+        self._load_lock = threading.Lock()
+        self.last_use = next(_uses)
         self.is_pinned = False
 
     @property
@@ -95,29 +93,29 @@ class ResidentModel:
 
     @property
     def bytes(self) -> int:
-        """About how much memory it takes now."""
+        """Estimated memory use now, in bytes."""
         network = self._network
         return 0 if network is None else network.bytes
 
-    def serves(self, path: Path, record: FileRecord) -> bool:
-        """Whether it is the network of this file with this content."""
+    def has_content(self, path: Path, record: FileRecord) -> bool:
+        """Return whether it is the network of this file with this content."""
         return (self._path, self._record) == (path, record)
 
-    def loaded(self) -> Network | None:
+    def loaded_network(self) -> Network | None:
         """Return the network if it is in memory."""
         network = self._network
         if network is not None:
-            self.used = next(_uses)
+            self.last_use = next(_uses)
         return network
 
     def network(self) -> Network:
-        """Return the network, read again if it was dropped. Raises ArtifactChangedError."""
-        self.used = next(_uses)
+        """Return the network, loaded again if it was evicted. Raises ArtifactChangedError."""
+        self.last_use = next(_uses)
         network = self._network
-        return network if network is not None else self._read()
+        return network if network is not None else self._load()
 
     def pin(self) -> bool:
-        """Keep the network in memory from now on; return whether it could be."""
+        """Keep the network in memory from now on. Return whether that is possible."""
         self.is_pinned = True
         try:
             self.network()
@@ -126,11 +124,11 @@ class ResidentModel:
         return True
 
     def drop(self) -> None:
-        """Drop the network; calls that are under way have it until they end."""
+        """Drop the network. Running calls keep it until they end."""
         self._network = None
 
-    def _read(self) -> Network:
-        with self._reading:
+    def _load(self) -> Network:
+        with self._load_lock:
             network = self._network
             if network is not None:
                 return network
@@ -141,5 +139,5 @@ class ResidentModel:
                 network = self._network = self._build(flatbuffer)
             except (OSError, UnservableModelError) as error:
                 raise ArtifactChangedError from error
-        self._memory.admit(self)
+        self._manager.admit(self)
         return network

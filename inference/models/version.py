@@ -1,7 +1,4 @@
-"""One version of a model: what it is, what it can do now, and its network.
-
-An immutable record; what may change is behind it.
-"""
+"""Model version: an immutable record of one version's identity, state and network."""
 
 import functools
 from collections.abc import Callable
@@ -15,17 +12,16 @@ from inference.model_format.card import (
     MNIST_INPUT,
     PROBABILITIES,
     Card,
-    InputContract,
+    InputSpec,
     Parity,
 )
+from inference.model_format.layout import FIRST_VERSION
 from inference.models.residency import ArtifactChangedError, ResidentModel
 from inference.runtime.network import Network
 
-FIRST_VERSION = 1
-
 
 class State(StrEnum):
-    """What a model can do now."""
+    """State of a model version."""
 
     READY = "READY"
     LOADING = "LOADING"
@@ -34,9 +30,9 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Update:
-    """A newer content of a version that does not serve (yet).
+    """Newer content of a version, not served yet: LOADING, or FAILED with a reason.
 
-    It is LOADING, or FAILED for a reason. `digest` may be unknown.
+    `digest` may be unknown.
     """
 
     state: State
@@ -48,11 +44,10 @@ class Update:
 class ModelVersion:
     """A version of a model and its state.
 
-    `reason` is set exactly when it is FAILED, `resident` exactly when it is READY.
-
-    `digest` is that of model.keras, or of model.tflite where there is no other; `bytes` the size of
-    the LiteRT model; `test_accuracy` (0 to 1) what its card says; `update` what became of a newer
-    content of the same version; `card` is None until one was read.
+    `reason` is set if and only if it is FAILED, and `resident` if and only if it is READY.
+    `digest` is the sha256 (hex) of model.keras, or of model.tflite when there is no Keras file.
+    `bytes` is the size of the LiteRT model. `test_accuracy` (0 to 1) comes from the card. `update`
+    describes newer content of the same version. `card` is None until one was read.
     """
 
     name: str
@@ -62,7 +57,7 @@ class ModelVersion:
     digest: str | None = None
     task: str = "mnist"
     classes: tuple[str, ...] = DIGITS
-    input: InputContract = MNIST_INPUT
+    input: InputSpec = MNIST_INPUT
     output: str = PROBABILITIES
     bytes: int | None = None
     parity: Parity | None = None
@@ -70,14 +65,16 @@ class ModelVersion:
     update: Update | None = None
     card: Card | None = field(default=None, repr=False, compare=False)
     resident: ResidentModel | None = field(default=None, repr=False, compare=False)
-    # Looks at the files of this version at once and returns the model that they are now.
-    renewed: Callable[["ModelVersion"], "ModelVersion"] | None = field(
+    # Scans the files of this version and returns its current record.
+    reload: Callable[["ModelVersion"], "ModelVersion"] | None = field(
         default=None, repr=False, compare=False
     )
 
     @classmethod
-    def of_card(cls, name: str, version: int, digest: str, size: int, card: Card) -> "ModelVersion":
-        """Return the model that a card describes, LOADING.
+    def from_card(
+        cls, name: str, version: int, digest: str, size: int, card: Card
+    ) -> "ModelVersion":
+        """Return the LOADING model that a card describes.
 
         `size` is that of the LiteRT model in bytes.
         """
@@ -98,52 +95,47 @@ class ModelVersion:
 
     @functools.cached_property
     def id(self) -> str:
-        """Of its row in the database.
-
-        The same for the same content under the same name, version and contract.
-        """
-        contract = (self.task, self.classes, asdict(self.input), self.output)
-        return ids.of_content([self.name, self.version, self.digest, *contract])
+        """Identifier in the database: equal for equal name, version, content and signature."""
+        signature = (self.task, self.classes, asdict(self.input), self.output)
+        return ids.of_content([self.name, self.version, self.digest, *signature])
 
     @property
-    def loaded(self) -> bool:
-        """Whether its network is in memory now; it is read again when it is needed."""
+    def is_loaded(self) -> bool:
+        """Whether the network is in memory now. It is loaded again when needed."""
         return self.resident is not None and self.resident.is_loaded
 
     @property
     def memory_bytes(self) -> int:
-        """About how much memory its network takes now."""
+        """Estimated memory use of the network now, in bytes."""
         return 0 if self.resident is None else self.resident.bytes
 
     def network(self) -> Network:
-        """Return its network, read again where it was dropped. Any thread may call this.
+        """Return the network, loaded again if it was evicted. Any thread may call this.
 
-        Raises ModelNotReadyError and ModelFailedError, the first also in the moment in which another content
-        takes its place and nothing is left of this one; `serving` has an answer even then.
+        Raises ModelFailedError and ModelNotReadyError. The latter also occurs while other content
+        replaces an evicted network, a case that `resolve` handles.
         """
         if self.resident is None:
             raise ModelNotReadyError if self.state is State.LOADING else ModelFailedError
         try:
             return self.resident.network()
         except ArtifactChangedError:
-            model, network = self.serving()
+            model, network = self.resolve()
             if model.digest != self.digest:
                 raise ModelNotReadyError(
-                    "The model was replaced in this moment; ask again."
+                    "The model is being replaced. Send the request again."
                 ) from None
             return network
 
-    def serving(self) -> tuple["ModelVersion", Network]:
-        """Return what answers for this version and its network.
-
-        Itself, or what took its place where nothing is left of it.
+    def resolve(self) -> tuple["ModelVersion", Network]:
+        """Return this version and its network, or its replacement if its content is gone.
 
         Raises ModelNotReadyError, ModelFailedError and UnknownExperimentError.
         """
-        if self.resident is None or self.renewed is None:
+        if self.resident is None or self.reload is None:
             return self, self.network()
         try:
             return self, self.resident.network()
         except ArtifactChangedError:
-            model = self.renewed(self)
+            model = self.reload(self)
             return model, model.network()

@@ -1,7 +1,4 @@
-"""Notices that something below a directory changed.
-
-By the kernel's word, and by a look now and then where that is silent.
-"""
+"""Directory watcher: notices changes below a directory by kernel events, and by polling."""
 
 import contextlib
 import logging
@@ -14,75 +11,71 @@ import watchfiles
 
 from inference.model_format import layout
 
-# A content that stays the same for so long is complete; also the pace of the thread.
+# Content that is unchanged for this long is complete. Also the interval of the thread.
 SETTLE_SECONDS = 0.3
-# A look at everything takes 40 ms for 1,000 models and is repeated so that it costs 1 % of a core
-# at most: on a file system of another machine, or behind a bind mount, the kernel may say nothing.
-SHORTEST_POLL_SECONDS = 1.5
-POLL_PER_LOOK = 100
+# Network file systems and bind mounts may deliver no events, so the watcher also polls. A scan of
+# 1,000 models takes 40 ms. The interval keeps scans at 1 % of a core or less.
+MIN_POLL_SECONDS = 1.5
+POLL_TO_SCAN_RATIO = 100
 EVENT_STEP_MS = 50
 EVENT_DEBOUNCE_MS = 200
 
 
-class Watch:
-    """A thread that calls `look` with the names of models that may have changed, or with None for
-    all.
+class DirectoryWatcher:
+    """A thread that calls `scan` with the names of models that may have changed, or None for all.
 
-    `look` returns the names that it wants to look at again, after SETTLE_SECONDS.
+    `scan` returns the names to scan again after SETTLE_SECONDS.
     """
 
-    def __init__(self, directory: Path, look: Callable[[Collection[str] | None], set[str]]) -> None:
+    def __init__(self, directory: Path, scan: Callable[[Collection[str] | None], set[str]]) -> None:
         self._directory = directory
-        self._look = look
+        self._scan = scan
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch-models", daemon=True)
 
     def start(self) -> None:
-        """Begin to watch."""
-        logging.getLogger("watchfiles").setLevel(
-            logging.WARNING
-        )  # it would report each change in the log
+        """Start the thread."""
+        # watchfiles would log every change.
+        logging.getLogger("watchfiles").setLevel(logging.WARNING)
         self._thread.start()
 
     def close(self) -> None:
-        """End the thread."""
+        """Stop the thread."""
         self._closing.set()
         if self._thread.ident is not None:
             self._thread.join()
 
     def _run(self) -> None:
-        again: dict[str, float] = {}
-        poll_at = time.monotonic() + SHORTEST_POLL_SECONDS
+        rescans: dict[str, float] = {}
+        next_poll = time.monotonic() + MIN_POLL_SECONDS
         for changed in self._changes():
             now = time.monotonic()
-            due = {name for name, at in again.items() if at <= now}
-            if changed is None or now >= poll_at:
-                unsettled = self._look(None)
-                took = time.monotonic() - now
-                poll_at = time.monotonic() + max(SHORTEST_POLL_SECONDS, took * POLL_PER_LOOK)
+            due = {name for name, at in rescans.items() if at <= now}
+            if changed is None or now >= next_poll:
+                unsettled = self._scan(None)
+                duration = time.monotonic() - now
+                next_poll = time.monotonic() + max(MIN_POLL_SECONDS, duration * POLL_TO_SCAN_RATIO)
             elif changed or due:
-                unsettled = self._look(changed | due)
+                unsettled = self._scan(changed | due)
             else:
                 continue
-            # What changed is looked at again in any case: what happens in a new directory before
-            # the kernel watches it goes unsaid.
+            # Changed names are always scanned again: the kernel reports nothing from a new
+            # directory until it is watched.
             for name in due:
-                del again[name]
-            again |= dict.fromkeys(
+                del rescans[name]
+            rescans |= dict.fromkeys(
                 unsettled | (changed or set()), time.monotonic() + SETTLE_SECONDS
             )
 
     def _changes(self) -> Iterator[set[str] | None]:
-        """Yield the names that changed, none at least every SETTLE_SECONDS, and None when a watch
-        began.
-        """
+        """Yield changed names, an empty set every SETTLE_SECONDS, and None after a watch began."""
         while not self._closing.is_set():
             watched = self._identity()
             yield set()
-            # No directory, too many are watched already, or the watcher broke: then the looks must
-            # do.
+            # Without the directory, with too many watches, or with a broken watcher, polling has
+            # to suffice.
             with contextlib.suppress(OSError, RuntimeError):
-                is_new = True
+                is_first = True
                 for events in watchfiles.watch(
                     self._directory,
                     watch_filter=None,
@@ -93,16 +86,16 @@ class Watch:
                     stop_event=self._closing,
                     raise_interrupt=False,
                 ):
-                    # What happened until the kernel watched it went unsaid.
-                    names = (layout.name_of(self._directory, path) for _, path in events)
-                    yield None if is_new else {name for name in names if name is not None}
-                    is_new = False
+                    # Changes before the watch began were not reported.
+                    names = (layout.model_name(self._directory, path) for _, path in events)
+                    yield None if is_first else {name for name in names if name is not None}
+                    is_first = False
                     if self._identity() != watched:
                         break
             self._closing.wait(SETTLE_SECONDS)
 
     def _identity(self) -> tuple[int, int] | None:
-        """Return what tells the directory from another that takes its place."""
+        """Return the identity of the directory, which changes when another replaces it."""
         try:
             status = self._directory.stat()
         except OSError:

@@ -76,12 +76,12 @@ class Predictor:
         Raises ServiceError.
         """
         if not isinstance(source, bytes):
-            return PreprocessedImage.of_array(source)
+            return PreprocessedImage.from_array(source)
         if len(source) > self._max_image_bytes:
             raise ImageTooLargeError(
                 f"The image is larger than {self._max_image_bytes} bytes. Send a smaller file."
             )
-        return PreprocessedImage.of(source)
+        return PreprocessedImage.from_bytes(source)
 
     def predict_each(
         self,

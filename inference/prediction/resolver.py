@@ -8,7 +8,9 @@ from inference.errors import (
     ServiceError,
     UnknownExperimentError,
 )
-from inference.models.repository import ModelRepository, ModelVersion, Unresolved
+from inference.models.catalog import Unresolved
+from inference.models.repository import ModelRepository
+from inference.models.version import ModelVersion
 from inference.prediction.results import LoadedModel, ModelSelection, UnavailableModel
 
 SEVERAL = (
@@ -29,11 +31,11 @@ class ModelResolver:
         With `loaded`, a model whose file would have to be read first counts as not ready. Raises
         ServiceError.
         """
-        version = self._repository.named(name)  # the common case: a bare name
+        version = self._repository.snapshot().default_version(name)  # the common case: a bare name
         if version is not None:
             if loaded:
                 return _load(version, loaded=True)
-            return LoadedModel(*self._repository.ready(name))
+            return LoadedModel(*self._repository.resolve(name))
         found, *others = self._repository.select([name])
         if others:
             raise MalformedRequestError(SEVERAL)
@@ -58,8 +60,8 @@ class ModelResolver:
 
 def _load(version: ModelVersion, *, loaded: bool) -> LoadedModel:
     if not loaded:
-        return LoadedModel(*version.serving())
-    network = version.resident.loaded() if version.resident is not None else None
+        return LoadedModel(*version.resolve())
+    network = version.resident.loaded_network() if version.resident is not None else None
     if network is None:
         raise ModelNotReadyError
     return LoadedModel(version, network)

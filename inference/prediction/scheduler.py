@@ -7,7 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from inference.prediction.results import ImageBatch, ModelSelection, PredictionBatch
-from inference.preprocessing.digits import PreprocessedImage, is_small_plain_png
+from inference.preprocessing.digits import PreprocessedImage
+from inference.preprocessing.plain_png import is_small_plain_png
 
 # More images at once hold the event loop for more than some 3 ms; fewer pass Python's lock to and
 # fro between the threads.

@@ -22,7 +22,8 @@ from inference.models.version import ModelVersion, State
 from inference.observability.metrics import Metrics
 from inference.prediction_log.backlog import pending_bytes, pending_seconds
 from inference.prediction_log.journal import Journal
-from inference.preprocessing.digits import PreprocessedImage, media_type
+from inference.preprocessing.decoding import media_type
+from inference.preprocessing.digits import PreprocessedImage
 from inference.runtime.outputs import Outputs
 
 RECORD_OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY

@@ -5,7 +5,7 @@ import logging
 import threading
 from pathlib import Path
 
-from inference.model_format.card import write_atomically
+from inference.model_format.atomic_file import write_atomically
 from inference.prediction_log.segments import Segment
 
 OFFSETS_FILE = "shipped.json"

@@ -1,1 +1,4 @@
-"""LiteRT: a flatbuffer in, probabilities out."""
+"""Runtime: LiteRT flatbuffers and canonical pixels in, probabilities out.
+
+Knows neither files nor names of models, and nothing of HTTP.
+"""

@@ -1,16 +1,15 @@
-"""Memory that is free, given back to the system.
+"""Heap trimming: returns free memory to the operating system.
 
-Glibc keeps what lies between things that are in use.
+Without it, glibc keeps the gaps between live allocations.
 """
 
 import ctypes
 
-_malloc_trim = getattr(
-    ctypes.CDLL(None), "malloc_trim", None
-)  # of glibc; other allocators have no such function, or need none
+# Only glibc has this function. Other allocators do not need it.
+_malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
 
 
 def trim_heap() -> None:
-    """Give back what is free. It takes milliseconds."""
+    """Return free memory to the operating system, which takes milliseconds."""
     if _malloc_trim is not None:
         _malloc_trim(0)

@@ -1,7 +1,7 @@
-"""Canonical pixels -> probabilities, with LiteRT. Knows nothing of HTTP, of files or of names.
+"""LiteRT network: canonical pixels to class probabilities, from any thread.
 
-One image through one model is one call of an interpreter of some 20 microseconds for a LeNet-5,
-against some 50 milliseconds of `keras.Model.predict` (doc/performance.md).
+One image through a LeNet-5 is one interpreter call of some 20 us, compared with some 50 ms for
+`keras.Model.predict` (doc/performance.md).
 """
 
 import functools
@@ -18,163 +18,165 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 from PIL import Image
 
-from inference.model_format.card import LOGITS, MNIST_INPUT, PROBABILITIES, InputContract
+from inference.model_format.card import LOGITS, MNIST_INPUT, PROBABILITIES, InputSpec
 from inference.model_format.safe_open import RejectedModelError
 from inference.preprocessing.digits import SIDE
 from inference.runtime.flatbuffer_validator import check_flatbuffer
 
-# What a probe's probabilities may sum to and still count as probabilities; float32 softmax stays
-# within 1e-6 of 1.
+# Allowed deviation of a probe's sum from 1. A float32 softmax stays within 1e-6.
 PROBABILITY_SUM_TOLERANCE = 1e-3
-# Images per call of an interpreter, at most. From 16 on, a further one costs the same (measured:
-# LeNet-5 15.9 us of 19.4 alone, and 15.7 with 32), but what the interpreter keeps for its layers
-# grows with each, 27 KB for a LeNet-5.
+# Maximum images per interpreter call. From 16 on, another image costs the same (measured: LeNet-5
+# 15.9 us of 19.4 alone, and 15.7 with 32), but the interpreter's buffers grow with each, by 27 KB
+# for a LeNet-5.
 BATCH = 16
-# What an interpreter takes besides its flatbuffer packed for XNNPACK (measured: LeNet-5 0.3 MB, and
+# Memory of an interpreter besides its flatbuffer packed for XNNPACK (measured: LeNet-5 0.3 MB, and
 # 0.7 after a call of BATCH).
 INTERPRETER_BYTES = 500_000
-# An image takes Python some 20 us, which no second core takes off it: a model that is quicker than
-# this is not run on two at once.
-QUICK_SECONDS = 50e-6
+# Python spends some 20 us on an image, which a second core does not reduce. Two large batches on a
+# model faster than this do not run at once.
+FAST_SECONDS = 50e-6
 
 _serials = itertools.count()
 
 
 class UnservableModelError(Exception):
-    """The flatbuffer cannot be served; the message says why."""
+    """A flatbuffer cannot be served. The message says what is wrong and what to do."""
 
 
-def input_shapes(contract: InputContract) -> tuple[tuple[int, ...], ...]:
-    """Return the shapes in which a model may want its one image."""
-    height, width = contract.height, contract.width
+def input_shapes(spec: InputSpec) -> tuple[tuple[int, ...], ...]:
+    """Return the accepted input shapes of a model, without the batch."""
+    height, width = spec.height, spec.width
     return (height, width), (height, width, 1), (height * width,)
 
 
-def as_input(pixels: NDArray[np.uint8], contract: InputContract) -> NDArray[np.float32]:
-    """Return what a model takes, float32 of shape (n, height, width), for canonical pixels, uint8
-    of shape (n, 28, 28).
+def to_input(pixels: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.float32]:
+    """Return the input of a model, float32 of shape (n, height, width).
+
+    `pixels` are canonical, uint8 of shape (n, 28, 28).
     """
-    if (contract.height, contract.width) != (SIDE, SIDE):
-        pixels = _resized(pixels, contract.height, contract.width)
-    if contract.invert:
+    if (spec.height, spec.width) != (SIDE, SIDE):
+        pixels = _resize(pixels, spec.height, spec.width)
+    if spec.invert:
         pixels = 255 - pixels
     values = pixels.astype(np.float32)
-    if contract.scale != 1:
-        values *= np.float32(contract.scale)
+    if spec.scale != 1:
+        values *= np.float32(spec.scale)
     return values
 
 
 class Batch:
-    """Images as models want them; what several models want alike is made once."""
+    """Images in the forms that models take. Models with equal input specs share one form."""
 
     def __init__(self, pixels: NDArray[np.uint8]) -> None:
         """Take canonical pixels, uint8 of shape (n, 28, 28)."""
         self._pixels = pixels
-        self._inputs: dict[InputContract, NDArray[np.float32]] = {}
-        self._latest: InputContract | None = None
+        self._inputs: dict[InputSpec, NDArray[np.float32]] = {}
+        self._latest: InputSpec | None = None
 
-    def as_input(self, contract: InputContract) -> NDArray[np.float32]:
-        """Return what a model takes, float32 of shape (n, height, width)."""
-        if contract is not self._latest:  # most want what the one before wanted
-            self._latest = contract
-            values = self._inputs.get(contract)
+    def to_input(self, spec: InputSpec) -> NDArray[np.float32]:
+        """Return the input of a model, float32 of shape (n, height, width)."""
+        if spec is not self._latest:  # consecutive models usually share their spec
+            self._latest = spec
+            values = self._inputs.get(spec)
             if values is None:
-                values = self._inputs[contract] = as_input(self._pixels, contract)
+                values = self._inputs[spec] = to_input(self._pixels, spec)
             self._values = values
         return self._values
 
 
 class Network:
-    """A LiteRT flatbuffer, ready to be called by any thread.
+    """A loaded LiteRT flatbuffer. Any thread may call it.
 
-    An interpreter belongs to one call at a time, so each call borrows one: as many come to exist as
-    calls ever overlapped. It is brought to the size of each batch, which takes some 5 us; another
-    one for another size would take its memory once more. For the same reason large batches take
-    turns where the network is quick.
+    Interpreters are not thread-safe. Each call borrows one from a pool that grows to the peak
+    concurrency. An interpreter is resized to each batch, which takes some 5 us: an interpreter per
+    batch size would multiply the memory. For the same reason, large batches on a fast network run
+    one at a time.
     """
 
     def __init__(
         self,
         flatbuffer: bytes,
         classes: int,
-        contract: InputContract = MNIST_INPUT,
+        spec: InputSpec = MNIST_INPUT,
         output: str = PROBABILITIES,
     ) -> None:
-        """Load a flatbuffer that takes images as `contract` says and gives `classes` probabilities
-        or logits, as `output` says.
+        """Load and probe a flatbuffer with the given input and number of classes.
 
-        Raises UnservableModelError.
+        `output` is PROBABILITIES or LOGITS. Raises UnservableModelError.
         """
-        self.serial = next(
-            _serials
-        )  # of the process: what a network gives for the same pixels never changes
+        # Unique in the process. A network's probabilities for the same pixels never change.
+        self.serial = next(_serials)
         self._flatbuffer = flatbuffer
-        self._contract = _shared(contract)
+        self._spec = _interned(spec)
         self._is_logits = output == LOGITS
-        self._most = BATCH
-        self._idle: deque[_Caller] = deque()
+        self._max_batch = BATCH
+        self._idle: deque[_ResizableInterpreter] = deque()
         try:
             check_flatbuffer(flatbuffer)
-            caller = _Caller(flatbuffer)
+            interpreter = _ResizableInterpreter(flatbuffer)
         except RejectedModelError as error:
             raise UnservableModelError(str(error)) from error
         except (RuntimeError, ValueError) as error:
-            raise UnservableModelError(f"LiteRT cannot load it: {error}") from error
-        self._check_signature(caller.interpreter, classes)
-        self._idle.append(caller)
-        self._turn: AbstractContextManager[Any] = nullcontext()
+            raise UnservableModelError(
+                f"LiteRT cannot load the model: {error}. Publish the Keras file."
+            ) from error
+        self._check_signature(interpreter.interpreter, classes)
+        self._idle.append(interpreter)
+        self._batch_lock: AbstractContextManager[Any] = nullcontext()
         self.seconds_per_image = self._probe()
-        if self.seconds_per_image < QUICK_SECONDS:
-            self._turn = threading.Lock()
+        if self.seconds_per_image < FAST_SECONDS:
+            self._batch_lock = threading.Lock()
 
     @property
     def bytes(self) -> int:
-        """About how much memory it takes now."""
+        """Estimated memory use in bytes."""
         return len(self._flatbuffer) + max(1, len(self._idle)) * (
             len(self._flatbuffer) + INTERPRETER_BYTES
         )
 
     def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the probabilities of each image, float32 of shape (n, classes), for canonical
-        pixels, uint8 of shape (n, 28, 28).
+        """Return the probabilities of each image, float32 of shape (n, classes).
 
-        An image's probabilities do not depend on what else is in the batch.
+        `pixels` are canonical, uint8 of shape (n, 28, 28). An image's probabilities do not depend
+        on the other images in the batch.
         """
         return self.run(Batch(pixels))
 
     def run(self, batch: Batch) -> NDArray[np.float32]:
         """Return the probabilities of each image, float32 of shape (n, classes)."""
-        values = batch.as_input(self._contract)
+        values = batch.to_input(self._spec)
         if len(values) > BATCH:
-            with self._turn:
-                outputs = self._borrowed(values)
+            with self._batch_lock:
+                outputs = self._run_pooled(values)
         else:
-            outputs = self._borrowed(values)
+            outputs = self._run_pooled(values)
         return softmax(outputs) if self._is_logits else outputs
 
-    def _borrowed(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _run_pooled(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         try:
-            caller = self._idle.pop()
+            interpreter = self._idle.pop()
         except IndexError:
-            caller = _Caller(self._flatbuffer)
+            interpreter = _ResizableInterpreter(self._flatbuffer)
         try:
-            return self._call(caller, values)
+            return self._run_split(interpreter, values)
         finally:
-            self._idle.append(caller)
+            self._idle.append(interpreter)
 
-    def _call(self, caller: "_Caller", values: NDArray[np.float32]) -> NDArray[np.float32]:
-        most = self._most
-        if len(values) <= most:
+    def _run_split(
+        self, interpreter: "_ResizableInterpreter", values: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        size = self._max_batch
+        if len(values) <= size:
             try:
-                return caller(values)
+                return interpreter(values)
             except (RuntimeError, ValueError):
                 if len(values) == 1:
                     raise
-                most = self._most = 1  # it was made for one image at a time
+                size = self._max_batch = 1  # the model accepts a single image per call
         return np.concatenate(
             [
-                self._call(caller, values[start : start + most])
-                for start in range(0, len(values), most)
+                self._run_split(interpreter, values[start : start + size])
+                for start in range(0, len(values), size)
             ]
         )
 
@@ -182,44 +184,49 @@ class Network:
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
         if len(inputs) != 1 or len(outputs) != 1:
             raise UnservableModelError(
-                f"It has {len(inputs)} inputs and {len(outputs)} outputs; one image in, one vector out is served."
+                f"The model has {len(inputs)} inputs and {len(outputs)} outputs. "
+                "It must take one image and return one vector."
             )
         shape, dtype = tuple(map(int, inputs[0]["shape"])), np.dtype(inputs[0]["dtype"])
-        served = input_shapes(self._contract)
-        if shape[0] != 1 or shape[1:] not in served or dtype != np.float32:
+        accepted = input_shapes(self._spec)
+        if shape[0] != 1 or shape[1:] not in accepted or dtype != np.float32:
             raise UnservableModelError(
-                f"It takes {dtype.name} of shape {shape}; a batch of float32 of {', '.join(map(str, served))} is served."
+                f"The model takes {dtype.name} of shape {shape}. "
+                f"It must take a batch of float32 of {', '.join(map(str, accepted))}."
             )
         shape = tuple(map(int, outputs[0]["shape"]))
         if shape != (1, classes):
             raise UnservableModelError(
-                f"It gives an output of shape {shape} for {classes} classes; (1, {classes}) is served."
+                f"The model has an output of shape {shape} for {classes} classes. "
+                f"It must be (1, {classes})."
             )
 
     def _probe(self) -> float:
-        """Call it on three images, and return the seconds that the quickest took.
+        """Run three images, and return the shortest time of one in seconds.
 
-        Any may be held up. Raises UnservableModelError.
+        The shortest, because any of them may be delayed. Raises UnservableModelError.
         """
         noise = np.random.default_rng(0).integers(0, 256, (1, SIDE, SIDE), np.uint8)
-        quickest = math.inf
+        shortest = math.inf
         for image in (np.zeros_like(noise), np.full_like(noise, 255), noise):
             started = time.perf_counter()
-            answer = self.probabilities(image)
-            quickest = min(quickest, time.perf_counter() - started)
-            if not np.isfinite(answer).all():
+            output = self.probabilities(image)
+            shortest = min(shortest, time.perf_counter() - started)
+            if not np.isfinite(output).all():
                 raise UnservableModelError(
-                    "It answers with values that are not finite; its training may have diverged."
+                    "The model returns values that are not finite. Its training may have diverged:"
+                    " train it again with a lower learning rate."
                 )
-            if answer.min() < 0 or abs(float(answer.sum()) - 1) > PROBABILITY_SUM_TOLERANCE:
+            if output.min() < 0 or abs(float(output.sum()) - 1) > PROBABILITY_SUM_TOLERANCE:
                 raise UnservableModelError(
-                    'Its output is no vector of probabilities; end the model with a softmax, or say "output": "logits" in its card.'
+                    "The output is not a vector of probabilities. End the model with a softmax, "
+                    'or set "output": "logits" in its card.json.'
                 )
-        return quickest
+        return shortest
 
 
-class _Caller:
-    """An interpreter and the size of the batch that it is ready for."""
+class _ResizableInterpreter:
+    """An interpreter, and the batch size it is allocated for."""
 
     def __init__(self, flatbuffer: bytes) -> None:
         self.interpreter = Interpreter(model_content=flatbuffer, num_threads=1)
@@ -231,13 +238,14 @@ class _Caller:
         self.interpreter.allocate_tensors()
 
     def __call__(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the outputs, float32 of shape (n, classes), for inputs of any shape (n, ...) that
-        has as many values.
+        """Return the outputs, float32 of shape (n, classes).
+
+        `values` have any shape (n, ...) with the number of values that the model takes.
         """
         interpreter = self.interpreter
         shape = (len(values), *self._image_shape)
         if len(values) != self._size:
-            self._size = 0  # until it is ready
+            self._size = 0  # until the allocation has succeeded
             interpreter.resize_tensor_input(self._input, shape)
             interpreter.allocate_tensors()
             self._size = len(values)
@@ -248,15 +256,13 @@ class _Caller:
 
 
 @functools.lru_cache(maxsize=256)
-def _shared(contract: InputContract) -> InputContract:
-    """Return the one object for all equal contracts: comparing objects is quick."""
-    return contract
+def _interned(spec: InputSpec) -> InputSpec:
+    """Return one object for all equal specs: comparing identities is fast."""
+    return spec
 
 
-def _resized(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """Return images of another size, uint8 of shape (n, height, width), averaged over the area or
-    interpolated linearly.
-    """
+def _resize(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Return images resized to (n, height, width), by area averages or linear interpolation."""
     size = (width, height)
     return np.stack(
         [

@@ -20,14 +20,14 @@ def test_every_experiment_reads_digits_as_it_does_in_process(
     models = ModelRepository(ROOT / "models", compose.folder / "compiled", memory_bytes=2**28)
     models.load()
     models.close()  # nothing changes in it
-    assert models.all()
-    for model in models.all():
+    assert models.snapshot().all()
+    for model in models.snapshot().all():
         for digit in digits.values():
             url = f"{compose.api_url}/inference?experiment_name={model.name}"
             answer = requests.post(url, files={"image_blob": io.BytesIO(digit)}, timeout=10).json()[
                 "class"
             ]
-            _, network = models.ready(model.name)
+            _, network = models.resolve(model.name)
             assert (
                 answer
                 == model.classes[int(network.probabilities(read_digit(digit)[np.newaxis]).argmax())]

@@ -240,10 +240,10 @@ def _networks() -> list[Hostile]:
             lambda path: saved(path, lambda _, image: image * 1.0),
             r"output of shape \(28, 28\)",
         ),
-        "whole numbers": (lambda path: saved(path, numbers), "no vector of probabilities"),
-        "logits": (lambda path: saved(path, logits), "end the model with a softmax"),
+        "whole numbers": (lambda path: saved(path, numbers), "not a vector of probabilities"),
+        "logits": (lambda path: saved(path, logits), "End the model with a softmax"),
         "NaN": (lambda path: saved(path, weight=float("nan")), "not finite"),
-        "huge constants": (lambda path: changed(path, huge), "memory|died|cannot load"),
+        "huge constants": (lambda path: changed(path, huge), "memory|crashed|cannot load"),
     }
     found = [Hostile(f"network: {name}", make, reason) for name, (make, reason) in made.items()]
     seven = Hostile(
@@ -255,7 +255,9 @@ def _networks() -> list[Hostile]:
     return [
         *found,
         seven,
-        Hostile("network: another size", saved, "says 32x28", declared={"input": {"height": 32}}),
+        Hostile(
+            "network: another size", saved, "declares 32x28", declared={"input": {"height": 32}}
+        ),
     ]
 
 
@@ -295,10 +297,10 @@ def _files(folder: Path) -> list[Hostile]:
         "a program that is a link": (without(PROGRAM, secret), "symbolic link"),
         "weights that are a link": (without(DATA, secret), "symbolic link"),
         "weights in a linked directory": (away, "symbolic link"),
-        "a program that is a pipe": (without(PROGRAM, os.mkfifo), "no regular file"),
+        "a program that is a pipe": (without(PROGRAM, os.mkfifo), "not a regular file"),
         "a program that is a directory": (
             without(PROGRAM, Path.mkdir),
-            "no regular file|directory",
+            "not a regular file|directory",
         ),
         "a program of 256 MB": (without(PROGRAM, sparse), "smaller model"),
         "an empty program": (without(PROGRAM, Path.touch), "0 bytes"),

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from inference.model_format.card import Card
-from inference.runtime.network import as_input
+from inference.runtime.network import to_input
 from tests.conftest import SHIPPED
 from tests.e2e.conftest import RunningStack
 
@@ -56,7 +56,7 @@ def test_every_experiment_answers_as_keras_does(
     for name in names:
         model = keras.saving.load_model(SHIPPED / name / "model.keras", compile=False)
         card = Card.read(SHIPPED / name / "card.json")
-        expected = np.asarray(model(as_input(pixels, card.input))).argmax(axis=1)
+        expected = np.asarray(model(to_input(pixels, card.input))).argmax(axis=1)
         answers = []
         for number in range(len(pixels)):
             with (tmp_path / f"{number}.png").open("rb") as f:

@@ -31,11 +31,11 @@ each_card = pytest.mark.parametrize("name", CARDS)
 each_row = pytest.mark.parametrize("name", ROWS)
 
 
-def test_at_least_24_models_are_shipped() -> None:
+def test_shipped_models_are_at_least_24() -> None:
     assert len(CARDS) >= 24
 
 
-def test_a_second_task_has_three_models_with_classes_and_an_input_contract_of_their_own() -> None:
+def test_second_task_has_three_models_with_their_own_signature() -> None:
     others = [card for card in CARDS.values() if card.task != DIGITS.name]
     assert len(others) == 3
     assert {(card.task, card.classes, card.input.scale) for card in others} == {
@@ -43,43 +43,43 @@ def test_a_second_task_has_three_models_with_classes_and_an_input_contract_of_th
     }
 
 
-def test_the_readme_says_how_many_experiments_there_are() -> None:
+def test_readme_gives_the_number_of_experiments() -> None:
     of_digits = sum(experiment.task == DIGITS for experiment in EXPERIMENTS.values())
     told = f"{of_digits} experiments on digits and {len(EXPERIMENTS) - of_digits} on another task"
     assert told in " ".join((ROOT / "README.md").read_text().split())
 
 
-def test_all_models_together_are_at_most_15_megabytes() -> None:
+def test_shipped_models_take_at_most_15_megabytes() -> None:
     assert sum(path.stat().st_size for path in MODELS.rglob("*") if path.is_file()) <= 15_000_000
 
 
-def test_the_best_model_reads_99_5_percent_of_the_test_digits() -> None:
+def test_best_model_has_99_5_percent_test_accuracy() -> None:
     assert max(card.metrics["test_accuracy"] for card in CARDS.values()) >= 0.995
 
 
-def test_good_mediocre_and_failed_experiments_are_shipped() -> None:
+def test_shipped_experiments_include_good_mediocre_and_failed() -> None:
     accuracies = [card.metrics["test_accuracy"] for card in CARDS.values()]
     assert min(accuracies) < 0.2
     assert any(0.5 < accuracy < 0.95 for accuracy in accuracies)
 
 
-def test_the_csv_files_have_a_row_per_experiment_in_their_order() -> None:
+def test_csv_files_have_one_row_per_experiment_in_order() -> None:
     assert list(ROWS) == list(EXPERIMENTS)
 
 
-def test_every_model_has_a_row_and_at_most_two_rows_have_no_model() -> None:
+def test_every_model_has_a_row_and_two_rows_may_lack_a_model() -> None:
     assert (set(CARDS) - set(ROWS), len(set(ROWS) - set(CARDS)) <= 2) == (set(), True)
 
 
 @each_card
-def test_a_card_confirms_exactly_the_files_beside_it(name: str) -> None:
+def test_card_confirms_exactly_its_files(name: str) -> None:
     found = {path.name: file_record(path.read_bytes()) for path in (MODELS / name).iterdir()}
     del found["card.json"]
     assert found == dict(CARDS[name].files)
 
 
 @each_card
-def test_a_card_belongs_to_its_directory_and_its_experiment(name: str) -> None:
+def test_card_matches_its_directory_and_experiment(name: str) -> None:
     card = CARDS[name]
     experiment = EXPERIMENTS[name]
     assert (card.experiment, card.config) == (name, experiment.config())
@@ -91,7 +91,7 @@ def test_a_card_belongs_to_its_directory_and_its_experiment(name: str) -> None:
 
 
 @each_card
-def test_litert_agreed_with_keras_on_all_test_digits(name: str) -> None:
+def test_card_records_parity_on_all_test_digits(name: str) -> None:
     parity = CARDS[name].parity
     assert (parity.images, parity.equal_argmax, parity.max_abs_difference <= 1e-5) == (
         10_000,
@@ -101,20 +101,20 @@ def test_litert_agreed_with_keras_on_all_test_digits(name: str) -> None:
 
 
 @each_card
-def test_a_shipped_model_can_be_served(name: str) -> None:
+def test_shipped_model_can_be_served(name: str) -> None:
     card = CARDS[name]
     Network(
         (MODELS / name / "model.tflite").read_bytes(), len(card.classes), card.input, card.output
     )
 
 
-def test_all_models_were_trained_on_the_same_data_with_the_same_library() -> None:
+def test_all_models_share_training_data_and_tensorflow_version() -> None:
     origins = {(card.data["sha256"], card.code["tensorflow"]) for card in CARDS.values()}
     assert len(origins) == 1
 
 
 @each_card
-def test_a_model_was_trained_by_the_code_that_is_here(name: str) -> None:
+def test_card_code_digest_is_that_of_the_current_code(name: str) -> None:
     card = CARDS[name]
     assert (
         card.code["sha256"] == provenance(card.data["sha256"], EXPERIMENTS[name].task).code_sha256
@@ -122,7 +122,7 @@ def test_a_model_was_trained_by_the_code_that_is_here(name: str) -> None:
 
 
 @each_card
-def test_a_row_and_a_card_say_the_same(name: str) -> None:
+def test_row_matches_its_card(name: str) -> None:
     card, row = CARDS[name], ROWS[name]
     assert float(row["Test Accuracy"]) == card.metrics["test_accuracy"]
     assert float(row["Test Loss"]) == pytest.approx(card.metrics["test_loss"], rel=1e-6)
@@ -133,7 +133,7 @@ def test_a_row_and_a_card_say_the_same(name: str) -> None:
 
 
 @each_row
-def test_a_row_says_what_its_experiment_was(name: str) -> None:
+def test_row_matches_its_experiment(name: str) -> None:
     row, experiment = ROWS[name], EXPERIMENTS[name]
     told = (
         float(row["Learning Rate"]),
@@ -152,7 +152,7 @@ def test_a_row_says_what_its_experiment_was(name: str) -> None:
 
 
 @each_row
-def test_a_loss_curve_has_50_to_500_finite_points_at_increasing_steps(name: str) -> None:
+def test_loss_curve_has_50_to_500_finite_points_in_order(name: str) -> None:
     curve = json.loads(ROWS[name]["Loss"])
     steps, values = curve["Step"], curve["Value"]
     assert 50 <= len(steps) == len(values) <= 500

@@ -17,7 +17,8 @@ from db.initialize import set_up
 from db.settings import from_environment as db_settings
 from inference.app import create_app
 from inference.model_format.card import CARD_FILE
-from inference.models.aliases import ALIASES, ALIASES_FILE, write_aliases
+from inference.models.alias_sync import ALIASES, write_aliases
+from inference.models.aliases import ALIASES_FILE
 from inference.settings import from_environment
 from tests.conftest import SHIPPED, wait_until_ready
 from tests.unit.inference.conftest import change_card, eventually
@@ -104,7 +105,7 @@ def asked(client: TestClient, name: str, png: bytes) -> tuple[str, int] | int:
     )
 
 
-def test_a_move_is_seen_at_once_by_who_made_it_and_soon_by_the_others(
+def test_alias_move_reaches_its_worker_at_once_and_others_soon(
     clients: list[TestClient],
     stack: Stack,
     put: Callable[..., tuple[int, Any]],
@@ -137,7 +138,7 @@ def test_a_move_is_seen_at_once_by_who_made_it_and_soon_by_the_others(
     assert (models[SMALL, 2], models[SMALL, 1], models[OTHER, 1]) == (["champion"], [], [])
 
 
-def test_every_move_is_kept_and_one_call_takes_the_last_one_back(
+def test_rollback_undoes_the_last_move_and_history_keeps_all(
     clients: list[TestClient], put: Callable[..., tuple[int, Any]], digits: dict[str, bytes]
 ) -> None:
     back = f"{CHAMPION}/rollback"
@@ -167,7 +168,7 @@ def test_every_move_is_kept_and_one_call_takes_the_last_one_back(
     ]
 
 
-def test_each_rollback_takes_one_more_move_back(
+def test_repeated_rollbacks_undo_one_move_each(
     clients: list[TestClient], put: Callable[..., tuple[int, Any]]
 ) -> None:
     def pointed_back() -> Any:
@@ -187,7 +188,7 @@ def test_each_rollback_takes_one_more_move_back(
     assert [pointed_back() for _ in range(2)] == [(SMALL, 1), 409]
 
 
-def test_an_alias_only_moves_to_what_serves_its_task(
+def test_alias_moves_only_to_ready_models_of_its_task(
     clients: list[TestClient], put: Callable[..., tuple[int, Any]]
 ) -> None:
     answers = [
@@ -210,7 +211,7 @@ def test_an_alias_only_moves_to_what_serves_its_task(
     assert clients[0].get(CHAMPION).status_code == 404
 
 
-def test_an_alias_is_named_bare_of_a_task_and_of_a_model(
+def test_alias_resolves_bare_by_task_and_by_model(
     clients: list[TestClient], put: Callable[..., tuple[int, Any]], digits: dict[str, bytes]
 ) -> None:
     put(SMALL, f"{BASE}/aliases/mnist/stable", version=1)
@@ -250,7 +251,7 @@ def test_an_alias_is_named_bare_of_a_task_and_of_a_model(
     ]
 
 
-def test_an_alias_to_a_version_that_went_says_so(
+def test_alias_to_a_deleted_version_gives_the_reason(
     clients: list[TestClient],
     stack: Stack,
     put: Callable[..., tuple[int, Any]],
@@ -268,12 +269,12 @@ def test_an_alias_to_a_version_that_went_says_so(
     )
     assert (
         answer.status_code,
-        f"points to {OTHER}@1, which is no more served" in answer.json()["detail"],
+        f"points to {OTHER}@1, which is no longer served" in answer.json()["detail"],
     ) == (404, True)
     assert clients[0].get(CHAMPION).json()["serving"] == "NO_MODEL"
 
 
-def test_without_postgres_nothing_moves(
+def test_alias_move_without_postgres_fails(
     clients: list[TestClient],
     put: Callable[..., tuple[int, Any]],
     monkeypatch: pytest.MonkeyPatch,
@@ -291,7 +292,7 @@ def test_without_postgres_nothing_moves(
     assert asked(clients[0], "mnist@champion", digits["1"]) == (OTHER, 1)
 
 
-def test_a_broken_file_of_aliases_leaves_those_known_before(
+def test_broken_alias_file_keeps_the_earlier_aliases(
     clients: list[TestClient],
     stack: Stack,
     put: Callable[..., tuple[int, Any]],

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from inference.compiler import sandbox
-from inference.compiler.process import TOO_LARGE, CompilationError, Compiler
+from inference.compiler.process import OUT_OF_MEMORY, CompilationError, Compiler
 from inference.model_format.card import CARD_FILE, KERAS_FILE, LITERT_FILE, Card
 from inference.runtime.network import Network
 from tests.corpus.keras_models import GOOD, corpus
@@ -65,7 +65,7 @@ def peak_bytes(compiler: Compiler) -> int:
 
 
 @pytest.mark.timeout(PATIENCE_SECONDS)
-def test_each_hostile_model_fails_with_a_reason_and_the_others_are_served(
+def test_compile_hostile_models_fails_with_reasons_without_harm(
     tmp_path: Path, calls: list[object]
 ) -> None:
     shelf = tmp_path / "shelf"
@@ -99,7 +99,7 @@ def test_each_hostile_model_fails_with_a_reason_and_the_others_are_served(
         assert (answers(tmp_path / "last") == expected).all()
     took = time.monotonic() - started
     refused = [reason for reason in reasons.values() if reason is not None]
-    assert reasons["contract: 14 GB of weights"] == TOO_LARGE
+    assert reasons["contract: 14 GB of weights"] == OUT_OF_MEMORY
     print(
         f"{len(refused)} of {len(cases)} refused in {took:.0f} s by {len(children)} children, peak {peak / 2**20:.0f} MB"
     )
@@ -135,23 +135,23 @@ channel.sendall(json.dumps({"error": None, "card": card}).encode() + b"\\n")
 @pytest.mark.parametrize(
     ("does", "reason"),
     [
-        ("sandbox.allow_cpu(1)\nwhile True: pass", "CPU time"),
+        ("sandbox.limit_cpu(1)\nwhile True: pass", "CPU time"),
         ("import time\ntime.sleep(600)", "takes longer than"),
-        ("os.abort()", "died on it"),
-        ("channel.sendall(b'[]\\n')", "died on it|no answer that makes sense"),
-        ("channel.sendall(b'x' * 10**8)", "no answer that makes sense"),
+        ("os.abort()", "crashed"),
+        ("channel.sendall(b'[]\\n')", "crashed|invalid reply"),
+        ("channel.sendall(b'x' * 10**8)", "invalid reply"),
         (
             "os.symlink('/etc/passwd', 'model.tflite')\nchannel.sendall(b'{\"error\": null}\\n')",
-            "symbolic link|died on it",
+            "symbolic link|crashed",
         ),
         (
             "open('model.tflite', 'wb').write(b'x')\nchannel.sendall(b'{\"error\": null, \"card\": {}}\\n')",
-            "lacks|died on it",
+            "lacks|crashed",
         ),
-        (SPEAKS_OF_NO_FILE, "than it said|died on it"),
+        (SPEAKS_OF_NO_FILE, "than its reply names|crashed"),
     ],
 )
-def test_a_child_that_was_taken_over_is_replaced_and_does_no_harm(
+def test_compiler_replaces_a_compromised_child_without_harm(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str, reason: str
 ) -> None:
     (tmp_path / "child.py").write_text(SPIN + does)
@@ -169,7 +169,7 @@ def test_a_child_that_was_taken_over_is_replaced_and_does_no_harm(
     assert children is None or children.poll() is not None
 
 
-def test_the_compiler_has_no_secret_of_the_service(
+def test_compiler_child_inherits_no_secrets(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PGPASSWORD", "secret")
@@ -189,7 +189,7 @@ def test_the_compiler_has_no_secret_of_the_service(
 
 
 @pytest.mark.timeout(PATIENCE_SECONDS)
-def test_a_child_that_died_between_two_models_is_replaced_unnoticed(tmp_path: Path) -> None:
+def test_compiler_replaces_a_child_that_died_between_jobs(tmp_path: Path) -> None:
     with Compiler() as compiler:
         compiler.compile(GOOD, tmp_path / "first", {})
         assert compiler._child is not None

@@ -28,7 +28,7 @@ worker.main()
 pytestmark = [
     pytest.mark.timeout(PATIENCE_SECONDS),
     pytest.mark.skipif(
-        bool(sandbox.lacking()), reason="where no SavedModel can be shut in, none is read"
+        bool(sandbox.missing_features()), reason="where no SavedModel can be shut in, none is read"
     ),
 ]
 
@@ -55,9 +55,7 @@ def refusal(compiler: Compiler, case: Hostile, folder: Path) -> str | None:
     return None
 
 
-def test_each_hostile_program_and_network_is_refused_with_its_reason(
-    tmp_path: Path, shelf: Path
-) -> None:
+def test_compile_hostile_saved_models_fails_with_their_reasons(tmp_path: Path, shelf: Path) -> None:
     wrong = {}
     cases = corpus(shelf)
     with Compiler() as compiler:
@@ -80,7 +78,7 @@ def test_each_hostile_program_and_network_is_refused_with_its_reason(
     assert len(cases) >= 35
 
 
-def test_a_program_that_is_not_vetted_writes_reads_and_prints_nothing_either(
+def test_sandbox_confines_programs_without_the_operator_check(
     tmp_path: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("inference.compiler.process.CHILD", ["-c", UNVETTED])

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from inference.model_format.card import CARD_FILE, KERAS_FILE, LITERT_FILE, MAX_ABS_DIFFERENCE, Card
-from inference.runtime.network import Network, as_input
+from inference.runtime.network import Network, to_input
 from tests.conftest import SHIPPED
 
 NAMES = sorted(path.parent.name for path in SHIPPED.glob(f"*/{KERAS_FILE}"))
@@ -30,7 +30,7 @@ def mnist_digits() -> NDArray[np.uint8]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_model_gives_keras_own_probabilities_for_every_test_digit(
+def test_litert_probabilities_equal_keras_for_all_test_digits(
     name: str, mnist_digits: NDArray[np.uint8]
 ) -> None:
     import keras  # noqa: PLC0415  # TensorFlow takes seconds, and a run without MNIST needs none
@@ -40,7 +40,7 @@ def test_a_model_gives_keras_own_probabilities_for_every_test_digit(
         (SHIPPED / name / LITERT_FILE).read_bytes(), len(card.classes), card.input, card.output
     )
     model = keras.saving.load_model(SHIPPED / name / KERAS_FILE, compile=False)
-    expected = model.predict(as_input(mnist_digits, card.input), batch_size=KERAS_BATCH, verbose=0)
+    expected = model.predict(to_input(mnist_digits, card.input), batch_size=KERAS_BATCH, verbose=0)
     given = network.probabilities(mnist_digits)
     assert given.shape == expected.shape == (10_000, len(card.classes))
     assert (given.argmax(axis=1) == expected.argmax(axis=1)).all()

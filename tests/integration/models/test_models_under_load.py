@@ -265,7 +265,7 @@ def _is_ready(port: int) -> bool:
 
 
 @pytest.mark.timeout(300)
-def test_no_request_fails_and_each_answer_is_of_a_content_that_was_valid_at_that_time(
+def test_model_changes_under_load_fail_no_request(
     changer: Changer, contents: Contents, port: int, digits: dict[str, bytes]
 ) -> None:
     load = Load(port, digits["4"])

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from inference.compiler.worker import to_litert
+from inference.compiler.conversion import to_litert
 from inference.model_format.card import Card, file_record
 from training import checkpoint, dataset, publish, run
 from training.architectures import ARCHITECTURES, Cnn, DeepCnn, LeNet5, Mlp, SoftmaxRegression

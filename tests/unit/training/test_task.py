@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inference.compiler.worker import to_litert
-from inference.model_format.card import InputContract
+from inference.compiler.conversion import to_litert
+from inference.model_format.card import InputSpec
 from training import publish
 from training import task as tasks
 from training.architectures import (
@@ -130,7 +130,7 @@ def test_every_architecture_gets_an_output_per_class_and_agrees_in_litert(
     assert np.abs(whole - part).max() < 1e-5
     assert (
         publish.parity_of(
-            exported_model, to_litert(exported_model), images, InputContract(scale=task.scale)
+            exported_model, to_litert(exported_model), images, InputSpec(scale=task.scale)
         ).images
         == 30
     )

@@ -13,7 +13,7 @@ from inference.models.version import ModelVersion, State
 from inference.preprocessing.digits import PreprocessedImage
 from inference.runtime.outputs import Outputs, collect_outputs
 
-IMAGES = [PreprocessedImage.of_array(np.full((28, 28), value, np.uint8)) for value in (1, 2)]
+IMAGES = [PreprocessedImage.from_array(np.full((28, 28), value, np.uint8)) for value in (1, 2)]
 DIGESTS = [image.digest for image in IMAGES]
 MODEL = ModelVersion("a", State.READY, 3, digest="d" * 64, classes=("x", "y"))
 

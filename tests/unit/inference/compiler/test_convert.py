@@ -17,14 +17,14 @@ from inference.compiler import keras_validator, sandbox
 from inference.compiler.convert import ConversionError, convert
 from inference.model_format.card import CARD_FILE, LITERT_FILE
 from inference.models.publish import publish
-from inference.models.repository import State
-from inference.runtime.network import as_input
+from inference.models.version import State
+from inference.runtime.network import to_input
 from tests.unit.inference.conftest import Serve
 
 CONVERT_SECONDS = 300
 
 needs_sandbox = pytest.mark.skipif(
-    bool(sandbox.lacking()), reason="where no SavedModel can be shut in, none is read"
+    bool(sandbox.missing_features()), reason="where no SavedModel can be shut in, none is read"
 )
 pytestmark = [
     pytest.mark.timeout(CONVERT_SECONDS),
@@ -48,7 +48,7 @@ def old_model(path: Path, *more: keras.Layer) -> keras.Model:
     return model
 
 
-def test_an_hdf5_model_becomes_a_keras_file_that_passes_the_vet_and_says_the_same(
+def test_convert_hdf5_model_writes_an_equal_valid_keras_file(
     tmp_path: Path,
 ) -> None:
     model = old_model(tmp_path / "old.h5")
@@ -63,12 +63,12 @@ def test_an_hdf5_model_becomes_a_keras_file_that_passes_the_vet_and_says_the_sam
         words, capture_output=True, text=True, timeout=CONVERT_SECONDS, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
-    keras_validator.keras_file((tmp_path / "new.keras").read_bytes())
+    keras_validator.validate_keras_file((tmp_path / "new.keras").read_bytes())
     images = np.random.default_rng(0).random((3, 28, 28), np.float32)
     assert np.array_equal(keras.saving.load_model(tmp_path / "new.keras")(images), model(images))
 
 
-def test_what_cannot_be_converted_says_what_to_do_and_nothing_is_written(tmp_path: Path) -> None:
+def test_convert_invalid_source_gives_reason_and_writes_nothing(tmp_path: Path) -> None:
     old_model(tmp_path / "lambda.h5", keras.layers.Lambda(lambda x: x))
     old_model(tmp_path / "whole.h5").save_weights(tmp_path / "w.weights.h5")
     with h5py.File(tmp_path / "whole.h5", "r+") as file:
@@ -79,22 +79,22 @@ def test_what_cannot_be_converted_says_what_to_do_and_nothing_is_written(tmp_pat
     (tmp_path / "text.h5").write_text("hello")
     for name, out, reason in [
         ("lambda.h5", "out.keras", "class Lambda"),
-        ("whole.h5", "out.keras", "link to elsewhere"),
+        ("whole.h5", "out.keras", "link to other data"),
         ("w.weights.h5", "out.keras", "weights without a model"),
-        ("text.h5", "out.keras", "no HDF5 file"),
+        ("text.h5", "out.keras", "not a valid HDF5 file"),
         ("nowhere.h5", "out.keras", "No such file"),
-        ("saved", "out.keras", "for a SavedModel a directory"),
-        ("saved", "saved", "must be new"),
+        ("saved", "out.keras", "For a SavedModel, it must be a directory"),
+        ("saved", "saved", "must not exist yet"),
         ("saved", "nowhere/out", "nowhere.*No such file"),
         ("saved/saved_model.pb", "out", "a part of a SavedModel"),
-        ("whole.h5", "there.keras", "must be new"),
-        ("whole.h5", "out.h5", r"ends in \.keras"),
+        ("whole.h5", "there.keras", "must not exist yet"),
+        ("whole.h5", "out.h5", r"end in \.keras"),
     ]:
         with pytest.raises(ConversionError, match=reason):
             convert(tmp_path / name, tmp_path / out)
         assert not (tmp_path / "out.keras").exists()
     for name, out, reason in [
-        ("whole.h5", "out.keras", "when it is published"),
+        ("whole.h5", "out.keras", "Pass the card to `publish`"),
         ("saved", "out", "output must be"),
     ]:
         with pytest.raises(ConversionError, match=reason):
@@ -102,9 +102,7 @@ def test_what_cannot_be_converted_says_what_to_do_and_nothing_is_written(tmp_pat
 
 
 @needs_sandbox
-def test_a_saved_model_becomes_a_directory_that_is_published_and_says_the_same(
-    serve: Serve, tmp_path: Path
-) -> None:
+def test_convert_saved_model_writes_an_equal_model_directory(serve: Serve, tmp_path: Path) -> None:
     layers = keras.layers
     parts = [layers.Conv2D(4, 3), layers.BatchNormalization(), layers.Flatten(), layers.Dense(2)]
     model = keras.Sequential([layers.Input((32, 20, 1)), *parts])
@@ -130,26 +128,24 @@ def test_a_saved_model_becomes_a_directory_that_is_published_and_says_the_same(
     assert (done.returncode, done.stderr) == (0, "")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {LITERT_FILE, CARD_FILE}
     publish(tmp_path / "out", "mine", None, tmp_path / "models")
-    served = serve(tmp_path / "models").find("mine")
+    served = serve(tmp_path / "models").snapshot().find("mine")
     assert (served.state, served.task, served.classes) == (State.READY, "parity", ("even", "odd"))
     images = np.random.default_rng(0).integers(0, 256, (5, 28, 28), np.uint8)
-    expected = keras.ops.softmax(model(as_input(images, served.input)[..., np.newaxis]))
+    expected = keras.ops.softmax(model(to_input(images, served.input)[..., np.newaxis]))
     assert np.abs(served.network().probabilities(images) - expected).max() < 1e-5
 
 
 @needs_sandbox
-def test_a_saved_model_that_is_refused_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_convert_rejected_saved_model_leaves_no_files(tmp_path: Path) -> None:
     (tmp_path / "saved").mkdir()
     with pytest.raises(ConversionError, match=r"saved_model\.pb: No such file"):
         convert(tmp_path / "saved", tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["saved"]
 
 
-def test_a_saved_model_is_not_read_where_it_cannot_be_shut_in(
+def test_convert_saved_model_without_a_sandbox_is_rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sandbox, "lacking", lambda: ["Landlock (files)"])
-    with pytest.raises(
-        ConversionError, match=r"this platform lacks Landlock \(files\) to shut it in"
-    ):
+    with pytest.raises(ConversionError, match=r"sandbox of this platform lacks Landlock \(files\)"):
         convert(tmp_path, tmp_path / "out")

@@ -14,7 +14,7 @@ import pytest
 from inference.compiler import sandbox
 
 ROOT = Path(__file__).parents[4]
-LACKING = " ".join(sandbox.lacking())
+LACKING = " ".join(sandbox.missing_features())
 needs_landlock = pytest.mark.skipif("Landlock" in LACKING, reason="this kernel has no Landlock")
 needs_seccomp = pytest.mark.skipif("seccomp" in LACKING, reason="this platform has no seccomp")
 needs_address_space = pytest.mark.skipif(
@@ -65,7 +65,7 @@ def refuses(code: str, folder: Path, error: str) -> None:
         "open('/etc/passwd')",
     ],
 )
-def test_files_of_others_are_out_of_reach(tmp_path: Path, code: str) -> None:
+def test_sandbox_denies_other_files(tmp_path: Path, code: str) -> None:
     (tmp_path / "own").mkdir()
     (tmp_path / "secret").write_text("secret")
     (tmp_path / "empty").mkdir()
@@ -74,12 +74,12 @@ def test_files_of_others_are_out_of_reach(tmp_path: Path, code: str) -> None:
 
 
 @needs_landlock
-def test_threads_are_shut_in_too(tmp_path: Path) -> None:
+def test_sandbox_confines_threads(tmp_path: Path) -> None:
     code = "from concurrent.futures import ThreadPoolExecutor as P\nP().submit(open, '/etc/passwd').result()"
     refuses(code, tmp_path, "PermissionError")
 
 
-def test_its_own_directory_and_its_libraries_serve(tmp_path: Path) -> None:
+def test_sandbox_allows_its_directory_and_its_libraries(tmp_path: Path) -> None:
     code = """
 import tempfile, json, numpy, h5py
 os.mkdir("d")
@@ -107,12 +107,12 @@ thread = threading.Thread(target=print, args=["done"]); thread.start(); thread.j
         "os.kill(os.getppid(), 0)",
     ],
 )
-def test_there_is_no_network_and_no_other_process(tmp_path: Path, code: str) -> None:
+def test_sandbox_denies_network_and_processes(tmp_path: Path, code: str) -> None:
     refuses(code, tmp_path, "PermissionError")
 
 
 @needs_seccomp
-def test_nobody_is_called(tmp_path: Path) -> None:
+def test_sandbox_denies_connections(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         refuses(
             f"socket.create_connection(('127.0.0.1', {server.getsockname()[1]}))",
@@ -122,11 +122,11 @@ def test_nobody_is_called(tmp_path: Path) -> None:
 
 
 @needs_address_space
-def test_memory_is_bounded(tmp_path: Path) -> None:
+def test_sandbox_limits_memory(tmp_path: Path) -> None:
     refuses("import mmap; mmap.mmap(-1, 5 * 2**30)", tmp_path, "OSError")
 
 
-def test_files_are_bounded_and_it_leaves_no_core(tmp_path: Path) -> None:
+def test_sandbox_limits_files_and_writes_no_core(tmp_path: Path) -> None:
     refuses(f"open('x', 'wb').truncate({sandbox.FILE_BYTES + 1})", tmp_path, "OSError")
     assert (
         run("import resource; print(resource.getrlimit(resource.RLIMIT_CORE))", tmp_path).stdout
@@ -134,17 +134,17 @@ def test_files_are_bounded_and_it_leaves_no_core(tmp_path: Path) -> None:
     )
 
 
-def test_time_is_bounded_anew_for_each_job(tmp_path: Path) -> None:
+def test_limit_cpu_applies_to_each_job(tmp_path: Path) -> None:
     spin = "import time\nwhile time.process_time() < {}: pass\n"
     twice = "".join(
-        f"sandbox.allow_cpu(2)\n{spin.format(end)}print({end}, flush=True)\n"
+        f"sandbox.limit_cpu(2)\n{spin.format(end)}print({end}, flush=True)\n"
         for end in (1.5, 3, 60)
     )
     done = run(twice, tmp_path)
     assert (done.returncode, done.stdout) == (-signal.SIGXCPU, "1.5\n3\n")
 
 
-def test_a_module_is_run_shut_in(tmp_path: Path) -> None:
+def test_sandbox_command_confines_a_module(tmp_path: Path) -> None:
     words = [
         sys.executable,
         "-P",

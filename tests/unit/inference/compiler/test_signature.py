@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from inference.compiler.conversion import compile_keras
 from inference.compiler.process import CompilationError
-from inference.compiler.worker import compile_keras
 from inference.model_format.card import CARD_FILE, KERAS_FILE, LITERT_FILE, Card
-from inference.models.repository import ModelRepository, State
+from inference.models.repository import ModelRepository
+from inference.models.version import State
 from inference.runtime.network import UnservableModelError
 from tests.unit.inference.conftest import Serve, eventually
 
@@ -49,7 +50,7 @@ def compiled(model: Any, folder: Path, **declared: Any) -> Card:
 
 
 @pytest.mark.parametrize("shape", [(28, 28), (28, 28, 1), (784,), (32, 20), (14, 14, 1)])
-def test_the_size_of_the_images_comes_from_the_model(
+def test_input_size_comes_from_the_model(
     serve: Serve, tmp_path: Path, shape: tuple[int, ...]
 ) -> None:
     model = model_of(shape)
@@ -66,25 +67,25 @@ def test_the_size_of_the_images_comes_from_the_model(
         for each in IMAGES
     ]
     expected = model(np.stack(resized).reshape(-1, *shape).astype(np.float32)).numpy()
-    answer = serve(tmp_path / "models").find("m").network().probabilities(IMAGES)
+    answer = serve(tmp_path / "models").snapshot().find("m").network().probabilities(IMAGES)
     assert np.abs(answer - expected).max() < 1e-5
 
 
-def test_a_vector_of_other_length_is_served_when_its_card_says_its_sides(tmp_path: Path) -> None:
+def test_vector_input_takes_its_sides_from_the_card(tmp_path: Path) -> None:
     card = compiled(model_of((600,)), tmp_path, input={"height": 20, "width": 30})
     assert (card.input.height, card.input.width) == (20, 30)
 
 
-def test_logits_become_probabilities_and_are_compared_as_such(serve: Serve, tmp_path: Path) -> None:
+def test_declared_logits_become_probabilities_with_parity(serve: Serve, tmp_path: Path) -> None:
     model = model_of((28, 28), softmax=False)
     card = compiled(model, tmp_path / "models" / "m", output="logits")
     assert (card.output, card.parity.holds) == ("logits", True)
-    answer = serve(tmp_path / "models").find("m").network().probabilities(IMAGES)
+    answer = serve(tmp_path / "models").snapshot().find("m").network().probabilities(IMAGES)
     expected = keras.ops.softmax(model(IMAGES.astype(np.float32))).numpy()
     assert np.abs(answer - expected).max() < 1e-5
 
 
-def test_scale_and_invert_are_what_keras_is_given_too(tmp_path: Path) -> None:
+def test_parity_applies_scale_and_invert_to_keras(tmp_path: Path) -> None:
     layers = keras.layers
     model = keras.Sequential(
         [layers.Input((28, 28)), layers.Flatten(), layers.Dense(3), layers.Softmax()]
@@ -107,14 +108,18 @@ def test_scale_and_invert_are_what_keras_is_given_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("shape", "declared", "reason"),
     [
-        ((28, 28, 3), {}, r"image of shape \(28, 28, 3\); \(height, width\)"),
+        ((28, 28, 3), {}, r"image of shape \(28, 28, 3\)\. It must be \(height, width\)"),
         ((None, None, 1), {}, r"image of shape \(None, None, 1\)"),
-        ((600,), {}, "vector of 600 pixels; say in card.json which height and width"),
-        ((28, 28), {"input": {"height": 32}}, "takes images of 28x28, and card.json says 32x28"),
-        ((28, 28), {"classes": ["even", "odd"]}, "10 outputs, and card.json names 2 classes"),
+        ((600,), {}, r"vector of 600 pixels\. Set input\.height and input\.width in card\.json"),
+        (
+            (28, 28),
+            {"input": {"height": 32}},
+            "takes images of 28x28, but card.json declares 32x28",
+        ),
+        ((28, 28), {"classes": ["even", "odd"]}, "10 outputs, but card.json names 2 classes"),
     ],
 )
-def test_what_contradicts_the_model_is_refused_with_what_to_do(
+def test_card_contradicting_the_model_is_rejected_with_advice(
     tmp_path: Path, shape: tuple[int | None, ...], declared: dict[str, Any], reason: str
 ) -> None:
     layers = keras.layers
@@ -124,22 +129,22 @@ def test_what_contradicts_the_model_is_refused_with_what_to_do(
         compiled(model, tmp_path, **declared)
 
 
-def test_a_model_of_other_than_ten_outputs_has_to_say_what_they_are(tmp_path: Path) -> None:
-    with pytest.raises(CompilationError, match=r"3 outputs.*name its task and its classes"):
+def test_model_without_ten_outputs_must_declare_its_classes(tmp_path: Path) -> None:
+    with pytest.raises(CompilationError, match=r"3 outputs.*Name its task and its classes"):
         compiled(model_of((28, 28), classes=3), tmp_path)
 
 
-def test_logits_that_no_card_states_are_refused_with_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(UnservableModelError, match='say "output": "logits" in its card'):
+def test_undeclared_logits_are_rejected_with_advice(tmp_path: Path) -> None:
+    with pytest.raises(UnservableModelError, match='set "output": "logits" in its card'):
         compiled(model_of((28, 28), softmax=False), tmp_path)
 
 
 @pytest.mark.timeout(COMPILE_SECONDS)
-def test_a_card_of_the_contract_alone_is_honoured_and_another_contract_compiles_anew(
+def test_card_with_signature_only_compiles_and_changes_recompile(
     serve: Serve, tmp_path: Path
 ) -> None:
     def is_ready_for(directory: ModelRepository, *classes: str) -> bool:
-        model = directory.find("m")
+        model = directory.snapshot().find("m")
         return (model.state, model.classes, model.update) == (State.READY, classes, None)
 
     folder = tmp_path / "models" / "m"
@@ -154,7 +159,7 @@ def test_a_card_of_the_contract_alone_is_honoured_and_another_contract_compiles_
     (folder / CARD_FILE).write_text(json.dumps(contract))
     directory = serve(tmp_path / "models")
     eventually(lambda: is_ready_for(directory, "even", "odd"), COMPILE_SECONDS)
-    model = directory.find("m")
+    model = directory.snapshot().find("m")
     assert (model.task, model.output, model.test_accuracy) == ("parity", "logits", 0.75)
     assert not (folder / LITERT_FILE).exists(), "the model directory is never written to"
     (folder / CARD_FILE).write_text(json.dumps({**contract, "classes": ["0", "1"]}))

@@ -7,7 +7,8 @@ import pytest
 
 from inference.errors import UnknownExperimentError
 from inference.model_format.card import CARD_FILE, KERAS_FILE
-from inference.models.repository import State
+from inference.model_format.layout import find_files, find_models, model_name
+from inference.models.version import State
 from tests.unit.inference.conftest import Serve, eventually
 
 
@@ -18,10 +19,10 @@ def names(shipped_names: list[str]) -> list[str]:
 
 
 def digest_of(serve: Serve, models_dir: Path, name: str) -> str | None:
-    return serve(models_dir).find(name).digest
+    return serve(models_dir).snapshot().find(name).digest
 
 
-def test_numbered_directories_are_versions_and_the_newest_ready_one_answers_for_the_name(
+def test_numbered_directories_are_versions_newest_ready_wins(
     serve: Serve, models_dir: Path, names: list[str]
 ) -> None:
     base = models_dir / names[0]
@@ -30,59 +31,97 @@ def test_numbered_directories_are_versions_and_the_newest_ready_one_answers_for_
     (base / "11").mkdir()
     (base / "11" / CARD_FILE).write_text("{")
     directory = serve(models_dir)
-    eventually(lambda: directory.find(names[0], 11).state is State.FAILED)
+    eventually(lambda: directory.snapshot().find(names[0], 11).state is State.FAILED)
     assert [
-        (model.version, model.state) for model in directory.all() if model.name == names[0]
+        (model.version, model.state)
+        for model in directory.snapshot().all()
+        if model.name == names[0]
     ] == [
         (1, State.READY),
         (2, State.READY),
         (10, State.READY),
         (11, State.FAILED),
     ]
-    assert directory.find(names[0]).version == 10
-    assert directory.find(names[0], 2).digest == directory.find(names[1]).digest
+    assert directory.snapshot().find(names[0]).version == 10
+    assert (
+        directory.snapshot().find(names[0], 2).digest == directory.snapshot().find(names[1]).digest
+    )
     with pytest.raises(UnknownExperimentError):
-        directory.find(names[0], 3)
+        directory.snapshot().find(names[0], 3)
 
 
-def test_names_that_are_no_versions_are_left_alone(
+def test_directories_that_are_not_versions_are_ignored(
     serve: Serve, models_dir: Path, names: list[str]
 ) -> None:
     for odd in ("0", "01", "-1", "1a", "assets", ".2"):
         shutil.copytree(models_dir / names[1], models_dir / names[0] / odd)
-    assert [model.version for model in serve(models_dir).all() if model.name == names[0]] == [1]
+    assert [
+        model.version for model in serve(models_dir).snapshot().all() if model.name == names[0]
+    ] == [1]
 
 
-def test_a_directory_wins_over_a_loose_file_and_says_so(
+def test_directory_overrides_a_loose_file_and_logs_it_once(
     serve: Serve, models_dir: Path, names: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     (models_dir / f"{names[0]}.keras").write_bytes(b"nonsense")
     directory = serve(models_dir)
-    directory._look(None)
-    assert {model.state for model in directory.all()} == {State.READY}
+    directory._scan(None)
+    assert {model.state for model in directory.snapshot().all()} == {State.READY}
     assert [f"{names[0]}.keras" in message for message in caplog.messages] == [True], (
         "it says so once"
     )
 
 
-def test_version_1_wins_over_the_files_beside_it(
+def test_version_1_overrides_the_files_beside_it(
     serve: Serve, models_dir: Path, names: list[str]
 ) -> None:
     shutil.copytree(models_dir / names[1], models_dir / names[0] / "1")
     directory = serve(models_dir)
-    assert directory.find(names[0]).digest == directory.find(names[1]).digest
+    assert directory.snapshot().find(names[0]).digest == directory.snapshot().find(names[1]).digest
 
 
-def test_a_loose_file_with_numbered_directories_is_version_1(
+def test_loose_file_beside_numbered_directories_is_version_1(
     serve: Serve, models_dir: Path, names: list[str]
 ) -> None:
     shutil.copy(models_dir / names[0] / KERAS_FILE, models_dir / "both.keras")
     shutil.copytree(models_dir / names[1], models_dir / "both" / "2")
-    assert [model.version for model in serve(models_dir).all() if model.name == "both"] == [1, 2]
+    assert [
+        model.version for model in serve(models_dir).snapshot().all() if model.name == "both"
+    ] == [1, 2]
 
 
-def test_a_directory_of_models_that_is_a_link_is_followed(
+def test_model_directory_that_is_a_symlink_is_followed(
     serve: Serve, models_dir: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "link").symlink_to(models_dir)
-    assert len(serve(tmp_path / "link").all()) == 3
+    assert len(serve(tmp_path / "link").snapshot().all()) == 3
+
+
+def test_model_name_is_the_first_part_below_the_root(tmp_path: Path) -> None:
+    def name(*parts: str) -> str | None:
+        return model_name(tmp_path, str(tmp_path.joinpath(*parts)))
+
+    assert [name("a.keras"), name("a"), name("a", "3", KERAS_FILE)] == ["a", "a", "a"]
+    assert [name(), name(".a"), name("a", ".b"), name(".publish-a", KERAS_FILE)] == [None] * 4
+
+
+def test_find_models_reports_invalid_names(tmp_path: Path) -> None:
+    (tmp_path / "bad name.keras").touch()
+    (tmp_path / "README.md").touch()
+    found, messages = find_models(tmp_path)
+    assert (found, [message[:18] for message in messages]) == ({}, ["Ignored 'bad name'"])
+    with pytest.raises(FileNotFoundError):
+        find_models(tmp_path / "nowhere")
+
+
+def test_find_files_has_sizes_and_a_changing_fingerprint(tmp_path: Path) -> None:
+    assert find_files(tmp_path) is None
+    (tmp_path / KERAS_FILE).write_bytes(b"abc")
+    (tmp_path / "notes.txt").touch()
+    files = find_files(tmp_path)
+    assert files is not None
+    assert (files.sizes, files.keras_file) == ({KERAS_FILE: 3}, tmp_path / KERAS_FILE)
+    (tmp_path / KERAS_FILE).write_bytes(b"abd")
+    changed = find_files(tmp_path)
+    assert changed is not None
+    assert changed.fingerprint != files.fingerprint

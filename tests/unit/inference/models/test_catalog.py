@@ -3,7 +3,6 @@
 import pytest
 
 from inference.errors import MalformedRequestError
-from inference.model_format.card import Card, InvalidCardError
 from inference.models.catalog import ModelCatalog, Unresolved
 from inference.models.version import ModelVersion, State
 
@@ -50,13 +49,13 @@ def chosen(*wanted: str) -> list[str]:
         ([], []),
     ],
 )
-def test_a_request_gets_the_models_that_it_names_in_its_order_and_each_once(
+def test_select_returns_named_models_in_order_without_duplicates(
     wanted: list[str], answer: list[str]
 ) -> None:
     assert chosen(*wanted) == answer
 
 
-def test_all_of_nothing_is_nothing_and_has_no_champion() -> None:
+def test_select_on_an_empty_catalog_has_no_champion() -> None:
     nothing = ModelCatalog([])
     assert nothing.select(["all"]) == []
     assert [type(each) for each in nothing.select(["champion"])] == [Unresolved]
@@ -81,17 +80,6 @@ def test_all_of_nothing_is_nothing_and_has_no_champion() -> None:
         "a" * 129,
     ],
 )
-def test_what_is_no_name_is_malformed(wanted: str) -> None:
+def test_select_malformed_name_raises(wanted: str) -> None:
     with pytest.raises(MalformedRequestError):
         MODELS.select([wanted])
-
-
-@pytest.mark.parametrize("label", ["", "\ud800", "\0", "a\nb", "x" * 65])
-def test_a_card_whose_classes_nobody_could_print_or_send_back_is_refused(label: str) -> None:
-    document = {
-        "experiment": "a",
-        "files": {},
-        "parity": {"images": 0, "max_abs_difference": 0.0, "equal_argmax": True},
-    }
-    with pytest.raises(InvalidCardError, match="each class must be 1 to 64 characters"):
-        Card.of({**document, "classes": ["even", label]})

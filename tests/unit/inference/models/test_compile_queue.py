@@ -9,17 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from inference.compiler.process import Compiler, turn
+from inference.compiler.process import Compiler
 from inference.model_format.card import CARD_FILE, KERAS_FILE, LITERT_FILE
-from inference.models.repository import State
+from inference.models.compile_queue import compile_lock
+from inference.models.version import State
 from tests.conftest import SHIPPED
 from tests.unit.inference.conftest import Serve, eventually
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from inference.compiler.process import turn
-with turn(Path(sys.argv[1]), lambda: False):
+from inference.models.compile_queue import compile_lock
+with compile_lock(Path(sys.argv[1]), lambda: False):
     print("held", flush=True)
     time.sleep(600)
 """
@@ -37,13 +38,13 @@ def holder(tmp_path: Path) -> subprocess.Popen[str]:
     return process
 
 
-def test_a_turn_waits_for_another_process_and_a_killed_one_ends_its_own(
+def test_compile_lock_waits_and_is_released_by_a_killed_process(
     tmp_path: Path, holder: subprocess.Popen[str]
 ) -> None:
     began = threading.Event()
 
     def wait() -> None:
-        with turn(tmp_path / "compiled", lambda: False) as is_needed:
+        with compile_lock(tmp_path / "compiled", lambda: False) as is_needed:
             assert is_needed
             began.set()
 
@@ -56,7 +57,7 @@ def test_a_turn_waits_for_another_process_and_a_killed_one_ends_its_own(
     assert began.is_set()
 
 
-def test_a_worker_takes_over_what_another_compiles_while_it_waits(
+def test_worker_loads_what_another_worker_has_compiled(
     serve: Serve,
     tmp_path: Path,
     shipped_names: list[str],
@@ -71,24 +72,24 @@ def test_a_worker_takes_over_what_another_compiles_while_it_waits(
     (tmp_path / "models").mkdir()
     shutil.copy(source / KERAS_FILE, tmp_path / "models" / "loose.keras")
     directory = serve(tmp_path / "models")
-    eventually(lambda: directory.find("loose").digest)
-    result = tmp_path / "compiled" / str(directory.find("loose").digest)
+    eventually(lambda: directory.snapshot().find("loose").digest)
+    result = tmp_path / "compiled" / str(directory.snapshot().find("loose").digest)
     result.mkdir()
     for file in (LITERT_FILE, CARD_FILE):
         shutil.copy(source / file, result / file)
-    eventually(lambda: directory.find("loose").state is State.READY)
+    eventually(lambda: directory.snapshot().find("loose").state is State.READY)
     holder.kill()
     holder.wait()
 
 
-def test_closing_does_not_wait_for_another_worker(
+def test_close_does_not_wait_for_another_worker(
     serve: Serve, tmp_path: Path, shipped_names: list[str], holder: subprocess.Popen[str]
 ) -> None:
     (tmp_path / "models").mkdir()
     shutil.copy(SHIPPED / shipped_names[0] / KERAS_FILE, tmp_path / "models" / "loose.keras")
     directory = serve(tmp_path / "models")
-    eventually(lambda: directory.find("loose").digest)
+    eventually(lambda: directory.snapshot().find("loose").digest)
     directory.close()
-    assert directory.find("loose").state is State.LOADING
+    assert directory.snapshot().find("loose").state is State.LOADING
     holder.kill()
     holder.wait()

@@ -11,7 +11,7 @@ import pytest
 
 from inference.model_format.card import CARD_FILE, KERAS_FILE, LITERT_FILE, Card
 from inference.models.publish import PublishError, publish
-from inference.models.repository import State
+from inference.models.version import State
 from tests.conftest import SHIPPED
 from tests.unit.inference.conftest import Serve, change_card
 
@@ -33,7 +33,7 @@ def command(models_dir: Path, *arguments: str | Path) -> subprocess.CompletedPro
 
 
 @pytest.mark.timeout(COMPILE_SECONDS)
-def test_a_keras_file_is_compiled_by_its_card_and_served(
+def test_publish_command_compiles_a_keras_file_by_its_card(
     serve: Serve, source: Path, tmp_path: Path
 ) -> None:
     models_dir = tmp_path / "models"
@@ -45,22 +45,20 @@ def test_a_keras_file_is_compiled_by_its_card_and_served(
         0,
         f"Published mine, version 1: {models_dir}/mine/1",
     )
-    model = serve(models_dir).find("mine")
+    model = serve(models_dir).snapshot().find("mine")
     assert (model.state, model.task, model.classes) == (State.READY, "letters", tuple("abcdefghij"))
     assert Card.read(models_dir / "mine" / "1" / CARD_FILE).experiment == "mine"
     assert [path.name for path in models_dir.iterdir()] == ["mine"]
 
 
-def test_a_published_directory_is_taken_as_it_is(source: Path, tmp_path: Path) -> None:
+def test_publish_copies_a_directory_unchanged(source: Path, tmp_path: Path) -> None:
     directory, card = publish(source, "again", None, tmp_path)
     assert directory == tmp_path / "again" / "1"
     assert (directory / LITERT_FILE).read_bytes() == (source / LITERT_FILE).read_bytes()
     assert card.files == Card.read(source / CARD_FILE).files
 
 
-def test_the_version_is_the_one_after_the_newest_wherever_that_lies(
-    source: Path, tmp_path: Path
-) -> None:
+def test_publish_uses_the_version_after_the_newest(source: Path, tmp_path: Path) -> None:
     shutil.copytree(source, tmp_path / "inside")
     shutil.copy(source / KERAS_FILE, tmp_path / "loose.keras")
     (tmp_path / "gap" / "7").mkdir(parents=True)
@@ -78,7 +76,7 @@ def test_the_version_is_the_one_after_the_newest_wherever_that_lies(
 
 
 @pytest.mark.timeout(COMPILE_SECONDS)
-def test_what_cannot_be_served_is_refused_in_one_line_and_leaves_nothing_behind(
+def test_publish_command_invalid_file_fails_in_one_line(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "nonsense.keras").write_bytes(b"nonsense")
@@ -86,8 +84,8 @@ def test_what_cannot_be_served_is_refused_in_one_line_and_leaves_nothing_behind(
     done = command(models_dir, tmp_path / "nonsense.keras", "mine")
     assert (done.returncode, list(models_dir.iterdir())) == (1, [])
     assert (
-        done.stderr
-        == "Not published: It is no Keras file or a part of one; write it with model.save('NAME.keras').\n"
+        done.stderr == "Not published: The file is not a Keras file, or is only a part of one. "
+        "Save the model again with model.save('NAME.keras').\n"
     )
 
 
@@ -96,13 +94,13 @@ def test_what_cannot_be_served_is_refused_in_one_line_and_leaves_nothing_behind(
     [
         ("../mine", "", "NAME must be"),
         ("mine.keras", "", "must not end in .keras"),
-        ("mine", "nowhere", "there is no such file"),
+        ("mine", "nowhere", "no such file"),
         ("mine", "empty", "has no model.keras"),
         ("mine", "other", "output of shape"),
-        ("mine", "percent", "98.5 % is 0.985"),
+        ("mine", "percent", "Write 98.5 % as 0.985"),
     ],
 )
-def test_what_is_wrong_is_said(
+def test_publish_invalid_source_gives_the_reason(
     source: Path, tmp_path: Path, name: str, file: str, reason: str
 ) -> None:
     (tmp_path / "empty").mkdir()

@@ -22,11 +22,11 @@ MUTANTS = 600
 @pytest.mark.parametrize(
     "path", sorted(SHIPPED.glob("*/model.tflite")), ids=lambda path: str(path.parent.name)
 )
-def test_shipped_models_pass(path: Path) -> None:
+def test_check_flatbuffer_accepts_shipped_models(path: Path) -> None:
     check_flatbuffer(path.read_bytes())
 
 
-def test_each_hostile_model_is_refused_with_a_sentence() -> None:
+def test_check_flatbuffer_rejects_hostile_models_with_reasons() -> None:
     reasons = {}
     for name, content in corpus().items():
         try:
@@ -42,12 +42,12 @@ def test_each_hostile_model_is_refused_with_a_sentence() -> None:
     assert len(reasons) >= 40
 
 
-def test_no_network_is_made_of_what_was_not_vetted() -> None:
+def test_network_validates_its_flatbuffer() -> None:
     with pytest.raises(UnservableModelError, match="an operator FULLY_CONNECTED lacks an input"):
         Network(corpus()["a layer without its weights"], 10)
 
 
-def test_mutants_that_pass_end_no_process() -> None:
+def test_accepted_mutants_crash_no_process() -> None:
     words = [sys.executable, "-m", "tests.corpus.flatbuffers", "1", str(MUTANTS)]
     done = subprocess.run(words, capture_output=True, text=True, timeout=100, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr[-1000:]
@@ -55,7 +55,7 @@ def test_mutants_that_pass_end_no_process() -> None:
     assert min(ran, failed, refused) > 0, "or else this tests nothing"
 
 
-def test_the_numbers_of_the_operators_are_those_of_litert() -> None:
+def test_operator_codes_are_those_of_litert() -> None:
     from ai_edge_litert import schema_py_generated as schema  # noqa: PLC0415
 
     assert {
@@ -67,11 +67,11 @@ def test_the_numbers_of_the_operators_are_those_of_litert() -> None:
 @pytest.mark.filterwarnings(
     "ignore:__array__ implementation:DeprecationWarning", "ignore:You are using a softmax over axis"
 )
-def test_what_the_layers_of_keras_are_made_into_passes() -> None:
+def test_check_flatbuffer_accepts_all_converted_keras_layers() -> None:
     import keras  # noqa: PLC0415
 
-    from inference.compiler.keras_validator import ACTIVATIONS  # noqa: PLC0415
-    from inference.compiler.worker import to_litert  # noqa: PLC0415
+    from inference.compiler.config_validator import ACTIVATIONS  # noqa: PLC0415
+    from inference.compiler.conversion import to_litert  # noqa: PLC0415
 
     layers = keras.layers
 

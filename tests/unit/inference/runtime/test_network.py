@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from inference.model_format.card import DIGITS
 from inference.runtime import network as engine
-from inference.runtime.network import BATCH, Network
+from inference.runtime.network import BATCH, Network, UnservableModelError
 from tests.conftest import SHIPPED
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3 * BATCH, 28, 28), np.uint8)
@@ -25,7 +25,7 @@ def network(request: pytest.FixtureRequest) -> Network:
     return Network((SHIPPED / request.param / "model.tflite").read_bytes(), len(DIGITS))
 
 
-def test_an_image_gets_the_same_probabilities_to_the_bit_in_a_batch_of_any_size(
+def test_probabilities_are_bit_equal_for_every_batch_size(
     network: Network,
 ) -> None:
     alone = np.concatenate([network.probabilities(image[np.newaxis]) for image in IMAGES])
@@ -34,7 +34,7 @@ def test_an_image_gets_the_same_probabilities_to_the_bit_in_a_batch_of_any_size(
         assert (network.probabilities(IMAGES[-size:]) == alone[-size:]).all()
 
 
-def test_threads_that_call_it_at_once_get_the_probabilities_that_they_get_alone(
+def test_probabilities_from_threads_equal_single_calls(
     network: Network,
 ) -> None:
     alone = network.probabilities(IMAGES)
@@ -46,18 +46,34 @@ def test_threads_that_call_it_at_once_get_the_probabilities_that_they_get_alone(
     )
 
 
-def test_a_network_made_for_one_image_at_a_time_answers_any_number(
+def test_network_with_fixed_batch_of_one_runs_any_number(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alone = network.probabilities(IMAGES)
-    call = engine._Caller.__call__
+    call = engine._ResizableInterpreter.__call__
 
-    def of_one(caller: engine._Caller, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    def of_one(
+        caller: engine._ResizableInterpreter, values: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
         outputs = call(caller, values)
         if len(values) > 1:
             raise ValueError("Cannot set tensor: Dimension mismatch.")
         return outputs
 
-    monkeypatch.setattr(engine._Caller, "__call__", of_one)
+    monkeypatch.setattr(engine._ResizableInterpreter, "__call__", of_one)
     assert (network.probabilities(IMAGES) == alone).all()
     assert (network.probabilities(IMAGES[:3]) == alone[:3]).all()
+
+
+def test_network_with_infinite_outputs_is_rejected() -> None:
+    import keras  # noqa: PLC0415  # only this test needs TensorFlow, which takes seconds
+
+    from inference.compiler.conversion import to_litert  # noqa: PLC0415
+
+    layers = keras.layers
+    model = keras.Sequential(
+        [layers.Input((28, 28)), layers.Flatten(), layers.Dense(10), layers.Softmax()]
+    )
+    model.set_weights([np.resize([3e38, -3e38], (784, 10)), np.zeros(10)])
+    with pytest.raises(UnservableModelError, match="not finite"):
+        Network(to_litert(model), 10)

@@ -1,0 +1,47 @@
+"""SavedModel reader: shapes, outputs and the operator check, in this process.
+
+Hostile programs are tested in tests/integration/models/test_hostile_saved_models.py.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from inference.compiler import saved_model
+from inference.compiler.process import SAVED_MODEL_FILES
+from inference.model_format.safe_open import RejectedModelError
+from inference.runtime.flatbuffer_validator import check_flatbuffer
+from tests.corpus.saved_models import PROGRAM, saved
+
+IMAGES = np.random.default_rng(0).random((3, 28, 28), np.float32)
+
+
+def contents(path: Path) -> dict[str, bytes]:
+    return {name: (path / name).read_bytes() for name in SAVED_MODEL_FILES}
+
+
+def test_load_returns_the_serving_function(tmp_path: Path) -> None:
+    module = saved(tmp_path / "model")
+    network = saved_model.load(contents(tmp_path / "model"))
+    assert (network.input_shape, network.output_shape) == ((None, 28, 28), (None, 10))
+    assert network.count_params() == 784 * 10
+    assert np.allclose(network(IMAGES), module.serve(tf.constant(IMAGES)), atol=1e-6)
+    check_flatbuffer(network.to_litert())
+
+
+def test_load_without_a_serving_function_is_rejected(tmp_path: Path) -> None:
+    tf.saved_model.save(tf.Module(), str(tmp_path / "model"), signatures={})
+    files = {PROGRAM: (tmp_path / "model" / PROGRAM).read_bytes()}
+    with pytest.raises(RejectedModelError, match="no signature serving_default"):
+        saved_model.load(files)
+
+
+def test_check_operators_names_the_unsupported_one(tmp_path: Path) -> None:
+    def read_file(_: object, image: object) -> object:
+        return tf.io.read_file("/nowhere"), image
+
+    saved(tmp_path / "model", lambda self, image: {"a": read_file(self, image)[0]})  # type: ignore[index]
+    with pytest.raises(RejectedModelError, match="operator ReadFile, which is not supported"):
+        saved_model.check_operators((tmp_path / "model" / PROGRAM).read_bytes())

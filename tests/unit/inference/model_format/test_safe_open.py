@@ -1,0 +1,37 @@
+"""Safe opening: only regular files of limited size are opened, without blocking."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from inference.model_format.safe_open import MAX_MODEL_BYTES, RejectedModelError, open_regular
+
+
+@pytest.mark.parametrize(
+    "make",
+    [os.mkfifo, Path.mkdir, lambda path: path.symlink_to(__file__), lambda path: path.touch()],
+)
+def test_open_regular_rejects_everything_but_nonempty_files(tmp_path: Path, make: object) -> None:
+    assert callable(make)
+    make(tmp_path / "x")
+    with pytest.raises(RejectedModelError, match=r"^x "):
+        open_regular(tmp_path / "x")
+
+
+def test_open_regular_rejects_large_files(tmp_path: Path) -> None:
+    with (tmp_path / "x").open("wb") as file:
+        file.truncate(MAX_MODEL_BYTES + 1)
+    with pytest.raises(RejectedModelError, match="make a smaller model"):
+        open_regular(tmp_path / "x")
+
+
+def test_open_regular_returns_a_descriptor_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"content")
+    with os.fdopen(open_regular(tmp_path / "x"), "rb") as file:
+        assert file.read() == b"content"
+
+
+def test_open_regular_missing_file_raises(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        open_regular(tmp_path / "x")
