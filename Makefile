@@ -54,10 +54,10 @@ train:  ## train the shipped experiments again: models/ and data.csv
 
 publish:  ## FILE=model.keras NAME=experiment [CARD=card.json]: the model's next version, into MODELS_DIR (models)
 	@$(if $(and $(FILE),$(NAME)),,echo "usage: make publish FILE=model.keras NAME=experiment [CARD=card.json]" >&2; exit 2;) \
-	$(PYTHON) local/bootstrap.py up && exec $(RUN) -m inference.models.publish "$(FILE)" "$(NAME)" $(if $(CARD),--card "$(CARD)")
+	$(PYTHON) local/bootstrap.py up && exec $(RUN) -m inference publish "$(FILE)" "$(NAME)" $(if $(CARD),--card "$(CARD)")
 
 convert:  ## FILE=old.h5 OUT=new.keras, or FILE=saved_model OUT=directory [CARD=card.json]: what can be published of it
-	@$(PYTHON) local/bootstrap.py up && exec $(RUN) -m inference.compiler.convert "$(FILE)" "$(OUT)" $(if $(CARD),--card "$(CARD)")
+	@$(PYTHON) local/bootstrap.py up && exec $(RUN) -m inference convert "$(FILE)" "$(OUT)" $(if $(CARD),--card "$(CARD)")
 
 secrets:  ## a password for each role and the API keys, in secrets/, for a stack that others reach; what is there stays
 	@$(PYTHON) -m local.passwords

@@ -76,8 +76,8 @@ def _convert_saved_model(source: Path, target: Path, card_file: Path | None) -> 
         shutil.rmtree(incoming, ignore_errors=True)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code. `arguments` defaults to sys.argv's."""
+def main(arguments: Sequence[str]) -> int:
+    """Run the command and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m inference convert", description=__doc__)
     parser.add_argument(
         "file", type=Path, metavar="FILE", help="an HDF5 file, or the directory of a SavedModel"
@@ -98,7 +98,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     print(f"Converted: {options.out}. Run `make publish` to add it to the model directory.")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -140,8 +140,8 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code. `arguments` defaults to sys.argv's."""
+def main(arguments: Sequence[str]) -> int:
+    """Run the command and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m inference publish", description=__doc__)
     parser.add_argument(
         "file",
@@ -171,7 +171,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"{card.parity.images} images: {card.parity.max_abs_difference:.1e}"
     )
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

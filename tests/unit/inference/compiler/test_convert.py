@@ -55,7 +55,8 @@ def test_convert_hdf5_model_writes_an_equal_valid_keras_file(
     words = [
         sys.executable,
         "-m",
-        "inference.compiler.convert",
+        "inference",
+        "convert",
         str(tmp_path / "old.h5"),
         str(tmp_path / "new.keras"),
     ]
@@ -117,7 +118,8 @@ def test_convert_saved_model_writes_an_equal_model_directory(serve: Serve, tmp_p
     words = [
         sys.executable,
         "-m",
-        "inference.compiler.convert",
+        "inference",
+        "convert",
         str(tmp_path / "saved"),
         str(tmp_path / "out"),
     ]

@@ -61,7 +61,7 @@ def test_read_line_above_the_limit_raises(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(process, "MAX_LINE_BYTES", 10)
     one, other = socket.socketpair()
     with one, other:
-        other.sendall(b"x" * 100)
+        other.sendall(b"x" * 70_000)  # more than one part
         with pytest.raises(ConnectionError):
             read_line(one)
     assert MAX_LINE_BYTES > 2**20

@@ -33,9 +33,8 @@ def test_load_returns_the_serving_function(tmp_path: Path) -> None:
 
 def test_load_without_a_serving_function_is_rejected(tmp_path: Path) -> None:
     tf.saved_model.save(tf.Module(), str(tmp_path / "model"), signatures={})
-    files = {PROGRAM: (tmp_path / "model" / PROGRAM).read_bytes()}
     with pytest.raises(RejectedModelError, match="no signature serving_default"):
-        saved_model.load(files)
+        saved_model.load(contents(tmp_path / "model"))
 
 
 def test_check_operators_names_the_unsupported_one(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_move_stores_the_version_and_applies_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "version", "error", "path", "reason"),
     [
-        ("nobody", None, InvalidValueError, "experiment_name", ""),
+        ("nobody", None, InvalidValueError, "experiment_name", "GET /api/v1.0/models"),
         ("a", 9, InvalidValueError, "version", "Unknown version"),
         ("letters", None, InvalidValueError, "experiment_name", "task letters"),
         ("loading", None, AliasConflictError, "experiment_name", "Try again when it is READY"),

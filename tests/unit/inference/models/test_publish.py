@@ -26,7 +26,7 @@ def source(shipped_names: list[str]) -> Path:
 
 def command(models_dir: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "MODELS_DIR": str(models_dir)}
-    words = [sys.executable, "-m", "inference.models.publish", *map(str, arguments)]
+    words = [sys.executable, "-m", "inference", "publish", *map(str, arguments)]
     return subprocess.run(
         words, capture_output=True, text=True, timeout=COMPILE_SECONDS, check=False, env=environment
     )
