@@ -128,7 +128,7 @@ class ModelCatalog:
             tasks |= {task for task in self._tasks() if self._best_in_task(task) is not None}
         if not tasks:
             raise UnknownExperimentError(
-                "There is no champion: no READY model has a metrics.test_accuracy in its "
+                "No model is champion: no READY model has a metrics.test_accuracy in its "
                 "card.json. Point the alias champion to a model."
             )
         return [self._alias_in_task(task, alias, alias_targets) for task in sorted(tasks)]

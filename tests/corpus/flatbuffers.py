@@ -1,9 +1,9 @@
-"""Hostile and broken LiteRT models, made by code.
+"""Corpus of hostile and broken LiteRT models, made by code.
 
-Their digests may be confirmed, and they must not end the process that serves.
+A card may confirm their digests, and yet they must not crash the serving process.
 
-`python -m tests.corpus.flatbuffers SEED NUMBER` has LiteRT run mutants that pass the vet; it is run
-in a process of its own.
+`python -m tests.corpus.flatbuffers SEED NUMBER` runs mutants that pass the validator, in a process
+of its own.
 """
 
 import contextlib
@@ -30,26 +30,25 @@ SOURCES = (
 )
 GOOD = (SHIPPED / SOURCES[0] / "model.tflite").read_bytes()
 ODD_NUMBERS = (0, 1, -1, -2, 2, 7, 28, 127, 255, 1000, 65535, 2**31 - 1, -(2**31))
-# Bytes at the end of a flatbuffer: its tables; before them lie the weights, in which every bit is
-# allowed
-MODELS_ROOM = 6000
-MOST_BYTES = 8 * 2**30
+# Bytes of tables at the end of a flatbuffer. Weights precede them, and every bit of them is valid.
+TABLE_BYTES = 6000
+MAX_MEMORY_BYTES = 8 * 2**30
 IMAGES = np.random.default_rng(0).integers(0, 256, (37, 28, 28), np.uint8)
 
 Change = Callable[[Any], object]
 
 
 def packed(model: Any) -> bytes:
-    """Return the flatbuffer of a model's objects."""
+    """Return the flatbuffer of a model object."""
     builder = flatbuffers.Builder(2**16)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
 
 
 def changed(change: Change, content: bytes = GOOD) -> bytes:
-    """Return a flatbuffer whose model was changed."""
+    """Return a flatbuffer with a changed model."""
     model = schema.ModelT.InitFromPackedBuf(content, 0)
-    for each in model.subgraphs[0].operators:  # what was read cannot be written
+    for each in model.subgraphs[0].operators:  # arrays cannot be packed again
         each.inputs, each.outputs = each.inputs.tolist(), each.outputs.tolist()
     change(model)
     return packed(model)
@@ -57,16 +56,17 @@ def changed(change: Change, content: bytes = GOOD) -> bytes:
 
 def operator(model: Any, code: int) -> Any:
     """Return the first operator of a kind."""
-    codes = [each.builtinCode for each in model.operatorCodes]
-    return next(each for each in model.subgraphs[0].operators if codes[each.opcodeIndex] == code)
+    codes = [entry.builtinCode for entry in model.operatorCodes]
+    operators = model.subgraphs[0].operators
+    return next(entry for entry in operators if codes[entry.opcodeIndex] == code)
 
 
 def corpus() -> dict[str, bytes]:
-    """Return models that LiteRT would take in, run with harm or refuse in its own words, by name."""
+    """Return models by name that LiteRT would accept, misuse or reject itself."""
     kinds, types = schema.BuiltinOperator, schema.TensorType
 
     def put(path: str, value: object) -> Change:
-        """Return a change of what lies at a path of attributes and places."""
+        """Return a change of the value at a path of attributes and indexes."""
 
         def change(model: Any) -> None:
             *parents, last = path.split(".")
@@ -80,8 +80,8 @@ def corpus() -> dict[str, bytes]:
 
         return change
 
-    def lacks(code: int, place: int) -> Change:
-        return lambda model: operator(model, code).inputs.__setitem__(place, -1)
+    def without_input(code: int, index: int) -> Change:
+        return lambda model: operator(model, code).inputs.__setitem__(index, -1)
 
     def quantize(model: Any) -> None:
         model.subgraphs[0].tensors[2].quantization.scale = [0.5]
@@ -97,9 +97,7 @@ def corpus() -> dict[str, bytes]:
         ).inputs[1]
 
     def grow(model: Any) -> None:
-        """Have the first convolution take a margin of 2,000 pixels, of which the shapes say
-        nothing.
-        """
+        """Pad the first convolution's input by 2,000 pixels, contrary to its shape."""
         graph, first = model.subgraphs[0], operator(model, kinds.CONV_2D)
         code, pad, margin, buffer = (
             schema.OperatorCodeT(),
@@ -122,9 +120,9 @@ def corpus() -> dict[str, bytes]:
 
     graph = "subgraphs.0."
     changes: dict[str, Change] = {
-        "a layer without its weights": lacks(kinds.FULLY_CONNECTED, 1),
-        "a layer without its image": lacks(kinds.CONV_2D, 0),
-        "an operator of somebody's own": put("operatorCodes.0.customCode", "Mine"),
+        "a layer without its weights": without_input(kinds.FULLY_CONNECTED, 1),
+        "a layer without its image": without_input(kinds.CONV_2D, 0),
+        "an operator with a custom name": put("operatorCodes.0.customCode", "Mine"),
         "a custom operator": put("operatorCodes.0.builtinCode", kinds.CUSTOM),
         "a delegate": put("operatorCodes.0.builtinCode", kinds.DELEGATE),
         "a loop": put("operatorCodes.0.builtinCode", kinds.WHILE),
@@ -180,19 +178,18 @@ def corpus() -> dict[str, bytes]:
 
 
 def mutants(seed: int, number: int) -> Iterator[bytes]:
-    """Yield shipped models with a byte, or with some numbers of their tables, replaced by chance."""
+    """Yield shipped models with random changes of a byte or of numbers in their tables."""
     chance = random.Random(seed)
     sources = [(SHIPPED / name / "model.tflite").read_bytes() for name in SOURCES]
     for count in range(number):
         source = chance.choice(sources)
         if count % 2:
             content = bytearray(source)
-            content[-chance.randrange(1, MODELS_ROOM)] = chance.randrange(256)
+            content[-chance.randrange(1, TABLE_BYTES)] = chance.randrange(256)
             yield bytes(content)
         else:
-            with contextlib.suppress(
-                TypeError, ValueError, OverflowError
-            ):  # not every number fits everywhere
+            # Not every number fits every field.
+            with contextlib.suppress(TypeError, ValueError, OverflowError):
                 yield changed(lambda model: _spoil(model, chance), source)
 
 
@@ -204,9 +201,9 @@ def _spoil(model: Any, chance: random.Random) -> None:
 
 
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield each number of a model's objects, as a container and its key there.
+    """Yield each number of a model object, as a container and its key.
 
-    Of long arrays, which are weights, none.
+    Long arrays, which are weights, are skipped.
     """
     attributes = vars(value)
     for name, each in list(attributes.items()):
@@ -224,10 +221,9 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def main() -> None:
-    """Run what passes the vet; print how many ran, were refused by LiteRT, and by the vet."""
-    resource.setrlimit(
-        resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES)
-    )  # what asks for all of the machine gets nothing
+    """Run mutants. Print the number run, rejected by LiteRT, and by the validator."""
+    # A mutant may ask for all memory of the machine.
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
     ran, failed, refused = 0, 0, 0
     for content in mutants(*map(int, sys.argv[1:])):
         try:

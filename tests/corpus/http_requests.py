@@ -1,9 +1,6 @@
-"""HTTP requests of every kind that a caller may send to predict.
+"""Corpus of HTTP requests to predict: good, odd and hostile, in the form of an ASGI server.
 
-Good, odd and hostile, as an ASGI server hands them on.
-
-`requests()` makes them. What they ask for is one of the experiments named here; what else is served
-does not matter.
+They ask for the experiments named here. Other experiments do not matter.
 """
 
 import gzip
@@ -35,11 +32,9 @@ Header = tuple[bytes, bytes]
 class Request:
     """A request.
 
-    `target` is the path and query as they stand in the request line, `headers` are in lower case,
-    as ASGI has them.
-
-    `statuses` are those that a right answer may have; none is said where more than one behaviour is
-    as good. A plain request is one that ordinary clients send all day.
+    `target` is the path and query of the request line. `headers` are in lower case, as in ASGI.
+    `statuses` are the correct ones, empty where several behaviors are equally good. `is_plain`
+    marks requests of ordinary clients.
     """
 
     name: str
@@ -48,12 +43,12 @@ class Request:
     headers: tuple[Header, ...]
     body: bytes
     statuses: frozenset[int] = frozenset()
-    chunk_bytes: int | None = None  # the body arrives in pieces of this size
-    is_broken_off: bool = False  # the caller leaves before the body's end
+    chunk_bytes: int | None = None  # size of the pieces in which the body arrives
+    is_broken_off: bool = False  # the client disconnects before the body ends
     is_plain: bool = False
 
     @property
-    def is_sayable(self) -> bool:
+    def is_sendable(self) -> bool:
         """Whether it can be sent over a connection, and ends."""
         lengths = [value for name, value in self.headers if name == b"content-length"]
         is_odd = any(
@@ -73,7 +68,7 @@ class Request:
         )
 
     def on_wire(self) -> bytes:
-        """Return it as it is sent."""
+        """Return the bytes to send."""
         lines = b"".join(b"%b: %b\r\n" % header for header in self.headers)
         return b"%b %b HTTP/1.1\r\n%b\r\n%b" % (self.method.encode(), self.target, lines, self.body)
 
@@ -87,15 +82,16 @@ def part(
     behind: bytes = b"",
     line: bytes = b"\r\n",
 ) -> bytes:
-    """Return a part as `requests` writes it, or with another Content-Disposition, or with headers
-    before or behind that.
+    """Return a part as `requests` writes it.
+
+    The Content-Disposition may be replaced, and headers may be added before and behind it.
     """
-    said = (
+    value = (
         disposition
         if disposition is not None
         else b'form-data; name="%b"; filename="7.png"' % name.encode()
     )
-    own = b"Content-Disposition: " + said + line if said else b""
+    own = b"Content-Disposition: " + value + line if value else b""
     return before + own + behind + line + data + line
 
 
@@ -104,7 +100,7 @@ def form(
 ) -> bytes:
     """Return parts as a multipart body."""
     closing = b"--" + boundary + b"--" + line if end is None else end
-    return b"".join(b"--" + boundary + line + each for each in parts) + closing
+    return b"".join(b"--" + boundary + line + content for content in parts) + closing
 
 
 def post(
@@ -120,9 +116,9 @@ def post(
 ) -> Request:
     """Return a POST as `requests` sends it.
 
-    With its length unless `length` says another (None: none at all).
+    `length` replaces the Content-Length, and None removes it.
     """
-    said = (
+    query_string = (
         (b"experiment_name=" if path == INFERENCE else b"experiments=") + FIRST.encode()
         if query is None
         else query
@@ -140,7 +136,7 @@ def post(
         headers.append((b"content-type", content_type))
     replaced = {key for key, _ in extra}
     kept = tuple(header for header in headers if header[0] not in replaced)
-    target = path.encode() + (b"?" + said if said else b"")
+    target = path.encode() + (b"?" + query_string if query_string else b"")
     short = f"{path.removeprefix(BASE + '/')}: {name}"
     return Request(
         short, "POST", target, kept + extra, body, frozenset(statuses), is_plain=is_plain
@@ -167,7 +163,7 @@ def _images() -> Iterator[Request]:
 
 
 def _clients(path: str) -> Iterator[Request]:
-    """The same image as other programs send it."""
+    """Yield the same image as other clients send it."""
     field = FIELDS[path].encode()
     disposition = b'Content-Disposition: form-data; name="%b"; filename="seven.png"\r\n' % field
     typed = disposition + b"Content-Type: image/png\r\n\r\n" + DIGIT + b"\r\n"
@@ -189,7 +185,8 @@ def _clients(path: str) -> Iterator[Request]:
     chrome = b"----WebKitFormBoundary7MA4YWxkTrZu0gW"
     yield client(
         "a browser", chrome, form(typed, boundary=chrome),
-        (b"user-agent", b"Mozilla/5.0"), (b"origin", b"http://localhost:8501"), (b"referer", b"http://localhost:8501/"),
+        (b"user-agent", b"Mozilla/5.0"),
+        (b"origin", b"http://localhost:8501"), (b"referer", b"http://localhost:8501/"),
         (b"sec-fetch-mode", b"cors"), (b"accept-language", b"en"), (b"cookie", b"a=b"),
     )  # fmt: skip
     firefox = b"-" * 27 + b"9051914041544843365972754266"
@@ -279,7 +276,7 @@ def _boundaries(path: str) -> Iterator[Request]:
 
 
 def _bodies(path: str) -> Iterator[Request]:
-    """Multipart bodies with something odd about their frame."""
+    """Yield multipart bodies with unusual framing."""
     field = FIELDS[path]
     image = part(field, DIGIT)
     body = form(image)
@@ -342,7 +339,7 @@ def _bodies(path: str) -> Iterator[Request]:
 
 
 def _parts(path: str) -> Iterator[Request]:
-    """Parts with something odd about their headers, and odd numbers of them."""
+    """Yield parts with unusual headers, and unusual numbers of parts."""
     field = FIELDS[path]
     quoted = b'form-data; name="%b"' % field.encode()
     dispositions = {
@@ -603,7 +600,7 @@ def _types(path: str) -> Iterator[Request]:
 
 
 def _names(path: str) -> Iterator[Request]:
-    """What may stand for the experiment. `key` is its parameter."""
+    """Yield requests with all kinds of experiment names."""
     key = b"experiment_name=" if path == INFERENCE else b"experiments="
     first = FIRST.encode()
     values: dict[str, tuple[bytes, tuple[int, ...]]] = {
@@ -641,7 +638,7 @@ def _names(path: str) -> Iterator[Request]:
         "slash": (b"a/b", (400,)),
         "emoji": ("😀".encode(), (400,)),
         "emoji, encoded": (b"%F0%9F%98%80", (400,)),
-        "bytes that are no UTF-8": (b"%ff%fe", (400,)),
+        "bytes that are not UTF-8": (b"%ff%fe", (400,)),
         "raw bytes": (b"\xff\xfe", (400,)),
         "broken percent": (first + b"%zz", (400,)),
         "half a percent": (first + b"%", (400,)),
@@ -661,8 +658,7 @@ def _names(path: str) -> Iterator[Request]:
         "a dot first": (b".hidden", (400,)),
     }
     for name, (value, statuses) in values.items():
-        # The first contract knows bare names alone; whether POST /inference takes a version too is
-        # left to the service.
+        # POST /inference may accept versions and aliases, or reject them.
         others = (400,) if path == INFERENCE and ("version" in name or "alias" in name) else ()
         yield post(f"name: {name}", path, good(path), *statuses, *others, query=key + value)
 
@@ -706,9 +702,9 @@ def _queries(path: str) -> Iterator[Request]:
 
 
 def _predictions() -> Iterator[Request]:
-    """What only POST /predictions can be asked."""
+    """Yield requests that only POST /predictions accepts."""
     first, second, failing = (b"experiments=" + name.encode() for name in (FIRST, SECOND, FAILING))
-    nobody = b"experiments=nobody"
+    unknown = b"experiments=nobody"
     queries: dict[str, tuple[bytes, tuple[int, ...]]] = {
         "two experiments": (first + b"&" + second, (200,)),
         "two experiments, the other first": (second + b"&" + first, (200,)),
@@ -716,11 +712,11 @@ def _predictions() -> Iterator[Request]:
         "the same experiment by name and version": (first + b"&" + first + b"@1", (200, 400)),
         "all and a name": (b"experiments=all&" + first, (200, 400)),
         "all twice": (b"experiments=all&experiments=all", (200, 400)),
-        "known and unknown": (first + b"&" + nobody, (200,)),
-        "unknown and known": (nobody + b"&" + first, (200,)),
+        "known and unknown": (first + b"&" + unknown, (200,)),
+        "unknown and known": (unknown + b"&" + first, (200,)),
         "known and failing": (first + b"&" + failing, (200,)),
-        "unknown and failing": (nobody + b"&" + failing, (404,)),
-        "failing and unknown": (failing + b"&" + nobody, (503,)),
+        "unknown and failing": (unknown + b"&" + failing, (404,)),
+        "failing and unknown": (failing + b"&" + unknown, (503,)),
         "known and malformed": (first + b"&experiments=a%0A", (200, 400)),
         "known and empty": (first + b"&experiments=", (200, 400)),
         "1000 unknown": (
@@ -776,12 +772,12 @@ def _predictions() -> Iterator[Request]:
     yield post("ten images in lines", PREDICTIONS, form(*digits), 200, extra=lines)
     yield post("odd images in lines", PREDICTIONS, form(*mixed), 200, extra=lines)
     yield post(
-        "unknown experiment in lines", PREDICTIONS, form(*digits), 404, extra=lines, query=nobody
+        "unknown experiment in lines", PREDICTIONS, form(*digits), 404, extra=lines, query=unknown
     )
 
 
 def _arrays() -> Iterator[Request]:
-    """Images as JSON."""
+    """Yield images as JSON."""
     blank = [[0] * 28 for _ in range(28)]
     one = [
         [255 if column == 14 and 4 < row < 24 else 0 for column in range(28)] for row in range(28)
@@ -840,7 +836,7 @@ def _arrays() -> Iterator[Request]:
         "text": (b"hello", (400,)),
         "UTF-16": (whole.decode().encode("utf-16"), (400, 422)),
         "a byte order mark": (b"\xef\xbb\xbf" + whole, (200, 400)),
-        "bytes that are no UTF-8": (b'{"images": "\xff"}', (400, 422)),
+        "bytes that are not UTF-8": (b'{"images": "\xff"}', (400, 422)),
         "a lone surrogate": (b'{"images": "\\ud800"}', (400, 422)),
     }
     for name, (body, statuses) in bodies.items():
@@ -855,7 +851,7 @@ def _arrays() -> Iterator[Request]:
 
 
 def _addresses(path: str) -> Iterator[Request]:
-    """Other methods and other paths."""
+    """Yield other methods and paths."""
     plain = post("plain", path, good(path), 200, is_plain=True)
     yield plain
     short = path.removeprefix(BASE + "/")
@@ -896,7 +892,7 @@ def _addresses(path: str) -> Iterator[Request]:
         "a zero": f"{path}%00",
         "a space": f"{path}%20",
         "emoji": f"{path}%F0%9F%98%80",
-        "bytes that are no UTF-8": f"{path}%ff",
+        "bytes that are not UTF-8": f"{path}%ff",
         "a broken percent": f"{path}%zz",
         "something behind": f"{path}x",
         "something below": f"{path}/x",
@@ -917,7 +913,7 @@ def _addresses(path: str) -> Iterator[Request]:
 
 
 def requests() -> list[Request]:
-    """Return all of them; their names differ."""
+    """Return the whole corpus. Names are unique."""
     for_both = (
         _addresses,
         _clients,

@@ -1,6 +1,6 @@
-"""Images of every kind that a caller may send: good, odd and hostile, made here byte by byte.
+"""Corpus of images: good, odd and hostile files, built byte by byte.
 
-The requests are in corpus.py.
+The requests that send them are in http_requests.py.
 """
 
 import io
@@ -16,7 +16,7 @@ from PIL import Image
 from tests.conftest import digit_png
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-GREY, RGB, PALETTE, GREY_ALPHA, RGBA = 0, 2, 3, 4, 6
+GRAY, RGB, PALETTE, GRAY_ALPHA, RGBA = 0, 2, 3, 4, 6
 # Adam7: first column and row of each pass, and their steps.
 ADAM7 = (
     (0, 0, 8, 8),
@@ -27,24 +27,30 @@ ADAM7 = (
     (1, 0, 2, 2),
     (0, 1, 1, 2),
 )
-ROTATED = b"MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00\x00\x00\x00\x00"
-XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:tiff="t"><rdf:Description tiff:Orientation="6"/></rdf:RDF></x:xmpmeta>'
+ROTATED = (
+    b"MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03"
+    b"\x00\x00\x00\x01\x00\x06\x00\x00\x00\x00\x00\x00"
+)
+XMP = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:tiff="t">'
+    b'<rdf:Description tiff:Orientation="6"/></rdf:RDF></x:xmpmeta>'
+)
 
 
 @dataclass(frozen=True)
 class OddImage:
-    """An encoded image. `status` is that of POST /inference with it."""
+    """An encoded image, and the status of POST /inference with it."""
 
     name: str
     data: bytes
     status: int = 200
-    is_plain: bool = False  # an 8-bit grey PNG of 28x28 as any writer makes it
+    is_plain: bool = False  # an ordinary 8-bit gray PNG of 28x28
 
 
 def pixels(label: str = "4", side: int = 28) -> NDArray[np.uint8]:
-    """Return a drawn digit, uint8 (side, side), ink high.
+    """Return a drawn digit, uint8 of shape (side, side), ink high.
 
-    No two corners of it look alike, so that a turn shows.
+    Its corners differ, so that a rotation shows.
     """
     digit = np.array(Image.open(io.BytesIO(digit_png(label, side))))
     digit[side // 7, side // 7] = 200
@@ -52,7 +58,7 @@ def pixels(label: str = "4", side: int = 28) -> NDArray[np.uint8]:
 
 
 def chunk(kind: bytes, data: bytes, crc: int | None = None) -> bytes:
-    """Return a PNG chunk, with the CRC that it should have or the one given."""
+    """Return a PNG chunk with the right CRC, or with a given one."""
     crc = zlib.crc32(kind + data) if crc is None else crc
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", crc)
 
@@ -61,19 +67,19 @@ def header(
     width: int = 28,
     height: int = 28,
     depth: int = 8,
-    colour: int = GREY,
+    color: int = GRAY,
     interlace: int = 0,
     rest: bytes = b"",
 ) -> bytes:
-    """Return the chunk IHDR. `rest` stands for the last three bytes where it is given."""
+    """Return the chunk IHDR. `rest` replaces its last three bytes."""
     return chunk(
         b"IHDR",
-        struct.pack(">IIBB", width, height, depth, colour) + (rest or bytes([0, 0, interlace])),
+        struct.pack(">IIBB", width, height, depth, color) + (rest or bytes([0, 0, interlace])),
     )
 
 
 def rows(array: NDArray[np.uint8], filter_type: int = 0) -> bytes:
-    """Return uint8 (height, bytes of a row) as unfiltered PNG rows."""
+    """Return uint8 of shape (height, bytes per row) as unfiltered PNG rows."""
     return b"".join(bytes([filter_type]) + row.tobytes() for row in array)
 
 
@@ -87,35 +93,32 @@ def png(
     after: bytes = b"",
     end: bytes = END,
 ) -> bytes:
-    """Return a PNG of the drawn digit.
-
-    Header, chunks `before`, its data (or `body`), chunks `after`, end.
-    """
+    """Return a PNG of the drawn digit, with extra chunks before and after its data."""
     data = chunk(b"IDAT", zlib.compress(rows(pixels()))) if body is None else body
     return SIGNATURE + (ihdr or header()) + b"".join(before) + data + after + end
 
 
 def idat(raw: bytes) -> bytes:
-    """Return raw rows as the chunk IDAT."""
+    """Return raw rows as an IDAT chunk."""
     return chunk(b"IDAT", zlib.compress(raw))
 
 
 def interlaced() -> bytes:
-    """Return the drawn digit with Adam7."""
-    grey = pixels()
-    passes = b"".join(rows(grey[y::dy, x::dx]) for x, y, dx, dy in ADAM7)
+    """Return the drawn digit, interlaced by Adam7."""
+    gray = pixels()
+    passes = b"".join(rows(gray[y::dy, x::dx]) for x, y, dx, dy in ADAM7)
     return png(ihdr=header(interlace=1), body=idat(passes))
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
-    """Return an image as Pillow writes it."""
+    """Return an image as Pillow encodes it."""
     out = io.BytesIO()
     image.save(out, kind, **options)
     return out.getvalue()
 
 
 def _packed(depth: int) -> bytes:
-    """Return a PNG of the digit in 1, 2 or 4 bits."""
+    """Return a PNG of the digit with 1, 2 or 4 bits per pixel."""
     bits = np.unpackbits(pixels()[:, :, np.newaxis] >> np.uint8(8 - depth), axis=2)[
         :, :, 8 - depth :
     ]
@@ -125,7 +128,7 @@ def _packed(depth: int) -> bytes:
 def _good() -> Iterator[OddImage]:
     for label in "0123456789":
         yield OddImage(f"digit {label}", digit_png(label), is_plain=True)
-    grey = Image.fromarray(pixels())
+    gray = Image.fromarray(pixels())
     yield OddImage("black", png(body=idat(rows(np.zeros((28, 28), np.uint8)))), is_plain=True)
     yield OddImage("white", png(body=idat(rows(np.full((28, 28), 255, np.uint8)))), is_plain=True)
     yield OddImage("dark on light", encoded(Image.fromarray(255 - pixels())), is_plain=True)
@@ -136,9 +139,9 @@ def _good() -> Iterator[OddImage]:
     )
     noise = np.random.default_rng(0).integers(0, 256, (28, 28), np.uint8)
     yield OddImage("noise", encoded(Image.fromarray(noise)), is_plain=True)
-    yield OddImage("not compressed", encoded(grey, compress_level=0), is_plain=True)
-    yield OddImage("optimized", encoded(grey, optimize=True), is_plain=True)
-    yield OddImage("with a resolution", encoded(grey, dpi=(72, 72)), is_plain=True)
+    yield OddImage("not compressed", encoded(gray, compress_level=0), is_plain=True)
+    yield OddImage("optimized", encoded(gray, optimize=True), is_plain=True)
+    yield OddImage("with a resolution", encoded(gray, dpi=(72, 72)), is_plain=True)
     compressed = zlib.compress(rows(pixels()))
     pieces = b"".join(
         chunk(b"IDAT", compressed[start : start + 40]) for start in range(0, len(compressed), 40)
@@ -164,36 +167,36 @@ def _sizes() -> Iterator[OddImage]:
 
 
 def _modes() -> Iterator[OddImage]:
-    grey = Image.fromarray(pixels())
+    gray = Image.fromarray(pixels())
     alpha = Image.fromarray(255 - pixels("8"))
-    yield OddImage("RGB", encoded(Image.merge("RGB", (grey, alpha, grey))))
-    yield OddImage("RGBA", encoded(Image.merge("RGBA", (grey, grey, grey, alpha))))
-    yield OddImage("LA", encoded(Image.merge("LA", (grey, alpha))))
-    yield OddImage("palette", encoded(grey.convert("P")))
-    palette = grey.quantize(8)
-    yield OddImage("palette of 8 colours", encoded(palette))
+    yield OddImage("RGB", encoded(Image.merge("RGB", (gray, alpha, gray))))
+    yield OddImage("RGBA", encoded(Image.merge("RGBA", (gray, gray, gray, alpha))))
+    yield OddImage("LA", encoded(Image.merge("LA", (gray, alpha))))
+    yield OddImage("palette", encoded(gray.convert("P")))
+    palette = gray.quantize(8)
+    yield OddImage("palette of 8 colors", encoded(palette))
     yield OddImage("palette with alpha", encoded(palette, transparency=bytes([0, 60, 120, 255])))
-    yield OddImage("palette with a transparent colour", encoded(palette, transparency=0))
-    yield OddImage("1 bit", encoded(grey.point(lambda value: 255 * (value > 99), "1")))
+    yield OddImage("palette with a transparent color", encoded(palette, transparency=0))
+    yield OddImage("1 bit", encoded(gray.point(lambda value: 255 * (value > 99), "1")))
     for depth in (2, 4):
         yield OddImage(f"{depth} bits", _packed(depth))
     deep = np.random.default_rng(0).integers(0, 2**16, (28, 28)).astype(">u2")
     yield OddImage("16 bits", png(ihdr=header(depth=16), body=idat(rows(deep.view(np.uint8)))))
-    coloured = np.repeat(deep, 3, axis=1)
+    colored = np.repeat(deep, 3, axis=1)
     yield OddImage(
         "16 bits RGB",
-        png(ihdr=header(depth=16, colour=RGB), body=idat(rows(coloured.view(np.uint8)))),
+        png(ihdr=header(depth=16, color=RGB), body=idat(rows(colored.view(np.uint8)))),
     )
     with_alpha = np.repeat(deep, 2, axis=1)
     yield OddImage(
         "16 bits LA",
-        png(ihdr=header(depth=16, colour=GREY_ALPHA), body=idat(rows(with_alpha.view(np.uint8)))),
+        png(ihdr=header(depth=16, color=GRAY_ALPHA), body=idat(rows(with_alpha.view(np.uint8)))),
     )
     yield OddImage("interlaced", interlaced())
 
 
 def _chunks() -> Iterator[OddImage]:
-    """PNGs whose extra chunks change what is seen, or must not."""
+    """Yield PNGs with extra chunks that change the image, or must not."""
     raw_exif = f"\nexif\n{len(ROTATED) + 6:8}\n{(b'Exif' + bytes(2) + ROTATED).hex()}\n".encode()
     before = {
         "tRNS of black": chunk(b"tRNS", struct.pack(">H", 0)),
@@ -215,7 +218,7 @@ def _chunks() -> Iterator[OddImage]:
             b"zTXt", b"Raw profile type exif\x00\x00" + zlib.compress(raw_exif)
         ),
         "iTXt of an XMP that turns": chunk(b"iTXt", b"XML:com.adobe.xmp\x00\x00\x00\x00\x00" + XMP),
-        "PLTE for grey": chunk(b"PLTE", bytes(range(48))),
+        "PLTE for gray": chunk(b"PLTE", bytes(range(48))),
         "unknown chunk": chunk(b"teSt", b"anything"),
     }
     for name, extra in before.items():
@@ -248,7 +251,7 @@ def _broken() -> Iterator[OddImage]:
         png(body=chunk(b"IDAT", compressed[:-1] + bytes([compressed[-1] ^ 1]))),
         200,
     )
-    yield OddImage("stream that is no zlib", png(body=chunk(b"IDAT", b"no zlib at all")), 422)
+    yield OddImage("stream that is not zlib", png(body=chunk(b"IDAT", b"no zlib at all")), 422)
     yield OddImage("bytes behind the stream", png(body=chunk(b"IDAT", compressed + b"more")))
     yield OddImage("a row too few", png(body=idat(rows(pixels()[:-1]))))
     yield OddImage("a row too many", png(body=idat(rows(np.vstack([pixels(), pixels()[:1]])))))
@@ -269,11 +272,11 @@ def _broken() -> Iterator[OddImage]:
     )
     yield OddImage("IDAT in two places", png(body=apart), 422)
     yield OddImage("3 bits", png(ihdr=header(depth=3)), 422)
-    yield OddImage("colour type 1", png(ihdr=header(colour=1)), 422)
+    yield OddImage("color type 1", png(ihdr=header(color=1)), 422)
     yield OddImage("compression 1", png(ihdr=header(rest=b"\x01\x00\x00")))
     yield OddImage("filter method 1", png(ihdr=header(rest=b"\x00\x01\x00")), 422)
     yield OddImage("interlace 2", png(ihdr=header(interlace=2)), 422)
-    yield OddImage("palette that is missing", png(ihdr=header(colour=PALETTE)), 422)
+    yield OddImage("palette that is missing", png(ihdr=header(color=PALETTE)), 422)
     yield OddImage("an iPhone's PNG", SIGNATURE + chunk(b"CgBI", b"\x50\x00\x20\x02") + good[8:])
     yield OddImage(
         "a signature with bare line ends", SIGNATURE.replace(b"\r\n", b"\n") + good[8:], 415
@@ -321,28 +324,28 @@ def _bombs() -> Iterator[OddImage]:
 
 
 def _other_types() -> Iterator[OddImage]:
-    grey, large = Image.fromarray(pixels()), Image.fromarray(pixels(side=140))
+    gray, large = Image.fromarray(pixels()), Image.fromarray(pixels(side=140))
     frames = [Image.fromarray(pixels(label)) for label in "56"]
     turned = Image.Exif()
     turned[0x0112] = 6
-    yield OddImage("JPEG", encoded(grey, "JPEG"))
-    yield OddImage("JPEG in colour", encoded(large.convert("RGB"), "JPEG"))
+    yield OddImage("JPEG", encoded(gray, "JPEG"))
+    yield OddImage("JPEG in color", encoded(large.convert("RGB"), "JPEG"))
     yield OddImage("JPEG in CMYK", encoded(large.convert("CMYK"), "JPEG"))
     yield OddImage("JPEG, progressive", encoded(large, "JPEG", progressive=True))
     yield OddImage("JPEG that is turned", encoded(large, "JPEG", exif=turned))
     yield OddImage("JPEG cut short", encoded(large, "JPEG")[:400], 422)
     yield OddImage("JPEG's first bytes", b"\xff\xd8\xff", 422)
     yield OddImage("WebP", encoded(large, "WEBP"))
-    yield OddImage("WebP without loss", encoded(grey, "WEBP", lossless=True))
+    yield OddImage("WebP without loss", encoded(gray, "WEBP", lossless=True))
     yield OddImage(
         "WebP, animated", encoded(frames[0], "WEBP", save_all=True, append_images=frames[1:]), 422
     )
     yield OddImage("WebP cut short", encoded(large, "WEBP")[:60], 422)
-    yield OddImage("BMP", encoded(grey, "BMP"))
-    yield OddImage("BMP of 1 bit", encoded(grey.convert("1"), "BMP"))
-    yield OddImage("BMP in colour", encoded(large.convert("RGB"), "BMP"))
-    yield OddImage("BMP cut short", encoded(grey, "BMP")[:60], 422)
-    yield OddImage("GIF", encoded(grey, "GIF"))
+    yield OddImage("BMP", encoded(gray, "BMP"))
+    yield OddImage("BMP of 1 bit", encoded(gray.convert("1"), "BMP"))
+    yield OddImage("BMP in color", encoded(large.convert("RGB"), "BMP"))
+    yield OddImage("BMP cut short", encoded(gray, "BMP")[:60], 422)
+    yield OddImage("GIF", encoded(gray, "GIF"))
     yield OddImage(
         "GIF, animated", encoded(frames[0], "GIF", save_all=True, append_images=frames[1:]), 422
     )
@@ -378,6 +381,6 @@ def _no_images() -> Iterator[OddImage]:
 
 
 def odd_images() -> list[OddImage]:
-    """Return all of them."""
+    """Return the whole corpus."""
     makers = (_good, _sizes, _modes, _chunks, _tails, _broken, _bombs, _other_types, _no_images)
     return [image for maker in makers for image in maker()]

@@ -1,8 +1,6 @@
-"""Hostile and broken models, made by code.
+"""Corpus of hostile and broken Keras models, made by code.
 
-Each a file that nobody may serve, and that must hurt nobody.
-
-All start from a shipped model, so nothing here needs Keras.
+Each starts from a shipped model, so the corpus needs no Keras.
 """
 
 import copy
@@ -40,9 +38,9 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Hostile:
-    """A model: `make` puts it at a path.
+    """A model, which `make` writes to a path.
 
-    `is_structural` when the vet alone refuses it; `may_be_served` when it may be harmless.
+    The validator alone rejects `is_structural` models. `may_be_served` ones may be harmless.
     """
 
     name: str
@@ -99,7 +97,7 @@ def sequential(*layers: Json, shape: tuple[int | None, ...] = (28, 28)) -> Json:
 
 
 def dense(inputs: int, units: int, activation: str = "softmax") -> tuple[Json, dict[str, Any]]:
-    """Return a Dense layer with the weights that it needs."""
+    """Return a Dense layer and its weights."""
     rng = np.random.default_rng(0)
     kernel = rng.normal(0, 0.01, (inputs, units)).astype(np.float32)
     vars_ = {"layers/dense/vars/0": kernel, "layers/dense/vars/1": np.zeros(units, np.float32)}
@@ -116,7 +114,7 @@ def weights(arrays: dict[str, Any]) -> bytes:
 
 
 def of_config(config: object, arrays: dict[str, Any] | None = None) -> bytes:
-    """Return a .keras file of a config; without arrays it has the good model's weights."""
+    """Return a .keras file of a config. Without arrays, it has the good model's weights."""
     parts = members()
     parts[CONFIG] = config if isinstance(config, bytes) else json.dumps(config).encode()
     if arrays is not None:
@@ -125,7 +123,7 @@ def of_config(config: object, arrays: dict[str, Any] | None = None) -> bytes:
 
 
 def good_config(change: Callable[[list[Json]], object] = lambda _: None) -> Json:
-    """Return the good model's config, its list of layers changed."""
+    """Return the good model's config with its layers changed."""
     config: Json = json.loads(members()[CONFIG])
     change(config["config"]["layers"])
     return config
@@ -141,7 +139,7 @@ def with_weights(change: Callable[[h5py.File], object]) -> bytes:
 
 
 def function(name: str) -> Json:
-    """Return a function of a library as Keras names it."""
+    """Return the config of a library function, as Keras writes it."""
     return {
         "module": TARGET_MODULES.get(name, "builtins"),
         "class_name": "function",
@@ -153,7 +151,7 @@ def function(name: str) -> Json:
 def corpus(folder: Path, port: int = 9) -> list[Hostile]:
     """Return the whole corpus.
 
-    What names a file of others names one in `folder`, what calls out calls a port of this machine.
+    Files of others are in `folder`, and connections go to `port` of this machine.
     """
     found = [
         *_classes(folder, port),
@@ -164,7 +162,7 @@ def corpus(folder: Path, port: int = 9) -> list[Hostile]:
         *_contracts(),
         *_flips(),
     ]
-    assert len({each.name for each in found}) == len(found)
+    assert len({case.name for case in found}) == len(found)
     return found
 
 
@@ -173,7 +171,7 @@ def _written(content: bytes) -> Callable[[Path], object]:
 
 
 def _classes(folder: Path, port: int) -> Iterator[Hostile]:
-    """Yield models that name what is no part of a network."""
+    """Yield models that name classes or functions outside of networks."""
     canary = str(folder / "canary")
     bytecode = {"class_name": "__lambda__", "config": {"value": ["4wAAAA==\n", None, None]}}
     typespec: Json = {
@@ -185,9 +183,17 @@ def _classes(folder: Path, port: int) -> Iterator[Hostile]:
     tensor: Json = {"class_name": "__keras_tensor__", "config": {}, "module": "os"}
     parts = {
         "lambda of bytecode": layer("Lambda", function=bytecode, arguments={}),
-        "lambda plot_model": layer("Lambda", function=function("plot_model"), arguments={"to_file": canary}),
-        "lambda load_data": layer("Lambda", function=function("load_data"), arguments={"path": canary}),
-        "lambda get_file": layer("Lambda", function=function("get_file"), arguments={"origin": f"http://127.0.0.1:{port}/"}),
+        "lambda plot_model": layer(
+            "Lambda", function=function("plot_model"), arguments={"to_file": canary}
+        ),
+        "lambda load_data": layer(
+            "Lambda", function=function("load_data"), arguments={"path": canary}
+        ),
+        "lambda get_file": layer(
+            "Lambda",
+            function=function("get_file"),
+            arguments={"origin": f"http://127.0.0.1:{port}/"},
+        ),
         "lambda system": layer("Lambda", function=function("system")),
         "activation function": layer("Activation", activation=function("load_data")),
         "activation eval": layer("Activation", activation="eval"),
@@ -213,7 +219,10 @@ def _classes(folder: Path, port: int) -> Iterator[Hostile]:
         "a bare tensor": layer("Activation", activation="relu", extra=tensor),
         "a class that is a list": {**layer("Dense"), "class_name": ["Dense"]},
         "in a wrapper": layer("TimeDistributed", layer=layer("Lambda", function=bytecode)),
-        "in a build config": {**layer("Dropout", rate=0.5), "build_config": {"input_shape": function("system")}},
+        "in a build config": {
+            **layer("Dropout", rate=0.5),
+            "build_config": {"input_shape": function("system")},
+        },
         "in a nested model": sequential(layer("Lambda", function=bytecode)),
     }  # fmt: skip
     for name, part in parts.items():
@@ -231,7 +240,7 @@ def _classes(folder: Path, port: int) -> Iterator[Hostile]:
 
 
 def _configs() -> Iterator[Hostile]:
-    """Yield configs that are no sane JSON, or of no sane network."""
+    """Yield configs that are invalid JSON, or describe unusual networks."""
     text = members()[CONFIG]
     deep: Json = {}
     for _ in range(40):
@@ -261,7 +270,7 @@ def _configs() -> Iterator[Hostile]:
 
 
 def _zips() -> Iterator[Hostile]:
-    """Yield zips that are more, or less, than the three members of a Keras file."""
+    """Yield zips with more or fewer members than a Keras file."""
     parts = members()
     link = zipfile.ZipInfo(CONFIG)
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
@@ -280,7 +289,7 @@ def _zips() -> Iterator[Hostile]:
         "bomb of weights": zipped({**parts, WEIGHTS: bytes(200 * 2**20)}, zipfile.ZIP_DEFLATED),
         "bomb of metadata": zipped({**parts, METADATA: bytes(10**6)}, zipfile.ZIP_DEFLATED),
         "outside": zipped({**parts, "../../canary": b"x"}),
-        "absolute": zipped({**parts, "/tmp/canary": b"x"}),  # noqa: S108  # nobody is to write it
+        "absolute": zipped({**parts, "/tmp/canary": b"x"}),  # noqa: S108  # must never be written
         "assets": zipped({**parts, "assets/vocabulary.txt": b"x"}),
         "no weights": zipped({CONFIG: parts[CONFIG], METADATA: parts[METADATA]}),
         "other weights": zipped(
@@ -304,7 +313,7 @@ def _zips() -> Iterator[Hostile]:
 
 
 def _trees(folder: Path) -> Iterator[Hostile]:
-    """Yield weights that are more, or less, than a tree of finite numbers."""
+    """Yield weights that are not a plain tree of finite numbers."""
     canary = str(folder / "canary")
 
     def add(name: str, **options: Any) -> Callable[[h5py.File], object]:
@@ -368,7 +377,7 @@ def _trees(folder: Path) -> Iterator[Hostile]:
 
 
 def _files(folder: Path) -> Iterator[Hostile]:
-    """Yield what is no Keras file at all, or a part of one."""
+    """Yield files that are not Keras files, and parts of one."""
     good = GOOD.read_bytes()
     contents = {
         "empty": b"",
@@ -394,9 +403,9 @@ def _files(folder: Path) -> Iterator[Hostile]:
 
 
 def _contracts() -> Iterator[Hostile]:
-    """Yield models that the vet lets pass and that cannot be served.
+    """Yield models that pass the validator and cannot be served.
 
-    Keras, their signature or a bound says so.
+    Keras, the signature or a limit rejects them.
     """
 
     def plain(
@@ -473,9 +482,9 @@ def _contracts() -> Iterator[Hostile]:
 
 
 def _flips() -> Iterator[Hostile]:
-    """Yield the good model with a bit that flipped somewhere.
+    """Yield the good model with a flipped bit.
 
-    What the check sums of a zip do not cover does no harm.
+    A flip outside the zip's checksums is harmless.
     """
     rng = random.Random(6)
     good = GOOD.read_bytes()
@@ -483,9 +492,8 @@ def _flips() -> Iterator[Hostile]:
         content = bytearray(good)
         content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
         yield Hostile(f"flip: {number}", _written(bytes(content)), may_be_served=True)
-    for number in range(
-        FLIPS
-    ):  # in the directory and in the heads of the members, where chance seldom hits
+    # In the directory and the headers of the members, which random flips rarely hit.
+    for number in range(FLIPS):
         content = bytearray(good)
         start = rng.choice(
             [0, content.rindex(b"PK\1\2"), content.index(b"PK\1\2"), len(content) - 22]

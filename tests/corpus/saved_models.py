@@ -1,6 +1,6 @@
-"""Hostile and broken SavedModels, made by code.
+"""Corpus of hostile and broken SavedModels, made by code.
 
-Programs that read, write, print or call, and networks that nobody can serve.
+Programs read, write, print or call Python. Networks cannot be served.
 """
 
 import functools
@@ -25,9 +25,9 @@ Answer = Callable[[Any, Any], Any]
 
 @dataclass(frozen=True)
 class Hostile:
-    """A SavedModel: `make` puts it at a path.
+    """A SavedModel, which `make` writes to a path.
 
-    `is_code` when it would do something; `reason` is a part of why it is refused.
+    `is_code` models act on files when run. `reason` is a pattern of their rejection.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Hostile:
 
 
 class Digits(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
-    """A softmax regression, whose answer and image may be others."""
+    """A softmax regression, with a replaceable output and input."""
 
     def __init__(
         self, answer: Answer, spec: Any = None, weight: float = 0.001, classes: int = 10
@@ -58,19 +58,19 @@ def logits(self: Digits, image: Any) -> Any:
 
 
 def probabilities(self: Digits, image: Any) -> Any:
-    """Return the usual answer."""
+    """Return the usual probabilities."""
     return tf.nn.softmax(logits(self, image))
 
 
 def saved(path: Path, answer: Answer = probabilities, **options: Any) -> Digits:
-    """Save a module with its one function."""
+    """Save a module with one function."""
     module = Digits(answer, **options)
     tf.saved_model.save(module, str(path), signatures=module.serve)
     return module
 
 
 def _beside(act: Callable[[], Any]) -> Answer:
-    """Return an answer that is given once something else was done."""
+    """Return an output function that acts first."""
 
     def answer(self: Digits, image: Any) -> Any:
         done = act()
@@ -81,7 +81,7 @@ def _beside(act: Callable[[], Any]) -> Answer:
 
 
 def _at_load(path: Path, canary: str) -> None:
-    """Save a module with a resource, which TensorFlow sets up when it loads one."""
+    """Save a module with a resource, which TensorFlow initializes at load."""
 
     class Resource(tf.saved_model.experimental.TrackableResource):  # type: ignore[misc]
         def _create_resource(self) -> Any:
@@ -92,7 +92,7 @@ def _at_load(path: Path, canary: str) -> None:
 
     module = Digits(probabilities)
     module.resource = Resource()
-    module.resource.resource_handle  # noqa: B018  # makes it
+    module.resource.resource_handle  # noqa: B018  # creates it
 
     def answer(image: Any) -> Any:
         state = tf.raw_ops.ReadVariableOp(
@@ -105,7 +105,7 @@ def _at_load(path: Path, canary: str) -> None:
 
 
 def changed(path: Path, change: Callable[[Any], object]) -> None:
-    """Save the usual module with its program changed."""
+    """Save the usual module with a changed program."""
     saved(path)
     program = saved_model_pb2.SavedModel.FromString((path / PROGRAM).read_bytes())
     change(program.meta_graphs[0])
@@ -115,13 +115,13 @@ def changed(path: Path, change: Callable[[Any], object]) -> None:
 def corpus(folder: Path) -> list[Hostile]:
     """Return the whole corpus.
 
-    What reads or writes files of others does so in `folder`, where `secret` is.
+    Files of others are in `folder`, which holds the file `secret`.
     """
     return [*_programs(folder), *_networks(), *_files(folder)]
 
 
 def _programs(folder: Path) -> list[Hostile]:
-    """Return programs that do more than to compute."""
+    """Return programs that do more than compute."""
     canary, secret = str(folder / "canary"), str(folder / "secret")
 
     def read() -> Any:
@@ -182,7 +182,7 @@ def _programs(folder: Path) -> list[Hostile]:
 
 
 def _networks() -> list[Hostile]:
-    """Return networks that compute, and that cannot be served."""
+    """Return networks that compute, but cannot be served."""
 
     def spec(*shape: int | None, kind: Any = tf.float32) -> dict[str, Any]:
         return {"spec": tf.TensorSpec(shape, kind, "image")}
@@ -190,7 +190,7 @@ def _networks() -> list[Hostile]:
     def as_floats(self: Digits, image: Any) -> Any:
         return probabilities(self, tf.cast(image, tf.float32))
 
-    def colours(self: Digits, image: Any) -> Any:
+    def colors(self: Digits, image: Any) -> Any:
         return probabilities(self, image[:, :28, :28, 0])
 
     def two_inputs(path: Path) -> None:
@@ -227,7 +227,7 @@ def _networks() -> list[Hostile]:
         "two outputs": (lambda path: saved(path, two_outputs), "one image"),
         "nothing that serves": (nothing, "no signature"),
         "colours": (
-            lambda path: saved(path, colours, **spec(None, 29, 29, 3)),
+            lambda path: saved(path, colors, **spec(None, 29, 29, 3)),
             r"image of shape \(29, 29, 3\)",
         ),
         "no shape": (lambda path: saved(path, **no_shape), "image of shape"),
@@ -262,7 +262,7 @@ def _networks() -> list[Hostile]:
 
 
 def _files(folder: Path) -> list[Hostile]:
-    """Return directories that are no SavedModel, or a part of one, or point elsewhere."""
+    """Return directories that are incomplete, damaged, or point elsewhere."""
 
     def without(
         name: str, put: Callable[[Path], object] = lambda _: None

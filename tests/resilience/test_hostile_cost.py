@@ -162,7 +162,7 @@ def test_what_is_refused_costs_little(stack: Faulty) -> None:
     corpus = [
         each
         for each in requests()
-        if each.is_sayable
+        if each.is_sendable
         and known in each.target
         and (not each.statuses or min(each.statuses) >= 400)
     ]

@@ -1,7 +1,4 @@
-"""What the repository ships.
-
-Models/, data.csv and data.d/ belong together and hold what the documentation promises.
-"""
+"""Shipped models: models/, data.csv and data.d/ agree with each other and the documentation."""
 
 import csv
 import json
@@ -45,8 +42,10 @@ def test_second_task_has_three_models_with_their_own_signature() -> None:
 
 def test_readme_gives_the_number_of_experiments() -> None:
     of_digits = sum(experiment.task == DIGITS for experiment in EXPERIMENTS.values())
-    told = f"{of_digits} experiments on digits and {len(EXPERIMENTS) - of_digits} on another task"
-    assert told in " ".join((ROOT / "README.md").read_text().split())
+    statement = (
+        f"{of_digits} experiments on digits and {len(EXPERIMENTS) - of_digits} on another task"
+    )
+    assert statement in " ".join((ROOT / "README.md").read_text().split())
 
 
 def test_shipped_models_take_at_most_15_megabytes() -> None:
@@ -135,14 +134,14 @@ def test_row_matches_its_card(name: str) -> None:
 @each_row
 def test_row_matches_its_experiment(name: str) -> None:
     row, experiment = ROWS[name], EXPERIMENTS[name]
-    told = (
+    columns = (
         float(row["Learning Rate"]),
         float(row["Momentum"]),
         row["Architecture"],
         int(row["Epochs"]),
         row.get("Task", "mnist"),
     )
-    assert told == (
+    assert columns == (
         experiment.learning_rate,
         experiment.momentum,
         experiment.architecture.label,

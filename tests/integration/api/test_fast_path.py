@@ -189,7 +189,7 @@ async def _compare(folder: Path) -> Lanes:
             wire = {
                 request.name: (await _over_socket(port, [request]))[0]
                 for request in CORPUS.values()
-                if request.is_sayable
+                if request.is_sendable
             }
             taken_on_wire = await _taken(ask_fast) - before
             at_once = await _over_socket(port, PLAIN)
@@ -297,7 +297,7 @@ def test_the_fast_lane_takes_what_ordinary_clients_send(lanes: Lanes) -> None:
     assert lanes.taken_when_off == 0
 
 
-@pytest.mark.parametrize("name", [name for name, request in CORPUS.items() if request.is_sayable])
+@pytest.mark.parametrize("name", [name for name, request in CORPUS.items() if request.is_sendable])
 def test_what_comes_over_a_socket_is_answered_alike(lanes: Lanes, name: str) -> None:
     wire, fast = lanes.wire[name], lanes.fast[name]
     assert replace(wire, body=b"") == replace(fast, body=b""), f"{wire}\n{fast}"

@@ -1,4 +1,4 @@
-"""Aliases over the API: moved, rolled back, and followed by every process of the service."""
+"""Aliases over the API: moves, rollbacks, and their visibility in every process."""
 
 import json
 import os
@@ -31,9 +31,7 @@ FOLLOW_SECONDS = 1.0
 
 
 class Stack:
-    """Two processes' worth of the service over one journal directory, and what ships the aliases to
-    it.
-    """
+    """Two applications over one journal directory, and the shipping of their aliases."""
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / "journal" / ALIASES_FILE
@@ -47,7 +45,7 @@ class Stack:
         self.models = folder / "models"
 
     def ship(self) -> None:
-        """Do what the service's child process does every so often."""
+        """Do one step of the service's alias synchronization."""
         connection = psycopg2.connect("", cursor_factory=RealDictCursor)
         with connection, connection.cursor() as cursor:
             cursor.execute(ALIASES)
@@ -92,8 +90,8 @@ def put(clients: list[TestClient]) -> Callable[..., tuple[int, Any]]:
     return send
 
 
-def asked(client: TestClient, name: str, png: bytes) -> tuple[str, int] | int:
-    """Return who answers to a name, or the status of the refusal."""
+def infer(client: TestClient, name: str, png: bytes) -> tuple[str, int] | int:
+    """Return the model that answers to a name, or the status of the error."""
     response = client.post(
         f"{BASE}/inference", params={"experiment_name": name}, files={"image_blob": png}
     )
@@ -111,9 +109,9 @@ def test_alias_move_reaches_its_worker_at_once_and_others_soon(
     put: Callable[..., tuple[int, Any]],
     digits: dict[str, bytes],
 ) -> None:
-    assert [asked(client, "mnist@champion", digits["1"]) for client in clients] == [
+    assert [infer(client, "mnist@champion", digits["1"]) for client in clients] == [
         (OTHER, 1)
-    ] * 2, "the best until one is named"
+    ] * 2, "the best until an alias exists"
     status, moved = put(SMALL)
     assert (status, moved["experiment_name"], moved["version"], moved["from_experiment_name"]) == (
         200,
@@ -121,14 +119,14 @@ def test_alias_move_reaches_its_worker_at_once_and_others_soon(
         2,
         None,
     )
-    assert [asked(client, "mnist@champion", digits["1"]) for client in clients] == [
+    assert [infer(client, "mnist@champion", digits["1"]) for client in clients] == [
         (SMALL, 2),
         (OTHER, 1),
     ]
     stack.ship()
     started = time.monotonic()
     eventually(
-        lambda: asked(clients[1], "mnist@champion", digits["1"]) == (SMALL, 2), FOLLOW_SECONDS
+        lambda: infer(clients[1], "mnist@champion", digits["1"]) == (SMALL, 2), FOLLOW_SECONDS
     )
     assert time.monotonic() - started < FOLLOW_SECONDS
     models = {
@@ -146,24 +144,23 @@ def test_rollback_undoes_the_last_move_and_history_keeps_all(
     put(SMALL, version=1)
     assert clients[0].post(back, json=BY).status_code == 409
     put(OTHER)
-    assert put(OTHER)[1]["from_experiment_name"] == SMALL, "it points there already"
+    assert put(OTHER)[1]["from_experiment_name"] == SMALL, "it already points there"
     answer = clients[0].post(back, json={"moved_by": "bob", "reason": "misreads 7"})
     assert (answer.status_code, answer.json()["experiment_name"], answer.json()["version"]) == (
         200,
         SMALL,
         1,
     )
-    assert asked(clients[0], "mnist@champion", digits["1"]) == (SMALL, 1)
+    assert infer(clients[0], "mnist@champion", digits["1"]) == (SMALL, 1)
     alias = clients[1].get(CHAMPION).json()
     assert (alias["experiment_name"], alias["moved_by"], alias["serving"]) == (
         SMALL,
         "bob",
         "READY",
     )
-    assert [(move["from_experiment_name"], move["experiment_name"]) for move in alias["history"]] == [
-        (OTHER, SMALL), (SMALL, OTHER), (None, SMALL),
-    ]  # fmt: skip
-    assert [each["alias"] for each in clients[1].get(f"{BASE}/aliases").json()["aliases"]] == [
+    moves = [(move["from_experiment_name"], move["experiment_name"]) for move in alias["history"]]
+    assert moves == [(OTHER, SMALL), (SMALL, OTHER), (None, SMALL)]
+    assert [entry["alias"] for entry in clients[1].get(f"{BASE}/aliases").json()["aliases"]] == [
         "champion"
     ]
 
@@ -225,7 +222,7 @@ def test_alias_resolves_bare_by_task_and_by_model(
         "letters@stable",
         "nobody@stable",
     ]
-    assert [asked(clients[0], name, digits["1"]) for name in names] == [
+    assert [infer(clients[0], name, digits["1"]) for name in names] == [
         (SMALL, 1), (SMALL, 1), (SMALL, 1), ("letters", 1), 404, 404, 404,
     ]  # fmt: skip
     several = clients[0].post(
@@ -260,10 +257,10 @@ def test_alias_to_a_deleted_version_gives_the_reason(
     put(SMALL, version=1)
     put(OTHER)
     shutil.rmtree(stack.models / SMALL / "1")
-    eventually(lambda: asked(clients[0], f"{SMALL}@1", digits["1"]) == 404)
+    eventually(lambda: infer(clients[0], f"{SMALL}@1", digits["1"]) == 404)
     assert clients[0].post(f"{CHAMPION}/rollback", json=BY).status_code == 409
     shutil.rmtree(stack.models / OTHER)
-    eventually(lambda: asked(clients[0], OTHER, digits["1"]) == 404)
+    eventually(lambda: infer(clients[0], OTHER, digits["1"]) == 404)
     answer = clients[0].post(
         f"{BASE}/inference?experiment_name=mnist@champion", files={"image_blob": digits["1"]}
     )
@@ -282,14 +279,15 @@ def test_alias_move_without_postgres_fails(
     tmp_path: Path,
 ) -> None:
     owner = psycopg2.connect(user="postgres")
-    monkeypatch.setenv("PGHOST", str(tmp_path))  # nobody listens there
+    monkeypatch.setenv("PGHOST", str(tmp_path))  # no server there
     with owner, owner.cursor() as cursor:
         cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'mlops inference'"
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE application_name = 'mlops inference'"
         )
     owner.close()
     assert put(SMALL)[0] == 503
-    assert asked(clients[0], "mnist@champion", digits["1"]) == (OTHER, 1)
+    assert infer(clients[0], "mnist@champion", digits["1"]) == (OTHER, 1)
 
 
 def test_broken_alias_file_keeps_the_earlier_aliases(
@@ -301,16 +299,16 @@ def test_broken_alias_file_keeps_the_earlier_aliases(
     put(SMALL)
     stack.ship()
     eventually(
-        lambda: asked(clients[1], "mnist@champion", digits["1"]) == (SMALL, 2), FOLLOW_SECONDS
+        lambda: infer(clients[1], "mnist@champion", digits["1"]) == (SMALL, 2), FOLLOW_SECONDS
     )
     for content in ("", "{", "[]", '{"aliases": [{}]}', '{"aliases": 3}'):
         stack.file.write_text(content)
         time.sleep(0.3)
-        assert asked(clients[1], "mnist@champion", digits["1"]) == (SMALL, 2)
+        assert infer(clients[1], "mnist@champion", digits["1"]) == (SMALL, 2)
     stack.file.unlink()
     put(OTHER)
     stack.ship()
     eventually(
-        lambda: asked(clients[1], "mnist@champion", digits["1"]) == (OTHER, 1), FOLLOW_SECONDS
+        lambda: infer(clients[1], "mnist@champion", digits["1"]) == (OTHER, 1), FOLLOW_SECONDS
     )
     assert json.loads(stack.file.read_text())["aliases"][0]["experiment_name"] == OTHER

@@ -1,6 +1,6 @@
-"""The whole corpus of hostile and broken models through the compiler that serves.
+"""Hostile Keras models: the whole corpus through the compiler.
 
-Nothing is run, read, written or called.
+No model may run code, read or write other files, or connect.
 """
 
 import os
@@ -25,7 +25,7 @@ NOISE = np.random.default_rng(0).integers(0, 256, (8, 28, 28), np.uint8)
 
 @pytest.fixture
 def calls() -> Iterator[list[object]]:
-    """The port that the models of the corpus call, and who called there."""
+    """The port that the corpus connects to, followed by the peers that connected."""
     found: list[object] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
 
@@ -58,7 +58,7 @@ def peak_bytes(compiler: Compiler) -> int:
     try:
         status = Path(f"/proc/{compiler._child.pid}/status").read_text()
     except FileNotFoundError:
-        return 0  # no /proc here
+        return 0  # no /proc on this platform
     return 1024 * int(
         next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]
     )
@@ -101,20 +101,21 @@ def test_compile_hostile_models_fails_with_reasons_without_harm(
     refused = [reason for reason in reasons.values() if reason is not None]
     assert reasons["contract: 14 GB of weights"] == OUT_OF_MEMORY
     print(
-        f"{len(refused)} of {len(cases)} refused in {took:.0f} s by {len(children)} children, peak {peak / 2**20:.0f} MB"
+        f"{len(refused)} of {len(cases)} refused in {took:.0f} s by {len(children)} children, "
+        f"peak {peak / 2**20:.0f} MB"
     )
     assert all(
         reason.endswith(".") and " " in reason and str(tmp_path) not in reason for reason in refused
     ), refused
     assert not any("canary" in reason for reason in refused)
-    assert len(children) <= 4, "one child does for nearly all"
+    assert len(children) <= 4, "one child compiles nearly all"
     assert peak < sandbox.ADDRESS_SPACE_BYTES
     assert set(shelf.rglob("*")) == before
-    assert len(calls) == 1, "nobody was called"
+    assert len(calls) == 1, "no model connected"
     assert {path.name for path in tmp_path.iterdir()} <= {"shelf", "first", "in", "out", "last"}
 
 
-SPIN = """
+CHILD_START = """
 import json, os, socket, sys
 from inference.compiler import sandbox
 channel = socket.socket(fileno=0)
@@ -124,16 +125,29 @@ channel.recv(10**6)
 """
 
 
-SPEAKS_OF_NO_FILE = """
+CARD_MISSING = """
 open("model.tflite", "wb").write(b"x")
-card = {"experiment": "", "files": {}, "parity": {"images": 1, "max_abs_difference": 0, "equal_argmax": True}}
+channel.sendall(b'{"error": null, "card": {}}\\n')
+"""
+
+
+CARD_WITHOUT_FILES = """
+open("model.tflite", "wb").write(b"x")
+parity = {"images": 1, "max_abs_difference": 0, "equal_argmax": True}
+card = {"experiment": "", "files": {}, "parity": parity}
 channel.sendall(json.dumps({"error": None, "card": card}).encode() + b"\\n")
+"""
+
+REPORT_ENVIRONMENT = """
+import json, os, socket
+reply = json.dumps({"error": " ".join(os.environ)})
+socket.socket(fileno=0).sendall(reply.encode() + b"\\n")
 """
 
 
 @pytest.mark.timeout(PATIENCE_SECONDS)
 @pytest.mark.parametrize(
-    ("does", "reason"),
+    ("code", "reason"),
     [
         ("sandbox.limit_cpu(1)\nwhile True: pass", "CPU time"),
         ("import time\ntime.sleep(600)", "takes longer than"),
@@ -145,16 +159,16 @@ channel.sendall(json.dumps({"error": None, "card": card}).encode() + b"\\n")
             "symbolic link|crashed",
         ),
         (
-            "open('model.tflite', 'wb').write(b'x')\nchannel.sendall(b'{\"error\": null, \"card\": {}}\\n')",
+            CARD_MISSING,
             "lacks|crashed",
         ),
-        (SPEAKS_OF_NO_FILE, "than its reply names|crashed"),
+        (CARD_WITHOUT_FILES, "than its reply names|crashed"),
     ],
 )
 def test_compiler_replaces_a_compromised_child_without_harm(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str, reason: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, reason: str
 ) -> None:
-    (tmp_path / "child.py").write_text(SPIN + does)
+    (tmp_path / "child.py").write_text(CHILD_START + code)
     monkeypatch.setattr("inference.compiler.process.WALL_SECONDS", 4)
     monkeypatch.setattr(
         "inference.compiler.process.CHILD",
@@ -174,8 +188,7 @@ def test_compiler_child_inherits_no_secrets(
 ) -> None:
     monkeypatch.setenv("PGPASSWORD", "secret")
     monkeypatch.setenv("KERAS_BACKEND", "nonsense")
-    code = "import os, socket, json; socket.socket(fileno=0).sendall(json.dumps({'error': ' '.join(os.environ)}).encode() + b'\\n')"
-    monkeypatch.setattr("inference.compiler.process.CHILD", ["-c", code])
+    monkeypatch.setattr("inference.compiler.process.CHILD", ["-c", REPORT_ENVIRONMENT])
     with Compiler() as compiler, pytest.raises(CompilationError) as caught:
         compiler.compile(GOOD, tmp_path / "out", {})
     assert set(str(caught.value).split()) <= {

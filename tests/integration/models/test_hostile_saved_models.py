@@ -1,6 +1,6 @@
-"""The corpus of hostile SavedModels through the compiler.
+"""Hostile SavedModels: the whole corpus through the compiler.
 
-Nothing is written, read or called, and each is refused.
+Each is rejected, and none may write, read or connect.
 """
 
 import re
@@ -14,8 +14,8 @@ from inference.compiler.process import CompilationError, Compiler
 from tests.corpus.saved_models import Hostile, corpus, saved
 
 PATIENCE_SECONDS = 600
-# The same child without the list of operators: what gets by that list is shut in.
-UNVETTED = """
+# The same child without the operator check: the sandbox alone must confine the programs.
+UNCHECKED = """
 from pathlib import Path
 from inference.compiler import sandbox
 sandbox.enter(Path.cwd())
@@ -28,7 +28,7 @@ worker.main()
 pytestmark = [
     pytest.mark.timeout(PATIENCE_SECONDS),
     pytest.mark.skipif(
-        bool(sandbox.missing_features()), reason="where no SavedModel can be shut in, none is read"
+        bool(sandbox.missing_features()), reason="SavedModels are read only in a complete sandbox"
     ),
 ]
 
@@ -41,8 +41,8 @@ def shelf(tmp_path: Path) -> Path:
     return tmp_path / "shelf"
 
 
-def refusal(compiler: Compiler, case: Hostile, folder: Path) -> str | None:
-    """Return why a SavedModel is refused, None when it is not."""
+def rejection(compiler: Compiler, case: Hostile, folder: Path) -> str | None:
+    """Return the reason of a rejection, or None."""
     case.make(folder / "in")
     shutil.rmtree(folder / "out", ignore_errors=True)
     try:
@@ -59,11 +59,11 @@ def test_compile_hostile_saved_models_fails_with_their_reasons(tmp_path: Path, s
     wrong = {}
     cases = corpus(shelf)
     with Compiler() as compiler:
-        assert refusal(compiler, Hostile("good", saved, ""), tmp_path) is None, (
-            "or else all are refused for what they share"
+        assert rejection(compiler, Hostile("good", saved, ""), tmp_path) is None, (
+            "otherwise all are rejected for a common reason"
         )
         for case in cases:
-            reason = refusal(compiler, case, tmp_path)
+            reason = rejection(compiler, case, tmp_path)
             if (
                 reason is None
                 or not re.search(case.reason, reason)
@@ -81,14 +81,14 @@ def test_compile_hostile_saved_models_fails_with_their_reasons(tmp_path: Path, s
 def test_sandbox_confines_programs_without_the_operator_check(
     tmp_path: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("inference.compiler.process.CHILD", ["-c", UNVETTED])
+    monkeypatch.setattr("inference.compiler.process.CHILD", ["-c", UNCHECKED])
     reasons = {}
     with Compiler() as compiler:
         for case in corpus(shelf):
             if case.is_code:
-                reasons[case.name] = refusal(compiler, case, tmp_path)
+                reasons[case.name] = rejection(compiler, case, tmp_path)
                 assert not (shelf / "canary").exists(), case.name
     assert not any("secret of" in str(reason) for reason in reasons.values())
     assert "Permission" in str(reasons["program: writes a file when it is loaded"]), (
-        "or else it was not run"
+        "otherwise it did not run"
     )

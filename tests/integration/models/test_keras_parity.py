@@ -1,6 +1,4 @@
-"""Every shipped model answers through the service's engine as Keras does, on all of MNIST's test
-digits.
-"""
+"""Parity: every shipped model agrees with Keras on all MNIST test digits."""
 
 import os
 
@@ -13,7 +11,7 @@ from inference.runtime.network import Network, to_input
 from tests.conftest import SHIPPED
 
 NAMES = sorted(path.parent.name for path in SHIPPED.glob(f"*/{KERAS_FILE}"))
-# Large batches are sooner done; a layer of 20 channels of 28x28 takes 125 MB for this many.
+# Large batches are faster. At this size, a layer of 20 channels of 28x28 takes 125 MB.
 KERAS_BATCH = 2000
 
 pytestmark = pytest.mark.skipif(
@@ -33,7 +31,7 @@ def mnist_digits() -> NDArray[np.uint8]:
 def test_litert_probabilities_equal_keras_for_all_test_digits(
     name: str, mnist_digits: NDArray[np.uint8]
 ) -> None:
-    import keras  # noqa: PLC0415  # TensorFlow takes seconds, and a run without MNIST needs none
+    import keras  # noqa: PLC0415  # a run without MNIST skips this slow import
 
     card = Card.read(SHIPPED / name / CARD_FILE)
     network = Network(

@@ -1,4 +1,4 @@
-"""The real service under load while its models are replaced, added, deleted and corrupted."""
+"""Model changes under load: models are replaced, added, deleted and corrupted."""
 
 import hashlib
 import http.client
@@ -41,23 +41,24 @@ BOUNDARY = "------------------------boundary"
 
 @dataclass
 class Timeline:
-    """Which contents of a model were valid when.
+    """Periods in which contents of a model were valid.
 
-    From the beginning of the change that made it so to the end of the next.
+    Each lasts from the start of the change that made it valid to the end of the next change.
     """
 
     entries: list[tuple[str, float, float]] = field(default_factory=list)
 
     def becomes(self, digest: str, began: float) -> None:
-        """Note that a change is done that began at a time."""
+        """Record a completed change that started at `began`."""
         if self.entries:
             last, since, _ = self.entries[-1]
             self.entries[-1] = (last, since, time.monotonic())
         self.entries.append((digest, began, float("inf")))
 
     def was_valid(self, digest: str, sent: float, received: float) -> bool:
-        """Whether a request between two times may have been answered by a content, which others may
-        see a little later.
+        """Return whether a request between two times may have used a content.
+
+        A change may become visible a little later.
         """
         return any(
             each == digest and since <= received and until + VISIBLE_SECONDS >= sent
@@ -66,9 +67,9 @@ class Timeline:
 
 
 class Contents:
-    """Contents without end.
+    """An endless supply of contents with different digests.
 
-    Each of another digest, made of three kinds of LeNet-5 that answer differently.
+    They are made from three kinds of LeNet-5 with different outputs.
     """
 
     def __init__(self, folder: Path, png: bytes) -> None:
@@ -80,12 +81,12 @@ class Contents:
         self.confidence_of: dict[str, float] = {}
 
     def make(self) -> tuple[Path, str]:
-        """Return the directory of a new content, and its digest."""
+        """Return the directory of new content and its digest."""
         number = next(self._numbers)
         directory = self._folder / str(number)
         shutil.copytree(SHIPPED / KINDS[number % len(KINDS)], directory)
         with (directory / KERAS_FILE).open("ab") as file:
-            file.write(b"%d" % number)  # what the card confirms is not parsed
+            file.write(b"%d" % number)  # confirmed files are not parsed
         content = (directory / KERAS_FILE).read_bytes()
         digest = hashlib.sha256(content).hexdigest()
         document = json.loads((directory / CARD_FILE).read_text())
@@ -96,7 +97,7 @@ class Contents:
 
 
 class Changer:
-    """Changes the model directory, and keeps the timeline of each model that exists throughout."""
+    """Changes the model directory, and keeps a timeline of each permanent model."""
 
     def __init__(self, models_dir: Path, contents: Contents) -> None:
         self._models_dir = models_dir
@@ -104,7 +105,7 @@ class Changer:
         self.timelines = {name: Timeline() for name in NAMES}
 
     def change(self, number: int) -> None:
-        """Do one of the changes."""
+        """Make one of the changes."""
         changes = (
             self.publish_version,
             self.replace,
@@ -159,7 +160,7 @@ class Changer:
 
 @dataclass(frozen=True)
 class Answer:
-    """What was asked and answered, and when (monotonic, s)."""
+    """A request and its response, with times (monotonic, s)."""
 
     name: str
     sent: float
@@ -169,11 +170,15 @@ class Answer:
 
 
 class Load:
-    """CONNECTIONS threads that ask until all changes are done, and REQUESTS requests at least."""
+    """CONNECTIONS threads that send requests until all changes are done.
+
+    They send at least REQUESTS requests.
+    """
 
     def __init__(self, port: int, png: bytes) -> None:
         self._port = port
-        head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="image_blob"; filename="a.png"\r\n\r\n'.encode()
+        disposition = 'form-data; name="image_blob"; filename="a.png"'
+        head = f"--{BOUNDARY}\r\nContent-Disposition: {disposition}\r\n\r\n".encode()
         self._body = head + png + f"\r\n--{BOUNDARY}--\r\n".encode()
         self._numbers = itertools.count()
         self._is_enough = threading.Event()
@@ -183,12 +188,12 @@ class Load:
         ]
 
     def start(self) -> None:
-        """Begin to ask."""
+        """Start the threads."""
         for thread in self._threads:
             thread.start()
 
     def join(self) -> None:
-        """Wait until all is answered."""
+        """Wait until all requests are answered."""
         self._is_enough.set()
         for thread in self._threads:
             thread.join()
@@ -197,7 +202,7 @@ class Load:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
         headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
         while (number := next(self._numbers)) < REQUESTS or not self._is_enough.is_set():
-            time.sleep(PAUSE_SECONDS)  # or the load would be over before a tenth of the changes is
+            time.sleep(PAUSE_SECONDS)  # the load must outlast the changes
             name = NAMES[(number + seed) % len(NAMES)]
             sent = time.monotonic()
             connection.request(
@@ -218,7 +223,7 @@ def contents(tmp_path: Path, digits: dict[str, bytes]) -> Contents:
 
 @pytest.fixture
 def changer(tmp_path: Path, contents: Contents) -> Changer:
-    """A model directory with a first content for each model."""
+    """A model directory with initial content for each model."""
     (tmp_path / "models").mkdir()
     changer = Changer(tmp_path / "models", contents)
     changer.publish_version(0)
@@ -229,7 +234,7 @@ def changer(tmp_path: Path, contents: Contents) -> Changer:
 
 @pytest.fixture
 def port(tmp_path: Path, changer: Changer) -> Iterator[int]:
-    """The port of a service of its own that serves the model directory."""
+    """The port of a separate service for the model directory."""
     free = ports.free()
     environment = {
         **os.environ,
@@ -237,7 +242,7 @@ def port(tmp_path: Path, changer: Changer) -> Iterator[int]:
         "MODELS_DIR": str(changer._models_dir),
         "COMPILED_DIR": str(tmp_path / "compiled"),
         "JOURNAL_DIR": str(tmp_path / "journal"),
-        "PGHOST": str(tmp_path),  # there is no Postgres
+        "PGHOST": str(tmp_path),  # no Postgres here
     }
     with (tmp_path / "log").open("w") as log:
         service = subprocess.Popen([sys.executable, "-m", "inference"], env=environment, stderr=log)
@@ -292,6 +297,6 @@ def test_model_changes_under_load_fail_no_request(
         confidences, abs=1e-5
     )
     digests = {answer.document["model_digest"] for answer in load.answers}
-    assert len(digests) > CHANGES // 4, "the load saw the contents change"
+    assert len(digests) > CHANGES // 4, "the load must see the changes"
     card = Card.read(changer._models_dir / RENAMED / CARD_FILE)
     assert changer.timelines[RENAMED].entries[-1][0] == card.files[KERAS_FILE].sha256

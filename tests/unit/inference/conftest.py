@@ -1,4 +1,4 @@
-"""What the tests of the model directory share."""
+"""Fixtures and helpers of the model repository's tests."""
 
 import json
 import time
@@ -18,7 +18,10 @@ Serve = Callable[..., ModelRepository]
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Open model directories, and close them after the test: `serve(models_dir, memory_bytes=...)`."""
+    """Open model repositories, and close them after the test.
+
+    Use as `serve(models_dir, memory_bytes=...)`.
+    """
     opened: list[ModelRepository] = []
 
     def open_directory(models_dir: Path, **options: Any) -> ModelRepository:
@@ -38,11 +41,11 @@ def eventually(condition: Callable[[], object], patience_seconds: float = PATIEN
     """Wait until a condition holds."""
     deadline = time.monotonic() + patience_seconds
     while not condition():
-        assert time.monotonic() < deadline, "it did not come to hold"
+        assert time.monotonic() < deadline, "the condition did not become true"
         time.sleep(0.02)
 
 
 def change_card(directory: Path, **changes: Any) -> None:
-    """Change what a model's card says."""
+    """Change fields of a model's card."""
     document = json.loads((directory / CARD_FILE).read_text())
     (directory / CARD_FILE).write_text(json.dumps({**document, **changes}))

@@ -15,7 +15,7 @@ from tests.corpus.keras_models import GOOD
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (8, 28, 28), np.uint8)
 
-# Keras asks NumPy in a way that NumPy 2 warns of.
+# Keras's use of __array__ makes NumPy 2 warn.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 

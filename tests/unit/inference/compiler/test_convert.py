@@ -1,7 +1,4 @@
-"""`make convert`.
-
-A model of Keras 2's time, or a SavedModel, becomes what is served, or the answer says what to do.
-"""
+"""Convert command: Keras 2 and SavedModel models, and the errors for invalid ones."""
 
 import json
 import subprocess
@@ -24,11 +21,11 @@ from tests.unit.inference.conftest import Serve
 CONVERT_SECONDS = 300
 
 needs_sandbox = pytest.mark.skipif(
-    bool(sandbox.missing_features()), reason="where no SavedModel can be shut in, none is read"
+    bool(sandbox.missing_features()), reason="SavedModels are read only in a complete sandbox"
 )
 pytestmark = [
     pytest.mark.timeout(CONVERT_SECONDS),
-    # Keras warns of its own old format, and asks NumPy in a way that NumPy 2 warns of.
+    # Keras warns about its old format, and its use of __array__ makes NumPy 2 warn.
     pytest.mark.filterwarnings(
         "ignore:You are saving your model:UserWarning", "ignore:__array__ impl:DeprecationWarning"
     ),

@@ -1,6 +1,6 @@
-"""What a process that is shut in can no longer do, tried by one.
+"""Sandbox: each denied action works outside it and fails inside.
 
-Each kind of limit is skipped where the platform lacks it.
+A test is skipped where the platform lacks its feature.
 """
 
 import signal
@@ -14,21 +14,19 @@ import pytest
 from inference.compiler import sandbox
 
 ROOT = Path(__file__).parents[4]
-LACKING = " ".join(sandbox.missing_features())
-needs_landlock = pytest.mark.skipif("Landlock" in LACKING, reason="this kernel has no Landlock")
-needs_seccomp = pytest.mark.skipif("seccomp" in LACKING, reason="this platform has no seccomp")
+MISSING = " ".join(sandbox.missing_features())
+needs_landlock = pytest.mark.skipif("Landlock" in MISSING, reason="this kernel has no Landlock")
+needs_seccomp = pytest.mark.skipif("seccomp" in MISSING, reason="this platform has no seccomp")
 needs_address_space = pytest.mark.skipif(
-    "address" in LACKING, reason="this platform bounds no address space"
+    "address" in MISSING, reason="this platform has no address space limit"
 )
-SHUT_IN = (
+ENTER = (
     "from inference.compiler import sandbox; from pathlib import Path; sandbox.enter(Path.cwd())\n"
 )
 
 
-def run(code: str, folder: Path, before: str = SHUT_IN) -> subprocess.CompletedProcess[str]:
-    """Run Python code in a process whose own directory is `folder`, shut in unless `before` says
-    otherwise.
-    """
+def run(code: str, folder: Path, before: str = ENTER) -> subprocess.CompletedProcess[str]:
+    """Run Python code with `folder` as the working directory, in the sandbox by default."""
     environment = {"PYTHONPATH": str(ROOT), "HOME": str(folder), "TMPDIR": str(folder)}
     words = [
         sys.executable,
@@ -42,12 +40,12 @@ def run(code: str, folder: Path, before: str = SHUT_IN) -> subprocess.CompletedP
     )
 
 
-def refuses(code: str, folder: Path, error: str) -> None:
-    """Check that code works in a process that is free, and raises an error in one that is shut in."""
-    free, shut = run(code, folder, ""), run(code, folder)
-    assert free.returncode == 0, free.stderr
-    assert shut.returncode == 1
-    assert shut.stderr.splitlines()[-1].startswith(error)
+def assert_denied(code: str, folder: Path, error: str) -> None:
+    """Check that code works outside the sandbox and raises an error inside."""
+    outside, inside = run(code, folder, ""), run(code, folder)
+    assert outside.returncode == 0, outside.stderr
+    assert inside.returncode == 1
+    assert inside.stderr.splitlines()[-1].startswith(error)
 
 
 @needs_landlock
@@ -70,13 +68,16 @@ def test_sandbox_denies_other_files(tmp_path: Path, code: str) -> None:
     (tmp_path / "secret").write_text("secret")
     (tmp_path / "empty").mkdir()
     (tmp_path / "moved").write_text("moved")
-    refuses(code, tmp_path / "own", "PermissionError")
+    assert_denied(code, tmp_path / "own", "PermissionError")
 
 
 @needs_landlock
 def test_sandbox_confines_threads(tmp_path: Path) -> None:
-    code = "from concurrent.futures import ThreadPoolExecutor as P\nP().submit(open, '/etc/passwd').result()"
-    refuses(code, tmp_path, "PermissionError")
+    code = """
+from concurrent.futures import ThreadPoolExecutor
+ThreadPoolExecutor().submit(open, "/etc/passwd").result()
+"""
+    assert_denied(code, tmp_path, "PermissionError")
 
 
 def test_sandbox_allows_its_directory_and_its_libraries(tmp_path: Path) -> None:
@@ -108,13 +109,13 @@ thread = threading.Thread(target=print, args=["done"]); thread.start(); thread.j
     ],
 )
 def test_sandbox_denies_network_and_processes(tmp_path: Path, code: str) -> None:
-    refuses(code, tmp_path, "PermissionError")
+    assert_denied(code, tmp_path, "PermissionError")
 
 
 @needs_seccomp
 def test_sandbox_denies_connections(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        refuses(
+        assert_denied(
             f"socket.create_connection(('127.0.0.1', {server.getsockname()[1]}))",
             tmp_path,
             "PermissionError",
@@ -123,11 +124,11 @@ def test_sandbox_denies_connections(tmp_path: Path) -> None:
 
 @needs_address_space
 def test_sandbox_limits_memory(tmp_path: Path) -> None:
-    refuses("import mmap; mmap.mmap(-1, 5 * 2**30)", tmp_path, "OSError")
+    assert_denied("import mmap; mmap.mmap(-1, 5 * 2**30)", tmp_path, "OSError")
 
 
 def test_sandbox_limits_files_and_writes_no_core(tmp_path: Path) -> None:
-    refuses(f"open('x', 'wb').truncate({sandbox.FILE_BYTES + 1})", tmp_path, "OSError")
+    assert_denied(f"open('x', 'wb').truncate({sandbox.FILE_BYTES + 1})", tmp_path, "OSError")
     assert (
         run("import resource; print(resource.getrlimit(resource.RLIMIT_CORE))", tmp_path).stdout
         == "(0, 0)\n"
@@ -163,7 +164,7 @@ def test_sandbox_command_confines_a_module(tmp_path: Path) -> None:
         words, capture_output=True, timeout=60, check=False, cwd=tmp_path, env=environment
     )
     assert (done.returncode, (tmp_path / "own").exists()) == (0, True)
-    if not LACKING:
+    if not MISSING:
         words[-1] = "open('../other', 'w')"
         assert (
             subprocess.run(

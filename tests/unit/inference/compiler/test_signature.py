@@ -1,4 +1,4 @@
-"""Every input and output that a card can state, from a Keras file to an answer."""
+"""Model signature: declared and inferred inputs and outputs, from a Keras file to a result."""
 
 import json
 from pathlib import Path
@@ -20,12 +20,12 @@ from tests.unit.inference.conftest import Serve, eventually
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 28, 28), np.uint8)
 COMPILE_SECONDS = 400
 
-# Keras asks NumPy in a way that NumPy 2 warns of.
+# Keras's use of __array__ makes NumPy 2 warn.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 
 def model_of(shape: tuple[int, ...], classes: int = 10, *, softmax: bool = True) -> Any:
-    """Return a small model with random weights that scales its pixels itself."""
+    """Return a small model with random weights that scales its own pixels."""
     layers = keras.layers
     return keras.Sequential(
         [
@@ -38,7 +38,7 @@ def model_of(shape: tuple[int, ...], classes: int = 10, *, softmax: bool = True)
 
 
 def compiled(model: Any, folder: Path, **declared: Any) -> Card:
-    """Compile a model in this process, which has TensorFlow anyway; return its card."""
+    """Compile a model in this process and return its card."""
     folder.mkdir(parents=True, exist_ok=True)
     model.save(folder / KERAS_FILE)
     card, flatbuffer = compile_keras(
@@ -161,6 +161,6 @@ def test_card_with_signature_only_compiles_and_changes_recompile(
     eventually(lambda: is_ready_for(directory, "even", "odd"), COMPILE_SECONDS)
     model = directory.snapshot().find("m")
     assert (model.task, model.output, model.test_accuracy) == ("parity", "logits", 0.75)
-    assert not (folder / LITERT_FILE).exists(), "the model directory is never written to"
+    assert not (folder / LITERT_FILE).exists(), "the service never writes to the model directory"
     (folder / CARD_FILE).write_text(json.dumps({**contract, "classes": ["0", "1"]}))
     eventually(lambda: is_ready_for(directory, "0", "1"), COMPILE_SECONDS)

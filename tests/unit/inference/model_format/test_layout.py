@@ -1,4 +1,4 @@
-"""Where a model's files may lie, and which of several versions and places is served."""
+"""Model directory layout: locations of versions, and precedence among them."""
 
 import shutil
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.unit.inference.conftest import Serve, eventually
 
 @pytest.fixture
 def names(shipped_names: list[str]) -> list[str]:
-    """The names of the models of `models_dir`, whose contents the tests use."""
+    """Names of the models in `models_dir`."""
     return shipped_names[:3]
 
 
@@ -67,9 +67,7 @@ def test_directory_overrides_a_loose_file_and_logs_it_once(
     directory = serve(models_dir)
     directory._scan(None)
     assert {model.state for model in directory.snapshot().all()} == {State.READY}
-    assert [f"{names[0]}.keras" in message for message in caplog.messages] == [True], (
-        "it says so once"
-    )
+    assert [f"{names[0]}.keras" in message for message in caplog.messages] == [True], "logged once"
 
 
 def test_version_1_overrides_the_files_beside_it(

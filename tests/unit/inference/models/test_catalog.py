@@ -1,4 +1,4 @@
-"""How a request names models: names, versions, aliases, all."""
+"""Model catalog: resolution of names, versions, aliases and `all`."""
 
 import pytest
 
@@ -20,13 +20,13 @@ MODELS = ModelCatalog(
 )
 
 
-def chosen(*wanted: str) -> list[str]:
-    """Return what is chosen as NAME@VERSION, or as the name and the kind of its error."""
+def selected(*wanted: str) -> list[str]:
+    """Return the selection as NAME@VERSION, or as the name and kind of its error."""
     return [
-        f"{each.name}: {each.error.kind}"
-        if isinstance(each, Unresolved)
-        else f"{each.name}@{each.version}"
-        for each in MODELS.select(wanted)
+        f"{model.name}: {model.error.kind}"
+        if isinstance(model, Unresolved)
+        else f"{model.name}@{model.version}"
+        for model in MODELS.select(wanted)
     ]
 
 
@@ -52,13 +52,13 @@ def chosen(*wanted: str) -> list[str]:
 def test_select_returns_named_models_in_order_without_duplicates(
     wanted: list[str], answer: list[str]
 ) -> None:
-    assert chosen(*wanted) == answer
+    assert selected(*wanted) == answer
 
 
 def test_select_on_an_empty_catalog_has_no_champion() -> None:
     nothing = ModelCatalog([])
     assert nothing.select(["all"]) == []
-    assert [type(each) for each in nothing.select(["champion"])] == [Unresolved]
+    assert [type(model) for model in nothing.select(["champion"])] == [Unresolved]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Several processes that serve the same directory: one compiles, and none waits for a dead one."""
+"""Compile queue: one of several processes compiles, and a dead one blocks none."""
 
 import shutil
 import signal
@@ -28,7 +28,7 @@ with compile_lock(Path(sys.argv[1]), lambda: False):
 
 @pytest.fixture
 def holder(tmp_path: Path) -> subprocess.Popen[str]:
-    """Another process whose turn it is."""
+    """A process that holds the compile lock."""
     process = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(tmp_path / "compiled")], stdout=subprocess.PIPE, text=True
     )

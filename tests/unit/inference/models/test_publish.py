@@ -1,4 +1,4 @@
-"""`make publish`: the next version of a model in place as a whole, or nothing at all."""
+"""Publish command: the next version of a model, completely or not at all."""
 
 import json
 import os
@@ -20,7 +20,7 @@ COMPILE_SECONDS = 400
 
 @pytest.fixture
 def source(shipped_names: list[str]) -> Path:
-    """A shipped model's directory."""
+    """The directory of a shipped model."""
     return SHIPPED / shipped_names[0]
 
 

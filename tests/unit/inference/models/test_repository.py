@@ -1,7 +1,4 @@
-"""What the service makes of a model directory when it starts.
-
-The shipped models, and what can be wrong with one.
-"""
+"""Model repository: the models of a directory at the start, and files that are wrong."""
 
 import json
 import os
@@ -34,7 +31,7 @@ def settled(directory: ModelRepository) -> ModelRepository:
 
 
 def only_failure(directory: ModelRepository, name: str) -> str:
-    """Return the reason of the one model that failed while all others are ready."""
+    """Return the reason of the only failed model."""
     failed = {
         model.name: model.reason
         for model in settled(directory).snapshot().all()
@@ -101,8 +98,12 @@ def test_keras_files_without_artifact_compile_in_background(
     (broken / KERAS_FILE).write_bytes(b"nonsense")
     directory = serve(models_dir)
     assert {model.name: model.state for model in directory.snapshot().all()} == {
-        name: State.LOADING, other: State.READY, third: State.LOADING, "loose": State.LOADING, "broken": State.LOADING,
-    }  # fmt: skip
+        name: State.LOADING,
+        other: State.READY,
+        third: State.LOADING,
+        "loose": State.LOADING,
+        "broken": State.LOADING,
+    }
     with pytest.raises(ModelNotReadyError):
         directory.snapshot().find("loose").network()
 
@@ -114,21 +115,21 @@ def test_keras_files_without_artifact_compile_in_background(
     assert "not a Keras file" in str(models["broken"].reason)
     with pytest.raises(ModelFailedError):
         models["broken"].network()
-    assert models[name].test_accuracy is not None, "its card tells of this very Keras file"
-    assert models[third].test_accuracy is None, "its card tells of another Keras file"
+    assert models[name].test_accuracy is not None, "the card names this Keras file"
+    assert models[third].test_accuracy is None, "the card names another Keras file"
     image = np.random.default_rng(0).integers(0, 256, (1, 28, 28), np.uint8)
     answers = [models[each].network().probabilities(image) for each in (other, "loose", third)]
     assert np.abs(answers[0] - answers[1]).max() < 1e-6
     assert np.abs(answers[0] - answers[2]).max() < 1e-6, (
-        "a Keras file that its card does not know is compiled anew"
+        "a Keras file that its card does not name is compiled"
     )
     assert settled(serve(models_dir)).snapshot().find("loose").state is State.READY, (
-        "what was compiled once is kept"
+        "compiled models are kept"
     )
     for card in (models_dir.parent / "compiled").glob(f"*/{CARD_FILE}"):
         card.write_text("{}")
     assert serve(models_dir).snapshot().find("loose").state is State.LOADING, (
-        "and made anew when it is damaged"
+        "damaged ones are compiled again"
     )
 
 
@@ -137,10 +138,10 @@ def test_artifact_that_its_card_does_not_confirm_is_not_loaded(
     serve: Serve, models_dir: Path, shipped_names: list[str], damage: str
 ) -> None:
     name = shipped_names[0]
-    artefact = models_dir / name / LITERT_FILE
-    content = bytearray(artefact.read_bytes())
+    artifact = models_dir / name / LITERT_FILE
+    content = bytearray(artifact.read_bytes())
     content[len(content) // 2] ^= 0xFF
-    artefact.write_bytes(content if damage == "flipped" else content[:100])
+    artifact.write_bytes(content if damage == "flipped" else content[:100])
     assert serve(models_dir).snapshot().find(name).state is State.LOADING
 
 
@@ -219,7 +220,7 @@ def test_network_scales_and_inverts_pixels_by_its_card(
     plain = serve(models_dir).snapshot().find(name).network()
     change_card(models_dir / name, input={"height": 28, "width": 28, "scale": 0.5, "invert": True})
     other = serve(models_dir).snapshot().find(name).network()
-    even = image // 2 * 2  # halves without rounding
+    even = image // 2 * 2  # even values halve without rounding
     assert (other.probabilities(255 - even) == plain.probabilities(even // 2)).all()
 
 

@@ -1,4 +1,4 @@
-"""Networks in memory: a bound, the least recently used go, and come back at need."""
+"""Residency: the memory limit, eviction of the least recently used, and reloading."""
 
 import shutil
 import threading
@@ -20,13 +20,13 @@ IMAGE = np.random.default_rng(0).integers(0, 256, (1, 28, 28), np.uint8)
 
 @pytest.fixture
 def names(shipped_names: list[str]) -> list[str]:
-    """The names of the models of `models_dir`, whose contents the tests use."""
+    """Names of the models in `models_dir`."""
     return shipped_names[:3]
 
 
 @pytest.fixture
 def bounded(serve: Serve, models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> ModelRepository:
-    """A directory that keeps one network, and that nothing but a request looks at again."""
+    """A repository that keeps one network and scans only on requests."""
     monkeypatch.setattr(watcher.DirectoryWatcher, "start", lambda _: None)
     return serve(models_dir, memory_bytes=1)
 

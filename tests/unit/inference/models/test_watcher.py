@@ -1,4 +1,4 @@
-"""What happens when the model directory changes while it is served."""
+"""Changes of a model directory while it is served."""
 
 import os
 import shutil
@@ -21,12 +21,12 @@ IMAGE = np.random.default_rng(0).integers(0, 256, (1, 28, 28), np.uint8)
 
 @pytest.fixture
 def names(shipped_names: list[str]) -> list[str]:
-    """The names of the models of `models_dir`, whose contents the tests use."""
+    """Names of the models in `models_dir`."""
     return shipped_names[:3]
 
 
 def replace_by_rename(target: Path, source: Path) -> None:
-    """Let a copy of one directory take the place of another."""
+    """Replace a directory by a copy of another, by renaming."""
     incoming, outgoing = target.with_name(".incoming"), target.with_name(".outgoing")
     shutil.copytree(source, incoming)
     target.rename(outgoing)
@@ -165,9 +165,7 @@ def test_replaced_model_directory_is_still_followed(
     shutil.copytree(models_dir, tmp_path / "next")
     shutil.rmtree(tmp_path / "next" / names[0])
     models_dir.rename(tmp_path / "previous")
-    assert len(directory.snapshot().all()) == 3, (
-        "a directory that is not there says nothing about its models"
-    )
+    assert len(directory.snapshot().all()) == 3, "a missing directory says nothing about its models"
     (tmp_path / "next").rename(models_dir)
     eventually(lambda: len(directory.snapshot().all()) == 2)
     shutil.copytree(models_dir / names[1], models_dir / "new")
@@ -178,7 +176,7 @@ def test_changes_are_noticed_without_kernel_events(
     serve: Serve, models_dir: Path, names: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")  # what inotify says when too much is watched
+        raise OSError(28, "No space left on device")  # inotify's error for too many watches
 
     monkeypatch.setattr(watchfiles, "watch", refuse)
     monkeypatch.setattr(watcher, "MIN_POLL_SECONDS", 0.01)

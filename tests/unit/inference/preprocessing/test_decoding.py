@@ -81,7 +81,11 @@ def test_decode_png_without_iend_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"hello", b"\x7fELF", b"<svg/>", b"%PDF-1.7", b"II*\0", b"8BPS", b"\x1f\x8b", b"RIFF\0\0\0\0WAVEfmt "],
+    "data",
+    [
+        b"hello", b"\x7fELF", b"<svg/>", b"%PDF-1.7", b"II*\0", b"8BPS", b"\x1f\x8b",
+        b"RIFF\0\0\0\0WAVEfmt ",
+    ],
     ids=["text", "elf", "svg", "pdf", "tiff", "psd", "gzip", "wav"],
 )  # fmt: skip
 def test_decode_other_types_are_unsupported(data: bytes) -> None:

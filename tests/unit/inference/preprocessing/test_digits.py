@@ -32,17 +32,17 @@ def test_read_digit_is_equal_in_every_color_mode(mode: str) -> None:
 @pytest.mark.parametrize("at", [(0.3, 0.3), (0.7, 0.3), (0.5, 0.72)])
 @pytest.mark.parametrize("side", [40, 280, 1000])
 def test_normalize_ignores_position_and_size(at: tuple[float, float], side: int) -> None:
-    centred = read_digit(encoded(drawn(side=280))).astype(int)
+    centerd = read_digit(encoded(drawn(side=280))).astype(int)
     moved = read_digit(encoded(drawn(side=side, ink=0, paper=255, at=at))).astype(int)
-    assert np.abs(centred - moved).mean() < 12
+    assert np.abs(centerd - moved).mean() < 12
 
 
 def test_normalize_fits_20x20_and_centers_by_mass() -> None:
     pixels = read_digit(encoded(drawn(side=300, at=(0.3, 0.4)))).astype(float)
     rows, columns = np.flatnonzero(pixels.any(axis=1)), np.flatnonzero(pixels.any(axis=0))
-    centre = [(pixels.sum(axis=axis) @ np.arange(28)) / pixels.sum() for axis in (1, 0)]
+    center = [(pixels.sum(axis=axis) @ np.arange(28)) / pixels.sum() for axis in (1, 0)]
     assert max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1 == 20
-    assert centre == pytest.approx([14, 14], abs=0.51)
+    assert center == pytest.approx([14, 14], abs=0.51)
 
 
 @pytest.mark.parametrize(("ink", "paper"), [(60, 200), (230, 90), (120, 255)])

@@ -1,6 +1,4 @@
-"""What is refused of LiteRT models before LiteRT sees them, what is not, and that the rest ends no
-process.
-"""
+"""Flatbuffer validator: rejected models have a reason, and accepted ones crash no process."""
 
 import subprocess
 import sys
@@ -31,7 +29,7 @@ def test_check_flatbuffer_rejects_hostile_models_with_reasons() -> None:
     for name, content in corpus().items():
         try:
             check_flatbuffer(content)
-            reasons[name] = "it passed"
+            reasons[name] = "accepted"
         except RejectedModelError as error:
             reasons[name] = str(error)
     assert {
@@ -52,7 +50,7 @@ def test_accepted_mutants_crash_no_process() -> None:
     done = subprocess.run(words, capture_output=True, text=True, timeout=100, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr[-1000:]
     ran, failed, refused = map(int, done.stdout.split())
-    assert min(ran, failed, refused) > 0, "or else this tests nothing"
+    assert min(ran, failed, refused) > 0, "otherwise the test proves nothing"
 
 
 def test_operator_codes_are_those_of_litert() -> None:
@@ -63,7 +61,7 @@ def test_operator_codes_are_those_of_litert() -> None:
     } == NAMES
 
 
-# Keras asks NumPy in a way that NumPy 2 warns of.
+# Keras's use of __array__ makes NumPy 2 warn.
 @pytest.mark.filterwarnings(
     "ignore:__array__ implementation:DeprecationWarning", "ignore:You are using a softmax over axis"
 )
@@ -94,13 +92,28 @@ def test_check_flatbuffer_accepts_all_converted_keras_layers() -> None:
         )
 
     plane = [
-        layers.Conv2D(4, 3, dilation_rate=2), layers.DepthwiseConv2D(3), layers.SeparableConv2D(4, 3, padding="same"),
-        layers.Conv2DTranspose(4, 3, strides=2), layers.BatchNormalization(), layers.LayerNormalization(),
-        layers.GroupNormalization(2), layers.UnitNormalization(), layers.Normalization(mean=1.0, variance=2.0), layers.PReLU(),
-        layers.ReLU(3.0, negative_slope=0.1, threshold=0.5), layers.ZeroPadding2D(), layers.Cropping2D(2),
-        layers.UpSampling2D(), layers.UpSampling2D(interpolation="bilinear"), layers.MaxPooling2D(), layers.AveragePooling2D(2),
-        layers.Permute((3, 1, 2)), layers.Softmax(), layers.GlobalAveragePooling2D(), layers.RepeatVector(3),
-    ]  # fmt: skip
+        layers.Conv2D(4, 3, dilation_rate=2),
+        layers.DepthwiseConv2D(3),
+        layers.SeparableConv2D(4, 3, padding="same"),
+        layers.Conv2DTranspose(4, 3, strides=2),
+        layers.BatchNormalization(),
+        layers.LayerNormalization(),
+        layers.GroupNormalization(2),
+        layers.UnitNormalization(),
+        layers.Normalization(mean=1.0, variance=2.0),
+        layers.PReLU(),
+        layers.ReLU(3.0, negative_slope=0.1, threshold=0.5),
+        layers.ZeroPadding2D(),
+        layers.Cropping2D(2),
+        layers.UpSampling2D(),
+        layers.UpSampling2D(interpolation="bilinear"),
+        layers.MaxPooling2D(),
+        layers.AveragePooling2D(2),
+        layers.Permute((3, 1, 2)),
+        layers.Softmax(),
+        layers.GlobalAveragePooling2D(),
+        layers.RepeatVector(3),
+    ]
     line = [
         layers.Conv1D(4, 3, padding="causal"),
         layers.DepthwiseConv1D(3),
@@ -108,9 +121,8 @@ def test_check_flatbuffer_accepts_all_converted_keras_layers() -> None:
         layers.Dense(8),
     ]
     pools = [layers.MaxPooling1D(), layers.AveragePooling1D(2), layers.GlobalMaxPooling1D()]
-    activations = [
-        layers.Activation(name) for name in sorted(ACTIVATIONS - {"glu", "threshold"})
-    ]  # which need arguments
+    needing_arguments = {"glu", "threshold"}
+    activations = [layers.Activation(name) for name in sorted(ACTIVATIONS - needing_arguments)]
     for each in (
         model(layers.Input((28, 28, 1)), *plane),
         model(layers.Input((28, 28)), *line, *pools),

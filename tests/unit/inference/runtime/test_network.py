@@ -1,4 +1,4 @@
-"""Networks as they are called: one image or many, by one thread or several."""
+"""LiteRT network: batches of any size, from one thread or several."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -21,7 +21,7 @@ MODELS = (
 
 @pytest.fixture(params=MODELS)
 def network(request: pytest.FixtureRequest) -> Network:
-    """A shipped network, fresh."""
+    """A newly loaded shipped network."""
     return Network((SHIPPED / request.param / "model.tflite").read_bytes(), len(DIGITS))
 
 
