@@ -145,6 +145,6 @@ def test_convert_rejected_saved_model_leaves_no_files(tmp_path: Path) -> None:
 def test_convert_saved_model_without_a_sandbox_is_rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sandbox, "lacking", lambda: ["Landlock (files)"])
+    monkeypatch.setattr(sandbox, "missing_features", lambda: ["Landlock (files)"])
     with pytest.raises(ConversionError, match=r"sandbox of this platform lacks Landlock \(files\)"):
         convert(tmp_path, tmp_path / "out")
