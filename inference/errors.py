@@ -158,6 +158,7 @@ class UnsupportedImageError(ServiceError):
     status = 415
     kind = "unsupported-image"
     title = "Unsupported image type"
+    # The formats of inference.preprocessing.decoding.
     detail = "The file is not a supported image (PNG, JPEG, WebP, BMP or GIF)."
 
 

@@ -184,7 +184,7 @@ def _forbid_calls(machine: int) -> None:
         call = numbers[machine]
         if call is not None:
             program += [(EQUAL, 0, 1, call), (RETURN, 0, 0, FAIL | EPERM)]
-    # Threads and processes are both created by clone, which is told apart by its flags. clone3
+    # Threads and processes are both created by clone, and its flags distinguish them. clone3
     # keeps its flags in memory, where a filter cannot read them. libc falls back to clone.
     program += [(EQUAL, 0, 1, CLONE3), (RETURN, 0, 0, FAIL | ENOSYS)]
     program += [

@@ -5,6 +5,7 @@ import io
 from PIL import Image, ImageOps
 
 # What the inference API reads; anything else is refused there, so there is nothing to show.
+# The same list: inference/preprocessing/decoding.py.
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 # The side at which the API refuses. Checked against the header, before a pixel is decoded.
 MAX_SIDE = 4096

@@ -26,6 +26,7 @@ MAX_FILE_BYTES = 2 * 2**20
 MAX_TOTAL_BYTES = 64 * 2**20
 MAX_LABEL = 64
 LABELS_FILE = "labels.csv"
+# The formats of inference/preprocessing/decoding.py.
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 # What archivers add of their own, not worth a word.
 JUNK = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")

@@ -43,6 +43,7 @@ from web.tables.model_registry import curl_many
 # The keys of what is chosen here, and their names in the URL.
 CHOICES = ("all", "example")
 TABS = (":material/draw: Draw", ":material/upload: Upload", ":material/grid_view: Examples")
+# The formats of inference/preprocessing/decoding.py.
 UPLOAD_TYPES = ["png", "jpg", "jpeg", "webp", "bmp", "gif"]
 MAX_UPLOAD_MEGABYTES = 2
 # The rest is named, never silently dropped.
