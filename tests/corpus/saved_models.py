@@ -226,7 +226,7 @@ def _networks() -> list[Hostile]:
         "two inputs": (two_inputs, "one image"),
         "two outputs": (lambda path: saved(path, two_outputs), "one image"),
         "nothing that serves": (nothing, "no signature"),
-        "colours": (
+        "colors": (
             lambda path: saved(path, colors, **spec(None, 29, 29, 3)),
             r"image of shape \(29, 29, 3\)",
         ),
