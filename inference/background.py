@@ -59,7 +59,7 @@ def main() -> None:
         offsets,
         yield_cpu=lambda: stopping.wait(YIELD_SECONDS),
         is_storage_failing=lambda: archiver.is_storage_failing,
-        between_batches=mirror.follow,
+        between_batches=mirror.refresh,
     ).run(stopping)
     archiving.join(DRAIN_SECONDS)
     lock.close()
