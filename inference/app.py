@@ -17,7 +17,6 @@ from inference.api.images import ImagesApi
 from inference.api.imports import ImportsApi
 from inference.api.inference import InferenceApi
 from inference.api.models import ModelsApi
-from inference.api.prediction_history import PredictionHistoryApi
 from inference.api.predictions import PredictionsApi
 from inference.api.response_encoding import ResponseEncoder
 from inference.api.status import StatusApi
@@ -98,9 +97,8 @@ def create_app(settings: Settings) -> ASGIApp:
         database.close()
 
     inference = InferenceApi(predictor, encoder)
-    predictions = PredictionsApi(predictor, encoder)
     pending = functools.partial(pending_bytes, settings.journal_dir)
-    history = PredictionHistoryApi(History(database, pending))
+    predictions = PredictionsApi(predictor, encoder, History(database, pending))
     experiments = ExperimentsApi(Experiments(database), models)
     model_versions = ModelsApi(models, aliases)
     promotions = AliasesApi(Promotions(database, models, aliases))
@@ -110,9 +108,9 @@ def create_app(settings: Settings) -> ASGIApp:
     handlers: dict[str, Handler] = {
         "infer": inference.infer,
         "predict": predictions.predict,
-        "list_predictions": history.list_predictions,
-        "get_prediction": history.get_prediction,
-        "label_prediction": history.label_prediction,
+        "list_predictions": predictions.list_predictions,
+        "get_prediction": predictions.get_prediction,
+        "label_prediction": predictions.label_prediction,
         "list_experiments": experiments.list_experiments,
         "get_experiment": experiments.get_experiment,
         "list_models": model_versions.list_models,

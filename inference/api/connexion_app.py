@@ -24,7 +24,7 @@ from inference.api.parameter_validator import NamedParameterValidator
 from inference.observability.metrics import Metrics
 from inference.originals.reader import Original
 from inference.prediction.predictor import MAX_IMAGES
-from inference.server.gateway import Routes
+from inference.server.routes import Routes
 
 SPECIFICATION = Path(__file__).parent.parent / "openapi.yaml"
 BASE_PATH = "/api/v1.0"

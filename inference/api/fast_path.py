@@ -23,7 +23,7 @@ from inference.prediction_log.recorder import RequestInfo
 from inference.preprocessing.digits import PreprocessedImage
 from inference.preprocessing.plain_png import is_small_plain_png
 from inference.runtime.network import Network
-from inference.server.gateway import NDJSON, Answer
+from inference.server.fast_path_interface import NDJSON, Answer
 from inference.server.multipart import MultipartRequest
 
 INFERENCE, PREDICTIONS = "inference", "predictions"

@@ -5,10 +5,8 @@ import logging
 import os
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -24,13 +22,14 @@ from inference.errors import (
 from inference.observability.metrics import Metrics
 from inference.server.access import AccessPolicy
 from inference.server.admission import AdmissionController
+from inference.server.fast_path_interface import FastPath, send_answer
 from inference.server.multipart import MAX_LENGTH_DIGITS, MultipartRequest
 from inference.server.problem_details import send_problem, wire_problem
 from inference.server.request_body import BufferedBody
 from inference.server.request_head import RequestHead
+from inference.server.routes import Routes
 from servicekit import request_context
 
-JSON, NDJSON = b"application/json", b"application/x-ndjson"
 VALID_REQUEST_ID = re.compile(rb"[A-Za-z0-9_.-]{1,64}")
 # Directly from the parser the fast path takes small images; a larger body needs flow control.
 MAX_DIRECT_BYTES = 131_072
@@ -38,52 +37,7 @@ SLOW_SECONDS = 1.0
 CLIENT_CLOSED_REQUEST = 499  # the client left before its response: nginx's number
 SERVER_ERROR = 500
 
-Answer = bytes | AsyncIterator[bytes]
-
 logger = logging.getLogger(__name__)
-
-
-class FastPath(Protocol):
-    """Answers the common requests of the API without its framework."""
-
-    def submit(
-        self,
-        operation: str,
-        request: MultipartRequest,
-        body: bytes,
-        request_id: str,
-        respond: Callable[[bytes | None], None],
-    ) -> bool:
-        """Take a request of small work, or return False.
-
-        `respond` is called in a later turn of the event loop, with JSON, or with None if the
-        application has to answer after all.
-        """
-
-    async def answer(
-        self, operation: str, request: MultipartRequest, body: bytes, request_id: str
-    ) -> Answer | None:
-        """Return JSON or lines of NDJSON, or None if the application has to answer."""
-
-
-@dataclass(frozen=True)
-class Routes:
-    """The paths of the API, as far as the gateway has to know them.
-
-    `operations` are the first path segments below `base_path`; they label the metrics. Those in
-    `always_admitted` are answered even when the service is overloaded. `fast_paths` maps the paths
-    of POST requests for the fast path to their operations.
-    """
-
-    base_path: str
-    operations: frozenset[str]
-    always_admitted: frozenset[str]
-    fast_paths: Mapping[str, str]
-
-    def operation(self, path: str) -> str:
-        """Return the operation of a path, "other" for an unknown one."""
-        first = path.removeprefix(self.base_path).strip("/").split("/", 1)[0]
-        return first if first in self.operations else "other"
 
 
 class Gateway:
@@ -202,7 +156,7 @@ class Gateway:
             if answer is None:
                 return False
             try:
-                await _send_answer(send, answer, request_id)
+                await send_answer(send, answer, request_id)
             finally:
                 seconds = time.perf_counter() - started
                 self._metrics.count_request(operation, 200, "fast", seconds)
@@ -318,18 +272,3 @@ class Gateway:
 
     def _new_id(self) -> bytes:
         return b"%032x" % (next(self._ids) % 2**128)
-
-
-async def _send_answer(send: Send, answer: Answer, request_id: bytes) -> None:
-    """Send an answer of the fast path: a whole body, or its pieces as they come."""
-    if isinstance(answer, bytes):
-        length = (b"content-length", b"%d" % len(answer))
-        headers = [(b"content-type", JSON), length, (b"x-request-id", request_id)]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": answer})
-        return
-    headers = [(b"content-type", NDJSON), (b"x-request-id", request_id)]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    async for piece in answer:
-        await send({"type": "http.response.body", "body": piece, "more_body": True})
-    await send({"type": "http.response.body", "body": b""})

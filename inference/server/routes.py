@@ -1,0 +1,24 @@
+"""Routes: the paths of the API, as far as the gateway has to know them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Routes:
+    """Operations of the API by path.
+
+    `operations` are the first path segments below `base_path`; they label the metrics. Those in
+    `always_admitted` are answered even when the service is overloaded. `fast_paths` maps the paths
+    of POST requests for the fast path to their operations.
+    """
+
+    base_path: str
+    operations: frozenset[str]
+    always_admitted: frozenset[str]
+    fast_paths: Mapping[str, str]
+
+    def operation(self, path: str) -> str:
+        """Return the operation of a path, "other" for an unknown one."""
+        first = path.removeprefix(self.base_path).strip("/").split("/", 1)[0]
+        return first if first in self.operations else "other"
