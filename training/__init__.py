@@ -1,4 +1,5 @@
-"""Trains the MNIST experiments of training/experiments and publishes them.
+"""Training pipeline: trains the experiments in training/experiments and publishes their results.
 
-Models/<experiment>/ and data.csv.
+Writes models/<experiment>/, data.csv and data.d/. Imports only the model format and the compiler
+from inference/.
 """

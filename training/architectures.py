@@ -1,8 +1,8 @@
-"""The architectures: small frozen descriptions that build a Keras model.
+"""Model architectures: frozen dataclasses that build untrained Keras models.
 
-Every model takes float32 (None, 28, 28) with values 0..255, ink high, and gives class probabilities
-(None, 10). The scaling to 0..1 is a layer of the model, so it travels with the artefact. Keras is
-imported when a model is built.
+Each model takes float32 (None, 28, 28) with values 0..255 and high values for ink. It returns class
+probabilities (None, 10). Scaling to 0..1 is a layer of the model, so it ships with the artifact.
+Keras is imported only when a model is built.
 """
 
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ Activation = Literal["relu", "tanh", "sigmoid"]
 
 
 class Architecture(Protocol):
-    """What all architectures share."""
+    """Interface of an architecture."""
 
     name: ClassVar[str]
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
     def label(self) -> str:
-        """Give a short text for tables, for example "mlp 128-64"."""
+        """Return a short text for tables, for example "mlp 128-64"."""
 
     def build(self) -> Any:
-        """Build the untrained keras.Model; its weights depend on the global seed."""
+        """Build the untrained keras.Model. Its weights depend on the global seed."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class SoftmaxRegression:
 
     @property
     def label(self) -> str:
-        """Give the text for tables."""
+        """Return the text for tables."""
         return "softmax regression"
 
     def build(self) -> Any:
@@ -47,7 +47,7 @@ class SoftmaxRegression:
 
 @dataclass(frozen=True)
 class Mlp:
-    """Dense layers of the given widths, each followed by dropout."""
+    """Multilayer perceptron: dense layers of the given widths, each followed by dropout."""
 
     name: ClassVar[str] = "mlp"
     hidden: tuple[int, ...]
@@ -59,7 +59,7 @@ class Mlp:
 
     @property
     def label(self) -> str:
-        """Give the text for tables."""
+        """Return the text for tables."""
         return f"mlp {_dashes(self.hidden)}"
 
     def build(self) -> Any:
@@ -78,14 +78,14 @@ class Mlp:
 
 @dataclass(frozen=True)
 class LeNet5:
-    """LeCun et al. 1998, with max pooling and full connections between its maps: 61,706 parameters."""
+    """LeNet-5 (LeCun et al. 1998) with max pooling and fully connected maps: 61,706 parameters."""
 
     name: ClassVar[str] = "lenet5"
     activation: Activation = "relu"
 
     @property
     def label(self) -> str:
-        """Give the text for tables."""
+        """Return the text for tables."""
         return "lenet5" if self.activation == "relu" else f"lenet5 {self.activation}"
 
     def build(self) -> Any:
@@ -107,7 +107,7 @@ class LeNet5:
 
 @dataclass(frozen=True)
 class Cnn:
-    """One 3x3 convolution and one pooling per width, then a dense layer: the CNN of many tutorials."""
+    """Tutorial CNN: one 3x3 convolution and one pooling layer per width, then a dense layer."""
 
     name: ClassVar[str] = "cnn"
     widths: tuple[int, ...]
@@ -119,7 +119,7 @@ class Cnn:
 
     @property
     def label(self) -> str:
-        """Give the text for tables."""
+        """Return the text for tables."""
         return f"cnn {_dashes((*self.widths, self.dense))}"
 
     def build(self) -> Any:
@@ -140,10 +140,10 @@ class Cnn:
 
 @dataclass(frozen=True)
 class DeepCnn:
-    """Stages of convolutions with batch normalisation and dropout, ended by global average pooling.
+    """Stages of convolutions with batch normalization and dropout, then global average pooling.
 
-    The first stage is one 5x5 convolution that is pooled at once, because work at full resolution
-    costs most; every further stage has two 3x3 convolutions.
+    The first stage is one 5x5 convolution with immediate pooling, because full resolution costs the
+    most compute. Each later stage has two 3x3 convolutions.
     """
 
     name: ClassVar[str] = "deep_cnn"
@@ -155,7 +155,7 @@ class DeepCnn:
 
     @property
     def label(self) -> str:
-        """Give the text for tables."""
+        """Return the text for tables."""
         return f"deep cnn {_dashes(self.widths)}"
 
     def build(self) -> Any:
@@ -167,8 +167,7 @@ class DeepCnn:
             for stage, width in enumerate(self.widths):
                 sizes = (5,) if stage == 0 else (3, 3)
                 for size in sizes:
-                    # Batch normalisation has an offset of its own, so the convolution needs no
-                    # bias.
+                    # No bias: batch normalization adds its own offset.
                     x = layers.Conv2D(width, size, padding="same", use_bias=False)(x)
                     x = layers.BatchNormalization()(x)
                     x = layers.ReLU()(x)
@@ -186,10 +185,10 @@ ARCHITECTURES: dict[str, type[Any]] = {
 
 
 def logits_of(model: Any) -> Any:
-    """Give the keras.Model that shares the layers of `model` and stops before its softmax.
+    """Return a keras.Model that shares the layers of `model` and ends before its softmax.
 
-    The cross entropy of logits is sound for any logit, the logarithm of a float32 probability is
-    not.
+    Cross entropy computed from logits is stable for every logit. The logarithm of a float32
+    probability is not.
     """
     import keras
 
@@ -197,7 +196,7 @@ def logits_of(model: Any) -> Any:
 
 
 def _model(body: Any) -> Any:
-    """Put the common input and output around `body`, a function of the scaled pixels."""
+    """Wrap `body`, a function of the scaled pixels, in the common input and output layers."""
     import keras
     from keras import layers
 

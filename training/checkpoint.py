@@ -1,4 +1,4 @@
-"""A checkpoint: everything a run needs to go on after an epoch as if it had never stopped."""
+"""Checkpoints: the complete training state after an epoch, so that a run can resume exactly."""
 
 import contextlib
 import os
@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The state after `epochs` epochs.
+    """Training state after `epochs` epochs.
 
-    `variables` are those of the model (its random generators included) and then those of the
-    optimizer, in Keras' order. `losses` has the training loss of every optimizer step,
-    `validation_losses` that after every epoch.
+    `variables` holds the model's variables (including its random generators), then the optimizer's,
+    in Keras order. `losses` has the training loss of each optimizer step. `validation_losses` has
+    the validation loss after each epoch.
     """
 
     fingerprint: str
@@ -27,7 +27,7 @@ class Checkpoint:
     variables: tuple[npt.NDArray[np.generic], ...]
 
     def write(self, path: Path) -> None:
-        """Write it atomically: a reader sees the last checkpoint or this one, never a half one."""
+        """Write atomically: a reader sees either the previous checkpoint or this one."""
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(path.name + ".new")
         with temporary.open("wb") as file:
@@ -39,7 +39,7 @@ class Checkpoint:
                 seconds=np.array(self.seconds),
                 losses=self.losses,
                 validation_losses=self.validation_losses,
-                # Numpy's stub takes the names for its own flag
+                # numpy's stub mistakes the names for its allow_pickle flag.
                 **numbered,  # type: ignore[arg-type]
             )
             file.flush()
@@ -48,11 +48,11 @@ class Checkpoint:
 
 
 def read(path: Path, fingerprint: str) -> Checkpoint | None:
-    """Read the checkpoint at `path`.
+    """Return the checkpoint at `path`.
 
-    None where there is none that is whole and of the same fingerprint.
+    Returns None if the file is missing or damaged, or has another fingerprint.
     """
-    # np.load leaves a file open that it opened by itself and could not read.
+    # np.load does not close a file that it opened itself and could not read.
     with (
         contextlib.suppress(OSError, KeyError, ValueError, EOFError, BadZipFile),
         path.open("rb") as file,

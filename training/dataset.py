@@ -1,7 +1,7 @@
-"""MNIST: 70,000 handwritten digits, split into training, validation and test.
+"""MNIST dataset: 70,000 handwritten digits, split into training, validation and test.
 
-`MNIST_PATH` names a local mnist.npz in the layout of keras.datasets.mnist; without it Keras
-downloads the file (and keeps it in its own cache).
+`MNIST_PATH` names a local mnist.npz in the layout of keras.datasets.mnist. Without it, Keras
+downloads the file and keeps it in its own cache.
 """
 
 import hashlib
@@ -14,17 +14,17 @@ import numpy as np
 import numpy.typing as npt
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
-VALIDATION_SHARE = 12  # one in twelve of the training digits: 5,000 of 60,000
-SPLIT_SEED = 0  # the split is the same for every experiment, so their validation losses compare
+VALIDATION_SHARE = 12  # one in twelve training digits: 5,000 of 60,000
+SPLIT_SEED = 0  # the same split for all experiments, so that validation losses are comparable
 
 
 class InvalidDatasetError(ValueError):
-    """The file is not MNIST as Keras lays it out."""
+    """The file does not have the layout of keras.datasets.mnist."""
 
 
 @dataclass(frozen=True)
 class Digits:
-    """Images uint8 (n, 28, 28), ink 255 on 0, and their labels int32 (n,) in 0..9."""
+    """Images uint8 (n, 28, 28) with ink 255 on 0, and labels int32 (n,) in 0..9."""
 
     images: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.int32]
@@ -32,7 +32,7 @@ class Digits:
 
 @dataclass(frozen=True)
 class Dataset:
-    """The three parts, and the sha256 of all arrays as they were loaded."""
+    """The three splits, and the sha256 of all arrays as loaded."""
 
     train: Digits
     validation: Digits
@@ -41,9 +41,9 @@ class Dataset:
 
 
 def load() -> Dataset:
-    """Load MNIST from `MNIST_PATH`, or through Keras where that is not set.
+    """Load MNIST from `MNIST_PATH`, or through Keras if it is not set.
 
-    Raises InvalidDatasetError when the file is missing, or an array is missing or has a wrong
+    Raises InvalidDatasetError if the file is missing, an array is missing, or an array has a wrong
     shape, type or label.
     """
     path = os.environ.get("MNIST_PATH")
@@ -56,7 +56,7 @@ def load() -> Dataset:
             or labels.shape != images.shape[:1]
         ):
             raise InvalidDatasetError(f"x_{part} must be uint8 (n, 28, 28) with as many y_{part}")
-        if len(labels) < VALIDATION_SHARE or labels.min() < 0 or labels.max() > 9:  # noqa: PLR2004 - a digit
+        if len(labels) < VALIDATION_SHARE or labels.min() < 0 or labels.max() > 9:  # noqa: PLR2004
             raise InvalidDatasetError(
                 f"y_{part} must hold labels 0..9, at least {VALIDATION_SHARE}"
             )

@@ -1,8 +1,8 @@
-"""An experiment: what one file of training/experiments says, strictly parsed.
+"""Experiment definitions: one TOML file of training/experiments, parsed strictly.
 
-The file's stem is the experiment's name. A typing error must not silently train something else, so
-an unknown key, a missing one, a wrong type or a value out of range is an InvalidExperimentError that
-names the file and the key.
+The file's stem is the experiment's name. A typing error must not silently train a different
+experiment. An unknown key, a missing key, a wrong type or a value out of range therefore raises
+InvalidExperimentError, which names the file and the key.
 """
 
 import dataclasses
@@ -23,20 +23,20 @@ EXPERIMENTS = Path(__file__).parent / "experiments"
 
 
 class InvalidExperimentError(ValueError):
-    """An experiment file that cannot be trained; the message names the file and the key."""
+    """The experiment file is invalid. The message names the file and the key."""
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """One training run. Everything that decides its numbers is here, in the data and in the code.
+    """One training run: every setting that affects its results, apart from data and code.
 
-    Rates are per optimizer step of keras.optimizers.SGD; `weight_decay` is decoupled and applies to
+    Rates are per optimizer step of keras.optimizers.SGD. `weight_decay` is decoupled and applies to
     kernels only.
     """
 
     name: str
     architecture: Architecture
-    learning_rate: float  # > 0; the first one where the schedule is "cosine", which ends at 0
+    learning_rate: float  # > 0; the initial rate for "cosine", which decays to 0
     momentum: float  # 0..1
     epochs: int
     batch_size: int
@@ -44,7 +44,7 @@ class Experiment:
     schedule: Literal["constant", "cosine"] = "constant"
     augment: bool = False
     weight_decay: float = 0.0
-    keep_model: bool = True  # false: only the row is published
+    keep_model: bool = True  # False publishes only the row
     task: Task = DIGITS
 
     def __post_init__(self) -> None:
@@ -61,15 +61,14 @@ class Experiment:
             raise ValueError("seed must not be negative")
 
     def config(self) -> dict[str, Any]:
-        """Give the experiment as the plain values of its file, defaults included, without its name.
+        """Return the values of the file, including defaults, without the experiment's name.
 
-        Of the task it has everything, but nothing of the one that goes without saying.
+        A non-default task is included in full. The default task is left out.
         """
-        apart = ("name", "task")
         table = {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)
-            if field.name not in apart
+            if field.name not in ("name", "task")
         }
         if self.task != DIGITS:
             table["task"] = self.task.config()
@@ -83,21 +82,29 @@ class Experiment:
 
 
 def read(path: Path) -> Experiment:
-    """Read one experiment file. Raises InvalidExperimentError when it is not TOML or not an experiment."""
+    """Read one experiment file.
+
+    Raises InvalidExperimentError if it is not TOML or not a valid experiment.
+    """
     if not NAME.fullmatch(path.stem):
         raise InvalidExperimentError(
-            f"{path}: the name must look like mnist_experiment_14__some_words.toml"
+            f"{path}: invalid name. Use a name like mnist_experiment_14__some_words.toml"
         )
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
         task = tasks.read(table.pop("task", DIGITS.name))
-        chosen = table.pop("architecture", None)
-        if not isinstance(chosen, dict) or chosen.get("name") not in ARCHITECTURES:
+        architecture_table = table.pop("architecture", None)
+        if (
+            not isinstance(architecture_table, dict)
+            or architecture_table.get("name") not in ARCHITECTURES
+        ):
             raise ValueError(
-                f"[architecture] needs a name out of {', '.join(sorted(ARCHITECTURES))}"
+                f"[architecture] name must be one of {', '.join(sorted(ARCHITECTURES))}"
             )
-        sizes = {key: value for key, value in chosen.items() if key != "name"}
-        architecture = _parse(ARCHITECTURES[chosen["name"]], sizes, "architecture.")
+        parameters = {key: value for key, value in architecture_table.items() if key != "name"}
+        architecture = _parse(
+            ARCHITECTURES[architecture_table["name"]], parameters, "architecture."
+        )
         return typing.cast(
             "Experiment",
             _parse(Experiment, table, "", name=path.stem, architecture=architecture, task=task),
@@ -107,28 +114,29 @@ def read(path: Path) -> Experiment:
 
 
 def read_all(folder: Path = EXPERIMENTS) -> list[Experiment]:
-    """Read every experiment of a folder, in natural order of the file names (2 before 14).
+    """Read all experiments of a folder in natural order of the file names (2 before 14).
 
-    Raises InvalidExperimentError when one of them is not an experiment, or there is none.
+    Raises InvalidExperimentError if the folder has no experiment or an invalid one.
     """
     paths = sorted(folder.glob("*.toml"), key=_natural)
     if not paths:
-        raise InvalidExperimentError(f"{folder}: no experiment (*.toml) here")
+        raise InvalidExperimentError(f"{folder}: no experiment files (*.toml)")
     return [read(path) for path in paths]
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:
-    """Sort key under which digits compare as numbers."""
+    """Return a sort key that compares digits as numbers."""
     parts = re.split(r"([0-9]+)", path.stem)
     return [(int(part), "") if part.isdigit() else (0, part) for part in parts]
 
 
-def _parse(kind: type[Any], table: Mapping[str, object], prefix: str, **given: object) -> Any:
-    """Build the dataclass `kind` from a TOML table whose keys and types must be those of its
-    fields.
+def _parse(kind: type[Any], table: Mapping[str, object], prefix: str, **fixed: object) -> Any:
+    """Build the dataclass `kind` from a TOML table with exactly its keys and types.
+
+    `fixed` holds the fields that do not come from the table.
     """
-    hints = {key: hint for key, hint in typing.get_type_hints(kind).items() if key not in given}
-    fields = {field.name: field for field in dataclasses.fields(kind) if field.name not in given}
+    hints = {key: hint for key, hint in typing.get_type_hints(kind).items() if key not in fixed}
+    fields = {field.name: field for field in dataclasses.fields(kind) if field.name not in fixed}
     for key in table:
         if key not in fields:
             raise ValueError(
@@ -138,12 +146,12 @@ def _parse(kind: type[Any], table: Mapping[str, object], prefix: str, **given: o
         if key not in table and field.default is dataclasses.MISSING:
             raise ValueError(f"missing key {prefix}{key}")
     return kind(
-        **{key: _value(hints[key], value, prefix + key) for key, value in table.items()}, **given
+        **{key: _value(hints[key], value, prefix + key) for key, value in table.items()}, **fixed
     )
 
 
 def _value(hint: Any, value: object, key: str) -> object:
-    """Give `value` as the type `hint`, or say what was expected."""
+    """Convert `value` to the type `hint`. Raises ValueError with the expected type."""
     if typing.get_origin(hint) is Literal:
         if value in typing.get_args(hint):
             return value
@@ -154,7 +162,7 @@ def _value(hint: Any, value: object, key: str) -> object:
         if isinstance(value, list):
             return tuple(_value(typing.get_args(hint)[0], item, key) for item in value)
         raise ValueError(f"{key} must be a list, not {value!r}")
-    # bool is an int in Python, and an int is a fine float in TOML.
+    # type() instead of isinstance(): bool is an int in Python. TOML allows an int for a float.
     if type(value) is hint:
         return value
     if hint is float and type(value) is int:

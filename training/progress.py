@@ -1,9 +1,7 @@
-"""What a person sees while experiments train.
+"""Progress bars: one over all experiments, and one over the steps of each running experiment.
 
-A bar over experiments, and one over the steps of each that is running.
-
-Where the output is no terminal there are no bars but a line per epoch and per experiment, so that a
-log stays readable.
+If stderr is not a terminal, a line per epoch and per experiment replaces the bars, so that a log
+stays readable.
 """
 
 import sys
@@ -15,10 +13,10 @@ from tqdm import tqdm
 from training.run import Progress
 
 
-class Bars:
-    """The bars of one training; a context manager.
+class ProgressBars:
+    """Context manager for the bars of one training command.
 
-    `width` is the number of experiments that run side by side.
+    `width` is the number of experiments that run in parallel.
     """
 
     def __init__(self, experiments: int, width: int) -> None:
@@ -30,7 +28,7 @@ class Bars:
         self._running: dict[str, tuple[int, tqdm[Any]]] = {}
         self._epochs: dict[str, int] = {}
 
-    def __enter__(self) -> "Bars":
+    def __enter__(self) -> "ProgressBars":
         return self
 
     def __exit__(
@@ -44,10 +42,10 @@ class Bars:
         self._all.close()
 
     def show(self, name: str, progress: Progress) -> None:
-        """Show how far an experiment is."""
+        """Show the progress of a running experiment."""
         if name not in self._running:
             line = self._free.pop()
-            done = progress.step  # what a stopped training has done must not count into the speed
+            done = progress.step  # steps before a resume must not count toward the speed
             started: tqdm[Any] = tqdm(
                 desc=name,
                 unit="step",
@@ -63,18 +61,18 @@ class Bars:
         bar.update(progress.step - bar.n)
         if self._hidden and self._epochs.get(name) != progress.epoch:
             self._epochs[name] = progress.epoch
-            where = f"epoch {progress.epoch}, step {progress.step} of {progress.steps}"
-            self._say(f"{name}: {where}, loss {progress.loss:.4f}")
+            position = f"epoch {progress.epoch}, step {progress.step} of {progress.steps}"
+            self._write_line(f"{name}: {position}, loss {progress.loss:.4f}")
 
     def finish(self, name: str, summary: str) -> None:
-        """Say how an experiment ended."""
+        """Print the summary of a finished experiment and advance the first bar."""
         if name in self._running:
             line, bar = self._running.pop(name)
             bar.close()
             self._free.append(line)
-        self._say(f"{name}: {summary}")
+        self._write_line(f"{name}: {summary}")
         self._all.update()
 
-    def _say(self, text: str) -> None:
+    def _write_line(self, text: str) -> None:
         tqdm.write(text, file=sys.stderr)
         sys.stderr.flush()

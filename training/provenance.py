@@ -1,4 +1,4 @@
-"""Provenance: digests of the experiment, data, code and libraries that determine a run's numbers."""
+"""Provenance: digests of the inputs (experiment, data, code, libraries) that determine a result."""
 
 import ast
 import hashlib
@@ -10,16 +10,16 @@ from pathlib import Path
 from training.experiment import Experiment
 from training.task import DIGITS, Task
 
-# The modules that determine the numbers. A change in any other module requires no retraining.
+# The modules that determine the results. A change in any other module requires no retraining.
 HASHED_SOURCES = ("architectures.py", "augment.py", "dataset.py", "run.py")
-HASHED_TASK_SOURCES = ("task.py",)  # hashed in addition for every task but the digits themselves
+HASHED_TASK_SOURCES = ("task.py",)  # hashed in addition for all tasks but the default one
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 TENSORFLOW = ("tensorflow-cpu", "tensorflow")  # the same library under two package names
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """Digests are sha256 in hex; versions are those of the installed packages."""
+    """Digests (sha256 in hex) and versions of the installed packages."""
 
     data_sha256: str
     code_sha256: str
@@ -27,7 +27,7 @@ class Provenance:
     tensorflow: str
 
     def fingerprint(self, experiment: Experiment) -> str:
-        """Give one sha256 over all of it: equal fingerprints mean equal numbers on one machine."""
+        """Return one sha256 of all inputs. Equal fingerprints mean equal results on one machine."""
         config = json.dumps(experiment.config(), sort_keys=True)
         parts = (
             experiment.name,
@@ -41,9 +41,7 @@ class Provenance:
 
 
 def provenance(data_sha256: str, task: Task = DIGITS) -> Provenance:
-    """Digest the code that a task's experiments depend on, and read the installed libraries'
-    versions.
-    """
+    """Hash the code that a task's experiments depend on, and read the library versions."""
     code = hashlib.sha256()
     for name in HASHED_SOURCES if task == DIGITS else (*HASHED_SOURCES, *HASHED_TASK_SOURCES):
         code.update(f"{name}\n{normalized((Path(__file__).parent / name).read_text())}\n".encode())
@@ -55,7 +53,7 @@ def provenance(data_sha256: str, task: Task = DIGITS) -> Provenance:
 def normalized(source: str) -> str:
     """Return the syntax tree of Python source as text, without docstrings, comments and layout.
 
-    Empty fields are left out, so that a field which a later Python adds to a node changes nothing.
+    Empty fields are left out, so a field that a later Python adds to a node changes nothing.
     """
     tree = ast.parse(source)
     for node in ast.walk(tree):
@@ -83,4 +81,4 @@ def _tensorflow_version() -> str:
             return metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    raise ModuleNotFoundError("training needs TensorFlow; install requirements/training.txt")
+    raise ModuleNotFoundError("Training needs TensorFlow. Install requirements/training.txt.")

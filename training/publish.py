@@ -1,8 +1,8 @@
-"""From a run to what the product ships: models/<experiment>/ and the rows of data.csv.
+"""Publication: writes models/<experiment>/ and the rows of data.csv from finished runs.
 
-In two steps, so that models/ and the CSV files change together at the end and a stopped training
-leaves them as they were: `stage` puts the model, its card and its row beside the checkpoint in the
-work directory, `publish` renames the models into place and then replaces the CSV files.
+It has two steps, so that models/ and the CSV files change together at the end. `stage` writes the
+model, its card and its row next to the checkpoint in the work directory. `publish` renames the
+models into place and then replaces the CSV files. A stopped training leaves both unchanged.
 """
 
 import csv
@@ -36,7 +36,7 @@ from training.run import Curve, Run
 from training.task import DIGITS
 
 PARITY_BATCH = 500
-DIGITS_KEPT = 7  # significant decimal digits of a loss: float32 has no more
+SIGNIFICANT_DIGITS = 7  # of a published loss: the decimal precision of float32
 COLUMNS = (
     "Experiment Name",
     "Learning Rate",
@@ -57,10 +57,8 @@ COLUMNS = (
     "Trained At",
     "Seconds",
 )
-TASK = (
-    "Task"  # a further column, of experiments whose task is another one than the digits themselves
-)
-FURTHER_FILES = "data.d"  # beside data.csv: a file of rows for each such task
+TASK_COLUMN = "Task"  # additional column for experiments with a non-default task
+TASK_FOLDER = "data.d"  # next to data.csv, with one file per non-default task
 
 
 class ParityError(RuntimeError):
@@ -70,10 +68,10 @@ class ParityError(RuntimeError):
 def stage(
     experiment: Experiment, run: Run, test: Digits, provenance: Provenance, folder: Path
 ) -> None:
-    """Write `folder`/model (unless the model is not kept or diverged) and, last of all,
-    `folder`/row.json.
+    """Write `folder`/model, and then `folder`/row.json.
 
-    Raises ParityError when LiteRT differs from Keras by more than 1e-5, or in a label.
+    The model is skipped if the experiment does not keep it or if the run diverged. Raises
+    ParityError if LiteRT differs from Keras by more than 1e-5, or in a label.
     """
     model = folder / "model"
     shutil.rmtree(model, ignore_errors=True)
@@ -82,13 +80,13 @@ def stage(
         _write_model(experiment, run, test, provenance, model)
     row = {
         "fingerprint": provenance.fingerprint(experiment),
-        "row": row_of(experiment, run, datetime.now(UTC)),
+        "row": build_row(experiment, run, datetime.now(UTC)),
     }
     write_atomically(folder / "row.json", json.dumps(row, allow_nan=False).encode())
 
 
 def staged_row(folder: Path, fingerprint: str) -> dict[str, str] | None:
-    """Give the staged row of a finished run with this fingerprint, or None."""
+    """Return the staged row of a finished run with this fingerprint, or None."""
     try:
         staged = json.loads((folder / "row.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -97,24 +95,23 @@ def staged_row(folder: Path, fingerprint: str) -> dict[str, str] | None:
 
 
 def publish(rows: list[dict[str, str]], work: Path, models: Path, data_csv: Path) -> None:
-    """Put the staged models of these rows into `models`, then the rows into `data_csv` and the
-    files beside it, see file_of.
+    """Move the staged models of these rows into `models`, then write the rows to their CSV files.
 
-    A row of the same name is replaced in its place, a new one is appended, any other stays as it
-    is; an experiment without a staged model loses the model it had. Staged files stay, so a
-    publication that was killed can be repeated.
+    A row with a known name replaces the old row in place. A new row is appended. Other rows are
+    unchanged. An experiment without a staged model loses its published model. Staged files remain,
+    so a publication that was killed can be repeated.
     """
     models.mkdir(parents=True, exist_ok=True)
     for row in rows:
         name = row["Experiment Name"]
         staged, target = work / name / "model", models / name
-        # Hidden names, so that nobody takes a half copied directory for a model.
+        # Hidden names, so that the service ignores a partly copied directory.
         incoming, outgoing = models / f".{name}.new", models / f".{name}.old"
         for leftover in (incoming, outgoing):
             shutil.rmtree(leftover, ignore_errors=True)
         if staged.exists():
             shutil.copytree(staged, incoming)
-        # Further versions are no training's: `make publish` put them there.
+        # Keep the versions that `make publish` added.
         for path in target.iterdir() if target.exists() else ():
             if VERSION_PATTERN.fullmatch(path.name):
                 shutil.copytree(path, incoming / path.name)
@@ -125,24 +122,26 @@ def publish(rows: list[dict[str, str]], work: Path, models: Path, data_csv: Path
         shutil.rmtree(outgoing, ignore_errors=True)
     by_file: dict[Path, list[dict[str, str]]] = {}
     for row in rows:
-        by_file.setdefault(file_of(row, data_csv), []).append(row)
-    for file, its_rows in by_file.items():
+        by_file.setdefault(csv_path(row, data_csv), []).append(row)
+    for file, file_rows in by_file.items():
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(file, merged(file, its_rows).encode())
+        write_atomically(file, merge_rows(file, file_rows).encode())
 
 
-def file_of(row: dict[str, str], data_csv: Path) -> Path:
-    """Say which file a row belongs into.
+def csv_path(row: dict[str, str], data_csv: Path) -> Path:
+    """Return the file for a row.
 
-    `data_csv`, or data.d/TASK.csv beside it when the row names a task.
+    It is `data_csv`, or data.d/TASK.csv next to it if the row names a task.
     """
-    return data_csv.parent / FURTHER_FILES / f"{row[TASK]}.csv" if TASK in row else data_csv
+    if TASK_COLUMN not in row:
+        return data_csv
+    return data_csv.parent / TASK_FOLDER / f"{row[TASK_COLUMN]}.csv"
 
 
-def merged(data_csv: Path, rows: list[dict[str, str]]) -> str:
-    """Give the new text of a CSV file; columns that are not ours are kept, behind ours."""
+def merge_rows(data_csv: Path, rows: list[dict[str, str]]) -> str:
+    """Return the new text of a CSV file. Unknown columns are kept, after the known ones."""
     present: list[dict[str, str]] = []
-    columns = [*COLUMNS, *([TASK] if any(TASK in row for row in rows) else [])]
+    columns = [*COLUMNS, *([TASK_COLUMN] if any(TASK_COLUMN in row for row in rows) else [])]
     if data_csv.exists():
         with data_csv.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
@@ -158,8 +157,8 @@ def merged(data_csv: Path, rows: list[dict[str, str]]) -> str:
     return text.getvalue()
 
 
-def row_of(experiment: Experiment, run: Run, now: datetime) -> dict[str, str]:
-    """Give the row of a CSV file; a score that a diverged run does not have is an empty cell."""
+def build_row(experiment: Experiment, run: Run, now: datetime) -> dict[str, str]:
+    """Return the CSV row of a run. Scores that a diverged run lacks are empty cells."""
     values: dict[str, object] = {
         "Experiment Name": experiment.name,
         "Learning Rate": experiment.learning_rate,
@@ -175,16 +174,16 @@ def row_of(experiment: Experiment, run: Run, now: datetime) -> dict[str, str]:
         "Augment": str(experiment.augment).lower(),
         "Outcome": run.outcome,
         "Test Accuracy": run.scores.get("test_accuracy", ""),
-        "Test Loss": _rounded(run.scores["test_loss"]) if run.scores else "",
+        "Test Loss": _round(run.scores["test_loss"]) if run.scores else "",
         "Validation Loss": _curve(run.validation_loss) if run.validation_loss.steps else "",
         "Trained At": now.isoformat(timespec="seconds").replace("+00:00", "Z"),
         "Seconds": round(run.seconds, 1),
     }
-    task = {} if experiment.task == DIGITS else {TASK: experiment.task.name}
+    task = {} if experiment.task == DIGITS else {TASK_COLUMN: experiment.task.name}
     return {column: str(values[column]) for column in COLUMNS} | task
 
 
-def parity_of(
+def check_parity(
     model: Any,
     flatbuffer: bytes,
     images: npt.NDArray[np.uint8],
@@ -192,9 +191,9 @@ def parity_of(
 ) -> Parity:
     """Compare LiteRT with Keras on uint8 images (n, 28, 28).
 
-    Raises ParityError when a probability differs by more than 1e-5, or a label differs.
+    Raises ParityError if a probability differs by more than 1e-5, or if a label differs.
     """
-    # In parts, because Keras keeps the activations of all images of a call.
+    # In batches, because Keras keeps the activations of all images of a call in memory.
     starts = range(0, len(images), PARITY_BATCH)
     parts = [
         measure_parity(model, flatbuffer, images[at : at + PARITY_BATCH], contract) for at in starts
@@ -204,7 +203,7 @@ def parity_of(
         max_abs_difference=max(part.max_abs_difference for part in parts),
         equal_argmax=all(part.equal_argmax for part in parts),
     )
-    # Written so that a NaN fails.
+    # `not holds` also rejects NaN.
     if not parity.holds:
         raise ParityError(f"LiteRT and Keras disagree: {parity}")
     return parity
@@ -224,7 +223,7 @@ def _write_model(
         files={
             name: file_record((folder / name).read_bytes()) for name in (KERAS_FILE, LITERT_FILE)
         },
-        parity=parity_of(model, flatbuffer, test.images, contract),
+        parity=check_parity(model, flatbuffer, test.images, contract),
         task=task.name,
         classes=task.labels,
         input=contract,
@@ -242,9 +241,9 @@ def _write_model(
 
 def _curve(curve: Curve) -> str:
     return json.dumps(
-        {"Step": curve.steps, "Value": [_rounded(value) for value in curve.values]}, allow_nan=False
+        {"Step": curve.steps, "Value": [_round(value) for value in curve.values]}, allow_nan=False
     )
 
 
-def _rounded(value: float) -> float:
-    return float(f"{value:.{DIGITS_KEPT}g}")
+def _round(value: float) -> float:
+    return float(f"{value:.{SIGNIFICANT_DIGITS}g}")

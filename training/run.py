@@ -1,7 +1,7 @@
-"""One run: an experiment and a dataset become a trained model and its curves.
+"""Training run: turns an experiment and a dataset into a trained model and its curves.
 
-The same experiment, data and code give bit for bit the same run on one machine, however often it
-was stopped and resumed: everything random comes from the seed.
+On one machine, equal experiment, data and code give bit-identical results, however often the run
+was stopped and resumed. All randomness comes from the seed.
 """
 
 import math
@@ -33,12 +33,12 @@ class Curve:
 
 @dataclass(frozen=True)
 class Run:
-    """What came out.
+    """Result of a training run.
 
-    A run whose loss or weights left the finite numbers is "diverged" and has no scores.
+    A run whose loss or weights became infinite or NaN is "diverged" and has no scores.
 
     `scores` has test_accuracy, test_loss, validation_accuracy and validation_loss of the final
-    model: accuracies in 0..1, losses are mean cross entropies in nats.
+    model. Accuracies are in 0..1. Losses are mean cross entropies in nats.
     """
 
     outcome: Literal["finished", "diverged"]
@@ -51,7 +51,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is; `epoch` counts from 1."""
+    """Progress of a run. `epoch` counts from 1."""
 
     epoch: int
     step: int
@@ -66,9 +66,9 @@ def train(
     fingerprint: str,
     report: Callable[[Progress], None],
 ) -> Run:
-    """Train from the checkpoint if there is a fitting one, else from the start.
+    """Train from a matching checkpoint if there is one, otherwise from the start.
 
-    `report` is called at every step.
+    `report` is called after each step.
     """
     trainer = _Trainer(experiment, data)
     started = time.monotonic()  # after TensorFlow's import
@@ -110,11 +110,9 @@ def train(
 
 
 def windows(losses: list[float]) -> Curve:
-    """Thin the losses of all steps to at most 500 points.
+    """Thin the losses of all steps to at most 500 points: the mean of each window at its last step.
 
-    The mean of every window, at the window's last step.
-
-    From 50 steps on there are at least 50 points; from 501 on at least 251.
+    From 50 steps on there are at least 50 points. From 501 steps on there are at least 251.
     """
     size = max(1, math.ceil(len(losses) / MAX_POINTS))
     ends = [min(start + size, len(losses)) for start in range(0, len(losses), size)]
@@ -176,9 +174,9 @@ class _Trainer:
         return tf.function(step, input_signature=signature)
 
     def epoch(self, epoch: int) -> Iterator[float]:
-        """Yield the loss of every step of one epoch (a remainder smaller than a batch is left out).
+        """Yield the loss of each step of one epoch. A remainder smaller than a batch is dropped.
 
-        Order and augmentation depend on the seed and the epoch alone, so a resumed run needs no
+        Order and augmentation depend only on the seed and the epoch, so a resumed run needs no
         state for them.
         """
         rng = np.random.default_rng([self.experiment.seed, epoch])
@@ -189,7 +187,7 @@ class _Trainer:
             yield float(self._step(order[start : start + size], rows[start : start + size]))
 
     def score(self, digits: Digits) -> tuple[float, float]:
-        """Give the mean cross entropy in nats, and the accuracy in 0..1."""
+        """Return the mean cross entropy in nats and the accuracy in 0..1."""
         starts = range(0, len(digits.labels), EVALUATION_BATCH)
         batches = [
             np.asarray(self._forward(digits.images[start : start + EVALUATION_BATCH]))
@@ -202,7 +200,7 @@ class _Trainer:
         return float(losses.mean()), float((logits.argmax(axis=1) == digits.labels).mean())
 
     def scores(self, data: Dataset) -> dict[str, float]:
-        """Give the scores of the present model, as `Run` has them."""
+        """Return the scores of the current model in the form of `Run.scores`."""
         test_loss, test_accuracy = self.score(data.test)
         validation_loss, validation_accuracy = self.score(data.validation)
         return {
@@ -236,7 +234,7 @@ def _optimizer(experiment: Experiment, model: Any, steps: int) -> Any:
         rate, momentum=experiment.momentum, weight_decay=experiment.weight_decay or None
     )
     if experiment.weight_decay:
-        # Decay is for kernels: pulling offsets and scales to 0 only costs accuracy.
+        # Only kernels decay: pulling offsets and scales toward 0 costs accuracy.
         spared = [variable for variable in model.trainable_variables if variable.name != "kernel"]
         optimizer.exclude_from_weight_decay(var_list=spared)
     optimizer.build(model.trainable_variables)

@@ -1,10 +1,7 @@
-"""A task: what an experiment learns to tell apart.
+"""Classification tasks: one TOML file of training/tasks assigns digits to classes.
 
-One small file of training/tasks says which digits are which class.
-
-The file's stem is the task's name. Whatever an experiment's architecture is, its task gives it a
-head with a probability for each class, says how pixels reach it, and turns the digits' labels into
-the task's.
+The file's stem is the task's name. The task sets the output layer (one probability per class), the
+pixel range and the mapping from digit labels to class labels. This holds for all architectures.
 """
 
 import re
@@ -18,26 +15,26 @@ import numpy as np
 from training.architectures import CLASSES, Architecture
 from training.dataset import Dataset, Digits
 
-NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")  # as a model card takes it
+NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")  # the model card's rule
 TASKS = Path(__file__).parent / "tasks"
 MIN_CLASSES = 2
 Pixels = Literal["0..255", "0..1"]
-# What the card tells the service to multiply pixels of 0 to 255 with.
+# The card's scale: the service multiplies pixels of 0 to 255 by it.
 SCALES: dict[Pixels, float] = {"0..255": 1.0, "0..1": 1 / 255}
 
 
 class InvalidTaskError(ValueError):
-    """A task that does not exist or is none; the message names the file and the key."""
+    """The task does not exist or is invalid. The message names the file and the key."""
 
 
 @dataclass(frozen=True)
 class Task:
     """Named classes, each with its digits.
 
-    A digit without a class is left out of training and tests.
+    Digits without a class are left out of training and testing.
 
-    A model of `pixels` "0..255" scales them itself; one of "0..1" gets them scaled, as its card
-    says.
+    With `pixels` "0..255" the model scales them itself. With "0..1" the caller scales them, as the
+    card declares.
     """
 
     name: str
@@ -50,7 +47,8 @@ class Task:
             raise ValueError("the name must be a word of a-z 0-9 _ -")
         if self.pixels not in get_args(Pixels):
             raise ValueError(
-                f"pixels must be one of {', '.join(map(repr, get_args(Pixels)))}, not {self.pixels!r}"
+                f"pixels must be one of {', '.join(map(repr, get_args(Pixels)))}, "
+                f"not {self.pixels!r}"
             )
         digits = [digit for _, members in self.classes for digit in members]
         if len(self.classes) < MIN_CLASSES or not all(members for _, members in self.classes):
@@ -62,16 +60,16 @@ class Task:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Give the names of the classes in the order of a model's output."""
+        """Return the class names in the order of the model's outputs."""
         return tuple(label for label, _ in self.classes)
 
     @property
     def scale(self) -> float:
-        """Give what its models want pixels of 0 to 255 multiplied with."""
+        """Return the factor that the model's caller applies to pixels of 0 to 255."""
         return SCALES[self.pixels]
 
     def config(self) -> dict[str, Any]:
-        """Give the task as plain values: everything of it that decides an experiment's numbers."""
+        """Return the task as plain values: all settings that affect an experiment's results."""
         return {
             "name": self.name,
             "pixels": self.pixels,
@@ -79,9 +77,9 @@ class Task:
         }
 
     def with_class_labels(self, data: Dataset) -> Dataset:
-        """Give the digits with the numbers of their classes as labels.
+        """Return the dataset with class numbers as labels.
 
-        The digest stays that of the digits.
+        The sha256 remains the digest of the original digits.
         """
         train, validation, test = map(
             self._with_class_labels, (data.train, data.validation, data.test)
@@ -97,16 +95,16 @@ class Task:
         return Digits(digits.images[labels != none], labels[labels != none])
 
     def with_output_layer(self, architecture: Architecture) -> Architecture:
-        """Give the architecture as this task trains it.
+        """Return the architecture as trained for this task.
 
-        It takes pixels of 0 to 255 and has an output for each class.
+        It takes pixels of 0 to 255 and has one output per class.
         """
         return architecture if self == DIGITS else _Headed(architecture, len(self.classes))
 
     def exported(self, model: Any) -> Any:
-        """Give the part of a trained keras.Model that is published.
+        """Return the part of a trained keras.Model that is published.
 
-        Of a task with scaled pixels, all behind its scaling.
+        For a task with scaled pixels, this is everything after the scaling layer.
         """
         import keras
 
@@ -116,14 +114,13 @@ class Task:
         return keras.Model(scaling.output, model.output)
 
 
-# The task of an experiment that names none: what an architecture of training/architectures.py
-# learns by itself.
+# The default task: the ten digits, which the architectures classify without a new output layer.
 DIGITS = Task("mnist", tuple((str(digit), (digit,)) for digit in range(CLASSES)))
 
 
 @dataclass(frozen=True)
 class _Headed:
-    """An architecture whose output layer is replaced by one for another number of classes."""
+    """Architecture with its output layer replaced, for a different number of classes."""
 
     name: ClassVar[str] = "headed"
     architecture: Architecture
@@ -131,7 +128,7 @@ class _Headed:
 
     @property
     def label(self) -> str:
-        """Give the text for tables."""
+        """Return the text for tables."""
         return self.architecture.label
 
     def build(self) -> Any:
@@ -147,9 +144,9 @@ class _Headed:
 
 
 def read(name: str, folder: Path = TASKS) -> Task:
-    """Read the task of this name.
+    """Read the task with this name.
 
-    Raises InvalidTaskError when there is none, or its file is not TOML or not a task.
+    Raises InvalidTaskError if it does not exist, or if its file is not TOML or not a valid task.
     """
     if name == DIGITS.name:
         return DIGITS

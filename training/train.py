@@ -1,11 +1,12 @@
-"""Train experiments and publish them.
+"""Training command: trains experiments in parallel and publishes their results.
 
-`python -m training.train [NAME ...]`, all of them without a name.
+    python -m training.train [NAME ...]    without a name: all experiments
 
-As many experiments train side by side as there are cores (`--jobs`), each with one thread. What is
-done is kept in the work directory after every epoch: stopped by Ctrl-C, SIGTERM or a power cut, the
-same command goes on from there. When all named experiments are finished, models/, data.csv and the
-files of data.d are replaced and the work directory is emptied, so the next command trains anew.
+One single-threaded process per experiment, as many in parallel as there are cores (`--jobs`). After
+each epoch the state is saved in the work directory. After Ctrl-C, SIGTERM or a power failure, the
+same command resumes there. Once all named experiments are finished, the command replaces models/,
+data.csv and the files of data.d, and empties the work directory. The next command then starts from
+the beginning.
 """
 
 import argparse
@@ -21,27 +22,27 @@ from pathlib import Path
 
 from training import dataset, publish, worker
 from training.experiment import EXPERIMENTS, Experiment, InvalidExperimentError, read_all
-from training.progress import Bars
+from training.progress import ProgressBars
 from training.provenance import Provenance, provenance
 
 Origins = Mapping[str, Provenance]  # by the experiment's name
-STOPPED = 128 + signal.SIGINT  # the exit status that shells know
+INTERRUPTED_STATUS = 128 + signal.SIGINT  # the shells' exit status for Ctrl-C
 
 
 class TrainingFailedError(RuntimeError):
-    """An experiment ended without a result, or another training holds the work directory."""
+    """An experiment failed, or another training holds the lock of the work directory."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
-    The exit status is 0 when everything named is published, 130 when it was stopped.
+    Returns 0 if all named experiments are published, 1 on an error, and 130 if interrupted.
     """
-    options = _options(arguments)
-    signal.signal(signal.SIGTERM, _interrupt)
+    options = _parse_options(arguments)
+    signal.signal(signal.SIGTERM, _raise_interrupt)
     try:
-        experiments = _chosen(read_all(options.experiments), options.names)
-        with _only_one(options.work):
+        experiments = _select(read_all(options.experiments), options.names)
+        with _exclusive_lock(options.work):
             data_sha256 = dataset.load().sha256
             origins = {
                 experiment.name: provenance(data_sha256, experiment.task)
@@ -50,15 +51,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _train(experiments, origins, options.work, options.jobs)
             _publish(experiments, origins, options)
     except KeyboardInterrupt:
-        print("stopped; the same command goes on from the last finished epochs", file=sys.stderr)
-        return STOPPED
+        print("Stopped. The same command resumes after the last finished epochs.", file=sys.stderr)
+        return INTERRUPTED_STATUS
     except (InvalidExperimentError, dataset.InvalidDatasetError, TrainingFailedError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+def _parse_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m training.train", description="Train and publish experiments."
     )
@@ -66,55 +67,55 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "names", nargs="*", metavar="NAME", help="experiments to train (default: all)"
     )
     parser.add_argument(
-        "--experiments", type=Path, default=EXPERIMENTS, help="directory of the experiments' files"
+        "--experiments", type=Path, default=EXPERIMENTS, help="directory with experiment files"
     )
     parser.add_argument(
-        "--models", type=Path, default=Path("models"), help="where models are published"
+        "--models", type=Path, default=Path("models"), help="directory for published models"
     )
     parser.add_argument(
         "--data-csv",
         type=Path,
         default=Path("data.csv"),
-        help="where rows are published; further tasks: data.d beside it",
+        help="file for published rows; other tasks use data.d next to it",
     )
     parser.add_argument(
         "--work",
         type=Path,
         default=Path(".local/train"),
-        help="checkpoints and unpublished results",
+        help="directory for checkpoints and unpublished results",
     )
     parser.add_argument(
-        "--jobs", type=int, default=os.cpu_count() or 1, help="experiments side by side"
+        "--jobs", type=int, default=os.cpu_count() or 1, help="number of parallel experiments"
     )
     return parser.parse_args(arguments)
 
 
-def _chosen(experiments: list[Experiment], names: list[str]) -> list[Experiment]:
+def _select(experiments: list[Experiment], names: list[str]) -> list[Experiment]:
     unknown = set(names) - {experiment.name for experiment in experiments}
     if unknown:
-        raise InvalidExperimentError(f"no such experiment: {', '.join(sorted(unknown))}")
+        raise InvalidExperimentError(f"unknown experiment: {', '.join(sorted(unknown))}")
     return [experiment for experiment in experiments if not names or experiment.name in names]
 
 
 def _train(experiments: list[Experiment], origins: Origins, work: Path, jobs: int) -> None:
-    """Train and stage what is not staged yet.
+    """Train and stage the experiments that are not staged yet.
 
-    Raises TrainingFailedError at the end if an experiment has failed.
+    Raises TrainingFailedError at the end if an experiment failed.
     """
     waiting = [
-        experiment for experiment in experiments if _staged(experiment, origins, work) is None
+        experiment for experiment in experiments if _staged_row(experiment, origins, work) is None
     ]
-    # The longest first, so that no core idles at the end.
+    # Start the longest runs first, so that all cores stay busy until the end.
     waiting.sort(key=lambda experiment: experiment.architecture.name != "deep_cnn")
     running: dict[Connection, str] = {}
     failures = []
-    with Bars(len(waiting), jobs) as bars, worker.none_survives():
+    with ProgressBars(len(waiting), jobs) as bars, worker.terminate_on_exit():
         while waiting or running:
             while waiting and len(running) < max(jobs, 1):
                 experiment = waiting.pop(0)
                 running[worker.start(experiment, origins[experiment.name], work)] = experiment.name
             for connection in wait(list(running)):
-                # Wait gives back what it was given
+                # wait() is typed to return more kinds of objects than it gets here.
                 assert isinstance(connection, Connection)  # noqa: S101
                 message = worker.receive(connection)
                 if isinstance(message, worker.Finished):
@@ -124,44 +125,46 @@ def _train(experiments: list[Experiment], origins: Origins, work: Path, jobs: in
                 else:
                     bars.show(running[connection], message)
     if failures:
-        raise TrainingFailedError("nothing is published, because of\n" + "\n".join(failures))
+        raise TrainingFailedError("Nothing was published. Failures:\n" + "\n".join(failures))
 
 
 def _publish(experiments: list[Experiment], origins: Origins, options: argparse.Namespace) -> None:
     rows = [
         row
         for experiment in experiments
-        if (row := _staged(experiment, origins, options.work)) is not None
+        if (row := _staged_row(experiment, origins, options.work)) is not None
     ]
     publish.publish(rows, options.work, options.models, options.data_csv)
     for experiment in experiments:
         shutil.rmtree(options.work / experiment.name)
-    files = sorted({str(publish.file_of(row, options.data_csv)) for row in rows})
+    files = sorted({str(publish.csv_path(row, options.data_csv)) for row in rows})
     print(
         f"published {len(rows)} experiments in {options.models} and {', '.join(files)}",
         file=sys.stderr,
     )
 
 
-def _staged(experiment: Experiment, origins: Origins, work: Path) -> dict[str, str] | None:
+def _staged_row(experiment: Experiment, origins: Origins, work: Path) -> dict[str, str] | None:
     return publish.staged_row(
         work / experiment.name, origins[experiment.name].fingerprint(experiment)
     )
 
 
 @contextmanager
-def _only_one(work: Path) -> Iterator[None]:
-    """Hold the work directory's lock; the system frees it when the process ends, however it ends."""
+def _exclusive_lock(work: Path) -> Iterator[None]:
+    """Hold the work directory's lock. The kernel releases it when the process ends."""
     work.mkdir(parents=True, exist_ok=True)
     with (work / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise TrainingFailedError(f"another training is using {work}") from None
+            raise TrainingFailedError(
+                f"another training uses {work}. Wait for it, or pass another --work directory."
+            ) from None
         yield
 
 
-def _interrupt(_signal: int, _frame: object) -> None:
+def _raise_interrupt(_signal: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 

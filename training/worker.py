@@ -1,7 +1,7 @@
-"""A worker: the process that trains and stages one experiment, and how the command talks to it.
+"""Training worker: a process that trains and stages one experiment.
 
-Each experiment has a fresh interpreter, so that nothing of one reaches the numbers of the next. A
-worker sends Progress while it trains and one Finished at the end.
+Each experiment gets a fresh interpreter, so that it cannot affect the results of the next one. A
+worker sends Progress messages while it trains, and one Finished message at the end.
 """
 
 import multiprocessing
@@ -19,23 +19,21 @@ from training import dataset, publish, run
 from training.experiment import Experiment
 from training.provenance import Provenance
 
-LOG = "log.txt"  # beside the checkpoint: what the libraries said, and the traceback of a failure
-CHECKPOINT = "checkpoint.npz"
-REPORT_SECONDS = (
-    0.2  # between two messages; a softmax regression does a step in less than a millisecond
-)
+LOG_FILE = "log.txt"  # library output and tracebacks, next to the checkpoint
+CHECKPOINT_FILE = "checkpoint.npz"
+REPORT_INTERVAL_SECONDS = 0.2  # a softmax regression takes less than 1 ms per step
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A worker's last message."""
+    """Last message of a worker."""
 
     summary: str
     failed: bool = False
 
 
 def start(experiment: Experiment, provenance: Provenance, work: Path) -> Connection:
-    """Start a worker; its messages come out of the connection."""
+    """Start a worker process and return the connection that receives its messages."""
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     context.Process(
@@ -46,19 +44,19 @@ def start(experiment: Experiment, provenance: Provenance, work: Path) -> Connect
 
 
 def receive(connection: Connection) -> run.Progress | Finished:
-    """Take the next message; of a worker that is gone without a last word, a Finished that says so."""
+    """Return the next message. A worker that died without one counts as failed."""
     try:
         message: run.Progress | Finished = connection.recv()
     except EOFError:
-        message = Finished("its process died", failed=True)
+        message = Finished("the worker process died", failed=True)
     if isinstance(message, Finished):
         connection.close()
     return message
 
 
 @contextmanager
-def none_survives() -> Iterator[None]:
-    """End the workers that are still running when the block ends, however it ends."""
+def terminate_on_exit() -> Iterator[None]:
+    """Terminate all workers that are still running when the block ends."""
     try:
         yield
     finally:
@@ -68,29 +66,31 @@ def none_survives() -> Iterator[None]:
 
 
 def _main(experiment: Experiment, provenance: Provenance, folder: Path, sender: Connection) -> None:
-    # Ctrl-C reaches the whole group of processes; the command decides, and ends its workers.
+    # Ctrl-C reaches the whole process group. The command handles it and terminates its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     folder.mkdir(parents=True, exist_ok=True)
-    # TensorFlow talks a lot, and the terminal belongs to the bars.
-    with (folder / LOG).open("a") as log:
+    # TensorFlow's output would break the progress bars.
+    with (folder / LOG_FILE).open("a") as log:
         os.dup2(log.fileno(), sys.stdout.fileno())
         os.dup2(log.fileno(), sys.stderr.fileno())
     try:
         _use_one_thread()
         sender.send(Finished(_train(experiment, provenance, folder, sender)))
     except BrokenPipeError:
-        return  # the command is gone; what was done until the last epoch is kept
+        return  # the command ended; the last epoch's checkpoint remains
     except Exception as error:
-        sender.send(Finished(f"{type(error).__name__}: {error} (see {folder / LOG})", failed=True))
-        raise  # into the log
+        sender.send(
+            Finished(f"{type(error).__name__}: {error} (see {folder / LOG_FILE})", failed=True)
+        )
+        raise  # writes the traceback to the log
 
 
 def _use_one_thread() -> None:
-    """Let TensorFlow compute with one thread.
+    """Limit TensorFlow to one thread.
 
-    How it splits a sum depends on the number of threads, so this makes the numbers independent of
-    the number of cores; and two experiments side by side are sooner done than one after the other
-    with two threads each.
+    The number of threads determines how TensorFlow splits a sum. One thread therefore makes the
+    results independent of the number of cores. Two single-threaded experiments in parallel also
+    finish sooner than two in sequence with two threads each.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     import tensorflow as tf
@@ -105,19 +105,19 @@ def _train(experiment: Experiment, provenance: Provenance, folder: Path, sender:
     def report(progress: run.Progress) -> None:
         nonlocal last_report_seconds, last_epoch
         now = time.monotonic()
-        if now - last_report_seconds >= REPORT_SECONDS or progress.epoch != last_epoch:
+        if now - last_report_seconds >= REPORT_INTERVAL_SECONDS or progress.epoch != last_epoch:
             last_report_seconds, last_epoch = now, progress.epoch
             sender.send(progress)
 
     data = dataset.load()
     if data.sha256 != provenance.data_sha256:
-        raise dataset.InvalidDatasetError("the dataset changed since the command started")
+        raise dataset.InvalidDatasetError("the dataset changed after the command started")
     data = experiment.task.with_class_labels(data)
     prepared = replace(
         experiment, architecture=experiment.task.with_output_layer(experiment.architecture)
     )
     result = run.train(
-        prepared, data, folder / CHECKPOINT, provenance.fingerprint(experiment), report
+        prepared, data, folder / CHECKPOINT_FILE, provenance.fingerprint(experiment), report
     )
     publish.stage(experiment, result, data.test, provenance, folder)
     accuracy = f", test accuracy {result.scores['test_accuracy']:.2%}" if result.scores else ""

@@ -1,4 +1,4 @@
-"""The experiments' files: strictly parsed, with errors that name the file and the key."""
+"""Experiment files: strict parsing, with errors that name the file and the key."""
 
 from pathlib import Path
 
@@ -20,19 +20,19 @@ hidden = [16, 8]
 """
 
 
-def written(folder: Path, text: str, name: str = "mnist_experiment_1__test") -> Path:
+def write_experiment(folder: Path, text: str, name: str = "mnist_experiment_1__test") -> Path:
     path = folder / f"{name}.toml"
     path.write_text(text)
     return path
 
 
-def test_a_file_becomes_an_experiment_with_the_name_of_its_stem(tmp_path: Path) -> None:
+def test_read_names_the_experiment_by_file_stem(tmp_path: Path) -> None:
     expected = Experiment("mnist_experiment_1__test", Mlp((16, 8)), 0.1, 0.9, 3, 32, 1)
-    assert read(written(tmp_path, GOOD)) == expected
+    assert read(write_experiment(tmp_path, GOOD)) == expected
 
 
-def test_a_whole_number_is_a_fine_rate(tmp_path: Path) -> None:
-    rate = read(written(tmp_path, GOOD.replace("0.1", "1"))).learning_rate
+def test_read_integer_rate_becomes_float(tmp_path: Path) -> None:
+    rate = read(write_experiment(tmp_path, GOOD.replace("0.1", "1"))).learning_rate
     assert (rate, type(rate)) == (1.0, float)
 
 
@@ -65,7 +65,7 @@ def test_a_whole_number_is_a_fine_rate(tmp_path: Path) -> None:
         (
             'name = "mlp"',
             'name = "vgg"',
-            r"\[architecture\] needs a name out of cnn, deep_cnn, lenet5, mlp",
+            r"\[architecture\] name must be one of cnn, deep_cnn, lenet5, mlp",
         ),
         ("hidden = [16, 8]", "hidden = [16, '8']", "architecture.hidden must be int, not '8'"),
         ("hidden = [16, 8]", "hidden = 16", "architecture.hidden must be a list, not 16"),
@@ -86,22 +86,22 @@ def test_a_whole_number_is_a_fine_rate(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_an_error_names_the_file_and_the_key(
+def test_read_invalid_file_names_file_and_key(
     tmp_path: Path, old: str, new: str, message: str
 ) -> None:
-    path = written(tmp_path, GOOD.replace(old, new))
+    path = write_experiment(tmp_path, GOOD.replace(old, new))
     with pytest.raises(InvalidExperimentError, match=f"mnist_experiment_1__test.toml: {message}"):
         read(path)
 
 
-def test_a_name_that_is_no_experiments_name_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidExperimentError, match="the name must look like"):
-        read(written(tmp_path, GOOD, "best_model"))
+def test_read_invalid_name_raises(tmp_path: Path) -> None:
+    with pytest.raises(InvalidExperimentError, match="invalid name"):
+        read(write_experiment(tmp_path, GOOD, "best_model"))
 
 
-def test_experiments_come_in_natural_order(tmp_path: Path) -> None:
+def test_read_all_returns_natural_order(tmp_path: Path) -> None:
     for number in (10, 2, 1):
-        written(tmp_path, GOOD, f"mnist_experiment_{number}__test")
+        write_experiment(tmp_path, GOOD, f"mnist_experiment_{number}__test")
     assert [experiment.name[17:] for experiment in read_all(tmp_path)] == [
         "1__test",
         "2__test",
@@ -109,17 +109,17 @@ def test_experiments_come_in_natural_order(tmp_path: Path) -> None:
     ]
 
 
-def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InvalidExperimentError, match="no experiment"):
+def test_read_all_empty_folder_raises(tmp_path: Path) -> None:
+    with pytest.raises(InvalidExperimentError, match="no experiment files"):
         read_all(tmp_path)
 
 
-def test_every_shipped_experiment_reads_and_has_a_seed_of_its_own() -> None:
+def test_read_all_shipped_experiments_have_unique_seeds() -> None:
     seeds = [experiment.seed for experiment in read_all()]
     assert len(seeds) == len(set(seeds)) >= 24
 
 
-def test_the_config_of_a_card_says_everything_with_defaults() -> None:
+def test_config_includes_defaults() -> None:
     experiment = Experiment("mnist_experiment_1__test", DeepCnn((8, 16)), 0.1, 0.9, 3, 32, 1)
     assert experiment.config() == {
         "learning_rate": 0.1,

@@ -1,0 +1,127 @@
+"""Publication: staged models and rows, and their atomic replacement."""
+
+import csv
+import io
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from inference.compiler.conversion import to_litert
+from inference.model_format.card import Card, file_record
+from tests.support.training import FAST, ORIGIN, SMALL, draw_digits, train_exploding
+from training import publish, run
+from training.architectures import SoftmaxRegression
+from training.dataset import Dataset
+
+# Keras saves its weights through a protocol that numpy 2 deprecates.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy keyword"
+)
+
+
+def stage_model(work: Path, name: str, content: str | None) -> dict[str, str]:
+    if content is not None:
+        (work / name / "model").mkdir(parents=True)
+        (work / name / "model" / "model.keras").write_text(content)
+    return {"Experiment Name": name}
+
+
+def test_stage_diverged_run_writes_row_without_model(data: Dataset, tmp_path: Path) -> None:
+    publish.stage(FAST, train_exploding(data, tmp_path), data.test, ORIGIN, tmp_path)
+    row = publish.staged_row(tmp_path, ORIGIN.fingerprint(FAST))
+    assert row is not None
+    assert (row["Outcome"], row["Test Accuracy"], row["Test Loss"]) == ("diverged", "", "")
+    assert not (tmp_path / "model").exists()
+    assert not re.search("nan|inf", row["Loss"], re.IGNORECASE)
+
+
+def test_check_parity_different_model_raises() -> None:
+    one, other = (SoftmaxRegression().build() for _ in range(2))
+    with pytest.raises(publish.ParityError, match="disagree"):
+        publish.check_parity(one, to_litert(other), draw_digits(30, seed=3)[0])
+
+
+def test_stage_card_describes_run_and_file_digests(
+    small: run.Run, data: Dataset, tmp_path: Path
+) -> None:
+    publish.stage(SMALL, small, data.test, ORIGIN, tmp_path)
+    card = Card.read(tmp_path / "model" / "card.json")
+    assert {
+        name: file_record((tmp_path / "model" / name).read_bytes()) for name in card.files
+    } == dict(card.files)
+    assert (card.experiment, card.config) == (SMALL.name, SMALL.config())
+    assert card.metrics == small.scores | {"last_loss": small.loss.values[-1]}
+    assert card.parity.images == len(data.test.labels)
+
+
+def test_build_row_has_columns_and_formats_of_data_csv(small: run.Run) -> None:
+    row = publish.build_row(SMALL, small, datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC))
+    assert tuple(row) == publish.COLUMNS
+    assert row["Experiment Name"] == "mnist_experiment_1__small"
+    assert row["Trained At"] == "2030-01-02T03:04:05Z"
+    assert json.loads(row["Loss"])["Step"] == list(range(1, 103))
+    assert len(json.loads(row["Validation Loss"])["Value"]) == 3
+
+
+def test_merge_rows_replaces_in_place_and_keeps_the_rest(tmp_path: Path) -> None:
+    data_csv = tmp_path / "data.csv"
+    data_csv.write_text("Experiment Name,Note\nmine,x\nours,\nlast,z\n")
+    rows = [{"Experiment Name": name, "Seed": "7"} for name in ("ours", "new")]
+    table = list(csv.DictReader(io.StringIO(publish.merge_rows(data_csv, rows))))
+    assert [(row["Experiment Name"], row["Seed"], row["Note"]) for row in table] == [
+        ("mine", "", "x"),
+        ("ours", "7", ""),
+        ("last", "", "z"),
+        ("new", "7", ""),
+    ]
+
+
+def test_publish_replaces_and_removes_models_keeps_others(
+    tmp_path: Path,
+) -> None:
+    work, models = tmp_path / "work", tmp_path / "models"
+    for name in ("replaced", "dropped", "foreign"):
+        (models / name).mkdir(parents=True)
+        (models / name / "model.keras").write_text("old")
+    rows = [stage_model(work, "replaced", "new"), stage_model(work, "dropped", None)]
+    for _ in range(2):  # repeated, as after a kill
+        publish.publish(rows, work, models, tmp_path / "data.csv")
+    contents = {path.parent.name: path.read_text() for path in models.glob("*/model.keras")}
+    assert contents == {"replaced": "new", "foreign": "old"}
+    assert sorted(path.name for path in models.iterdir()) == ["foreign", "replaced"]
+
+
+def test_publish_failed_copy_leaves_data_csv_unchanged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_disk(*_: object) -> None:
+        raise OSError("no space")
+
+    data_csv = tmp_path / "data.csv"
+    data_csv.write_text("Experiment Name\nold\n")
+    monkeypatch.setattr("shutil.copytree", full_disk)
+    with pytest.raises(OSError, match="no space"):
+        publish.publish(
+            [stage_model(tmp_path, "new", "new")], tmp_path, tmp_path / "models", data_csv
+        )
+    assert data_csv.read_text() == "Experiment Name\nold\n"
+
+
+def test_publish_task_row_goes_to_the_task_file(tmp_path: Path) -> None:
+    rows = [{"Experiment Name": "plain"}, {"Experiment Name": "new", "Task": "curves"}]
+    publish.publish(rows, tmp_path / "work", tmp_path / "models", tmp_path / "data.csv")
+    files = {path.relative_to(tmp_path).as_posix(): path for path in tmp_path.rglob("*.csv")}
+    tables = {
+        name: list(csv.DictReader(path.read_text().splitlines())) for name, path in files.items()
+    }
+    assert {name: [row["Experiment Name"] for row in table] for name, table in tables.items()} == {
+        "data.csv": ["plain"],
+        "data.d/curves.csv": ["new"],
+    }
+    assert (tables["data.csv"][0].get("Task"), tables["data.d/curves.csv"][0]["Task"]) == (
+        None,
+        "curves",
+    )
