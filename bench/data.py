@@ -136,7 +136,7 @@ def _import(folder: Path) -> tuple[float, float, str]:
 
 def _timings(server: Postgres) -> Iterator[Timing]:
     """Ask everything as the one who only reads."""
-    reader = server.settings.postgres("mlops_read", server.settings.read_password)
+    reader = server.settings.libpq_variables("mlops_read", server.settings.read_password)
     with closing(
         psycopg2.connect(user=reader["PGUSER"], password=reader["PGPASSWORD"])
     ) as connection:

@@ -182,7 +182,7 @@ def wait_for(page: Page, text: str) -> None:
 def main() -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        chosen = {name: str(ports.free()) for name in ("WEB_PORT", "API_PORT", "DB_PORT")}
+        chosen = {name: str(ports.find_free()) for name in ("WEB_PORT", "API_PORT", "DB_PORT")}
         stack = Stack(settings.read({**chosen, "LOCAL_DIR": folder}))
         try:
             say("starting a stack")

@@ -1,4 +1,6 @@
-"""What `make up` needs and nothing else.
+"""Local deployment: a virtual environment, an embedded Postgres and a supervisor for `make up`.
 
-A virtual environment, an embedded Postgres, a supervisor of the services.
+Starts the same modules as the containers. Imports only db's settings and servicekit. bootstrap.py
+and the modules that it imports use only the standard library, because they run before any
+installation.
 """

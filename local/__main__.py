@@ -1,4 +1,4 @@
-"""`python -m local up` and `python -m local down`; `make up` and `make down` call them."""
+"""Entry point of `make up` and `make down`: `python -m local up` and `python -m local down`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from types import FrameType
 
 def main(arguments: list[str]) -> int:
     """Run `up` or `down` and return the exit code."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _leave)
-    # Which takes a moment, and Ctrl-C meanwhile should be no traceback
+    for signal_number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signal_number, _exit)
+    # Imported after the handlers, so that Ctrl-C during the imports prints no traceback.
     from local import settings, supervisor  # noqa: PLC0415
 
     try:
@@ -21,15 +21,15 @@ def main(arguments: list[str]) -> int:
             return supervisor.Supervisor(current).up()
         if arguments == ["down"]:
             return supervisor.down(current)
-    except settings.InvalidSettingError as problem:
-        print(problem)
+    except settings.InvalidSettingError as error:
+        print(error)
         return 1
     print("usage: python -m local up|down")
     return 2
 
 
-def _leave(_number: int, _frame: FrameType | None) -> None:
-    sys.exit(0)  # nothing runs yet
+def _exit(_number: int, _frame: FrameType | None) -> None:
+    sys.exit(0)  # no program runs yet
 
 
 if __name__ == "__main__":

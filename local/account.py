@@ -1,4 +1,7 @@
-"""As whom Postgres runs: it refuses to run as root, and many containers have nobody else."""
+"""Unprivileged account for Postgres, which refuses to run as root.
+
+Root is the only user in many containers.
+"""
 
 from __future__ import annotations
 
@@ -13,25 +16,23 @@ NOBODY = 65534
 
 
 class AccountMissingError(Exception):
-    """Started as root, and there is no way to be somebody else.
-
-    The message says what stands in the way.
-    """
+    """Started as root with no way to switch to another user. The message names the obstacle."""
 
 
 @dataclass(frozen=True)
 class Account:
-    """What to put before a command, and the user id (outside of any namespace) to which its files
-    belong.
+    """Command prefix that switches the user, and the resulting owner of the files.
+
+    `owner` is the user id outside of any user namespace.
     """
 
     prefix: tuple[str, ...]
     owner: int
 
-    def own(self, path: Path) -> None:
-        """Give a tree to this account, if we are root and it is somebody else's.
+    def chown_tree(self, path: Path) -> None:
+        """As root, change the owner of a tree to this account if another user owns it.
 
-        The way may change between starts.
+        The account can differ between starts.
         """
         if os.geteuid() != 0 or not path.exists() or path.stat().st_uid == self.owner:
             return
@@ -40,62 +41,60 @@ class Account:
                 os.chown(name, self.owner, self.owner, follow_symlinks=False)
 
 
-def choose(program: Path, directory: Path) -> Account:
-    """The account for `program` (a binary that refuses root), whose data lies in `directory`.
+def choose_account(program: Path, directory: Path) -> Account:
+    """Choose the account for `program`, a binary that refuses root, with its data in `directory`.
 
-    As root: a user namespace in which root has another number, so that nothing changes hands. Where
-    that is forbidden (a container's seccomp profile): the user nobody, and if a folder on the way
-    is closed to him, with leave to pass.
+    As root, prefer a user namespace that maps root to another id: no file changes its owner. Where
+    namespaces are forbidden (a container's seccomp profile), use the user nobody. If a parent
+    folder denies access to nobody, add the capability to bypass file permissions.
 
     Raises:
-        AccountMissingError: none of these ways is open.
-
+        AccountMissingError: all of these ways failed.
     """
     if os.geteuid() != 0:
         return Account((), os.geteuid())
     namespace = ("unshare", "--user", f"--map-user={NOBODY}")
-    if _runs((*namespace, str(program), "--version")):
+    if _succeeds((*namespace, str(program), "--version")):
         return Account(namespace, 0)
-    # The kernel forgets "end me with my parent" when the user changes, so setpriv sets it again.
-    plain = (
+    # The kernel clears the parent-death signal when the user changes, so setpriv sets it again.
+    as_nobody = (
         "setpriv",
         f"--reuid={NOBODY}",
         f"--regid={NOBODY}",
         "--clear-groups",
         "--pdeathsig=INT",
     )
-    closed = _closed_to_others(program.parent) or _closed_to_others(directory)
-    if closed is None and _runs((*plain, str(program), "--version")):
-        return Account(plain, NOBODY)
-    with_leave = (*plain, "--inh-caps=+dac_override", "--ambient-caps=+dac_override")
-    if _runs((*with_leave, str(program), "--version")):
-        return Account(with_leave, NOBODY)
+    closed = _find_inaccessible_folder(program.parent) or _find_inaccessible_folder(directory)
+    if closed is None and _succeeds((*as_nobody, str(program), "--version")):
+        return Account(as_nobody, NOBODY)
+    with_dac_override = (*as_nobody, "--inh-caps=+dac_override", "--ambient-caps=+dac_override")
+    if _succeeds((*with_dac_override, str(program), "--version")):
+        return Account(with_dac_override, NOBODY)
     if shutil.which("setpriv") is None:
         raise AccountMissingError(
-            "Postgres does not run as root, and neither unshare nor setpriv (util-linux) can change that here"
+            "Postgres does not run as root, and neither unshare nor setpriv can switch the user. "
+            "Install util-linux, or run `make up` as an ordinary user."
         )
+    reason = (
+        f"The user nobody may not enter {closed}. Run: chmod o+x {closed}"
+        if closed
+        else "This machine does not allow switching to the user nobody."
+    )
     raise AccountMissingError(
-        "Postgres does not run as root, so it would run as nobody, "
-        + (
-            f"who may not enter {closed}: chmod o+x {closed}"
-            if closed
-            else "which this machine does not allow"
-        )
-        + "\n  Or run `make up` as an ordinary user, from a folder of theirs."
+        f"Postgres does not run as root. {reason}\n"
+        "  Or run `make up` as an ordinary user, from a folder that this user owns."
     )
 
 
-def _closed_to_others(path: Path) -> Path | None:
-    """The topmost folder on the way to `path` (and itself, where it exists) that others may not
-    pass.
-    """
+def _find_inaccessible_folder(path: Path) -> Path | None:
+    """Return the topmost folder on the path, itself included, that other users may not enter."""
     for folder in (*reversed(path.parents), path):
         if folder.is_dir() and not folder.stat().st_mode & stat.S_IXOTH:
             return folder
     return None
 
 
-def _runs(command: tuple[str, ...]) -> bool:
+def _succeeds(command: tuple[str, ...]) -> bool:
     try:
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
     except OSError:

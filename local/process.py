@@ -1,4 +1,4 @@
-"""A program that runs in the background: started, known again by the next start, watched and ended."""
+"""Background processes: start, watch, stop, and detection after a restart of the supervisor."""
 
 from __future__ import annotations
 
@@ -16,24 +16,23 @@ from pathlib import Path
 
 import psutil
 
-# A process is known again by its id and its start, which the clock may have shifted a little
-SAME_START_SECONDS = 2.0
-LOOK_SECONDS = 0.05
-LOG_BYTES = 10_000_000  # of each log; as much again is kept of what came before
+# A process is identified by its id and its start time, which a clock adjustment may shift.
+START_TOLERANCE_SECONDS = 2.0
+POLL_SECONDS = 0.05
+MAX_LOG_BYTES = 10_000_000  # per log; the previous part may take as much again
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
 class ForeignProcessError(Exception):
-    """A process to end belongs to another user; the message names it."""
+    """The process belongs to another user. The message names it."""
 
 
 class Program:
-    """One command with a log and a run file `DIRECTORY/run/NAME.json`, by which a later start finds
-    what a crash left.
+    """One command with a log file and a run file.
 
-    The process leads a session of its own, so that Ctrl-C in the terminal reaches the supervisor
-    alone, which ends its programs in order. On Linux the kernel ends it (by `stop_signal`) when the
-    process that started it dies.
+    After a crash, the next start finds the process through its run file `DIRECTORY/run/NAME.json`.
+    The process leads its own session, so Ctrl-C in the terminal reaches only the supervisor, which
+    stops its programs in order. On Linux, the kernel sends `stop_signal` when the parent dies.
     """
 
     def __init__(
@@ -52,11 +51,11 @@ class Program:
         self.run_file = directory / "run" / f"{name}.json"
         self.cwd = cwd
         self.stop_signal = stop_signal
-        self.started = 0.0  # by time.monotonic
+        self.started = 0.0  # time.monotonic()
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, with a log of its own, and write down who it is."""
+        """Start the process and write its run file."""
         self.started = time.monotonic()
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
@@ -68,42 +67,39 @@ class Program:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                # Calls one bound C function, no Python
-                preexec_fn=_dies_with_parent(self.stop_signal),  # noqa: PLW1509
+                # Safe after fork: calls one bound C function and no Python code.
+                preexec_fn=_parent_death_hook(self.stop_signal),  # noqa: PLW1509
             )
-        remember(self.run_file, self._process.pid)
+        write_run_file(self.run_file, self._process.pid)
 
     @property
     def pid(self) -> int | None:
-        """Its process id, None before it was started."""
+        """Process id, or None before the start."""
         return self._process.pid if self._process else None
 
-    def ended(self) -> int | None:
-        """The exit status once it has ended (negative.
-
-        By that signal), None while it runs or before it was started.
-        """
+    def exit_status(self) -> int | None:
+        """Return the exit status, negative for a signal. None while running or before the start."""
         return self._process.poll() if self._process else None
 
-    def running(self) -> bool:
-        """Whether it was started and has not ended."""
+    def is_running(self) -> bool:
+        """Return whether it was started and has not ended."""
         return self._process is not None and self._process.poll() is None
 
     def signal(self, number: signal.Signals) -> None:
-        """Send it a signal, if it was started."""
+        """Send a signal, if it was started."""
         if self._process is not None:
             self._process.send_signal(number)
 
-    def stop(self, patience_seconds: float) -> None:
-        """End it: by its stop signal, and after `patience_seconds` by SIGKILL; its children too.
+    def stop(self, timeout_seconds: float) -> None:
+        """Stop the process with its stop signal, after `timeout_seconds` with SIGKILL.
 
-        Idempotent.
+        Its children are killed too. Idempotent.
         """
         if self._process is None:
             return
         self._process.send_signal(self.stop_signal)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(max(patience_seconds, 0))
+            self._process.wait(max(timeout_seconds, 0))
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
@@ -111,22 +107,22 @@ class Program:
         self.run_file.unlink(missing_ok=True)
 
     def rotate_log(self) -> None:
-        """Put the log of the start before this one aside as NAME.log.1."""
+        """Rename the log of the previous start to NAME.log.1."""
         if self.log.exists():
             self.log.replace(self.log.with_suffix(".log.1"))
 
-    def bound_log(self) -> None:
-        """Keep the log from growing for ever.
+    def limit_log_size(self) -> None:
+        """Truncate a log that is too large, after copying it to NAME.log.1.
 
-        It is open for appending, so it may be cut while the program writes.
+        The log is open in append mode, so it can be truncated while the program writes.
         """
         with contextlib.suppress(OSError):
-            if self.log.stat().st_size > LOG_BYTES:
+            if self.log.stat().st_size > MAX_LOG_BYTES:
                 shutil.copyfile(self.log, self.log.with_suffix(".log.1"))
                 os.truncate(self.log, 0)
 
     def tail(self, lines: int = 15) -> str:
-        """The last lines of the log, each indented."""
+        """Return the last lines of the log, indented."""
         try:
             with self.log.open("rb") as log:
                 log.seek(max(0, log.seek(0, os.SEEK_END) - 20_000))
@@ -136,34 +132,34 @@ class Program:
         return "\n".join("    " + line for line in text.splitlines()[-lines:])
 
 
-def remember(path: Path, pid: int) -> None:
-    """Write down a process so that `recall` knows it again."""
+def write_run_file(path: Path, pid: int) -> None:
+    """Record a process for `find_recorded_process`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        note = {"pid": pid, "started": psutil.Process(pid).create_time()}
-    except psutil.NoSuchProcess:  # it has ended already
+        record = {"pid": pid, "started": psutil.Process(pid).create_time()}
+    except psutil.NoSuchProcess:  # it has already ended
         return
     fresh = path.with_suffix(".new")
-    fresh.write_text(json.dumps(note))
+    fresh.write_text(json.dumps(record))
     fresh.replace(path)
 
 
-def recall(path: Path) -> psutil.Process | None:
-    """The process that `remember` wrote down, if it still runs.
+def find_recorded_process(path: Path) -> psutil.Process | None:
+    """Return the recorded process if it still runs.
 
-    None if its id belongs to another one by now.
+    None if its id has been reused by another process.
     """
     try:
-        note = json.loads(path.read_text())
-        process = psutil.Process(int(note["pid"]))
-        same = abs(process.create_time() - float(note["started"])) < SAME_START_SECONDS
+        record = json.loads(path.read_text())
+        process = psutil.Process(int(record["pid"]))
+        same = abs(process.create_time() - float(record["started"])) < START_TOLERANCE_SECONDS
         return process if same and process.status() != psutil.STATUS_ZOMBIE else None
     except (OSError, ValueError, KeyError, TypeError, psutil.Error):
         return None
 
 
-def end(process: psutil.Process, number: signal.Signals, patience_seconds: float) -> None:
-    """End a process that is not our child, and the rest of the session that it leads.
+def terminate(process: psutil.Process, number: signal.Signals, timeout_seconds: float) -> None:
+    """Terminate a process that is not a child, and the session that it leads.
 
     Raises:
         ForeignProcessError: it belongs to another user.
@@ -174,27 +170,27 @@ def end(process: psutil.Process, number: signal.Signals, patience_seconds: float
         return
     except psutil.AccessDenied:
         raise ForeignProcessError(
-            f"Process {process.pid} belongs to another user; end it as that user: make down"
+            f"Process {process.pid} belongs to another user. Run `make down` as that user."
         ) from None
-    deadline = time.monotonic() + patience_seconds
-    while time.monotonic() < deadline and _alive(process):
-        time.sleep(LOOK_SECONDS)
+    deadline = time.monotonic() + timeout_seconds
+    while time.monotonic() < deadline and _is_alive(process):
+        time.sleep(POLL_SECONDS)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     with contextlib.suppress(psutil.NoSuchProcess):
         process.kill()
-    while _alive(process):
-        time.sleep(LOOK_SECONDS)
+    while _is_alive(process):
+        time.sleep(POLL_SECONDS)
 
 
-def _alive(process: psutil.Process) -> bool:
+def _is_alive(process: psutil.Process) -> bool:
     try:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.Error:
         return False
 
 
-def _dies_with_parent(number: signal.Signals) -> Callable[[], object] | None:
+def _parent_death_hook(number: signal.Signals) -> Callable[[], object] | None:
     if sys.platform != "linux":
         return None
     prctl = ctypes.CDLL(None, use_errno=True).prctl

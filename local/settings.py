@@ -1,7 +1,4 @@
-"""The settings of `make up`.
-
-Read once from the environment, and turned into the environment of each service.
-"""
+"""Settings of `make up`, read once from the environment, and the environment for each service."""
 
 from __future__ import annotations
 
@@ -15,21 +12,21 @@ from db.password_check import PASSWORDS, refusal
 from db.settings import DEFAULT_PASSWORD
 from servicekit.settings import secret
 
-HOST = "127.0.0.1"  # everything listens here and nowhere else, unless BIND_ADDRESS says so
-EVERYWHERE = "0.0.0.0"  # noqa: S104  # only when asked for, and not with the default password
+HOST = "127.0.0.1"  # all services listen only here, unless BIND_ADDRESS is set
+ALL_INTERFACES = "0.0.0.0"  # noqa: S104  # explicit opt-in, rejected with a default password
 DATABASE = "mlopsdb"
 OWNER = "postgres"
-HIGHEST_PORT = 65535
+MAX_PORT = 65535
 ROOT = Path(__file__).resolve().parent.parent
 
 
 class InvalidSettingError(Exception):
-    """A variable has a value that cannot be used; the message names it."""
+    """A variable has an invalid value. The message names the variable."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Ports are 1..65535 and differ; directories are absolute; `root` is the project's folder."""
+    """Ports are 1..65535 and distinct. Directories are absolute. `root` is the project folder."""
 
     web_port: int
     api_port: int
@@ -43,37 +40,40 @@ class Settings:
 
     @property
     def host(self) -> str:
-        """An address by which this machine reaches what listens on `bind_address`."""
-        return HOST if self.bind_address in (HOST, EVERYWHERE) else self.bind_address
+        """Address at which this machine reaches listeners on `bind_address`."""
+        return HOST if self.bind_address in (HOST, ALL_INTERFACES) else self.bind_address
 
     @property
     def web_url(self) -> str:
         """Address of the dashboard."""
-        return f"http://{self._name}:{self.web_port}"
+        return f"http://{self._display_host}:{self.web_port}"
 
     @property
     def api_url(self) -> str:
         """Base address of the API."""
-        return f"http://{self._name}:{self.api_port}/api/v1.0"
+        return f"http://{self._display_host}:{self.api_port}/api/v1.0"
 
     @property
     def dsn(self) -> str:
-        """libpq URI of the owner, who may do everything."""
-        return f"postgresql://{OWNER}:{quote(self.owner_password, safe='')}@{self._name}:{self.db_port}/{DATABASE}"
+        """libpq URI of the owner role, which has all privileges."""
+        return self._build_dsn(quote(self.owner_password, safe=""))
 
     @property
-    def shown_dsn(self) -> str:
-        """The same for the eye: a password of one's own is not shown, and a shell puts it in."""
+    def display_dsn(self) -> str:
+        """libpq URI for display. A non-default password is replaced by a shell variable."""
         if self.owner_password == DEFAULT_PASSWORD:
             return self.dsn
-        return f"postgresql://{OWNER}:$POSTGRES_PASSWORD@{self._name}:{self.db_port}/{DATABASE}"
+        return self._build_dsn("$POSTGRES_PASSWORD")
+
+    def _build_dsn(self, password: str) -> str:
+        return f"postgresql://{OWNER}:{password}@{self._display_host}:{self.db_port}/{DATABASE}"
 
     @property
-    def _name(self) -> str:
+    def _display_host(self) -> str:
         return "localhost" if self.host == HOST else self.host
 
-    def postgres(self, user: str, password: str) -> dict[str, str]:
-        """libpq's variables for one role."""
+    def libpq_variables(self, user: str, password: str) -> dict[str, str]:
+        """Return libpq's variables for one role."""
         return {
             "PGHOST": self.host,
             "PGPORT": str(self.db_port),
@@ -84,22 +84,20 @@ class Settings:
 
 
 def read(environment: Mapping[str, str]) -> Settings:
-    """Settings from environment variables.
+    """Read the settings from environment variables.
 
     Raises:
-        InvalidSettingError: a port is not a number in 1..65535 or named twice, a password cannot be one, or
-        is the default where others
-            would reach the stack.
-
+        InvalidSettingError: a port is invalid or used twice, a password is invalid, or a default
+            password would be reachable from other machines.
     """
     ports = {
-        name: _port(name, environment.get(name) or default)
+        name: _parse_port(name, environment.get(name) or default)
         for name, default in (("WEB_PORT", "8501"), ("API_PORT", "9090"), ("DB_PORT", "5432"))
     }
     if len(set(ports.values())) < len(ports):
-        named = ", ".join(f"{name}={port}" for name, port in ports.items())
-        raise InvalidSettingError(f"WEB_PORT, API_PORT and DB_PORT must differ: {named}")
-    passwords = {name: _password(name, environment) for name in PASSWORDS}
+        described = ", ".join(f"{name}={port}" for name, port in ports.items())
+        raise InvalidSettingError(f"WEB_PORT, API_PORT and DB_PORT must differ: {described}")
+    passwords = {name: _read_password(name, environment) for name in PASSWORDS}
     bind_address = environment.get("BIND_ADDRESS") or HOST
     if (reason := refusal(bind_address, passwords)) is not None:
         raise InvalidSettingError(reason)
@@ -115,12 +113,11 @@ def read(environment: Mapping[str, str]) -> Settings:
     )
 
 
-def inherited(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """What a program gets of the caller's environment.
+def inherited_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the caller's environment for a child process.
 
-    All but libpq's variables, which may point to another database.
-
-    Whatever proxy there is, the way to this machine leads past it.
+    libpq's variables are removed, because they may point to another database. Connections to this
+    machine bypass any proxy.
     """
     kept = {name: value for name, value in environment.items() if not name.startswith("PG")}
     for name in ("no_proxy", "NO_PROXY"):
@@ -128,13 +125,13 @@ def inherited(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     return kept
 
 
-def _port(name: str, text: str) -> int:
-    if text.isascii() and text.isdigit() and 1 <= int(text) <= HIGHEST_PORT:
+def _parse_port(name: str, text: str) -> int:
+    if text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_PORT:
         return int(text)
-    raise InvalidSettingError(f"{name}={text!r} is not a port number (1 to 65535)")
+    raise InvalidSettingError(f"{name}={text!r} is not a port number (1 to {MAX_PORT})")
 
 
-def _password(name: str, environment: Mapping[str, str]) -> str:
+def _read_password(name: str, environment: Mapping[str, str]) -> str:
     try:
         value = secret(environment, name) or DEFAULT_PASSWORD
     except ValueError as error:

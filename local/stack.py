@@ -1,7 +1,6 @@
-"""The four programs of the stack and how each is started: Postgres, its set-up, inference and web.
+"""Stack: the four programs (Postgres, database setup, inference, web) and their start and stop.
 
-What a container engine runs as containers runs here as processes: the same modules, only the
-addresses differ.
+Runs as processes the same modules that compose runs as containers. Only the addresses differ.
 """
 
 from __future__ import annotations
@@ -17,48 +16,43 @@ from pathlib import Path
 
 from local.postgres import Postgres
 from local.process import Program
-from local.settings import OWNER, Settings, inherited
+from local.settings import OWNER, Settings, inherited_environment
 
-READY_SECONDS = 300.0  # the first start compiles every model
-ANSWER_SECONDS = 3.0
-LOOK_SECONDS = 0.1
-TELL_SECONDS = 5.0  # how long someone who watches may be left without a word
-BODY_BYTES = 100_000
-STOP_SECONDS = (
-    6.0  # for web and inference; Postgres gets the rest of the ten that people are promised
-)
+READY_SECONDS = 300.0  # the first start compiles all models
+RESPONSE_TIMEOUT_SECONDS = 3.0
+POLL_SECONDS = 0.1
+PROGRESS_SECONDS = 5.0  # maximum time without a progress line
+MAX_BODY_BYTES = 100_000
+# The documentation promises a stop within ten seconds.
+STOP_SECONDS = 6.0  # for web and inference
 STOP_POSTGRES_SECONDS = 3.0
-_direct = urllib.request.build_opener(
-    urllib.request.ProxyHandler({})
-)  # never through a proxy to this machine
+ProgressCallback = Callable[[str, str], None]  # arguments: program name, status text
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # without a proxy
 
 
-Report = Callable[[str, str], None]  # is told the name of a program and how far it is
-
-
-def silent(_name: str, _text: str) -> None:
-    """A report for those who do not watch."""
+def ignore_progress(_name: str, _text: str) -> None:
+    """Progress callback that does nothing."""
 
 
 class NotReadyError(Exception):
-    """A program ended or did not get ready; the message has the end of its log."""
+    """A program ended or did not become ready. The message has the end of its log."""
 
 
 class Stack:
-    """The programs, not started yet. `wait` sleeps; what it raises ends any waiting."""
+    """The programs, initially stopped. `wait` sleeps and may raise to abort any waiting."""
 
     def __init__(self, settings: Settings, wait: Callable[[float], None] = time.sleep) -> None:
         self.settings = settings
         self.wait = wait
-        common = inherited()
+        common = inherited_environment()
         directory, root = settings.directory, settings.root
-        owner = settings.postgres(OWNER, settings.owner_password)
+        owner = settings.libpq_variables(OWNER, settings.owner_password)
         passwords = {
             "MLOPS_APP_PASSWORD": settings.app_password,
             "MLOPS_READ_PASSWORD": settings.read_password,
         }
         self.postgres = Postgres(settings)
-        self.set_up = Program(
+        self.setup = Program(
             "db-setup",
             [sys.executable, "-m", "db.initialize"],
             {**common, **owner, **passwords},
@@ -70,7 +64,7 @@ class Stack:
             [sys.executable, "-m", "inference"],
             {
                 **common,
-                **settings.postgres("mlops_app", settings.app_password),
+                **settings.libpq_variables("mlops_app", settings.app_password),
                 "API_HOST": settings.bind_address,
                 "API_PORT": str(settings.api_port),
                 "COMPILED_DIR": common.get("COMPILED_DIR") or str(directory / "compiled"),
@@ -88,127 +82,127 @@ class Stack:
                 "streamlit",
                 "run",
                 str(Path("web", "app.py")),
-                *_streamlit(settings),
+                *_streamlit_options(settings),
             ],
             {
                 **common,
-                **settings.postgres("mlops_read", settings.read_password),
+                **settings.libpq_variables("mlops_read", settings.read_password),
                 "API_URL": settings.api_url,
             },
             directory,
             root,
         )
-        self.programs: tuple[Program, ...] = (self.postgres, self.set_up, self.inference, self.web)
+        self.programs: tuple[Program, ...] = (self.postgres, self.setup, self.inference, self.web)
 
-    def start(self, report: Report = silent) -> None:
-        """Start everything and return when everything is ready.
+    def start(self, report: ProgressCallback = ignore_progress) -> None:
+        """Start all programs and return when all are ready.
 
-        `report(name, text)` is told of each step.
-
-        Web needs nothing to start, so it starts beside the database; inference wants its tables.
+        `report(name, text)` is called after each step. Web needs nothing to start, so it starts in
+        parallel with the database. Inference needs the tables.
 
         Raises:
-            NotReadyError, StartError, AccountMissingError: the stack is left as it is then; call `stop`.
-
+            NotReadyError, StartError, AccountMissingError: call `stop` to end the started programs.
         """
         self.web.start()
         self.start_database(report)
         self.start_inference(report)
-        self.until_web_is_ready(report)
+        self.wait_for_web(report)
 
-    def start_database(self, report: Report = silent) -> None:
-        """Start Postgres, migrate and import data.csv."""
+    def start_database(self, report: ProgressCallback = ignore_progress) -> None:
+        """Start Postgres, run the migrations and import data.csv."""
         started = time.monotonic()
         self.postgres.open(self.wait)
-        report("postgres", f"ready ({_since(started)})")
-        self.run_set_up(report)
+        report("postgres", f"ready ({_format_elapsed(started)})")
+        self.run_setup(report)
 
-    def run_set_up(self, report: Report) -> None:
-        """Run db-setup to its end. Raises NotReadyError when it fails."""
-        self.set_up.start()
-        while (status := self.set_up.ended()) is None:
-            self.wait(LOOK_SECONDS)
+    def run_setup(self, report: ProgressCallback) -> None:
+        """Run the database setup to completion. Raises NotReadyError if it fails."""
+        self.setup.start()
+        while (status := self.setup.exit_status()) is None:
+            self.wait(POLL_SECONDS)
         if status != 0:
             raise NotReadyError(
-                f"db.initialize ended with status {status}; {self.set_up.log}:\n{self.set_up.tail()}"
+                f"The database setup ended with status {status}. "
+                f"From {self.setup.log}:\n{self.setup.tail()}"
             )
-        self.set_up.stop(0)
-        report("data", f"{self.set_up.tail(1).strip()} ({_since(self.set_up.started)})")
+        self.setup.stop(0)
+        report("data", f"{self.setup.tail(1).strip()} ({_format_elapsed(self.setup.started)})")
 
-    def start_inference(self, report: Report = silent) -> None:
-        """Start the inference service and wait until it answers."""
+    def start_inference(self, report: ProgressCallback = ignore_progress) -> None:
+        """Start the inference service and wait until it is ready."""
         self.inference.start()
-        self._until_ready(
+        self._wait_until_ready(
             self.inference,
             f"http://{self.settings.host}:{self.settings.api_port}/api/v1.0/readyz",
             report,
         )
 
-    def until_web_is_ready(self, report: Report = silent) -> None:
-        """Wait until the dashboard answers."""
-        self._until_ready(
+    def wait_for_web(self, report: ProgressCallback = ignore_progress) -> None:
+        """Wait until the dashboard is ready."""
+        self._wait_until_ready(
             self.web, f"http://{self.settings.host}:{self.settings.web_port}/_stcore/health", report
         )
 
-    def stop(self, hurry: Callable[[], bool] = lambda: False) -> None:
-        """End everything, Postgres last, within ten seconds; at once when `hurry` turns true.
+    def stop(self, is_urgent: Callable[[], bool] = lambda: False) -> None:
+        """Stop all programs within ten seconds, Postgres last. Idempotent.
 
-        Idempotent.
+        Once `is_urgent` returns True, the programs are killed immediately.
         """
-        services = (self.web, self.inference, self.set_up)
-        running = [program for program in services if program.running()]
+        services = (self.web, self.inference, self.setup)
+        running = [program for program in services if program.is_running()]
         for program in running:
             program.signal(program.stop_signal)
         deadline = time.monotonic() + STOP_SECONDS
         while (
-            any(program.running() for program in running)
+            any(program.is_running() for program in running)
             and time.monotonic() < deadline
-            and not hurry()
+            and not is_urgent()
         ):
-            time.sleep(LOOK_SECONDS / 2)
+            time.sleep(POLL_SECONDS / 2)
         for program in services:
             program.stop(0)
-        self.postgres.stop(0.5 if hurry() else STOP_POSTGRES_SECONDS)
+        self.postgres.stop(0.5 if is_urgent() else STOP_POSTGRES_SECONDS)
 
-    def _until_ready(self, program: Program, url: str, report: Report) -> None:
-        started = told = time.monotonic()
+    def _wait_until_ready(self, program: Program, url: str, report: ProgressCallback) -> None:
+        started = last_report = time.monotonic()
         while time.monotonic() - started < READY_SECONDS:
-            status = program.ended()
+            status = program.exit_status()
             if status is not None:
                 raise NotReadyError(
-                    f"{program.name} ended with status {status}; {program.log}:\n{program.tail()}"
+                    f"{program.name} ended with status {status}. "
+                    f"From {program.log}:\n{program.tail()}"
                 )
-            ready, detail = _ask(url)
+            ready, detail = _check_readiness(url)
             if ready:
-                report(program.name, f"{detail} ({_since(program.started)})")
+                report(program.name, f"{detail} ({_format_elapsed(program.started)})")
                 return
-            if time.monotonic() - told > TELL_SECONDS and detail:  # someone is watching
-                told = time.monotonic()
+            if time.monotonic() - last_report > PROGRESS_SECONDS and detail:
+                last_report = time.monotonic()
                 report(program.name, detail)
-            self.wait(LOOK_SECONDS)
+            self.wait(POLL_SECONDS)
         raise NotReadyError(
-            f"{program.name} is not ready after {READY_SECONDS:.0f} s; {program.log}:\n{program.tail()}"
+            f"{program.name} is not ready after {READY_SECONDS:.0f} s. "
+            f"From {program.log}:\n{program.tail()}"
         )
 
 
-def _ask(url: str) -> tuple[bool, str]:
-    """Whether a readiness address says that the waiting is over, and what else it says."""
+def _check_readiness(url: str) -> tuple[bool, str]:
+    """Return whether waiting for a readiness URL is over, and a status text."""
     try:
-        with _direct.open(url, timeout=ANSWER_SECONDS) as answer:
-            return True, _models(answer.read(BODY_BYTES))[1] or "ready"
-    except urllib.error.HTTPError as refusal:
-        still_loading, detail = _models(refusal.read(BODY_BYTES))
-        return not still_loading, detail or "starting"
+        with _opener.open(url, timeout=RESPONSE_TIMEOUT_SECONDS) as response:
+            return True, _parse_readiness(response.read(MAX_BODY_BYTES))[1] or "ready"
+    except urllib.error.HTTPError as response:
+        is_loading, detail = _parse_readiness(response.read(MAX_BODY_BYTES))
+        return not is_loading, detail or "starting"
     except (OSError, http.client.HTTPException):
         return False, "starting"
 
 
-def _models(body: bytes) -> tuple[bool, str]:
-    """Whether models are still loading, and how many are there, from the body of /readyz.
+def _parse_readiness(body: bytes) -> tuple[bool, str]:
+    """Return whether models are still loading, and their counts, from the body of /readyz.
 
-    (True, "") of any other.
-
-    None at all is no reason to wait: the rest works, and models may be published at any time.
+    Returns (True, "") for any other body. A service without models is ready: everything else works,
+    and models can be published at any time.
     """
     try:
         models = json.loads(body)["dependencies"]["models"]
@@ -216,24 +210,21 @@ def _models(body: bytes) -> tuple[bool, str]:
     except (ValueError, KeyError, TypeError):
         return True, ""
     if loading:
-        return (
-            True,
-            f"{ready} of {ready + loading + failed} models loaded (the first start compiles them)",
-        )
-    return False, f"ready, {ready} models" + (
-        f", {failed} FAILED: GET /models says why" if failed else ""
-    )
+        total = ready + loading + failed
+        return True, f"{ready} of {total} models loaded (the first start compiles them)"
+    failures = f", {failed} FAILED: see GET /models for the reasons" if failed else ""
+    return False, f"ready, {ready} models{failures}"
 
 
-def _streamlit(settings: Settings) -> list[str]:
+def _streamlit_options(settings: Settings) -> list[str]:
     options = {
         "server.port": settings.web_port,
         "server.address": settings.bind_address,
-        "server.headless": "true",  # opens no browser and asks for no e-mail address
+        "server.headless": "true",  # no browser window, no prompt for an e-mail address
         "browser.gatherUsageStats": "false",
     }
     return [f"--{name}={value}" for name, value in options.items()]
 
 
-def _since(started: float) -> str:
+def _format_elapsed(started: float) -> str:
     return f"{time.monotonic() - started:.1f} s"

@@ -27,7 +27,9 @@ def running() -> Iterator[None]:
         os.environ["DATA_CSV"] = str(ROOT / "data.csv")
         say("Setting the database up")
         set_up(from_environment(os.environ))
-        os.environ.update(server.settings.postgres("mlops_app", server.settings.app_password))
+        os.environ.update(
+            server.settings.libpq_variables("mlops_app", server.settings.app_password)
+        )
         yield
 
 
@@ -42,10 +44,12 @@ def empty() -> Iterator[Postgres]:
     before = dict(os.environ)
     try:
         server.open()
-        os.environ.update(server.settings.postgres("postgres", server.settings.owner_password))
+        os.environ.update(
+            server.settings.libpq_variables("postgres", server.settings.owner_password)
+        )
         yield server
     finally:
         os.environ.clear()
         os.environ.update(before)
-        server.stop(patience_seconds=5)
+        server.stop(timeout_seconds=5)
         shutil.rmtree(folder, ignore_errors=True)

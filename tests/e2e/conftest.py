@@ -39,13 +39,13 @@ class RunningStack:
         if crash:
             self._stack.postgres.kill()
         else:
-            self._stack.postgres.stop(patience_seconds=10)
+            self._stack.postgres.stop(timeout_seconds=10)
 
     def start_database(self) -> None:
         self._stack.start_database()
 
     def stop_api(self) -> None:
-        self._stack.inference.stop(patience_seconds=10)
+        self._stack.inference.stop(timeout_seconds=10)
 
     def start_api(self) -> None:
         self._stack.start_inference()
@@ -62,7 +62,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def free_settings(tmp_path_factory: pytest.TempPathFactory) -> local_settings.Settings:
-    chosen = {name: str(ports.free()) for name in ("WEB_PORT", "API_PORT", "DB_PORT")}
+    chosen = {name: str(ports.find_free()) for name in ("WEB_PORT", "API_PORT", "DB_PORT")}
     return local_settings.read({**chosen, "LOCAL_DIR": str(tmp_path_factory.mktemp("stack"))})
 
 

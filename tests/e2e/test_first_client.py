@@ -1,6 +1,6 @@
-"""The client of the first version, word for word, against every served experiment.
+"""Client of the first version, unchanged, against all served experiments.
 
-Its answers are Keras's own.
+The answers must match Keras.
 """
 
 import io
@@ -23,9 +23,9 @@ DIGITS = 100
 
 @pytest.fixture(scope="module")
 def pixels(digits: dict[str, bytes]) -> NDArray[np.uint8]:
-    """Return digits to read, (DIGITS, 28, 28).
+    """Return uint8 digits (DIGITS, 28, 28).
 
-    MNIST's first test digits where MNIST_PATH names it, else drawn ones with noise.
+    They are the first test digits of MNIST if MNIST_PATH is set, otherwise drawn ones with noise.
     """
     if path := os.environ.get("MNIST_PATH"):
         with np.load(path) as mnist:
@@ -34,12 +34,12 @@ def pixels(digits: dict[str, bytes]) -> NDArray[np.uint8]:
     drawn = np.stack([np.asarray(Image.open(io.BytesIO(png))) for png in digits.values()])
     noise = np.random.default_rng(0).normal(0, 20, (DIGITS, 28, 28))
     noisy = np.resize(drawn, noise.shape) + noise
-    noisy[:, [0, -1]] = 0  # a light border would read as paper
+    noisy[:, [0, -1]] = 0  # a light border would be taken for a light background
     return noisy.clip(0, 255).astype(np.uint8)
 
 
 @pytest.mark.timeout(600)
-def test_every_experiment_answers_as_keras_does(
+def test_inference_matches_keras_for_all_experiments(
     stack: RunningStack, pixels: NDArray[np.uint8], tmp_path: Path
 ) -> None:
     import keras  # noqa: PLC0415  # TensorFlow takes seconds, and only this test needs it

@@ -1,4 +1,4 @@
-"""`make up` and `make down` as a person meets them: what is printed, what runs, and what is left."""
+"""`make up` and `make down`: output, running services and leftovers."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ READY_SECONDS = 300
 
 
 class MakeUp:
-    """`python -m local up` with a folder and ports of its own."""
+    """`python -m local up` with a separate folder and separate ports."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.ports = {name: ports.free() for name in ("WEB_PORT", "API_PORT", "DB_PORT")}
+        self.ports = {name: ports.find_free() for name in ("WEB_PORT", "API_PORT", "DB_PORT")}
         self.output = directory / "output.txt"
         self._started: list[subprocess.Popen[bytes]] = []
 
@@ -52,7 +52,7 @@ class MakeUp:
         self._started.append(process)
         return process
 
-    def until_ready(self, process: subprocess.Popen[bytes]) -> str:
+    def wait_until_ready(self, process: subprocess.Popen[bytes]) -> str:
         deadline = time.monotonic() + READY_SECONDS
         while "SQL " not in (text := self.output.read_text()):
             assert process.poll() is None, text
@@ -62,7 +62,7 @@ class MakeUp:
 
     def down(self) -> str:
         command = [sys.executable, "-m", "local", "down"]
-        done = subprocess.run(
+        result = subprocess.run(
             command,
             cwd=ROOT,
             env=self.environment,
@@ -71,10 +71,10 @@ class MakeUp:
             timeout=60,
             check=False,
         )
-        return done.stdout
+        return result.stdout
 
-    def left(self) -> list[str]:
-        """The command of every process that belongs to this folder."""
+    def find_processes(self) -> list[str]:
+        """Return the commands of all processes of this folder."""
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
@@ -85,7 +85,7 @@ class MakeUp:
                     found.append(" ".join(process.cmdline()))
         return found
 
-    def end(self) -> None:
+    def terminate(self) -> None:
         for process in self._started:
             if process.poll() is None:
                 process.kill()
@@ -95,16 +95,16 @@ class MakeUp:
 
 @pytest.fixture
 def make_up(tmp_path: Path) -> Iterator[MakeUp]:
-    chosen = MakeUp(tmp_path)
+    command = MakeUp(tmp_path)
     try:
-        yield chosen
+        yield command
     finally:
-        chosen.end()
+        command.terminate()
 
 
-def test_it_prints_three_addresses_that_answer_and_ctrl_c_ends_everything(make_up: MakeUp) -> None:
+def test_up_prints_working_addresses_and_ctrl_c_stops_all(make_up: MakeUp) -> None:
     process = make_up.start()
-    printed = make_up.until_ready(process)
+    printed = make_up.wait_until_ready(process)
     dashboard = re.search(r"Dashboard +(\S+)", printed)
     dsn = re.search(r"SQL +psql (\S+)", printed)
     assert dashboard is not None
@@ -117,23 +117,23 @@ def test_it_prints_three_addresses_that_answer_and_ctrl_c_ends_everything(make_u
     process.send_signal(signal.SIGINT)
     status = process.wait(timeout=20)
     seconds = time.monotonic() - started
-    assert (status, make_up.left(), seconds < 10) == (0, [], True)
+    assert (status, make_up.find_processes(), seconds < 10) == (0, [], True)
 
 
-def test_after_kill_9_of_the_supervisor_the_next_start_works(make_up: MakeUp) -> None:
+def test_up_works_after_the_supervisor_was_killed(make_up: MakeUp) -> None:
     first = make_up.start()
-    make_up.until_ready(first)
+    make_up.wait_until_ready(first)
     first.kill()
     first.wait()
     second = make_up.start()
-    make_up.until_ready(second)
+    make_up.wait_until_ready(second)
     second.send_signal(signal.SIGTERM)
-    assert (second.wait(timeout=20), make_up.left()) == (0, [])
+    assert (second.wait(timeout=20), make_up.find_processes()) == (0, [])
 
 
-def test_a_second_start_says_who_runs_and_down_ends_the_first(make_up: MakeUp) -> None:
+def test_second_up_names_the_first_and_down_stops_it(make_up: MakeUp) -> None:
     first = make_up.start()
-    make_up.until_ready(first)
+    make_up.wait_until_ready(first)
     command = [sys.executable, "-m", "local", "up"]
     second = subprocess.run(
         command,
@@ -146,14 +146,14 @@ def test_a_second_start_says_who_runs_and_down_ends_the_first(make_up: MakeUp) -
     )
     assert (second.returncode, f"process {first.pid}" in second.stdout) == (1, True)
     assert make_up.down() == "Stopped\n"
-    assert (first.wait(timeout=20), make_up.left()) == (0, [])
+    assert (first.wait(timeout=20), make_up.find_processes()) == (0, [])
     assert make_up.down() == "Nothing was running\n"
 
 
 @pytest.mark.parametrize(("name", "variable"), [("web", "WEB_PORT"), ("postgres", "DB_PORT")])
-def test_a_service_that_dies_is_started_again(make_up: MakeUp, name: str, variable: str) -> None:
+def test_up_restarts_a_killed_service(make_up: MakeUp, name: str, variable: str) -> None:
     process = make_up.start()
-    make_up.until_ready(process)
+    make_up.wait_until_ready(process)
     psutil.Process(
         json.loads((make_up.directory / "local" / "run" / f"{name}.json").read_text())["pid"]
     ).kill()
@@ -169,25 +169,29 @@ def test_a_service_that_dies_is_started_again(make_up: MakeUp, name: str, variab
     assert (alive, f"{name} ended with status -9" in make_up.output.read_text()) == (True, True)
 
 
-def test_every_port_that_is_taken_is_named_with_its_holder_and_its_variable(
+def test_up_names_each_used_port_with_process_and_variable(
     make_up: MakeUp,
 ) -> None:
     web, api, db = (make_up.ports[name] for name in ("WEB_PORT", "API_PORT", "DB_PORT"))
     with socket.create_server(("127.0.0.1", web)), socket.create_server(("", db)):
         assert make_up.start().wait(timeout=60) == 1
-    said = make_up.output.read_text()
-    named = {
-        port: f"Port {port} is taken by process {os.getpid()}" in said for port in (web, api, db)
+    output = make_up.output.read_text()
+    is_reported = {
+        port: f"Port {port} is in use by process {os.getpid()}" in output for port in (web, api, db)
     }
-    assert named == {web: True, api: False, db: True}
-    assert re.findall(r"[A-Z]+_PORT", said) == ["WEB_PORT", "DB_PORT"]
+    assert is_reported == {web: True, api: False, db: True}
+    assert re.findall(r"[A-Z]+_PORT", output) == ["WEB_PORT", "DB_PORT"]
 
 
-def test_a_failing_set_up_shows_the_end_of_its_log_and_leaves_nothing(
+def test_up_failed_setup_prints_log_and_leaves_nothing(
     make_up: MakeUp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(make_up.directory))
-    fault = "import os, sys\nif 'db.initialize' in sys.orig_argv:\n    os.write(2, b'no tables today'); os._exit(1)\n"
+    fault = (
+        "import os, sys\n"
+        "if 'db.initialize' in sys.orig_argv:\n"
+        "    os.write(2, b'no tables today'); os._exit(1)\n"
+    )
     (make_up.directory / "sitecustomize.py").write_text(fault)
     assert make_up.start().wait(timeout=60) == 1
-    assert ("no tables today" in make_up.output.read_text(), make_up.left()) == (True, [])
+    assert ("no tables today" in make_up.output.read_text(), make_up.find_processes()) == (True, [])

@@ -30,9 +30,9 @@ def postgres_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return local_settings.read(
         {
             "LOCAL_DIR": str(tmp_path_factory.mktemp("postgres")),
-            "DB_PORT": str(ports.free()),
-            "API_PORT": str(ports.free()),
-            "WEB_PORT": str(ports.free()),
+            "DB_PORT": str(ports.find_free()),
+            "API_PORT": str(ports.find_free()),
+            "WEB_PORT": str(ports.find_free()),
         }
     )
 
@@ -48,7 +48,7 @@ def postgres(postgres_settings: Settings) -> Iterator[Postgres]:
         server.open()
         yield server
     finally:
-        server.stop(patience_seconds=5)
+        server.stop(timeout_seconds=5)
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def _new_database(postgres: Postgres) -> Iterator[dict[str, str]]:
     name = f"test_{uuid.uuid4().hex}"
     _execute(postgres, f"CREATE DATABASE {name}")
     settings = postgres.settings
-    yield {**settings.postgres("postgres", settings.owner_password), "PGDATABASE": name}
+    yield {**settings.libpq_variables("postgres", settings.owner_password), "PGDATABASE": name}
     _execute(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
 

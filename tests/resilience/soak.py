@@ -115,7 +115,7 @@ class Faults:
         self._stack.freeze_database(self._random.uniform(*AWAY_SECONDS))
 
     def restart_postgres(self) -> None:
-        self._stack.postgres.stop(patience_seconds=10)
+        self._stack.postgres.stop(timeout_seconds=10)
         self._stack.postgres.open()
 
     def kill_worker(self) -> None:

@@ -48,7 +48,7 @@ class Faulty(Stack):
         """Start what does not run."""
         if self.postgres.pid is None:
             self.start_database()
-        elif not self.postgres.running():
+        elif not self.postgres.is_running():
             self.kill_database()
             self.postgres.open()
         if self.service is None or self.service.poll() is not None:

@@ -70,7 +70,9 @@ def test_models_change_in_every_way_and_each_answer_is_the_one_of_the_digest_tha
     changer.mend(0)
     images = [noise(number) for number in range(IMAGES)]
     truth = Truth(contents, [read_digit(image) for image in images])
-    stack = Faulty(tmp_path, tmp_path / "models", PGPORT=str(ports.free()))  # there is no Postgres
+    stack = Faulty(
+        tmp_path, tmp_path / "models", PGPORT=str(ports.find_free())
+    )  # there is no Postgres
     seen: list[float] = []
     try:
         stack.start_service()

@@ -56,7 +56,7 @@ def restarting(stack: Faulty) -> Iterator[None]:
     """Stop and start it in order, again and again."""
     until = time.monotonic() + AWAY_SECONDS - 1
     while time.monotonic() < until:
-        stack.postgres.stop(patience_seconds=10)
+        stack.postgres.stop(timeout_seconds=10)
         stack.postgres.open()
     yield
 

@@ -46,7 +46,7 @@ def api_url(
         for name, value in postgres_environment.items():
             patch.setenv(name, value)
         set_up(from_environment(os.environ))
-        port = ports.free()
+        port = ports.find_free()
         own = {
             "API_PORT": str(port),
             "COMPILED_DIR": str(tmp_path_factory.mktemp("compiled")),

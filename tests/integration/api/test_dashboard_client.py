@@ -41,7 +41,7 @@ def api(served: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PGHOST", "127.0.0.1")
         patch.setenv("PGPORT", "9")
-        port = ports.free()
+        port = ports.find_free()
         server = uvicorn.Server(
             uvicorn.Config(create_app(settings), port=port, log_config=None, access_log=False)
         )

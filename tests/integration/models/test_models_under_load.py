@@ -235,7 +235,7 @@ def changer(tmp_path: Path, contents: Contents) -> Changer:
 @pytest.fixture
 def port(tmp_path: Path, changer: Changer) -> Iterator[int]:
     """The port of a separate service for the model directory."""
-    free = ports.free()
+    free = ports.find_free()
     environment = {
         **os.environ,
         "API_PORT": str(free),

@@ -42,20 +42,24 @@ class Stack:
     """A Postgres and a service with two workers. Both can be killed and restarted."""
 
     def __init__(self, folder: Path, models_dir: Path, **settings: str) -> None:
-        addresses = {"LOCAL_DIR": str(folder / "postgres"), "DB_PORT": str(ports.free())}
+        addresses = {"LOCAL_DIR": str(folder / "postgres"), "DB_PORT": str(ports.find_free())}
         self.postgres = Postgres(
             local_settings.read(
-                {**addresses, "API_PORT": str(ports.free()), "WEB_PORT": str(ports.free())}
+                {
+                    **addresses,
+                    "API_PORT": str(ports.find_free()),
+                    "WEB_PORT": str(ports.find_free()),
+                }
             )
         )
         owner = self.postgres.settings
-        self.database = owner.postgres("postgres", owner.owner_password)
+        self.database = owner.libpq_variables("postgres", owner.owner_password)
         self.journal = folder / "journal"
         self.log = folder / "inference.log"
         self.port = owner.api_port
         self.environment = {
             **os.environ,
-            **owner.postgres("mlops_app", owner.app_password),
+            **owner.libpq_variables("mlops_app", owner.app_password),
             "API_PORT": str(self.port),
             "API_WORKERS": "2",
             "MODELS_DIR": str(models_dir),
@@ -102,7 +106,7 @@ class Stack:
         if self.service is not None and self.service.poll() is None:
             self.service.terminate()
             self.service.wait(timeout=20)
-        self.postgres.stop(patience_seconds=5)
+        self.postgres.stop(timeout_seconds=5)
 
     def freeze_database(self, seconds: float) -> None:
         server = psutil.Process(
