@@ -41,10 +41,10 @@ bench-full:  ## the same with longer and more rounds
 	@$(PYTHON) local/bootstrap.py bench && exec $(RUN) -m bench --full
 
 bench-data:  ## what SQL and the API's queries take with a million predictions and five million events, in five minutes
-	@$(PYTHON) local/bootstrap.py bench && exec $(RUN) -m bench.data
+	@$(PYTHON) local/bootstrap.py bench && exec $(RUN) -m bench.queries
 
 bench-pages:  ## how long people wait for the dashboard: 10,000 experiments, 50 curves, a stroke to its answers; in two minutes
-	@$(PYTHON) local/bootstrap.py dev && exec $(RUN) -m bench.pages
+	@$(PYTHON) local/bootstrap.py dev && exec $(RUN) -m bench.dashboard
 
 pictures:  ## the pictures of doc/ anew, from what runs
 	@$(PYTHON) local/bootstrap.py dev && exec $(RUN) -m doc.pictures

@@ -1,4 +1,5 @@
-"""The benchmarks.
+"""Benchmarks: measure the performance goals and write the results into doc/performance.md.
 
-`python -m bench` measures every goal of doc/performance.md in one run and writes the answers there.
+`python -m bench` measures the inference service, `bench.queries` the database, and
+`bench.dashboard` the dashboard in a browser.
 """

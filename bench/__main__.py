@@ -1,4 +1,7 @@
-"""`python -m bench [--full]`: measure every goal in one run, and write tables and plots into doc/."""
+"""Benchmark command: `python -m bench [--full]` measures all goals of the inference service.
+
+It writes the results and plots into doc/performance.md.
+"""
 
 import argparse
 import sys
@@ -7,16 +10,16 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from statistics import median
 
-from bench import directory, parts, single, together
-from bench.directory import FEW, MANY, DirectoryResult
+from bench import batch_calls, model_repository, request_parts, single_image
+from bench.batch_calls import UnsupportedOperationError
 from bench.fixtures import images, models
 from bench.fixtures.models import ROOT
 from bench.harness import database, wrk
-from bench.harness.service import ServerStartError
-from bench.reporting import goals, machine, plots, report
-from bench.reporting.sampling import FULL, SHORT, Effort, say
-from bench.single import SingleResult
-from bench.together import UnknownOperationError
+from bench.harness.server import ServerStartError
+from bench.model_repository import FEW_MODELS, MANY_MODELS, RepositoryResult
+from bench.reporting import goals, machine, plots, report, tables
+from bench.reporting.sampling import FULL, SHORT, Sampling, print_progress
+from bench.single_image import SingleResult
 
 DOCUMENT = ROOT / "doc" / "performance.md"
 CONNECTIONS_PLOT = ROOT / "doc" / "performance-connections.svg"
@@ -24,48 +27,48 @@ MODELS_PLOT = ROOT / "doc" / "performance-models.svg"
 IMAGES = 1000
 
 
-def measure(effort: Effort) -> str:
-    """Measure everything and return the text of the tables; writes the plots."""
-    started, before = time.monotonic(), machine.load_average()
-    say("Preparing images and models")
+def measure(sampling: Sampling) -> str:
+    """Measure all goals and return the text of the report. Also writes the plots."""
+    started, load_average = time.monotonic(), machine.load_average()
+    print_progress("Preparing images and models")
     pngs = images.pngs(IMAGES)
     lenet, deep_cnn, cnn = (
-        models.shipped(models.LENET),
-        models.shipped(models.DEEP_CNN),
+        models.shipped_model(models.LENET),
+        models.shipped_model(models.DEEP_CNN),
         models.cnn(),
     )
-    directories = directory.directories()
-    say("Runtimes alone")
-    compared = parts.compare_runtimes(effort, (lenet, deep_cnn, cnn), pngs)
-    profile = parts.measure(lenet, pngs)
-    say("POST /inference")
-    cnn_calls = compared[cnn.name][single.CONNECTIONS]
+    directories = model_repository.create_directories()
+    print_progress("Runtimes alone")
+    compared = request_parts.compare_runtimes(sampling, (lenet, deep_cnn, cnn), pngs)
+    profile = request_parts.measure(lenet, pngs)
+    print_progress("POST /inference")
+    cnn_calls = compared[cnn.name][single_image.CONNECTIONS]
     cnn_runtime = min(cnn_calls, key=lambda name: median(cnn_calls[name]))
-    one = single.measure(
-        effort, lenet, cnn, cnn.onnx if cnn_runtime == "ONNX Runtime" else cnn.litert, pngs
+    single = single_image.measure(
+        sampling, lenet, cnn, cnn.onnx if cnn_runtime == "ONNX Runtime" else cnn.litert, pngs
     )
-    say("Starts and memory")
-    start = directory.measure_starts(effort, directories, pngs)
-    say("POST /predictions")
+    print_progress("Starts and memory")
+    repository = model_repository.measure_starts(sampling, directories, pngs)
+    print_progress("POST /predictions")
     try:
-        many, reason = together.measure(effort, directories[FEW], lenet, pngs), ""
-    except UnknownOperationError as error:
-        many, reason = None, str(error)
-    say("Growth")
-    directory.measure_growth(effort, directories, pngs, start)
-    say("Changes under load")
-    changes = directory.measure_changes(effort, pngs)
-    _plot(effort, one, start)
+        batches, reason = batch_calls.measure(sampling, directories[FEW_MODELS], lenet, pngs), ""
+    except UnsupportedOperationError as error:
+        batches, reason = None, str(error)
+    print_progress("Growth")
+    model_repository.measure_growth(sampling, directories, pngs, repository)
+    print_progress("Changes under load")
+    changes = model_repository.measure_changes(sampling, pngs)
+    _plot(sampling, single, repository)
     rows = [
-        *goals.of_single(one, cnn_runtime),
-        *goals.of_together(many, reason),
-        *goals.of_directory(start),
-        *goals.of_changes(changes),
+        *goals.single_image_goals(single, cnn_runtime),
+        *goals.batch_goals(batches, reason),
+        *goals.repository_goals(repository),
+        *goals.change_goals(changes),
     ]
     minutes = (time.monotonic() - started) / 60
     return f"""
-Measured on {datetime.now(UTC):%Y-%m-%d} in {minutes:.1f} minutes: medians of {effort.name} each, with {images.source()};
-load average {before} before it.
+Measured on {datetime.now(UTC):%Y-%m-%d} in {minutes:.1f} minutes: medians of
+{sampling.description}, with {images.source()}. Load average before the run: {load_average}.
 {machine.description()}.
 
 ### Goals
@@ -74,71 +77,74 @@ load average {before} before it.
 
 ### Servers
 
-{goals.servers_table(one)}
+{tables.servers_table(single)}
 
-### One request, part by part
+### Parts of one request
 
-{goals.parts_table(profile, one)}
+{tables.parts_table(profile, single)}
 
 ### LiteRT and ONNX Runtime alone, on one thread
 
-{goals.runtimes_table(compared)}
+{tables.runtimes_table(compared)}
 """
 
 
-def _plot(effort: Effort, one: SingleResult, start: DirectoryResult) -> None:
+def _plot(sampling: Sampling, single: SingleResult, repository: RepositoryResult) -> None:
     rates = {
-        name: {count: one.throughput(name, count) for count in one.loads[name]}
-        for name in (*single.PLOTTED, *single.PLOTTED_WITH_FEWER)
+        name: {count: single.throughput(name, count) for count in single.loads[name]}
+        for name in (*single_image.PLOTTED, *single_image.PLOTTED_REFERENCES)
     }
     plots.write_lines(
         CONNECTIONS_PLOT, rates, "POST /inference, LeNet-5, one worker", "connections", "requests/s"
     )
     milliseconds = {
-        "single calls, one after the other": {
-            n: [n * seconds * 1e3 for seconds in one.p50("ours")] for n in effort.models_in_one_call
+        "single calls in sequence": {
+            n: [n * seconds * 1e3 for seconds in single.p50("service")]
+            for n in sampling.models_per_call
         },
         "LiteRT alone": {
-            n: [n * seconds * 1e3 for seconds in one.litert_call_seconds]
-            for n in effort.models_in_one_call
+            n: [n * seconds * 1e3 for seconds in single.litert_call_seconds]
+            for n in sampling.models_per_call
         },
     }
-    if start.call_seconds:
+    if repository.call_seconds:
         milliseconds["one call"] = {
-            n: [seconds * 1e3 for seconds in samples] for n, samples in start.call_seconds.items()
+            n: [seconds * 1e3 for seconds in samples]
+            for n, samples in repository.call_seconds.items()
         }
-    title = f"One image through many LeNets, {MANY:,} resident, one connection"
-    plots.write_lines(MODELS_PLOT, milliseconds, title, "models", "ms until the answer")
+    title = f"One image through many LeNets, {MANY_MODELS:,} resident, one connection"
+    plots.write_lines(MODELS_PLOT, milliseconds, title, "models", "latency, ms")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure, write and show the tables; return the exit code."""
+    """Measure, write and print the tables. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
-        "--full", action="store_true", help="longer and more rounds, more points in the plots"
+        "--full", action="store_true", help="more and longer rounds, more points in the plots"
     )
     if sys.platform != "linux":
-        say(
-            "bench: what a process uses is read as Linux tells it; elsewhere, run it in a container or a virtual machine"
+        print_progress(
+            "bench: The measurements need Linux. "
+            "Use a container or a virtual machine on other systems."
         )
         return 1
-    effort = FULL if parser.parse_args(arguments).full else SHORT
+    sampling = FULL if parser.parse_args(arguments).full else SHORT
     try:
         wrk.find()
-        with database.running():
-            text = measure(effort)
+        with database.start_migrated():
+            text = measure(sampling)
         print(text)
-        report.write(DOCUMENT, text)
+        report.replace_section(DOCUMENT, text)
     except (
         ServerStartError,
         wrk.LoadGeneratorMissingError,
         wrk.LoadGenerationError,
         report.MissingSectionError,
-    ) as failure:
-        say(f"bench: {failure}")
+    ) as error:
+        print_progress(f"bench: {error}")
         return 1
     except KeyboardInterrupt:
-        say("\nInterrupted; nothing was written")
+        print_progress("\nInterrupted. Nothing was written.")
         return 130
     return 0
 

@@ -1,1 +1,1 @@
-"""Servers, databases, runtimes and load generators under measurement."""
+"""Harness: servers, databases, runtimes and the load generator."""

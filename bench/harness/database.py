@@ -1,6 +1,4 @@
-"""A Postgres that the measured service logs its predictions to, set up as a start of the stack
-does.
-"""
+"""Benchmark database: a temporary Postgres for the prediction log, set up like the stack's."""
 
 import contextlib
 import os
@@ -10,22 +8,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.fixtures.models import ROOT
-from bench.harness.service import free_port
-from bench.reporting.sampling import say
+from bench.reporting.sampling import print_progress
 from db.initialize import set_up
 from db.settings import from_environment
+from local import ports
 from local import settings as local_settings
 from local.postgres import Postgres
 
 
 @contextlib.contextmanager
-def running() -> Iterator[None]:
-    """Start a Postgres of its own and let the environment point to it, for the servers that are
-    started meanwhile.
+def start_migrated() -> Iterator[None]:
+    """Start a temporary Postgres with the schema.
+
+    The environment points to it for all servers that start in the meantime.
     """
-    with empty() as server:
+    with start_empty() as server:
         os.environ["DATA_CSV"] = str(ROOT / "data.csv")
-        say("Setting the database up")
+        print_progress("Setting up the database")
         set_up(from_environment(os.environ))
         os.environ.update(
             server.settings.libpq_variables("mlops_app", server.settings.app_password)
@@ -34,12 +33,13 @@ def running() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def empty() -> Iterator[Postgres]:
-    """Start a Postgres of its own without any data, and let the environment point to it as its
-    owner.
+def start_empty() -> Iterator[Postgres]:
+    """Start a temporary Postgres without a schema.
+
+    The environment points to it as the owner role.
     """
     folder = Path(tempfile.mkdtemp(prefix="mlops-bench-"))
-    numbers = {name: str(free_port()) for name in ("DB_PORT", "API_PORT", "WEB_PORT")}
+    numbers = {name: str(ports.find_free()) for name in ("DB_PORT", "API_PORT", "WEB_PORT")}
     server = Postgres(local_settings.read({"LOCAL_DIR": str(folder), **numbers}))
     before = dict(os.environ)
     try:

@@ -1,5 +1,6 @@
--- wrk's script: sends the requests of a file in rotation, and says at the end what happened as one line of JSON.
--- The file: for each request a line "PATH LENGTH" and LENGTH bytes of body. Arguments: the file, the content type.
+-- wrk script: sends the requests of a file in rotation and prints the result as one line of JSON.
+-- File format: per request a line "PATH LENGTH", then LENGTH bytes of body.
+-- Arguments: the file, the content type.
 local requests, position = {}, 0
 
 function init(arguments)
@@ -22,7 +23,7 @@ end
 function done(summary, latency)
    local errors = summary.errors
    io.write(string.format(
-      '\nresult {"requests": %d, "microseconds": %d, "p50": %d, "p99": %d, "refused": %d, "broken": %d}\n',
+      '\nresult {"requests": %d, "microseconds": %d, "p50": %d, "p99": %d, "error_responses": %d, "unanswered": %d}\n',
       summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
       errors.status, errors.connect + errors.read + errors.write + errors.timeout))
 end

@@ -1,9 +1,6 @@
-"""LiteRT and ONNX Runtime as they are, without a service around them.
+"""Model runtimes: LiteRT and ONNX Runtime without a service, as the reference for it.
 
-What the service is measured against.
-
-Each is imported where it is used, so that a server's memory and start hold only the one that it
-runs.
+Imports are local, so that a server's memory and start time include only the runtime in use.
 """
 
 from collections.abc import Callable
@@ -20,8 +17,9 @@ Predict = Callable[[Pixels], Floats]
 
 
 def load(path: Path, threads: int) -> Predict:
-    """Return a function from images, uint8 of n x 28 x 28 values, to probabilities, float32 of
-    shape (n, classes).
+    """Return a function that predicts with a model file.
+
+    It takes uint8 images with n x 28 x 28 values and returns float32 probabilities (n, classes).
     """
     return (
         OnnxRuntime(path, threads) if path.suffix == ".onnx" else LiteRt(path.read_bytes(), threads)
@@ -29,10 +27,7 @@ def load(path: Path, threads: int) -> Predict:
 
 
 class LiteRt:
-    """A flatbuffer, with an interpreter for each size of batch that was seen.
-
-    Setting another size costs more than a call.
-    """
+    """A flatbuffer with one interpreter per batch size, because resizing costs more than a call."""
 
     def __init__(self, flatbuffer: bytes, threads: int) -> None:
         self._flatbuffer = flatbuffer
@@ -43,11 +38,11 @@ class LiteRt:
         """Return the probabilities of each image."""
         call = self._calls.get(len(images))
         if call is None:
-            call = self._calls[len(images)] = self._of_size(len(images))
+            call = self._calls[len(images)] = self._create_function(len(images))
         return call(images)
 
-    def _of_size(self, size: int) -> Callable[[Pixels], Floats]:
-        from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415  # see above
+    def _create_function(self, size: int) -> Callable[[Pixels], Floats]:
+        from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415
 
         interpreter = Interpreter(model_content=self._flatbuffer, num_threads=self._threads)
         details: dict[str, Any] = interpreter.get_input_details()[0]
@@ -62,17 +57,17 @@ class LiteRt:
 def _invoke(
     interpreter: Any, input_view: Any, output_view: Any, shape: tuple[int, ...], images: Pixels
 ) -> Floats:
-    input_view()[:] = images.reshape(shape)  # converts on the way; a view must not outlive the call
+    input_view()[:] = images.reshape(shape)  # converts; a view must not outlive the call
     interpreter.invoke()
     outputs: Floats = output_view().copy()
     return outputs
 
 
 class OnnxRuntime:
-    """An ONNX file in a session."""
+    """An ONNX file with one session."""
 
     def __init__(self, path: Path, threads: int) -> None:
-        import onnxruntime  # noqa: PLC0415  # see above
+        import onnxruntime  # noqa: PLC0415
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads

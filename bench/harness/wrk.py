@@ -1,4 +1,4 @@
-"""Load from wrk: many connections that each send the next request as soon as they have an answer."""
+"""Load generator: wrk sends the next request on a connection as soon as the response arrives."""
 
 import json
 import os
@@ -15,32 +15,33 @@ SCRIPT = Path(__file__).with_name("rotate.lua")
 
 
 class LoadGeneratorMissingError(Exception):
-    """There is no wrk and none can be installed; the message says what to do."""
+    """wrk is missing and cannot be installed. The message gives the remedy."""
 
 
 class LoadGenerationError(Exception):
-    """wrk did not say what it measured; the message is what it said instead."""
+    """wrk printed no result. The message is its output."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """What one run of wrk measured.
+    """Result of one run of wrk.
 
-    `refused` answers had a status of 400 or more, `broken` requests got no answer.
+    `error_responses` had a status of 400 or more. `unanswered` requests got no response.
     """
 
     requests: int
     requests_per_second: float
     p50_seconds: float
     p99_seconds: float
-    refused: int
-    broken: int
+    error_responses: int
+    unanswered: int
 
 
 def find() -> str:
     """Return the path of wrk.
 
-    $WRK, the one on PATH, or Debian's, which is installed now (and shown). Raises LoadGeneratorMissingError.
+    It is $WRK, the wrk on PATH, or Debian's package, which is installed if necessary. Raises
+    LoadGeneratorMissingError.
     """
     found = os.environ.get("WRK") or shutil.which("wrk")
     if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
@@ -48,7 +49,7 @@ def find() -> str:
             ["apt-get", "update"],
             ["apt-get", "install", "-y", "--no-install-recommends", "wrk"],
         ):
-            print(f"No wrk: running {' '.join(command)}", flush=True)
+            print(f"wrk is missing. Running {' '.join(command)}", flush=True)
             environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
             subprocess.run(
                 command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False
@@ -56,13 +57,14 @@ def find() -> str:
         found = shutil.which("wrk")
     if found is None:
         raise LoadGeneratorMissingError(
-            "make bench needs wrk. Install it (Debian: apt install wrk), or name one: WRK=/path make bench"
+            "make bench needs wrk. Install it (Debian: apt install wrk), "
+            "or set its path: WRK=/path make bench"
         )
     return found
 
 
 def write_requests(requests: Iterable[tuple[str, bytes]]) -> Path:
-    """Write (path with query, body) pairs for wrk into a temporary file, which the caller removes."""
+    """Write (path with query, body) pairs to a temporary file for wrk. The caller removes it."""
     with tempfile.NamedTemporaryFile(prefix="bench-", suffix=".requests", delete=False) as file:
         for path, body in requests:
             file.write(f"{path} {len(body)}\n".encode() + body)
@@ -70,14 +72,17 @@ def write_requests(requests: Iterable[tuple[str, bytes]]) -> Path:
 
 
 def run(port: int, requests: Path, connections: int, seconds: int) -> Load:
-    """Send the requests of a file in rotation over `connections` for `seconds`. Raises LoadGenerationError."""
+    """Send the requests of a file in rotation over `connections` for `seconds`.
+
+    Raises LoadGenerationError.
+    """
     with command(port, requests, connections, seconds) as process:
         output, _ = process.communicate()
     return parse(output)
 
 
 def command(port: int, requests: Path, connections: int, seconds: int) -> subprocess.Popen[str]:
-    """Start wrk and return its process; `parse` reads what it writes."""
+    """Start wrk and return its process. `parse` reads its output."""
     arguments = [
         "--threads",
         "1",
@@ -103,18 +108,18 @@ def command(port: int, requests: Path, connections: int, seconds: int) -> subpro
 
 
 def parse(output: str) -> Load:
-    """Read what the script wrote at wrk's end. Raises LoadGenerationError."""
+    """Parse wrk's output. Raises LoadGenerationError."""
     line = next((line for line in output.splitlines() if line.startswith("result ")), None)
     if line is None:
-        raise LoadGenerationError(output.strip() or "wrk said nothing")
+        raise LoadGenerationError(output.strip() or "wrk printed nothing")
     result = json.loads(line.removeprefix("result "))
     if not result["microseconds"]:
-        raise LoadGenerationError("wrk ran for no time")
+        raise LoadGenerationError("wrk ran for 0 s")
     return Load(
         requests=result["requests"],
         requests_per_second=result["requests"] / result["microseconds"] * 1e6,
         p50_seconds=result["p50"] / 1e6,
         p99_seconds=result["p99"] / 1e6,
-        refused=result["refused"],
-        broken=result["broken"],
+        error_responses=result["error_responses"],
+        unanswered=result["unanswered"],
     )

@@ -1,1 +1,1 @@
-"""Measurements to tables, plots and verdicts."""
+"""Reporting: turns measurements into tables, plots and goal checks."""

@@ -1,294 +1,274 @@
-"""What was measured -> the rows of the goals, and the other tables of doc/performance.md. Pure."""
+"""Goals: compares measurements with the performance goals of doc/performance.md."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from statistics import median
 
-from bench.directory import FEW, MANY, ChangeResult, DirectoryResult
-from bench.harness.wrk import Load
+from bench.batch_calls import FEW_IMAGES, IMAGES, MODELS, BatchResult
+from bench.model_repository import FEW_MODELS, MANY_MODELS, ChangeResult, RepositoryResult
 from bench.reporting.report import (
     Row,
-    at_least,
-    at_most,
-    figure,
-    megabytes,
-    microseconds,
-    not_measured,
-    table,
+    format_megabytes,
+    format_microseconds,
+    format_number,
+    maximum_row,
+    minimum_row,
+    unmeasured_row,
 )
 from bench.reporting.sampling import ratio
-from bench.single import COMPARED, CONNECTIONS, NAIVE_CONNECTIONS, SingleResult
-from bench.together import FEW_IMAGES, IMAGES, MODELS, TogetherResult
+from bench.single_image import CONNECTIONS, SingleResult
 
-# Memory that a stream of ten times as many images may take more, and still count as flat: their own
-# bytes, and what an allocator rounds up to.
-FLAT_BYTES = 10e6
+# Tolerated memory growth of a stream with ten times as many images: the bytes of the images, and
+# the allocator's rounding.
+MAX_STREAM_GROWTH_BYTES = 10e6
+SINGLE = f"POST /inference, 1 worker, {CONNECTIONS} connections"
+COMBINED = f"one image x {MODELS} models in one call"
+BATCH = f"{IMAGES:,} images x 1 model in one call"
+CHANGES = "new or changed model under load"
 
 
-def of_single(result: SingleResult, cnn_runtime: str) -> list[Row]:
-    """Return the goals of POST /inference; the limit for the CNN runs `cnn_runtime`."""
-    what = f"POST /inference, 1 worker, {CONNECTIONS} connections"
-    raw = result.litert_call_seconds
-    p50, p99 = result.p50("ours"), result.p99("ours")
-    call = f"{microseconds(median(p50))} us against {microseconds(median(raw))} us"
+def single_image_goals(result: SingleResult, cnn_runtime: str) -> list[Row]:
+    """Return the goals of POST /inference. `cnn_runtime` is the limit server's for the CNN."""
+    litert = result.litert_call_seconds
+    p50, p99 = result.p50("service"), result.p99("service")
 
-    def rate(goal: str, wanted: float, reference: str, contestant: str, other: str) -> Row:
-        rates, others = result.throughput(contestant), result.throughput(other)
-        detail = f"{figure(median(rates))} against {figure(median(others))} requests/s"
-        return at_least(goal, wanted, reference, ratio(rates, others), detail)
+    def rate_row(metric: str, minimum: float, reference: str, target: str, other: str) -> Row:
+        rates, others = result.throughput(target), result.throughput(other)
+        detail = f"{_compare(rates, others)} requests/s"
+        return minimum_row(metric, minimum, reference, ratio(rates, others), detail)
 
-    away, there = result.p99("ours without Postgres", CONNECTIONS), result.p99("ours", CONNECTIONS)
-    more = 1e3 * (median(away) - median(there))
-    loads = f"{figure(median(away) * 1e3)} against {figure(median(there) * 1e3)} ms"
+    with_postgres = median(result.p99("service", CONNECTIONS)) * 1e3
+    without_postgres = median(result.p99("service without Postgres", CONNECTIONS)) * 1e3
     rows = [
-        rate(f"{what}, LeNet-5", 0.75, "the limit", "ours", "limit"),
-        rate(f"{what}, CNN of 1.2 M", 0.75, f"the limit with {cnn_runtime}", "ours on the CNN", "limit on the CNN"),
-        rate(what, 15, "stock Connexion", "ours", "stock"),
-        rate(what, 5, "FastAPI + ONNX Runtime", "ours", "fastapi_onnx"),
-        rate("the same with the cache on and repeated images", 1, "the limit", "ours with the cache", "limit"),
-        rate("2 workers against 1", 1.8, "one worker", "ours with 2 workers", "ours"),
-        rate("the log of predictions: with it against without", 0.9, "without", "ours", "ours without the log"),
-        at_most(f"Postgres away, p99 at {CONNECTIONS} connections", 10, "ms more", more, loads),
-        at_most("p50 at 1 connection", 12, "x one LiteRT call", ratio(p50, raw), call),
-        at_most("p99 at 1 connection", 5, "x p50", ratio(p99, p50), f"{microseconds(median(p99))} us"),
-    ]  # fmt: skip
-    failures = {name: result.failures(name) for name in result.loads if result.failures(name)}
-    told = ", ".join(f"{name}: {count}" for name, count in failures.items())
-    return [*rows, Row("requests of all these that failed", "0", told or "0", not failures)]
-
-
-def of_together(result: TogetherResult | None, reason: str) -> list[Row]:
-    """Return the goals of POST /predictions; `reason` says why there is no result."""
-    what = f"one image x {MODELS} models in one call"
-    batch = f"{IMAGES:,} images x 1 model in one call"
-    if result is None:
-        return [
-            not_measured(f"{what}, CPU", f"≤ 1.25 x (one request + {MODELS} LiteRT calls)", reason),
-            not_measured(f"{what}, CPU", f"≥ 4 x cheaper than {MODELS} single calls", reason),
-            not_measured(f"{what}, waiting", f"≥ 5 x sooner than {MODELS} single calls", reason),
-            not_measured(batch, "≥ 0.8 x the better runtime alone", reason),
-        ]
-    alone = [
-        request + calls for request, calls in zip(result.single_cpu, result.litert_cpu, strict=True)
+        rate_row(f"{SINGLE}, LeNet-5", 0.75, "the limit", "service", "limit"),
+        rate_row(
+            f"{SINGLE}, CNN with 1.2 M parameters",
+            0.75,
+            f"the limit with {cnn_runtime}",
+            "service on the CNN",
+            "limit on the CNN",
+        ),
+        rate_row(SINGLE, 15, "stock Connexion", "service", "stock"),
+        rate_row(SINGLE, 5, "FastAPI + ONNX Runtime", "service", "fastapi_onnx"),
+        rate_row(
+            f"{SINGLE}, cache on, repeated images", 1, "the limit", "service with cache", "limit"
+        ),
+        rate_row("2 workers", 1.8, "1 worker", "service with 2 workers", "service"),
+        rate_row("prediction log on", 0.9, "log off", "service", "service without log"),
+        maximum_row(
+            f"Postgres down, p99 at {CONNECTIONS} connections",
+            10,
+            "ms more",
+            without_postgres - with_postgres,
+            f"{format_number(without_postgres)} against {format_number(with_postgres)} ms",
+        ),
+        maximum_row(
+            "p50 at 1 connection",
+            12,
+            "x one LiteRT call",
+            ratio(p50, litert),
+            f"{_compare_microseconds(p50, litert)} us",
+        ),
+        maximum_row(
+            "p99 at 1 connection",
+            5,
+            "x p50",
+            ratio(p99, p50),
+            f"{format_microseconds(median(p99))} us",
+        ),
     ]
-    one_by_one_cpu = [MODELS * seconds for seconds in result.single_cpu]
-    one_by_one_wait = [MODELS * seconds for seconds in result.single_wait]
-    cpu = f"{microseconds(median(result.together_cpu))} us"
-    rows = [
-        at_most(
-            f"{what}, CPU", 1.25, f"x (one request + {MODELS} LiteRT calls)", ratio(result.together_cpu, alone),
-            f"{cpu} against {microseconds(median(result.single_cpu))} + {microseconds(median(result.litert_cpu))} us",
+    failures = {name: result.failures(name) for name in result.loads if result.failures(name)}
+    text = ", ".join(f"{name}: {count}" for name, count in failures.items())
+    return [*rows, Row("failed requests in all of the above", "0", text or "0", not failures)]
+
+
+def batch_goals(result: BatchResult | None, reason: str) -> list[Row]:
+    """Return the goals of POST /predictions. `reason` explains a missing result."""
+    if result is None:
+        single_calls = f"than {MODELS} single calls"
+        return [
+            unmeasured_row(
+                f"{COMBINED}, CPU", f"≤ 1.25 x (one request + {MODELS} LiteRT calls)", reason
+            ),
+            unmeasured_row(f"{COMBINED}, CPU", f"≥ 4 x cheaper {single_calls}", reason),
+            unmeasured_row(f"{COMBINED}, latency", f"≥ 5 x faster {single_calls}", reason),
+            unmeasured_row(BATCH, "≥ 0.8 x the better runtime alone", reason),
+        ]
+    return [*_combined_rows(result), *_throughput_rows(result)]
+
+
+def _combined_rows(result: BatchResult) -> list[Row]:
+    single_cpu, litert_cpu = result.single_cpu_seconds, result.litert_cpu_seconds
+    request_and_calls = [
+        request + calls for request, calls in zip(single_cpu, litert_cpu, strict=True)
+    ]
+    separate_cpu = [MODELS * seconds for seconds in single_cpu]
+    separate_latency = [MODELS * seconds for seconds in result.single_latency_seconds]
+    combined_cpu = format_microseconds(median(result.combined_cpu_seconds))
+    return [
+        maximum_row(
+            f"{COMBINED}, CPU",
+            1.25,
+            f"x (one request + {MODELS} LiteRT calls)",
+            ratio(result.combined_cpu_seconds, request_and_calls),
+            f"{combined_cpu} us against {format_microseconds(median(single_cpu))} + "
+            f"{format_microseconds(median(litert_cpu))} us",
         ),
-        at_least(
-            f"{what}, CPU", 4, f"cheaper than {MODELS} single calls", ratio(one_by_one_cpu, result.together_cpu),
-            f"{cpu} against {microseconds(median(one_by_one_cpu))} us",
+        minimum_row(
+            f"{COMBINED}, CPU",
+            4,
+            f"cheaper than {MODELS} single calls",
+            ratio(separate_cpu, result.combined_cpu_seconds),
+            f"{combined_cpu} us against {format_microseconds(median(separate_cpu))} us",
         ),
-        at_least(
-            f"{what}, waiting", 5, f"sooner than {MODELS} single calls", ratio(one_by_one_wait, result.together_wait),
-            f"{microseconds(median(result.together_wait))} against {microseconds(median(one_by_one_wait))} us",
+        minimum_row(
+            f"{COMBINED}, latency",
+            5,
+            f"faster than {MODELS} single calls",
+            ratio(separate_latency, result.combined_latency_seconds),
+            f"{_compare_microseconds(result.combined_latency_seconds, separate_latency)} us",
         ),
-    ]  # fmt: skip
+    ]
+
+
+def _throughput_rows(result: BatchResult) -> list[Row]:
+    rows = []
     for cores, rates in result.images_per_second.items():
         by_runtime = result.runtime_images_per_second[cores]
         better = max(by_runtime, key=lambda name: median(by_runtime[name]))
+        plural = "s" if cores > 1 else ""
         rows.append(
-            at_least(
-                f"{batch}, {cores} core{'s' if cores > 1 else ''}",
+            minimum_row(
+                f"{BATCH}, {cores} core{plural}",
                 0.8,
-                f"the better runtime alone on {cores} thread{'s' if cores > 1 else ''}, decoding included",
+                f"the better runtime alone on {cores} thread{plural}, decoding included",
                 ratio(rates, by_runtime[better]),
-                f"{figure(median(rates))} against {figure(median(by_runtime[better]))} images/s of {better}",
+                f"{_compare(rates, by_runtime[better])} images/s of {better}",
             )
         )
     return rows
 
 
-def of_directory(result: DirectoryResult) -> list[Row]:
-    """Return the goals of streaming, starting, memory and growth."""
-    rows = []
-    first, flat = "streaming, first line", "streaming, memory"
-    if result.not_streamed:
-        rows.append(not_measured(first, "≤ 5 % of the call's time", result.not_streamed))
-        rows.append(not_measured(flat, f"≤ {FLAT_BYTES / 1e6:g} MB more", result.not_streamed))
-    else:
-        share = (
-            median(each.first_line_seconds / each.seconds for each in result.streamed[IMAGES]) * 100
-        )
-        growth = peak_growth_bytes(result) / 1e6
-        seconds = median(each.seconds for each in result.streamed[IMAGES])
-        rows.append(
-            at_most(
-                first,
-                5,
-                "% of the call's time",
-                share,
-                f"{IMAGES:,} images x {FEW} models, {figure(seconds)} s",
-            )
-        )
-        rows.append(
-            at_most(
-                flat,
-                FLAT_BYTES / 1e6,
-                f"MB more for {IMAGES:,} images than for {FEW_IMAGES}",
-                growth,
-            )
-        )
+def repository_goals(result: RepositoryResult) -> list[Row]:
+    """Return the goals of streaming, start, memory and growth."""
+    few_rates = result.throughput[FEW_MODELS]
+    many_rates = result.throughput[MANY_MODELS]
+    few_bytes = median(result.memory_bytes[FEW_MODELS])
+    many_bytes = median(result.memory_bytes[MANY_MODELS])
+    has_tensorflow = result.has_tensorflow
+    return [
+        *_streaming_rows(result),
+        *_start_rows(result),
+        Row(
+            "TensorFlow in the process", "no", "yes" if has_tensorflow else "no", not has_tensorflow
+        ),
+        maximum_row(f"resident memory with {FEW_MODELS} models", 120, "MB", few_bytes / 1e6),
+        maximum_row(
+            "resident memory per further model",
+            0.3,
+            "MB",
+            (many_bytes - few_bytes) / (MANY_MODELS - FEW_MODELS) / 1e6,
+            f"{format_megabytes(many_bytes)} MB with {MANY_MODELS:,}",
+        ),
+        minimum_row(
+            f"throughput with {MANY_MODELS:,} models resident",
+            0.95,
+            f"with {FEW_MODELS}",
+            ratio(many_rates, few_rates),
+            f"{_compare(many_rates, few_rates)} requests/s",
+        ),
+    ]
+
+
+def _streaming_rows(result: RepositoryResult) -> list[Row]:
+    first_line, memory = "streaming, first line", "streaming, memory"
+    max_megabytes = MAX_STREAM_GROWTH_BYTES / 1e6
+    if result.streaming_error:
+        return [
+            unmeasured_row(first_line, "≤ 5 % of the call's time", result.streaming_error),
+            unmeasured_row(memory, f"≤ {max_megabytes:g} MB more", result.streaming_error),
+        ]
+    streams = result.streaming[IMAGES]
+    share = median(stream.first_line_seconds / stream.seconds for stream in streams)
+    seconds = median(stream.seconds for stream in streams)
+    return [
+        maximum_row(
+            first_line,
+            5,
+            "% of the call's time",
+            share * 100,
+            f"{IMAGES:,} images x {FEW_MODELS} models, {format_number(seconds)} s",
+        ),
+        maximum_row(
+            memory,
+            max_megabytes,
+            f"MB more for {IMAGES:,} images than for {FEW_IMAGES}",
+            peak_growth_bytes(result) / 1e6,
+        ),
+    ]
+
+
+def _start_rows(result: RepositoryResult) -> list[Row]:
     imports = median(result.imports_seconds)
-    for count, limit in ((FEW, 1.0), (MANY, 5.0)):
+    rows = []
+    for count, limit in ((FEW_MODELS, 1.0), (MANY_MODELS, 5.0)):
         start = median(result.start_seconds[count])
-        detail = f"{figure(start)} s, of which Python's imports take {figure(imports)} s"
         rows.append(
-            at_most(
+            maximum_row(
                 f"start to ready with {count:,} models",
                 limit,
                 "s beyond Python's imports",
                 start - imports,
-                detail,
+                f"{format_number(start)} s, including {format_number(imports)} s for imports",
             )
         )
-    rows.append(
-        Row(
-            "TensorFlow in the process",
-            "no",
-            "yes" if result.has_tensorflow else "no",
-            not result.has_tensorflow,
-        )
-    )
-    few, more = median(result.memory_bytes[FEW]), median(result.memory_bytes[MANY])
-    rows.append(at_most(f"resident memory with {FEW} models", 120, "MB", few / 1e6))
-    per_model = (more - few) / (MANY - FEW) / 1e6
-    rows.append(
-        at_most(
-            "resident memory per further model",
-            0.3,
-            "MB",
-            per_model,
-            f"{megabytes(more)} MB with {MANY:,}",
-        )
-    )
-    few_rates, more_rates = result.throughput[FEW], result.throughput[MANY]
-    rates = f"{figure(median(more_rates))} against {figure(median(few_rates))} requests/s"
-    rows.append(
-        at_least(
-            f"throughput with {MANY:,} models resident",
-            0.95,
-            f"with {FEW}",
-            ratio(more_rates, few_rates),
-            rates,
-        )
-    )
     return rows
 
 
-def peak_growth_bytes(result: DirectoryResult) -> float:
-    """Return the bytes by which the peak of a call with many images exceeds that of one with few."""
-    peaks = zip(result.streamed[IMAGES], result.streamed[FEW_IMAGES], strict=True)
-    return median(many.peak_bytes - few.peak_bytes for many, few in peaks)
+def peak_growth_bytes(result: RepositoryResult) -> float:
+    """Return the difference in peak memory between calls with many and with few images."""
+    peaks = zip(result.streaming[IMAGES], result.streaming[FEW_IMAGES], strict=True)
+    return median(large.peak_bytes - small.peak_bytes for large, small in peaks)
 
 
-def of_changes(result: ChangeResult) -> list[Row]:
-    """Return the goals of models that change under load."""
-    what = "a new or changed model under load"
-    failed = sum(each.refused + each.broken for each in result.changing)
-    still, changing = (
-        [each.p99_seconds for each in loads] for loads in (result.still, result.changing)
-    )
+def change_goals(result: ChangeResult) -> list[Row]:
+    """Return the goals for models that change under load."""
+    failed = sum(load.error_responses + load.unanswered for load in result.changed_loads)
+    total = sum(load.requests for load in result.changed_loads)
     seen = [seconds for seconds in result.visible_seconds if seconds is not None]
-    rows = [
-        Row(
-            f"{what}, failed requests",
-            "0",
-            f"{failed} of {sum(_requests(result.changing)):,}",
-            failed == 0,
-        )
-    ]
+    failures = Row(f"{CHANGES}, failed requests", "0", f"{failed} of {total:,}", failed == 0)
     if len(seen) < len(result.visible_seconds):
-        reason = "the service does not follow its directory"
+        reason = "the service does not follow its model repository"
         return [
-            Row(f"{what}, visible", "≤ 2 s", reason, met=False),
-            *rows,
-            not_measured(f"{what}, p99 of the others", "≤ 1.1 x p99 without changes", reason),
+            Row(f"{CHANGES}, visible", "≤ 2 s", reason, met=False),
+            failures,
+            unmeasured_row(
+                f"{CHANGES}, p99 of other models", "≤ 1.1 x p99 without changes", reason
+            ),
         ]
-    p99 = f"{microseconds(median(changing))} against {microseconds(median(still))} us"
+    unchanged_p99 = [load.p99_seconds for load in result.unchanged_loads]
+    changed_p99 = [load.p99_seconds for load in result.changed_loads]
     return [
-        at_most(
-            f"{what}, visible",
+        maximum_row(
+            f"{CHANGES}, visible",
             2,
             "s",
             max(seen),
-            f"the slowest of {len(seen)}; median {figure(median(seen))} s",
+            f"the slowest of {len(seen)}; median {format_number(median(seen))} s",
         ),
-        *rows,
-        at_most(
-            f"{what}, p99 of the others", 1.1, "x p99 without changes", ratio(changing, still), p99
+        failures,
+        maximum_row(
+            f"{CHANGES}, p99 of other models",
+            1.1,
+            "x p99 without changes",
+            ratio(changed_p99, unchanged_p99),
+            f"{_compare_microseconds(changed_p99, unchanged_p99)} us",
         ),
     ]
 
 
-def _requests(loads: Sequence[Load]) -> list[int]:
-    return [each.requests for each in loads]
+def _compare(values: Sequence[float], others: Sequence[float]) -> str:
+    return f"{format_number(median(values))} against {format_number(median(others))}"
 
 
-def servers_table(result: SingleResult) -> str:
-    """Return every server's figures."""
-    naive = median(result.throughput("naive", NAIVE_CONNECTIONS))
-    rows = []
-    for name in COMPARED:
-        busy = NAIVE_CONNECTIONS if name == "naive" else CONNECTIONS
-        rate = median(result.throughput(name, busy))
-        rows.append(
-            [
-                name,
-                figure(rate),
-                figure(median(result.p50(name)) * 1e3),
-                figure(median(result.p99(name, busy)) * 1e3),
-                megabytes(result.memory_bytes[name]),
-                figure(result.cold_start_seconds[name]),
-                f"{figure(rate / naive)} x",
-            ]
-        )
-    header = [
-        "server",
-        f"requests/s at {CONNECTIONS}",
-        "p50 at 1, ms",
-        f"p99 at {CONNECTIONS}, ms",
-        "memory, MB",
-        "cold start, s",
-    ]
-    return table([*header, "against naive"], rows)
-
-
-def parts_table(parts: Mapping[str, float], result: SingleResult) -> str:
-    """Return where a request's time goes: the parts, and what a busy server takes for a whole one."""
-    rows = [[name, microseconds(seconds)] for name, seconds in parts.items()]
-    whole, bare, limit = (1 / median(result.throughput(name)) for name in ("ours", "bare", "limit"))
-    rows.append(["HTTP: a server without any work", microseconds(bare)])
-    rest = whole - bare - sum(parts.values())
-    rows.append(["the rest: routing, validation, metrics, log", microseconds(rest)])
-    rows.append(
-        [
-            f"**one request of ours** at {CONNECTIONS} connections, 1 / throughput",
-            microseconds(whole),
-        ]
-    )
-    rows.append(["one request of the limit, likewise", microseconds(limit)])
-    return table(["part", "us"], rows)
-
-
-def runtimes_table(measured: Mapping[str, Mapping[int, Mapping[str, Sequence[float]]]]) -> str:
-    """Return LiteRT and ONNX Runtime over sizes of batch."""
-    rows = []
-    for model, sizes in measured.items():
-        for size, durations in sizes.items():
-            lite, onnx = durations["LiteRT"], durations["ONNX Runtime"]
-            rows.append(
-                [
-                    model,
-                    str(size),
-                    microseconds(median(lite)),
-                    microseconds(median(onnx)),
-                    f"{ratio(lite, onnx):.2f}",
-                ]
-            )
-    return table(
-        ["model", "batch", "LiteRT, us", "ONNX Runtime, us", "LiteRT / ONNX Runtime"], rows
-    )
+def _compare_microseconds(seconds: Sequence[float], others: Sequence[float]) -> str:
+    return f"{format_microseconds(median(seconds))} against {format_microseconds(median(others))}"

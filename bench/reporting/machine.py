@@ -1,4 +1,4 @@
-"""The machine on which was measured, in words that fit anywhere: no name of it, no path."""
+"""Machine description for the report, without host names or paths."""
 
 import os
 import platform
@@ -18,13 +18,14 @@ PACKAGES = (
 
 
 def description() -> str:
-    """Return cores, processor, Python and versions."""
+    """Return cores, processor, Python and package versions."""
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-    return f"{os.cpu_count()} cores of {_processor()}, {platform.system()}, Python {platform.python_version()}; {versions}"
+    system = f"{platform.system()}, Python {platform.python_version()}"
+    return f"{os.cpu_count()} cores of {_processor()}, {system}; {versions}"
 
 
 def load_average() -> str:
-    """Return how many processes wanted to compute in the last minute."""
+    """Return the load average of the last minute."""
     return f"{os.getloadavg()[0]:.1f}"
 
 

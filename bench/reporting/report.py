@@ -1,109 +1,112 @@
-"""What was measured, as tables in doc/performance.md: text in, text out."""
+"""Report: benchmark results as Markdown tables in a section of a document."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
-MET = {True: "yes", False: "**no**", None: "not measured"}
+MET_TEXT = {True: "yes", False: "**no**", None: "not measured"}
 
 
 class MissingSectionError(Exception):
-    """The document has no place for the tables."""
+    """The document lacks the markers for the tables."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A goal and what was measured for it.
+    """A goal and its measurement.
 
-    `met` is None when it could not be measured; `measured` then says why.
+    `met` is None if the goal could not be measured. `measured` then gives the reason.
     """
 
-    what: str
+    metric: str
     goal: str
     measured: str
     met: bool | None
 
 
-def at_least(what: str, wanted: float, reference: str, measured: float, detail: str = "") -> Row:
-    """Return the row of a ratio that shall not be smaller."""
+def minimum_row(
+    metric: str, minimum: float, reference: str, measured: float, detail: str = ""
+) -> Row:
+    """Return the row of a ratio with a minimum."""
     return Row(
-        what,
-        f"≥ {wanted:g} x {reference}",
-        f"{figure(measured)} x{_in_brackets(detail)}",
-        measured >= wanted,
+        metric,
+        f"≥ {minimum:g} x {reference}",
+        f"{format_number(measured)} x{_parenthesize(detail)}",
+        measured >= minimum,
     )
 
 
-def at_most(what: str, wanted: float, unit: str, measured: float, detail: str = "") -> Row:
-    """Return the row of a figure that shall not be larger."""
-    sign = unit.partition(" ")[
-        0
-    ]  # of "x one LiteRT call" and "s beyond Python's imports", the goal says the rest
+def maximum_row(metric: str, maximum: float, unit: str, measured: float, detail: str = "") -> Row:
+    """Return the row of a value with a maximum."""
+    # "x one LiteRT call" and "s beyond imports" are too long to repeat next to the value.
+    short_unit = unit.partition(" ")[0]
     return Row(
-        what,
-        f"≤ {wanted:g} {unit}",
-        f"{figure(measured)} {sign}{_in_brackets(detail)}",
-        measured <= wanted,
+        metric,
+        f"≤ {maximum:g} {unit}",
+        f"{format_number(measured)} {short_unit}{_parenthesize(detail)}",
+        measured <= maximum,
     )
 
 
-def not_measured(what: str, goal: str, reason: str) -> Row:
+def unmeasured_row(metric: str, goal: str, reason: str) -> Row:
     """Return the row of a goal that could not be measured."""
-    return Row(what, goal, reason, None)
+    return Row(metric, goal, reason, None)
 
 
 def goals_table(rows: Iterable[Row]) -> str:
     """Return the goals as a Markdown table."""
-    return table(
-        ["what", "goal", "measured", "met"],
-        [[row.what, row.goal, row.measured, MET[row.met]] for row in rows],
+    return markdown_table(
+        ["metric", "goal", "measured", "met"],
+        [[row.metric, row.goal, row.measured, MET_TEXT[row.met]] for row in rows],
     )
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table.
-
-    Every column but the first is aligned to the right when its cells are numbers.
-    """
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table. Numeric columns are right-aligned."""
     cells = [list(row) for row in rows]
-    numeric = [
+    is_numeric = [
         bool(cells) and all(row[column][:1].isdigit() or row[column] in {"", "-"} for row in cells)
         for column in range(len(header))
     ]
-    rule = ["---:" if is_numeric else "---" for is_numeric in numeric]
+    rule = ["---:" if numeric else "---" for numeric in is_numeric]
     return "\n".join(
         "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |"
         for line in [list(header), rule, *cells]
     )
 
 
-def write(document: Path, text: str, marks: tuple[str, str] = (BEGIN, END)) -> None:
-    """Put `text` between the two marks of a document. Raises MissingSectionError, and then leaves it as it is."""
-    old = document.read_text()
-    before, begin, rest = old.partition(marks[0])
-    _, end, after = rest.partition(marks[1])
+def replace_section(document: Path, text: str, markers: tuple[str, str] = (BEGIN, END)) -> None:
+    """Replace the text between the two markers of a document.
+
+    Raises MissingSectionError, and then leaves the document unchanged.
+    """
+    begin_marker, end_marker = markers
+    before, begin, rest = document.read_text().partition(begin_marker)
+    _, end, after = rest.partition(end_marker)
     if not begin or not end:
-        raise MissingSectionError(f"{document.name} needs the lines {marks[0]} and {marks[1]}")
+        raise MissingSectionError(
+            f"{document.name} has no section. Add the lines {begin_marker} and {end_marker}."
+        )
     document.write_text(f"{before}{begin}\n{text.strip()}\n{end}{after}")
 
 
-def microseconds(seconds: float) -> str:
-    """Return a duration in microseconds, in three figures."""
-    return figure(seconds * 1e6)
+def format_microseconds(seconds: float) -> str:
+    """Return a duration in microseconds with three digits."""
+    return format_number(seconds * 1e6)
 
 
-def megabytes(size: float) -> str:
-    """Return a size in MB of a million bytes."""
-    return figure(size / 1e6)
+def format_megabytes(size: float) -> str:
+    """Return a size in MB (a million bytes)."""
+    return format_number(size / 1e6)
 
 
-def figure(value: float) -> str:
-    """Return a number in three figures, thousands separated."""
-    if abs(value) >= 100:  # noqa: PLR2004  # three figures before the point
+def format_number(value: float) -> str:
+    """Return a number with three significant digits and a thousands separator."""
+    if abs(value) >= 100:  # noqa: PLR2004  # three digits before the point
         return f"{value:,.0f}"
-    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"  # noqa: PLR2004  # likewise
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"  # noqa: PLR2004
 
 
-def _in_brackets(detail: str) -> str:
+def _parenthesize(detail: str) -> str:
     return f" ({detail})" if detail else ""

@@ -1,4 +1,4 @@
-"""How much is measured, and how samples become one figure."""
+"""Sampling: number and length of the measurements, and their reduction to one value."""
 
 import sys
 import time
@@ -8,54 +8,55 @@ from statistics import median
 
 
 @dataclass(frozen=True)
-class Effort:
-    """Everything is measured `rounds` times, one contestant after the other in each, for `seconds`
-    each time.
+class Sampling:
+    """Number and length of the measurements.
+
+    Each of the `rounds` measures all targets in turn, for `seconds` each.
     """
 
     rounds: int
     seconds: int
-    connections: tuple[int, ...]  # for the plot: of the service and the limit
-    few_connections: tuple[int, ...]  # likewise, of the other servers
-    models_in_one_call: tuple[int, ...]
+    connections: tuple[int, ...]  # in the plot, for the service and the limit server
+    reference_connections: tuple[int, ...]  # in the plot, for the other servers
+    models_per_call: tuple[int, ...]
 
     @property
-    def name(self) -> str:
-        """What the doc calls it."""
+    def description(self) -> str:
+        """Text for the report."""
         return f"{self.rounds} rounds of {self.seconds} s"
 
 
-SHORT = Effort(
+SHORT = Sampling(
     rounds=5,
     seconds=1,
     connections=(1, 16, 64),
-    few_connections=(1, 16),
-    models_in_one_call=(1, 24, 100),
+    reference_connections=(1, 16),
+    models_per_call=(1, 24, 100),
 )
-FULL = Effort(
+FULL = Sampling(
     rounds=9,
     seconds=4,
     connections=(1, 4, 16, 64, 256),
-    few_connections=(1, 4, 16, 64, 256),
-    models_in_one_call=(1, 2, 4, 8, 16, 24, 50, 100),
+    reference_connections=(1, 4, 16, 64, 256),
+    models_per_call=(1, 2, 4, 8, 16, 24, 50, 100),
 )
 
 
-def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
-    """Return the median of the ratios of each round.
+def ratio(numerators: Sequence[float], denominators: Sequence[float]) -> float:
+    """Return the median of the ratios of all rounds.
 
-    What disturbs the machine disturbs both sides of a round.
+    A disturbance of the machine affects both sides of a round.
     """
-    return median(one / other for one, other in zip(ours, theirs, strict=True))
+    return median(a / b for a, b in zip(numerators, denominators, strict=True))
 
 
-def say(text: str) -> None:
-    """Show a line of progress at once."""
+def print_progress(text: str) -> None:
+    """Print a progress line to stderr immediately."""
     print(text, file=sys.stderr, flush=True)
 
 
 def seconds_per_call(call: Callable[[], object], seconds: float = 0.2) -> float:
-    """Return the median time of a call, repeated for `seconds`, in seconds."""
+    """Return the median duration of a call in seconds, repeated for `seconds`."""
     call()
     durations = []
     end = time.perf_counter() + seconds

@@ -1,4 +1,1 @@
-"""The servers that the service is compared with.
-
-All answer POST /api/v1.0/inference with the same members.
-"""
+"""Reference servers. All respond to POST /api/v1.0/inference with the same fields."""

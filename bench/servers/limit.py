@@ -1,11 +1,8 @@
-"""The limit.
+"""Limit server: the fastest response that Python achieves here, without the features of a service.
 
-As fast as Python answers this request on this machine, without anything that a service needs
-besides.
-
-No routing, no validation, no metrics, no log: the plain form with one part, an 8-bit grey PNG, one
-model. Requests that wait anyway are one call of the model: whatever arrived while the loop was
-busy; nothing is delayed for it.
+It has no routing, validation, metrics or log. It accepts only a form with one part, an 8-bit
+grayscale PNG, for one model. Requests that arrive while the event loop is busy become one batch,
+without added delay.
 """
 
 import asyncio
@@ -25,9 +22,9 @@ LABELS = tuple("0123456789")
 
 
 def create_app() -> ASGIApp:
-    """Return the application for the model file of BENCH_MODEL.
+    """Return the application for the model file in BENCH_MODEL.
 
-    LiteRT for a .tflite, ONNX Runtime for an .onnx.
+    It uses LiteRT for a .tflite file and ONNX Runtime for an .onnx file.
     """
     batcher = Batcher(load(Path(os.environ["BENCH_MODEL"]), threads=1))
 
@@ -42,12 +39,12 @@ def create_app() -> ASGIApp:
         while message["more_body"]:
             message = await receive()
             body += message["body"]
-        image = only_part(scope["headers"], body)
+        image = parse_single_part(scope["headers"], body)
         if image is None:
             await _send(send, 400, b'{"status":400}')
             return
-        grey = spng.spng_decode_image_bytes(image, spng.SPNG_FMT_G8)
-        probabilities: list[float] = (await batcher(grey)).tolist()
+        gray = spng.spng_decode_image_bytes(image, spng.SPNG_FMT_G8)
+        probabilities: list[float] = (await batcher(gray)).tolist()
         confidence = max(probabilities)
         label = LABELS[probabilities.index(confidence)]
         answer = {
@@ -61,45 +58,44 @@ def create_app() -> ASGIApp:
 
 
 class Batcher:
-    """Gathers the images that wait when the loop comes to it, and answers all of them with one
-    call.
-    """
+    """Runs all images that wait for the event loop as one batch."""
 
     def __init__(self, predict: Callable[[Pixels], Floats]) -> None:
         self._predict = predict
         self._waiting: list[tuple[Pixels, asyncio.Future[Floats]]] = []
 
-    def __call__(self, grey: Pixels) -> asyncio.Future[Floats]:
-        """Return the future probabilities, float32 of shape (classes,), of one image, uint8 of
-        shape (28, 28, 1).
+    def __call__(self, gray: Pixels) -> asyncio.Future[Floats]:
+        """Return a future with the probabilities, float32 (classes,), of one image.
+
+        The image is uint8 (28, 28, 1).
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Floats] = loop.create_future()
         if not self._waiting:
-            loop.call_soon(self._answer)
-        self._waiting.append((grey, future))
+            loop.call_soon(self._run_batch)
+        self._waiting.append((gray, future))
         return future
 
-    def _answer(self) -> None:
+    def _run_batch(self) -> None:
         waiting, self._waiting = self._waiting, []
         batch = (
             waiting[0][0][np.newaxis]
             if len(waiting) == 1
-            else np.stack([grey for grey, _ in waiting])
+            else np.stack([gray for gray, _ in waiting])
         )
         for (_, future), row in zip(waiting, self._predict(batch), strict=True):
-            if not future.done():  # its client may have gone
+            if not future.done():  # the client may have disconnected
                 future.set_result(row)
 
 
-def only_part(headers: list[tuple[bytes, bytes]], body: bytes) -> bytes | None:
-    """Return the content of the one part of a form, or None when it is anything else."""
+def parse_single_part(headers: list[tuple[bytes, bytes]], body: bytes) -> bytes | None:
+    """Return the content of a form with one part, or None for anything else."""
     for name, value in headers:
         if name == b"content-type":
             boundary = b"--" + value.partition(b"boundary=")[2]
             start, end = body.find(b"\r\n\r\n") + 4, body.find(b"\r\n" + boundary)
-            # Found
-            return body[start:end] if body.startswith(boundary) and 4 <= start < end else None  # noqa: PLR2004
+            is_found = body.startswith(boundary) and 4 <= start < end  # noqa: PLR2004
+            return body[start:end] if is_found else None
     return None
 
 

@@ -1,6 +1,6 @@
-"""The first version's way.
+"""Naive server, like the first version: Connexion and Flask with Keras.
 
-Connexion and Flask, and Keras that loads its model from the disk and predicts at each request.
+It loads the model from disk and predicts for each request.
 """
 
 import os
@@ -14,11 +14,11 @@ from connexion.resolver import Resolver
 from PIL import Image
 from starlette.types import ASGIApp
 
-from bench.servers.stock import answer, ready
+from bench.servers.stock import build_response, ready
 
 
 def create_app() -> ASGIApp:
-    """Return the application for the Keras file of BENCH_MODEL."""
+    """Return the application for the Keras file in BENCH_MODEL."""
 
     def infer(experiment_name: str, image_blob: Any) -> dict[str, Any]:
         model = keras.models.load_model(Path(os.environ["BENCH_MODEL"]))
@@ -26,10 +26,10 @@ def create_app() -> ASGIApp:
         probabilities = model.predict(pixels.reshape(-1, *model.input_shape[1:]), verbose=0)[
             0
         ].tolist()
-        return answer(experiment_name, probabilities)
+        return build_response(experiment_name, probabilities)
 
     app = connexion.FlaskApp(__name__, specification_dir=Path(__file__).parent)
     operations = {"infer": infer, "ready": ready}
     app.add_api("inference.yaml", base_path="/api/v1.0", resolver=Resolver(operations.__getitem__))
-    served: ASGIApp = app
-    return served
+    asgi_app: ASGIApp = app
+    return asgi_app

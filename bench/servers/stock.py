@@ -1,7 +1,4 @@
-"""Connexion as its documentation has it, written by a careful user.
-
-FlaskApp, validation, Pillow, a LiteRT model kept in memory.
-"""
+"""Stock Connexion server as documented: FlaskApp, validation, Pillow and one LiteRT model."""
 
 import os
 import threading
@@ -18,30 +15,30 @@ from bench.harness.runtimes import load
 
 
 def create_app() -> ASGIApp:
-    """Return the application for the model file of BENCH_MODEL."""
-    local = threading.local()  # an interpreter belongs to one thread
+    """Return the application for the model file in BENCH_MODEL."""
+    local = threading.local()  # interpreters are not thread-safe
 
     def infer(experiment_name: str, image_blob: Any) -> dict[str, Any]:
         if not hasattr(local, "predict"):
             local.predict = load(Path(os.environ["BENCH_MODEL"]), threads=1)
         pixels = np.asarray(Image.open(image_blob).convert("L"))
         probabilities = local.predict(pixels[np.newaxis])[0].tolist()
-        return answer(experiment_name, probabilities)
+        return build_response(experiment_name, probabilities)
 
     app = connexion.FlaskApp(__name__, specification_dir=Path(__file__).parent)
     operations = {"infer": infer, "ready": ready}
     app.add_api("inference.yaml", base_path="/api/v1.0", resolver=Resolver(operations.__getitem__))
-    served: ASGIApp = app
-    return served
+    asgi_app: ASGIApp = app
+    return asgi_app
 
 
 def ready() -> dict[str, str]:
-    """Say that the server answers."""
+    """Return the readiness response."""
     return {"status": "ready"}
 
 
-def answer(experiment_name: str, probabilities: list[float]) -> dict[str, Any]:
-    """Return the document of one answer."""
+def build_response(experiment_name: str, probabilities: list[float]) -> dict[str, Any]:
+    """Return the response body of one prediction."""
     confidence = max(probabilities)
     return {
         "class": str(probabilities.index(confidence)),

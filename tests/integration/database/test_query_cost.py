@@ -9,7 +9,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from bench import data
+from bench import queries, query_workload
 from bench.fixtures import bulk_data
 from bench.fixtures.bulk_data import Size
 from db.initialize import set_up
@@ -41,11 +41,12 @@ def cursor(
 
 
 def test_benchmark_queries_scan_no_whole_table(cursor: Any) -> None:
-    queries = list(data.queries(cursor))
+    workload = list(query_workload.queries(cursor))
     scanned = {
-        query.what: set(data.scanned(data.explain(cursor, query)["Plan"])) for query in queries
+        query.name: set(queries.scanned_tables(queries.explain(cursor, query)["Plan"]))
+        for query in workload
     }
-    assert len(queries) > 25
+    assert len(workload) > 25
     assert {what: tables for what, tables in scanned.items() if tables} == {}
 
 
@@ -88,4 +89,4 @@ def test_generator_restores_the_indexes_of_migrations(cursor: Any) -> None:
 
 def test_documented_unknown_title_raises_error_with_it() -> None:
     with pytest.raises(LookupError, match="unknown title"):
-        data.documented("unknown title")
+        query_workload.documented_query("unknown title")

@@ -1,4 +1,4 @@
-"""The limit gathers what waits, and mixes up nobody's answers."""
+"""Limit server: batching and form parsing."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 
 from bench.fixtures import http_requests
 from bench.harness.runtimes import Floats, Pixels
-from bench.servers.limit import Batcher, only_part
+from bench.servers.limit import Batcher, parse_single_part
 
 
-def test_requests_that_wait_are_one_call_and_each_gets_its_own_answer() -> None:
+def test_batcher_joins_waiting_requests_in_order() -> None:
     sizes = []
 
     def brightness(images: Pixels) -> Floats:
@@ -21,21 +21,23 @@ def test_requests_that_wait_are_one_call_and_each_gets_its_own_answer() -> None:
         )
         return means
 
-    async def ask() -> list[Floats]:
+    async def run() -> list[Floats]:
         batcher = Batcher(brightness)
         return await asyncio.gather(
             *(batcher(np.full((28, 28, 1), shade, np.uint8)) for shade in (3, 1, 2))
         )
 
-    answers = [float(answer[0]) for answer in asyncio.run(ask())]
+    answers = [float(answer[0]) for answer in asyncio.run(run())]
     assert (answers, sizes) == ([3, 1, 2], [3])
 
 
-def test_the_one_part_of_a_form_is_found() -> None:
+def test_parse_single_part_returns_the_content() -> None:
     image = b"\x89PNG\r\n\r\n--not the boundary"
     headers = [(b"content-type", http_requests.CONTENT_TYPE.encode())]
-    assert only_part(headers, http_requests.form("image_blob", [image])) == image
+    assert parse_single_part(headers, http_requests.encode_form("image_blob", [image])) == image
 
 
-def test_what_is_no_form_has_no_part() -> None:
-    assert only_part([(b"content-type", http_requests.CONTENT_TYPE.encode())], b"{}") is None
+def test_parse_single_part_without_form_returns_none() -> None:
+    assert (
+        parse_single_part([(b"content-type", http_requests.CONTENT_TYPE.encode())], b"{}") is None
+    )

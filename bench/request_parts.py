@@ -1,7 +1,4 @@
-"""Where the time of one request goes, part by part, in process.
-
-And the runtimes over sizes of batch.
-"""
+"""Request profile: time of each part of a request, and of both runtimes by batch size."""
 
 import functools
 from collections.abc import Sequence
@@ -11,11 +8,11 @@ import numpy as np
 import orjson
 import pyspng
 
-from bench.fixtures.http_requests import CONTENT_TYPE, single
+from bench.fixtures.http_requests import CONTENT_TYPE, inference_request
 from bench.fixtures.models import ModelFiles
 from bench.harness import runtimes
-from bench.reporting.sampling import Effort, say, seconds_per_call
-from bench.servers.limit import only_part
+from bench.reporting.sampling import Sampling, print_progress, seconds_per_call
+from bench.servers.limit import parse_single_part
 from inference.model_format.card import DIGITS
 from inference.preprocessing import digits
 from inference.preprocessing.decoding import decode
@@ -25,35 +22,36 @@ BATCHES = (1, 4, 16, 64, 256)
 
 
 def measure(lenet: ModelFiles, images: Sequence[bytes]) -> dict[str, float]:
-    """Return the seconds of each part of one request to the LeNet, in their order, by the service's
-    own functions.
+    """Return the seconds of each part of one LeNet request, in order.
+
+    Calls the service's own functions.
     """
-    some = images[:100]
-    bodies = cycle([single(png, lenet.name)[1] for png in some])
+    sample = images[:100]
+    bodies = cycle([inference_request(png, lenet.name)[1] for png in sample])
     headers = [(b"content-type", CONTENT_TYPE.encode())]
-    files = cycle(some)
-    grey = cycle([decode(png) for png in some])
-    pixels = cycle([digits.read_digit(png) for png in some])
+    files = cycle(sample)
+    gray = cycle([decode(png) for png in sample])
+    pixels = cycle([digits.read_digit(png) for png in sample])
     network = Network(lenet.litert.read_bytes(), len(DIGITS))
-    answers = cycle(
+    responses = cycle(
         [
-            _answer(
+            _build_response(
                 lenet.name, network.probabilities(digits.read_digit(png)[np.newaxis])[0].tolist()
             )
-            for png in some
+            for png in sample
         ]
     )
     return {
-        "split the form": seconds_per_call(lambda: only_part(headers, next(bodies))),
+        "parse the form": seconds_per_call(lambda: parse_single_part(headers, next(bodies))),
         "decode the PNG": seconds_per_call(lambda: decode(next(files))),
-        "prepare 28x28": seconds_per_call(lambda: digits.normalize(next(grey))),
-        "digest the pixels": seconds_per_call(lambda: digits.pixel_digest(next(pixels))),
+        "prepare 28x28": seconds_per_call(lambda: digits.normalize(next(gray))),
+        "hash the pixels": seconds_per_call(lambda: digits.pixel_digest(next(pixels))),
         "infer": seconds_per_call(lambda: network.probabilities(next(pixels)[np.newaxis])),
-        "encode the answer": seconds_per_call(lambda: orjson.dumps(next(answers))),
+        "encode the response": seconds_per_call(lambda: orjson.dumps(next(responses))),
     }
 
 
-def _answer(name: str, probabilities: list[float]) -> dict[str, object]:
+def _build_response(name: str, probabilities: list[float]) -> dict[str, object]:
     confidence = max(probabilities)
     return {
         "class": DIGITS[probabilities.index(confidence)],
@@ -68,23 +66,23 @@ def _answer(name: str, probabilities: list[float]) -> dict[str, object]:
 
 
 def compare_runtimes(
-    effort: Effort, models: Sequence[ModelFiles], images: Sequence[bytes]
+    sampling: Sampling, models: Sequence[ModelFiles], images: Sequence[bytes]
 ) -> dict[str, dict[int, dict[str, list[float]]]]:
-    """Return the seconds of one call on one thread, per round, by model, size of batch and runtime."""
+    """Return seconds per single-threaded call for each round, by model, batch size and runtime."""
     pixels = np.stack([pyspng.load(png) for png in images[: max(BATCHES)]])
     result: dict[str, dict[int, dict[str, list[float]]]] = {}
     for model in models:
-        say(f"  {model.name}")
-        predicts = {
+        print_progress(f"  {model.name}")
+        functions = {
             "LiteRT": runtimes.load(model.litert, threads=1),
             "ONNX Runtime": runtimes.load(model.onnx, threads=1),
         }
         sizes = result.setdefault(
-            model.name, {size: {name: [] for name in predicts} for size in BATCHES}
+            model.name, {size: {name: [] for name in functions} for size in BATCHES}
         )
-        for _ in range(effort.rounds):
+        for _ in range(sampling.rounds):
             for size, durations in sizes.items():
-                for name, predict in predicts.items():
+                for name, predict in functions.items():
                     call = functools.partial(predict, pixels[:size])
                     durations[name].append(seconds_per_call(call, 0.05))
     return result

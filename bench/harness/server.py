@@ -1,10 +1,9 @@
-"""A server under measurement: its start, its processes' memory and time, its end."""
+"""Server under test: start, memory, CPU time and stop."""
 
 import contextlib
 import http.client
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -20,32 +19,33 @@ from bench.fixtures.models import CACHE, ROOT
 from bench.harness import wrk
 from bench.harness.wrk import Load
 from inference.prediction_log.backlog import pending_bytes
+from local import ports
 
 START_SECONDS = 120
 STOP_SECONDS = 15
-ANSWER_SECONDS = 60
+RESPONSE_TIMEOUT_SECONDS = 60
 POLL_SECONDS = 0.005
-# CPU between two looks, 20 ms apart, that still counts as idle: a step of the clock that counts it.
-SETTLED_SECONDS = 0.01
-SHIP_SECONDS = 30
+# CPU time within 20 ms that still counts as idle: one tick of the accounting clock.
+IDLE_CPU_SECONDS = 0.01
+SHIP_TIMEOUT_SECONDS = 30
 
 
 class ServerStartError(Exception):
-    """A server did not become ready; the message names its log."""
+    """The server did not become ready. The message has the end of its log."""
 
 
 @dataclass(frozen=True)
 class Server:
     """A running server.
 
-    `cold_start_seconds` is from its spawn to its first answer that it is ready.
+    `cold_start_seconds` is the time from the spawn to the first successful readiness check.
     """
 
     name: str
     process: psutil.Popen
     port: int
     cold_start_seconds: float
-    journal: Path | None = None  # of a service whose log goes to a Postgres
+    journal: Path | None = None  # of a service that ships its log to Postgres
 
     def processes(self) -> list[psutil.Process]:
         """Return its processes, children included."""
@@ -56,33 +56,36 @@ class Server:
         return sum(process.memory_info().rss for process in self.processes())
 
     def cpu_seconds(self) -> float:
-        """Return the time that its processes have computed, in steps of 10 ms."""
+        """Return the CPU time of its processes, in steps of 10 ms."""
         times = [process.cpu_times() for process in self.processes()]
-        return sum(each.user + each.system for each in times)
+        return sum(cpu.user + cpu.system for cpu in times)
 
-    def settle(self) -> None:
-        """Wait until it computes no more.
+    def wait_until_idle(self) -> None:
+        """Wait until the server is idle.
 
-        A load may leave requests that nobody waits for, and a log to be shipped.
+        After a load there may be abandoned requests and a log to ship.
         """
-        deadline = time.monotonic() + SHIP_SECONDS
+        deadline = time.monotonic() + SHIP_TIMEOUT_SECONDS
         while (
             self.journal is not None and pending_bytes(self.journal) and time.monotonic() < deadline
         ):
             time.sleep(POLL_SECONDS * 4)
         before = -1.0
-        while (now := self.cpu_seconds()) > before + SETTLED_SECONDS:
+        while (now := self.cpu_seconds()) > before + IDLE_CPU_SECONDS:
             before = now
             time.sleep(POLL_SECONDS * 4)
 
     def load(self, requests: Path, connections: int, seconds: int) -> Load:
-        """Send the requests of a file in rotation, and let it settle. Raises LoadGenerationError."""
+        """Send the requests of a file in rotation, then wait until the server is idle.
+
+        Raises LoadGenerationError.
+        """
         measured = wrk.run(self.port, requests, connections, seconds)
-        self.settle()
+        self.wait_until_idle()
         return measured
 
-    def holds(self, library: str) -> bool:
-        """Tell whether a file whose path contains `library` is mapped into one of its processes."""
+    def has_loaded(self, library: str) -> bool:
+        """Return whether a process has mapped a file whose path contains `library`."""
         return any(
             library in region.path
             for process in self.processes()
@@ -90,17 +93,17 @@ class Server:
         )
 
     def post(self, path: str, body: bytes) -> tuple[int, bytes]:
-        """Send one form over a connection of its own, and return status and answer."""
-        with self.opened(path, body) as response:
+        """Send one form over a new connection and return the status and the body."""
+        with self.open_response(path, body) as response:
             return response.status, response.read()
 
     @contextlib.contextmanager
-    def opened(
+    def open_response(
         self, path: str, body: bytes, headers: Mapping[str, str] | None = None
     ) -> Iterator[http.client.HTTPResponse]:
-        """Send one form over a connection of its own, and give the answer as it comes."""
+        """Send one form over a new connection and return the response as a stream."""
         with contextlib.closing(
-            http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_SECONDS)
+            http.client.HTTPConnection("127.0.0.1", self.port, timeout=RESPONSE_TIMEOUT_SECONDS)
         ) as connection:
             connection.request(
                 "POST", path, body, {"Content-Type": CONTENT_TYPE, **(headers or {})}
@@ -109,7 +112,7 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(
+def run_server(
     name: str,
     command: list[str],
     environment: Mapping[str, str],
@@ -117,12 +120,12 @@ def running(
     cores: list[int] | None = None,
     journal: Path | None = None,
 ) -> Iterator[Server]:
-    """Start a server on a free port ("{port}" in the command and the environment), and stop it in
-    the end. Raises ServerStartError.
+    """Run a server on a free port, which replaces "{port}" in the command and the environment.
+
+    Stops it at the end. Raises ServerStartError.
     """
-    port = free_port()
-    # with compiled modules, as people have them: a start without them takes seconds and megabytes
-    # more
+    port = ports.find_free()
+    # Use compiled modules as in production: a start without them takes seconds and megabytes more.
     inherited = {
         key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"
     }
@@ -148,16 +151,10 @@ def running(
         _stop(process)
 
 
-def free_port() -> int:
-    """Return a port on which nothing listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def reference(name: str, module: str, model: Path) -> contextlib.AbstractContextManager[Server]:
-    """Start a module of bench/servers for a model file."""
+def start_reference(
+    name: str, module: str, model: Path
+) -> contextlib.AbstractContextManager[Server]:
+    """Start a module of bench/servers with a model file."""
     options = [
         "--factory",
         "--port",
@@ -170,24 +167,23 @@ def reference(name: str, module: str, model: Path) -> contextlib.AbstractContext
         "--log-level",
         "warning",
     ]
-    return running(
+    return run_server(
         name,
         [sys.executable, "-m", "uvicorn", f"bench.servers.{module}:create_app", *options],
         {"BENCH_MODEL": str(model)},
     )
 
 
-def ours(
+def start_service(
     name: str, models: Path, *, cores: list[int] | None = None, **settings: Any
 ) -> contextlib.AbstractContextManager[Server]:
-    """Start the service over a model directory.
+    """Start the service with a model directory.
 
-    One worker and no cache, unless the settings say otherwise.
-
-    It logs to a journal of its own, and from there to the Postgres of the environment.
+    By default it has one worker and no cache. It logs to a separate journal, and from there to the
+    Postgres of the environment.
     """
-    own = CACHE / "service" / name.replace(" ", "-")
-    shutil.rmtree(own, ignore_errors=True)
+    folder = CACHE / "service" / name.replace(" ", "-")
+    shutil.rmtree(folder, ignore_errors=True)
     environment = {
         "API_HOST": "127.0.0.1",
         "API_PORT": "{port}",
@@ -195,13 +191,13 @@ def ours(
         "CACHE_ENTRIES": "0",
         "MODELS_DIR": str(models),
         "COMPILED_DIR": str(CACHE / "compiled"),
-        "JOURNAL_DIR": str(own / "journal"),
-        "IMAGES_URL": str(own / "images"),
+        "JOURNAL_DIR": str(folder / "journal"),
+        "IMAGES_URL": str(folder / "images"),
         **{key: str(value) for key, value in settings.items()},
     }
     is_shipped = not settings.keys() & {"JOURNAL_BYTES", "PGHOST"}
     journal = Path(environment["JOURNAL_DIR"]) if is_shipped else None
-    return running(
+    return run_server(
         name, [sys.executable, "-m", "inference"], environment, cores=cores, journal=journal
     )
 
@@ -209,7 +205,7 @@ def ours(
 def _wait_until_ready(process: psutil.Popen, port: int, log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=RESPONSE_TIMEOUT_SECONDS)
         with contextlib.suppress(OSError, http.client.HTTPException):
             connection.request("GET", f"{BASE_PATH}/readyz")
             if connection.getresponse().status == http.client.OK:
@@ -218,7 +214,8 @@ def _wait_until_ready(process: psutil.Popen, port: int, log: Path) -> None:
         connection.close()
         time.sleep(POLL_SECONDS)
     raise ServerStartError(
-        f"{log.relative_to(ROOT)} says why {log.stem} did not start: {log.read_text(errors='replace')[-500:]}"
+        f"{log.stem} did not start. From {log.relative_to(ROOT)}:\n"
+        f"{log.read_text(errors='replace')[-500:]}"
     )
 
 
@@ -227,6 +224,6 @@ def _stop(process: psutil.Popen) -> None:
         tree = [process, *process.children(recursive=True)]
         process.terminate()
         _, alive = psutil.wait_procs(tree, STOP_SECONDS)
-        for left in alive:
-            left.kill()
+        for survivor in alive:
+            survivor.kill()
         process.wait()

@@ -1,8 +1,7 @@
-"""`python -m bench.pages`.
+"""Dashboard benchmark: `python -m bench.dashboard` measures response times in a real browser.
 
-How long people wait for the dashboard, in a real browser over a stack of its own; medians of five.
-
-The stack holds 10,000 experiments beside the shipped ones, 50 of them with curves of 1,000 steps.
+Uses a separate stack with 10,000 experiments in addition to the shipped ones. 50 of them have
+curves with 1,000 steps. Results are medians of five rounds.
 """
 
 import os
@@ -16,7 +15,7 @@ from urllib.parse import urlencode
 import psycopg2
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from bench.reporting.sampling import say
+from bench.reporting.sampling import print_progress
 from local import ports, settings
 from local.stack import Stack
 from tests.support import browser as chromium
@@ -25,13 +24,15 @@ from tests.support.digits import draw_with_mouse
 ROUNDS = 5
 EXPERIMENTS, CURVES, STEPS, SHORT_STEPS = 10_000, 50, 1_000, 100
 MODELS = 24
-PATIENCE_MILLISECONDS = 60_000
+TIMEOUT_MILLISECONDS = 60_000
 
 FILL = """
 WITH added AS (
-    INSERT INTO experiments (name, task, learning_rate, momentum, params, metrics, source_file, source_line, content_digest)
+    INSERT INTO experiments (name, task, learning_rate, momentum, params, metrics, source_file,
+                             source_line, content_digest)
     SELECT 'run_' || number, 'mnist', 10 ^ -(1 + number %% 4), (number %% 10) / 10.0,
-           jsonb_build_object('batch_size', 2 ^ (3 + number %% 6), 'architecture', 'net ' || number %% 20),
+           jsonb_build_object('batch_size', 2 ^ (3 + number %% 6),
+                              'architecture', 'net ' || number %% 20),
            jsonb_build_object('test_accuracy', 0.9 + (number * 7919 %% 1000) / 10000.0),
            'bench', number, md5(number::text)
     FROM generate_series(1, %(experiments)s) AS number
@@ -47,14 +48,14 @@ CROSS JOIN LATERAL (
 ) AS curve
 """
 
-# From pointerup to the answer's heading, as the page itself sees it.
+# Time from pointerup to the consensus heading, measured in the page.
 WATCH = """() => {
-    window.answered = null;
+    window.responseMilliseconds = null;
     window.addEventListener("pointerup", () => {
-        const lifted = performance.now();
+        const start = performance.now();
         const watcher = new MutationObserver(() => {
             if (!document.querySelector("[class*=st-key-consensus-sign-] h2")) return;
-            window.answered = performance.now() - lifted;
+            window.responseMilliseconds = performance.now() - start;
             watcher.disconnect();
         });
         watcher.observe(document.body, {childList: true, subtree: true});
@@ -63,10 +64,10 @@ WATCH = """() => {
 
 
 @dataclass(frozen=True)
-class Wait:
-    """What somebody waits for: the rounds' values, their unit, and the goal."""
+class WaitTime:
+    """Measured values of all rounds, their unit and the goal."""
 
-    what: str
+    name: str
     values: tuple[float, ...]
     unit: str
     goal: float
@@ -75,12 +76,12 @@ class Wait:
         """Return a line for the terminal."""
         middle = median(self.values)
         rounds = ", ".join(f"{value:.3g}" for value in self.values)
-        verdict = "met" if middle < self.goal else "missed"
-        return f"{self.what}: {middle:.3g} {self.unit} (goal < {self.goal:g}: {verdict}; {rounds})"
+        status = "met" if middle < self.goal else "missed"
+        return f"{self.name}: {middle:.3g} {self.unit} (goal < {self.goal:g}: {status}; {rounds})"
 
 
 def fill(dsn: str) -> None:
-    """Add the experiments."""
+    """Insert the experiments."""
     with closing(psycopg2.connect(dsn)) as connection, connection, connection.cursor() as cursor:
         cursor.execute(
             FILL,
@@ -89,27 +90,31 @@ def fill(dsn: str) -> None:
         cursor.execute("ANALYZE experiments, metric_curves")
 
 
-def seconds(page: Page, act: Callable[[], object], seen: Callable[[], object]) -> float:
-    """Return how long it takes from an act until something is seen, by the browser's clock."""
+def measure_seconds(
+    page: Page, action: Callable[[], object], condition: Callable[[], object]
+) -> float:
+    """Return the seconds from an action until a condition holds, by the browser's clock."""
     begin = page.evaluate("performance.timeOrigin + performance.now()")
-    act()
-    seen()
+    action()
+    condition()
     return float(page.evaluate("performance.timeOrigin + performance.now()") - begin) / 1000
 
 
-def first_view(browser: Browser, url: str) -> float:
-    """Open the leaderboard, of all experiments, in a browser that was never here."""
+def measure_first_view(browser: Browser, url: str) -> float:
+    """Open the leaderboard with all experiments in a fresh browser context."""
     with closing(browser.new_context(viewport={"width": 1440, "height": 900})) as context:
         page = context.new_page()
-        return seconds(page, lambda: page.goto(f"{url}/?every=true"), lambda: see_table(page))
+        return measure_seconds(
+            page, lambda: page.goto(f"{url}/?every=true"), lambda: wait_for_table(page)
+        )
 
 
-def filtering(browser: Browser, url: str, number: int) -> float:
-    """Write a filter."""
+def measure_filter(browser: Browser, url: str, number: int) -> float:
+    """Enter a filter on the leaderboard."""
     with closing(browser.new_context(viewport={"width": 1440, "height": 900})) as context:
         page = context.new_page()
         page.goto(f"{url}/?every=true")
-        wait_for(page, "100 of 10,0")
+        wait_for_text(page, "100 of 10,0")
         page.wait_for_timeout(2000)
         box = (
             page.get_by_role("searchbox", name="Filter")
@@ -117,13 +122,15 @@ def filtering(browser: Browser, url: str, number: int) -> float:
             .first
         )
         box.fill(f"accuracy > 97 % and lr < 0.05 and batch_size >= {number}")
-        return seconds(page, lambda: box.press("Enter"), lambda: wait_for(page, "that match"))
+        return measure_seconds(
+            page, lambda: box.press("Enter"), lambda: wait_for_text(page, "that match")
+        )
 
 
-def comparing(browser: Browser, url: str) -> tuple[float, float]:
+def measure_compare(browser: Browser, url: str) -> tuple[float, float]:
     """Open Compare with 50 curves of 1,000 steps.
 
-    Returns seconds, and megabytes of the page's memory.
+    Returns seconds, and the page's JavaScript memory in megabytes.
     """
     names = [f"run_{number}" for number in range(1, CURVES + 1)]
     with closing(browser.new_context(viewport={"width": 1440, "height": 900})) as context:
@@ -131,7 +138,7 @@ def comparing(browser: Browser, url: str) -> tuple[float, float]:
         tools = context.new_cdp_session(page)
         tools.send("Performance.enable")
         link = f"{url}/compare?{urlencode({'experiments': names}, doseq=True)}"
-        took = seconds(
+        elapsed_seconds = measure_seconds(
             page,
             lambda: page.goto(link),
             page.locator("[data-testid=stEChartsChart] canvas").first.wait_for,
@@ -142,52 +149,54 @@ def comparing(browser: Browser, url: str) -> tuple[float, float]:
             metric["name"]: metric["value"]
             for metric in tools.send("Performance.getMetrics")["metrics"]
         }
-        return took, metrics["JSHeapUsedSize"] / 1e6
+        return elapsed_seconds, metrics["JSHeapUsedSize"] / 1e6
 
 
-def answering(browser: Browser, url: str, names: list[str]) -> list[float]:
-    """Draw a digit again and again. Returns milliseconds from lifting the pen to the answer."""
+def measure_predictions(browser: Browser, url: str, names: list[str]) -> list[float]:
+    """Draw a digit repeatedly. Returns milliseconds from pointer-up to the predictions."""
     with closing(browser.new_context(viewport={"width": 1440, "height": 900})) as context:
         page = context.new_page()
         page.goto(f"{url}/predict?{urlencode({'experiments': names}, doseq=True)}")
-        page.get_by_text("What will they read?").wait_for(timeout=PATIENCE_MILLISECONDS)
-        found = []
+        page.get_by_text("What will they read?").wait_for(timeout=TIMEOUT_MILLISECONDS)
+        milliseconds = []
         for round_ in range(ROUNDS + 1):
             page.wait_for_timeout(1500)
-            # Another window is another drawing, which no cache knows.
+            # A different window size yields a different drawing, which is not cached.
             page.set_viewport_size({"width": 1440 - 8 * round_, "height": 900})
             page.wait_for_timeout(500)
             page.evaluate(WATCH)
             draw_with_mouse(page)
-            page.wait_for_function("window.answered !== null")
-            found.append(float(page.evaluate("window.answered")))
+            page.wait_for_function("window.responseMilliseconds !== null")
+            milliseconds.append(float(page.evaluate("window.responseMilliseconds")))
             page.get_by_role("button", name="Clear", exact=True).click()
             page.get_by_text("What will they read?").wait_for()
-        return found[1:]
+        return milliseconds[1:]
 
 
-def see_table(page: Page) -> None:
+def wait_for_table(page: Page) -> None:
     """Wait until the table is drawn and has rows."""
-    page.locator("[data-testid=stDataFrame] canvas").first.wait_for(timeout=PATIENCE_MILLISECONDS)
+    page.locator("[data-testid=stDataFrame] canvas").first.wait_for(timeout=TIMEOUT_MILLISECONDS)
     page.locator("[data-testid=stDataFrame] table tbody td").first.wait_for(
-        state="attached", timeout=PATIENCE_MILLISECONDS
+        state="attached", timeout=TIMEOUT_MILLISECONDS
     )
 
 
-def wait_for(page: Page, text: str) -> None:
-    """Wait until the page says so."""
-    page.get_by_text(text).first.wait_for(timeout=PATIENCE_MILLISECONDS)
+def wait_for_text(page: Page, text: str) -> None:
+    """Wait until the page shows a text."""
+    page.get_by_text(text).first.wait_for(timeout=TIMEOUT_MILLISECONDS)
 
 
 def main() -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        chosen = {name: str(ports.find_free()) for name in ("WEB_PORT", "API_PORT", "DB_PORT")}
-        stack = Stack(settings.read({**chosen, "LOCAL_DIR": folder}))
+        port_settings = {
+            name: str(ports.find_free()) for name in ("WEB_PORT", "API_PORT", "DB_PORT")
+        }
+        stack = Stack(settings.read({**port_settings, "LOCAL_DIR": folder}))
         try:
-            say("starting a stack")
+            print_progress("Starting a stack")
             stack.start()
-            say(f"adding {EXPERIMENTS:,} experiments")
+            print_progress(f"Adding {EXPERIMENTS:,} experiments")
             fill(stack.settings.dsn)
             names = sorted(path.name for path in (stack.settings.root / "models").glob("mnist_*"))[
                 :MODELS
@@ -196,37 +205,41 @@ def main() -> None:
                 executable_path=chromium.find(playwright), args=chromium.arguments()
             )
             url = stack.settings.web_url
-            first_view(browser, url)  # the first of all loads the program itself
-            say("measuring")
-            views = tuple(first_view(browser, url) for _ in range(ROUNDS))
-            filters = tuple(filtering(browser, url, 8 + number) for number in range(ROUNDS))
-            compared = [comparing(browser, url) for _ in range(ROUNDS)]
-            answers = tuple(answering(browser, url, names))
+            measure_first_view(browser, url)  # warm-up: loads the application
+            print_progress("Measuring")
+            views = tuple(measure_first_view(browser, url) for _ in range(ROUNDS))
+            filters = tuple(measure_filter(browser, url, 8 + number) for number in range(ROUNDS))
+            compared = [measure_compare(browser, url) for _ in range(ROUNDS)]
+            answers = tuple(measure_predictions(browser, url, names))
             browser.close()
         finally:
             stack.stop()
-    for wait in (
-        Wait("Leaderboard of 10,000 experiments, first view", views, "s", 3),
-        Wait("Leaderboard of 10,000 experiments, filter", filters, "s", 1),
-        Wait(
-            "Compare, 50 curves of 1,000 steps visible", tuple(took for took, _ in compared), "s", 4
+    for wait_time in (
+        WaitTime("Leaderboard of 10,000 experiments, first view", views, "s", 3),
+        WaitTime("Leaderboard of 10,000 experiments, filter", filters, "s", 1),
+        WaitTime(
+            "Compare, 50 curves of 1,000 steps visible",
+            tuple(elapsed_seconds for elapsed_seconds, _ in compared),
+            "s",
+            4,
         ),
-        Wait(
-            "Compare, 50 curves of 1,000 steps, JavaScript's memory",
+        WaitTime(
+            "Compare, 50 curves of 1,000 steps, JavaScript memory",
             tuple(memory for _, memory in compared),
             "MB",
             60,
         ),
-        Wait(
-            f"Predict, from lifting the pen to the answers of {len(names)} models",
+        WaitTime(
+            f"Predict, from pointer-up to the predictions of {len(names)} models",
             answers,
             "ms",
             300,
         ),
     ):
-        print(wait)
+        print(wait_time)
     print(
-        f"load of the machine at the end (1, 5, 15 min): {', '.join(f'{load:.1f}' for load in os.getloadavg())}"
+        "Load average at the end (1, 5, 15 min): "
+        f"{', '.join(f'{load:.1f}' for load in os.getloadavg())}"
     )
 
 
