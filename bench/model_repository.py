@@ -28,10 +28,8 @@ FEW_MODELS, MANY_MODELS = 24, 1000
 CONNECTIONS = 16
 # All imports of `python -m inference` before it reads its models, then an exit without cleanup.
 IMPORTS = """
-import inference.__main__, inference.import_stubs, httptools, uvloop, os
-import uvicorn.protocols.http.httptools_impl
-with inference.import_stubs.left_out():
-    import inference.app
+import inference.__main__, httptools, uvicorn.protocols.http.httptools_impl, uvloop, os
+import inference.app
 os._exit(0)
 """
 # After this time a change counts as not visible.
