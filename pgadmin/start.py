@@ -1,7 +1,7 @@
-"""Start pgAdmin with its server registered.
+"""pgAdmin start: registers the stack's database and runs the web server.
 
-Its state is made anew at every start, the password is that of MLOPS_READ_PASSWORD, or of the file
-MLOPS_READ_PASSWORD_FILE.
+Its state is created again at each start. The password comes from MLOPS_READ_PASSWORD, or from the
+file in MLOPS_READ_PASSWORD_FILE.
 """
 
 import importlib.util
@@ -10,13 +10,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-STATE = Path("/tmp/pgadmin")  # noqa: S108  # as config_system.py says
+STATE = Path("/tmp/pgadmin")  # noqa: S108  # see config_system.py
 SERVERS = "/pgadmin/servers.json"
-USER = "pgadmin4@pgadmin.org"  # whom pgAdmin calls its only user when there is no login
+USER = "pgadmin4@pgadmin.org"  # pgAdmin's name for its only user without a login
 
 
 def main() -> None:
-    """Write the password file, make pgAdmin's own database, and become the web server."""
+    """Write the password file, create pgAdmin's own database, and become the web server."""
     STATE.mkdir(mode=0o700, exist_ok=True)
     passfile = STATE / "pgpass"
     file = os.environ.get("MLOPS_READ_PASSWORD_FILE")
@@ -25,15 +25,15 @@ def main() -> None:
     passfile.touch(mode=0o600)
     passfile.write_text(f"*:*:*:mlops_read:{password}\n")
     package = importlib.util.find_spec("pgadmin4")
-    # The image has it
+    # The image contains the package.
     assert package is not None and package.submodule_search_locations  # noqa: PT018, S101
     os.chdir(package.submodule_search_locations[0])
-    if not (STATE / "pgadmin4.db").exists():  # the container was started again
+    if not (STATE / "pgadmin4.db").exists():  # exists after a restart of the container
         subprocess.run([sys.executable, "setup.py", "setup-db"], check=True)
         subprocess.run(
             [sys.executable, "setup.py", "load-servers", SERVERS, "--user", USER], check=True
         )
-    # One process, for pgAdmin keeps its connections in memory.
+    # A single process, because pgAdmin keeps its connections in memory.
     options = [
         "--bind=0.0.0.0:5050",
         "--workers=1",

@@ -1,4 +1,1 @@
-"""What the images take from others.
-
-Lists of components, their licences, and what is known to be wrong with them.
-"""
+"""Supply chain: lists of third-party components with their licenses, and a vulnerability audit."""

@@ -1,25 +1,24 @@
-"""`python -m supply_chain.audit`: whether a locked package has a known vulnerability.
+"""Audit command: `python -m supply_chain.audit` checks locked packages for known vulnerabilities.
 
-Arguments are pip-audit's, `-s osv` for one.
-
-It fails for a vulnerable package, and for one of which it gets no answer.
+Arguments go to pip-audit, for example `-s osv`. The command fails if a package is vulnerable or if
+the vulnerability service does not respond.
 """
 
 import subprocess
 import sys
 from collections.abc import Sequence
 
-from supply_chain.tools import ROOT, python
+from supply_chain.tools import ROOT, tools_python
 
-# All that is installed anywhere: bench has what every image has, but for pgAdmin's.
+# All installed packages: bench contains the packages of all images except pgAdmin's.
 LOCKS = ("bench", "pgadmin", "supply_chain")
 
 
 def audit(lock: str, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    """Ask about the packages of a lock, and return how that ended and what was found, as text."""
+    """Audit the packages of a lock file and return the finished process with its output as text."""
     file = str(ROOT / "requirements" / f"{lock}.txt")
     command = [
-        python(),
+        tools_python(),
         "-m",
         "pip_audit",
         "--strict",
@@ -33,13 +32,13 @@ def audit(lock: str, arguments: Sequence[str]) -> subprocess.CompletedProcess[st
 
 
 def main() -> int:
-    """Audit every lock, and return the exit code."""
+    """Audit all lock files and return the exit code."""
     statuses = []
     for lock in LOCKS:
         print(f"requirements/{lock}.txt", flush=True)
-        done = audit(lock, sys.argv[1:])
-        print(done.stdout, end="", flush=True)
-        statuses.append(done.returncode)
+        result = audit(lock, sys.argv[1:])
+        print(result.stdout, end="", flush=True)
+        statuses.append(result.returncode)
     return max(statuses)
 
 

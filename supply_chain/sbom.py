@@ -1,10 +1,8 @@
-"""`python -m supply_chain.sbom`.
+"""SBOM command: `python -m supply_chain.sbom` lists the components of each image.
 
-A CycloneDX list of the components of each image, and doc/licences.md of all of them.
-
-The packages of a lock are installed into a folder of their own, for the Python and the system of
-the images, and cyclonedx-py reads what they say of themselves. The base images are not part of it:
-they have lists of their own.
+It writes a CycloneDX file per image and doc/licenses.md for all of them. The packages of a lock
+file are installed into a separate folder, for the Python and platform of the images, and
+cyclonedx-py reads their metadata. Base images are excluded, because they have their own lists.
 """
 
 import json
@@ -17,10 +15,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from supply_chain.tools import ROOT, UV, python
+from supply_chain.tools import ROOT, UV, tools_python
 
 DIRECTORY = ROOT / ".local" / "sbom"
-PAGE = ROOT / "doc" / "licences.md"
+PAGE = ROOT / "doc" / "licenses.md"
 IMAGES = {
     "inference": ("inference", "tensorflow"),
     "web": ("web",),
@@ -28,7 +26,7 @@ IMAGES = {
     "pgadmin": ("pgadmin",),
 }
 TARGET = ("--python-version", "3.13", "--python-platform", "x86_64-manylinux_2_28")
-# These say it in the text of their licence alone.
+# Packages that declare their license only in its text.
 UNDECLARED = {
     "keras": "Apache-2.0",
     "namex": "Apache-2.0",
@@ -38,27 +36,33 @@ UNDECLARED = {
     "uritemplate": "BSD-3-Clause OR Apache-2.0",
 }
 CLASSIFIER = "License :: OSI Approved :: "
-LONGEST = 80  # some put the text where the name belongs
+MAX_NAME_LENGTH = 80  # some packages put the license text into the name field
 
-HEAD = """# Licences
+PAGE_HEADER = """# Licenses
 
-What the images contain beside the project's own code and their base images, and the licence that each package declares.
-`make sbom` writes this page, and for each image a list in the format CycloneDX, with versions, to `.local/sbom/`.
+Third-party packages in the images, with the license that each package declares. The project's own
+code and the base images are not listed. `make sbom` writes this page, and a CycloneDX list with
+versions for each image to `.local/sbom/`.
 
-| package | licence | images |
+| package | license | images |
 |---|---|---|
 """
 
 Component = Mapping[str, Any]
 
 
-def components(locks: Iterable[str], output: Path) -> list[Component]:
-    """Write what some locks install to a file and return its components. Raises CalledProcessError."""
+def list_components(locks: Iterable[str], output: Path) -> list[Component]:
+    """Write the components of some lock files to a file and return them.
+
+    Raises CalledProcessError.
+    """
     with tempfile.TemporaryDirectory(prefix="mlops-sbom-") as folder:
         subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, folder], check=True)
         [packages] = Path(folder).glob("lib/python*/site-packages")
         requirements = [
-            part for lock in locks for part in ("-r", str(ROOT / "requirements" / f"{lock}.txt"))
+            argument
+            for lock in locks
+            for argument in ("-r", str(ROOT / "requirements" / f"{lock}.txt"))
         ]
         install = [
             UV,
@@ -72,8 +76,8 @@ def components(locks: Iterable[str], output: Path) -> list[Component]:
             str(packages),
         ]
         subprocess.run([*install, *requirements], check=True)
-        describe = [
-            python(),
+        command = [
+            tools_python(),
             "-m",
             "cyclonedx_py",
             "environment",
@@ -82,45 +86,45 @@ def components(locks: Iterable[str], output: Path) -> list[Component]:
             str(output),
             folder,
         ]
-        subprocess.run(
-            describe, check=True, stderr=subprocess.DEVNULL
-        )  # it warns of what a package says of itself
-    found: list[Component] = json.loads(output.read_text())["components"]
-    return found
+        # stderr has warnings about the metadata of packages.
+        subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+    components: list[Component] = json.loads(output.read_text())["components"]
+    return components
 
 
-def licence(component: Component) -> str:
-    """Return the names of a component's licences, by SPDX where it says so, `undeclared` when it
-    names none.
+def license_text(component: Component) -> str:
+    """Return the names of a component's licenses, preferably SPDX names.
+
+    Returns `undeclared` if it names none.
     """
-    said = [
-        each.get("expression") or each["license"].get("id") or each["license"]["name"]
-        for each in component.get("licenses", ())
+    declared = [
+        entry.get("expression") or entry["license"].get("id") or entry["license"]["name"]
+        for entry in component.get("licenses", ())
     ]
-    exact = [name for name in said if not name.startswith("License ::")]
+    spdx_names = [name for name in declared if not name.startswith("License ::")]
     names = [
         name.removeprefix(CLASSIFIER)
-        for name in exact or said
-        if len(name) < LONGEST and "\n" not in name
+        for name in spdx_names or declared
+        if len(name) < MAX_NAME_LENGTH and "\n" not in name
     ]
     return ", ".join(dict.fromkeys(names)) or UNDECLARED.get(
         component["name"].lower(), "undeclared"
     )
 
 
-def page(found: Mapping[str, Iterable[Component]]) -> str:
-    """Return the page of licences: a row per package, by name."""
-    licences: dict[str, str] = {}
+def render_page(components_by_image: Mapping[str, Iterable[Component]]) -> str:
+    """Return the license page, with a row per package in alphabetical order."""
+    licenses: dict[str, str] = {}
     images: dict[str, list[str]] = defaultdict(list)
-    for image, parts in found.items():
-        for part in parts:
-            name = re.sub(r"[._]+", "-", part["name"].lower())
-            licences[name] = licence(part)
+    for image, components in components_by_image.items():
+        for component in components:
+            name = re.sub(r"[._]+", "-", component["name"].lower())
+            licenses[name] = license_text(component)
             images[name].append(image)
-    return HEAD + "".join(
+    return PAGE_HEADER + "".join(
         [
-            f"| {name} | {licences[name]} | {', '.join(images[name])} |\n"
-            for name in sorted(licences)
+            f"| {name} | {licenses[name]} | {', '.join(images[name])} |\n"
+            for name in sorted(licenses)
         ]
     )
 
@@ -128,12 +132,15 @@ def page(found: Mapping[str, Iterable[Component]]) -> str:
 def main() -> None:
     """Write the lists and the page."""
     DIRECTORY.mkdir(parents=True, exist_ok=True)
-    found = {}
+    components_by_image = {}
     for image, locks in IMAGES.items():
         output = DIRECTORY / f"{image}.cdx.json"
-        found[image] = components(locks, output)
-        print(f"{image}: {len(found[image])} components, {output.relative_to(ROOT)}", flush=True)
-    PAGE.write_text(page(found))
+        components_by_image[image] = list_components(locks, output)
+        print(
+            f"{image}: {len(components_by_image[image])} components, {output.relative_to(ROOT)}",
+            flush=True,
+        )
+    PAGE.write_text(render_page(components_by_image))
     print(PAGE.relative_to(ROOT))
 
 

@@ -1,6 +1,6 @@
-"""The tools of this package, in an environment of their own.
+"""Tool environment: installs this package's tools into a separate virtual environment.
 
-What they bring would change how the services check what they get.
+Their dependencies would otherwise change the packages that validate the services' input.
 """
 
 import hashlib
@@ -14,15 +14,15 @@ ENVIRONMENT = ROOT / ".local" / "supply_chain"
 UV = str(Path(sys.executable).with_name("uv"))
 
 
-def python() -> str:
-    """Return the Python of the tools, installed from their lock unless it is as it was.
+def tools_python() -> str:
+    """Return the tools' Python. Installs the tools if their lock file has changed.
 
     Raises CalledProcessError.
     """
-    stamp, wanted = ENVIRONMENT / "installed", hashlib.sha256(LOCK.read_bytes()).hexdigest()
+    stamp, digest = ENVIRONMENT / "installed", hashlib.sha256(LOCK.read_bytes()).hexdigest()
     program = str(ENVIRONMENT / "bin" / "python")
-    if not stamp.exists() or stamp.read_text() != wanted:
-        print("Installing the tools into .local/supply_chain", flush=True)
+    if not stamp.exists() or stamp.read_text() != digest:
+        print("Installing tools into .local/supply_chain", flush=True)
         subprocess.run(
             [UV, "venv", "--quiet", "--clear", "--python", sys.executable, str(ENVIRONMENT)],
             check=True,
@@ -31,5 +31,5 @@ def python() -> str:
             [UV, "pip", "sync", "--quiet", "--require-hashes", "--python", program, str(LOCK)],
             check=True,
         )
-        stamp.write_text(wanted)
+        stamp.write_text(digest)
     return program

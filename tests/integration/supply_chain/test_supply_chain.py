@@ -1,7 +1,4 @@
-"""What is taken from others.
-
-The page of licences, the files without addresses, and a check that can fail.
-"""
+"""Supply chain: license page, lock files and vulnerability audit."""
 
 import json
 import re
@@ -18,7 +15,7 @@ from supply_chain import sbom
 from supply_chain.audit import audit
 
 ROOT = Path(__file__).parents[3]
-# What the images have: the markers of the locks are about these.
+# Environment of the images, for the markers in the lock files.
 IMAGE = {
     "python_version": "3.13",
     "python_full_version": "3.13.0",
@@ -28,32 +25,38 @@ IMAGE = {
 
 
 def packages(lock: str) -> set[str]:
-    """Return the names of what a lock installs in an image."""
+    """Return the names of the packages that a lock file installs in an image."""
     lines = (ROOT / "requirements" / f"{lock}.txt").read_text().splitlines()
-    wanted = [Requirement(line.removesuffix(" \\")) for line in lines if line[:1].isalnum()]
-    return {each.name for each in wanted if each.marker is None or each.marker.evaluate(IMAGE)}
+    requirements = [Requirement(line.removesuffix(" \\")) for line in lines if line[:1].isalnum()]
+    return {
+        requirement.name
+        for requirement in requirements
+        if requirement.marker is None or requirement.marker.evaluate(IMAGE)
+    }
 
 
 @pytest.mark.parametrize("image", sbom.IMAGES)
-def test_the_page_of_licences_has_every_package_of_an_image(image: str) -> None:
+def test_license_page_lists_all_packages_of_an_image(image: str) -> None:
     rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", sbom.PAGE.read_text(), re.MULTILINE)
-    listed = {name: licence for name, licence, images in rows if image in images.split(", ")}
-    wanted = set().union(*[packages(lock) for lock in sbom.IMAGES[image]])
-    assert wanted == listed.keys()
-    assert [name for name, licence in listed.items() if licence == "undeclared"] == []
+    listed = {
+        name: license_name for name, license_name, images in rows if image in images.split(", ")
+    }
+    requirements = set().union(*[packages(lock) for lock in sbom.IMAGES[image]])
+    assert requirements == listed.keys()
+    assert [name for name, license_name in listed.items() if license_name == "undeclared"] == []
 
 
 @pytest.mark.parametrize(
     "lock", sorted(path.name for path in (ROOT / "requirements").glob("*.txt"))
 )
-def test_a_lock_has_a_hash_for_every_file_and_no_address(lock: str) -> None:
+def test_lock_file_has_hashes_and_no_urls(lock: str) -> None:
     text = (ROOT / "requirements" / lock).read_text()
     entries = re.split(r"\n(?=[A-Za-z0-9])", text.strip())
     assert [entry.split(" ")[0] for entry in entries if "--hash=sha256:" not in entry] == []
     assert "://" not in text
 
 
-def test_every_install_of_an_image_demands_hashes() -> None:
+def test_dockerfile_installs_require_hashes() -> None:
     for dockerfile in ROOT.glob("*/Dockerfile"):
         commands = dockerfile.read_text().replace("\\\n", " ")
         installs = re.findall(r"pip --python \S+ install[^&]*", commands)
@@ -66,14 +69,14 @@ def test_every_install_of_an_image_demands_hashes() -> None:
 
 
 class Vulnerabilities(BaseHTTPRequestHandler):
-    """Answers as OSV does: one version of one package has a fault."""
+    """Fake of OSV: one package has a vulnerability."""
 
-    asked: ClassVar[list[str]] = []
+    requested: ClassVar[list[str]] = []
 
     def do_POST(self) -> None:
         query = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         name = query["package"]["name"]
-        self.asked.append(name)
+        self.requested.append(name)
         affected = [
             {
                 "package": {"name": name, "ecosystem": "PyPI"},
@@ -102,16 +105,16 @@ def osv_url() -> Iterator[str]:
     server.server_close()
 
 
-def test_an_audit_asks_for_every_package_and_fails_for_a_vulnerable_one(osv_url: str) -> None:
-    done = audit("db", ["-s", "osv", "--osv-url", osv_url])
-    assert packages("db") <= set(Vulnerabilities.asked)
-    assert (done.returncode, re.findall(r"(\S+) +\S+ +PYSEC-0000-1", done.stdout)) == (
+def test_audit_fails_for_a_vulnerable_package(osv_url: str) -> None:
+    result = audit("db", ["-s", "osv", "--osv-url", osv_url])
+    assert packages("db") <= set(Vulnerabilities.requested)
+    assert (result.returncode, re.findall(r"(\S+) +\S+ +PYSEC-0000-1", result.stdout)) == (
         1,
         ["sqlparse"],
     )
 
 
-def test_an_audit_that_gets_no_answer_fails() -> None:
+def test_audit_without_response_fails() -> None:
     assert (
         audit(
             "db", ["-s", "osv", "--osv-url", "http://127.0.0.1:9/v1/query", "--timeout", "1"]
