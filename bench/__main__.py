@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from statistics import median
 
-from bench import batch_calls, model_repository, request_parts, single_image
+from bench import batch_calls, command, model_repository, request_parts, single_image
 from bench.batch_calls import UnsupportedOperationError
 from bench.fixtures import images, models
 from bench.fixtures.models import ROOT
@@ -21,7 +21,6 @@ from bench.reporting import goals, machine, plots, report, tables
 from bench.reporting.sampling import FULL, SHORT, Sampling, print_progress
 from bench.single_image import SingleResult
 
-DOCUMENT = ROOT / "doc" / "performance.md"
 CONNECTIONS_PLOT = ROOT / "doc" / "performance-connections.svg"
 MODELS_PLOT = ROOT / "doc" / "performance-models.svg"
 IMAGES = 1000
@@ -129,24 +128,14 @@ def main(arguments: Sequence[str]) -> int:
         )
         return 1
     sampling = FULL if parser.parse_args(arguments).full else SHORT
-    try:
+
+    def measure_with_database() -> str:
         wrk.find()
         with database.start_migrated():
-            text = measure(sampling)
-        print(text)
-        report.replace_section(DOCUMENT, text)
-    except (
-        ServerStartError,
-        wrk.LoadGeneratorMissingError,
-        wrk.LoadGenerationError,
-        report.MissingSectionError,
-    ) as error:
-        print_progress(f"bench: {error}")
-        return 1
-    except KeyboardInterrupt:
-        print_progress("\nInterrupted. Nothing was written.")
-        return 130
-    return 0
+            return measure(sampling)
+
+    errors = (ServerStartError, wrk.LoadGeneratorMissingError, wrk.LoadGenerationError)
+    return command.run(measure_with_database, errors)
 
 
 if __name__ == "__main__":

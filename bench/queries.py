@@ -18,9 +18,9 @@ from typing import Any
 import psycopg2
 import psycopg2.extensions
 
+from bench import command
 from bench.fixtures import bulk_data
 from bench.fixtures.bulk_data import Size
-from bench.fixtures.models import ROOT
 from bench.harness import database
 from bench.query_workload import Query, queries
 from bench.reporting import machine, report
@@ -30,7 +30,6 @@ from db.settings import from_environment
 from local.account import AccountMissingError
 from local.postgres import Postgres, StartError
 
-DOCUMENT = ROOT / "doc" / "performance.md"
 MARKERS = ("<!-- bench-data: begin -->", "<!-- bench-data: end -->")
 ROUNDS = 9
 GOAL_MILLISECONDS, IMPORT_GOAL_SECONDS = 50, 30
@@ -197,23 +196,8 @@ def _database_bytes() -> int:
 
 def main() -> int:
     """Measure, write and print the tables. Returns the exit code."""
-    try:
-        text = measure()
-        print(text)
-        report.replace_section(DOCUMENT, text, MARKERS)
-    except (
-        StartError,
-        AccountMissingError,
-        LookupError,
-        report.MissingSectionError,
-        psycopg2.Error,
-    ) as error:
-        print_progress(f"bench: {error}")
-        return 1
-    except KeyboardInterrupt:
-        print_progress("\nInterrupted. Nothing was written.")
-        return 130
-    return 0
+    errors = (StartError, AccountMissingError, LookupError, psycopg2.Error)
+    return command.run(measure, errors, MARKERS)
 
 
 if __name__ == "__main__":

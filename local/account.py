@@ -45,8 +45,8 @@ def choose_account(program: Path, directory: Path) -> Account:
     """Choose the account for `program`, a binary that refuses root, with its data in `directory`.
 
     As root, prefer a user namespace that maps root to another id: no file changes its owner. Where
-    namespaces are forbidden (a container's seccomp profile), use the user nobody. If a parent
-    folder denies access to nobody, add the capability to bypass file permissions.
+    namespaces are forbidden (a container's seccomp profile), use uid 65534. If a parent folder
+    denies access to that user, add the capability to bypass file permissions.
 
     Raises:
         AccountMissingError: all of these ways failed.

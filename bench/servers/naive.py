@@ -7,14 +7,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-import connexion
 import keras
 import numpy as np
-from connexion.resolver import Resolver
 from PIL import Image
 from starlette.types import ASGIApp
 
-from bench.servers.stock import build_response, ready
+from bench.servers.stock import build_response, create_connexion_app
 
 
 def create_app() -> ASGIApp:
@@ -28,8 +26,4 @@ def create_app() -> ASGIApp:
         ].tolist()
         return build_response(experiment_name, probabilities)
 
-    app = connexion.FlaskApp(__name__, specification_dir=Path(__file__).parent)
-    operations = {"infer": infer, "ready": ready}
-    app.add_api("inference.yaml", base_path="/api/v1.0", resolver=Resolver(operations.__getitem__))
-    asgi_app: ASGIApp = app
-    return asgi_app
+    return create_connexion_app(infer)

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,11 @@ def create_app() -> ASGIApp:
         probabilities = local.predict(pixels[np.newaxis])[0].tolist()
         return build_response(experiment_name, probabilities)
 
+    return create_connexion_app(infer)
+
+
+def create_connexion_app(infer: Callable[[str, Any], dict[str, Any]]) -> ASGIApp:
+    """Return a FlaskApp with the operations of inference.yaml, where `infer` is POST /inference."""
     app = connexion.FlaskApp(__name__, specification_dir=Path(__file__).parent)
     operations = {"infer": infer, "ready": ready}
     app.add_api("inference.yaml", base_path="/api/v1.0", resolver=Resolver(operations.__getitem__))

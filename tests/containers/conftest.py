@@ -1,4 +1,4 @@
-"""One compose stack for all tests of this folder, built from a copy of the project.
+"""Fixtures: one compose stack for all tests, built from a copy of the project.
 
 Needs a Docker engine.
 """
@@ -6,7 +6,6 @@ Needs a Docker engine.
 import json
 import os
 import shutil
-import socket
 import subprocess
 import time
 import uuid
@@ -18,9 +17,11 @@ import psycopg2
 import pytest
 import requests
 
+from local import ports
+
 ROOT = Path(__file__).parent.parent.parent
 BUILD_AND_START_SECONDS = 1500
-PATIENCE_SECONDS = 60
+TIMEOUT_SECONDS = 60
 DOCKER = shutil.which("docker") or "docker"
 
 
@@ -31,12 +32,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class Compose:
-    """A stack of a copy of the project, under a project name and on ports of its own."""
+    """A stack of a copy of the project, with a separate name and separate ports."""
 
     def __init__(self, folder: Path, **variables: str) -> None:
         self.folder = folder
         self.ports = {
-            name: str(_free_port()) for name in ("WEB_PORT", "API_PORT", "DB_PORT", "PGADMIN_PORT")
+            name: str(ports.find_free())
+            for name in ("WEB_PORT", "API_PORT", "DB_PORT", "PGADMIN_PORT")
         }
         self.variables = variables
         self.name = f"test-{uuid.uuid4().hex[:8]}"
@@ -45,26 +47,31 @@ class Compose:
         self.password = "pass123"
 
     def call(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run docker compose and return what it said and how it ended."""
+        """Run docker compose and return the finished process."""
         return subprocess.run(
-            [DOCKER, "compose", "-p", self.name, *arguments], cwd=self.folder, text=True, check=False,
-            env={**os.environ, **self.ports, **self.variables, **variables}, timeout=BUILD_AND_START_SECONDS,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+            [DOCKER, "compose", "-p", self.name, *arguments],
+            cwd=self.folder,
+            env={**os.environ, **self.ports, **self.variables, **variables},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=BUILD_AND_START_SECONDS,
+            check=False,
+        )
 
     def run(self, *arguments: str, **variables: str) -> str:
-        """Run docker compose, which succeeds, and return what it said."""
-        done = self.call(*arguments, **variables)
-        assert done.returncode == 0, done.stdout[-5000:]
-        return done.stdout
+        """Run docker compose successfully and return its output."""
+        result = self.call(*arguments, **variables)
+        assert result.returncode == 0, result.stdout[-5000:]
+        return result.stdout
 
     def inspect(self, service: str) -> dict[str, Any]:
-        """Return what the engine knows of a service's container."""
+        """Return the engine's description of a service's container."""
         container = self.run("ps", "-a", "-q", service).split()[-1]
-        return described("inspect", container)
+        return inspect_object("inspect", container)
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
-        """Return the rows of a query, asked as the owner from outside."""
+        """Return the rows of a query by the owner role through the published port."""
         connection = psycopg2.connect(
             host="localhost",
             port=self.ports["DB_PORT"],
@@ -79,31 +86,31 @@ class Compose:
         finally:
             connection.close()
 
-    def end(self) -> None:
-        """Take down everything with all that it kept."""
+    def tear_down(self) -> None:
+        """Remove the stack with its volumes and images."""
         self.run("--profile", "*", "down", "--volumes", "--remove-orphans", "--rmi", "local")
 
 
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a copy of the project as a clone has it."""
+    """Return a copy of the project like a fresh clone."""
     folder = tmp_path_factory.mktemp("compose") / "project"
-    left_out = shutil.ignore_patterns(
+    ignore = shutil.ignore_patterns(
         ".git", ".venv", ".local", ".env", "secrets", "*_cache", "__pycache__"
     )
-    shutil.copytree(ROOT, folder, ignore=left_out)
+    shutil.copytree(ROOT, folder, ignore=ignore)
     return folder
 
 
 @pytest.fixture(scope="session")
 def compose(project: Path) -> Iterator[Compose]:
-    """Start the stack as README says."""
+    """Start the stack as described in README.md."""
     stack = Compose(project)
     try:
         stack.run("up", "-d", "--build", "--wait")
         yield stack
     finally:
-        stack.end()
+        stack.tear_down()
 
 
 @pytest.fixture(scope="session")
@@ -112,29 +119,22 @@ def pgadmin_url(compose: Compose) -> str:
     return f"http://localhost:{compose.ports['PGADMIN_PORT']}"
 
 
-def described(*arguments: str) -> dict[str, Any]:
-    """Return the one thing that a command of docker describes."""
-    [described] = json.loads(
+def inspect_object(*arguments: str) -> dict[str, Any]:
+    """Return the one object that a docker command describes."""
+    [inspect_object] = json.loads(
         subprocess.run([DOCKER, *arguments], check=True, capture_output=True).stdout
     )
-    return dict(described)
+    return dict(inspect_object)
 
 
-def until(holds: Callable[[], bool]) -> None:
-    """Wait until something holds; a service that does not answer is one for which it does not."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait until a condition is true. An unavailable service makes it false."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while True:
         try:
-            if holds():
+            if condition():
                 return
         except (requests.RequestException, psycopg2.OperationalError):
             pass
         assert time.monotonic() < deadline
         time.sleep(0.2)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -1,4 +1,4 @@
-"""The compose stack as people use it: built from a copy of the project, started, used and changed."""
+"""Compose stack: build, start, use and change."""
 
 import hashlib
 import io
@@ -11,10 +11,10 @@ import requests
 
 from inference.models.repository import ModelRepository
 from inference.preprocessing.digits import read_digit
-from tests.containers.conftest import PATIENCE_SECONDS, ROOT, Compose, until
+from tests.containers.conftest import ROOT, TIMEOUT_SECONDS, Compose, wait_until
 
 
-def test_every_experiment_reads_digits_as_it_does_in_process(
+def test_experiments_match_in_process_predictions(
     compose: Compose, digits: dict[str, bytes]
 ) -> None:
     models = ModelRepository(ROOT / "models", compose.folder / "compiled", memory_bytes=2**28)
@@ -34,15 +34,13 @@ def test_every_experiment_reads_digits_as_it_does_in_process(
             )
 
 
-def test_everything_is_ready_and_the_dashboard_answers(compose: Compose) -> None:
+def test_stack_is_ready_with_dashboard(compose: Compose) -> None:
     ready = requests.get(f"{compose.api_url}/readyz", timeout=10).json()
     assert (ready["status"], ready["dependencies"]["database"]) == ("ready", {"status": "ok"})
     assert requests.get(f"{compose.web_url}/_stcore/health", timeout=10).text == "ok"
 
 
-def test_a_prediction_reaches_the_database_and_its_original_the_volume(
-    compose: Compose, digits: dict[str, bytes]
-) -> None:
+def test_prediction_is_stored_with_its_original(compose: Compose, digits: dict[str, bytes]) -> None:
     digit = next(iter(digits.values()))
     experiment = min(folder.name for folder in (ROOT / "models").iterdir() if folder.is_dir())
     url = f"{compose.api_url}/inference?experiment_name={experiment}"
@@ -50,10 +48,12 @@ def test_a_prediction_reaches_the_database_and_its_original_the_volume(
     assert answer.status_code == 200
     request = answer.headers["X-Request-ID"]
     query = (
-        "SELECT original_url FROM prediction_events JOIN predictions ON predictions.id = prediction_id"
-        f" JOIN images ON images.id = image_id WHERE request_id = '{request}' AND original_url IS NOT NULL"
+        "SELECT original_url FROM prediction_events"
+        " JOIN predictions ON predictions.id = prediction_id"
+        " JOIN images ON images.id = image_id"
+        f" WHERE request_id = '{request}' AND original_url IS NOT NULL"
     )
-    until(lambda: len(compose.rows(query)) == 1)
+    wait_until(lambda: len(compose.rows(query)) == 1)
     [(original,)] = compose.rows(query)
     path = unquote(urlsplit(str(original)).path)
     assert (
@@ -62,7 +62,7 @@ def test_a_prediction_reaches_the_database_and_its_original_the_volume(
     )
 
 
-def test_a_changed_data_csv_is_picked_up_by_the_next_up(compose: Compose) -> None:
+def test_up_imports_a_changed_data_csv(compose: Compose) -> None:
     before = compose.rows("SELECT count(*) FROM experiments WHERE source_file = 'data.csv'")[0][0]
     csv = compose.folder / "data.csv"
     first_row = csv.read_text().splitlines()[1]
@@ -74,21 +74,21 @@ def test_a_changed_data_csv_is_picked_up_by_the_next_up(compose: Compose) -> Non
     assert compose.rows("SELECT count(*) FROM experiments WHERE name LIKE 'added%'") == [(1,)]
 
 
-def test_pgadmin_connects_as_the_reading_role_and_asks_nobody_for_a_password(
+def test_pgadmin_connects_as_read_role_without_password(
     compose: Compose, pgadmin_url: str
 ) -> None:
     with requests.Session() as session:
-        page = session.get(pgadmin_url, timeout=PATIENCE_SECONDS)
+        page = session.get(pgadmin_url, timeout=TIMEOUT_SECONDS)
         assert (page.status_code, "/login" in page.url) == (200, False)
-        script = session.get(f"{pgadmin_url}/browser/js/utils.js", timeout=PATIENCE_SECONDS).text
+        script = session.get(f"{pgadmin_url}/browser/js/utils.js", timeout=TIMEOUT_SECONDS).text
         header, token = re.findall(r"pgAdmin\['csrf_token(?:_header)?'\] = '([^']+)'", script)
         session.headers[header] = token
         [server] = session.get(
-            f"{pgadmin_url}/browser/server/obj/1/", timeout=PATIENCE_SECONDS
+            f"{pgadmin_url}/browser/server/obj/1/", timeout=TIMEOUT_SECONDS
         ).json()
         assert (server["name"], server["username"]) == ("ml-ops-starter", "mlops_read")
         connect = f"{pgadmin_url}/browser/server/connect/{server['gid']}/{server['id']}"
-        answer = session.post(connect, timeout=PATIENCE_SECONDS).json()
+        answer = session.post(connect, timeout=TIMEOUT_SECONDS).json()
     assert (answer["success"], answer["data"]["connected"]) == (1, True)
     users = (
         "SELECT DISTINCT usename::text FROM pg_stat_activity WHERE application_name LIKE 'pgAdmin%'"
@@ -96,11 +96,11 @@ def test_pgadmin_connects_as_the_reading_role_and_asks_nobody_for_a_password(
     assert compose.rows(users) == [("mlops_read",)]
 
 
-def test_pgadmin_answers_nobody_but_this_machine(compose: Compose, pgadmin_url: str) -> None:
+def test_pgadmin_is_reachable_only_from_this_machine(compose: Compose, pgadmin_url: str) -> None:
     foreign = {"Host": "pgadmin.example"}
     assert (
         requests.get(
-            f"{pgadmin_url}/browser/", headers=foreign, timeout=PATIENCE_SECONDS
+            f"{pgadmin_url}/browser/", headers=foreign, timeout=TIMEOUT_SECONDS
         ).status_code
         == 403
     )

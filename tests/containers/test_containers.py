@@ -1,7 +1,4 @@
-"""What the running containers may do, and what is left when one dies.
-
-Asked of the engine and the kernel, not of a file.
-"""
+"""Containers: privileges, limits, networks and recovery, as seen by the engine and the kernel."""
 
 import io
 import json
@@ -15,13 +12,13 @@ import psutil
 import pytest
 import requests
 
-from tests.containers.conftest import DOCKER, ROOT, Compose, described, until
+from tests.containers.conftest import DOCKER, ROOT, Compose, inspect_object, wait_until
 
 BASE_IMAGE = "python:3.13-slim"
 MEGABYTE = 10**6
 SERVICES = ("db", "inference", "web")
 LONGEST_LINE = 10_000
-# What LiteRT writes past every log, in pieces: those of two workers may meet in a line.
+# LiteRT writes to stderr directly, in pieces. Output of two workers can share a line.
 LITERT = re.compile(r"(INFO: |Created TensorFlow Lite XNNPACK delegate for CPU\.)*")
 
 
@@ -31,7 +28,7 @@ def container(request: pytest.FixtureRequest, compose: Compose, pgadmin_url: str
     return compose.inspect(request.param)
 
 
-def test_no_container_has_rights_or_a_file_system_to_write_to(container: dict[str, Any]) -> None:
+def test_container_has_no_privileges_and_is_read_only(container: dict[str, Any]) -> None:
     host = container["HostConfig"]
     assert container["Config"]["User"] in {"10001:10001", "postgres"}
     assert (host["ReadonlyRootfs"], host["CapDrop"], host["CapAdd"], host["Privileged"]) == (
@@ -48,7 +45,7 @@ def test_no_container_has_rights_or_a_file_system_to_write_to(container: dict[st
     } == set()
 
 
-def test_every_container_has_bounds(container: dict[str, Any]) -> None:
+def test_container_has_resource_limits(container: dict[str, Any]) -> None:
     host = container["HostConfig"]
     assert 0 < host["Memory"] <= 4 * 2**30
     assert 0 < host["PidsLimit"] <= 256
@@ -56,9 +53,7 @@ def test_every_container_has_bounds(container: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_the_kernel_agrees_that_a_service_can_do_nothing_but_its_work(
-    compose: Compose, service: str
-) -> None:
+def test_service_process_has_no_privileges(compose: Compose, service: str) -> None:
     status = compose.run("exec", "-T", service, "cat", "/proc/1/status")
     facts = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
     assert facts["NoNewPrivs"] == "1"
@@ -73,14 +68,14 @@ def test_the_kernel_agrees_that_a_service_can_do_nothing_but_its_work(
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_is_watched_and_started_again(compose: Compose, service: str) -> None:
+def test_service_has_health_check_and_restart_policy(compose: Compose, service: str) -> None:
     container = compose.inspect(service)
     assert container["State"]["Health"]["Status"] == "healthy"
     assert container["HostConfig"]["RestartPolicy"]["Name"] == "unless-stopped"
     assert container["HostConfig"]["Init"]
 
 
-def test_three_ports_are_published_on_loopback_and_none_elsewhere(compose: Compose) -> None:
+def test_ports_are_published_on_loopback_only(compose: Compose) -> None:
     published = {
         (binding["HostIp"], binding["HostPort"])
         for service in SERVICES
@@ -89,14 +84,14 @@ def test_three_ports_are_published_on_loopback_and_none_elsewhere(compose: Compo
     }
     ports = {compose.ports[name] for name in ("WEB_PORT", "API_PORT", "DB_PORT")}
     assert published == {("127.0.0.1", port) for port in ports}
-    for address in _addresses_of_this_machine():
+    for address in _external_addresses():
         for port in ports:
             with socket.socket() as probe:
                 probe.settimeout(2)
                 assert probe.connect_ex((address, int(port))) != 0
 
 
-def test_only_the_services_that_need_a_way_out_have_one(compose: Compose) -> None:
+def test_services_have_only_the_networks_they_need(compose: Compose) -> None:
     networks = {
         service: {
             name.removeprefix(f"{compose.name}_")
@@ -105,20 +100,24 @@ def test_only_the_services_that_need_a_way_out_have_one(compose: Compose) -> Non
         for service in ("guard", "db", "db-setup", "inference", "web")
     }
     assert networks == {
-        "guard": {"none"}, "db": {"back", "sql"}, "db-setup": {"back"}, "inference": {"back", "front"}, "web": {"back", "front"},
-    }  # fmt: skip
-    assert described("network", "inspect", f"{compose.name}_back")["Internal"]
-    sql = described("network", "inspect", f"{compose.name}_sql")
+        "guard": {"none"},
+        "db": {"back", "sql"},
+        "db-setup": {"back"},
+        "inference": {"back", "front"},
+        "web": {"back", "front"},
+    }
+    assert inspect_object("network", "inspect", f"{compose.name}_back")["Internal"]
+    sql = inspect_object("network", "inspect", f"{compose.name}_sql")
     assert sql["Options"]["com.docker.network.bridge.enable_ip_masquerade"] == "false"
 
 
-def test_images_are_within_their_budgets(compose: Compose) -> None:
+def test_image_sizes_are_within_budget(compose: Compose) -> None:
     assert (_size(compose, "web"), _size(compose, "db-setup")) < (300 * MEGABYTE, 30 * MEGABYTE)
     assert _size(compose, "inference") < 1500 * MEGABYTE
 
 
 @pytest.mark.parametrize("service", ["inference", "web", "db-setup"])
-def test_a_change_of_code_makes_one_layer_anew(compose: Compose, service: str) -> None:
+def test_code_change_rebuilds_one_layer(compose: Compose, service: str) -> None:
     code = compose.folder / service.removesuffix("-setup") / "__init__.py"
     before = _layers(compose, service)
     original = code.read_text()
@@ -134,38 +133,38 @@ def test_a_change_of_code_makes_one_layer_anew(compose: Compose, service: str) -
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_container_that_is_killed_comes_back_and_nothing_that_was_answered_is_lost(
+def test_killed_container_restarts_without_losing_rows(
     compose: Compose, digits: dict[str, bytes], service: str
 ) -> None:
     url = f"{compose.api_url}/inference?experiment_name={_experiment()}"
-    right = requests.post(url, files={"image_blob": io.BytesIO(digits["7"])}, timeout=10).json()[
+    expected = requests.post(url, files={"image_blob": io.BytesIO(digits["7"])}, timeout=10).json()[
         "class"
     ]
     answers: dict[str, str] = {}
-    ended = threading.Event()
+    stopping = threading.Event()
 
-    def ask() -> None:
-        while not ended.is_set():
+    def send_requests() -> None:
+        while not stopping.is_set():
             try:
                 answer = requests.post(
                     url, files={"image_blob": io.BytesIO(digits["7"])}, timeout=10
                 )
-            except requests.RequestException:  # the service itself is away, and says nothing wrong
-                ended.wait(0.1)
+            except requests.RequestException:  # the service itself is down
+                stopping.wait(0.1)
                 continue
             assert answer.status_code in {200, 503}
             if answer.status_code == 200:
                 answers[answer.headers["X-Request-ID"]] = answer.json()["class"]
 
     restarts = compose.inspect(service)["RestartCount"]
-    caller = threading.Thread(target=ask)
+    caller = threading.Thread(target=send_requests)
     caller.start()
     try:
-        until(lambda: len(answers) > 20)
+        wait_until(lambda: len(answers) > 20)
         compose.call("exec", "-T", service, "sh", "-c", "kill -9 -1")
-        until(lambda: compose.inspect(service)["RestartCount"] == restarts + 1)
-        until(lambda: compose.inspect(service)["State"]["Health"]["Status"] == "healthy")
-        until(
+        wait_until(lambda: compose.inspect(service)["RestartCount"] == restarts + 1)
+        wait_until(lambda: compose.inspect(service)["State"]["Health"]["Status"] == "healthy")
+        wait_until(
             lambda: (
                 requests.get(f"{compose.api_url}/readyz", timeout=5).json()["dependencies"][
                     "database"
@@ -173,25 +172,27 @@ def test_a_container_that_is_killed_comes_back_and_nothing_that_was_answered_is_
                 == "ok"
             )
         )
-        until(lambda: requests.get(f"{compose.web_url}/_stcore/health", timeout=5).text == "ok")
-        served = len(answers)
-        until(lambda: len(answers) > served + 20)
+        wait_until(
+            lambda: requests.get(f"{compose.web_url}/_stcore/health", timeout=5).text == "ok"
+        )
+        count = len(answers)
+        wait_until(lambda: len(answers) > count + 20)
     finally:
-        ended.set()
+        stopping.set()
         caller.join()
-    assert set(answers.values()) == {right}
+    assert set(answers.values()) == {expected}
     kept = "SELECT DISTINCT request_id FROM prediction_events"
-    until(lambda: answers.keys() <= {str(row[0]) for row in compose.rows(kept)})
+    wait_until(lambda: answers.keys() <= {str(row[0]) for row in compose.rows(kept)})
 
 
-def test_what_the_service_says_is_a_line_of_json_for_each_event(compose: Compose) -> None:
-    done = subprocess.run(
+def test_service_logs_a_json_line_per_event(compose: Compose) -> None:
+    result = subprocess.run(
         [DOCKER, "logs", compose.inspect("inference")["Id"]],
         check=True,
         capture_output=True,
         text=True,
     )
-    lines = [line for line in done.stderr.splitlines() if not LITERT.fullmatch(line)]
+    lines = [line for line in result.stderr.splitlines() if not LITERT.fullmatch(line)]
     assert lines
     assert [
         line
@@ -201,7 +202,7 @@ def test_what_the_service_says_is_a_line_of_json_for_each_event(compose: Compose
     assert max(map(len, lines)) < LONGEST_LINE
 
 
-def test_the_slim_image_serves_what_is_published_without_tensorflow(
+def test_slim_image_serves_models_without_tensorflow(
     compose: Compose, digits: dict[str, bytes]
 ) -> None:
     slim = {"INFERENCE_TARGET": "slim"}
@@ -230,25 +231,25 @@ def _experiment() -> str:
     return min(folder.name for folder in (ROOT / "models").iterdir() if folder.is_dir())
 
 
-def _addresses_of_this_machine() -> set[str]:
-    """Return its IPv4 addresses but loopback's."""
+def _external_addresses() -> set[str]:
+    """Return the IPv4 addresses of this machine except loopback."""
     addresses = {
-        each.address
-        for all_of in psutil.net_if_addrs().values()
-        for each in all_of
-        if each.family == socket.AF_INET
+        address.address
+        for interface in psutil.net_if_addrs().values()
+        for address in interface
+        if address.family == socket.AF_INET
     }
     return {address for address in addresses if not address.startswith("127.")}
 
 
 def _size(compose: Compose, service: str) -> int:
-    """Return the bytes of a service's image above its base."""
+    """Return the size of a service's image in bytes, without its base image."""
     size, base = (
-        described("image", "inspect", image)["Size"]
+        inspect_object("image", "inspect", image)["Size"]
         for image in (compose.inspect(service)["Image"], BASE_IMAGE)
     )
     return int(size - base)
 
 
 def _layers(compose: Compose, service: str) -> list[str]:
-    return list(described("image", "inspect", f"{compose.name}-{service}")["RootFS"]["Layers"])
+    return list(inspect_object("image", "inspect", f"{compose.name}-{service}")["RootFS"]["Layers"])
