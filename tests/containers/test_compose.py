@@ -74,9 +74,7 @@ def test_up_imports_a_changed_data_csv(compose: Compose) -> None:
     assert compose.rows("SELECT count(*) FROM experiments WHERE name LIKE 'added%'") == [(1,)]
 
 
-def test_pgadmin_connects_as_read_role_without_password(
-    compose: Compose, pgadmin_url: str
-) -> None:
+def test_pgadmin_connects_as_read_role_without_password(compose: Compose, pgadmin_url: str) -> None:
     with requests.Session() as session:
         page = session.get(pgadmin_url, timeout=TIMEOUT_SECONDS)
         assert (page.status_code, "/login" in page.url) == (200, False)
