@@ -108,8 +108,8 @@ class Postgres(process.Program):
             recorded_pid = int(pid_file.read_text().split("\n", 1)[0])
         except (OSError, ValueError):
             recorded_pid = None
-        found = list(self._server_processes())
-        for server in found:
+        servers = list(self._server_processes())
+        for server in servers:
             if server.pid == recorded_pid:
                 process.terminate(server, signal.SIGINT, timeout_seconds=10)
         deadline = time.monotonic() + 10  # the other processes end without their postmaster
@@ -120,7 +120,7 @@ class Postgres(process.Program):
             time.sleep(POLL_SECONDS)
         if recorded_pid is not None and psutil.pid_exists(recorded_pid):
             pid_file.unlink(missing_ok=True)
-        return recorded_pid if any(server.pid == recorded_pid for server in found) else None
+        return recorded_pid if any(server.pid == recorded_pid for server in servers) else None
 
     def kill(self) -> None:
         """Kill the postmaster as a crash would, without a final write."""

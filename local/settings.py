@@ -119,10 +119,10 @@ def inherited_environment(environment: Mapping[str, str] = os.environ) -> dict[s
     libpq's variables are removed, because they may point to another database. Connections to this
     machine bypass any proxy.
     """
-    kept = {name: value for name, value in environment.items() if not name.startswith("PG")}
+    variables = {name: value for name, value in environment.items() if not name.startswith("PG")}
     for name in ("no_proxy", "NO_PROXY"):
-        kept[name] = ",".join(filter(None, (kept.get(name), f"localhost,{HOST}")))
-    return kept
+        variables[name] = ",".join(filter(None, (variables.get(name), f"localhost,{HOST}")))
+    return variables
 
 
 def _parse_port(name: str, text: str) -> int:

@@ -180,20 +180,20 @@ def down(settings: Settings) -> int:
 
 def terminate_leftovers(stack: Stack) -> bool:
     """Terminate the programs of a supervisor that died. Returns whether there were any."""
-    found = False
+    has_leftovers = False
     for program in (stack.web, stack.inference, stack.setup):
         leftover = process.find_recorded_process(program.run_file)
         if leftover is not None:
             process_text = ports.describe_process(leftover.pid)
             print_line(f"Stopping a leftover of an earlier start: {program.name}, {process_text}")
             process.terminate(leftover, program.stop_signal, timeout_seconds=5)
-            found = True
+            has_leftovers = True
         program.run_file.unlink(missing_ok=True)
     server = stack.postgres.terminate_leftovers()
     stack.postgres.run_file.unlink(missing_ok=True)
     if server is not None:
         print_line(f"Stopped a leftover of an earlier start: postgres, process {server}")
-    return found or server is not None
+    return has_leftovers or server is not None
 
 
 @contextlib.contextmanager

@@ -43,8 +43,8 @@ def find() -> str:
     It is $WRK, the wrk on PATH, or Debian's package, which is installed if necessary. Raises
     LoadGeneratorMissingError.
     """
-    found = os.environ.get("WRK") or shutil.which("wrk")
-    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
+    path = os.environ.get("WRK") or shutil.which("wrk")
+    if path is None and os.geteuid() == 0 and shutil.which("apt-get"):
         for command in (
             ["apt-get", "update"],
             ["apt-get", "install", "-y", "--no-install-recommends", "wrk"],
@@ -54,13 +54,13 @@ def find() -> str:
             subprocess.run(
                 command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False
             )
-        found = shutil.which("wrk")
-    if found is None:
+        path = shutil.which("wrk")
+    if path is None:
         raise LoadGeneratorMissingError(
             "make bench needs wrk. Install it (Debian: apt install wrk), "
             "or set its path: WRK=/path make bench"
         )
-    return found
+    return path
 
 
 def write_requests(requests: Iterable[tuple[str, bytes]]) -> Path:
