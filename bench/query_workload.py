@@ -63,10 +63,12 @@ def queries(cursor: psycopg2.extensions.cursor) -> Iterator[Query]:
         )
     cursor.execute("SELECT id::text FROM predictions ORDER BY events DESC LIMIT 1")
     yield Query(
-        "GET /predictions/{id}, the one with most events", history.ONE, [*cursor.fetchall()[0]]
+        "GET /predictions/{id}, the one with most events",
+        history.SELECT_ONE,
+        [*cursor.fetchall()[0]],
     )
-    yield Query("GET /experiments, all", experiments.ALL)
-    yield Query("GET /experiments/{name}", experiments.ONE, [experiment])
+    yield Query("GET /experiments, all", experiments.SELECT_ALL)
+    yield Query("GET /experiments/{name}", experiments.SELECT_ONE, [experiment])
     page = documented_query("best five experiments of a task").replace("LIMIT 5", f"LIMIT {PAGE}")
     yield Query(f"leaderboard: the best {PAGE} by test accuracy", page)
     curve = re.sub(
