@@ -5,7 +5,7 @@ RUN = .venv/bin/python
 COMPILE = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help up down check-data test test-faults soak test-compose lint bench bench-full bench-data bench-pages pictures train publish convert secrets sbom audit lock
+.PHONY: help up down check-data test test-slow test-faults soak test-compose lint bench bench-full bench-data bench-pages pictures train publish convert secrets sbom audit lock
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target what; do printf '  make %-13s %s\n' "$$target" "$$what"; done
@@ -19,10 +19,13 @@ down:  ## stop a running `make up` and the leftovers of a crash
 check-data:  ## validate FILE=more.csv without importing it; without FILE, all imported files
 	@$(PYTHON) local/bootstrap.py up && exec $(RUN) -m db.validate $(if $(FILE),"$(FILE)")
 
-test:  ## unit, integration (real Postgres) and end-to-end (real browser) tests; TESTS=tests/unit for a subset
-	@$(PYTHON) local/bootstrap.py dev && exec $(RUN) -m pytest $(TESTS)
+test:  ## the fast suite: unit, integration (real Postgres), main paths in a real browser; TESTS=tests/unit for a subset
+	@$(PYTHON) local/bootstrap.py dev && exec $(RUN) -m pytest -m "not slow" $(TESTS)
 
-test-faults:  ## all fault injection tests with their measurements, in twenty minutes; `make test` runs a short form
+test-slow:  ## the rest: hostile files, fuzzing, load, short fault injection, Keras parity, every page in detail
+	@$(PYTHON) local/bootstrap.py dev && exec $(RUN) -m pytest -m slow $(TESTS)
+
+test-faults:  ## all fault injection tests with their measurements, in twenty minutes; `make test-slow` runs a short form
 	@$(PYTHON) local/bootstrap.py dev && FAULTS=full exec $(RUN) -m pytest -s tests/resilience
 
 soak:  ## MINUTES=10 of load with random faults; checks responses, rows and memory; SEED=1 repeats the same faults
@@ -31,8 +34,9 @@ soak:  ## MINUTES=10 of load with random faults; checks responses, rows and memo
 test-compose:  ## build, start and test the compose stack; needs a Docker engine
 	@$(PYTHON) local/bootstrap.py dev && exec $(RUN) -m pytest tests/containers
 
-lint:  ## ruff and mypy --strict
-	@$(PYTHON) local/bootstrap.py dev && $(RUN) -m ruff check . && $(RUN) -m ruff format --check . && $(RUN) -m mypy --strict .
+lint:  ## ruff, mypy --strict and the import rules
+	@$(PYTHON) local/bootstrap.py dev && $(RUN) -m ruff check . && $(RUN) -m ruff format --check . \
+		&& $(RUN) -m mypy --strict . && .venv/bin/lint-imports
 
 bench:  ## measure all performance goals in six minutes and update doc/performance.md; needs wrk
 	@$(PYTHON) local/bootstrap.py bench && exec $(RUN) -m bench
