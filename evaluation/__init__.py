@@ -1,1 +1,4 @@
-"""How good a model is on labeled images, and how two models differ: statistics without I/O."""
+"""Evaluation statistics: metrics of one model and paired tests of two.
+
+Depends on NumPy and the standard library only, so any service can import it.
+"""

@@ -1,14 +1,14 @@
-"""How values are written for people: names made safe for markdown, ages, shares."""
+"""Text formatting: markdown escaping, ages, percentages, sizes and plurals."""
 
 import re
 from collections.abc import Sequence
 
-# What helps when the database or the data are not as they should be: both ways set the database up.
-START_AGAIN = "start again with `make up` or `docker compose up -d`"
+# Both commands also run the database migrations.
+RESTART_HINT = "restart with `make up` or `docker compose up -d`"
 
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
-# Streamlit expands :material/name:, :red[...] and :smile: after backslashes are gone. An invisible
-# word joiner behind the colon ends every one of them.
+# Streamlit expands :material/name:, :red[...] and :smile: after it has removed the backslashes.
+# An invisible word joiner after the colon disables all of them.
 _DIRECTIVE = re.compile(r"\\:(?=\S)")
 
 _JUST_NOW_SECONDS = 5
@@ -19,17 +19,14 @@ _WHOLE = 100
 _KILO = 1000
 
 
-def plain(text: str) -> str:
-    r"""Escape text so that Streamlit's markdown shows it as it is, on one line.
-
-    A_*b*[c] -> a\_\*b\*\[c\].
-    """
+def escape_markdown(text: str) -> str:
+    r"""Escape text for Streamlit's markdown, on one line: a_*b*[c] -> a\_\*b\*\[c\]."""
     escaped = _PUNCTUATION.sub(r"\\\1", " ".join(text.split()))
     return _DIRECTIVE.sub("\\:\N{WORD JOINER}", escaped)
 
 
-def ago(seconds: float) -> str:
-    """Write an age in one unit: just now, 40 s ago, 3 min ago, 2 h ago, 5 days ago."""
+def format_age(seconds: float) -> str:
+    """Format an age in one unit: just now, 40 s ago, 3 min ago, 2 h ago, 5 days ago."""
     if seconds < _JUST_NOW_SECONDS:
         return "just now"
     unit, size = next(
@@ -38,10 +35,10 @@ def ago(seconds: float) -> str:
     return f"{seconds // size:.0f} {unit} ago"
 
 
-def percent(share: float, digits: int = 0) -> str:
-    """Write a share of 0..1 as 98 %, with a no-break space.
+def format_percent(share: float, digits: int = 0) -> str:
+    """Format a share of 0 to 1 as 98 %, with a no-break space.
 
-    It never rounds up to 100 % or down to 0 %.
+    Never rounds up to 100 % or down to 0 %.
     """
     shown = round(share * 100, digits)
     if shown >= _WHOLE > share * _WHOLE:
@@ -51,21 +48,21 @@ def percent(share: float, digits: int = 0) -> str:
     return f"{shown:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
-def size(count_of_bytes: int) -> str:
-    """Write a size in one unit of 1,000: 12 kB, 3.4 MB."""
-    if count_of_bytes < _KILO:
-        return f"{count_of_bytes}\N{NO-BREAK SPACE}B"
-    if count_of_bytes < _KILO**2:
-        return f"{count_of_bytes / _KILO:.0f}\N{NO-BREAK SPACE}kB"
-    return f"{count_of_bytes / _KILO**2:.1f}\N{NO-BREAK SPACE}MB"
+def format_size(number_of_bytes: int) -> str:
+    """Format a size in one unit of 1,000: 12 kB, 3.4 MB."""
+    if number_of_bytes < _KILO:
+        return f"{number_of_bytes}\N{NO-BREAK SPACE}B"
+    if number_of_bytes < _KILO**2:
+        return f"{number_of_bytes / _KILO:.0f}\N{NO-BREAK SPACE}kB"
+    return f"{number_of_bytes / _KILO**2:.1f}\N{NO-BREAK SPACE}MB"
 
 
-def count(number: int, noun: str) -> str:
-    """Write a number with its noun: 1 model, 2 models."""
+def pluralize(number: int, noun: str) -> str:
+    """Format a number with its noun: 1 model, 2 models."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def some(names: Sequence[str], at_most: int = 5) -> str:
-    """Write a list for a sentence, escaped for markdown: a, b and 3 more."""
-    shown = ", ".join(plain(name) for name in names[:at_most])
-    return shown if len(names) <= at_most else f"{shown} and {len(names) - at_most} more"
+def join_names(names: Sequence[str], limit: int = 5) -> str:
+    """Join names for a sentence, escaped for markdown: a, b and 3 more."""
+    shown = ", ".join(escape_markdown(name) for name in names[:limit])
+    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"

@@ -1,4 +1,4 @@
-"""The environment of the dashboard, read once into a frozen Settings."""
+"""Settings: environment variables of the dashboard, read once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,13 +11,17 @@ MAX_PORT = 65535
 
 @dataclass(frozen=True)
 class Settings:
-    """Where the dashboard finds Postgres and the inference API.
+    """Settings of the dashboard. The defaults suit a local installation.
 
-    The defaults suit a machine of one's own. Variables: API_URL, PUBLIC_API_URL (where people reach
-    the API, for what they copy from the pages; API_URL when unset), API_KEY (for an API that has
-    keys), MNIST_PATH (an .npz with x_test and y_test to evaluate with; none when unset),
-    ALLOWED_HOSTS (further names by which people open it), and libpq's PGHOST, PGPORT, PGDATABASE,
-    PGUSER and PGPASSWORD. PGPASSWORD_FILE and API_KEY_FILE name files that hold these two instead.
+    Attributes:
+        api_url: API_URL, base URL of the inference API.
+        public_api_url: PUBLIC_API_URL, the same for code that users copy. Defaults to API_URL.
+        database_host, database_port, database_name, database_user, database_password: PGHOST,
+            PGPORT, PGDATABASE, PGUSER, and PGPASSWORD or the file named by PGPASSWORD_FILE.
+        mnist_path: MNIST_PATH, an .npz file with x_test and y_test to evaluate with.
+        api_key: API_KEY or the file named by API_KEY_FILE, for an API that requires keys.
+        allowed_hosts: ALLOWED_HOSTS, additional host names of the dashboard.
+
     """
 
     api_url: str = "http://localhost:9090/api/v1.0"
@@ -33,11 +37,11 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
-        """Read the variables; one that is unset or empty keeps its default.
+        """Read the variables. An unset or empty variable keeps its default.
 
         Raises:
-            ValueError: PGPORT is not a port number, or a file cannot be read. The message names the
-            variable.
+            ValueError: PGPORT is not a port number, or a secret file cannot be read. The message
+                names the variable.
 
         """
 
@@ -63,5 +67,5 @@ class Settings:
 
     @property
     def database_address(self) -> str:
-        """The address as a message names it: host:port."""
+        """Address for messages: host:port."""
         return f"{self.database_host}:{self.database_port}"

@@ -1,7 +1,4 @@
-"""The two sources of every page, Postgres and the inference API, with their pools and caches.
-
-One set per process.
-"""
+"""Sources of the pages: Postgres and the inference API, behind caches. One set per process."""
 
 import logging
 import os
@@ -15,40 +12,33 @@ import streamlit as st
 from sqlalchemy import Engine
 
 from servicekit import json_logging
-from web.data import queries
-from web.data.api_client import (
-    EVALUATION,
-    Alias,
-    ApiClient,
-    ApiProblemError,
-    Model,
-    Readiness,
-    Version,
-)
-from web.data.queries import LeaderboardPage, LeaderboardQuery, Snapshot
+from web.data import leaderboard_queries, queries
+from web.data.api_client import EVALUATION_USER_AGENT, ApiClient
+from web.data.api_types import Alias, ApiProblemError, Model, ModelVersion, Readiness
+from web.data.leaderboard_queries import LeaderboardPage, LeaderboardQuery
+from web.data.queries import Snapshot
 from web.data.stale_cache import CachedResult, StaleCache
 from web.evaluation.runner import Evaluator
-from web.formatting import plain
+from web.formatting import escape_markdown
 from web.settings import Settings
 
-# Data changes when someone imports; models when someone publishes; so seconds are soon enough and
-# spare both services.
+# Imports and published models change the data, both rarely. These ages limit the load.
 DATABASE_FRESH_SECONDS = 10.0
 API_FRESH_SECONDS = 3.0
-# How long a source that failed is left alone: shorter than the status strip's interval, so that it
-# sees it come back.
+# Pause after a failure. Shorter than the refresh of the status strip, which shows the recovery.
 RETRY_SECONDS = 2.0
-# How long a page waits for a source that hangs.
+# Longest time that a page waits for a source that hangs.
 DEADLINE_SECONDS = 5.0
-# A call of many images, which nobody waits for.
+# Read timeout of an evaluation request, which has many images and runs in the background.
 EVALUATION_TIMEOUT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Reads through the caches.
+    """Cached reads of both sources.
 
-    What returns a CachedResult never raises: it says what is wrong. Values are shared: never change one.
+    A method that returns a CachedResult never raises; the result has the problem. Values are
+    shared, so callers must not modify them.
     """
 
     settings: Settings
@@ -59,9 +49,9 @@ class Sources:
     evaluator: Evaluator
 
     def snapshot(self) -> CachedResult[Snapshot]:
-        """What every page needs of the database."""
+        """Return the data of every page, see queries.read_snapshot."""
         return self.database_cache.get(
-            "snapshot", partial(queries.read_snapshot, self.engine), self._describe_database
+            "snapshot", partial(queries.read_snapshot, self.engine), self._describe_database_error
         )
 
     def curves(self, metric: str, experiments: Sequence[str]) -> CachedResult[pd.DataFrame]:
@@ -69,110 +59,119 @@ class Sources:
         return self.database_cache.get(
             ("curves", metric, tuple(experiments)),
             partial(queries.read_curves, self.engine, metric, experiments),
-            self._describe_database,
+            self._describe_database_error,
         )
 
     def runs(self, experiments: Sequence[str]) -> CachedResult[pd.DataFrame]:
-        """Return the settings and results of experiments, see queries.read_runs."""
+        """Return the parameters and results of experiments, see queries.read_runs."""
         return self.database_cache.get(
             ("runs", tuple(experiments)),
             partial(queries.read_runs, self.engine, experiments),
-            self._describe_database,
+            self._describe_database_error,
         )
 
-    def top(self, count: int) -> CachedResult[list[str]]:
-        """Return the most accurate experiments, see queries.read_top."""
+    def top_experiments(self, count: int) -> CachedResult[list[str]]:
+        """Return the most accurate experiments, see queries.read_top_experiments."""
         return self.database_cache.get(
-            ("top", count), partial(queries.read_top, self.engine, count), self._describe_database
+            ("top_experiments", count),
+            partial(queries.read_top_experiments, self.engine, count),
+            self._describe_database_error,
         )
 
-    def keys(self) -> CachedResult[list[str]]:
-        """Return the keys of params and metrics that any experiment has, see queries.read_keys."""
+    def column_keys(self) -> CachedResult[list[str]]:
+        """Return the keys of params and metrics, see leaderboard_queries.read_column_keys."""
         return self.database_cache.get(
-            "keys", partial(queries.read_keys, self.engine), self._describe_database
+            "column_keys",
+            partial(leaderboard_queries.read_column_keys, self.engine),
+            self._describe_database_error,
         )
 
-    def leaderboard(self, view: LeaderboardQuery, page: int) -> CachedResult[LeaderboardPage]:
-        """Return a page of the leaderboard, see queries.read_leaderboard."""
+    def leaderboard(self, query: LeaderboardQuery, page: int) -> CachedResult[LeaderboardPage]:
+        """Return one page of the leaderboard, see leaderboard_queries.read_leaderboard."""
         return self.database_cache.get(
-            ("leaderboard", view, page),
-            partial(queries.read_leaderboard, self.engine, view, page),
-            self._describe_database,
+            ("leaderboard", query, page),
+            partial(leaderboard_queries.read_leaderboard, self.engine, query, page),
+            self._describe_database_error,
         )
 
-    def points(self, view: LeaderboardQuery, limit: int) -> CachedResult[pd.DataFrame]:
-        """Return the numbers of the first experiments of a view, see queries.read_points."""
+    def points(self, query: LeaderboardQuery, limit: int) -> CachedResult[pd.DataFrame]:
+        """Return the data of a hyperparameter chart, see leaderboard_queries.read_points."""
         return self.database_cache.get(
-            ("points", view, limit),
-            partial(queries.read_points, self.engine, view, limit),
-            self._describe_database,
+            ("points", query, limit),
+            partial(leaderboard_queries.read_points, self.engine, query, limit),
+            self._describe_database_error,
         )
 
-    def export(self, view: LeaderboardQuery) -> pd.DataFrame:
-        """Read all experiments of a view.
+    def export(self, query: LeaderboardQuery) -> pd.DataFrame:
+        """Read all experiments of a query. Not cached, because the result may be large.
 
-        Not kept, as it may be large, and raises as queries.read_matching.
+        Raises:
+            SQLAlchemyError: see leaderboard_queries.read_all_rows.
+
         """
-        return queries.read_matching(self.engine, view)
+        return leaderboard_queries.read_all_rows(self.engine, query)
 
     def models(self) -> CachedResult[dict[str, Model]]:
         """Return the served models by name."""
-        return self.api_cache.get("models", self.api.models, self._describe_api)
+        return self.api_cache.get("models", self.api.models, self._describe_api_error)
 
-    def versions(self) -> CachedResult[list[Version]]:
+    def versions(self) -> CachedResult[list[ModelVersion]]:
         """Return every version of every model."""
-        return self.api_cache.get("versions", self.api.versions, self._describe_api)
+        return self.api_cache.get("versions", self.api.versions, self._describe_api_error)
 
     def card(self, name: str, version: int, digest: str | None) -> CachedResult[Mapping[str, Any]]:
-        """Return what the card of a version says; digest: of its files, which the card belongs to."""
+        """Return the card of a version. digest: of its files, so that a new card is read."""
         return self.api_cache.get(
             ("card", name, version, digest),
             partial(self.api.card, name, version),
-            self._describe_api,
+            self._describe_api_error,
         )
 
     def aliases(self) -> CachedResult[list[Alias]]:
         """Return every alias with its moves."""
-        return self.api_cache.get("aliases", self.api.aliases, self._describe_api)
-
-    def models_changed(self) -> None:
-        """Ask the API anew at the next look, because this page has just changed something there."""
-        self.api_cache.outdate()
+        return self.api_cache.get("aliases", self.api.aliases, self._describe_api_error)
 
     def readiness(self) -> CachedResult[Readiness]:
-        """Return what the API says of itself."""
-        return self.api_cache.get("readiness", self.api.readiness, self._describe_api)
+        """Return the state of the API."""
+        return self.api_cache.get("readiness", self.api.readiness, self._describe_api_error)
+
+    def expire_models(self) -> None:
+        """Read the API again at the next access, after a page has changed something there."""
+        self.api_cache.expire()
 
     def retry(self) -> None:
-        """Ask both again at the next look."""
+        """Read both sources again at the next access, even after a failure."""
         self.database_cache.retry()
         self.api_cache.retry()
 
-    def _describe_database(self, error: Exception) -> str:
-        return queries.describe(error, self.settings.database_address)
+    def _describe_database_error(self, error: Exception) -> str:
+        return queries.describe_error(error, self.settings.database_address)
 
-    def _describe_api(self, error: Exception) -> str:
-        where = f"The inference API at `{self.settings.api_url}`"
+    def _describe_api_error(self, error: Exception) -> str:
+        server = f"The inference API at `{self.settings.api_url}`"
         if isinstance(error, TimeoutError):
-            return f"{where} takes too long to answer."
+            return f"{server} takes too long to respond."
         if isinstance(error, ApiProblemError):
-            return f"{where} has a problem: {plain(str(error))}"
-        return f"{where} does not answer: start it with `make up` or `docker compose up`."
+            return f"{server} has a problem: {escape_markdown(str(error))}"
+        return f"{server} does not respond. Start it with `make up` or `docker compose up`."
 
 
 def make_sources(settings: Settings) -> Sources:
-    """Wire the sources. Nothing is connected yet."""
-    # Its calls are many images each, nobody waits for one, and who reads the log can tell them from
-    # people's.
-    background = ApiClient(
+    """Wire the sources. Nothing connects yet."""
+    # Evaluations have a user agent of their own, so that the prediction log distinguishes them.
+    evaluation_api = ApiClient(
         settings.api_url,
         key=settings.api_key,
-        user_agent=EVALUATION,
+        user_agent=EVALUATION_USER_AGENT,
         read_timeout_seconds=EVALUATION_TIMEOUT_SECONDS,
     )
+
+    def current_digests() -> dict[str, str | None]:
+        return {version.pinned_name: version.digest for version in evaluation_api.versions()}
+
     return Sources(
         settings=settings,
-        engine=queries.connect(settings),
+        engine=queries.make_engine(settings),
         api=ApiClient(settings.api_url, key=settings.api_key),
         database_cache=StaleCache(
             fresh_seconds=DATABASE_FRESH_SECONDS,
@@ -184,14 +183,12 @@ def make_sources(settings: Settings) -> Sources:
             retry_seconds=RETRY_SECONDS,
             deadline_seconds=DEADLINE_SECONDS,
         ),
-        evaluator=Evaluator(
-            background.predict, lambda: {each.pinned: each.digest for each in background.versions()}
-        ),
+        evaluator=Evaluator(evaluation_api.predict, current_digests),
     )
 
 
 @st.cache_resource(show_spinner=False)
-def sources() -> Sources:
-    """Return the sources that all sessions share; the first to ask sets up the log of the process."""
+def get_sources() -> Sources:
+    """Return the sources that all sessions share. The first call configures logging."""
     json_logging.configure(logging.WARNING, library="streamlit")
     return make_sources(Settings.from_environment(os.environ))

@@ -108,7 +108,7 @@ def other_browser(browser: Browser) -> Iterator[Page]:
 @pytest.fixture
 def sources(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSources]:
     fake = FakeSources()
-    monkeypatch.setattr(web.sources, "sources", lambda: fake)
+    monkeypatch.setattr(web.sources, "get_sources", lambda: fake)
     st.cache_resource.clear()
     yield fake
     st.cache_resource.clear()

@@ -1,20 +1,20 @@
-"""Compare without a browser: what it says in each state."""
+"""Compare page in each state, without a browser."""
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.support.fakes import DOWN, HOSTILE, FakeSources, open_alone, words
+from tests.support.fakes import DOWN, HOSTILE, FakeSources, open_alone, visible_text
 
 
 def compare_script() -> None:
-    """What app.py does for the page Compare."""
+    """Run the Compare page as app.py does."""
     import web.sources  # noqa: PLC0415
-    from web.components.experiment_picker import pick  # noqa: PLC0415
-    from web.views import compare  # noqa: PLC0415
+    from web.components.experiment_picker import pick_experiments  # noqa: PLC0415
+    from web.views.compare import page  # noqa: PLC0415
 
-    sources = web.sources.sources()
+    sources = web.sources.get_sources()
     snapshot = sources.snapshot().value
-    compare.show(sources, pick(None if snapshot is None else snapshot.task_of))
+    page.show(sources, pick_experiments(None if snapshot is None else snapshot.task_of))
 
 
 def compare_page(**query: str | list[str]) -> AppTest:
@@ -22,7 +22,7 @@ def compare_page(**query: str | list[str]) -> AppTest:
 
 
 @pytest.mark.usefixtures("sources")
-def test_the_chosen_experiments_are_compared_against_the_first_of_them() -> None:
+def test_first_experiment_is_the_baseline() -> None:
     app = compare_page(experiments=["bare", HOSTILE])
     results, differences = (element.value for element in app.dataframe)
     assert (list(results["experiment"]), app.selectbox(key="base").value) == (
@@ -33,7 +33,7 @@ def test_the_chosen_experiments_are_compared_against_the_first_of_them() -> None
 
 
 @pytest.mark.usefixtures("sources")
-def test_a_link_restores_baseline_smoothing_axis_and_all_parameters() -> None:
+def test_link_restores_every_control() -> None:
     app = compare_page(
         experiments=["bare", "ready_1"],
         base="ready_1",
@@ -56,41 +56,41 @@ def test_a_link_restores_baseline_smoothing_axis_and_all_parameters() -> None:
 
 
 @pytest.mark.usefixtures("sources")
-def test_an_unknown_name_is_said_and_the_rest_are_compared() -> None:
+def test_unknown_name_is_reported_and_the_rest_compared() -> None:
     app = compare_page(experiments=["bare", "lost", "ready_1"])
     assert (
-        "Not in the database: lost" in words(app),
+        "Not in the database: lost" in visible_text(app),
         list(app.dataframe[0].value["experiment"]),
     ) == (True, ["bare", "ready_1"])
 
 
 @pytest.mark.usefixtures("sources")
-def test_one_experiment_alone_leads_to_the_most_accurate() -> None:
+def test_single_experiment_offers_the_most_accurate() -> None:
     app = compare_page(experiments=["bare"])
-    assert "Compare what with what?" in words(app)
+    assert "Select experiments to compare" in visible_text(app)
     app.button[0].click().run()
     assert list(app.dataframe[0].value["experiment"]) == ["ready_2", HOSTILE, "ready_1"]
 
 
-def test_runs_of_two_tasks_have_a_chart_each_and_no_change_across(sources: FakeSources) -> None:
+def test_tasks_have_separate_charts_and_no_changes(sources: FakeSources) -> None:
     sources.tasks = {"ready_2": "parity"}
     app = compare_page(experiments=["bare", "ready_2"])
     assert len(app.get("echarts_chart")) == 2
     assert app.dataframe[0].value["accuracy_change"].isna().all()
 
 
-def test_with_the_database_never_seen_the_page_says_so_and_offers_to_retry(
+def test_database_that_was_never_up_offers_retry(
     sources: FakeSources,
 ) -> None:
-    sources.database_problem, sources.ever_read = DOWN, False
+    sources.database_problem, sources.was_ever_up = DOWN, False
     app = compare_page(experiments=["bare", "ready_1"])
-    assert ("db.example:5432" in words(app), [button.label for button in app.button]) == (
+    assert ("db.example:5432" in visible_text(app), [button.label for button in app.button]) == (
         True,
         ["Retry"],
     )
 
 
-def test_with_the_database_down_the_last_comparison_stays(sources: FakeSources) -> None:
+def test_database_down_keeps_the_last_comparison(sources: FakeSources) -> None:
     sources.database_problem = DOWN
     app = compare_page(experiments=["bare", "ready_1"])
-    assert ("Last known data" in words(app), len(app.dataframe)) == (True, 2)
+    assert ("Last known data" in visible_text(app), len(app.dataframe)) == (True, 2)

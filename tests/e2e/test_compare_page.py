@@ -1,4 +1,4 @@
-"""Compare in a real browser, over the real stack."""
+"""Compare page in a real browser, on the real stack."""
 
 import csv
 from pathlib import Path
@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.dashboard import FIRST_PAINT_MILLISECONDS, HEALS_MILLISECONDS
+from tests.support.dashboard import FIRST_PAINT_MILLISECONDS, RECOVERY_MILLISECONDS
 
-CHOSEN = [
+EXPERIMENTS = [
     "mnist_experiment_12__lenet5",
     "mnist_experiment_14__lenet5_tanh",
     "mnist_experiment_18__cnn_16_32",
@@ -32,19 +32,19 @@ def cell(page: Page, text: str) -> Any:
     return page.locator("[data-testid=stDataFrame] table").get_by_text(text, exact=True).first
 
 
-def test_a_link_restores_the_comparison(stack: Any, page: Page) -> None:
-    open_page(page, stack, CHOSEN, s="0.6", log="true", base=CHOSEN[1], x="relative")
+def test_link_restores_the_comparison(stack: Any, page: Page) -> None:
+    open_page(page, stack, EXPERIMENTS, s="0.6", log="true", base=EXPERIMENTS[1], x="relative")
     expect(chart(page)).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
     expect(page.get_by_role("slider", name="Smoothing")).to_have_value("0.6")
     expect(page.get_by_role("switch", name="Log axis")).to_be_checked()
     expect(page.get_by_role("radio", name="relative")).to_be_checked()
-    expect(page.get_by_text(f"the change against {CHOSEN[1]}")).to_be_visible()
-    for name in CHOSEN:
+    expect(page.get_by_text(f"change against {EXPERIMENTS[1]}")).to_be_visible()
+    for name in EXPERIMENTS:
         expect(cell(page, name)).to_be_attached()
 
 
-def test_what_is_changed_by_hand_is_in_the_url(stack: Any, page: Page) -> None:
-    open_page(page, stack, CHOSEN)
+def test_controls_are_in_the_url(stack: Any, page: Page) -> None:
+    open_page(page, stack, EXPERIMENTS)
     page.get_by_role("slider", name="Smoothing").focus(timeout=FIRST_PAINT_MILLISECONDS)
     page.keyboard.press("ArrowRight")
     page.get_by_text("Only differences").click()
@@ -53,10 +53,8 @@ def test_what_is_changed_by_hand_is_in_the_url(stack: Any, page: Page) -> None:
     expect(cell(page, "trained_at")).to_be_attached()
 
 
-def test_after_a_look_at_another_page_the_comparison_is_as_it_was_left(
-    stack: Any, page: Page
-) -> None:
-    open_page(page, stack, CHOSEN, s="0.6", log="true", base=CHOSEN[1])
+def test_comparison_survives_a_page_change(stack: Any, page: Page) -> None:
+    open_page(page, stack, EXPERIMENTS, s="0.6", log="true", base=EXPERIMENTS[1])
     expect(chart(page)).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
     page.get_by_role("link", name="Models").first.click()
     expect(page.get_by_role("heading", name="Aliases")).to_be_visible(
@@ -66,15 +64,13 @@ def test_after_a_look_at_another_page_the_comparison_is_as_it_was_left(
     expect(chart(page)).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
     expect(page.get_by_role("slider", name="Smoothing")).to_have_value("0.6")
     expect(page.get_by_role("switch", name="Log axis")).to_be_checked()
-    expect(page.get_by_text(f"the change against {CHOSEN[1]}")).to_be_visible()
-    for name in CHOSEN:
+    expect(page.get_by_text(f"change against {EXPERIMENTS[1]}")).to_be_visible()
+    for name in EXPERIMENTS:
         expect(cell(page, name)).to_be_attached()
 
 
-def test_the_curves_come_as_csv_as_they_were_recorded(
-    stack: Any, page: Page, tmp_path: Path
-) -> None:
-    open_page(page, stack, CHOSEN, s="0.9")
+def test_csv_has_the_recorded_curves(stack: Any, page: Page, tmp_path: Path) -> None:
+    open_page(page, stack, EXPERIMENTS, s="0.9")
     button = page.get_by_role("button", name="Curves as CSV")
     expect(button).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
     with page.expect_download() as download:
@@ -83,35 +79,33 @@ def test_the_curves_come_as_csv_as_they_were_recorded(
     download.value.save_as(path)
     rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
     assert ({row["experiment"] for row in rows}, set(rows[0])) == (
-        set(CHOSEN),
+        set(EXPERIMENTS),
         {"experiment", "step", "value"},
     )
 
 
-def test_one_alone_leads_to_the_three_most_accurate(stack: Any, page: Page) -> None:
-    open_page(page, stack, CHOSEN[:1])
+def test_single_experiment_offers_the_top_three(stack: Any, page: Page) -> None:
+    open_page(page, stack, EXPERIMENTS[:1])
     page.get_by_role("button", name="Compare the top 3").click(timeout=FIRST_PAINT_MILLISECONDS)
     expect(chart(page)).to_be_visible()
     expect(cell(page, "mnist_experiment_25__deep_cnn_16_48_96_augmented")).to_be_attached()
 
 
-def test_the_comparison_outlives_postgres_and_goes_on_when_it_is_back(
-    stack: Any, page: Page
-) -> None:
-    open_page(page, stack, CHOSEN[:2])
+def test_comparison_survives_a_database_outage(stack: Any, page: Page) -> None:
+    open_page(page, stack, EXPERIMENTS[:2])
     expect(chart(page)).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
     stack.stop_database(crash=True)
     try:
-        expect(page.get_by_text("Last known data")).to_be_visible(timeout=HEALS_MILLISECONDS)
+        expect(page.get_by_text("Last known data")).to_be_visible(timeout=RECOVERY_MILLISECONDS)
         expect(chart(page)).to_be_visible()
     finally:
         stack.start_database()
-    expect(page.get_by_text("Last known data")).to_be_hidden(timeout=HEALS_MILLISECONDS)
+    expect(page.get_by_text("Last known data")).to_be_hidden(timeout=RECOVERY_MILLISECONDS)
 
 
 @pytest.mark.parametrize("width", [1440, 390])
-def test_nothing_is_wider_than_the_screen(stack: Any, page: Page, width: int) -> None:
+def test_page_fits_the_screen(stack: Any, page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
-    open_page(page, stack, CHOSEN)
+    open_page(page, stack, EXPERIMENTS)
     expect(chart(page)).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
     assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -1,4 +1,4 @@
-"""Evaluate without a browser: what it says in each state."""
+"""Evaluate page in each state, without a browser."""
 
 import io
 import zipfile
@@ -9,26 +9,26 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.support.fakes import FakeSources, make_version, open_alone, words
+from tests.support.fakes import FakeSources, make_version, open_alone, visible_text
 from web.settings import Settings
 
 WAIT_SECONDS = 20
 
 
 def evaluate_script() -> None:
-    """What app.py does for the page Evaluate."""
+    """Run the Evaluate page as app.py does."""
     import web.sources  # noqa: PLC0415
-    from web.views import evaluate  # noqa: PLC0415
+    from web.views.evaluate import page  # noqa: PLC0415
 
-    evaluate.show(web.sources.sources())
+    page.show(web.sources.get_sources())
 
 
 def evaluate_page(**query: str) -> AppTest:
     return open_alone(evaluate_script, **query)
 
 
-def evaluated(app: AppTest) -> AppTest:
-    """Press the button and wait for the end."""
+def run_evaluation(app: AppTest) -> AppTest:
+    """Click Evaluate and wait for the end of the run."""
     button(app, "Evaluate").click().run()
     if "evaluation" in app.session_state:
         assert app.session_state["evaluation"].ended.wait(WAIT_SECONDS)
@@ -36,7 +36,7 @@ def evaluated(app: AppTest) -> AppTest:
 
 
 def button(app: AppTest, label: str) -> Any:
-    return next(each for each in app.button if each.label == label)
+    return next(element for element in app.button if element.label == label)
 
 
 def zipped(**files: bytes) -> bytes:
@@ -48,34 +48,34 @@ def zipped(**files: bytes) -> bytes:
 
 
 @pytest.mark.usefixtures("sources")
-def test_before_anything_is_asked_the_page_offers_to_evaluate_the_most_accurate_model() -> None:
+def test_most_accurate_model_is_the_default() -> None:
     app = evaluate_page()
-    assert (app.selectbox(key="model").value, "500 images with 10 labels" in words(app)) == (
+    assert (app.selectbox(key="model").value, "500 images with 10 labels" in visible_text(app)) == (
         "ready_1",
         True,
     )
-    assert "They are no handwriting" in words(app)
+    assert "They are not handwriting" in visible_text(app)
 
 
 @pytest.mark.usefixtures("sources")
-def test_a_model_that_says_seven_to_everything_is_a_tenth_right() -> None:
-    app = evaluated(evaluate_page())
+def test_constant_prediction_has_ten_percent_accuracy() -> None:
+    app = run_evaluation(evaluate_page())
     assert {each.label: each.value for each in app.metric}["Accuracy"] == "10.00\N{NO-BREAK SPACE}%"
-    assert "50 of 500 images right" in words(app)
+    assert "50 of 500 images correct" in visible_text(app)
 
 
 @pytest.mark.usefixtures("sources")
-def test_what_was_evaluated_is_kept_for_the_next_session() -> None:
-    evaluated(evaluate_page())
+def test_results_are_cached_for_the_next_session() -> None:
+    run_evaluation(evaluate_page())
     app = evaluate_page()
     assert ("Evaluate" in [each.label for each in app.button], len(app.metric)) == (False, 4)
 
 
 def test_two_models_are_compared(sources: FakeSources) -> None:
-    sources.reads["ready_2"] = "1"
-    app = evaluated(evaluate_page(vs="ready_2"))
-    said = words(app)
-    assert ("These images do not tell which" in said, "p = 1" in said, "0.0" in said) == (
+    sources.predicted["ready_2"] = "1"
+    app = run_evaluation(evaluate_page(vs="ready_2"))
+    text = visible_text(app)
+    assert ("No significant difference" in text, "p = 1" in text, "0.0" in text) == (
         True,
         True,
         True,
@@ -85,62 +85,65 @@ def test_two_models_are_compared(sources: FakeSources) -> None:
 @pytest.mark.parametrize(("model", "other"), [("ready_2@1", "ready_2"), ("ready_2@2", "ready_2@1")])
 @pytest.mark.usefixtures("sources")
 def test_two_versions_of_a_model_are_compared(model: str, other: str) -> None:
-    app = evaluated(evaluate_page(model=model, vs=other))
+    app = run_evaluation(evaluate_page(model=model, vs=other))
     assert (app.selectbox(key="model").value, app.selectbox(key="vs").value) == (model, other)
     assert list(app.dataframe[-1].value["Model"]) == [model.replace("@2", ""), other]
 
 
 @pytest.mark.usefixtures("sources")
-def test_a_link_opens_a_cell() -> None:
-    app = evaluated(evaluate_page(true="4", read="7"))
-    assert "24 of 50 images. The most confident first" in words(app)
+def test_link_opens_a_cell() -> None:
+    app = run_evaluation(evaluate_page(true="4", read="7"))
+    assert "24 of 50 images, the most confident first" in visible_text(app)
     button(app, "Show 24 more").click().run()
-    assert "48 of 50 images" in words(app)
+    assert "48 of 50 images" in visible_text(app)
 
 
 @pytest.mark.usefixtures("sources")
-def test_a_zip_is_evaluated_and_what_is_left_out_is_named() -> None:
+def test_zip_is_evaluated_and_skipped_files_are_listed() -> None:
     app = evaluate_page(set="your zip")
-    assert "Upload a zip file" in words(app)
+    assert "Upload a zip file" in visible_text(app)
     app.file_uploader(key="zip").set_value(
         ("my.zip", zipped(**{"7__a": b"x", "1__b": b"y", "top": b"z"}), "application/zip")
     ).run()
-    evaluated(app)
-    assert ("1 of 2 images right" in words(app), app.dataframe[0].value["File"].tolist()) == (
+    run_evaluation(app)
+    assert (
+        "1 of 2 images correct" in visible_text(app),
+        app.dataframe[0].value["File"].tolist(),
+    ) == (
         True,
         ["top.png"],
     )
 
 
 @pytest.mark.usefixtures("sources")
-def test_a_zip_of_labels_that_the_model_cannot_give_says_so() -> None:
+def test_zip_with_unknown_labels_shows_a_warning() -> None:
     app = evaluate_page(set="your zip")
     app.file_uploader(key="zip").set_value(("my.zip", zipped(cat__a=b"x"), "application/zip")).run()
-    assert "labels that the model cannot give" in words(app)
+    assert "cannot predict all labels" in visible_text(app)
 
 
 @pytest.mark.usefixtures("sources")
-def test_what_is_no_zip_is_refused() -> None:
+def test_other_file_than_zip_is_rejected() -> None:
     app = evaluate_page(set="your zip")
     app.file_uploader(key="zip").set_value(("my.zip", b"no zip", "application/zip")).run()
-    assert (len(app.exception), "no zip file that can be read" in words(app)) == (0, True)
+    assert (len(app.exception), "not a readable zip file" in visible_text(app)) == (0, True)
 
 
-def test_mnist_is_offered_where_it_is_at_hand(sources: FakeSources, tmp_path: Path) -> None:
+def test_mnist_is_available_with_its_file(sources: FakeSources, tmp_path: Path) -> None:
     assert "MNIST 1,000" not in evaluate_page().selectbox(key="set").options
     path = tmp_path / "mnist.npz"
     np.savez(path, x_test=np.zeros((3, 28, 28), np.uint8), y_test=np.array([7, 2, 1], np.uint8))
     sources.settings = Settings(mnist_path=path)
-    assert "1 of 3 images right" in words(evaluated(evaluate_page(set="MNIST 1,000")))
+    assert "1 of 3 images correct" in visible_text(run_evaluation(evaluate_page(set="MNIST 1,000")))
 
 
-def test_with_the_api_down_what_was_evaluated_stays(sources: FakeSources) -> None:
-    evaluated(evaluate_page())
-    sources.api_problem = "The inference API does not answer."
+def test_api_down_keeps_finished_evaluations(sources: FakeSources) -> None:
+    run_evaluation(evaluate_page())
+    sources.api_problem = "The inference API does not respond."
     app = evaluate_page()
-    assert ("The inference API is down" in words(app), len(app.metric)) == (True, 4)
+    assert ("The inference API is down" in visible_text(app), len(app.metric)) == (True, 4)
 
 
-def test_without_a_ready_model_the_page_says_so(sources: FakeSources) -> None:
+def test_no_ready_model_shows_a_message(sources: FakeSources) -> None:
     sources.listed = [make_version("torn", state="FAILED", reason="torn")]
-    assert "No model is ready yet" in words(evaluate_page())
+    assert "No models are ready" in visible_text(evaluate_page())

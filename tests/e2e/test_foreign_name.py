@@ -16,9 +16,7 @@ def rebound(url: str) -> str:
 
 def test_the_dashboard_says_why_it_shows_nothing(stack: RunningStack, page: Page) -> None:
     page.goto(rebound(stack.web_url))
-    expect(page.get_by_text("does not know the name by which it was opened")).to_be_visible(
-        timeout=30_000
-    )
+    expect(page.get_by_text("Unknown host name")).to_be_visible(timeout=30_000)
     expect(page.get_by_test_id("stDataFrame")).to_have_count(0)
     expect(page.get_by_role("heading")).to_have_count(0)
 

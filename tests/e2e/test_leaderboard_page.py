@@ -1,5 +1,6 @@
-"""The leaderboard in a real browser, over the real stack."""
+"""Leaderboard in a real browser, on the real stack."""
 
+import re
 from typing import Any
 from urllib.parse import urlencode
 
@@ -7,11 +8,13 @@ import psycopg2
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.dashboard import FIRST_PAINT_MILLISECONDS, HEALS_MILLISECONDS, shown
+from tests.support.dashboard import FIRST_PAINT_MILLISECONDS, RECOVERY_MILLISECONDS, find_visible
+
+MATCHES = re.compile(r"\d+ of \d+ match,")
 
 
 def names(stack: Any, task: str = "mnist") -> list[str]:
-    """All experiments of a task, newest first."""
+    """Return all experiments of a task, newest first."""
     connection = psycopg2.connect(stack.db_dsn)
     try:
         with connection.cursor() as cursor:
@@ -22,9 +25,9 @@ def names(stack: Any, task: str = "mnist") -> list[str]:
 
 
 def table_cells(page: Page, name: str) -> Any:
-    """The cell of the table with this text.
+    """Return the table cells with this text.
 
-    The grid is a canvas with an HTML table inside for assistive software.
+    The grid is a canvas with an HTML table for assistive technology.
     """
     return page.locator("[data-testid=stDataFrame] table").get_by_text(name, exact=True)
 
@@ -36,33 +39,31 @@ def open_page(page: Page, url: str) -> None:
     )
 
 
-def test_the_five_newest_experiments_and_their_curves_are_shown(stack: Any, page: Page) -> None:
+def test_five_newest_experiments_are_find_visible(stack: Any, page: Page) -> None:
     open_page(page, stack.web_url)
     for name in names(stack)[:5]:
         expect(table_cells(page, name)).to_have_count(1, timeout=FIRST_PAINT_MILLISECONDS)
     expect(page.locator("[data-testid=stEChartsChart] canvas").first).to_be_visible()
 
 
-def test_the_strip_says_how_database_api_and_data_are(stack: Any, page: Page) -> None:
+def test_status_strip_shows_database_api_and_data(stack: Any, page: Page) -> None:
     open_page(page, stack.web_url)
-    for words in ("Database up", "API up", "Data imported"):
-        expect(shown(page, words)).to_be_visible()
+    for text in ("Database up", "API up", "Data imported"):
+        expect(find_visible(page, text)).to_be_visible()
 
 
-def test_the_number_of_newest_experiments_is_in_the_url(stack: Any, page: Page) -> None:
+def test_number_of_newest_experiments_is_in_the_url(stack: Any, page: Page) -> None:
     open_page(page, stack.web_url)
-    number = page.get_by_role("spinbutton", name="Newest experiments")
+    number = page.get_by_role("spinbutton", name="Show newest")
     number.fill("3")
     number.press("Enter")
     expect(page).to_have_url(f"{stack.web_url}/?latest=3")
 
 
-def test_a_free_choice_is_restored_from_its_link_in_another_browser(
-    stack: Any, page: Page, other_browser: Page
-) -> None:
+def test_link_restores_picked_experiments(stack: Any, page: Page, other_browser: Page) -> None:
     wanted = names(stack)[-2:]
     open_page(page, stack.web_url)
-    box = page.get_by_role("combobox", name="or choose them")
+    box = page.get_by_role("combobox", name="Or pick experiments")
     for name in wanted:
         box.fill(name)
         page.get_by_role("option", name=name, exact=True).click()
@@ -72,26 +73,24 @@ def test_a_free_choice_is_restored_from_its_link_in_another_browser(
         expect(table_cells(other_browser, name)).to_have_count(1)
 
 
-def test_the_choice_goes_along_to_the_other_page_and_back(stack: Any, page: Page) -> None:
+def test_selection_survives_a_page_change(stack: Any, page: Page) -> None:
     open_page(page, f"{stack.web_url}/?latest=3")
-    expect(page.get_by_role("spinbutton", name="Newest experiments")).to_have_value("3")
+    expect(page.get_by_role("spinbutton", name="Show newest")).to_have_value("3")
     page.get_by_role("link", name="Predict", exact=True).click()
     expect(page.get_by_role("heading", name="Predict")).to_be_visible()
-    expect(page.get_by_role("spinbutton", name="Newest experiments")).to_have_value("3")
+    expect(page.get_by_role("spinbutton", name="Show newest")).to_have_value("3")
     page.go_back()
     expect(page.get_by_role("heading", name="Leaderboard")).to_be_visible()
-    expect(page.get_by_role("spinbutton", name="Newest experiments")).to_have_value("3")
+    expect(page.get_by_role("spinbutton", name="Show newest")).to_have_value("3")
 
 
-def test_a_column_that_nobody_foresaw_is_chosen_and_restored_from_its_link(
-    stack: Any, page: Page, other_browser: Page
-) -> None:
+def test_link_restores_an_extra_column(stack: Any, page: Page, other_browser: Page) -> None:
     open_page(
         page, f"{stack.web_url}/?columns=momentum"
-    )  # so that all columns are in view: the table has no others
+    )  # few columns, because the table has only visible ones
     expect(table_cells(page, "Momentum")).to_have_count(1, timeout=FIRST_PAINT_MILLISECONDS)
     page.get_by_test_id("stPopoverButton").filter(has_text="Columns").click()
-    box = page.get_by_role("combobox", name="Columns of the table")
+    box = page.get_by_role("combobox", name="Table columns")
     box.fill("batch_size")
     page.get_by_role("option", name="batch_size", exact=True).click()
     expect(table_cells(page, "Batch size")).to_have_count(1)
@@ -102,9 +101,7 @@ def test_a_column_that_nobody_foresaw_is_chosen_and_restored_from_its_link(
     )
 
 
-def test_another_task_is_chosen_and_restored_from_its_link(
-    stack: Any, page: Page, other_browser: Page
-) -> None:
+def test_link_restores_the_task(stack: Any, page: Page, other_browser: Page) -> None:
     open_page(page, stack.web_url)
     page.get_by_role("combobox", name="Task").click(timeout=FIRST_PAINT_MILLISECONDS)
     page.get_by_role("option", name="parity", exact=True).click()
@@ -115,16 +112,14 @@ def test_another_task_is_chosen_and_restored_from_its_link(
     expect(table_cells(other_browser, newest)).to_have_count(1, timeout=FIRST_PAINT_MILLISECONDS)
 
 
-def test_all_tasks_together_have_a_chart_each(stack: Any, page: Page) -> None:
+def test_all_tasks_have_a_chart_each(stack: Any, page: Page) -> None:
     open_page(page, f"{stack.web_url}/?task=all+tasks&latest=8")
     expect(page.locator("[data-testid=stEChartsChart]")).to_have_count(
         2, timeout=FIRST_PAINT_MILLISECONDS
     )
 
 
-def test_a_link_to_an_unknown_experiment_names_it_and_shows_the_rest(
-    stack: Any, page: Page
-) -> None:
+def test_link_with_an_unknown_experiment_shows_the_rest(stack: Any, page: Page) -> None:
     known = names(stack)[0]
     query = urlencode([("experiments", known), ("experiments", "lost_*bold*")])
     open_page(page, f"{stack.web_url}/?{query}")
@@ -132,18 +127,16 @@ def test_a_link_to_an_unknown_experiment_names_it_and_shows_the_rest(
     expect(table_cells(page, known)).to_have_count(1)
 
 
-def test_nothing_is_fetched_from_beyond_the_server(stack: Any, page: Page) -> None:
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+def test_page_loads_nothing_from_other_servers(stack: Any, page: Page) -> None:
+    requested: list[str] = []
+    page.on("request", lambda request: requested.append(request.url))
     open_page(page, stack.web_url)
     expect(page.locator("[data-testid=stEChartsChart] canvas").first).to_be_visible()
-    assert [url for url in asked if not url.startswith((stack.web_url, "data:", "blob:"))] == []
+    assert [url for url in requested if not url.startswith((stack.web_url, "data:", "blob:"))] == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_shows_the_page_without_scrolling_sideways(
-    stack: Any, page: Page, scheme: Any
-) -> None:
+def test_page_fits_a_phone(stack: Any, page: Page, scheme: Any) -> None:
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": 390, "height": 844})
     open_page(page, stack.web_url)
@@ -154,39 +147,35 @@ def test_a_phone_shows_the_page_without_scrolling_sideways(
     assert max(widths) <= 390
 
 
-def test_a_database_that_dies_leaves_the_page_standing_and_comes_back_by_itself(
-    stack: Any, page: Page
-) -> None:
+def test_page_survives_a_database_outage(stack: Any, page: Page) -> None:
     open_page(page, stack.web_url)
     newest = names(stack)[0]
     expect(table_cells(page, newest)).to_have_count(1)
     stack.stop_database()
     try:
-        expect(shown(page, "Database down")).to_be_visible(timeout=HEALS_MILLISECONDS)
+        expect(find_visible(page, "Database down")).to_be_visible(timeout=RECOVERY_MILLISECONDS)
         expect(page.get_by_text("Last known data")).to_be_visible()
         expect(table_cells(page, newest)).to_have_count(1)
     finally:
         stack.start_database()
-    expect(shown(page, "Database up")).to_be_visible(timeout=HEALS_MILLISECONDS)
+    expect(find_visible(page, "Database up")).to_be_visible(timeout=RECOVERY_MILLISECONDS)
     expect(page.get_by_text("Last known data")).to_be_hidden()
 
 
-def test_an_api_that_dies_leaves_the_page_standing_and_comes_back_by_itself(
-    stack: Any, page: Page
-) -> None:
+def test_page_survives_an_api_outage(stack: Any, page: Page) -> None:
     open_page(page, stack.web_url)
     newest = names(stack)[0]
     stack.stop_api()
     try:
-        expect(shown(page, "API down")).to_be_visible(timeout=HEALS_MILLISECONDS)
+        expect(find_visible(page, "API down")).to_be_visible(timeout=RECOVERY_MILLISECONDS)
         expect(table_cells(page, newest)).to_have_count(1)
     finally:
         stack.start_api()
-    expect(shown(page, "API up")).to_be_visible(timeout=HEALS_MILLISECONDS)
+    expect(find_visible(page, "API up")).to_be_visible(timeout=RECOVERY_MILLISECONDS)
 
 
-def tick(page: Page, *rows: int) -> None:
-    """Tick rows of the table, 0 being the first: the boxes are drawn on a canvas."""
+def select_rows(page: Page, *rows: int) -> None:
+    """Select rows of the table, from 0. The check boxes are drawn on a canvas."""
     for row in rows:
         page.locator("[data-testid=stDataFrame] .dvn-scroller").first.click(
             position={"x": 16, "y": 35 * (row + 1) + 17}
@@ -199,39 +188,35 @@ def filter_by(page: Page, text: str) -> None:
     box.press("Enter")
 
 
-def test_a_filter_is_applied_and_restored_from_its_link(
-    stack: Any, page: Page, other_browser: Page
-) -> None:
+def test_link_restores_a_filter(stack: Any, page: Page, other_browser: Page) -> None:
     open_page(page, stack.web_url)
     filter_by(page, "architecture ~ lenet and 'Batch Size' >= 1 and accuracy > 50 %")
-    expect(page.get_by_text("that match")).to_be_visible()
+    expect(page.get_by_text(MATCHES)).to_be_visible()
     expect(table_cells(page, names(stack)[0])).to_have_count(0)
-    shown = page.get_by_text("that match").inner_text()
+    caption = page.get_by_text(MATCHES).inner_text()
     open_page(other_browser, page.url)
-    expect(other_browser.get_by_text("that match")).to_have_text(
-        shown, timeout=FIRST_PAINT_MILLISECONDS
+    expect(other_browser.get_by_text(MATCHES)).to_have_text(
+        caption, timeout=FIRST_PAINT_MILLISECONDS
     )
 
 
-def test_a_filter_that_cannot_be_read_is_mended_in_one_click(stack: Any, page: Page) -> None:
+def test_invalid_filter_is_corrected_by_click(stack: Any, page: Page) -> None:
     open_page(page, stack.web_url)
     filter_by(page, "acuracy > 0.99")
-    expect(page.get_by_text("There is no column acuracy.")).to_be_visible()
+    expect(page.get_by_text("Unknown column acuracy.")).to_be_visible()
     page.get_by_role("button", name="Did you mean accuracy?").click()
-    expect(page.get_by_text("that match")).to_be_visible()
+    expect(page.get_by_text(MATCHES)).to_be_visible()
     expect(page.get_by_role("searchbox", name="Filter")).to_have_value("accuracy > 0.99")
 
 
-def test_a_filter_that_nothing_matches_is_cleared(stack: Any, page: Page) -> None:
+def test_filter_without_match_is_cleared(stack: Any, page: Page) -> None:
     open_page(page, f"{stack.web_url}/?{urlencode({'filter': 'lr > 1000'})}")
-    page.get_by_role("button", name="Clear the filter").click(timeout=FIRST_PAINT_MILLISECONDS)
+    page.get_by_role("button", name="Clear filter").click(timeout=FIRST_PAINT_MILLISECONDS)
     expect(table_cells(page, names(stack)[0])).to_have_count(1)
     assert "filter" not in page.url
 
 
-def test_all_are_sorted_by_name_and_the_link_restores_it(
-    stack: Any, page: Page, other_browser: Page
-) -> None:
+def test_link_restores_the_sort_order(stack: Any, page: Page, other_browser: Page) -> None:
     open_page(page, stack.web_url)
     page.get_by_text("Show all", exact=False).first.click(timeout=FIRST_PAINT_MILLISECONDS)
     page.get_by_role("combobox", name="Sort by").click()
@@ -244,9 +229,7 @@ def test_all_are_sorted_by_name_and_the_link_restores_it(
     )
 
 
-def test_a_hundred_rows_are_a_page_and_the_link_restores_it(
-    stack: Any, page: Page, other_browser: Page
-) -> None:
+def test_link_restores_a_page(stack: Any, page: Page, other_browser: Page) -> None:
     connection = psycopg2.connect(stack.db_dsn)
     connection.autocommit = True
     try:
@@ -259,11 +242,11 @@ def test_a_hundred_rows_are_a_page_and_the_link_restores_it(
             page,
             f"{stack.web_url}/?{urlencode({'task': 'all tasks', 'filter': 'experiment ~ paged_', 'sort': 'Newest'})}",
         )
-        expect(page.get_by_text("1 to 100 of 150 that match")).to_be_visible(
+        expect(page.get_by_text("1 to 100 of 150 matches")).to_be_visible(
             timeout=FIRST_PAINT_MILLISECONDS
         )
         page.get_by_role("button", name="Page 2", exact=True).click()
-        expect(page.get_by_text("101 to 150 of 150 that match")).to_be_visible()
+        expect(page.get_by_text("101 to 150 of 150 matches")).to_be_visible()
         expect(table_cells(page, "paged_50")).to_have_count(1)
         open_page(other_browser, page.url)
         expect(table_cells(other_browser, "paged_50")).to_have_count(
@@ -278,13 +261,13 @@ def test_a_hundred_rows_are_a_page_and_the_link_restores_it(
 @pytest.mark.parametrize(
     ("title", "action"), [("Compare", "Compare 2"), ("Predict", "Predict with 2")]
 )
-def test_ticked_rows_go_along_to_another_page(
+def test_selected_rows_open_on_another_page(
     stack: Any, page: Page, title: str, action: str
 ) -> None:
     open_page(page, f"{stack.web_url}/?sort=Newest")
     newest = names(stack)[:2]
     expect(table_cells(page, newest[0])).to_have_count(1, timeout=FIRST_PAINT_MILLISECONDS)
-    tick(page, 0, 1)
+    select_rows(page, 0, 1)
     page.get_by_role("link", name=action).click()
     expect(page.get_by_role("heading", name=title, exact=True)).to_be_visible()
     assert urlencode([("experiments", name) for name in newest]) in page.url
@@ -292,7 +275,7 @@ def test_ticked_rows_go_along_to_another_page(
         expect(page.get_by_role("button", name=f"Remove {name}")).to_be_visible()
 
 
-def test_the_file_has_all_that_match(stack: Any, page: Page) -> None:
+def test_csv_has_all_matches(stack: Any, page: Page) -> None:
     open_page(page, f"{stack.web_url}/?every=true")
     with page.expect_download(timeout=FIRST_PAINT_MILLISECONDS) as download:
         page.get_by_role("button", name="CSV of").click()
@@ -313,9 +296,7 @@ def test_the_file_has_all_that_match(stack: Any, page: Page) -> None:
         "view=Parallel+coordinates",
     ],
 )
-def test_a_phone_shows_every_state_without_scrolling_sideways(
-    stack: Any, page: Page, query: str
-) -> None:
+def test_every_state_fits_a_phone(stack: Any, page: Page, query: str) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     open_page(page, f"{stack.web_url}/?{query}")
     wanted = "[data-testid=stCode]" if "filter" in query else "[data-testid=stEChartsChart] canvas"

@@ -1,44 +1,44 @@
-"""Models without a browser: what it says in each state."""
+"""Models page in each state, without a browser."""
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.support.fakes import DOWN, FakeSources, open_alone, words
-from web.data.api_client import ApiProblemError
+from tests.support.fakes import DOWN, FakeSources, open_alone, visible_text
+from web.data.api_types import ApiProblemError
 
 
 def models_script() -> None:
-    """What app.py does for the page Models."""
+    """Run the Models page as app.py does."""
     import web.sources  # noqa: PLC0415
-    from web.views import models  # noqa: PLC0415
+    from web.views.models import page  # noqa: PLC0415
 
-    models.show(web.sources.sources())
+    page.show(web.sources.get_sources())
 
 
 def models_page(**query: str) -> AppTest:
     return open_alone(models_script, **query)
 
 
-def fill(app: AppTest, button: str, **texts: str) -> AppTest:
-    """Fill the form with this button."""
-    texts = {name.capitalize(): text for name, text in texts.items()}
-    form = next(each.form_id for each in app.button if each.label == button and each.form_id)
+def fill(app: AppTest, button: str, author: str, reason: str) -> AppTest:
+    """Fill in the form with this button and submit it."""
+    texts = {"Your name": author, "Reason": reason}
+    form = next(one.form_id for one in app.button if one.label == button and one.form_id)
     for field in app.text_input:
         if field.form_id == form:
             field.set_value(texts[field.label])
-    next(each for each in app.button if each.form_id == form).click()
+    next(one for one in app.button if one.form_id == form).click()
     return app.run()
 
 
 @pytest.mark.usefixtures("sources")
-def test_every_version_is_listed_and_the_most_accurate_is_shown() -> None:
+def test_most_accurate_version_is_selected() -> None:
     app = models_page()
     assert list(app.dataframe[0].value["version"]) == [1, 1, 2, 1]
     assert app.selectbox(key="m").value == "ready_1"
 
 
 @pytest.mark.usefixtures("sources")
-def test_a_link_restores_a_version() -> None:
+def test_link_restores_a_version() -> None:
     app = models_page(m="ready_2@1")
     assert (app.subheader[0].value, app.code[0].value.count("ready_2@1")) == (
         r"ready\_2, version 1",
@@ -47,70 +47,73 @@ def test_a_link_restores_a_version() -> None:
 
 
 @pytest.mark.usefixtures("sources")
-def test_a_link_may_name_the_version_that_answers_to_the_bare_name() -> None:
+def test_link_with_the_default_version_number_works() -> None:
     app = models_page(m="ready_2@2")
     assert app.subheader[0].value == r"ready\_2, version 2"
 
 
-def test_nothing_is_promoted_that_nobody_chose(sources: FakeSources) -> None:
-    app = fill(models_page(m="lost"), "Promote", who="ann", why="reads 4 better")
-    assert (sources.moved, "Choose a version" in words(app)) == ([], True)
+def test_promotion_needs_a_version(sources: FakeSources) -> None:
+    app = fill(models_page(m="lost"), "Promote", author="ann", reason="reads 4 better")
+    assert (sources.moved, "Choose a version" in visible_text(app)) == ([], True)
 
 
 @pytest.mark.usefixtures("sources")
-def test_a_link_to_a_model_that_is_gone_says_so() -> None:
-    assert "There is no model lost" in words(models_page(m="lost"))
+def test_link_to_an_unknown_model_shows_a_warning() -> None:
+    assert "Unknown model lost" in visible_text(models_page(m="lost"))
 
 
 @pytest.mark.usefixtures("sources")
-def test_a_failed_model_is_a_red_card_with_its_reason() -> None:
+def test_failed_model_has_a_card_with_its_reason() -> None:
     [card] = models_page().error
     assert r"The file is \*torn\*\." in card.value
 
 
 @pytest.mark.usefixtures("sources")
-def test_what_has_no_model_or_no_row_is_named() -> None:
-    said = words(models_page())
-    assert ("1 experiment without a model file" in said, "without a row" in said) == (True, False)
+def test_unmatched_experiments_are_listed() -> None:
+    text = visible_text(models_page())
+    assert ("1 experiment without a model file" in text, "without a CSV row" in text) == (
+        True,
+        False,
+    )
 
 
-def test_a_promotion_is_made_with_who_and_why(sources: FakeSources) -> None:
-    fill(models_page(m="ready_2"), "Promote", who="ann ", why="reads 4 better")
+def test_promotion_stores_author_and_reason(sources: FakeSources) -> None:
+    fill(models_page(m="ready_2"), "Promote", author="ann ", reason="reads 4 better")
     assert sources.moved == [("digits", "champion", "ready_2@2", "ann", "reads 4 better")]
 
 
-def test_a_promotion_without_who_and_why_moves_nothing(sources: FakeSources) -> None:
-    app = fill(models_page(m="ready_2"), "Promote", who=" ", why="")
-    assert (sources.moved, "Fill in Who and Why" in words(app)) == ([], True)
+def test_promotion_needs_author_and_reason(sources: FakeSources) -> None:
+    app = fill(models_page(m="ready_2"), "Promote", author=" ", reason="")
+    assert (sources.moved, "Fill in: Your name, Reason" in visible_text(app)) == ([], True)
 
 
-def test_a_promotion_that_the_api_refuses_says_why(sources: FakeSources) -> None:
-    sources.refused = ApiProblemError(409, "Alias not movable", "It is *not* ready.")
-    app = fill(models_page(m="ready_2"), "Promote", who="ann", why="x")
-    assert r"It is \*not\* ready\." in words(app)
+def test_rejected_promotion_shows_the_reason(sources: FakeSources) -> None:
+    sources.api_error = ApiProblemError(409, "Alias not movable", "It is *not* ready.")
+    app = fill(models_page(m="ready_2"), "Promote", author="ann", reason="x")
+    assert r"It is \*not\* ready\." in visible_text(app)
 
 
-def test_a_move_is_taken_back(sources: FakeSources) -> None:
-    fill(models_page(), "Roll back", who="ann", why="misreads 7")
+def test_rollback_stores_author_and_reason(sources: FakeSources) -> None:
+    fill(models_page(), "Roll back", author="ann", reason="misreads 7")
     assert sources.moved == [("digits", "champion", "back", "ann", "misreads 7")]
 
 
-def test_with_the_api_down_the_page_says_so_and_keeps_what_it_knows(sources: FakeSources) -> None:
-    sources.api_problem = "The inference API does not answer."
+def test_api_down_keeps_the_last_table(sources: FakeSources) -> None:
+    sources.api_problem = "The inference API does not respond."
     app = models_page()
     assert (
-        "The inference API is down" in words(app),
+        "The inference API is down" in visible_text(app),
         "Retry" in [button.label for button in app.button],
     ) == (True, True)
     assert len(app.dataframe[0].value) == 4
 
 
-def test_without_any_model_the_page_says_how_to_get_one(sources: FakeSources) -> None:
+def test_no_models_shows_how_to_publish(sources: FakeSources) -> None:
     sources.listed = []
-    assert "make publish" in words(models_page())
+    assert "make publish" in visible_text(models_page())
 
 
-def test_with_the_database_down_the_models_stay(sources: FakeSources) -> None:
-    sources.database_problem, sources.ever_read = DOWN, False
+def test_database_down_keeps_the_models(sources: FakeSources) -> None:
+    sources.database_problem, sources.was_ever_up = DOWN, False
     app = models_page()
-    assert ("db.example:5432" in words(app), len(app.dataframe[0].value)) == (True, 4)
+    assert ("db.example:5432" in visible_text(app), len(app.dataframe[0].value)) == (True, 4)

@@ -1,4 +1,4 @@
-"""Models in a real browser, over the real stack."""
+"""Models page in a real browser, on the real stack."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.dashboard import FIRST_PAINT_MILLISECONDS, HEALS_MILLISECONDS
+from tests.support.dashboard import FIRST_PAINT_MILLISECONDS, RECOVERY_MILLISECONDS
 from tests.support.digits import seven_png
 
 LENET = "mnist_experiment_12__lenet5"
@@ -32,16 +32,16 @@ def copied(page: Page, tab: str) -> str:
     )
 
 
-def fill(page: Page, button: str, who: str, why: str) -> None:
+def fill(page: Page, button: str, author: str, reason: str) -> None:
     form = page.locator("[data-testid=stForm]").filter(
         has=page.get_by_role("button", name=button, exact=True), visible=True
     )
-    form.get_by_role("textbox", name="Who").fill(who)
-    form.get_by_role("textbox", name="Why").fill(why)
+    form.get_by_role("textbox", name="Your name").fill(author)
+    form.get_by_role("textbox", name="Reason").fill(reason)
     form.get_by_role("button", name=button, exact=True).click()
 
 
-def test_what_is_copied_runs_and_answers(stack: Any, page: Page, tmp_path: Path) -> None:
+def test_copied_code_runs(stack: Any, page: Page, tmp_path: Path) -> None:
     (tmp_path / "digit.png").write_bytes(seven_png())
     open_page(page, stack)
     for command in (
@@ -52,13 +52,13 @@ def test_what_is_copied_runs_and_answers(stack: Any, page: Page, tmp_path: Path)
         assert "7" in done.stdout
 
 
-def test_the_card_says_how_a_model_was_trained(stack: Any, page: Page) -> None:
+def test_model_card_has_the_training_parameters(stack: Any, page: Page) -> None:
     open_page(page, stack)
-    page.get_by_text("Card: how it was trained").click()
+    page.get_by_text("Model card").click()
     expect(page.get_by_text("learning_rate").first).to_be_visible()
 
 
-def test_a_model_is_promoted_and_rolled_back(stack: Any, page: Page) -> None:
+def test_model_is_promoted_and_rolled_back(stack: Any, page: Page) -> None:
     open_page(page, stack)
     page.get_by_text("Promote a version").click()
     fill(page, "Promote", "ann", "reads 4 better")
@@ -75,21 +75,23 @@ def test_a_model_is_promoted_and_rolled_back(stack: Any, page: Page) -> None:
     ).to_be_attached()
 
 
-def test_with_the_api_down_what_was_known_stays_and_the_page_heals(stack: Any, page: Page) -> None:
+def test_page_survives_an_api_outage(stack: Any, page: Page) -> None:
     open_page(page, stack)
     stack.stop_api()
     try:
         expect(page.get_by_text("The inference API is down")).to_be_visible(
-            timeout=HEALS_MILLISECONDS
+            timeout=RECOVERY_MILLISECONDS
         )
         expect(page.get_by_role("heading", name=f"{LENET}, version 1")).to_be_visible()
     finally:
         stack.start_api()
-    expect(page.get_by_text("The inference API is down")).to_be_hidden(timeout=HEALS_MILLISECONDS)
+    expect(page.get_by_text("The inference API is down")).to_be_hidden(
+        timeout=RECOVERY_MILLISECONDS
+    )
 
 
 @pytest.mark.parametrize("width", [1440, 390])
-def test_nothing_is_wider_than_the_screen(stack: Any, page: Page, width: int) -> None:
+def test_page_fits_the_screen(stack: Any, page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     open_page(page, stack)
     assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -1,6 +1,7 @@
-"""Predict in a real browser, over the real stack."""
+"""Predict page in a real browser, on the real stack."""
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,13 +11,13 @@ import psycopg2
 import pytest
 from playwright.sync_api import Browser, FilePayload, Page, expect
 
-from tests.support.dashboard import FIRST_PAINT_MILLISECONDS, HEALS_MILLISECONDS, shown
+from tests.support.dashboard import FIRST_PAINT_MILLISECONDS, RECOVERY_MILLISECONDS, find_visible
 from tests.support.digits import draw_with_finger, draw_with_mouse, seven_png
-from web.components.sample_digits import EXAMPLES, draw_example
+from web.components.sample_digits import SAMPLE_DIGITS, draw_sample_digit
 from web.data.api_client import ApiClient
 from web.data.consensus import find_consensus
 
-HINT = "What will they read?"
+HINT = "Draw a digit to see predictions"
 
 
 def open_page(page: Page, stack: Any) -> None:
@@ -37,7 +38,7 @@ def upload(page: Page, *files: tuple[str, bytes]) -> None:
 
 @pytest.fixture
 def phone(page: Page) -> Iterator[Page]:
-    """A touch screen of 390 pixels."""
+    """Yield a page on a touch screen of 390 pixels."""
     browser = page.context.browser
     assert isinstance(browser, Browser)
     context = browser.new_context(
@@ -47,16 +48,14 @@ def phone(page: Page) -> Iterator[Page]:
     context.close()
 
 
-def test_a_digit_drawn_with_the_mouse_is_read(stack: Any, page: Page) -> None:
+def test_digit_drawn_with_the_mouse_is_predicted(stack: Any, page: Page) -> None:
     open_page(page, stack)
     draw_with_mouse(page)
     expect(consensus(page)).to_have_text("7")
     expect(page.locator("[data-testid=stEChartsChart] canvas").first).to_be_visible()
 
 
-def test_the_experiments_of_another_task_answer_beside_those_of_digits(
-    stack: Any, page: Page
-) -> None:
+def test_each_task_has_its_own_consensus(stack: Any, page: Page) -> None:
     open_page(page, stack)
     draw_with_mouse(page)
     expect(consensus(page)).to_have_text("7")
@@ -67,13 +66,13 @@ def test_the_experiments_of_another_task_answer_beside_those_of_digits(
         expect(page.get_by_text(f"Task {task}", exact=True)).to_be_visible()
 
 
-def test_a_digit_drawn_with_a_finger_is_read(stack: Any, phone: Page) -> None:
+def test_digit_drawn_with_a_finger_is_predicted(stack: Any, phone: Page) -> None:
     open_page(phone, stack)
     draw_with_finger(phone)
     expect(consensus(phone)).to_have_text("7")
 
 
-def test_undo_and_clear_lead_back_to_the_blank_canvas(stack: Any, page: Page) -> None:
+def test_undo_and_clear_blank_the_canvas(stack: Any, page: Page) -> None:
     open_page(page, stack)
     for button in ("Undo", "Clear"):
         draw_with_mouse(page)
@@ -82,36 +81,36 @@ def test_undo_and_clear_lead_back_to_the_blank_canvas(stack: Any, page: Page) ->
         expect(page.get_by_text(HINT)).to_be_visible()
 
 
-def test_the_leaderboard_leads_here_and_every_model_is_asked(stack: Any, page: Page) -> None:
+def test_link_on_the_leaderboard_uses_all_models(stack: Any, page: Page) -> None:
     page.goto(stack.web_url)
-    page.get_by_role("link", name="Draw a digit").click(timeout=FIRST_PAINT_MILLISECONDS)
-    expect(page.get_by_role("switch", name="Ask every model that is ready")).to_be_checked()
+    page.get_by_role("link", name="Try it: draw a digit").click(timeout=FIRST_PAINT_MILLISECONDS)
+    expect(page.get_by_role("switch", name=re.compile("^Use all"))).to_be_checked()
 
 
-def test_an_uploaded_digit_is_shown_and_read(stack: Any, page: Page) -> None:
+def test_uploaded_digit_is_shown_and_predicted(stack: Any, page: Page) -> None:
     open_page(page, stack)
     upload(page, ("seven_*bold*.png", seven_png()))
     expect(consensus(page)).to_have_text("7")
-    expect(page.get_by_role("img", name="The picture")).to_be_visible()
+    expect(page.get_by_role("img", name="Uploaded image")).to_be_visible()
     expect(
         page.get_by_role("paragraph").get_by_text("seven_*bold*.png", exact=True)
     ).to_be_visible()
 
 
-def test_a_bad_file_among_several_says_why_and_the_rest_are_read(stack: Any, page: Page) -> None:
+def test_bad_file_shows_its_reason_among_others(stack: Any, page: Page) -> None:
     open_page(page, stack)
     upload(
         page, ("one.png", seven_png()), ("bad.png", b"not an image"), ("two.png", seven_png(280))
     )
     expect(page.locator("[data-testid=stAlert]").filter(has_text="bad.png")).to_be_visible()
-    expect(page.get_by_text("2 of 3 pictures read")).to_be_visible()
+    expect(page.get_by_text("2 of 3 images predicted")).to_be_visible()
     expect(consensus(page)).to_have_text("7")
 
 
-def test_thirty_files_are_a_table_and_each_can_be_looked_at(stack: Any, page: Page) -> None:
+def test_thirty_files_are_a_table(stack: Any, page: Page) -> None:
     open_page(page, stack)
     upload(page, *((f"{number}.png", seven_png(100 + number)) for number in range(30)))
-    expect(page.get_by_text("30 of 30 pictures read")).to_be_visible(
+    expect(page.get_by_text("30 of 30 images predicted")).to_be_visible(
         timeout=FIRST_PAINT_MILLISECONDS
     )
     expect(
@@ -119,30 +118,28 @@ def test_thirty_files_are_a_table_and_each_can_be_looked_at(stack: Any, page: Pa
     ).to_be_attached()
 
 
-@pytest.mark.parametrize("digit", EXAMPLES)
-def test_an_example_is_read_rightly_by_most_models(stack: Any, digit: str) -> None:
-    [outcome] = ApiClient(stack.api_url).predict([draw_example(digit)], ["all"])
+@pytest.mark.parametrize("digit", SAMPLE_DIGITS)
+def test_sample_digit_is_predicted_correctly(stack: Any, digit: str) -> None:
+    [outcome] = ApiClient(stack.api_url).predict([draw_sample_digit(digit)], ["all"])
     assert isinstance(outcome, list)
     agreed = find_consensus([answer for answer in outcome if answer.experiment.startswith("mnist")])
     assert agreed is not None
     assert (agreed.label, agreed.votes > 0.8 * agreed.voters) == (digit, True)
 
 
-def test_an_example_is_answered_from_a_link(stack: Any, page: Page) -> None:
+def test_link_opens_a_sample_digit(stack: Any, page: Page) -> None:
     page.goto(f"{stack.web_url}/predict?all=true&example=3")
     expect(consensus(page)).to_have_text("3", timeout=FIRST_PAINT_MILLISECONDS)
-    expect(page.get_by_role("img", name="What the models see, 28 by 28 pixels")).to_be_visible()
+    expect(page.get_by_role("img", name="Model input, 28 by 28 pixels")).to_be_visible()
 
 
-def test_one_click_stores_what_a_drawing_really_shows(stack: Any, page: Page) -> None:
+def test_click_stores_the_correct_label(stack: Any, page: Page) -> None:
     open_page(page, stack)
     draw_with_mouse(page)
     expect(consensus(page)).to_have_text("7")
-    question = (
-        page.locator("[data-testid=stButtonGroup]").filter(has_text="What is it really?").first
-    )
-    question.get_by_role("radio", name="1", exact=True).click()
-    expect(page.get_by_text("Labelled 1")).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
+    buttons = page.locator("[data-testid=stButtonGroup]").filter(has_text="Correct label").first
+    buttons.get_by_role("radio", name="1", exact=True).click()
+    expect(page.get_by_text("Labeled 1")).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
     connection = psycopg2.connect(stack.db_dsn)
     try:
         with connection.cursor() as cursor:
@@ -152,7 +149,7 @@ def test_one_click_stores_what_a_drawing_really_shows(stack: Any, page: Page) ->
         connection.close()
 
 
-def test_a_drawing_outlives_a_look_at_another_page(stack: Any, page: Page) -> None:
+def test_drawing_survives_a_page_change(stack: Any, page: Page) -> None:
     open_page(page, stack)
     draw_with_mouse(page)
     expect(consensus(page)).to_have_text("7")
@@ -165,7 +162,7 @@ def test_a_drawing_outlives_a_look_at_another_page(stack: Any, page: Page) -> No
     expect(page.get_by_role("button", name="Undo")).to_be_enabled()
 
 
-def test_what_is_copied_runs_and_answers(stack: Any, page: Page, tmp_path: Path) -> None:
+def test_copied_command_runs(stack: Any, page: Page, tmp_path: Path) -> None:
     (tmp_path / "digit.png").write_bytes(seven_png())
     open_page(page, stack)
     draw_with_mouse(page)
@@ -179,9 +176,7 @@ def test_what_is_copied_runs_and_answers(stack: Any, page: Page, tmp_path: Path)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_shows_the_answer_without_scrolling_sideways(
-    stack: Any, phone: Page, scheme: Any
-) -> None:
+def test_page_fits_a_phone(stack: Any, phone: Page, scheme: Any) -> None:
     phone.emulate_media(color_scheme=scheme)
     open_page(phone, stack)
     draw_with_finger(phone)
@@ -192,30 +187,28 @@ def test_a_phone_shows_the_answer_without_scrolling_sideways(
     assert max(widths) <= 390
 
 
-def test_an_api_that_dies_leaves_the_canvas_and_answers_again_when_it_is_back(
-    stack: Any, page: Page
-) -> None:
+def test_drawing_survives_an_api_outage(stack: Any, page: Page) -> None:
     open_page(page, stack)
     stack.stop_api()
     try:
         draw_with_mouse(page)
         expect(page.get_by_text("The inference API is down")).to_be_visible(
-            timeout=HEALS_MILLISECONDS
+            timeout=RECOVERY_MILLISECONDS
         )
         expect(page.get_by_role("button", name="Retry")).to_be_visible()
         expect(page.locator("canvas[data-part=canvas]")).to_be_visible()
     finally:
         stack.start_api()
-    expect(consensus(page)).to_have_text("7", timeout=HEALS_MILLISECONDS)
+    expect(consensus(page)).to_have_text("7", timeout=RECOVERY_MILLISECONDS)
 
 
-def test_a_dead_database_does_not_keep_anyone_from_predicting(stack: Any, page: Page) -> None:
+def test_predictions_survive_a_database_outage(stack: Any, page: Page) -> None:
     open_page(page, stack)
     stack.stop_database()
     try:
-        expect(shown(page, "Database down")).to_be_visible(timeout=HEALS_MILLISECONDS)
+        expect(find_visible(page, "Database down")).to_be_visible(timeout=RECOVERY_MILLISECONDS)
         draw_with_mouse(page)
         expect(consensus(page)).to_have_text("7")
     finally:
         stack.start_database()
-    expect(shown(page, "Database up")).to_be_visible(timeout=HEALS_MILLISECONDS)
+    expect(find_visible(page, "Database up")).to_be_visible(timeout=RECOVERY_MILLISECONDS)

@@ -1,4 +1,4 @@
-"""Chromium for the end-to-end tests: the one that is there, or one that gets installed."""
+"""Chromium for the end-to-end tests: an installed one, or a new installation."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 
 
 class BrowserMissingError(Exception):
-    """There is no browser and none can be installed; the message says what to do."""
+    """No browser is available and none can be installed. The message says what to do."""
 
 
 def find(playwright: Playwright) -> str:
-    """Path of a Chromium.
+    """Return the path of a Chromium.
 
-    $CHROMIUM, one on PATH, Playwright's own, or one that is installed now (which is shown).
+    The first of $CHROMIUM, one on PATH, Playwright's own, or a new installation.
 
     Raises:
         BrowserMissingError: none of these.
@@ -36,14 +36,14 @@ def find(playwright: Playwright) -> str:
         found = _present(playwright)
     if found is None:
         raise BrowserMissingError(
-            "The end-to-end tests need a Chromium. Install one (Debian: apt install chromium),"
-            " or name one: CHROMIUM=/path make test"
+            "The end-to-end tests need Chromium. Install it (Debian: apt install chromium) or set"
+            " CHROMIUM=/path."
         )
     return found
 
 
 def arguments() -> list[str]:
-    """Chromium's sandbox refuses root, and machines for tests have no graphics."""
+    """Return arguments for test machines: no GPU, and no sandbox for root, which it rejects."""
     return [
         "--disable-gpu",
         "--disable-dev-shm-usage",
@@ -55,7 +55,7 @@ def _present(playwright: Playwright) -> str | None:
     named = os.environ.get("CHROMIUM")
     if named:
         if not os.access(named, os.X_OK):
-            raise BrowserMissingError(f"CHROMIUM={named} is not a program")
+            raise BrowserMissingError(f"CHROMIUM={named} is not executable.")
         return named
     for name in NAMES:
         path = shutil.which(name)
@@ -83,7 +83,7 @@ def _install(*command: str) -> None:
     )
     if done.returncode != 0:
         print(
-            f"It failed ({done.returncode}): {done.stderr.strip()[-500:]}",
+            f"Failed with exit code {done.returncode}: {done.stderr.strip()[-500:]}",
             file=sys.__stderr__,
             flush=True,
         )

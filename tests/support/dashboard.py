@@ -1,15 +1,15 @@
-"""How tests look at the dashboard."""
+"""Timeouts and locators for tests of the dashboard."""
 
 from playwright.sync_api import Locator, Page
 
-# A service that comes back is noticed by the status strip, which looks every ten seconds.
-HEALS_MILLISECONDS = 60_000
+# The status strip notices a recovery. It refreshes every ten seconds.
+RECOVERY_MILLISECONDS = 60_000
 FIRST_PAINT_MILLISECONDS = 30_000
 
 
-def shown(page: Page, text: str) -> Locator:
-    """The text where a reader sees it.
+def find_visible(page: Page, text: str) -> Locator:
+    """Return the visible element with a text.
 
-    A badge with a tooltip is there a second time, invisible, to be measured.
+    A badge with a tooltip has an invisible copy that measures its size.
     """
     return page.get_by_text(text).filter(visible=True).first

@@ -1,47 +1,36 @@
-"""A seven, as a picture and as a drawing by hand."""
+"""A seven as an image and as a drawing in the browser, from the dashboard's sample digits."""
 
-import io
 from itertools import pairwise
 
-from PIL import Image, ImageDraw
 from playwright.sync_api import Page
 
-# Corners of a seven in a square of 1x1.
-SEVEN = [(0.28, 0.25), (0.72, 0.25), (0.42, 0.80)]
-STEPS = 12
+from web.components.sample_digits import STROKES, draw_sample_digit
+
+[SEVEN] = STROKES["7"]
+POINTS_PER_LINE = 12
 
 
 def seven_png(side: int = 140) -> bytes:
-    """Black on white."""
-    image = Image.new("L", (side, side), 255)
-    points = [(x * side, y * side) for x, y in SEVEN]
-    ImageDraw.Draw(image).line(points, fill=0, width=round(side * 0.08), joint="curve")
-    out = io.BytesIO()
-    image.save(out, "PNG")
-    return out.getvalue()
-
-
-def stroke() -> list[tuple[float, float]]:
-    """The seven as one stroke of many points."""
-    points = []
-    for (x0, y0), (x1, y1) in pairwise(SEVEN):
-        points += [
-            (x0 + (x1 - x0) * step / STEPS, y0 + (y1 - y0) * step / STEPS)
-            for step in range(STEPS + 1)
-        ]
-    return points
+    """Return a seven as PNG, black on white."""
+    return draw_sample_digit("7", side)
 
 
 def _canvas_points(page: Page) -> list[tuple[float, float]]:
+    """Return many points of the seven on the canvas, in pixels of the page."""
     canvas = page.locator("canvas[data-part=canvas]")
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
     assert box is not None
-    return [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in stroke()]
+    stroke = [
+        (x0 + (x1 - x0) * step / POINTS_PER_LINE, y0 + (y1 - y0) * step / POINTS_PER_LINE)
+        for (x0, y0), (x1, y1) in pairwise(SEVEN)
+        for step in range(POINTS_PER_LINE + 1)
+    ]
+    return [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in stroke]
 
 
 def draw_with_mouse(page: Page) -> None:
-    """Press, move, release."""
+    """Draw a seven with mouse events."""
     first, *rest = _canvas_points(page)
     page.mouse.move(*first)
     page.mouse.down()
@@ -51,7 +40,7 @@ def draw_with_mouse(page: Page) -> None:
 
 
 def draw_with_finger(page: Page) -> None:
-    """The touch events of a finger, as the browser gets them from the screen."""
+    """Draw a seven with touch events, as the browser gets them from the screen."""
     first, *rest = _canvas_points(page)
     screen = page.context.new_cdp_session(page)
 

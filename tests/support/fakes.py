@@ -1,4 +1,4 @@
-"""Fake sources that a test breaks at will, and the dashboard run on them without a browser."""
+"""Fake sources that a test can break, and the dashboard on them without a browser."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -8,39 +8,38 @@ from typing import Any
 import pandas as pd
 from streamlit.testing.v1 import AppTest
 
-from web.data.api_client import (
+from web.data.api_types import (
     Alias,
+    AliasMove,
     Answer,
     ApiProblemError,
     ApiUnreachableError,
+    ImageResult,
     Label,
     Model,
-    Move,
-    Outcome,
+    ModelVersion,
     Prediction,
     Readiness,
-    Version,
 )
-from web.data.queries import (
+from web.data.leaderboard_queries import (
     PAGE_ROWS,
-    ImportedFile,
     LeaderboardPage,
     LeaderboardQuery,
-    Snapshot,
     TaskSummary,
 )
+from web.data.queries import ImportedFile, Snapshot
 from web.data.stale_cache import CachedResult
 from web.evaluation.runner import Evaluator
 from web.settings import Settings
 
 APP = str(Path(__file__).resolve().parents[2] / "web" / "app.py")
 HOSTILE = "evil_*b*[c](http://x)<script>alert(1)</script>:red[d]"
-DOWN = "Postgres at `db.example:5432` does not answer: start it."
+DOWN = "Postgres at `db.example:5432` does not respond. Start it."
 
 
-def make_version(name: str, version: int = 1, **changed: Any) -> Version:
-    """A version that serves, but for what is changed."""
-    usual: dict[str, Any] = {
+def make_version(name: str, version: int = 1, **changes: Any) -> ModelVersion:
+    """Return a ready version with the given changes."""
+    defaults: dict[str, Any] = {
         "state": "READY",
         "reason": None,
         "digest": "d",
@@ -48,7 +47,7 @@ def make_version(name: str, version: int = 1, **changed: Any) -> Version:
         "is_default": True,
         "aliases": (),
         "classes": tuple("0123456789"),
-        "contract": {"height": 28, "width": 28, "scale": 1.0, "invert": False},
+        "input_spec": {"height": 28, "width": 28, "scale": 1.0, "invert": False},
         "output": "probabilities",
         "bytes": 250_000,
         "memory_bytes": 800_000,
@@ -56,11 +55,11 @@ def make_version(name: str, version: int = 1, **changed: Any) -> Version:
         "parity": None,
         "update": None,
     }
-    return Version(name, version, **{**usual, **changed})
+    return ModelVersion(name, version, **{**defaults, **changes})
 
 
 class FakeSources:
-    """Three experiments, newest first: one with hostile name, one ready, one without a model."""
+    """Fake sources: four experiments, one with a hostile name and one without a model."""
 
     def __init__(self) -> None:
         self.settings = Settings()
@@ -71,14 +70,14 @@ class FakeSources:
             for name in self.names
             if name != "bare"
         }
-        self.tasks: dict[str, str] = {}  # of those that do not read digits
+        self.tasks: dict[str, str] = {}  # tasks other than digits
         self.files: tuple[ImportedFile, ...] = (ImportedFile("data.csv", 1, None),)
         self.database_problem: str | None = None
         self.api_problem: str | None = None
-        self.ever_read = True
-        self.reads = {HOSTILE: "1"}
-        self.keeps_predictions = True
-        self.standing: Label | None = None
+        self.was_ever_up = True
+        self.predicted = {HOSTILE: "1"}
+        self.stores_predictions = True
+        self.stored_label: Label | None = None
         self.calls = 0
         self.listed = [
             make_version("ready_1", test_accuracy=0.99, aliases=("champion",)),
@@ -87,13 +86,13 @@ class FakeSources:
             make_version(HOSTILE, state="FAILED", reason="The file is *torn*."),
         ]
         self.moved: list[tuple[str, ...]] = []
-        self.refused: ApiProblemError | None = None
+        self.api_error: ApiProblemError | None = None
         self.evaluator = Evaluator(
-            self.predict, lambda: {each.pinned: each.digest for each in self.listed}
+            self.predict, lambda: {version.pinned_name: version.digest for version in self.listed}
         )
         self.imported_at = datetime.now(UTC)
-        self.matched = ["ready_1"]  # what a filter lets through
-        self.viewed: LeaderboardQuery | None = None
+        self.matched = ["ready_1"]  # experiments that match any filter
+        self.last_query: LeaderboardQuery | None = None
         self.curve_error: Exception | None = None
 
     def snapshot(self) -> CachedResult[Snapshot]:
@@ -109,20 +108,22 @@ class FakeSources:
             columns=["file", "line", "column_name", "reason", "last_seen_at"],
         )
         value = (
-            Snapshot(experiments, rejects, self.imported_at, self.files) if self.ever_read else None
+            Snapshot(experiments, rejects, self.imported_at, self.files)
+            if self.was_ever_up
+            else None
         )
-        return CachedResult(value, 40.0 if self.ever_read else None, self.database_problem)
+        return CachedResult(value, 40.0 if self.was_ever_up else None, self.database_problem)
 
-    def keys(self) -> CachedResult[list[str]]:
+    def column_keys(self) -> CachedResult[list[str]]:
         return CachedResult(
-            ["batch_size", HOSTILE, "outcome"] if self.ever_read else None,
+            ["batch_size", HOSTILE, "outcome"] if self.was_ever_up else None,
             40.0,
             self.database_problem,
         )
 
-    def leaderboard(self, view: LeaderboardQuery, page: int) -> CachedResult[LeaderboardPage]:
-        self.viewed = view
-        rows = self._rows(view)
+    def leaderboard(self, query: LeaderboardQuery, page: int) -> CachedResult[LeaderboardPage]:
+        self.last_query = query
+        rows = self._rows(query)
         tasks = sorted({self.tasks.get(name, "digits") for name in self.names})
         totals = tuple(
             TaskSummary(
@@ -144,26 +145,26 @@ class FakeSources:
             self.database_problem,
         )
 
-    def points(self, view: LeaderboardQuery, limit: int) -> CachedResult[pd.DataFrame]:
-        return CachedResult(self._rows(view).head(limit), 40.0, self.database_problem)
+    def points(self, query: LeaderboardQuery, limit: int) -> CachedResult[pd.DataFrame]:
+        return CachedResult(self._rows(query).head(limit), 40.0, self.database_problem)
 
-    def export(self, view: LeaderboardQuery) -> pd.DataFrame:
-        return self._rows(view)
+    def export(self, query: LeaderboardQuery) -> pd.DataFrame:
+        return self._rows(query)
 
-    def _rows(self, view: LeaderboardQuery) -> pd.DataFrame:
-        """Return the experiments of a view, newest first whatever its order.
+    def _rows(self, query: LeaderboardQuery) -> pd.DataFrame:
+        """Return the experiments of a query, newest first whatever its order.
 
-        A filter lets those of self.matched through.
+        Those in self.matched match any filter.
         """
         task_of = {name: self.tasks.get(name, "digits") for name in self.names}
-        of_task = [name for name in self.names if view.task in (None, task_of[name])]
+        of_task = [name for name in self.names if query.task in (None, task_of[name])]
         filtered = (
-            of_task[: view.latest]
-            if view.condition is None
+            of_task[: query.latest]
+            if query.condition is None
             else [name for name in of_task if name in self.matched]
         )
         names = sorted(
-            [name for name in self.names if name in view.names] if view.names else filtered,
+            [name for name in self.names if name in query.names] if query.names else filtered,
             key=task_of.__getitem__,
         )
         return pd.DataFrame(
@@ -207,17 +208,17 @@ class FakeSources:
                 ],
             }
         )
-        return CachedResult(rows if self.ever_read else None, 0.0, self.database_problem)
+        return CachedResult(rows if self.was_ever_up else None, 0.0, self.database_problem)
 
-    def top(self, count: int) -> CachedResult[list[str]]:
+    def top_experiments(self, count: int) -> CachedResult[list[str]]:
         return CachedResult(
-            self.names[:count] if self.ever_read else None, 0.0, self.database_problem
+            self.names[:count] if self.was_ever_up else None, 0.0, self.database_problem
         )
 
     def models(self) -> CachedResult[dict[str, Model]]:
         return CachedResult(None if self.api_problem else self.served, 0.0, self.api_problem)
 
-    def versions(self) -> CachedResult[list[Version]]:
+    def versions(self) -> CachedResult[list[ModelVersion]]:
         return CachedResult(self.listed, 0.0, self.api_problem)
 
     def card(
@@ -226,8 +227,8 @@ class FakeSources:
         return CachedResult({"config": {"learning_rate": 0.1}}, 0.0, None)
 
     def aliases(self) -> CachedResult[list[Alias]]:
-        last = Move(datetime.now(UTC), "ready_1", 1, "ready_2", 2, "ann", "better")
-        first = Move(
+        last = AliasMove(datetime.now(UTC), "ready_1", 1, "ready_2", 2, "ann", "better")
+        first = AliasMove(
             datetime(2026, 1, 1, tzinfo=UTC), "ready_2", 2, None, None, "ml-ops-starter", "first"
         )
         return CachedResult(
@@ -236,24 +237,24 @@ class FakeSources:
             self.api_problem,
         )
 
-    def models_changed(self) -> None:
-        """Nothing is cached here."""
+    def expire_models(self) -> None:
+        """Do nothing: there is no cache."""
 
     def move_alias(
         self, task: str, alias: str, experiment: str, version: int, *, moved_by: str, reason: str
     ) -> None:
-        if self.refused is not None:
-            raise self.refused
+        if self.api_error is not None:
+            raise self.api_error
         self.moved.append((task, alias, f"{experiment}@{version}", moved_by, reason))
 
-    def roll_alias_back(self, task: str, alias: str, *, moved_by: str, reason: str) -> None:
+    def roll_back_alias(self, task: str, alias: str, *, moved_by: str, reason: str) -> None:
         self.moved.append((task, alias, "back", moved_by, reason))
 
     def readiness(self) -> CachedResult[Readiness]:
         return CachedResult(Readiness("ready", len(self.served), 0, 0, None), 0.0, self.api_problem)
 
     def retry(self) -> None:
-        """Nothing is cached here."""
+        """Do nothing: there is no cache."""
 
     def predict(
         self,
@@ -261,41 +262,41 @@ class FakeSources:
         experiments: Sequence[str],
         *,
         view: bool = False,  # noqa: ARG002
-    ) -> list[Outcome]:
+    ) -> list[ImageResult]:
         self.calls += 1
         if b"gone" in images:
-            raise ApiUnreachableError("No answer.")
+            raise ApiUnreachableError("No response.")
         return [self._outcome(image, experiments) for image in images]
 
-    def _outcome(self, image: bytes, experiments: Sequence[str]) -> Outcome:
+    def _outcome(self, image: bytes, experiments: Sequence[str]) -> ImageResult:
         if image == b"bad":
-            return ApiProblemError(415, "Unsupported", "This is *no* image.")
-        name_of = "p" if self.keeps_predictions else None
+            return ApiProblemError(415, "Unsupported", "This is *not* an image.")
+        name_of = "p" if self.stores_predictions else None
         return [
             Answer(
                 name,
                 prediction=Prediction(
-                    self.reads.get(name, "7"), 0.9, {"1": 0.1, "7": 0.9}, name_of
+                    self.predicted.get(name, "7"), 0.9, {"1": 0.1, "7": 0.9}, name_of
                 ),
             )
             for name in experiments
         ]
 
-    def label(
+    def store_label(
         self, _prediction_id: str, label: str, *, labelled_by: str, replaces: str | None = None
     ) -> None:
-        if self.refused is not None:
-            raise self.refused
-        if self.standing is not None and self.standing.label not in (label, replaces):
+        if self.api_error is not None:
+            raise self.api_error
+        if self.stored_label is not None and self.stored_label.label not in (label, replaces):
             raise ApiProblemError(409, "Label conflict", "")
-        self.standing = Label(label, labelled_by, datetime(2026, 1, 31, 12, 0, tzinfo=UTC))
+        self.stored_label = Label(label, labelled_by, datetime(2026, 1, 31, 12, 0, tzinfo=UTC))
 
     def current_label(self, _prediction_id: str) -> Label | None:
-        return self.standing
+        return self.stored_label
 
 
 def open_page(**query: str | list[str]) -> AppTest:
-    """The whole app on its first page, the leaderboard."""
+    """Run the whole app on its first page, the leaderboard."""
     app = AppTest.from_file(APP, default_timeout=20)
     for name, value in query.items():
         app.query_params[name] = value
@@ -303,9 +304,9 @@ def open_page(**query: str | list[str]) -> AppTest:
 
 
 def open_alone(script: Callable[[], None], **query: str | list[str]) -> AppTest:
-    """One page without the frame: AppTest switches only to pages that are files.
+    """Run one page without the frame. AppTest can switch only to pages that are files.
 
-    It runs the text of the function alone.
+    AppTest runs the source of the function on its own, so it must contain its imports.
     """
     app = AppTest.from_function(script, default_timeout=30)
     for name, value in query.items():
@@ -313,10 +314,10 @@ def open_alone(script: Callable[[], None], **query: str | list[str]) -> AppTest:
     return app.run()
 
 
-def words(app: AppTest) -> str:
-    """Everything that a reader sees in alerts, markdown and captions."""
+def visible_text(app: AppTest) -> str:
+    """Return the text of alerts, markdown, captions and the title."""
     boxes = [*app.error, *app.warning, *app.info]
     titles = [str(getattr(box.proto, "title", "")) for box in boxes]
     return "\n".join(
-        [*titles, *(each.value for each in [*boxes, *app.markdown, *app.caption, *app.title])]
+        [*titles, *(element.value for element in [*boxes, *app.markdown, *app.caption, *app.title])]
     )

@@ -1,1 +1,1 @@
-"""Parts of pages: the drawing canvas, pickers, the status strip, corrections, error boundary."""
+"""Components of the pages: canvas, pickers, status strip, outage messages, thumbnails."""

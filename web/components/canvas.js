@@ -1,9 +1,9 @@
-// A square to draw on with mouse, pen or finger. Strokes are kept as points of 0..1, so that they can be undone and drawn
-// anew in any size and colour. What leaves the browser is always black ink on white, 140x140, with the strokes that made it: the
-// page gives them back to a canvas that has just been put up, so that a drawing outlives a look at another page.
+// Canvas for mouse, pen and finger. Strokes are points from 0 to 1, so they can be undone and redrawn
+// in any size and color. The component sends a PNG of 140x140 pixels, black on white, together with
+// the strokes. The page sends the strokes back to a new canvas, so a drawing survives a page change.
 
 const EXPORT_SIDE = 140;
-// MNIST's strokes are some 2.2 of 28 pixels wide.
+// MNIST strokes are about 2.2 of 28 pixels wide.
 const STROKE_SHARE = 0.08;
 
 const drawings = new WeakMap();
@@ -17,7 +17,7 @@ function paint(context, side, strokes, ink) {
     context.beginPath();
     context.moveTo(stroke[0][0] * side, stroke[0][1] * side);
     for (const [x, y] of stroke) context.lineTo(x * side, y * side);
-    // A line of no length is not drawn, whatever its cap: a dot gets a little.
+    // A line of length 0 is not drawn, whatever its cap, so a dot gets a minimal length.
     if (stroke.length === 1) context.lineTo(stroke[0][0] * side + 0.01, stroke[0][1] * side);
     context.stroke();
   }
@@ -39,7 +39,7 @@ export default function ({ parentElement, data, setStateValue }) {
   const hint = find("hint");
   const undo = find("undo");
   const clear = find("clear");
-  // Called again for every rerun of the page; the drawing stays.
+  // Streamlit calls this function for every rerun of the page. The drawing stays.
   const drawing = drawings.get(parentElement) ?? { strokes: data.strokes ?? [], pointer: null };
   drawings.set(parentElement, drawing);
 
@@ -99,7 +99,7 @@ export default function ({ parentElement, data, setStateValue }) {
     send();
   };
 
-  // The size changes with the window, the ink with the theme.
+  // The size depends on the window and the stroke color on the theme.
   const sizes = new ResizeObserver(redraw);
   sizes.observe(canvas);
   redraw();

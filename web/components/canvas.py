@@ -1,7 +1,4 @@
-"""A canvas to draw a digit on, with mouse or finger.
-
-An own Streamlit component, its parts beside this file.
-"""
+"""Drawing canvas for one digit: a Streamlit component with canvas.js and canvas.css."""
 
 import base64
 import binascii
@@ -13,9 +10,9 @@ import streamlit as st
 
 _HERE = Path(__file__).parent
 _PREFIX = "data:image/png;base64,"
-# The canvas sends some 2 kB; what is far larger did not come from it.
+# The canvas sends about 2 kB.
 MAX_PNG_BYTES = 100_000
-# A pen sends some 100 a second.
+# A pen sends about 100 points per second.
 MAX_POINTS = 20_000
 
 _HTML = """
@@ -29,8 +26,8 @@ _HTML = """
 </div>
 """
 
-_WORDS = {
-    "label": "Drawing area for one digit. Without mouse or touch screen, upload an image instead.",
+_TEXTS = {
+    "label": "Drawing area for one digit. Without a mouse or touch screen, upload an image.",
     "hint": "Draw a digit here",
     "undo": "Undo",
     "clear": "Clear",
@@ -47,27 +44,28 @@ def _component() -> Any:
     )
 
 
-def draw_digit(key: str) -> bytes | None:
-    """Show the canvas and return the drawing as PNG, black on white; None while it is blank.
+def show_canvas(key: str) -> bytes | None:
+    """Show the canvas and return the drawing as PNG, black on white. None while it is blank.
 
-    The drawing is kept for the session, also while another page is looked at.
+    The drawing stays in the session while another page is open.
     """
-    kept = f"{key}_kept"
-    # A canvas that was just put up has said nothing yet: it is given what was drawn before.
+    stored = f"{key}_stored"
+    # A new canvas has no drawing yet, so it starts with the stored strokes.
     result = _component()(
         key=key,
-        data={**_WORDS, "strokes": usable_strokes(st.session_state.get(kept))},
+        data={**_TEXTS, "strokes": parse_strokes(st.session_state.get(stored))},
         on_drawing_change=lambda: None,
     )
     if result.drawing is not None:
-        st.session_state[kept] = result.drawing
-    drawing = st.session_state.get(kept)
+        st.session_state[stored] = result.drawing
+    drawing = st.session_state.get(stored)
     return decode_png(drawing.get("png")) if isinstance(drawing, Mapping) else None
 
 
-def usable_strokes(drawing: object) -> list[list[list[float]]]:
-    """Return the strokes of what the canvas sent (each a list of points of 0..1), none for anything
-    that it does not send.
+def parse_strokes(drawing: object) -> list[list[list[float]]]:
+    """Return the strokes of a message from the canvas, none for an invalid message.
+
+    A stroke is a list of points with coordinates from 0 to 1.
     """
     strokes = drawing.get("strokes") if isinstance(drawing, Mapping) else None
     if (
@@ -75,11 +73,11 @@ def usable_strokes(drawing: object) -> list[list[list[float]]]:
         or sum(len(stroke) if isinstance(stroke, list) else 1 for stroke in strokes) > MAX_POINTS
     ):
         return []
-    is_usable = all(
+    is_valid = all(
         isinstance(stroke, list) and stroke and all(_is_point(point) for point in stroke)
         for stroke in strokes
     )
-    return strokes if is_usable else []
+    return strokes if is_valid else []
 
 
 def _is_point(point: object) -> bool:
@@ -91,7 +89,7 @@ def _is_point(point: object) -> bool:
 
 
 def decode_png(data_url: object) -> bytes | None:
-    """Turn the data URL of a PNG into its bytes; None for anything that the canvas does not send."""
+    """Return the bytes of a PNG data URL from the canvas, None for an invalid one."""
     if (
         not isinstance(data_url, str)
         or not data_url.startswith(_PREFIX)

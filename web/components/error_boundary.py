@@ -1,7 +1,4 @@
-"""The one guard for errors that nobody expected.
-
-A plain message on the page, the traceback in the log.
-"""
+"""Error boundary: shows a message instead of an unexpected error, and logs the traceback."""
 
 import logging
 from collections.abc import Iterator
@@ -13,19 +10,21 @@ _log = logging.getLogger(__name__)
 
 
 @contextmanager
-def contained(what: str) -> Iterator[None]:
-    """Keep an unexpected error of the block from taking the page down.
+def error_boundary(component: str) -> Iterator[None]:
+    """Catch unexpected errors of the block and show a message in its place.
 
-    what: the part of the page, for the message.
+    Streamlit's control flow (rerun, stop) derives from BaseException and passes.
 
-    Streamlit's own control flow (rerun, stop) derives from BaseException and passes.
+    Args:
+        component: part of the page, for the message and the log.
+
     """
     try:
         yield
-    except Exception:  # noqa: BLE001  # that is what the guard is for
-        _log.exception("unexpected error in %s", what)
+    except Exception:  # noqa: BLE001  # the purpose of a boundary
+        _log.exception("Unexpected error in %s", component)
         st.error(
-            f"{what} cannot be shown because of an error in the dashboard. The log of the web service has the details; "
-            "reloading the page may help.",
+            f"{component} cannot be shown because of an error in the dashboard. Reload the page,"
+            " or see the log of the web service.",
             icon=":material/error:",
         )

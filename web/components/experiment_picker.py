@@ -1,6 +1,6 @@
-"""Which experiments the pages speak of: the newest few of a task, or a free choice.
+"""Experiment picker: the newest experiments of a task, or picked ones.
 
-The URL holds it, so a link restores it.
+The selection is in the URL, so a link restores it.
 """
 
 from collections import Counter
@@ -10,34 +10,31 @@ from dataclasses import dataclass
 import streamlit as st
 
 DEFAULT_LATEST = 5
-# Far more than one looks at; a bound only so that a slip of the finger does not draw ten thousand
-# curves.
-MOST_LATEST = 1000
+# Protects against a typo that would draw 10,000 curves.
+MAX_LATEST = 1000
+# A list of 10,000 options blocks the browser for half a second. Further names must be typed.
+MAX_OPTIONS = 1000
 
-# A box of ten thousand names makes the browser think for half a second. A name behind these is
-# typed in full.
-MOST_OFFERED = 1000
-
-# The widgets' keys are the names of the parameters in the URL: ?task=a&latest=8 or
+# Keys of the widgets, which are also the URL parameters: ?task=a&latest=8 or
 # ?experiments=a&experiments=b
 TASK = "task"
 LATEST = "latest"
 EXPERIMENTS = "experiments"
-CHOICES = (TASK, LATEST, EXPERIMENTS)
-# Where a session keeps the page that was shown last.
+WIDGET_KEYS = (TASK, LATEST, EXPERIMENTS)
+# Session key of the last page.
 _PAGE = "selection_page"
-# The choice of no task. It is two words, as no task of a model's card is.
+# Option for every task. It has a space, which the task of a model card cannot have.
 ALL_TASKS = "all tasks"
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The chosen experiments.
+    """Selected experiments.
 
     Attributes:
-        names: those that exist, in the order in which they were chosen, or newest first.
-        unknown: names from the URL that the database does not have.
-        task: the one task whose newest they are; None for a choice among all.
+        names: experiments that exist, in the order in which they were picked, or newest first.
+        unknown: names from the URL that are not in the database.
+        task: the task whose newest experiments these are, None for a selection of any task.
 
     """
 
@@ -46,59 +43,67 @@ class Selection:
     task: str | None = None
 
 
-def resolve(
-    known: Mapping[str, str] | None, latest: int, chosen: Sequence[str], task: str | None = None
+def resolve_selection(
+    task_of: Mapping[str, str] | None,
+    latest: int,
+    picked: Sequence[str],
+    task: str | None = None,
 ) -> Selection:
-    """Say which experiments are meant.
+    """Return the selected experiments.
 
     Args:
-        known: the task of each experiment, newest first; None when the database has never answered,
-        so that nothing can be
-            said about what exists and every chosen name is taken at its word.
-        latest: how many of the newest, when none is chosen.
-        chosen: the free choice; it wins over latest and task.
-        task: the newest of which task; None for those of all.
+        task_of: task of each experiment, newest first. None if the database was never up; then
+            every picked name is accepted.
+        latest: number of newest experiments, if none is picked.
+        picked: picked experiments. They take precedence over latest and task.
+        task: only experiments of this task, None for all tasks.
 
     """
-    if known is None:
-        return Selection(names=tuple(chosen), unknown=())
-    if not chosen:
-        of_task = [name for name in known if task in (None, known[name])]
+    if task_of is None:
+        return Selection(names=tuple(picked), unknown=())
+    if not picked:
+        of_task = [name for name in task_of if task in (None, task_of[name])]
         return Selection(names=tuple(of_task[:latest]), unknown=(), task=task)
     return Selection(
-        names=tuple(name for name in chosen if name in known),
-        unknown=tuple(name for name in chosen if name not in known),
+        names=tuple(name for name in picked if name in task_of),
+        unknown=tuple(name for name in picked if name not in task_of),
     )
 
 
-def rank_tasks(known: Mapping[str, str]) -> list[str]:
-    """Return the tasks of the experiments (newest first), the one with the most first, between
-    equals the one of the newer.
+def rank_tasks(task_of: Mapping[str, str]) -> list[str]:
+    """Return the tasks by number of experiments, most first; of equal ones the newest first.
+
+    Args:
+        task_of: task of each experiment, newest first.
+
     """
-    return [task for task, _ in Counter(known.values()).most_common()]
+    return [task for task, _ in Counter(task_of.values()).most_common()]
 
 
-def pick(known: Mapping[str, str] | None, page: str = "") -> Selection:
-    """Show the widgets and return what they select. A task is asked for only if there are several.
+def pick_experiments(task_of: Mapping[str, str] | None, page: str = "") -> Selection:
+    """Show the widgets and return the selection. The task is offered only if there are several.
 
-    Of a link from one page to another the names win over those that were chosen before: page is the
-    title of the one shown.
+    Streamlit drops a name from the URL that is not among the options. Names in the URL are always
+    options, so that a link survives a database outage.
 
-    Streamlit drops a name from the URL that is not among the options. So that a link survives a
-    database that is down, the names in the URL are always options.
+    Args:
+        task_of: task of each experiment, newest first. None if the database was never up.
+        page: title of the current page. The names in a link from another page replace the names
+            that were picked before.
+
     """
     linked = [name for name in st.query_params.get_all(EXPERIMENTS) if name]
     if linked and st.session_state.get(_PAGE, page) != page:
-        st.session_state[EXPERIMENTS] = linked  # by itself the box keeps what it has
+        st.session_state[EXPERIMENTS] = linked  # otherwise the widget keeps its old value
     st.session_state[_PAGE] = page
-    held = [name for name in st.session_state.get(EXPERIMENTS, []) if isinstance(name, str)]
-    offered = list(known or [])[:MOST_OFFERED]
-    options = list(dict.fromkeys([*offered, *linked, *held]))
-    more = len(known or []) - len(offered)
-    tasks = rank_tasks(known or {})
+    current = [name for name in st.session_state.get(EXPERIMENTS, []) if isinstance(name, str)]
+    listed = list(task_of or [])[:MAX_OPTIONS]
+    options = list(dict.fromkeys([*listed, *linked, *current]))
+    unlisted_count = len(task_of or []) - len(listed)
+    tasks = rank_tasks(task_of or {})
     task = None
     with st.container(horizontal=True, vertical_alignment="bottom", key="selection"):
-        free = bool(held or linked)
+        is_picked = bool(current or linked)
         if len(tasks) > 1:
             task = st.selectbox(
                 "Task",
@@ -106,35 +111,36 @@ def pick(known: Mapping[str, str] | None, page: str = "") -> Selection:
                 key=TASK,
                 bind="query-params",
                 width=170,
-                help="What the experiments learn to tell apart. Numbers of different tasks do not compare.",
-                disabled=free,
+                help="What the models classify. Results of different tasks are not comparable.",
+                disabled=is_picked,
             )
         latest = st.number_input(
-            "Newest experiments",
+            "Show newest",
             min_value=1,
-            max_value=MOST_LATEST,
+            max_value=MAX_LATEST,
             value=DEFAULT_LATEST,
             step=1,
             key=LATEST,
             bind="query-params",
             width=170,
-            help="How many of the newest experiments to show. A free choice takes precedence.",
-            disabled=free,
+            help="Number of newest experiments. Picked experiments take precedence.",
+            disabled=is_picked,
         )
-        chosen = st.multiselect(
-            "or choose them",
+        limit = (
+            f" The list shows the newest {MAX_OPTIONS:,}. Type the full name of one of the"
+            f" {unlisted_count:,} others."
+            if unlisted_count > 0
+            else ""
+        )
+        picked = st.multiselect(
+            "Or pick experiments",
             options,
             key=EXPERIMENTS,
             bind="query-params",
-            placeholder="any experiments, by name",
-            accept_new_options=more > 0,
-            help="Leave this empty to see the newest ones."
-            + (
-                f" The list has the newest {MOST_OFFERED:,}; the name of one of the {more:,} others is typed in full."
-                if more > 0
-                else ""
-            ),
+            placeholder="Experiment names",
+            accept_new_options=unlisted_count > 0,
+            help=f"Leave empty to show the newest.{limit}",
         )
-    return resolve(
-        known, int(latest or DEFAULT_LATEST), chosen, None if task == ALL_TASKS else task
+    return resolve_selection(
+        task_of, int(latest or DEFAULT_LATEST), picked, None if task == ALL_TASKS else task
     )

@@ -1,7 +1,4 @@
-"""Ten digits to try the models with, of our own making: strokes as of a hand, drawn with Pillow.
-
-Pure.
-"""
+"""Sample digits: ten handwritten digits from stored strokes, drawn with Pillow."""
 
 import io
 import math
@@ -11,25 +8,33 @@ from functools import cache
 from PIL import Image, ImageDraw
 
 SIDE = 140
-# Drawn so many times larger first, so that edges are smooth.
-FINER = 4
+# Drawn larger and then scaled down, for smooth edges.
+OVERSAMPLING = 4
 STROKE_SHARE = 0.085
 WHITE, BLACK = 255, 0
 
 Point = tuple[float, float]
 
 
-def _arc(x: float, y: float, wide: float, high: float, start: float, end: float) -> list[Point]:
-    """Points of an ellipse around x, y from one angle to another (degrees, clockwise from the
-    right).
+def _arc(x: float, y: float, width: float, height: float, start: float, end: float) -> list[Point]:
+    """Return points of an ellipse from one angle to another.
+
+    Args:
+        x: center, from the left.
+        y: center, from the top.
+        width: horizontal radius.
+        height: vertical radius.
+        start: first angle in degrees, clockwise from the right.
+        end: last angle.
+
     """
     steps = 24
     angles = [math.radians(start + (end - start) * step / steps) for step in range(steps + 1)]
-    return [(x + wide * math.cos(angle), y + high * math.sin(angle)) for angle in angles]
+    return [(x + width * math.cos(angle), y + height * math.sin(angle)) for angle in angles]
 
 
-# Each digit's strokes in a square of 1x1, from the upper left.
-_STROKES: dict[str, Sequence[Sequence[Point]]] = {
+# Strokes of each digit in a square of 1x1, origin in the upper left corner.
+STROKES: dict[str, Sequence[Sequence[Point]]] = {
     "0": [_arc(0.50, 0.50, 0.19, 0.29, -80, 285)],
     "1": [[(0.54, 0.20), (0.50, 0.50), (0.47, 0.80)]],
     "2": [
@@ -49,21 +54,27 @@ _STROKES: dict[str, Sequence[Sequence[Point]]] = {
     "8": [[*_arc(0.50, 0.35, 0.14, 0.14, 70, -290), *_arc(0.49, 0.65, 0.17, 0.16, -75, 285)]],
     "9": [[*_arc(0.49, 0.37, 0.15, 0.15, -20, -370), (0.62, 0.50), (0.58, 0.66), (0.53, 0.82)]],
 }
-EXAMPLES = tuple(_STROKES)
+SAMPLE_DIGITS = tuple(STROKES)
 
 
 @cache
-def draw_example(digit: str) -> bytes:
-    """Return the PNG of one of EXAMPLES, 140x140, black on white: as of the canvas."""
-    side = SIDE * FINER
-    paper = Image.new("L", (side, side), WHITE)
-    pen = ImageDraw.Draw(paper)
-    width = round(side * STROKE_SHARE)
-    for stroke in _STROKES[digit]:
-        points = [(x * side, y * side) for x, y in stroke]
+def draw_sample_digit(digit: str, side: int = SIDE) -> bytes:
+    """Return a sample digit as PNG, black on white, as from the canvas.
+
+    Args:
+        digit: one of SAMPLE_DIGITS.
+        side: width and height in pixels.
+
+    """
+    large_side = side * OVERSAMPLING
+    image = Image.new("L", (large_side, large_side), WHITE)
+    pen = ImageDraw.Draw(image)
+    width = round(large_side * STROKE_SHARE)
+    for stroke in STROKES[digit]:
+        points = [(x * large_side, y * large_side) for x, y in stroke]
         pen.line(points, fill=BLACK, width=width, joint="curve")
         for x, y in points:
             pen.circle((x, y), width / 2, fill=BLACK)
     out = io.BytesIO()
-    paper.resize((SIDE, SIDE), Image.Resampling.LANCZOS).save(out, "PNG")
+    image.resize((side, side), Image.Resampling.LANCZOS).save(out, "PNG")
     return out.getvalue()

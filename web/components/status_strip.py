@@ -1,7 +1,4 @@
-"""The status strip of every page: database, API, age of the data, rejected rows.
-
-What it says is pure, see lights().
-"""
+"""Status strip of every page: database, API, age of the data and rejected rows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,196 +8,186 @@ from typing import Literal
 import pandas as pd
 import streamlit as st
 
-from web.components.error_boundary import contained
-from web.data.api_client import Readiness
+from web.components.error_boundary import error_boundary
+from web.data.api_types import Readiness
 from web.data.queries import Snapshot
 from web.data.stale_cache import CachedResult
-from web.formatting import START_AGAIN, ago, count, plain
+from web.formatting import RESTART_HINT, escape_markdown, format_age, pluralize
 from web.sources import Sources
 
-# Often enough to see a service come back while one waits for it.
-LOOK_EVERY_SECONDS = 10
-# Where a session keeps what the strip saw last.
-_SEEN = "status_seen"
+# Short enough to wait for a service that comes back.
+REFRESH_SECONDS = 10
+# Session key of the last state.
+_LAST_STATE = "last_status"
 
-Tone = Literal["good", "busy", "bad", "quiet"]
-_LOOKS: dict[Tone, tuple[Literal["green", "orange", "red", "gray"], str]] = {
+Tone = Literal["good", "busy", "bad", "neutral"]
+_STYLES: dict[Tone, tuple[Literal["green", "orange", "red", "gray"], str]] = {
     "good": ("green", ":material/check_circle:"),
     "busy": ("orange", ":material/hourglass_top:"),
     "bad": ("red", ":material/error:"),
-    "quiet": ("gray", ":material/schedule:"),
+    "neutral": ("gray", ":material/schedule:"),
 }
 
 
 @dataclass(frozen=True)
 class StatusBadge:
-    """One entry of the strip: the words carry the state, the tone only underlines it."""
+    """Badge of the strip. The text alone conveys the state, the tone sets its color."""
 
     text: str
     tone: Tone
     detail: str
 
 
-def lights(
+def status_badges(
     snapshot: CachedResult[Snapshot], readiness: CachedResult[Readiness], now: datetime
 ) -> list[StatusBadge]:
-    """Say how the database, the API and the data are."""
-    return [_database(snapshot), _api(readiness), *_data(snapshot, now)]
+    """Return the badges of the database, the API and the data."""
+    return [_database_badge(snapshot), _api_badge(readiness), *_data_badges(snapshot, now)]
 
 
-def _database(snapshot: CachedResult[Snapshot]) -> StatusBadge:
+def _database_badge(snapshot: CachedResult[Snapshot]) -> StatusBadge:
     if snapshot.problem is None:
-        return StatusBadge("Database up", "good", "Postgres answers.")
+        return StatusBadge("Database up", "good", "Postgres responds.")
     return StatusBadge("Database down", "bad", snapshot.problem)
 
 
-def _api(readiness: CachedResult[Readiness]) -> StatusBadge:
-    if readiness.problem is not None or readiness.value is None:
-        return StatusBadge(
-            "API down", "bad", readiness.problem or "The inference API has not answered yet."
-        )
+def _api_badge(readiness: CachedResult[Readiness]) -> StatusBadge:
     state = readiness.value
-    ready = f"{count(state.ready, 'model')} ready"
-    detail = ["The inference API answers."]
+    if readiness.problem is not None or state is None:
+        detail = readiness.problem or "The inference API has not responded yet."
+        return StatusBadge("API down", "bad", detail)
+    ready = f"{pluralize(state.ready, 'model')} ready"
+    details = ["The inference API responds."]
     if state.failed:
-        detail.append(f"{count(state.failed, 'model')} failed to load.")
+        details.append(f"{pluralize(state.failed, 'model')} failed to load.")
     if state.database_detail is not None:
-        detail.append("It does not reach the database; predictions go on.")
+        details.append("It cannot reach the database. Predictions still work.")
     if state.loading:
         return StatusBadge(
             f"API up \N{MIDDLE DOT} {ready}, {state.loading} loading",
             "busy",
-            f"{count(state.loading, 'model')} loading.",
+            f"{pluralize(state.loading, 'model')} loading.",
         )
     if not state.ready:
-        return StatusBadge("API up \N{MIDDLE DOT} no model ready", "bad", " ".join(detail))
+        return StatusBadge("API up \N{MIDDLE DOT} no models ready", "bad", " ".join(details))
     failed = f", {state.failed} failed" if state.failed else ""
     return StatusBadge(
         f"API up \N{MIDDLE DOT} {ready}{failed}",
         "busy" if state.failed else "good",
-        " ".join(detail),
+        " ".join(details),
     )
 
 
-def _data(snapshot: CachedResult[Snapshot], now: datetime) -> list[StatusBadge]:
+def _data_badges(snapshot: CachedResult[Snapshot], now: datetime) -> list[StatusBadge]:
     if snapshot.value is None:
         return []
-    found: list[StatusBadge] = []
+    badges: list[StatusBadge] = []
     imported = snapshot.value.imported_at
-    when = (
+    last_import = (
         "No import yet"
         if imported is None
         else f"Last import {imported.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
     )
     if snapshot.is_stale and snapshot.age_seconds is not None:
-        read = ago(snapshot.age_seconds)
-        found.append(
-            StatusBadge(
-                f"Data as of {read}", "busy", f"Stale: last read from the database {read}. {when}."
-            )
+        age = format_age(snapshot.age_seconds)
+        badges.append(
+            StatusBadge(f"Data as of {age}", "busy", f"Stale: last read {age}. {last_import}.")
         )
     elif imported is None:
-        found.append(
-            StatusBadge("No data yet", "quiet", f"Nothing was imported so far: {START_AGAIN}.")
-        )
+        detail = f"Nothing was imported yet. To import, {RESTART_HINT}."
+        badges.append(StatusBadge("No data yet", "neutral", detail))
     else:
-        age = max(0.0, (now - imported).total_seconds())
-        found.append(StatusBadge(f"Data imported {ago(age)}", "quiet", f"{when}."))
+        age = format_age(max(0.0, (now - imported).total_seconds()))
+        badges.append(StatusBadge(f"Data imported {age}", "neutral", f"{last_import}."))
     failed = [file for file in snapshot.value.files if file.error is not None]
     if failed:
-        what = plain(failed[0].file) if len(failed) == 1 else count(len(failed), "file")
-        found.append(
-            StatusBadge(
-                f"Import of {what} failed",
-                "bad",
-                "\n\n".join(plain(file.error or "") for file in failed),
-            )
+        names = (
+            escape_markdown(failed[0].file) if len(failed) == 1 else pluralize(len(failed), "file")
         )
-    return found
+        details = "\n\n".join(escape_markdown(file.error or "") for file in failed)
+        badges.append(StatusBadge(f"Import of {names} failed", "bad", details))
+    return badges
 
 
-def rejected_counts(snapshot: Snapshot) -> dict[str, int]:
-    """Return how many rows of which file are rejected, the files without any left out.
+def count_rejected(snapshot: Snapshot) -> dict[str, int]:
+    """Return the number of rejected rows by file, without files that have none.
 
-    The database keeps only the first of very many, so an import's own count may be higher. Of a
-    file that could not be imported at all what an earlier import rejected still stands.
+    The database stores only the first rejected rows of an import, so the import's own count may be
+    higher. For a file that failed as a whole, the rejected rows of an earlier import still count.
     """
-    kept = snapshot.rejects["file"].value_counts()
+    stored = snapshot.rejects["file"].value_counts()
     counts = {
-        file.file: max(file.rows_rejected, int(kept.get(file.file, 0))) for file in snapshot.files
+        file.file: max(file.rows_rejected, int(stored.get(file.file, 0))) for file in snapshot.files
     }
     return {file: number for file, number in counts.items() if number}
 
 
-def rejected_rows(rejects: pd.DataFrame) -> pd.DataFrame:
-    """Return the rejected rows as the strip shows them: file, line, column, why."""
-    shown = rejects[["file", "line", "column_name", "reason"]].copy()
-    shown.columns = pd.Index(["File", "Line", "Column", "Why"])
-    return shown
+def rejected_table(rejects: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per rejected row: File, Line, Column, Reason."""
+    table = rejects[["file", "line", "column_name", "reason"]].copy()
+    table.columns = pd.Index(["File", "Line", "Column", "Reason"])
+    return table
 
 
-def show_strip(sources: Sources) -> None:
-    """Show the strip.
-
-    It looks again every few seconds and draws the page anew when something has changed.
-    """
+def show_status_strip(sources: Sources) -> None:
+    """Show the strip. It refreshes every few seconds and reruns the page after a change."""
     _strip(sources)
 
 
-def look_again() -> None:
-    """Have the page drawn anew at the strip's next look, even if the strip sees no change.
+def request_rerun() -> None:
+    """Rerun the page at the next refresh, even if the strip sees no change.
 
-    For a page that has just met a failure: the strip looks only now and then, and may miss a short
-    one.
+    For a page that met a failure: the strip may miss a short one.
     """
-    st.session_state[_SEEN] = None
+    st.session_state[_LAST_STATE] = None
 
 
-@st.fragment(run_every=LOOK_EVERY_SECONDS)
+@st.fragment(run_every=REFRESH_SECONDS)
 def _strip(sources: Sources) -> None:
-    with contained("The status strip"):
+    with error_boundary("The status strip"):
         snapshot, readiness = sources.snapshot(), sources.readiness()
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key="status"):
-            for light in lights(snapshot, readiness, datetime.now(UTC)):
-                color, icon = _LOOKS[light.tone]
-                st.badge(light.text, icon=icon, color=color, help=light.detail)
-            if snapshot.value is not None and (counts := rejected_counts(snapshot.value)):
-                _show_rejects(counts, snapshot.value.rejects)
-        seen = _fingerprint(snapshot, readiness)
-        before = st.session_state.get(_SEEN, seen)
-        st.session_state[_SEEN] = seen
-        if seen != before:
+            for badge in status_badges(snapshot, readiness, datetime.now(UTC)):
+                color, icon = _STYLES[badge.tone]
+                st.badge(badge.text, icon=icon, color=color, help=badge.detail)
+            if snapshot.value is not None and (counts := count_rejected(snapshot.value)):
+                _show_rejected(counts, snapshot.value.rejects)
+        state = _state(snapshot, readiness)
+        last_state = st.session_state.get(_LAST_STATE, state)
+        st.session_state[_LAST_STATE] = state
+        if state != last_state:
             st.rerun()
 
 
 def rejected_label(counts: Mapping[str, int]) -> str:
-    """Say how many rows of how many files were rejected, as counted by rejected_counts."""
-    rows = f"{count(sum(counts.values()), 'row')} rejected"
-    return rows if len(counts) == 1 else f"{rows} in {count(len(counts), 'file')}"
+    """Return the label of the rejected rows: 3 rows rejected in 2 files."""
+    rows = f"{pluralize(sum(counts.values()), 'row')} rejected"
+    return rows if len(counts) == 1 else f"{rows} in {pluralize(len(counts), 'file')}"
 
 
-def _show_rejects(counts: Mapping[str, int], rejects: pd.DataFrame) -> None:
+def _show_rejected(counts: Mapping[str, int], rejects: pd.DataFrame) -> None:
     with st.popover(rejected_label(counts), icon=":material/report:", type="tertiary"):
         st.markdown(
-            "**These rows could not be imported.** Mend them in the file; the next import takes them."
+            "**These rows were not imported.** Fix them in the file. The next import includes them."
         )
         if len(counts) > 1:
             st.markdown(
                 "\n".join(
-                    f"- {plain(file)}: {count(number, 'row')}" for file, number in counts.items()
+                    f"- {escape_markdown(file)}: {pluralize(number, 'row')}"
+                    for file, number in counts.items()
                 )
             )
         st.dataframe(
-            rejected_rows(rejects),
+            rejected_table(rejects),
             hide_index=True,
             alt="Rejected rows with file, line, column and reason",
         )
 
 
-def _fingerprint(
+def _state(
     snapshot: CachedResult[Snapshot], readiness: CachedResult[Readiness]
 ) -> Sequence[object]:
-    """Return what must change for the page to be worth drawing anew."""
+    """Return the values whose change reruns the page."""
     data, api = snapshot.value, readiness.value
     return (
         snapshot.problem is None,

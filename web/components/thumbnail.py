@@ -1,35 +1,34 @@
-"""A small picture of an uploaded file, made without trusting the file."""
+"""Thumbnails of untrusted image files."""
 
 import io
 
 from PIL import Image, ImageOps
 
-# What the inference API reads; anything else is refused there, so there is nothing to show.
-# The same list: inference/preprocessing/decoding.py.
+# Formats of the inference API. It rejects all others.
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
-# The side at which the API refuses. Checked against the header, before a pixel is decoded.
+# Limit of the API, in pixels. Checked against the header, before any pixel is decoded.
 MAX_SIDE = 4096
 THUMBNAIL_SIDE = 256
 
 
 class ThumbnailError(Exception):
-    """The file is not an image that can be shown."""
+    """The file is not a supported image."""
 
 
 def make_thumbnail(data: bytes, side: int = THUMBNAIL_SIDE) -> bytes:
-    """Turn the bytes of an image into a PNG of at most side x side pixels, upright.
+    """Return an upright PNG of at most side x side pixels.
 
     Raises:
-        ThumbnailError: not one of FORMATS, broken, or a side over MAX_SIDE.
+        ThumbnailError: the format is not in FORMATS, the file is broken, or a side is too long.
 
     """
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             if max(image.size) > MAX_SIDE:
-                raise ThumbnailError(f"a side is over {MAX_SIDE} pixels")
+                raise ThumbnailError(f"A side is longer than {MAX_SIDE} pixels.")
             image.draft("RGB", (side, side))
             upright = ImageOps.exif_transpose(image)
-            # 16 bit would saturate in the conversion; a thumbnail of it is not worth the code.
+            # Images of 16 bits saturate in the conversion, which is good enough for a thumbnail.
             small = upright.convert(
                 "RGBA" if "A" in upright.getbands() or "transparency" in image.info else "RGB"
             )
@@ -38,6 +37,6 @@ def make_thumbnail(data: bytes, side: int = THUMBNAIL_SIDE) -> bytes:
             small.save(out, "PNG")
     except ThumbnailError:
         raise
-    except Exception as error:  # a decoder may raise anything on a hostile file
-        raise ThumbnailError("not an image that can be shown") from error
+    except Exception as error:  # a decoder may raise anything on a malicious file
+        raise ThumbnailError("The file is not a supported image.") from error
     return out.getvalue()

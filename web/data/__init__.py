@@ -1,1 +1,1 @@
-"""Sources of the dashboard: the API client, SQL queries and caches."""
+"""Data access: inference API client, SQL queries, filter language and caches. No Streamlit."""

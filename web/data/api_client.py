@@ -1,220 +1,47 @@
-"""The inference API as the pages see it. The only module that speaks HTTP."""
+"""HTTP client of the inference API. No other module of the dashboard speaks HTTP."""
 
-import base64
 import logging
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
 import requests
 from requests.adapters import HTTPAdapter
 
-# Who asks, as the API logs it with each prediction.
+from web.data import api_parsing
+from web.data.api_types import (
+    Alias,
+    Answer,
+    ApiProblemError,
+    ApiUnreachableError,
+    ImageResult,
+    Label,
+    Model,
+    ModelVersion,
+    Readiness,
+)
+
+# The API logs the user agent with each prediction.
 USER_AGENT = "mlops-dashboard"
-EVALUATION = "mlops-evaluation"
+EVALUATION_USER_AGENT = "mlops-evaluation"
 CONNECT_TIMEOUT_SECONDS = 2.0
 READ_TIMEOUT_SECONDS = 8.0
-# The API takes 16 MB at once; what frames the images stays below the rest.
-MAX_CALL_BYTES = 15 * 2**20
-MAX_CALL_IMAGES = 1000
-MAX_CALL_ANSWERS = 100_000
-# A page makes one call at a time; many pages at once still find a connection waiting.
+# The API accepts 16 MB per request. The multipart framing fits into the rest.
+MAX_REQUEST_BYTES = 15 * 2**20
+MAX_REQUEST_IMAGES = 1000
+MAX_REQUEST_ANSWERS = 100_000
+# A page makes one request at a time, so this serves as many concurrent pages.
 POOLED_CONNECTIONS = 32
 
 logger = logging.getLogger(__name__)
 
 
-class ApiUnreachableError(Exception):
-    """The API gave no answer: refused, timed out or broken off."""
-
-
-class ApiProblemError(Exception):
-    """The API answered with a problem.
-
-    Attributes:
-        status: the HTTP status; title, detail: what the answer says, in plain text.
-
-    """
-
-    def __init__(self, status: int, title: str, detail: str) -> None:
-        super().__init__(f"{title}: {detail}" if detail else title)
-        self.status = status
-        self.title = title
-        self.detail = detail
-
-    @property
-    def is_about_the_image(self) -> bool:
-        """Whether any experiment would say the same.
-
-        Too large, not an image, or one that cannot be used.
-        """
-        return self.status in (413, 415, 422)
-
-
-@dataclass(frozen=True)
-class Model:
-    """One served model: its state is READY, LOADING or FAILED, the last with a reason.
-
-    Only models of one task compare.
-
-    classes: its labels.
-    """
-
-    name: str
-    state: str
-    reason: str | None
-    digest: str | None
-    task: str
-    classes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Version:
-    """One version of a model, as the page Models shows it.
-
-    Attributes:
-        name, version, state, reason, digest, task: as of Model.
-        is_default: whether it answers to the bare name.
-        aliases: the aliases that point to it.
-        classes: the labels, in the order of the output.
-        contract: what it takes: height, width, scale, invert.
-        output: probabilities or logits.
-        bytes: size of the LiteRT model; memory_bytes: what one process has of it in memory now, 0
-        if nothing.
-        test_accuracy: 0..1, of its card.
-        parity: images, max_abs_difference, equal_argmax; None where nobody compared.
-        update: state, digest and reason of a newer content of its files that does not serve, or not
-        yet.
-
-    """
-
-    name: str
-    version: int
-    state: str
-    reason: str | None
-    digest: str | None
-    task: str
-    is_default: bool
-    aliases: tuple[str, ...]
-    classes: tuple[str, ...]
-    contract: Mapping[str, Any]
-    output: str
-    bytes: int | None
-    memory_bytes: int
-    test_accuracy: float | None
-    parity: Mapping[str, Any] | None
-    update: Mapping[str, Any] | None
-
-    @property
-    def label(self) -> str:
-        """What names it in a request: the bare name where it answers to that, else NAME@2."""
-        return self.name if self.is_default else self.pinned
-
-    @property
-    def pinned(self) -> str:
-        """What names it whether or not it answers to the bare name: NAME@2."""
-        return f"{self.name}@{self.version}"
-
-
-@dataclass(frozen=True)
-class Move:
-    """A move of an alias.
-
-    When (aware), to which version, from which one (None at the first), by whom and why.
-    """
-
-    at: datetime
-    experiment: str
-    version: int
-    from_experiment: str | None
-    from_version: int | None
-    moved_by: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Alias:
-    """Where an alias of a task points, the state of that version (NO_MODEL when there is none), and
-    its moves, newest first.
-
-    before: name and version to which a rollback leads, None where it pointed nowhere before.
-    """
-
-    task: str
-    alias: str
-    experiment: str
-    version: int
-    serving: str
-    moves: tuple[Move, ...]
-    before: tuple[str, int] | None
-
-
-@dataclass(frozen=True)
-class Readiness:
-    """What /readyz says.
-
-    The status (ready, degraded, starting) and the number of models in each state.
-    """
-
-    status: str
-    ready: int
-    loading: int
-    failed: int
-    database_detail: str | None
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What one experiment reads. probabilities: label -> 0..1, confidence: that of the label, 0..1.
-
-    prediction_id: under which the API keeps it, None where it keeps none.
-    """
-
-    label: str
-    confidence: float
-    probabilities: Mapping[str, float]
-    prediction_id: str | None = None
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One experiment's answer to one image: a prediction, or the problem that stands in its place."""
-
-    experiment: str
-    prediction: Prediction | None = None
-    problem: ApiProblemError | None = None
-
-
-class Answers(list[Answer]):
-    """The answer of every experiment to one image, and what they saw of it.
-
-    A PNG of 28x28, None where nobody asked for it.
-    """
-
-    view: bytes | None = None
-
-
-# What became of one image: the answers, or the problem of the image itself.
-Outcome = Answers | list[Answer] | ApiProblemError
-
-
-@dataclass(frozen=True)
-class Label:
-    """What a person said that an image shows: who, and when (aware)."""
-
-    label: str
-    labelled_by: str
-    labelled_at: datetime
-
-
 class ApiClient:
-    """Calls over a pool of kept connections. Safe to share between threads.
+    """Client over a pool of persistent connections. Thread-safe.
 
-    Every method raises ApiUnreachableError when there is no answer and ApiProblemError when the answer is an
-    error or is not what the contract promises.
+    Every method raises ApiUnreachableError without a response, and ApiProblemError for an error
+    response or a response that breaks the contract.
     """
 
     def __init__(
@@ -229,7 +56,7 @@ class ApiClient:
         self.base_url = base_url
         self._timeout = (connect_timeout_seconds, read_timeout_seconds)
         self._session = requests.Session()
-        # The API is a neighbour: a proxy for the outside world must not stand between.
+        # The API is on the same network, so the proxy variables of the environment do not apply.
         self._session.trust_env = False
         self._session.headers["User-Agent"] = user_agent
         if key:
@@ -239,168 +66,146 @@ class ApiClient:
         self._session.mount("https://", adapter)
 
     def models(self) -> dict[str, Model]:
-        """Fetch the served models by name: of several versions the one that answers to it."""
-        body = self._call("GET", "/models")
-        try:
-            rows = [
-                Model(
-                    str(row["name"]),
-                    str(row["state"]),
-                    row.get("reason"),
-                    row.get("digest"),
-                    str(row["task"]),
-                    tuple(map(str, row["classes"])),
-                )
-                for row in body["models"]
-                if row["default"]
-            ]
-        except (KeyError, TypeError, AttributeError) as error:
-            raise _off_contract() from error
-        return {row.name: row for row in rows}
+        """Fetch the default version of each model by name."""
+        return api_parsing.parse_document(api_parsing.parse_models, self._request("GET", "/models"))
 
-    def label(
-        self, prediction_id: str, label: str, *, labelled_by: str, replaces: str | None = None
-    ) -> None:
-        """Store what the image of a prediction shows, for every version that reads it.
-
-        replaces: the label that stands, which is to be another one now. ApiProblemError 409: another one
-        stands, see current_label; 503: the prediction is not in the database yet, or there is no
-        database.
-        """
-        body = {
-            "label": label,
-            "labelled_by": labelled_by,
-            **({} if replaces is None else {"replaces": replaces}),
-        }
-        self._call("PUT", f"/predictions/{quote(prediction_id, safe='')}/label", json=body)
-
-    def current_label(self, prediction_id: str) -> Label | None:
-        """Fetch what people say that the image of a prediction shows, None if nobody did."""
-        body = self._call("GET", f"/predictions/{quote(prediction_id, safe='')}")
-        try:
-            for given in body["labels"]:
-                if given["replaced_at"] is None:
-                    return Label(
-                        str(given["label"]),
-                        str(given["labelled_by"]),
-                        datetime.fromisoformat(given["labelled_at"]),
-                    )
-        except (KeyError, TypeError, ValueError) as error:
-            raise _off_contract() from error
-        return None
-
-    def versions(self) -> list[Version]:
+    def versions(self) -> list[ModelVersion]:
         """Fetch every version of every model."""
-        body = self._call("GET", "/models")
-        try:
-            return [_version(row) for row in body["models"]]
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise _off_contract() from error
+        return api_parsing.parse_document(
+            api_parsing.parse_versions, self._request("GET", "/models")
+        )
 
     def card(self, name: str, version: int) -> Mapping[str, Any]:
-        """Fetch what a version's card says of how it came to be.
+        """Fetch the card of a version: parameters, config, metrics, data, code.
 
-        Parameters, config, metrics, data, code; empty without one.
+        Empty without a card.
         """
-        body = self._call("GET", f"/models/{quote(name, safe='')}/versions/{version}")
+        body = self._request("GET", f"/models/{quote(name, safe='')}/versions/{version}")
         card = body.get("card") if isinstance(body, dict) else None
         return card if isinstance(card, dict) else {}
 
     def aliases(self) -> list[Alias]:
         """Fetch every alias with its moves."""
-        body = self._call("GET", "/aliases")
-        try:
-            return [
-                _alias(self._call("GET", _alias_path(row["task"], row["alias"])))
-                for row in body["aliases"]
-            ]
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise _off_contract() from error
+        paths = api_parsing.parse_document(
+            lambda body: [_alias_path(row["task"], row["alias"]) for row in body["aliases"]],
+            self._request("GET", "/aliases"),
+        )
+        return [
+            api_parsing.parse_document(api_parsing.parse_alias, self._request("GET", path))
+            for path in paths
+        ]
+
+    def readiness(self) -> Readiness:
+        """Fetch the state of the API. A 503 with a readiness document is a valid response."""
+        return api_parsing.parse_document(
+            api_parsing.parse_readiness, self._request("GET", "/readyz", accept=(200, 503))
+        )
 
     def move_alias(
         self, task: str, alias: str, experiment: str, version: int, *, moved_by: str, reason: str
     ) -> None:
-        """Point an alias to a version that serves. ApiProblemError says why it cannot."""
+        """Point an alias to a version. The API rejects a version that is not ready."""
         move = {
             "experiment_name": experiment,
             "version": version,
             "moved_by": moved_by,
             "reason": reason,
         }
-        self._call("PUT", _alias_path(task, alias), json=move)
+        self._request("PUT", _alias_path(task, alias), json=move)
 
-    def roll_alias_back(self, task: str, alias: str, *, moved_by: str, reason: str) -> None:
-        """Point an alias to where it pointed before its last move. ApiProblemError says why it cannot."""
-        self._call(
+    def roll_back_alias(self, task: str, alias: str, *, moved_by: str, reason: str) -> None:
+        """Point an alias to its target before the last move."""
+        self._request(
             "POST",
             _alias_path(task, alias) + "/rollback",
             json={"moved_by": moved_by, "reason": reason},
         )
 
-    def readiness(self) -> Readiness:
-        """Ask the API how it is. A 503 with a readiness document is an answer, not a problem."""
-        body = self._call("GET", "/readyz", accept=(200, 503))
-        try:
-            models = body["dependencies"]["models"]
-            database = body["dependencies"].get("database") or {}
-            return Readiness(
-                status=str(body["status"]),
-                ready=int(models["ready"]),
-                loading=int(models["loading"]),
-                failed=int(models["failed"]),
-                database_detail=None
-                if database.get("status") == "ok"
-                else str(database.get("detail") or "down"),
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise _off_contract() from error
+    def store_label(
+        self, prediction_id: str, label: str, *, labelled_by: str, replaces: str | None = None
+    ) -> None:
+        """Store the correct label of a predicted image, for every version that predicted it.
+
+        Args:
+            prediction_id: id of one of these predictions.
+            label: the correct label.
+            labelled_by: author of the label.
+            replaces: the current label to replace, None if there should be none.
+
+        Raises:
+            ApiProblemError: status 409 if the image has another label (see current_label), 503 if
+                the prediction is not in the database yet or there is no database.
+
+        """
+        body = {
+            "label": label,
+            "labelled_by": labelled_by,
+            **({} if replaces is None else {"replaces": replaces}),
+        }
+        self._request("PUT", f"/predictions/{quote(prediction_id, safe='')}/label", json=body)
+
+    def current_label(self, prediction_id: str) -> Label | None:
+        """Fetch the current label of a predicted image, None without one."""
+        return api_parsing.parse_document(
+            api_parsing.parse_current_label,
+            self._request("GET", f"/predictions/{quote(prediction_id, safe='')}"),
+        )
 
     def predict(
         self, images: Sequence[bytes], experiments: Sequence[str], *, view: bool = False
-    ) -> list[Outcome]:
-        """Ask every experiment what each image (the bytes of a PNG, JPEG, WebP, BMP or GIF) shows,
-        in as few calls as may be.
+    ) -> list[ImageResult]:
+        """Predict each image with each model, in as few requests as possible.
 
-        Outcomes come in the order of the images, the answers of each in the order of the
-        experiments. What is wrong with an image stands in place of its answers, what is wrong with
-        an experiment within them. With `view` the answers tell what was seen. Raises ApiUnreachableError
-        alone.
+        Args:
+            images: image files (PNG, JPEG, WebP, BMP or GIF).
+            experiments: names of the models.
+            view: whether to return the 28x28 model input, too.
+
+        Returns:
+            One result per image, in order, with its answers in the order of the models. A problem
+            of an image replaces its answers; a problem of a model is in its answer.
+
+        Raises:
+            ApiUnreachableError: no response. There are no other errors.
+
         """
-        most = max(1, min(MAX_CALL_IMAGES, MAX_CALL_ANSWERS // max(1, len(experiments))))
+        max_images = max(
+            1, min(MAX_REQUEST_IMAGES, MAX_REQUEST_ANSWERS // max(1, len(experiments)))
+        )
         return [
-            outcome
-            for part in _parts(images, most)
-            for outcome in self._predict_part(part, experiments, view=view)
+            result
+            for batch in _batches(images, max_images)
+            for result in self._predict_batch(batch, experiments, view=view)
         ]
 
-    def _predict_part(
+    def _predict_batch(
         self, images: Sequence[bytes], experiments: Sequence[str], *, view: bool
-    ) -> list[Outcome]:
+    ) -> list[ImageResult]:
+        names = [("experiments", name) for name in experiments]
         try:
-            body = self._call(
+            body = self._request(
                 "POST",
                 "/predictions",
-                params=[
-                    *(("experiments", name) for name in experiments),
-                    *([("view", "true")] if view else []),
-                ],
-                # The name a person gave the file stays here: the API needs none.
+                params=[*names, *([("view", "true")] if view else [])],
+                # The user's file name is private and the API does not need it.
                 files=[
                     ("images", ("image", image, "application/octet-stream")) for image in images
                 ],
             )
-            return _outcomes(body, len(images))
-        except (
-            ApiProblemError
-        ) as problem:  # of the whole call: too large, or no experiment can answer
+            return api_parsing.parse_document(
+                lambda document: api_parsing.parse_image_results(document, len(images)), body
+            )
+        except ApiProblemError as problem:
+            # The whole request failed: it is too large, or no model is available.
             if problem.is_about_the_image:
                 return [problem for _ in images]
             return [[Answer(name, problem=problem) for name in experiments] for _ in images]
 
-    def _call(
+    def _request(
         self, method: str, path: str, *, accept: tuple[int, ...] = (200,), **arguments: Any
     ) -> Any:
-        # The API's log and its SQL name the call by this, too.
+        """Send a request and return the JSON document of its response."""
+        # The same id is in the API's log and in its SQL tables.
         request_id = f"web-{uuid.uuid4().hex}"
         headers = {"X-Request-ID": request_id}
         try:
@@ -409,29 +214,27 @@ class ApiClient:
             )
         except requests.RequestException as error:
             raise ApiUnreachableError(
-                f"The inference API at {self.base_url} does not answer."
+                f"The inference API at {self.base_url} does not respond."
             ) from error
         try:
             body = response.json()
         except requests.JSONDecodeError:
             body = None
-        # The service's fault
-        failed = response.status_code >= 500 and response.status_code not in accept  # noqa: PLR2004
-        if failed or body is None:
-            said = {"request_id": request_id}
+        is_server_error = response.status_code >= 500  # noqa: PLR2004
+        if body is None or (is_server_error and response.status_code not in accept):
             logger.warning(
-                "%s %s was answered with %d and cannot be used.",
+                "%s %s returned an unusable response with status %d.",
                 method,
                 path,
                 response.status_code,
-                extra=said,
+                extra={"request_id": request_id},
             )
         if response.status_code not in accept:
-            said = body if isinstance(body, dict) else {}
-            title = str(said.get("title") or response.reason or f"HTTP {response.status_code}")
-            raise ApiProblemError(response.status_code, title, str(said.get("detail") or ""))
+            problem = body if isinstance(body, dict) else {}
+            title = str(problem.get("title") or response.reason or f"HTTP {response.status_code}")
+            raise ApiProblemError(response.status_code, title, str(problem.get("detail") or ""))
         if body is None:
-            raise _off_contract()
+            raise api_parsing.unexpected_response()
         return body
 
 
@@ -439,110 +242,18 @@ def _alias_path(task: str, alias: str) -> str:
     return f"/aliases/{quote(task, safe='')}/{quote(alias, safe='')}"
 
 
-def _version(row: Any) -> Version:
-    return Version(
-        name=str(row["name"]),
-        version=int(row["version"]),
-        state=str(row["state"]),
-        reason=row["reason"],
-        digest=row["digest"],
-        task=str(row["task"]),
-        is_default=bool(row["default"]),
-        aliases=tuple(map(str, row["aliases"])),
-        classes=tuple(map(str, row["classes"])),
-        contract=dict(row["input"]),
-        output=str(row["output"]),
-        bytes=row["bytes"],
-        memory_bytes=int(row["memory_bytes"]),
-        test_accuracy=row["test_accuracy"],
-        parity=row["parity"],
-        update=row["update"],
-    )
+def _batches(images: Sequence[bytes], max_images: int) -> Iterator[list[bytes]]:
+    """Yield the images in order, as many together as one request may hold.
 
-
-def _alias(row: Any) -> Alias:
-    moves = tuple(
-        Move(
-            at=datetime.fromisoformat(move["moved_at"]),
-            experiment=str(move["experiment_name"]),
-            version=int(move["version"]),
-            from_experiment=move["from_experiment_name"],
-            from_version=move["from_version"],
-            moved_by=str(move["moved_by"]),
-            reason=str(move["reason"]),
-        )
-        for move in row["history"]
-    )
-    before = row["before"]
-    return Alias(
-        task=str(row["task"]),
-        alias=str(row["alias"]),
-        experiment=str(row["experiment_name"]),
-        version=int(row["version"]),
-        serving=str(row["serving"]),
-        moves=moves,
-        before=None if before is None else (str(before["experiment_name"]), int(before["version"])),
-    )
-
-
-def _parts(images: Sequence[bytes], most: int) -> Iterator[list[bytes]]:
-    """Yield the images in order, as many together as one call may carry.
-
-    One that is larger goes alone, to be refused alone.
+    An image above the limit gets a request of its own, so that only this one is rejected.
     """
-    part: list[bytes] = []
+    batch: list[bytes] = []
     size = 0
     for image in images:
-        if part and (size + len(image) > MAX_CALL_BYTES or len(part) == most):
-            yield part
-            part, size = [], 0
-        part.append(image)
+        if batch and (size + len(image) > MAX_REQUEST_BYTES or len(batch) == max_images):
+            yield batch
+            batch, size = [], 0
+        batch.append(image)
         size += len(image)
-    if part:
-        yield part
-
-
-def _outcomes(body: Any, images: int) -> list[Outcome]:
-    try:
-        outcomes = [_outcome(entry) for entry in body["predictions"]]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _off_contract() from error
-    if len(outcomes) != images:
-        raise _off_contract()
-    return outcomes
-
-
-def _outcome(entry: Any) -> Outcome:
-    if "problem" in entry:
-        return _problem(entry["problem"])
-    answers = Answers(
-        Answer(str(row["experiment_name"]), problem=_problem(row["problem"]))
-        if "problem" in row
-        else Answer(str(row["experiment_name"]), prediction=_prediction(row))
-        for row in entry["answers"]
-    )
-    if "view" in entry:
-        answers.view = base64.b64decode(entry["view"], validate=True)
-    return answers
-
-
-def _prediction(row: Any) -> Prediction:
-    prediction_id = row.get("prediction_id")
-    return Prediction(
-        prediction_id=None if prediction_id is None else str(prediction_id),
-        label=str(row["class"]),
-        confidence=float(row["confidence"]),
-        probabilities={str(label): float(value) for label, value in row["probabilities"].items()},
-    )
-
-
-def _problem(document: Any) -> ApiProblemError:
-    return ApiProblemError(
-        int(document["status"]), str(document["title"]), str(document.get("detail") or "")
-    )
-
-
-def _off_contract() -> ApiProblemError:
-    return ApiProblemError(
-        502, "Unexpected answer", "What answers at the address of the API is not the inference API."
-    )
+    if batch:
+        yield batch

@@ -1,27 +1,24 @@
-"""What several answers to one image say together."""
+"""Consensus of several models about one image."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import pandas as pd
+from web.data.api_types import Answer
 
-from web.data.api_client import Answer
-
-# Below this confidence an answer is called unsure (doc: ui, Predict).
 UNSURE_BELOW = 0.60
 
 
 @dataclass(frozen=True)
 class Consensus:
-    """The label most experiments gave.
+    """Label that most models predict.
 
     Attributes:
-        label: the winner; between equals the one with the higher mean probability.
-        votes: how many gave it, of voters that answered at all.
-        confidence: mean probability of the label over all voters, 0..1.
-        dissent: label -> the experiments that gave it instead, most votes first.
-        unsure: the experiments whose own confidence is below UNSURE_BELOW.
+        label: the winner. Between equal votes, the label with the higher mean probability.
+        votes: number of models that predict it.
+        voters: number of models with a prediction.
+        confidence: mean probability of the label over all voters, 0 to 1.
+        dissent: other label -> the models that predict it, most votes first.
 
     """
 
@@ -30,118 +27,58 @@ class Consensus:
     voters: int
     confidence: float
     dissent: dict[str, tuple[str, ...]]
-    unsure: tuple[str, ...]
 
     @property
     def is_unsure(self) -> bool:
-        """Whether the experiments together are unsure."""
-        return self.confidence < UNSURE_BELOW
+        """Whether the mean probability is too low."""
+        return is_unsure(self.confidence)
 
 
-def by_task(answers: Sequence[Answer], tasks: Mapping[str, str]) -> dict[str, list[Answer]]:
-    """Return the answers by task, that of the most answers first.
+def is_unsure(confidence: float) -> bool:
+    """Return whether a prediction with this confidence (0 to 1) counts as unsure."""
+    return confidence < UNSURE_BELOW
 
-    Labels of different tasks say nothing of each other.
 
-    tasks: the task of each experiment.
+def group_by_task(answers: Sequence[Answer], task_of: Mapping[str, str]) -> dict[str, list[Answer]]:
+    """Group answers by task, the task with the most answers first.
+
+    Labels of different tasks are not comparable.
+
+    Args:
+        answers: answers to one image.
+        task_of: the task of each model.
+
     """
     groups: defaultdict[str, list[Answer]] = defaultdict(list)
     for answer in answers:
-        groups[tasks[answer.experiment]].append(answer)
+        groups[task_of[answer.experiment]].append(answer)
     return dict(sorted(groups.items(), key=lambda group: -len(group[1])))
 
 
 def find_consensus(answers: Sequence[Answer]) -> Consensus | None:
-    """Return what the answers, all of one task, agree on, or None if no experiment answered."""
-    given = {
+    """Return the consensus of answers of one task, None without a prediction."""
+    predictions = {
         answer.experiment: answer.prediction for answer in answers if answer.prediction is not None
     }
-    if not given:
+    if not predictions:
         return None
-    votes = Counter(prediction.label for prediction in given.values())
+    votes = Counter(prediction.label for prediction in predictions.values())
     mean = {
-        label: sum(prediction.probabilities.get(label, 0.0) for prediction in given.values())
-        / len(given)
+        label: sum(prediction.probabilities.get(label, 0.0) for prediction in predictions.values())
+        / len(predictions)
         for label in votes
     }
     winner = max(votes, key=lambda label: (votes[label], mean[label]))
-    others: defaultdict[str, list[str]] = defaultdict(list)
-    for experiment, prediction in given.items():
+    dissenters: defaultdict[str, list[str]] = defaultdict(list)
+    for experiment, prediction in predictions.items():
         if prediction.label != winner:
-            others[prediction.label].append(experiment)
+            dissenters[prediction.label].append(experiment)
     return Consensus(
         label=winner,
         votes=votes[winner],
-        voters=len(given),
+        voters=len(predictions),
         confidence=mean[winner],
         dissent={
-            label: tuple(others[label]) for label, _ in votes.most_common() if label != winner
+            label: tuple(dissenters[label]) for label, _ in votes.most_common() if label != winner
         },
-        unsure=tuple(
-            name for name, prediction in given.items() if prediction.confidence < UNSURE_BELOW
-        ),
     )
-
-
-def answer_table(answers: Sequence[Answer], agreed: Consensus | None) -> pd.DataFrame:
-    """One row per answer.
-
-    Experiment, answer, confidence (in percent), note (disagrees, unsure, or the problem).
-    """
-    rows: list[tuple[str, str | None, float | None, str]] = []
-    for answer in answers:
-        if answer.prediction is None:
-            rows.append((answer.experiment, None, None, str(answer.problem or "no answer")))
-            continue
-        prediction = answer.prediction
-        notes = ["disagrees"] if agreed is not None and prediction.label != agreed.label else []
-        if prediction.confidence < UNSURE_BELOW:
-            notes.append("unsure")
-        rows.append(
-            (answer.experiment, prediction.label, prediction.confidence * 100, ", ".join(notes))
-        )
-    return pd.DataFrame(rows, columns=["experiment", "answer", "confidence", "note"])
-
-
-def probability_table(probabilities: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
-    """Experiment -> label -> probability as a table: Experiment, then a column of 0..1 per label."""
-    labels = sorted({label for shares in probabilities.values() for label in shares})
-    rows = [
-        [name, *(shares.get(label) for label in labels)] for name, shares in probabilities.items()
-    ]
-    return pd.DataFrame(rows, columns=["Experiment", *labels])
-
-
-@dataclass(frozen=True)
-class Read:
-    """What became of one picture of several: its consensus, or why there is none."""
-
-    file: str
-    consensus: Consensus | None
-    problem: str | None = None
-
-
-def gallery_table(read: Sequence[Read]) -> pd.DataFrame:
-    """One row per picture.
-
-    File, answer, agree (3 of 4), confidence (percent), note (unsure, disagreement, or the problem).
-    """
-    rows: list[tuple[str, str | None, str | None, float | None, str]] = []
-    for each in read:
-        agreed = each.consensus
-        if agreed is None:
-            rows.append((each.file, None, None, None, each.problem or "no answer"))
-            continue
-        notes = ["unsure"] if agreed.is_unsure else []
-        if agreed.dissent:
-            notes.append("also read as " + ", ".join(agreed.dissent))
-        rows.append(
-            (
-                each.file,
-                agreed.label,
-                f"{agreed.votes} of {agreed.voters}",
-                agreed.confidence * 100,
-                "; ".join(notes),
-            )
-        )
-    return pd.DataFrame(rows, columns=["file", "answer", "agree", "confidence", "note"])

@@ -1,53 +1,48 @@
-"""The answers of this session, so that a page that is drawn anew does not ask again for the same
-image.
-"""
+"""Prediction cache of a session: a rerun of the page does not predict the same image again."""
 
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
-from web.data.api_client import Answer, ApiProblemError, Model, Outcome
+from web.data.api_types import Answer, ApiProblemError, ImageResult, Model
 
-# More pictures than one upload may hold.
+# Above the number of images in one upload
 CAPACITY = 256
 
 
 class PredictionCache:
-    """Remembers the answers to an image, for exactly these models.
+    """Results by image, model names and model digests, so that a replaced model predicts again."""
 
-    A model that was replaced is asked again.
-    """
-
-    def __init__(self, predict: Callable[[Sequence[bytes], Sequence[str]], list[Outcome]]) -> None:
+    def __init__(
+        self, predict: Callable[[Sequence[bytes], Sequence[str]], list[ImageResult]]
+    ) -> None:
         self._predict = predict
         self._answers: OrderedDict[tuple[object, ...], list[Answer]] = OrderedDict()
 
-    def ask(self, images: Sequence[bytes], models: Sequence[Model]) -> list[Outcome]:
-        """Return what becomes of each image, in their order.
+    def predict(self, images: Sequence[bytes], models: Sequence[Model]) -> list[ImageResult]:
+        """Return the result of each image, in order. All new images are predicted together.
 
-        All that are new are asked about together.
-
-        Raises what predict raises. What has a problem is not kept.
+        A result with a problem is not cached. Raises the errors of the predict function.
         """
-        asked = tuple((model.name, model.digest) for model in models)
-        keys = [(hashlib.sha256(image).digest(), asked) for image in images]
-        new = {
+        model_keys = tuple((model.name, model.digest) for model in models)
+        keys = [(hashlib.sha256(image).digest(), model_keys) for image in images]
+        new_images = {
             key: image for key, image in zip(keys, images, strict=True) if key not in self._answers
         }
-        outcomes: dict[tuple[object, ...], Outcome] = {
+        results: dict[tuple[object, ...], ImageResult] = {
             key: self._answers[key] for key in keys if key in self._answers
         }
-        if new:
-            said = self._predict(list(new.values()), [model.name for model in models])
-            outcomes.update(zip(new, said, strict=True))
+        if new_images:
+            new_results = self._predict(list(new_images.values()), [model.name for model in models])
+            results.update(zip(new_images, new_results, strict=True))
         for key in keys:
-            self._keep(key, outcomes[key])
-        return [outcomes[key] for key in keys]
+            self._store(key, results[key])
+        return [results[key] for key in keys]
 
-    def _keep(self, key: tuple[object, ...], outcome: Outcome) -> None:
-        if isinstance(outcome, ApiProblemError) or any(answer.problem for answer in outcome):
+    def _store(self, key: tuple[object, ...], result: ImageResult) -> None:
+        if isinstance(result, ApiProblemError) or any(answer.problem for answer in result):
             return
-        self._answers[key] = outcome
+        self._answers[key] = result
         self._answers.move_to_end(key)
         while len(self._answers) > CAPACITY:
             self._answers.popitem(last=False)

@@ -1,10 +1,7 @@
-"""A small cache that outlives failure.
+"""Stale cache: keeps the last good value of a source when the source fails.
 
-The last good value stays, with its age and what went wrong since.
-
-Streamlit's own st.cache_data forgets a value when it expires, so it would have nothing to show once
-the source is down, and it waits for a source that hangs. This module knows nothing of Streamlit,
-SQL or HTTP.
+Streamlit's st.cache_data drops an expired value, so a page would be empty while a source is down.
+It also blocks on a source that hangs. This module knows neither Streamlit nor SQL nor HTTP.
 """
 
 import logging
@@ -24,13 +21,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class CachedResult(Generic[T]):
-    """What is known of one source.
+    """Last good value of a source, and its current problem.
 
     Attributes:
-        value: the last good value, None if there never was one.
-        age_seconds: how long ago it was read, None without a value.
-        problem: None while the source answers, else one sentence of markdown that says what is
-        wrong.
+        value: last good value, None if there never was one.
+        age_seconds: age of the value, None without a value.
+        problem: why the last read failed, one sentence of markdown. None if it succeeded.
 
     """
 
@@ -40,7 +36,7 @@ class CachedResult(Generic[T]):
 
     @property
     def is_stale(self) -> bool:
-        """There is a value, but the source no longer answers."""
+        """Whether there is a value, but the source is down."""
         return self.value is not None and self.problem is not None
 
 
@@ -50,22 +46,19 @@ class _Entry:
     read_at: float | None = None
     failed_at: float | None = None
     problem: str | None = None
-    reading: "Future[Any] | None" = None
+    pending_read: "Future[Any] | None" = None
 
 
 class StaleCache:
-    """Values by key.
-
-    A read runs once for all who wait for it, and nobody waits longer than the deadline.
+    """Values by key. Concurrent callers share one read. Thread-safe.
 
     Args:
-        fresh_seconds: a value this young is handed out without asking the source.
-        retry_seconds: after a failure the source is left alone for this long.
-        deadline_seconds: the longest time that get() waits for a read. A read that hangs keeps its
-        thread until it
-            ends, and no second read of the same key starts meanwhile.
-        capacity: this many keys are kept, the least recently used one is dropped first.
-        clock: seconds, monotonic.
+        fresh_seconds: a younger value is returned without a read.
+        retry_seconds: pause before the next read after a failure.
+        deadline_seconds: longest time that get() waits for a read. A read that hangs keeps its
+            thread until it ends, and no second read of the same key starts meanwhile.
+        capacity: number of keys; the least recently used one is dropped first.
+        clock: monotonic seconds.
 
     """
 
@@ -85,14 +78,20 @@ class StaleCache:
         self._clock = clock
         self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
         self._lock = Lock()
-        self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="last-good")
+        self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="stale-cache")
 
     def get(
         self, key: Hashable, read: Callable[[], T], describe: Callable[[Exception], str] = str
     ) -> CachedResult[T]:
-        """Return the value of key, read anew when it is old. Never raises what read() raises.
+        """Return the value of a key, and read it if it is old. Never raises an error of read().
 
-        The value is shared by all callers, so none may change it.
+        All callers share the value, so none may modify it.
+
+        Args:
+            key: the key.
+            read: reads the value from its source.
+            describe: turns an error of read() into the problem of the result.
+
         """
         with self._lock:
             entry = self._entries.setdefault(key, _Entry())
@@ -100,36 +99,36 @@ class StaleCache:
             while len(self._entries) > self._capacity:
                 self._entries.popitem(last=False)
             now = self._clock()
-            if (
+            is_fresh = (
                 entry.problem is None
                 and entry.read_at is not None
                 and now - entry.read_at < self._fresh_seconds
-            ):
-                return self._report(entry)
-            if entry.failed_at is not None and now - entry.failed_at < self._retry_seconds:
-                return self._report(entry)
-            if entry.reading is None:
-                entry.reading = self._threads.submit(self._read, entry, read, describe)
-            reading = entry.reading
+            )
+            has_just_failed = (
+                entry.failed_at is not None and now - entry.failed_at < self._retry_seconds
+            )
+            if is_fresh or has_just_failed:
+                return self._result(entry)
+            if entry.pending_read is None:
+                entry.pending_read = self._threads.submit(self._read, entry, read, describe)
+            pending_read = entry.pending_read
         try:
-            reading.result(timeout=self._deadline_seconds)
+            pending_read.result(timeout=self._deadline_seconds)
         except DeadlineExceeded as error:
             with self._lock:
-                if entry.reading is reading:
+                if entry.pending_read is pending_read:
                     entry.problem, entry.failed_at = describe(error), self._clock()
         with self._lock:
-            return self._report(entry)
+            return self._result(entry)
 
     def retry(self) -> None:
-        """Ask again at the next get(), also a source that has just failed."""
+        """Skip the pause after failures, so that the next get() reads again."""
         with self._lock:
             for entry in self._entries.values():
                 entry.failed_at = None
 
-    def outdate(self) -> None:
-        """Read every value anew at its next get(), because somebody has just changed what they
-        tell.
-        """
+    def expire(self) -> None:
+        """Make every value old, so that the next get() reads again. For use after a change."""
         with self._lock:
             for entry in self._entries.values():
                 if entry.read_at is not None:
@@ -140,17 +139,18 @@ class StaleCache:
     ) -> None:
         try:
             value = read()
-        except Exception as error:  # noqa: BLE001  # whatever a driver raises, the page must stand
+        except Exception as error:  # noqa: BLE001  # a driver may raise anything
             problem = describe(error)
             if entry.problem is None:
-                _log.warning("a source stopped answering: %s", problem, exc_info=error)
+                _log.warning("Source failed: %s", problem, exc_info=error)
             with self._lock:
-                entry.problem, entry.failed_at, entry.reading = problem, self._clock(), None
+                entry.problem, entry.failed_at = problem, self._clock()
+                entry.pending_read = None
         else:
             with self._lock:
-                entry.value, entry.read_at, entry.problem = value, self._clock(), None
-                entry.failed_at, entry.reading = None, None
+                entry.value, entry.read_at = value, self._clock()
+                entry.problem, entry.failed_at, entry.pending_read = None, None, None
 
-    def _report(self, entry: _Entry) -> CachedResult[Any]:
+    def _result(self, entry: _Entry) -> CachedResult[Any]:
         age = None if entry.read_at is None else self._clock() - entry.read_at
         return CachedResult(value=entry.value, age_seconds=age, problem=entry.problem)

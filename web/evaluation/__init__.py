@@ -1,1 +1,4 @@
-"""Evaluation in the dashboard: labeled sets, background runs and their tables."""
+"""Evaluation runs: labeled sets, background runner and result tables. No Streamlit.
+
+The statistics are in the top-level package evaluation.
+"""

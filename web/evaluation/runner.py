@@ -1,6 +1,4 @@
-"""Runs evaluations in the background, a few at a time, and keeps what models said by what they are
-and what they were shown.
-"""
+"""Evaluation runner: predicts labeled sets in background threads and caches the predictions."""
 
 import threading
 from collections import OrderedDict
@@ -11,28 +9,30 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from evaluation.metrics import Predictions
-from web.data.api_client import ApiProblemError, ApiUnreachableError, Outcome, Version
-from web.evaluation.labeled_sets import LabeledSet
+from web.data.api_types import ApiProblemError, ApiUnreachableError, ImageResult, ModelVersion
+from web.evaluation.labeled_set import LabeledSet
 
-# Images of one call: short enough that progress moves and a cancellation is soon heard.
-IMAGES_PER_CALL = 100
-# Runs of all sessions together at one time; others wait.
-RUNS_AT_ONCE = 2
-# Of 10,000 images and 10 labels each is 400 kB.
-KEPT = 64
+# Small enough for a smooth progress bar and a prompt cancellation.
+IMAGES_PER_REQUEST = 100
+# Concurrent runs of all sessions. Further ones wait.
+MAX_CONCURRENT_RUNS = 2
+# Predictions of one model for 10,000 images and 10 classes take 400 kB.
+CACHE_CAPACITY = 64
 
-Predict = Callable[[Sequence[bytes], Sequence[str]], list[Outcome]]
+Predict = Callable[[Sequence[bytes], Sequence[str]], list[ImageResult]]
 Key = tuple[str, str]
 
 
 @dataclass
 class Run:
-    """One evaluation under way or ended. Its fields are written by its thread and read by pages.
+    """One evaluation. Its thread writes the fields, pages read them.
 
     Attributes:
-        total: how many images each model is asked about; done: how many were.
-        problem: why it ended without a result, None if it did not.
-        ended: whether anything still happens.
+        total: number of images.
+        done: number of images that are predicted.
+        problem: why it ended without a result, else None.
+        is_started: whether a thread works on it.
+        ended: set at the end.
 
     """
 
@@ -41,105 +41,117 @@ class Run:
     problem: str | None = None
     is_started: bool = False
     ended: threading.Event = field(default_factory=threading.Event)
-    _cancelled: threading.Event = field(default_factory=threading.Event)
+    _canceled: threading.Event = field(default_factory=threading.Event)
 
     def cancel(self) -> None:
-        """End it at the next call; what it learnt so far is forgotten."""
-        self._cancelled.set()
+        """End the run before its next request and drop its predictions."""
+        self._canceled.set()
 
     @property
-    def is_cancelled(self) -> bool:
-        """Whether somebody cancelled it."""
-        return self._cancelled.is_set()
+    def is_canceled(self) -> bool:
+        """Whether cancel() was called."""
+        return self._canceled.is_set()
 
 
 class Evaluator:
-    """Safe to share between threads.
+    """Runs evaluations and caches predictions by model digest and set digest. Thread-safe.
 
     Args:
-        predict: asks models about images, see client.ApiClient.predict.
-        digests: the digest of each version by its pinned name as it is now, to see whether one was
-        replaced during a run.
+        predict: predicts images with models, see ApiClient.predict.
+        digests: returns the current digest of each version by its pinned name, to detect a model
+            that was replaced during a run.
 
     """
 
     def __init__(self, predict: Predict, digests: Callable[[], Mapping[str, str | None]]) -> None:
         self._predict = predict
         self._digests = digests
-        self._kept: OrderedDict[Key, Predictions] = OrderedDict()
+        self._cache: OrderedDict[Key, Predictions] = OrderedDict()
         self._lock = threading.Lock()
-        self._threads = ThreadPoolExecutor(max_workers=RUNS_AT_ONCE, thread_name_prefix="evaluator")
+        self._threads = ThreadPoolExecutor(
+            max_workers=MAX_CONCURRENT_RUNS, thread_name_prefix="evaluator"
+        )
 
-    def verdict(self, model: Version, labelled: LabeledSet) -> Predictions | None:
-        """Return what exactly this model said of exactly these images, None if it was not asked or
-        that was long ago.
-        """
+    def cached_predictions(
+        self, model: ModelVersion, labeled_set: LabeledSet
+    ) -> Predictions | None:
+        """Return the predictions of exactly this model for this set, None if unknown."""
         with self._lock:
-            key = _key(model, labelled)
-            if key in self._kept:
-                self._kept.move_to_end(key)
-            return self._kept.get(key)
+            key = _key(model, labeled_set)
+            if key in self._cache:
+                self._cache.move_to_end(key)
+            return self._cache.get(key)
 
-    def start(self, models: Sequence[Version], labelled: LabeledSet) -> Run:
-        """Ask those of the models that were not asked about this set."""
-        run = Run(total=len(labelled.images))
-        missing = [model for model in models if self.verdict(model, labelled) is None]
-        self._threads.submit(self._run, run, missing, labelled)
+    def start(self, models: Sequence[ModelVersion], labeled_set: LabeledSet) -> Run:
+        """Start a run for the models without cached predictions."""
+        run = Run(total=len(labeled_set.images))
+        missing = [model for model in models if self.cached_predictions(model, labeled_set) is None]
+        self._threads.submit(self._run, run, missing, labeled_set)
         return run
 
-    def _run(self, run: Run, models: Sequence[Version], labelled: LabeledSet) -> None:
+    def _run(self, run: Run, models: Sequence[ModelVersion], labeled_set: LabeledSet) -> None:
         try:
             run.is_started = True
-            self._ask(run, models, labelled)
+            self._predict_all(run, models, labeled_set)
         except ApiUnreachableError:
             run.problem = (
-                f"The inference API stopped answering after {run.done:,} of {run.total:,} images. "
+                f"The inference API stopped responding after {_progress(run)}. "
                 "Evaluate again once it is back."
             )
         except ApiProblemError as problem:
             run.problem = (
-                f"The inference API refused after {run.done:,} of {run.total:,} images: {problem}"
+                f"The inference API rejected the request after {_progress(run)}: {problem}"
             )
         except Exception:
-            run.problem = "An error in the dashboard ended the evaluation; the log of the web service has the details."
+            run.problem = (
+                "The evaluation failed because of an error in the dashboard. See the log of the"
+                " web service."
+            )
             raise
         finally:
             run.ended.set()
 
-    def _ask(self, run: Run, models: Sequence[Version], labelled: LabeledSet) -> None:
-        names = [
-            model.pinned for model in models
-        ]  # the versions that were chosen, whichever answers to the bare name meanwhile
-        shares = [
+    def _predict_all(
+        self, run: Run, models: Sequence[ModelVersion], labeled_set: LabeledSet
+    ) -> None:
+        # Pinned, because a bare name may mean another version by the end of the run.
+        names = [model.pinned_name for model in models]
+        probabilities = [
             np.full((run.total, len(model.classes)), np.nan, dtype=np.float32) for model in models
         ]
-        for start in range(0, run.total if models else 0, IMAGES_PER_CALL):
-            if run.is_cancelled:
-                run.problem = f"Cancelled after {run.done:,} of {run.total:,} images."
+        for start in range(0, run.total if models else 0, IMAGES_PER_REQUEST):
+            if run.is_canceled:
+                run.problem = f"Canceled after {_progress(run)}."
                 return
-            part = labelled.images[start : start + IMAGES_PER_CALL]
-            for place, outcome in enumerate(self._predict(part, names), start):
-                if isinstance(outcome, ApiProblemError):
-                    continue  # of this image: it stays without an answer
-                for model, answer, rows in zip(models, outcome, shares, strict=True):
+            batch = labeled_set.images[start : start + IMAGES_PER_REQUEST]
+            for index, result in enumerate(self._predict(batch, names), start):
+                if isinstance(result, ApiProblemError):
+                    continue  # a problem of this image: it stays without an answer
+                for model, answer, rows in zip(models, result, probabilities, strict=True):
                     if answer.problem is not None:
                         raise answer.problem
                     if answer.prediction is not None:
-                        given = answer.prediction.probabilities
-                        rows[place] = [given.get(label, 0.0) for label in model.classes]
-            run.done = start + len(part)
+                        by_label = answer.prediction.probabilities
+                        rows[index] = [by_label.get(label, 0.0) for label in model.classes]
+            run.done = start + len(batch)
         run.done = run.total
-        now = self._digests()
-        replaced = [model.pinned for model in models if now.get(model.pinned) != model.digest]
+        current = self._digests()
+        replaced = [
+            model.pinned_name for model in models if current.get(model.pinned_name) != model.digest
+        ]
         if replaced:
-            run.problem = f"The files of {', '.join(replaced)} are others now. Evaluate again."
+            run.problem = f"{', '.join(replaced)} was replaced during the run. Evaluate again."
             return
         with self._lock:
-            for model, rows in zip(models, shares, strict=True):
-                self._kept[_key(model, labelled)] = Predictions(model.classes, rows)
-            while len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
+            for model, rows in zip(models, probabilities, strict=True):
+                self._cache[_key(model, labeled_set)] = Predictions(model.classes, rows)
+            while len(self._cache) > CACHE_CAPACITY:
+                self._cache.popitem(last=False)
 
 
-def _key(model: Version, labelled: LabeledSet) -> Key:
-    return model.digest or model.pinned, labelled.digest
+def _progress(run: Run) -> str:
+    return f"{run.done:,} of {run.total:,} images"
+
+
+def _key(model: ModelVersion, labeled_set: LabeledSet) -> Key:
+    return model.digest or model.pinned_name, labeled_set.digest

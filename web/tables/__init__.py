@@ -1,1 +1,1 @@
-"""Tables of the dashboard as data. Pure."""
+"""Tables of the pages as data frames. Pure functions, no Streamlit."""

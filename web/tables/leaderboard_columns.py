@@ -1,10 +1,10 @@
-"""The columns that the leaderboard can show.
+"""Columns of the leaderboard: built-in ones, and extra ones from the CSV files.
 
-Those of every experiment, and whatever further ones any of them has. Pure.
+To add a built-in column, extend COLUMNS here, its SQL in data/leaderboard_queries.py, its values in
+leaderboard_table.py and its display in views/leaderboard/column_config.py.
 
-A column's id is what a link holds. Further columns come from the CSV files as people name them, so
-nothing is known of them: neither their names, nor whether one experiment has a number where another
-one has a text.
+A column's id is part of a link. Extra columns come from the CSV files, so their names are arbitrary
+and one column may hold numbers and texts.
 """
 
 import json
@@ -13,8 +13,8 @@ from typing import Any
 
 import pandas as pd
 
-# What is always there, by id: how a reader sees it. Its order is the one in which it is offered.
-LABELS = {
+# Id and title of the built-in columns, in their order.
+COLUMNS = {
     "champion": "Champion",
     "learning_rate": "Learning rate",
     "momentum": "Momentum",
@@ -27,90 +27,89 @@ LABELS = {
     "loss_curve": "Loss",
     "serving": "Serving",
 }
-# Of these, params and metrics hold what the columns of the same name show already.
-SHOWN_ALREADY = ("architecture", "outcome", "test_accuracy")
+# Keys of params and metrics that built-in columns of the same name show.
+BUILT_IN_KEYS = ("architecture", "outcome", "test_accuracy")
 TASK, OUTCOME = "task", "outcome"
-EXPERIMENT = "experiment"  # leads every row, so nobody chooses it
-# Added to the key of a further column that would pass for another one. No key has a bracket.
-FROM_FILE = " (file)"
-LARGEST_SHOWN = (
-    2.0**53
-)  # above it Streamlit's table shows an error: a browser's numbers are no longer exact there
+EXPERIMENT = "experiment"  # leads every row, so it cannot be chosen
+# Distinguishes an extra column from a built-in one of the same name. Keys have no parentheses.
+FILE_SUFFIX = " (file)"
+# Above it Streamlit's table shows an error, because a browser's numbers are not exact there.
+MAX_DISPLAY_VALUE = 2.0**53
 
 
-def offered(keys: Collection[str], *, several_tasks: bool) -> list[str]:
-    """Return the ids of all columns that can be shown.
-
-    Those always there, then the further ones by name.
+def available_columns(keys: Collection[str], *, has_several_tasks: bool) -> list[str]:
+    """Return the ids of all columns: built-in ones, then extra ones by name.
 
     Args:
-        keys: those of params and metrics that any experiment has. An outcome is offered if any has
-        one.
-        several_tasks: whether there are, so that the task is worth a column.
+        keys: keys of params and metrics of all experiments. The outcome is available if it is one.
+        has_several_tasks: whether the task is worth a column.
 
     """
-    useless = {
+    hidden = {
         column
-        for column, is_useful in ((TASK, several_tasks), (OUTCOME, OUTCOME in keys))
+        for column, is_useful in ((TASK, has_several_tasks), (OUTCOME, OUTCOME in keys))
         if not is_useful
     }
     return [
-        *(column for column in LABELS if column not in useless),
-        *sorted(_id(key) for key in keys if key not in SHOWN_ALREADY),
+        *(column for column in COLUMNS if column not in hidden),
+        *sorted(_column_id(key) for key in keys if key not in BUILT_IN_KEYS),
     ]
 
 
-def usual(columns: Sequence[str]) -> list[str]:
-    """Return those that are shown unless somebody chooses, of those that are offered."""
-    return [column for column in columns if column in LABELS]
+def default_columns(available: Sequence[str]) -> list[str]:
+    """Return the available columns that the table shows by default."""
+    return [column for column in available if column in COLUMNS]
 
 
-def label(column: str) -> str:
-    """Return how a reader sees a column: batch_size -> Batch size."""
-    return LABELS.get(column) or column[:1].upper() + column[1:].replace("_", " ")
+def column_title(column: str) -> str:
+    """Return the title of a column: batch_size -> Batch size."""
+    return COLUMNS.get(column) or column[:1].upper() + column[1:].replace("_", " ")
 
 
-def further(experiments: pd.DataFrame, column: str) -> "pd.Series[Any]":
-    """Return a further column.
+def extra_column(experiments: pd.DataFrame, column: str) -> "pd.Series[Any]":
+    """Return the values of an extra column, None or NA where an experiment has none.
 
-    Numbers if whatever it holds are numbers that a table can show, else texts.
+    Args:
+        experiments: params and metrics of each experiment.
+        column: id of the column.
 
-    Integers are of pandas' Int64 and other numbers float64, so that they sort as numbers; where an
-    experiment has nothing, NA.
+    Returns:
+        Int64 if all values are integers and float64 if all are numbers, so that they sort as
+        numbers. Otherwise texts.
+
     """
-    key = column.removesuffix(FROM_FILE)
+    key = column.removesuffix(FILE_SUFFIX)
     values: list[Any] = [
         metrics.get(key, params.get(key))
         for params, metrics in zip(
-            map(_mapping, experiments["params"]), map(_mapping, experiments["metrics"]), strict=True
+            map(_as_mapping, experiments["params"]),
+            map(_as_mapping, experiments["metrics"]),
+            strict=True,
         )
     ]
     present = [value for value in values if value is not None]
-    if present and all(type(value) is int and abs(value) <= LARGEST_SHOWN for value in present):
+    if present and all(type(value) is int and abs(value) <= MAX_DISPLAY_VALUE for value in present):
         return pd.Series(values, index=experiments.index, dtype="Int64")
     if present and all(_is_number(value) for value in present):
         numbers = pd.Series(values, index=experiments.index, dtype="float64")
-        return numbers.where(numbers.abs() < LARGEST_SHOWN)
-    return pd.Series([_text(value) for value in values], index=experiments.index, dtype="object")
+        return numbers.where(numbers.abs() < MAX_DISPLAY_VALUE)
+    return pd.Series([_as_text(value) for value in values], index=experiments.index, dtype="object")
 
 
-def _id(key: str) -> str:
-    return key + FROM_FILE if key in LABELS or key == EXPERIMENT else key
+def _column_id(key: str) -> str:
+    return key + FILE_SUFFIX if key in COLUMNS or key == EXPERIMENT else key
 
 
-def _mapping(value: object) -> Mapping[str, object]:
+def _as_mapping(value: object) -> Mapping[str, object]:
     return value if isinstance(value, Mapping) else {}
 
 
 def _is_number(value: object) -> bool:
-    """Whether a value can stand in a column of floats.
-
-    A whole number beyond what is exact there is somebody's id.
-    """
-    return type(value) is float or (type(value) is int and abs(value) <= LARGEST_SHOWN)
+    """Return whether a value fits a column of floats. A larger integer is probably an id."""
+    return type(value) is float or (type(value) is int and abs(value) <= MAX_DISPLAY_VALUE)
 
 
-def _text(value: object) -> str | None:
+def _as_text(value: object) -> str | None:
     if value is None or isinstance(value, str):
         return value
     return json.dumps(value, ensure_ascii=False)

@@ -1,141 +1,149 @@
-"""The leaderboard's table, as data. Pure."""
+"""Table of the leaderboard, its caption and its CSV export."""
 
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from web.data.api_client import Model
-from web.data.queries import LeaderboardQuery
-from web.formatting import count, plain
-from web.tables.leaderboard_columns import LABELS, LARGEST_SHOWN, further, label, offered
+from web.charts.sparkline import clamp_values
+from web.data.api_types import Model
+from web.data.leaderboard_queries import LeaderboardQuery
+from web.formatting import escape_markdown, pluralize
+from web.tables.leaderboard_columns import (
+    COLUMNS,
+    MAX_DISPLAY_VALUE,
+    available_columns,
+    column_title,
+    extra_column,
+)
+from web.tables.model_registry import CHAMPION_STAR, STATES
 
-# What the column Serving says of a model's state.
-_SERVING = {"READY": "Ready", "LOADING": "Loading", "FAILED": "Failed"}
-NO_MODEL = "No model"
-CHAMPION = "\N{BLACK STAR}"
-UNKNOWN = "API down"
-# Digits of a page number in a link; more are no page that there is.
-LONGEST_PAGE = 7
+API_DOWN = "API down"
+# A page number with more digits is not a page.
+MAX_PAGE_DIGITS = 6
 
 
 def serving_state(experiment: str, models: Mapping[str, Model] | None) -> str:
-    """Say in words whether an experiment's model answers. models is None when the API is down."""
+    """Return the serving state of an experiment's model. models: None while the API is down."""
     if models is None:
-        return UNKNOWN
+        return API_DOWN
     model = models.get(experiment)
-    return NO_MODEL if model is None else _SERVING.get(model.state, model.state)
+    state = "NO_MODEL" if model is None else model.state
+    return STATES.get(state, state)
 
 
 def leaderboard_table(
     rows: pd.DataFrame, models: Mapping[str, Model] | None, columns: Sequence[str]
 ) -> pd.DataFrame:
-    """Return the table of a page of the leaderboard, in its order.
+    """Return the table of one leaderboard page, in its order.
 
     Args:
-        rows: as queries.LeaderboardPage.rows.
-        models: the served models by name, None when the API is down.
-        columns: the ids of those to show, see web.tables.leaderboard_columns.
+        rows: see leaderboard_queries.LeaderboardPage.
+        models: served models by name, None while the API is down.
+        columns: ids of the columns, see leaderboard_columns.
 
     Returns:
-        experiment, then the columns in their order: test_accuracy in percent, losses without what
-        no table can show.
+        experiment, then the columns in their order: test_accuracy in percent, losses without
+        values that a table cannot display.
 
     """
     shown = rows.assign(
-        champion=rows["champion"].map({True: CHAMPION, False: ""}),
+        champion=rows["champion"].map({True: CHAMPION_STAR, False: ""}),
         test_accuracy=rows["test_accuracy"] * 100,
-        last_loss=rows["last_loss"].where(rows["last_loss"] < LARGEST_SHOWN),
-        loss_curve=rows["loss_curve"].map(
-            lambda curve: [min(value, LARGEST_SHOWN) for value in curve]
-        ),
+        last_loss=rows["last_loss"].where(rows["last_loss"] < MAX_DISPLAY_VALUE),
+        loss_curve=rows["loss_curve"].map(clamp_values),
         serving=[serving_state(name, models) for name in rows["experiment"]],
     )
-    chosen = {
-        column: shown[column] if column in LABELS else further(rows, column) for column in columns
+    values = {
+        column: shown[column] if column in COLUMNS else extra_column(rows, column)
+        for column in columns
     }
-    return pd.DataFrame({"experiment": shown["experiment"], **chosen}).reset_index(drop=True)
+    return pd.DataFrame({"experiment": shown["experiment"], **values}).reset_index(drop=True)
 
 
 def describe_rows(
-    view: LeaderboardQuery,
+    query: LeaderboardQuery,
     *,
-    first: int,
+    offset: int,
     shown: int,
-    matching: int,
-    among: int,
-    several_tasks: bool,
+    matching_count: int,
+    total_count: int,
+    has_several_tasks: bool,
 ) -> str:
-    """Say in markdown which experiments of a view are shown, in which order, and how many are not.
+    """Return the caption of the table in markdown: shown rows, hidden rows and order.
 
     Args:
-        view: what is asked for.
-        first: how many of the view stand on earlier pages.
-        shown: how many are shown.
-        matching: how many the view has.
-        among: how many the task has.
-        several_tasks: whether those shown are of several.
+        query: the selection and the order.
+        offset: number of rows on earlier pages.
+        shown: number of rows on this page.
+        matching_count: number of rows on all pages.
+        total_count: number of experiments of the task.
+        has_several_tasks: whether the shown rows belong to several tasks.
 
     """
-    which = f"{shown:,}" if shown == matching else f"{first + 1:,} to {first + shown:,}"
-    if view.names:
-        what = f"{which} of {count(matching, 'chosen experiment')}"
-    elif view.condition is not None:
-        what = f"{which} of {matching:,} that match; {among - matching:,} of {count(among, 'experiment')} do not"
-    elif matching < among:
-        newest = "" if shown == matching else f"of the newest {matching:,} "
-        what = f"{which} {newest}of {count(among, 'experiment')}, the newest"
+    is_complete = shown == matching_count
+    numbers = f"{offset + 1:,} to {offset + shown:,}"
+    total = pluralize(total_count, "experiment")
+    if query.names:
+        picked = pluralize(matching_count, "picked experiment")
+        rows = picked if is_complete else f"{numbers} of {picked}"
+    elif query.condition is not None:
+        matching = f"{matching_count:,} of {total_count:,} match"
+        rows = matching if is_complete else f"{numbers} of {matching_count:,} matches ({total})"
+    elif matching_count < total_count:
+        newest = f"Newest {matching_count:,} of {total}"
+        rows = newest if is_complete else f"{numbers} of the newest {matching_count:,} ({total})"
     else:
-        what = f"{which} of {count(among, 'experiment')}"
-    ends = "highest" if view.descending else "lowest"
-    tasks = "by task, then " if several_tasks else ""
-    more = matching - first - shown
-    return f"{what}; sorted {tasks}by {plain(label(view.sort).lower())}, {ends} first" + (
-        f"; {more:,} more behind" if more > 0 else ""
-    )
+        rows = f"All {total}" if is_complete else f"{numbers} of {total}"
+    order = "highest first" if query.descending else "lowest first"
+    by_task = "by task, then " if has_several_tasks else ""
+    title = escape_markdown(column_title(query.sort).lower())
+    return f"{rows}, sorted {by_task}by {title}, {order}"
 
 
-def usable_page(asked: object) -> int:
-    """Return the number of a page as a link may have it; 1 for what is none."""
-    text = str(asked)
-    return (
-        max(1, int(text)) if text.isascii() and text.isdecimal() and len(text) < LONGEST_PAGE else 1
-    )
+def parse_page(value: object) -> int:
+    """Return the page number of a link, 1 if it is not a page number."""
+    text = str(value)
+    is_number = text.isascii() and text.isdecimal() and len(text) <= MAX_PAGE_DIGITS
+    return max(1, int(text)) if is_number else 1
 
 
-def by_task(rows: pd.DataFrame, names: Sequence[str]) -> dict[str, list[str]]:
-    """Return the names of these experiments by their tasks, in the order of the rows."""
-    chosen = rows[rows["experiment"].isin(names)]
+def group_by_task(rows: pd.DataFrame, names: Sequence[str]) -> dict[str, list[str]]:
+    """Return the given experiments by task, in the order of the rows."""
+    selected = rows[rows["experiment"].isin(names)]
     return {
-        str(task): list(group["experiment"]) for task, group in chosen.groupby("task", sort=False)
+        str(task): list(group["experiment"]) for task, group in selected.groupby("task", sort=False)
     }
 
 
 def to_csv(rows: pd.DataFrame) -> str:
-    """Return experiments as CSV, values as they are stored, every key of params and metrics in a
-    column of its own.
+    """Return experiments as CSV: stored values, and one column per key of params and metrics.
 
     Args:
-        rows: as queries.read_matching returns them.
+        rows: see leaderboard_queries.read_all_rows.
 
     """
     keys = sorted(
-        {key for holder in ("params", "metrics") for mapping in rows[holder] for key in mapping}
+        {key for column in ("params", "metrics") for mapping in rows[column] for key in mapping}
     )
-    added = {
-        column: further(rows, column)
-        for column in offered(keys, several_tasks=False)
-        if column not in LABELS
+    extra = {
+        column: extra_column(rows, column)
+        for column in available_columns(keys, has_several_tasks=False)
+        if column not in COLUMNS
     }
-    known = rows.drop(columns=["params", "metrics", "missing_since"])
-    return known.assign(**added).to_csv(index=False)
+    built_in = rows.drop(columns=["params", "metrics", "missing_since"])
+    return built_in.assign(**extra).to_csv(index=False)
 
 
-def serving_count(
+def count_serving(
     task_of: Mapping[str, str], task: str, models: Mapping[str, Model] | None
 ) -> int | None:
-    """Say how many of a task's experiments answer.
+    """Return the number of experiments of a task with a ready model, None while the API is down.
 
-    task_of: the task of every experiment. None when the API is down.
+    Args:
+        task_of: task of every experiment.
+        task: the task to count.
+        models: served models by name, None while the API is down.
+
     """
     if models is None:
         return None
@@ -144,9 +152,13 @@ def serving_count(
     )
 
 
-def accuracy_floor(lowest: float | None) -> float:
-    """Where the accuracy bars begin, in percent.
+def accuracy_bar_minimum(lowest_accuracy: float | None) -> float:
+    """Return the start of the accuracy bars in percent, so that the bars differ visibly.
 
-    The ten below the lowest accuracy (0..1), so that the bars differ visibly.
+    Args:
+        lowest_accuracy: 0 to 1, None without any.
+
     """
-    return 0.0 if lowest is None else max(0.0, min(90.0, float(lowest * 100 // 10 * 10)))
+    if lowest_accuracy is None:
+        return 0.0
+    return max(0.0, min(90.0, float(lowest_accuracy * 100 // 10 * 10)))

@@ -1,6 +1,6 @@
-"""One module per page; each has show(), which draws it.
+"""Pages: one package per page, with show() in its page module.
 
-The folder is not called pages: for a folder of that name beside app.py Streamlit runs its files as
-the pages of an older kind of app until st.navigation was called once, so a link to /predict would
-show nothing after a restart.
+The folder must not be called pages. Streamlit treats the files of such a folder next to app.py as
+pages of an older kind of app until st.navigation has run, so a link to /predict would be empty
+after a restart.
 """

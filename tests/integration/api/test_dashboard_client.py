@@ -1,4 +1,4 @@
-"""The dashboard's client against the real application: both keep the same contract."""
+"""Dashboard client against the real application: both follow the same contract."""
 
 import shutil
 import threading
@@ -12,20 +12,21 @@ from inference.app import create_app
 from inference.settings import from_environment
 from local import ports
 from tests.conftest import SHIPPED
-from web.data.api_client import Answer, ApiClient, ApiProblemError, Outcome
+from web.data.api_client import ApiClient
+from web.data.api_types import Answer, ApiProblemError, ImageResult
 
 START_SECONDS = 30
 
 
 @pytest.fixture(scope="module")
 def served(shipped_names: list[str]) -> list[str]:
-    """The names of the models that are served."""
+    """Return the names of the served models."""
     return shipped_names[:3]
 
 
 @pytest.fixture(scope="module")
 def api(served: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiClient]:
-    """A client of a service with three models, one that fails, and no database."""
+    """Yield a client of a service with three models, one that fails, and no database."""
     folder = tmp_path_factory.mktemp("api")
     for name in served:
         shutil.copytree(SHIPPED / name, folder / "models" / name)
@@ -54,7 +55,7 @@ def api(served: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
             client = ApiClient(f"http://127.0.0.1:{port}/api/v1.0")
-            while client.readiness().loading:  # what was just written might be half of it
+            while client.readiness().loading:  # a folder that was just written may be incomplete
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
             yield client
@@ -63,21 +64,21 @@ def api(served: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator
             thread.join()
 
 
-def answers(outcome: Outcome) -> list[Answer]:
-    assert isinstance(outcome, list), outcome
-    return outcome
+def answers(result: ImageResult) -> list[Answer]:
+    assert isinstance(result, list), result
+    return result
 
 
-def test_every_image_is_read_by_every_experiment_in_the_order_asked(
+def test_every_image_has_answers_in_request_order(
     api: ApiClient, served: list[str], digits: dict[str, bytes]
 ) -> None:
     names = served[::-1]
-    outcomes = api.predict(list(digits.values()), names)
-    assert [[answer.experiment for answer in answers(outcome)] for outcome in outcomes] == [
+    results = api.predict(list(digits.values()), names)
+    assert [[answer.experiment for answer in answers(result)] for result in results] == [
         names
     ] * len(digits)
-    for outcome in outcomes:
-        for answer in answers(outcome):
+    for result in results:
+        for answer in answers(result):
             assert answer.prediction is not None
             assert list(answer.prediction.probabilities) == list("0123456789")
             assert sum(answer.prediction.probabilities.values()) == pytest.approx(1)
@@ -94,15 +95,15 @@ def test_images_keep_their_order(
     assert api.predict(images, served) == [api.predict([image], served)[0] for image in images]
 
 
-def test_a_problem_of_one_experiment_stays_in_its_answer(
+def test_problem_of_one_model_stays_in_its_answer(
     api: ApiClient, served: list[str], digits: dict[str, bytes]
 ) -> None:
-    [outcome] = api.predict([digits["7"]], ["nobody", served[0], "failing"])
-    nobody, good, failing = answers(outcome)
-    assert nobody.problem is not None
+    [result] = api.predict([digits["7"]], ["unknown", served[0], "failing"])
+    unknown, good, failing = answers(result)
+    assert unknown.problem is not None
     assert failing.problem is not None
-    assert (nobody.experiment, nobody.problem.status, nobody.problem.title) == (
-        "nobody",
+    assert (unknown.experiment, unknown.problem.status, unknown.problem.title) == (
+        "unknown",
         404,
         "Unknown experiment",
     )
@@ -114,7 +115,7 @@ def test_a_problem_of_one_experiment_stays_in_its_answer(
     assert good.prediction is not None
 
 
-def test_an_image_that_cannot_be_read_leaves_the_others(
+def test_unreadable_image_keeps_the_others(
     api: ApiClient, served: list[str], digits: dict[str, bytes]
 ) -> None:
     first, text, empty, last = api.predict([digits["1"], b"text", b"", digits["2"]], served)
@@ -125,10 +126,10 @@ def test_an_image_that_cannot_be_read_leaves_the_others(
         True,
         True,
     )
-    assert [len(answers(outcome)) for outcome in (first, last)] == [3, 3]
+    assert [len(answers(result)) for result in (first, last)] == [3, 3]
 
 
-def test_an_image_that_is_too_large_is_its_own_problem(
+def test_large_image_is_its_own_problem(
     api: ApiClient, served: list[str], digits: dict[str, bytes]
 ) -> None:
     large, good = api.predict([digits["1"] + b"\x00" * 2**21, digits["1"]], served)
@@ -136,16 +137,16 @@ def test_an_image_that_is_too_large_is_its_own_problem(
     assert (large.status, isinstance(good, list)) == (413, True)
 
 
-def test_when_nobody_can_answer_every_experiment_says_so(
+def test_request_without_available_model_fails_for_each(
     api: ApiClient, digits: dict[str, bytes]
 ) -> None:
-    [outcome] = api.predict([digits["7"]], ["nobody", "failing"])
-    assert [answer.problem and answer.problem.title for answer in answers(outcome)] == [
+    [result] = api.predict([digits["7"]], ["unknown", "failing"])
+    assert [answer.problem and answer.problem.title for answer in answers(result)] == [
         "Unknown experiment"
     ] * 2
 
 
-def test_models_and_readiness_are_read(api: ApiClient, served: list[str]) -> None:
+def test_models_and_readiness(api: ApiClient, served: list[str]) -> None:
     assert {name: model.state for name, model in api.models().items()} == {
         **dict.fromkeys(served, "READY"),
         "failing": "FAILED",
@@ -154,15 +155,13 @@ def test_models_and_readiness_are_read(api: ApiClient, served: list[str]) -> Non
     assert (readiness.status, readiness.ready, readiness.failed) == ("degraded", 3, 1)
 
 
-def test_versions_are_read_with_the_reason_of_one_that_failed_and_the_card_of_another(
-    api: ApiClient, served: list[str]
-) -> None:
+def test_versions_have_failure_reason_and_card(api: ApiClient, served: list[str]) -> None:
     versions = {version.name: version for version in api.versions()}
     failing, good = versions["failing"], versions[served[0]]
     assert (
         failing.state,
         failing.reason is not None,
-        good.label,
+        good.short_name,
         good.parity and good.parity["equal_argmax"],
     ) == (
         "FAILED",

@@ -1,4 +1,4 @@
-"""What the leaderboard reads: filters, order, pages, totals and curves, by Postgres itself."""
+"""Leaderboard queries in Postgres: filters, order, pages, summaries and sparklines."""
 
 import json
 import os
@@ -11,17 +11,17 @@ from sqlalchemy import Engine
 
 from db.initialize import set_up
 from db.settings import from_environment
-from web.data.filter_language import parse
-from web.data.queries import (
+from web.data.filter_language import parse_filter
+from web.data.leaderboard_queries import (
     PAGE_ROWS,
-    SPARK_POINTS,
+    SPARKLINE_POINTS,
     LeaderboardQuery,
-    connect,
-    read_keys,
+    read_all_rows,
+    read_column_keys,
     read_leaderboard,
-    read_matching,
     read_points,
 )
+from web.data.queries import make_engine
 from web.settings import Settings
 
 POINTS = 1000
@@ -57,7 +57,7 @@ ROWS: list[tuple[str, str, float, dict[str, Any], dict[str, Any]]] = [
 def engine(
     postgres_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Engine]:
-    file = tmp_path_factory.mktemp("board") / "data.csv"
+    file = tmp_path_factory.mktemp("leaderboard") / "data.csv"
     file.write_text("Experiment Name,Learning Rate,Momentum,Loss\n")
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {
@@ -87,7 +87,7 @@ def engine(
         cursor.execute("UPDATE experiments SET missing_since = now() WHERE name = 'b'")
         cursor.execute("SELECT move_alias('digits', 'champion', 'a', 1, 'd', 'me', 'best')")
     connection.close()
-    engine = connect(
+    engine = make_engine(
         Settings(
             database_host=postgres_environment["PGHOST"],
             database_port=int(postgres_environment["PGPORT"]),
@@ -100,13 +100,13 @@ def engine(
     engine.dispose()
 
 
-def found(engine: Engine, text: str, **view: Any) -> str:
+def found(engine: Engine, text: str, **query: Any) -> str:
     """The names that a filter finds, in alphabetical order."""
-    board = read_leaderboard(
-        engine, LeaderboardQuery(condition=parse(text, read_keys(engine)), **view), 1
+    page = read_leaderboard(
+        engine, LeaderboardQuery(condition=parse_filter(text, read_column_keys(engine)), **query), 1
     )
-    assert board.matching == len(board.rows)
-    return "".join(sorted(board.rows["experiment"]))
+    assert page.matching_count == len(page.rows)
+    return "".join(sorted(page.rows["experiment"]))
 
 
 @pytest.mark.parametrize(
@@ -144,19 +144,19 @@ def found(engine: Engine, text: str, **view: Any) -> str:
         ("batch_size > 1e299 or batch_size < -1e299", ""),
     ],
 )
-def test_a_filter_finds(engine: Engine, text: str, names: str) -> None:
+def test_filter_finds(engine: Engine, text: str, names: str) -> None:
     assert found(engine, text) == names
 
 
-def test_a_filter_keeps_to_the_task(engine: Engine) -> None:
+def test_filter_is_within_the_task(engine: Engine) -> None:
     assert found(engine, "batch_size = 8 or acc = 0.9", task="digits") == "a"
 
 
-def test_a_value_is_never_sql(engine: Engine) -> None:
+def test_value_is_never_sql(engine: Engine) -> None:
     assert found(engine, "experiment = 'a'' OR 1=1 --' or note = ':names %s'") == ""
 
 
-def test_the_newest_are_those_that_came_last_and_are_still_in_their_file(engine: Engine) -> None:
+def test_newest_experiments_skip_removed_ones(engine: Engine) -> None:
     names = [
         set(
             read_leaderboard(engine, LeaderboardQuery(task="digits", latest=number), 1).rows[
@@ -168,11 +168,11 @@ def test_the_newest_are_those_that_came_last_and_are_still_in_their_file(engine:
     assert names == [{"c", "d"}, {"a", "c", "d"}, {"a", "b", "c", "d"}]
 
 
-def test_a_free_choice_wins_over_filter_task_and_number(engine: Engine) -> None:
-    view = LeaderboardQuery(
-        names=("a", "p", "lost"), condition=parse("lr > 1", ()), task="digits", latest=1
+def test_picked_names_take_precedence(engine: Engine) -> None:
+    query = LeaderboardQuery(
+        names=("a", "p", "lost"), condition=parse_filter("lr > 1", ()), task="digits", latest=1
     )
-    assert list(read_leaderboard(engine, view, 1).rows["experiment"]) == ["a", "p"]
+    assert list(read_leaderboard(engine, query, 1).rows["experiment"]) == ["a", "p"]
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_a_free_choice_wins_over_filter_task_and_number(engine: Engine) -> None:
         ("there is no such key", True, "dcba"),
     ],
 )
-def test_rows_are_sorted_and_those_without_a_value_stand_last(
+def test_rows_without_a_value_come_last(
     engine: Engine,
     sort: str,
     descending: bool,  # noqa: FBT001
@@ -199,24 +199,34 @@ def test_rows_are_sorted_and_those_without_a_value_stand_last(
     assert "".join(rows["experiment"]) == names
 
 
-def test_those_of_one_task_stand_together(engine: Engine) -> None:
+def test_rows_of_one_task_are_together(engine: Engine) -> None:
     assert list(read_leaderboard(engine, LeaderboardQuery(), 1).rows["task"]) == ["digits"] * 4 + [
         "parity"
     ]
 
 
-def test_the_totals_leave_out_what_no_file_has_any_more(engine: Engine) -> None:
+def test_task_summary_excludes_removed_experiments(engine: Engine) -> None:
     [digits, parity] = sorted(
-        read_leaderboard(engine, LeaderboardQuery(latest=1), 1).totals,
-        key=lambda totals: totals.task,
+        read_leaderboard(engine, LeaderboardQuery(latest=1), 1).task_summaries,
+        key=lambda task_summaries: task_summaries.task,
     )
-    assert (digits.experiments, digits.gone, digits.most_accurate, digits.best_accuracy) == (
+    assert (
+        digits.experiments,
+        digits.removed,
+        digits.most_accurate_experiment,
+        digits.best_accuracy,
+    ) == (
         3,
         1,
         "c",
         0.95,
     )
-    assert (digits.lowest_accuracy, digits.least_loss, digits.lowest_loss, parity.experiments) == (
+    assert (
+        digits.lowest_accuracy,
+        digits.lowest_loss_experiment,
+        digits.lowest_loss,
+        parity.experiments,
+    ) == (
         0.9,
         "a",
         1.0,
@@ -224,7 +234,7 @@ def test_the_totals_leave_out_what_no_file_has_any_more(engine: Engine) -> None:
     )
 
 
-def test_a_row_has_its_champion_and_a_curve_from_its_first_point_to_its_last(
+def test_row_has_champion_and_sparkline(
     engine: Engine,
 ) -> None:
     rows = read_leaderboard(engine, LeaderboardQuery(task="digits"), 1).rows.set_index("experiment")
@@ -232,7 +242,7 @@ def test_a_row_has_its_champion_and_a_curve_from_its_first_point_to_its_last(
     curves = rows["loss_curve"].to_dict()
     curve = curves["a"]
     assert (len(curve), curve[0], curve[-1], curve == sorted(curve, reverse=True)) == (
-        SPARK_POINTS,
+        SPARKLINE_POINTS,
         POINTS,
         1.0,
         True,
@@ -240,7 +250,7 @@ def test_a_row_has_its_champion_and_a_curve_from_its_first_point_to_its_last(
     assert (curves["b"], curves["d"]) == ([1.0], [])
 
 
-def test_a_page_beyond_the_last_is_the_last(engine: Engine) -> None:
+def test_page_beyond_the_last_is_the_last(engine: Engine) -> None:
     with psycopg2.connect(
         str(engine.url.set(drivername="postgresql").render_as_string(hide_password=False))
     ) as connection:
@@ -251,13 +261,18 @@ def test_a_page_beyond_the_last_is_the_last(engine: Engine) -> None:
                 " SELECT 'x' || n, 'many', 1, 0, 'f', 1, '' FROM generate_series(1, 250) n"
             )
     connection.close()
-    view = LeaderboardQuery(task="many", sort="newest")
-    [first, last] = [read_leaderboard(engine, view, page) for page in (1, 99)]
-    assert (len(first.rows), first.rows["experiment"][0], first.matching, first.pages) == (
+    query = LeaderboardQuery(task="many", sort="newest")
+    [first, last] = [read_leaderboard(engine, query, page) for page in (1, 99)]
+    assert (
+        len(first.rows),
+        first.rows["experiment"][0],
+        first.matching_count,
+        first.page_count,
+    ) == (
         PAGE_ROWS,
         "x250",
         250,
         3,
     )
     assert (len(last.rows), last.rows["experiment"].iloc[-1], last.page) == (50, "x1", 3)
-    assert (len(read_matching(engine, view)), len(read_points(engine, view, 120))) == (250, 120)
+    assert (len(read_all_rows(engine, query)), len(read_points(engine, query, 120))) == (250, 120)

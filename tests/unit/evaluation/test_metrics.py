@@ -1,4 +1,4 @@
-"""How good a model is: against values computed by hand or published."""
+"""Metrics of one model, against values computed by hand or published."""
 
 import math
 
@@ -9,17 +9,14 @@ from evaluation.metrics import (
     Predictions,
     calibration_bins,
     calibration_error,
-    compare,
     evaluate,
-    hardest,
-    in_cell,
-    mcnemar,
-    wilson,
+    wilson_interval,
 )
 
 
-def verdict(*shares: tuple[float, ...], classes: str = "ab") -> Predictions:
-    return Predictions(tuple(classes), np.array(shares, dtype=np.float32).reshape(-1, len(classes)))
+def predictions(*rows: tuple[float, ...], classes: str = "ab") -> Predictions:
+    probabilities = np.array(rows, dtype=np.float32).reshape(-1, len(classes))
+    return Predictions(tuple(classes), probabilities)
 
 
 @pytest.mark.parametrize(
@@ -32,93 +29,55 @@ def verdict(*shares: tuple[float, ...], classes: str = "ab") -> Predictions:
         (1, 29, 0.0061, 0.1718),
     ],
 )
-def test_the_interval_is_wilson_s(successes: int, trials: int, low: float, high: float) -> None:
-    found = wilson(successes, trials)
-    assert [found.low, found.high] == pytest.approx([low, high], abs=5e-5)
+def test_wilson_interval_matches_published_values(
+    successes: int, trials: int, low: float, high: float
+) -> None:
+    interval = wilson_interval(successes, trials)
+    assert [interval.low, interval.high] == pytest.approx([low, high], abs=5e-5)
 
 
-def test_no_trial_tells_nothing() -> None:
-    assert (wilson(0, 0).low, wilson(0, 0).high) == (0.0, 1.0)
+def test_wilson_interval_without_trials_is_everything() -> None:
+    assert (wilson_interval(0, 0).low, wilson_interval(0, 0).high) == (0.0, 1.0)
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "p_value"),
-    # Binomial tails of one half by hand: 2 * (1 + 5) / 2**5; 2 * (1 + 10 + 45) / 2**10; capped at
-    # 1; nothing differs.
-    [(1, 4, 0.375), (2, 8, 0.109375), (8, 2, 0.109375), (3, 3, 1.0), (0, 0, 1.0), (0, 6, 0.03125)],
-)
-def test_mcnemar_is_exact(first: int, second: int, p_value: float) -> None:
-    assert mcnemar(first, second) == pytest.approx(p_value)
-
-
-def test_mcnemar_stands_large_numbers() -> None:
-    assert 0 < mcnemar(4800, 5200) < 1e-4
-    assert mcnemar(0, 5000) == 0.0  # below what a float can be
-
-
-def test_a_report_counts_what_is_right_by_label() -> None:
-    report = evaluate("aaab", verdict((0.9, 0.1), (0.8, 0.2), (0.3, 0.7), (0.1, 0.9)))
+def test_report_counts_correct_predictions_by_label() -> None:
+    report = evaluate("aaab", predictions((0.9, 0.1), (0.8, 0.2), (0.3, 0.7), (0.1, 0.9)))
     assert (report.images, report.correct, report.accuracy) == (4, 3, 0.75)
-    assert report.confusion.to_numpy().tolist() == [[2, 1], [0, 1]]
-    per_class = report.per_class.set_index("label")
-    assert [per_class.loc["a", "recall"], per_class.loc["b", "precision"]] == pytest.approx(
-        [2 / 3, 0.5]
-    )
+    assert report.confusion.tolist() == [[2, 1], [0, 1]]
+    a, b = report.per_class
+    assert [a.recall, b.precision] == pytest.approx([2 / 3, 0.5])
     assert report.macro_f1 == pytest.approx((4 / 5 + 2 / 3) / 2)
 
 
-def test_a_label_that_is_nowhere_does_not_count_for_macro_f1() -> None:
-    report = evaluate("ab", verdict((1, 0, 0), (0, 1, 0), classes="abc"))
-    assert (report.macro_f1, report.per_class["recall"].isna().tolist()) == (
+def test_macro_f1_skips_a_label_without_images_or_predictions() -> None:
+    report = evaluate("ab", predictions((1, 0, 0), (0, 1, 0), classes="abc"))
+    assert (report.macro_f1, [math.isnan(one.recall) for one in report.per_class]) == (
         1.0,
         [False, False, True],
     )
+    assert report.per_class[2].interval is None
 
 
-def test_an_image_without_an_answer_is_counted_apart() -> None:
-    report = evaluate("aab", verdict((1, 0), (math.nan, math.nan), (1, 0)))
-    assert (report.images, report.without, report.correct) == (2, 1, 1)
+def test_unanswered_image_is_counted_separately() -> None:
+    report = evaluate("aab", predictions((1, 0), (math.nan, math.nan), (1, 0)))
+    assert (report.images, report.unanswered, report.correct) == (2, 1, 1)
 
 
-def test_a_set_that_nobody_answered_has_no_accuracy() -> None:
-    report = evaluate("a", verdict((math.nan, math.nan)))
-    assert (report.images, math.isnan(report.accuracy), math.isnan(report.calibration_error)) == (
-        0,
-        True,
-        True,
-    )
+def test_report_without_answers_has_no_accuracy() -> None:
+    report = evaluate("a", predictions((math.nan, math.nan)))
+    undefined = [report.accuracy, report.calibration_error, report.macro_f1]
+    assert (report.images, [math.isnan(value) for value in undefined]) == (0, [True] * 3)
 
 
-def test_calibration_error_is_the_mean_distance_weighed_by_images() -> None:
-    # Bin (0.6, 0.667]: 2 images of confidence 0.65, one right; bin (0.933, 1]: 2 of 1.0, both
-    # right.
+def test_calibration_error_is_weighted_by_images() -> None:
+    # Bin (0.6, 0.667]: 2 images of confidence 0.65, one correct.
+    # Bin (0.933, 1]: 2 images of confidence 1.0, both correct.
     bins = calibration_bins(np.array([0.65, 0.65, 1.0, 1.0]), np.array([True, False, True, True]))
-    assert (len(bins), bins["images"].tolist()[9], bins["images"].tolist()[14]) == (15, 2, 2)
+    assert (len(bins), bins[9].images, bins[14].images) == (15, 2, 2)
     assert calibration_error(bins) == pytest.approx(0.5 * 0.15)
 
 
-def test_an_edge_belongs_to_the_bin_below_it_and_zero_to_the_first() -> None:
+def test_calibration_bin_includes_its_upper_bound() -> None:
+    """The first bin includes 0, too."""
     bins = calibration_bins(np.array([0.0, 1 / 15, 0.2]), np.array([True, True, True]))
-    assert bins["images"].tolist()[:4] == [2, 0, 1, 0]
-
-
-def test_two_models_are_compared_on_what_both_answered() -> None:
-    first = verdict((1, 0), (1, 0), (1, 0), (0, 1), (math.nan, math.nan))
-    second = verdict((1, 0), (0, 1), (1, 0), (0, 1), (1, 0))
-    found = compare("aabaa", first, second)
-    assert (
-        found.both,
-        found.only_first,
-        found.only_second,
-        found.neither,
-        found.same,
-        found.images,
-    ) == (1, 1, 0, 2, 3, 4)
-
-
-def test_the_hardest_gets_the_least_probability_for_the_truth() -> None:
-    assert hardest("aab", verdict((0.6, 0.4), (0.1, 0.9), (0.5, 0.5))) == [1, 2, 0]
-
-
-def test_a_cell_holds_its_images_the_most_confident_first() -> None:
-    assert in_cell("aab", verdict((0.3, 0.7), (0.1, 0.9), (0.2, 0.8)), "a", "b") == [1, 0]
+    assert [one.images for one in bins[:4]] == [2, 0, 1, 0]

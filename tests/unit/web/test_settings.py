@@ -1,4 +1,4 @@
-"""The environment of the dashboard."""
+"""Settings of the dashboard."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 from web.settings import Settings
 
 
-def test_an_empty_environment_means_a_machine_of_ones_own() -> None:
+def test_empty_environment_yields_defaults() -> None:
     assert Settings.from_environment({}) == Settings()
 
 
@@ -38,15 +38,15 @@ def test_every_variable_is_read() -> None:
     )
 
 
-def test_people_reach_the_api_where_the_dashboard_does_unless_told_otherwise() -> None:
+def test_public_api_url_defaults_to_api_url() -> None:
     assert Settings.from_environment({"API_URL": "http://api:1"}).public_api_url == "http://api:1"
 
 
 @pytest.mark.parametrize("port", ["x", "0", "65536", "-1", "٣"])
-def test_a_port_that_is_none_is_refused_by_name(port: str) -> None:
+def test_invalid_port_error_names_the_variable(port: str) -> None:
     with pytest.raises(ValueError, match="PGPORT"):
         Settings.from_environment({"PGPORT": port})
 
 
-def test_no_secret_is_printed() -> None:
+def test_repr_hides_secrets() -> None:
     assert "secret" not in repr(Settings(database_password="secret", api_key="secret"))

@@ -1,15 +1,15 @@
-"""What comes from the canvas."""
+"""Messages of the drawing canvas."""
 
 import base64
 
 import pytest
 
-from web.components.canvas import MAX_PNG_BYTES, MAX_POINTS, decode_png, usable_strokes
+from web.components.canvas import MAX_PNG_BYTES, MAX_POINTS, decode_png, parse_strokes
 
 PREFIX = "data:image/png;base64,"
 
 
-def test_a_drawing_is_decoded() -> None:
+def test_drawing_is_decoded() -> None:
     assert decode_png(PREFIX + base64.b64encode(b"png").decode()) == b"png"
 
 
@@ -26,13 +26,13 @@ def test_a_drawing_is_decoded() -> None:
         PREFIX + "A" * (MAX_PNG_BYTES + 1),
     ],
 )
-def test_anything_else_is_a_blank_canvas(value: object) -> None:
+def test_invalid_drawing_is_a_blank_canvas(value: object) -> None:
     assert decode_png(value) is None
 
 
-def test_strokes_are_given_back_as_they_came() -> None:
+def test_strokes_are_returned_unchanged() -> None:
     strokes = [[[0.1, 0.2], [0.3, 1]], [[0.5, 0.5]]]
-    assert usable_strokes({"png": None, "strokes": strokes}) == strokes
+    assert parse_strokes({"png": None, "strokes": strokes}) == strokes
 
 
 @pytest.mark.parametrize(
@@ -49,5 +49,5 @@ def test_strokes_are_given_back_as_they_came() -> None:
         [3] * (MAX_POINTS + 1),
     ],
 )
-def test_what_the_canvas_does_not_send_is_no_stroke(strokes: object) -> None:
-    assert (usable_strokes({"strokes": strokes}), usable_strokes(strokes)) == ([], [])
+def test_invalid_strokes_are_dropped(strokes: object) -> None:
+    assert (parse_strokes({"strokes": strokes}), parse_strokes(strokes)) == ([], [])

@@ -1,17 +1,17 @@
-"""The example digits. What models read in them is tested where models are."""
+"""Sample digits. Their predictions are tested end to end."""
 
 import io
 
 from PIL import Image
 
-from web.components.sample_digits import EXAMPLES, draw_example
+from web.components.sample_digits import SAMPLE_DIGITS, draw_sample_digit
 
 
-def test_each_digit_is_black_on_white_and_another_picture() -> None:
-    pictures = {draw_example(digit) for digit in EXAMPLES}
-    assert (len(EXAMPLES), len(pictures)) == (10, 10)
-    for picture in pictures:
-        with Image.open(io.BytesIO(picture)) as image:
+def test_each_digit_is_a_different_black_on_white_image() -> None:
+    images = {draw_sample_digit(digit) for digit in SAMPLE_DIGITS}
+    assert (len(SAMPLE_DIGITS), len(images)) == (10, 10)
+    for data in images:
+        with Image.open(io.BytesIO(data)) as image:
             assert (image.size, image.mode, image.getpixel((0, 0)), image.getextrema()) == (
                 (140, 140),
                 "L",

@@ -1,17 +1,18 @@
-"""What the status strip says."""
+"""Status strip."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pandas as pd
 
 from web.components.status_strip import (
     StatusBadge,
-    lights,
-    rejected_counts,
+    count_rejected,
     rejected_label,
-    rejected_rows,
+    rejected_table,
+    status_badges,
 )
-from web.data.api_client import Readiness
+from web.data.api_types import Readiness
 from web.data.queries import ImportedFile, Snapshot
 from web.data.stale_cache import CachedResult
 
@@ -28,82 +29,84 @@ def snapshot(
     return Snapshot(pd.DataFrame({"experiment": ["a"]}), REJECTS, imported_at, files)
 
 
-def good(value: object) -> CachedResult[object]:
+def good(value: Any) -> CachedResult[Any]:
     return CachedResult(value=value, age_seconds=0.0, problem=None)
 
 
 def texts(found: list[StatusBadge]) -> list[str]:
-    return [light.text for light in found]
+    return [badge.text for badge in found]
 
 
 READY = good(Readiness("ready", 26, 0, 0, None))
 
 
-def test_all_is_well() -> None:
-    found = lights(good(snapshot()), READY, NOW)  # type: ignore[arg-type]
+def test_badges_when_everything_is_up() -> None:
+    found = status_badges(good(snapshot()), READY, NOW)
     assert texts(found) == ["Database up", "API up · 26 models ready", "Data imported 3 min ago"]
 
 
-def test_the_absolute_time_of_the_import_is_in_the_detail() -> None:
-    assert "2030-01-02 11:57:00 UTC" in lights(good(snapshot()), READY, NOW)[-1].detail  # type: ignore[arg-type]
+def test_badge_detail_has_the_import_time() -> None:
+    assert "2030-01-02 11:57:00 UTC" in status_badges(good(snapshot()), READY, NOW)[-1].detail
 
 
-def test_data_of_a_database_that_is_down_is_marked_with_the_age_of_the_reading() -> None:
-    stale = CachedResult(value=snapshot(), age_seconds=40.0, problem="Postgres does not answer.")
-    assert texts(lights(stale, READY, NOW)) == [  # type: ignore[arg-type]
+def test_stale_data_has_its_age() -> None:
+    stale = CachedResult(value=snapshot(), age_seconds=40.0, problem="Postgres does not respond.")
+    assert texts(status_badges(stale, READY, NOW)) == [
         "Database down",
         "API up · 26 models ready",
         "Data as of 40 s ago",
     ]
 
 
-def test_a_database_that_never_answered_has_no_age() -> None:
-    found = lights(CachedResult(None, None, "down"), READY, NOW)  # type: ignore[arg-type]
+def test_database_that_was_never_up_has_no_age() -> None:
+    found = status_badges(CachedResult(None, None, "down"), READY, NOW)
     assert texts(found) == ["Database down", "API up · 26 models ready"]
 
 
-def test_an_api_that_is_down_says_so_also_when_it_answered_before() -> None:
+def test_api_down_is_reported_despite_a_cached_value() -> None:
     gone = CachedResult(
         value=Readiness("ready", 26, 0, 0, None), age_seconds=9.0, problem="refused"
     )
-    assert lights(good(snapshot()), gone, NOW)[1] == StatusBadge("API down", "bad", "refused")  # type: ignore[arg-type]
+    assert status_badges(good(snapshot()), gone, NOW)[1] == StatusBadge(
+        "API down", "bad", "refused"
+    )
 
 
-def test_models_that_load_or_failed_are_counted() -> None:
+def test_loading_and_failed_models_are_counted() -> None:
     loading = good(Readiness("starting", 3, 2, 0, None))
     failed = good(Readiness("ready", 3, 0, 1, None))
-    found = [lights(good(snapshot()), each, NOW)[1].text for each in (loading, failed)]  # type: ignore[arg-type]
+    found = [status_badges(good(snapshot()), each, NOW)[1].text for each in (loading, failed)]
     assert found == ["API up · 3 models ready, 2 loading", "API up · 3 models ready, 1 failed"]
 
 
-def test_an_import_that_failed_is_reported() -> None:
+def test_failed_import_is_reported() -> None:
     files = (
         ImportedFile("data.csv", 0, None),
         ImportedFile("more.csv", 0, "column *Loss* is missing"),
     )
-    found = lights(good(snapshot(files=files)), READY, NOW)  # type: ignore[arg-type]
+    found = status_badges(good(snapshot(files=files)), READY, NOW)
     assert found[-1] == StatusBadge(
         r"Import of more\.csv failed", "bad", r"column \*Loss\* is missing"
     )
 
 
-def test_imports_that_failed_are_counted_and_each_is_explained() -> None:
+def test_failed_imports_are_counted_and_explained() -> None:
     files = (
         ImportedFile("a", 0, "a is empty"),
         ImportedFile("b", 0, "b is gone"),
         ImportedFile("c", 0, None),
     )
-    found = lights(good(snapshot(files=files)), READY, NOW)  # type: ignore[arg-type]
+    found = status_badges(good(snapshot(files=files)), READY, NOW)
     assert found[-1] == StatusBadge("Import of 2 files failed", "bad", "a is empty\n\nb is gone")
 
 
-def test_rejected_rows_are_counted_by_file_also_those_of_which_no_text_is_kept() -> None:
+def test_rejected_rows_are_counted_by_file() -> None:
     files = (
         ImportedFile("more.csv", 12_000, None),
         ImportedFile("data.csv", 0, "is empty"),
         ImportedFile("good.csv", 0, None),
     )
-    counts = rejected_counts(snapshot(files=files))
+    counts = count_rejected(snapshot(files=files))
     assert counts == {"more.csv": 12_000, "data.csv": 1}
     assert (rejected_label(counts), rejected_label({"data.csv": 1})) == (
         "12,001 rows rejected in 2 files",
@@ -111,14 +114,14 @@ def test_rejected_rows_are_counted_by_file_also_those_of_which_no_text_is_kept()
     )
 
 
-def test_a_database_without_an_import_says_so() -> None:
-    assert texts(lights(good(snapshot(imported_at=None)), READY, NOW))[-1] == "No data yet"  # type: ignore[arg-type]
+def test_database_without_import_has_no_data() -> None:
+    assert texts(status_badges(good(snapshot(imported_at=None)), READY, NOW))[-1] == "No data yet"
 
 
-def test_a_rejected_row_says_where_and_why() -> None:
-    assert rejected_rows(REJECTS).iloc[0].to_dict() == {
+def test_rejected_row_has_place_and_reason() -> None:
+    assert rejected_table(REJECTS).iloc[0].to_dict() == {
         "File": "data.csv",
         "Line": 7,
         "Column": "Learning Rate",
-        "Why": "not a number",
+        "Reason": "not a number",
     }

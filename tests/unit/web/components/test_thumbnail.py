@@ -1,4 +1,4 @@
-"""Pictures of uploads, from files that nobody vouches for."""
+"""Thumbnails of untrusted files."""
 
 import io
 import struct
@@ -18,14 +18,14 @@ def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "GIF"])
-def test_every_type_that_the_api_reads_can_be_shown(kind: str) -> None:
+def test_every_format_of_the_api_has_a_thumbnail(kind: str) -> None:
     shown = Image.open(
         io.BytesIO(make_thumbnail(encoded(Image.new("RGB", (600, 300), "white"), kind)))
     )
     assert (shown.format, shown.size) == ("PNG", (256, 128))
 
 
-def test_a_photograph_is_turned_upright() -> None:
+def test_photo_is_rotated_upright() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # orientation: turned by 90 degrees
     shown = Image.open(
@@ -35,7 +35,7 @@ def test_a_photograph_is_turned_upright() -> None:
 
 
 def bomb() -> bytes:
-    """A PNG whose header promises 100,000 x 100,000 pixels."""
+    """Return a PNG whose header declares 100,000 x 100,000 pixels."""
     header = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 0, 0, 0, 0)
     chunk = b"IHDR" + header
     return (
@@ -54,11 +54,11 @@ def bomb() -> bytes:
     ],
     ids=["empty", "text", "cut off", "other type", "bomb"],
 )
-def test_a_file_that_cannot_be_shown_is_refused(data: bytes) -> None:
+def test_unsupported_file_is_rejected(data: bytes) -> None:
     with pytest.raises(ThumbnailError):
         make_thumbnail(data)
 
 
-def test_a_side_above_the_limit_is_refused() -> None:
+def test_side_above_the_limit_is_rejected() -> None:
     with pytest.raises(ThumbnailError):
         make_thumbnail(encoded(Image.new("1", (MAX_SIDE + 1, 1)), "PNG"))

@@ -1,4 +1,4 @@
-"""The client of the API, against a real server on a real socket."""
+"""HTTP client of the inference API, against a real server on a real socket."""
 
 import json
 import threading
@@ -12,9 +12,10 @@ import pytest
 
 from servicekit import json_logging
 from web.data import api_client
-from web.data.api_client import (
+from web.data.api_client import ApiClient
+from web.data.api_types import (
     Answer,
-    ApiClient,
+    Answers,
     ApiProblemError,
     ApiUnreachableError,
     Prediction,
@@ -26,7 +27,7 @@ Responder = Callable[[str, str, dict[str, list[str]], bytes], tuple[int, Any]]
 
 
 class FakeApi:
-    """A server that answers as the test says, and counts."""
+    """Server with responses that the test sets. It counts connections."""
 
     def __init__(self) -> None:
         self.respond: Responder = lambda *_: (404, {"title": "Not Found", "detail": ""})
@@ -42,14 +43,14 @@ class FakeApi:
                 super().setup()
 
             def log_message(self, *_: Any) -> None:
-                """Say nothing."""
+                """Keep the test output clean."""
 
             def _answer(self) -> None:
                 url = urlsplit(self.path)
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 fake.headers.append(dict(self.headers))
-                status, said = fake.respond(self.command, url.path, parse_qs(url.query), body)
-                data = said if isinstance(said, bytes) else json.dumps(said).encode()
+                status, document = fake.respond(self.command, url.path, parse_qs(url.query), body)
+                data = document if isinstance(document, bytes) else json.dumps(document).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
@@ -99,7 +100,7 @@ GONE = {
 BROKEN = {"type": "urn:x", "title": "Unreadable image", "status": 422, "detail": "It is cut short."}
 
 
-def test_a_prediction_is_one_call_with_every_image_and_every_experiment(api: FakeApi) -> None:
+def test_predict_is_one_request_for_all_images(api: FakeApi) -> None:
     seen: list[tuple[Any, ...]] = []
 
     def respond(
@@ -121,7 +122,7 @@ def test_a_prediction_is_one_call_with_every_image_and_every_experiment(api: Fak
     assert seen == [("POST", "/api/v1.0/predictions", {"experiments": ["a b&c", "d"]}, 2, True)]
 
 
-def test_the_answers_of_an_image_stand_in_their_order(api: FakeApi) -> None:
+def test_answers_keep_their_order(api: FakeApi) -> None:
     api.respond = lambda *_: (200, entries({"answers": [answer("a", "1"), answer("b", "2")]}))
     [answers] = ApiClient(api.url).predict([b""], ["a", "b"])
     assert answers == [
@@ -130,7 +131,7 @@ def test_the_answers_of_an_image_stand_in_their_order(api: FakeApi) -> None:
     ]
 
 
-def test_a_prediction_that_is_kept_has_its_id(api: FakeApi) -> None:
+def test_stored_prediction_has_its_id(api: FakeApi) -> None:
     api.respond = lambda *_: (
         200,
         entries({"answers": [{**answer("a"), "prediction_id": "0198-7"}, answer("b")]}),
@@ -141,16 +142,16 @@ def test_a_prediction_that_is_kept_has_its_id(api: FakeApi) -> None:
     assert ids == ["0198-7", None]
 
 
-def test_the_dashboard_says_who_asks(api: FakeApi) -> None:
+def test_user_agent_names_the_dashboard(api: FakeApi) -> None:
     api.respond = lambda *_: (200, entries({"answers": [answer("a")]}))
     ApiClient(api.url).predict([b""], ["a"])
     assert [headers["User-Agent"] for headers in api.headers] == ["mlops-dashboard"]
 
 
-def test_images_that_are_too_much_for_one_call_are_several(
+def test_large_images_are_split_into_requests(
     api: FakeApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("web.data.api_client.MAX_CALL_BYTES", 10)
+    monkeypatch.setattr("web.data.api_client.MAX_REQUEST_BYTES", 10)
     sizes: list[int] = []
 
     def respond(_: str, __: str, ___: dict[str, list[str]], body: bytes) -> tuple[int, Any]:
@@ -159,15 +160,15 @@ def test_images_that_are_too_much_for_one_call_are_several(
         return 200, entries(*[{"answers": [answer("a", str(body.count(b"x")))]}] * images)
 
     api.respond = respond
-    outcomes = ApiClient(api.url).predict([b"x" * size for size in (4, 6, 1, 20, 3)], ["a"])
-    assert (sizes, len(outcomes)) == ([2, 1, 1, 1], 5)
+    results = ApiClient(api.url).predict([b"x" * size for size in (4, 6, 1, 20, 3)], ["a"])
+    assert (sizes, len(results)) == ([2, 1, 1, 1], 5)
 
 
-def test_no_image_is_no_call(api: FakeApi) -> None:
+def test_predict_without_images_sends_nothing(api: FakeApi) -> None:
     assert (ApiClient(api.url).predict([], ["a"]), api.connections) == ([], 0)
 
 
-def test_connections_are_kept_for_the_next_call(api: FakeApi) -> None:
+def test_connection_is_reused(api: FakeApi) -> None:
     api.respond = lambda *_: (200, {"models": []})
     client = ApiClient(api.url)
     for _ in range(5):
@@ -175,14 +176,14 @@ def test_connections_are_kept_for_the_next_call(api: FakeApi) -> None:
     assert api.connections == 1
 
 
-def test_a_problem_of_one_experiment_leaves_the_other_answers(api: FakeApi) -> None:
+def test_problem_of_one_model_keeps_other_answers(api: FakeApi) -> None:
     api.respond = lambda *_: (
         200,
         entries({"answers": [{"experiment_name": "gone", "problem": GONE}, answer("good")]}),
     )
-    [outcome] = ApiClient(api.url).predict([b""], ["gone", "good"])
-    assert isinstance(outcome, list)
-    gone, good = outcome
+    [result] = ApiClient(api.url).predict([b""], ["gone", "good"])
+    assert isinstance(result, list)
+    gone, good = result
     assert gone.problem is not None
     assert (gone.experiment, gone.problem.status, gone.problem.detail, good) == (
         "gone",
@@ -192,36 +193,33 @@ def test_a_problem_of_one_experiment_leaves_the_other_answers(api: FakeApi) -> N
     )
 
 
-def test_a_problem_of_one_image_leaves_the_others(api: FakeApi) -> None:
+def test_problem_of_one_image_keeps_the_others(api: FakeApi) -> None:
     api.respond = lambda *_: (200, entries({"answers": [answer("a")]}, {"problem": BROKEN}))
     good, bad = ApiClient(api.url).predict([b"", b""], ["a"])
     assert isinstance(bad, ApiProblemError)
     assert (bad.status, bad.detail, isinstance(good, list)) == (422, "It is cut short.", True)
 
 
-def test_a_call_in_which_nobody_can_answer_is_the_problem_of_every_experiment(api: FakeApi) -> None:
+def test_failed_request_is_a_problem_of_every_model(api: FakeApi) -> None:
     api.respond = lambda *_: (404, GONE)
-    [outcome] = ApiClient(api.url).predict([b""], ["a", "b"])
-    assert isinstance(outcome, list)
-    assert [(each.experiment, each.problem and each.problem.status) for each in outcome] == [
+    [result] = ApiClient(api.url).predict([b""], ["a", "b"])
+    assert isinstance(result, list)
+    assert [(each.experiment, each.problem and each.problem.status) for each in result] == [
         ("a", 404),
         ("b", 404),
     ]
 
 
 @pytest.mark.parametrize("status", [413, 415, 422])
-def test_a_call_that_is_refused_for_its_images_is_the_problem_of_each(
-    api: FakeApi, status: int
-) -> None:
+def test_rejected_images_are_a_problem_of_each_image(api: FakeApi, status: int) -> None:
     api.respond = lambda *_: (status, {"title": "Unusable", "detail": "It is empty."})
-    outcomes = ApiClient(api.url).predict([b"", b""], ["a", "b", "c"])
+    results = ApiClient(api.url).predict([b"", b""], ["a", "b", "c"])
     assert [
-        isinstance(outcome, ApiProblemError) and (outcome.status, outcome.detail)
-        for outcome in outcomes
+        isinstance(result, ApiProblemError) and (result.status, result.detail) for result in results
     ] == [(status, "It is empty.")] * 2
 
 
-def test_an_error_that_is_no_document_still_has_a_title(api: FakeApi) -> None:
+def test_error_without_document_has_a_title(api: FakeApi) -> None:
     api.respond = lambda *_: (502, b"<html>Bad gateway</html>")
     with pytest.raises(ApiProblemError) as caught:
         ApiClient(api.url).models()
@@ -231,9 +229,7 @@ def test_an_error_that_is_no_document_still_has_a_title(api: FakeApi) -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"hello", b"[]", b"{}", b'{"models": [{"name": "a"}]}', b'{"models": 3}']
 )
-def test_an_answer_against_the_contract_is_a_problem_and_not_a_crash(
-    api: FakeApi, body: bytes
-) -> None:
+def test_unexpected_document_is_a_problem(api: FakeApi, body: bytes) -> None:
     api.respond = lambda *_: (200, body)
     with pytest.raises(ApiProblemError):
         ApiClient(api.url).models()
@@ -254,22 +250,20 @@ def test_an_answer_against_the_contract_is_a_problem_and_not_a_crash(
         entries({"answers": [answer("a")]}, {"answers": [answer("a")]}),
     ],
 )
-def test_a_prediction_against_the_contract_is_a_problem_in_the_answer(
-    api: FakeApi, body: Any
-) -> None:
+def test_unexpected_prediction_is_a_problem_in_the_answer(api: FakeApi, body: Any) -> None:
     api.respond = lambda *_: (200, body)
-    [outcome] = ApiClient(api.url).predict([b""], ["a"])
-    assert isinstance(outcome, list)
-    assert [answer.problem is not None for answer in outcome] == [True]
+    [result] = ApiClient(api.url).predict([b""], ["a"])
+    assert isinstance(result, list)
+    assert [answer.problem is not None for answer in result] == [True]
 
 
-def test_a_refused_connection_is_unreachable(api: FakeApi) -> None:
+def test_refused_connection_is_unreachable(api: FakeApi) -> None:
     api.close()
     with pytest.raises(ApiUnreachableError, match=api.url):
         ApiClient(api.url).predict([b""], ["a", "b"])
 
 
-def test_an_answer_that_takes_too_long_is_unreachable(api: FakeApi) -> None:
+def test_timeout_is_unreachable(api: FakeApi) -> None:
     def respond(*_: Any) -> tuple[int, Any]:
         time.sleep(0.5)
         return 200, {}
@@ -279,7 +273,7 @@ def test_an_answer_that_takes_too_long_is_unreachable(api: FakeApi) -> None:
         ApiClient(api.url, read_timeout_seconds=0.1).models()
 
 
-def test_models_are_read_by_name(api: FakeApi) -> None:
+def test_models_are_by_name(api: FakeApi) -> None:
     shared = {"task": "digits", "classes": ["0", "1"]}
     models = [
         {
@@ -319,7 +313,7 @@ def test_models_are_read_by_name(api: FakeApi) -> None:
 
 
 @pytest.mark.parametrize("status", [200, 503])
-def test_readiness_is_an_answer_also_while_the_api_is_not_ready(api: FakeApi, status: int) -> None:
+def test_readiness_accepts_status_503(api: FakeApi, status: int) -> None:
     dependencies = {
         "models": {"status": "ok", "ready": 3, "failed": 1, "loading": 2},
         "database": {"status": "down", "detail": "refused"},
@@ -328,7 +322,7 @@ def test_readiness_is_an_answer_also_while_the_api_is_not_ready(api: FakeApi, st
     assert ApiClient(api.url).readiness() == Readiness("degraded", 3, 2, 1, "refused")
 
 
-def test_a_call_carries_no_more_images_than_the_api_takes(
+def test_number_of_images_per_request_is_limited(
     api: FakeApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes = []
@@ -340,37 +334,37 @@ def test_a_call_carries_no_more_images_than_the_api_takes(
         return 200, {"predictions": [{"answers": []} for _ in range(sizes[-1])]}
 
     api.respond = respond
-    monkeypatch.setattr(api_client, "MAX_CALL_ANSWERS", 6)
+    monkeypatch.setattr(api_client, "MAX_REQUEST_ANSWERS", 6)
     assert len(ApiClient(api.url).predict([b"x"] * 5, ["a", "b"])) == 5
     assert sizes == [3, 2]
 
 
-def test_what_the_models_see_is_asked_for_and_read(api: FakeApi) -> None:
+def test_view_is_requested_and_decoded(api: FakeApi) -> None:
     api.respond = lambda _method, _path, query, _body: (
         200,
         {"predictions": [{"answers": [], "view": "cG5n"}] if query["view"] == ["true"] else []},
     )
-    [outcome] = ApiClient(api.url).predict([b"x"], ["a"], view=True)
-    assert isinstance(outcome, api_client.Answers)
-    assert outcome.view == b"png"
+    [result] = ApiClient(api.url).predict([b"x"], ["a"], view=True)
+    assert isinstance(result, Answers)
+    assert result.view == b"png"
 
 
-def test_the_key_of_the_api_goes_with_every_call_and_without_one_nothing_does(api: FakeApi) -> None:
+def test_api_key_is_sent_only_if_set(api: FakeApi) -> None:
     api.respond = lambda *_: (200, {"models": []})
     ApiClient(api.url, key="k").versions()
     ApiClient(api.url).versions()
     assert [headers.get("X-API-Key") for headers in api.headers] == ["k", None]
 
 
-def test_a_call_that_fails_is_logged_with_the_id_that_the_api_was_told(
+def test_failed_request_is_logged_with_its_id(
     api: FakeApi, caplog: pytest.LogCaptureFixture
 ) -> None:
     api.respond = lambda *_: (500, {"title": "Internal Server Error", "detail": ""})
     with pytest.raises(ApiProblemError):
         ApiClient(api.url).models()
     [line] = [json.loads(json_logging.JsonFormatter().format(record)) for record in caplog.records]
-    told = {name.lower(): value for name, value in api.headers[-1].items()}["x-request-id"]
+    sent = {name.lower(): value for name, value in api.headers[-1].items()}["x-request-id"]
     assert (line["request_id"], line["event"]) == (
-        told,
-        "GET /models was answered with 500 and cannot be used.",
+        sent,
+        "GET /models returned an unusable response with status 500.",
     )

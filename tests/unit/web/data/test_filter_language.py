@@ -1,4 +1,4 @@
-"""The filter language: what it takes, and what it says of a filter that it cannot read."""
+"""Filter language: valid filters and error messages."""
 
 from decimal import Decimal
 from typing import Any
@@ -6,40 +6,36 @@ from typing import Any
 import pytest
 
 from db.csv_columns import column_key
-from web.data.filter_language import (
-    MAX_CHARACTERS,
-    MAX_DEPTH,
-    FilterError,
-    column_names,
-    key_of,
-    parse,
-)
+from web.data import filter_columns
+from web.data.filter_columns import column_names
+from web.data.filter_language import MAX_CHARACTERS, MAX_DEPTH, parse_filter
+from web.data.filter_tokens import FilterError
 
 KEYS = {"batch_size", "größe", "best_loss", "in", "weight_decay"}
 
 
 def sql(text: str) -> str:
-    condition = parse(text, KEYS)
+    condition = parse_filter(text, KEYS)
     assert condition is not None
     return condition.sql
 
 
 def values(text: str) -> list[Any]:
-    """What is bound."""
-    condition = parse(text, KEYS)
+    """Return the bound values."""
+    condition = parse_filter(text, KEYS)
     assert condition is not None
     return [value for _, value in condition.parameters]
 
 
-def fault(text: str) -> FilterError:
+def error_of(text: str) -> FilterError:
     with pytest.raises(FilterError) as caught:
-        parse(text, KEYS)
+        parse_filter(text, KEYS)
     return caught.value
 
 
 @pytest.mark.parametrize("text", ["", "  \n"])
-def test_blanks_are_no_filter(text: str) -> None:
-    assert parse(text, KEYS) is None
+def test_blank_text_is_not_a_filter(text: str) -> None:
+    assert parse_filter(text, KEYS) is None
 
 
 @pytest.mark.parametrize(
@@ -71,7 +67,7 @@ def test_every_comparison_is_one_of_sql(sign: str, in_sql: str) -> None:
         ("3.", "3"),
     ],
 )
-def test_numbers_are_exact(written: str, number: str) -> None:
+def test_number_is_exact(written: str, number: str) -> None:
     assert values(f"momentum > {written}") == [Decimal(number)]
 
 
@@ -85,11 +81,11 @@ def test_numbers_are_exact(written: str, number: str) -> None:
         ("'Last Loss'", "last_loss"),
     ],
 )
-def test_columns_have_other_names(name: str, column: str) -> None:
+def test_column_has_synonyms(name: str, column: str) -> None:
     assert sql(f"{name} > 1").startswith(f"({column} >")
 
 
-def test_and_binds_closer_than_or_and_not_closer_than_both() -> None:
+def test_precedence_is_not_and_or() -> None:
     parts = [f"(momentum = CAST(:filter_{number} AS numeric))" for number in range(3)]
     assert (
         sql("momentum = 1 or not momentum = 2 and momentum = 3")
@@ -102,34 +98,36 @@ def test_and_binds_closer_than_or_and_not_closer_than_both() -> None:
     assert sql("NOT momentum = 1") == sql("!(momentum = 1)") == f"(NOT {parts[0]})"
 
 
-def test_neither_a_value_nor_a_key_of_the_file_reaches_the_sql() -> None:
-    condition = parse("größe = 'x'' OR 1=1 --' and experiment ~ \"a\"\"b:c\"", KEYS)
+def test_values_and_keys_are_parameters_only() -> None:
+    condition = parse_filter("größe = 'x'' OR 1=1 --' and experiment ~ \"a\"\"b:c\"", KEYS)
     assert condition is not None
     assert [value for _, value in condition.parameters] == ["größe", "x' OR 1=1 --", 'a"b:c']
     assert not any(part in condition.sql for part in ("größe", "1=1", 'a"b'))
 
 
 @pytest.mark.parametrize("name", ["batch_size", "'batch size'", '"Batch Size"', "Batch_Size"])
-def test_a_column_of_the_file_is_named_as_it_is_stored_or_as_its_title(name: str) -> None:
+def test_extra_column_has_its_key_or_its_title(name: str) -> None:
     assert values(f"{name} = x") == ["batch_size", "x"]
 
 
-def test_a_column_of_the_file_that_is_named_like_another_one_is_told_apart() -> None:
+def test_extra_column_named_like_a_built_in_has_a_suffix() -> None:
     assert values("'best_loss (file)' = x") == ["best_loss", "x"]
 
 
-def test_a_number_is_compared_with_numbers_alone_so_that_a_text_never_raises() -> None:
+def test_number_is_compared_with_numbers_only() -> None:
     assert "WHEN 'number' THEN CAST(" in sql("batch_size >= 64")
     assert "ELSE" not in sql("batch_size >= 64")
     assert "ELSE" in sql("batch_size = 64")
 
 
-def test_the_title_of_a_column_becomes_a_key_as_the_import_makes_it() -> None:
+def test_title_becomes_the_key_of_the_importer() -> None:
     titles = ["Batch Size", "Test Accuracy (%)", "GRÖSSE  名前", "_a__b_"]
-    assert [key_of(title) for title in titles] == [column_key(title) for title in titles]
+    assert [filter_columns.column_key(title) for title in titles] == [
+        column_key(title) for title in titles
+    ]
 
 
-def test_a_text_is_searched_for_and_a_list_is_one_comparison_after_another() -> None:
+def test_text_search_and_list() -> None:
     assert (
         sql("architecture ~ LeNet")
         == "(strpos(lower(architecture), lower(CAST(:filter_0 AS text))) > 0)"
@@ -143,16 +141,16 @@ def test_a_text_is_searched_for_and_a_list_is_one_comparison_after_another() -> 
 
 
 @pytest.mark.parametrize("text", ["momentum is missing", "momentum = null", "momentum IS NULL"])
-def test_what_is_missing_can_be_asked_for(text: str) -> None:
+def test_missing_value_is_null(text: str) -> None:
     assert sql(text) == "(momentum IS NULL)"
 
 
 @pytest.mark.parametrize("text", ["momentum is not missing", "momentum != null"])
-def test_what_is_there_can_be_asked_for(text: str) -> None:
+def test_present_value_is_not_null(text: str) -> None:
     assert sql(text) == "(momentum IS NOT NULL)"
 
 
-def test_a_keyword_in_quotes_is_a_column() -> None:
+def test_quoted_keyword_is_a_column() -> None:
     assert values("'in' = x") == ["in", "x"]
 
 
@@ -185,10 +183,8 @@ def test_a_keyword_in_quotes_is_a_column() -> None:
         ("task = 'a\0'", "\0", None),
     ],
 )
-def test_a_fault_marks_its_token_and_says_what_could_stand_there(
-    text: str, marked: str, suggestion: str | None
-) -> None:
-    found = fault(text)
+def test_error_marks_its_token_and_suggests(text: str, marked: str, suggestion: str | None) -> None:
+    found = error_of(text)
     assert (text[found.position : found.position + found.length], found.suggestion) == (
         marked,
         suggestion,
@@ -196,13 +192,13 @@ def test_a_fault_marks_its_token_and_says_what_could_stand_there(
     assert found.message.endswith((".", ":"))
 
 
-def test_a_filter_is_bounded() -> None:
-    assert fault("(" * (MAX_DEPTH + 1) + "lr > 1" + ")" * (MAX_DEPTH + 1)).position == MAX_DEPTH
-    assert fault("not " * MAX_CHARACTERS).position == MAX_CHARACTERS
-    assert parse("(" * MAX_DEPTH + "lr > 1" + ")" * MAX_DEPTH, KEYS) is not None
+def test_filter_length_and_depth_are_limited() -> None:
+    assert error_of("(" * (MAX_DEPTH + 1) + "lr > 1" + ")" * (MAX_DEPTH + 1)).position == MAX_DEPTH
+    assert error_of("not " * MAX_CHARACTERS).position == MAX_CHARACTERS
+    assert parse_filter("(" * MAX_DEPTH + "lr > 1" + ")" * MAX_DEPTH, KEYS) is not None
 
 
-def test_every_column_that_can_be_named_is_listed_once() -> None:
+def test_every_column_is_listed_once() -> None:
     listed = column_names(KEYS)
     assert (listed[0], listed[-1], listed.count("best_loss")) == (
         "learning_rate",

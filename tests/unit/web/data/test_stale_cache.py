@@ -1,4 +1,4 @@
-"""The cache that outlives failure."""
+"""Stale cache."""
 
 import threading
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from web.data.stale_cache import CachedResult, StaleCache
 
 
 class Clock:
-    """Time stands still until the test moves it."""
+    """Clock that the test moves."""
 
     now = 1000.0
 
@@ -18,18 +18,18 @@ class Clock:
 
 
 class Source:
-    """Answers 1, 2, 3, ...; refuses while it is down; hangs while the gate is shut."""
+    """Source that returns 1, 2, 3, ..., fails while it is down, and hangs at a closed gate."""
 
     def __init__(self) -> None:
         self.reads = 0
-        self.down = False
+        self.is_down = False
         self.gate = threading.Event()
         self.gate.set()
 
     def __call__(self) -> int:
         self.gate.wait(10)
         self.reads += 1
-        if self.down:
+        if self.is_down:
             raise OSError("refused")
         return self.reads
 
@@ -53,69 +53,63 @@ def cache(clock: Clock) -> StaleCache:
     )
 
 
-def test_a_fresh_value_is_not_read_again(cache: StaleCache, clock: Clock, source: Source) -> None:
+def test_fresh_value_is_not_read_again(cache: StaleCache, clock: Clock, source: Source) -> None:
     cache.get("k", source)
     clock.now += 9
     assert cache.get("k", source) == CachedResult(value=1, age_seconds=9, problem=None)
 
 
-def test_an_old_value_is_read_anew(cache: StaleCache, clock: Clock, source: Source) -> None:
+def test_old_value_is_read_again(cache: StaleCache, clock: Clock, source: Source) -> None:
     cache.get("k", source)
     clock.now += 10
     assert cache.get("k", source) == CachedResult(value=2, age_seconds=0, problem=None)
 
 
-def test_a_source_that_goes_down_leaves_its_last_value_with_age_and_reason(
+def test_failed_source_keeps_its_last_value(
     cache: StaleCache, clock: Clock, source: Source
 ) -> None:
     cache.get("k", source)
-    clock.now, source.down = clock.now + 60, True
+    clock.now, source.is_down = clock.now + 60, True
     assert cache.get("k", source) == CachedResult(value=1, age_seconds=60, problem="refused")
 
 
-def test_a_source_that_never_answered_has_a_reason_and_no_value(
-    cache: StaleCache, source: Source
-) -> None:
-    source.down = True
+def test_source_that_was_never_up_has_no_value(cache: StaleCache, source: Source) -> None:
+    source.is_down = True
     assert cache.get("k", source) == CachedResult(value=None, age_seconds=None, problem="refused")
 
 
-def test_a_source_that_failed_is_left_alone_for_a_while(
-    cache: StaleCache, clock: Clock, source: Source
-) -> None:
-    source.down = True
+def test_failed_source_has_a_retry_pause(cache: StaleCache, clock: Clock, source: Source) -> None:
+    source.is_down = True
     cache.get("k", source)
     clock.now += 1
     cache.get("k", source)
     assert source.reads == 1
 
 
-def test_a_source_that_comes_back_is_used_again(
+def test_source_that_comes_back_is_read_again(
     cache: StaleCache, clock: Clock, source: Source
 ) -> None:
-    source.down = True
+    source.is_down = True
     cache.get("k", source)
-    clock.now, source.down = clock.now + 2, False
+    clock.now, source.is_down = clock.now + 2, False
     assert cache.get("k", source) == CachedResult(value=2, age_seconds=0, problem=None)
 
 
-def test_retry_asks_at_once(cache: StaleCache, source: Source) -> None:
-    source.down = True
+def test_retry_skips_the_pause(cache: StaleCache, source: Source) -> None:
+    source.is_down = True
     cache.get("k", source)
-    source.down = False
+    source.is_down = False
     cache.retry()
     assert cache.get("k", source).problem is None
 
 
-def test_nobody_waits_longer_than_the_deadline_for_a_source_that_hangs(
-    cache: StaleCache, source: Source
-) -> None:
+def test_source_that_hangs_exceeds_the_deadline(cache: StaleCache, source: Source) -> None:
     source.gate.clear()
-    reading = cache.get("k", source, lambda error: type(error).__name__)
-    assert (reading.value, reading.problem) == (None, "TimeoutError")
+    result = cache.get("k", source, lambda error: type(error).__name__)
+    assert (result.value, result.problem) == (None, "TimeoutError")
 
 
-def test_a_source_that_hangs_is_not_asked_a_second_time_meanwhile(
+def test_source_that_hangs_has_one_pending_read(
     cache: StaleCache, clock: Clock, source: Source
 ) -> None:
     source.gate.clear()
@@ -126,21 +120,21 @@ def test_a_source_that_hangs_is_not_asked_a_second_time_meanwhile(
     assert (cache.get("k", source).value, source.reads) == (1, 1)
 
 
-def test_many_who_ask_at_once_share_one_read(cache: StaleCache, source: Source) -> None:
+def test_concurrent_callers_share_one_read(cache: StaleCache, source: Source) -> None:
     source.gate.clear()
-    readings: list[CachedResult[int]] = []
+    results: list[CachedResult[int]] = []
     threads = [
-        threading.Thread(target=lambda: readings.append(cache.get("k", source))) for _ in range(8)
+        threading.Thread(target=lambda: results.append(cache.get("k", source))) for _ in range(8)
     ]
     for thread in threads:
         thread.start()
     source.gate.set()
     for thread in threads:
         thread.join()
-    assert [reading.value for reading in readings] == [1] * 8
+    assert [result.value for result in results] == [1] * 8
 
 
-def test_the_least_recently_used_value_gives_way(cache: StaleCache, source: Source) -> None:
+def test_least_recently_used_value_is_dropped(cache: StaleCache, source: Source) -> None:
     for key in ("a", "b", "a", "c"):
         cache.get(key, source)
     before = source.reads
@@ -149,12 +143,10 @@ def test_the_least_recently_used_value_gives_way(cache: StaleCache, source: Sour
     assert source.reads - before == 1
 
 
-def test_what_somebody_has_changed_is_read_anew_at_once_and_stays_when_that_fails(
-    cache: StaleCache, source: Source
-) -> None:
+def test_expired_value_is_read_again_and_kept_on_failure(cache: StaleCache, source: Source) -> None:
     cache.get("a", source)
-    cache.outdate()
+    cache.expire()
     assert cache.get("a", source).value == 2
-    source.down = True
-    cache.outdate()
+    source.is_down = True
+    cache.expire()
     assert cache.get("a", source).value == 2

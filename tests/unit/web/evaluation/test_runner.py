@@ -1,11 +1,17 @@
-"""Evaluations in the background."""
+"""Evaluation runner."""
 
 import threading
 from collections.abc import Sequence
 
 from tests.support.fakes import make_version
-from web.data.api_client import Answer, ApiProblemError, ApiUnreachableError, Outcome, Prediction
-from web.evaluation.labeled_sets import LabeledSet, make_set
+from web.data.api_types import (
+    Answer,
+    ApiProblemError,
+    ApiUnreachableError,
+    ImageResult,
+    Prediction,
+)
+from web.evaluation.labeled_set import LabeledSet, make_set
 from web.evaluation.runner import Evaluator, Run
 
 A, B = (
@@ -16,7 +22,7 @@ WAIT_SECONDS = 10
 
 
 class Api:
-    """Answers 0 to everything, counts, and hangs while its gate is shut."""
+    """Fake API that always predicts 0, records its calls, and hangs at a closed gate."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[int, tuple[str, ...]]] = []
@@ -25,7 +31,7 @@ class Api:
         self.gate = threading.Event()
         self.gate.set()
 
-    def predict(self, images: Sequence[bytes], names: Sequence[str]) -> list[Outcome]:
+    def predict(self, images: Sequence[bytes], names: Sequence[str]) -> list[ImageResult]:
         self.gate.wait(WAIT_SECONDS)
         self.calls.append((len(images), tuple(names)))
         if self.failure is not None:
@@ -39,7 +45,7 @@ class Api:
 
 
 def images(number: int, *more: bytes) -> LabeledSet:
-    content = [*(b"%d" % place for place in range(number)), *more]
+    content = [*(b"%d" % index for index in range(number)), *more]
     return make_set("set", content, ["0"] * len(content))
 
 
@@ -48,63 +54,66 @@ def ended(run: Run) -> Run:
     return run
 
 
-def test_both_models_are_asked_together_in_calls_of_a_hundred_images() -> None:
+def test_models_share_requests_of_100_images() -> None:
     api = Api()
-    evaluator, chosen = Evaluator(api.predict, lambda: api.digests), images(250)
-    run = ended(evaluator.start([A, B], chosen))
+    evaluator, labeled_set = Evaluator(api.predict, lambda: api.digests), images(250)
+    run = ended(evaluator.start([A, B], labeled_set))
     assert (run.done, run.problem, api.calls) == (
         250,
         None,
         [(number, ("a@1", "b@1")) for number in (100, 100, 50)],
     )
-    verdict = evaluator.verdict(B, chosen)
-    assert verdict is not None
-    assert verdict.shares.tolist() == [[1.0, 0.0]] * 250
+    predictions = evaluator.cached_predictions(B, labeled_set)
+    assert predictions is not None
+    assert predictions.probabilities.tolist() == [[1.0, 0.0]] * 250
 
 
-def test_what_was_asked_once_is_not_asked_again_by_model_and_set() -> None:
+def test_cached_predictions_are_not_requested_again() -> None:
     api = Api()
-    evaluator, chosen = Evaluator(api.predict, lambda: api.digests), images(1)
-    ended(evaluator.start([A], chosen))
+    evaluator, labeled_set = Evaluator(api.predict, lambda: api.digests), images(1)
+    ended(evaluator.start([A], labeled_set))
     ended(evaluator.start([A, B], images(1)))
-    ended(evaluator.start([A, B], chosen))
+    ended(evaluator.start([A, B], labeled_set))
     assert api.calls == [(1, ("a@1",)), (1, ("b@1",))]
 
 
-def test_a_cancelled_run_stops_at_the_next_call_and_keeps_nothing() -> None:
+def test_canceled_run_caches_nothing() -> None:
     api = Api()
     api.gate.clear()
-    evaluator, chosen = Evaluator(api.predict, lambda: api.digests), images(250)
-    run = evaluator.start([A], chosen)
+    evaluator, labeled_set = Evaluator(api.predict, lambda: api.digests), images(250)
+    run = evaluator.start([A], labeled_set)
     run.cancel()
     api.gate.set()
     ended(run)
-    assert (run.problem or "").startswith("Cancelled after")
-    assert (len(api.calls) <= 1, evaluator.verdict(A, chosen)) == (True, None)
+    assert (run.problem or "").startswith("Canceled after")
+    assert (len(api.calls) <= 1, evaluator.cached_predictions(A, labeled_set)) == (True, None)
 
 
-def test_an_api_that_goes_away_is_said_with_how_far_it_came() -> None:
+def test_api_outage_is_reported_with_the_progress() -> None:
     api = Api()
     api.failure = ApiUnreachableError()
     run = ended(Evaluator(api.predict, lambda: api.digests).start([A], images(1)))
-    assert "stopped answering after 0 of 1 images" in (run.problem or "")
+    assert "stopped responding after 0 of 1 images" in (run.problem or "")
 
 
-def test_a_model_that_was_replaced_meanwhile_has_no_result() -> None:
+def test_model_replaced_during_the_run_has_no_result() -> None:
     api = Api()
-    evaluator, chosen = Evaluator(api.predict, lambda: api.digests), images(1)
+    evaluator, labeled_set = Evaluator(api.predict, lambda: api.digests), images(1)
     api.digests["a@1"] = "other"
-    run = ended(evaluator.start([A], chosen))
-    assert ("a@1 are others now" in (run.problem or ""), evaluator.verdict(A, chosen)) == (
+    run = ended(evaluator.start([A], labeled_set))
+    assert (
+        "a@1 was replaced" in (run.problem or ""),
+        evaluator.cached_predictions(A, labeled_set),
+    ) == (
         True,
         None,
     )
 
 
-def test_an_image_that_cannot_be_read_leaves_the_others() -> None:
+def test_unreadable_image_has_no_answer() -> None:
     api = Api()
-    evaluator, chosen = Evaluator(api.predict, lambda: api.digests), images(1, b"bad")
-    ended(evaluator.start([A], chosen))
-    verdict = evaluator.verdict(A, chosen)
-    assert verdict is not None
-    assert verdict.labels == ["0", None]
+    evaluator, labeled_set = Evaluator(api.predict, lambda: api.digests), images(1, b"bad")
+    ended(evaluator.start([A], labeled_set))
+    predictions = evaluator.cached_predictions(A, labeled_set)
+    assert predictions is not None
+    assert predictions.labels == ["0", None]

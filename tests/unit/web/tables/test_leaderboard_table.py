@@ -1,22 +1,21 @@
-"""The leaderboard's table, and what it says of itself."""
+"""Table of the leaderboard and its caption."""
 
 import math
 
 import pandas as pd
 import pytest
 
-from web.data.api_client import Model
-from web.data.filter_language import parse
-from web.data.queries import LeaderboardPage, LeaderboardQuery, TaskSummary
+from web.data.api_types import Model
+from web.data.filter_language import parse_filter
+from web.data.leaderboard_queries import LeaderboardPage, LeaderboardQuery, TaskSummary
 from web.tables.leaderboard_table import (
-    CHAMPION,
-    accuracy_floor,
-    by_task,
+    accuracy_bar_minimum,
+    count_serving,
     describe_rows,
+    group_by_task,
     leaderboard_table,
-    serving_count,
+    parse_page,
     to_csv,
-    usable_page,
 )
 
 EXPERIMENTS = pd.DataFrame(
@@ -44,7 +43,7 @@ MODELS = {
 }
 
 
-USUAL = [
+DEFAULT_COLUMNS = [
     "champion",
     "learning_rate",
     "momentum",
@@ -56,50 +55,53 @@ USUAL = [
 ]
 
 
-def board(matching: int) -> LeaderboardPage:
-    totals = [
+def make_page(matching_count: int) -> LeaderboardPage:
+    task_summaries = [
         TaskSummary(task, number, 1, None, None, None, None, None)
         for task, number in (("a", 5), ("b", 7))
     ]
-    return LeaderboardPage(pd.DataFrame(), 1, matching, tuple(totals))
+    return LeaderboardPage(pd.DataFrame(), 1, matching_count, tuple(task_summaries))
 
 
-def test_the_order_of_the_rows_stays() -> None:
-    assert list(leaderboard_table(EXPERIMENTS, MODELS, USUAL)["experiment"]) == [
+def test_rows_keep_their_order() -> None:
+    assert list(leaderboard_table(EXPERIMENTS, MODELS, DEFAULT_COLUMNS)["experiment"]) == [
         "new",
         "middle",
         "old",
     ]
 
 
-def test_the_name_leads_and_the_columns_follow_in_the_order_chosen() -> None:
+def test_columns_follow_the_name_in_the_chosen_order() -> None:
     table = leaderboard_table(EXPERIMENTS, MODELS, ["serving", "batch_size", "momentum"])
     assert list(table.columns) == ["experiment", "serving", "batch_size", "momentum"]
     assert list(table["batch_size"])[:2] == [64, 8]
 
 
-def test_accuracies_are_percent_and_the_champion_has_its_star() -> None:
-    table = leaderboard_table(EXPERIMENTS, MODELS, USUAL)
-    assert (list(table["champion"]), table["test_accuracy"][0]) == (["", CHAMPION, ""], 97.0)
+def test_accuracy_is_percent_and_champion_has_a_star() -> None:
+    table = leaderboard_table(EXPERIMENTS, MODELS, DEFAULT_COLUMNS)
+    assert (list(table["champion"]), table["test_accuracy"][0]) == (
+        ["", "\N{BLACK STAR}", ""],
+        97.0,
+    )
 
 
-def test_the_serving_state_is_in_words() -> None:
-    assert list(leaderboard_table(EXPERIMENTS, MODELS, USUAL)["serving"]) == [
+def test_serving_state_is_readable() -> None:
+    assert list(leaderboard_table(EXPERIMENTS, MODELS, DEFAULT_COLUMNS)["serving"]) == [
         "Ready",
         "No model",
         "Failed",
     ]
 
 
-def test_with_the_api_down_the_serving_state_says_so() -> None:
-    assert set(leaderboard_table(EXPERIMENTS, None, USUAL)["serving"]) == {"API down"}
+def test_serving_state_while_the_api_is_down() -> None:
+    assert set(leaderboard_table(EXPERIMENTS, None, DEFAULT_COLUMNS)["serving"]) == {"API down"}
 
 
-def test_a_loss_that_no_table_can_show_is_left_out_and_its_outcome_says_why() -> None:
+def test_loss_above_the_display_limit_is_missing() -> None:
     diverged = EXPERIMENTS.assign(
         last_loss=[0.06, 2e36, math.nan], loss_curve=pd.Series([[0.1], [0.1, 2e36], []])
     )
-    table = leaderboard_table(diverged, MODELS, USUAL)
+    table = leaderboard_table(diverged, MODELS, DEFAULT_COLUMNS)
     assert (table["outcome"][1], math.isnan(table["last_loss"][1]), table["loss_curve"][1]) == (
         "diverged",
         True,
@@ -107,12 +109,12 @@ def test_a_loss_that_no_table_can_show_is_left_out_and_its_outcome_says_why() ->
     )
 
 
-def test_only_models_of_the_tasks_experiments_count_as_serving() -> None:
+def test_count_serving_needs_an_experiment_of_the_task() -> None:
     task_of = {"new": "a", "middle": "a", "old": "a"}
     assert [
-        serving_count(task_of, "a", MODELS),
-        serving_count(task_of, "b", MODELS),
-        serving_count(task_of, "a", None),
+        count_serving(task_of, "a", MODELS),
+        count_serving(task_of, "b", MODELS),
+        count_serving(task_of, "a", None),
     ] == [
         1,
         0,
@@ -123,77 +125,92 @@ def test_only_models_of_the_tasks_experiments_count_as_serving() -> None:
 @pytest.mark.parametrize(
     ("lowest", "floor"), [(0.97, 90.0), (0.84, 80.0), (None, 0.0), (1.0, 90.0)]
 )
-def test_accuracy_bars_begin_at_the_ten_below_the_lowest(
+def test_accuracy_bars_start_at_the_ten_below_the_lowest(
     lowest: float | None, floor: float
 ) -> None:
-    assert accuracy_floor(lowest) == floor
+    assert accuracy_bar_minimum(lowest) == floor
 
 
 @pytest.mark.parametrize(
-    ("view", "counts", "words"),
+    ("query", "counts", "caption"),
     [
         (
             LeaderboardQuery(latest=5),
             (0, 5, 5, 60),
-            "5 of 60 experiments, the newest; sorted by test accuracy, highest first",
+            "Newest 5 of 60 experiments, sorted by test accuracy, highest first",
         ),
         (
             LeaderboardQuery(),
             (0, 60, 60, 60),
-            "60 of 60 experiments; sorted by test accuracy, highest first",
+            "All 60 experiments, sorted by test accuracy, highest first",
         ),
         (
             LeaderboardQuery(latest=99),
             (0, 60, 60, 60),
-            "60 of 60 experiments; sorted by test accuracy, highest first",
+            "All 60 experiments, sorted by test accuracy, highest first",
         ),
         (
             LeaderboardQuery(),
             (100, 100, 250, 250),
-            "101 to 200 of 250 experiments; sorted by test accuracy, highest first; 50 more behind",
+            "101 to 200 of 250 experiments, sorted by test accuracy, highest first",
         ),
         (
             LeaderboardQuery(latest=150),
             (100, 50, 150, 250),
-            "101 to 150 of the newest 150 of 250 experiments, the newest; sorted by test accuracy, highest first",
+            "101 to 150 of the newest 150 (250 experiments), sorted by test accuracy, highest first",
         ),
         (
             LeaderboardQuery(names=("a", "b")),
             (0, 2, 2, 60),
-            "2 of 2 chosen experiments; sorted by test accuracy, highest first",
+            "2 picked experiments, sorted by test accuracy, highest first",
         ),
         (
-            LeaderboardQuery(condition=parse("lr < 1", ())),
+            LeaderboardQuery(condition=parse_filter("lr < 1", ())),
             (0, 7, 7, 60),
-            "7 of 7 that match; 53 of 60 experiments do not; sorted by test accuracy, highest first",
+            "7 of 60 match, sorted by test accuracy, highest first",
+        ),
+        (
+            LeaderboardQuery(condition=parse_filter("lr < 1", ())),
+            (100, 50, 150, 210),
+            "101 to 150 of 150 matches (210 experiments), sorted by test accuracy, highest first",
         ),
         (
             LeaderboardQuery(sort="batch_size", descending=False),
             (0, 9, 9, 9),
-            "9 of 9 experiments; sorted by batch size, lowest first",
+            "All 9 experiments, sorted by batch size, lowest first",
         ),
     ],
 )
-def test_what_is_hidden_is_said(
-    view: LeaderboardQuery, counts: tuple[int, int, int, int], words: str
+def test_caption_counts_hidden_rows(
+    query: LeaderboardQuery, counts: tuple[int, int, int, int], caption: str
 ) -> None:
-    first, shown, matching, among = counts
+    offset, shown, matching_count, total_count = counts
     assert (
         describe_rows(
-            view, first=first, shown=shown, matching=matching, among=among, several_tasks=False
+            query,
+            offset=offset,
+            shown=shown,
+            matching_count=matching_count,
+            total_count=total_count,
+            has_several_tasks=False,
         )
-        == words
+        == caption
     )
 
 
-def test_several_tasks_are_said_to_stand_one_after_another() -> None:
+def test_caption_mentions_the_order_by_task() -> None:
     assert "sorted by task, then by" in describe_rows(
-        LeaderboardQuery(), first=0, shown=3, matching=3, among=3, several_tasks=True
+        LeaderboardQuery(),
+        offset=0,
+        shown=3,
+        matching_count=3,
+        total_count=3,
+        has_several_tasks=True,
     )
 
 
 @pytest.mark.parametrize(
-    ("asked", "page"),
+    ("value", "page"),
     [
         ("3", 3),
         (3, 3),
@@ -205,24 +222,28 @@ def test_several_tasks_are_said_to_stand_one_after_another() -> None:
         ("\N{SUPERSCRIPT TWO}", 1),
     ],
 )
-def test_a_link_may_ask_for_any_page(asked: object, page: int) -> None:
-    assert usable_page(asked) == page
+def test_page_of_a_link_is_validated(value: object, page: int) -> None:
+    assert parse_page(value) == page
 
 
-def test_a_page_count_is_never_none() -> None:
-    assert [board(0).pages, board(100).pages, board(101).pages] == [1, 1, 2]
+def test_page_count_is_at_least_one() -> None:
+    assert [make_page(0).page_count, make_page(100).page_count, make_page(101).page_count] == [
+        1,
+        1,
+        2,
+    ]
 
 
-def test_those_that_no_file_has_any_more_count_among_all() -> None:
-    assert [board(0).among("a"), board(0).among(None)] == [6, 14]
+def test_removed_experiments_count() -> None:
+    assert [make_page(0).experiment_count("a"), make_page(0).experiment_count(None)] == [6, 14]
 
 
-def test_names_are_grouped_by_task_in_the_order_of_the_rows() -> None:
+def test_names_are_grouped_by_task_in_row_order() -> None:
     rows = EXPERIMENTS.assign(task=["b", "a", "b"])
-    assert by_task(rows, ["old", "new", "middle"]) == {"b": ["new", "old"], "a": ["middle"]}
+    assert group_by_task(rows, ["old", "new", "middle"]) == {"b": ["new", "old"], "a": ["middle"]}
 
 
-def test_a_csv_has_values_as_they_are_stored_and_a_column_for_every_key() -> None:
-    header, first, *_ = to_csv(EXPERIMENTS.drop(columns="loss_curve")).splitlines()
+def test_csv_has_stored_values_and_every_key() -> None:
+    header, offset, *_ = to_csv(EXPERIMENTS.drop(columns="loss_curve")).splitlines()
     assert header.endswith("best_loss,last_loss,champion,batch_size")
-    assert first == "new,a,0.1,0.0,lenet,0.97,finished,0.05,0.06,False,64"
+    assert offset == "new,a,0.1,0.0,lenet,0.97,finished,0.05,0.06,False,64"

@@ -1,29 +1,25 @@
-"""What the page Models says."""
+"""Tables and descriptions of the Models page."""
 
-import subprocess
 from datetime import UTC, datetime
 
 from tests.support.fakes import make_version
-from web.data.api_client import Move
+from web.data.api_types import AliasMove
 from web.tables.model_registry import (
-    contract_sentence,
-    curl,
-    curl_many,
-    move_table,
-    order,
-    parity_sentence,
-    parity_word,
-    python,
+    alias_move_table,
+    describe_input,
+    describe_parity,
+    describe_size,
+    parity_status,
     reconcile,
-    size_sentence,
+    sort_versions,
     version_table,
 )
 
 SAME = {"images": 10_000, "max_abs_difference": 2.3e-6, "equal_argmax": True}
 
 
-def test_the_most_accurate_of_a_task_comes_first_and_of_a_name_the_newest() -> None:
-    found = order(
+def test_versions_sort_by_task_accuracy_and_age() -> None:
+    found = sort_versions(
         [
             make_version("odd", task="parity", test_accuracy=0.999),
             make_version("a", 1, test_accuracy=0.9),
@@ -32,7 +28,7 @@ def test_the_most_accurate_of_a_task_comes_first_and_of_a_name_the_newest() -> N
             make_version("best", test_accuracy=0.99),
         ]
     )
-    assert [(each.name, each.version) for each in found] == [
+    assert [(version.name, version.version) for version in found] == [
         ("best", 1),
         ("a", 2),
         ("a", 1),
@@ -41,7 +37,7 @@ def test_the_most_accurate_of_a_task_comes_first_and_of_a_name_the_newest() -> N
     ]
 
 
-def test_the_table_has_what_is_missing_as_missing() -> None:
+def test_version_table_has_missing_values() -> None:
     table = version_table(
         [
             make_version("a", aliases=("champion", "tried"), parity=SAME),
@@ -51,82 +47,52 @@ def test_the_table_has_what_is_missing_as_missing() -> None:
     assert table["aliases"].tolist() == ["\N{BLACK STAR} champion, tried", ""]
     assert (table["state"].tolist(), table["parity"].tolist()) == (
         ["Ready", "Failed"],
-        ["same", "not compared"],
+        ["Matches", "Not compared"],
     )
     assert table["size"].isna().tolist() == [False, True]
 
 
-def test_parity_is_the_same_only_within_rounding() -> None:
+def test_parity_matches_only_within_rounding() -> None:
     assert [
-        parity_word({**SAME, **change})
+        parity_status({**SAME, **change})
         for change in ({}, {"max_abs_difference": 0.1}, {"equal_argmax": False}, {"images": 0})
     ] == [
-        "same",
-        "differs",
-        "differs",
-        "not compared",
+        "Matches",
+        "Differs",
+        "Differs",
+        "Not compared",
     ]
-    assert parity_sentence(SAME) == (
-        "LiteRT and Keras give the same label for each of 10,000 images; probabilities differ by 2e-06 at most."
+    assert describe_parity(SAME) == (
+        "LiteRT matches Keras: same labels on 10,000 images, probabilities differ by up to 2e-06."
     )
 
 
-def test_a_contract_is_told_in_a_sentence() -> None:
+def test_input_is_described() -> None:
     inverted = make_version(
-        "a", contract={"height": 14, "width": 28, "scale": 1 / 255, "invert": True}, output="logits"
+        "a",
+        input_spec={"height": 14, "width": 28, "scale": 1 / 255, "invert": True},
+        output="logits",
     )
-    assert contract_sentence(inverted) == (
-        "14 x 28 float32 of 0 to 1, ink low, paper high; gives logits, which the service turns into probabilities, of 10 classes."
+    assert describe_input(inverted) == (
+        "Black digit on white, 0-1, 14 x 28 float32. Output: 10 logits (the service converts them to"
+        " probabilities)."
     )
 
 
-def test_a_model_that_is_not_in_memory_says_so() -> None:
-    assert "not in memory until somebody asks" in size_sentence(make_version("a", memory_bytes=0))
+def test_size_of_an_unloaded_model() -> None:
+    assert "loaded on the first request" in describe_size(make_version("a", memory_bytes=0))
 
 
-def test_both_sides_are_reconciled() -> None:
+def test_reconcile_finds_unmatched_names() -> None:
     assert reconcile(
         ["b", "a", "c"], [make_version("c"), make_version("z"), make_version("z", 2)]
     ) == (["b", "a"], ["z"])
 
 
-def test_a_move_keeps_where_it_came_from() -> None:
-    first = Move(datetime(2026, 1, 31, tzinfo=UTC), "a", 1, None, None, "ann", "first")
-    table = move_table([Move(first.at, "b", 2, "a", 1, "bob", "better"), first])
+def test_alias_move_has_its_previous_target() -> None:
+    first = AliasMove(datetime(2026, 1, 31, tzinfo=UTC), "a", 1, None, None, "ann", "first")
+    table = alias_move_table([AliasMove(first.at, "b", 2, "a", 1, "bob", "better"), first])
     assert (table["to"].tolist(), table["from"].fillna("").tolist()) == (
         ["b@2", "a@1"],
         ["a@1", ""],
     )
-
-
-def test_what_is_copied_is_quoted() -> None:
-    hostile = "a'; touch hacked; '"
-    arguments = subprocess.run(
-        ["/bin/bash", "-c", curl("http://x", hostile).replace("curl", "printf '%s\\n'", 1)],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.splitlines()
-    assert arguments == [
-        "-F",
-        "image_blob=@digit.png",
-        f"http://x/inference?experiment_name={hostile}",
-    ]
-    compile(python("http://x", hostile), "copied", "exec")
-
-
-def test_a_file_of_any_name_reaches_curl_as_it_is() -> None:
-    command = curl_many("http://x", ["a b", "c"], ['we"ird; n\\ame.png', "plain.png"])
-    arguments = subprocess.run(
-        ["/bin/bash", "-c", command.replace("curl", "printf '%s\\n'", 1)],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.splitlines()
-    assert arguments == [
-        "-F",
-        'images=@"we\\"ird; n\\\\ame.png"',
-        "-F",
-        "images=@plain.png",
-        "http://x/predictions?experiments=a+b&experiments=c",
-    ]

@@ -1,0 +1,198 @@
+"""Predict page in each state, without a browser."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.support.fakes import DOWN, HOSTILE, FakeSources, visible_text
+from web.data.api_types import ApiProblemError, Label
+
+
+def predict_script() -> None:
+    """Run the Predict page as app.py does."""
+    import web.sources  # noqa: PLC0415
+    from web.components.experiment_picker import pick_experiments  # noqa: PLC0415
+    from web.views.predict import page  # noqa: PLC0415
+
+    sources = web.sources.get_sources()
+    snapshot = sources.snapshot().value
+    page.show(sources, pick_experiments(None if snapshot is None else snapshot.task_of))
+
+
+def predict_page(*files: tuple[str, bytes], **query: str | list[str]) -> AppTest:
+    app = AppTest.from_function(predict_script, default_timeout=20)
+    for name, value in query.items():
+        app.query_params[name] = value
+    app.run()
+    if files:
+        app.session_state["input"] = ":material/upload: Upload"
+        app.file_uploader(key="uploads").set_value(
+            [(name, data, "image/png") for name, data in files]
+        )
+        app.run()
+    return app
+
+
+def test_blank_canvas_sends_no_request(sources: FakeSources) -> None:
+    app = predict_page()
+    assert (sources.calls, "Draw a digit to see predictions" in visible_text(app)) == (0, True)
+
+
+@pytest.mark.usefixtures("sources")
+def test_upload_is_predicted_by_every_selected_model() -> None:
+    app = predict_page(("seven.png", b"seven"))
+    assert list(app.dataframe[0].value["experiment"]) == ["ready_2", HOSTILE, "ready_1"]
+
+
+@pytest.mark.usefixtures("sources")
+def test_consensus_and_dissent_are_find_visible() -> None:
+    app = predict_page(("seven.png", b"seven"))
+    assert (
+        "2 of 3 models agree" in visible_text(app),
+        r"says **1**" in visible_text(app),
+    ) == (True, True)
+
+
+def test_tasks_have_separate_consensus(sources: FakeSources) -> None:
+    sources.served["ready_2"] = replace(sources.served["ready_2"], task="parity")
+    sources.predicted = {"ready_2": "odd"}
+    app = predict_page(("seven.png", b"seven"))
+    assert [header.value for header in app.header] == ["7", "odd"]
+    assert ("Task parity" in visible_text(app), " says " in visible_text(app)) == (True, False)
+
+
+@pytest.mark.usefixtures("sources")
+def test_experiment_without_a_model_is_skipped() -> None:
+    app = predict_page(("seven.png", b"seven"))
+    assert ("Skipped (no model file): bare" in visible_text(app), len(app.error)) == (True, 0)
+
+
+@pytest.mark.usefixtures("sources")
+def test_bad_file_is_a_row_with_its_reason() -> None:
+    app = predict_page(("a.png", b"seven"), ("b.png", b"bad"), ("c.png", b"other"))
+    assert [box.value for box in app.error] == [r"This is \*not\* an image\."]
+    gallery = app.dataframe[0].value
+    assert (list(gallery["answer"].fillna("")), list(gallery["agree"].fillna(""))) == (
+        ["7", "", "7"],
+        ["2 of 3", "", "2 of 3"],
+    )
+    assert list(gallery["note"]) == [
+        "other labels: 1",
+        "This is *not* an image.",
+        "other labels: 1",
+    ]
+    assert (
+        "2 of 3 images predicted" in visible_text(app),
+        visible_text(app).count("models agree"),
+    ) == (
+        True,
+        1,
+    )
+
+
+@pytest.mark.usefixtures("sources")
+def test_click_stores_the_correct_label(sources: FakeSources) -> None:
+    app = predict_page(("seven.png", b"seven"))
+    app.button_group(key="label-p").set_value("4").run()
+    assert sources.stored_label is not None
+    assert (
+        sources.stored_label.label,
+        sources.stored_label.labelled_by,
+        "Labeled 4" in visible_text(app),
+    ) == (
+        "4",
+        "dashboard",
+        True,
+    )
+    app.button_group(key="label-p").set_value("9").run()
+    assert (sources.stored_label.label, "Labeled 9" in visible_text(app)) == ("9", True)
+
+
+def test_existing_label_is_replaced_only_on_request(sources: FakeSources) -> None:
+    sources.stored_label = Label("1", "*ann*", datetime(2026, 1, 31, 12, 0, tzinfo=UTC))
+    app = predict_page(("seven.png", b"seven"))
+    app.button_group(key="label-p").set_value("4").run()
+    assert r"Already labeled 1 (by \*ann\*)" in visible_text(app)
+    assert "Labeled on 2026-01-31 at 12:00 UTC" in visible_text(app)
+    assert sources.stored_label.label == "1"
+    next(button for button in app.button if button.label == "Replace 1 with 4").click().run()
+    assert (sources.stored_label.label, "Labeled 4" in visible_text(app)) == ("4", True)
+
+
+def test_label_that_is_not_stored_shows_the_reason(sources: FakeSources) -> None:
+    sources.api_error = ApiProblemError(503, "Database unavailable", "Postgres is *away*.")
+    app = predict_page(("seven.png", b"seven"))
+    app.button_group(key="label-p").set_value("4").run()
+    assert r"Postgres is \*away\*\. Click again in a moment." in visible_text(app)
+
+
+def test_api_without_prediction_log_offers_no_labels(sources: FakeSources) -> None:
+    sources.stores_predictions = False
+    app = predict_page(("seven.png", b"seven"))
+    assert "label-p" not in app.session_state
+
+
+@pytest.mark.usefixtures("sources")
+def test_sample_digit_is_predicted() -> None:
+    app = AppTest.from_function(predict_script, default_timeout=20)
+    app.query_params["example"] = "3"
+    app.run()
+    assert "2 of 3 models agree" in visible_text(app)
+
+
+@pytest.mark.usefixtures("sources")
+def test_curl_command_has_file_and_experiments() -> None:
+    app = predict_page(("a;b.png", b"seven"), experiments=["ready_1"])
+    assert app.code[0].value == (
+        """curl \\\n  -F 'images=@"a;b.png"' \\\n  'http://localhost:9090/api/v1.0/predictions?experiments=ready_1'"""
+    )
+
+
+def test_many_files_are_one_request(sources: FakeSources) -> None:
+    predict_page(*[(f"{number}.png", str(number).encode()) for number in range(10)])
+    assert sources.calls == 1
+
+
+def test_api_down_offers_retry(sources: FakeSources) -> None:
+    sources.api_problem = "The inference API does not respond."
+    app = predict_page()
+    assert (
+        "The inference API is down" in visible_text(app),
+        [button.label for button in app.button],
+    ) == (
+        True,
+        ["Retry"],
+    )
+
+
+@pytest.mark.usefixtures("sources")
+def test_api_outage_during_a_request_offers_retry() -> None:
+    app = predict_page(("seven.png", b"gone"))
+    assert (
+        "The inference API is down" in visible_text(app),
+        [button.label for button in app.button],
+    ) == (
+        True,
+        ["Retry"],
+    )
+
+
+@pytest.mark.usefixtures("sources")
+def test_experiments_without_models_offer_all_models() -> None:
+    app = predict_page(experiments=["bare"])
+    assert "Switch on *Use all 3 models*" in visible_text(app)
+
+
+@pytest.mark.usefixtures("sources")
+def test_all_models_can_be_used() -> None:
+    app = predict_page(experiments=["bare"])
+    app.toggle(key="all").set_value(True).run()
+    assert "3 models ready" in visible_text(app)
+
+
+def test_database_down_keeps_predictions(sources: FakeSources) -> None:
+    sources.database_problem, sources.was_ever_up = DOWN, False
+    app = predict_page(experiments=["ready_1", "ready_2"])
+    assert "2 models ready" in visible_text(app)

@@ -1,0 +1,37 @@
+"""Tables of the Evaluate page."""
+
+import numpy as np
+
+from evaluation.metrics import Predictions, Report, evaluate
+from evaluation.paired_tests import compare
+from web.evaluation.tables import calibration_table, class_table, model_table
+
+PREDICTIONS = Predictions(
+    ("a", "b", "c"),
+    np.array([(0.9, 0.1, 0), (0.4, 0.6, 0), (0.2, 0.8, 0)], dtype=np.float32),
+)
+
+
+def report() -> Report:
+    return evaluate("aab", PREDICTIONS)
+
+
+def test_class_table_is_in_percent_with_missing_values() -> None:
+    table = class_table(report()).set_index("label")
+    assert list(table.loc["a", ["images", "recall", "precision"]]) == [2, 50.0, 100.0]
+    assert str(table.loc["a", "interval"]).replace("\N{NO-BREAK SPACE}", " ") == "9.5 % to 90.5 %"
+    assert (table.loc["c", "interval"], table["f1"].isna().tolist()) == ("", [False, False, True])
+
+
+def test_calibration_table_has_a_row_per_bin() -> None:
+    table = calibration_table(report())
+    assert list(table.columns) == ["low", "high", "images", "confidence", "accuracy"]
+    assert (len(table), table["images"].sum(), table["accuracy"].isna().sum()) == (15, 3, 12)
+
+
+def test_model_table_counts_images_that_one_model_gets_right() -> None:
+    other = Predictions(("a", "b", "c"), np.eye(3, dtype=np.float32)[[0, 0, 0]])
+    agreement = compare("aab", PREDICTIONS, other)
+    table = model_table(["x", "y"], [report(), evaluate("aab", other)], agreement)
+    assert table["Correct only here"].tolist() == [1, 1]
+    assert table["Accuracy"].round(1).tolist() == [66.7, 66.7]

@@ -1,0 +1,74 @@
+"""Loss chart of a page: the curves of some experiments, with notes about what is missing."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import pandas as pd
+import streamlit as st
+
+from web.charts.loss_curves import experiments_above, loss_curves
+from web.formatting import join_names, pluralize
+
+# Metrics with curves in the database, and their titles.
+METRICS = {"loss": "Training loss", "validation_loss": "Validation loss"}
+HEIGHT_PIXELS = 460
+X_AXES = {"step": "steps", "relative": "percent of each run"}
+
+
+def pick_metric(*, is_label_visible: bool = True) -> str:
+    """Show the choice of the metric and return its key."""
+    metric = st.segmented_control(
+        "Curve",
+        list(METRICS),
+        default="loss",
+        required=True,
+        format_func=METRICS.__getitem__,
+        label_visibility="visible" if is_label_visible else "collapsed",
+        key="curve",
+        bind="query-params",
+    )
+    return metric or "loss"
+
+
+def show_loss_chart(
+    curves: pd.DataFrame,
+    names: Sequence[str],
+    metric: str,
+    *,
+    log: bool,
+    smoothing: float = 0.0,
+    x: Literal["step", "relative"] = "step",
+) -> None:
+    """Show a chart with one line per experiment.
+
+    Args:
+        curves: see queries.read_curves.
+        names: the experiments, in the order of their colors.
+        metric: a key of METRICS.
+        log: whether the value axis is logarithmic.
+        smoothing: weight from 0 to 0.99.
+        x: training steps, or percent of the run.
+
+    """
+    title = METRICS[metric]
+    curves = curves[curves["experiment"].isin(names)]
+    option = loss_curves(curves, names, log=log, metric=title.lower(), smoothing=smoothing, x=x)
+    drawn = option["legend"]["data"]
+    if not drawn:
+        st.info(f"None of these experiments has a {title.lower()} curve.")
+        return
+    smoothed = f", smoothed by {smoothing:.2f}" if smoothing else ""
+    st.echarts_chart(
+        option,
+        height=HEIGHT_PIXELS,
+        alt=f"{title} over {X_AXES[x]}{smoothed}, one line for each of"
+        f" {pluralize(len(drawn), 'experiment')}",
+    )
+    is_drawn = curves["experiment"].isin(drawn)
+    if above := experiments_above(curves[is_drawn], option["yAxis"].get("max")):
+        st.caption(f"Partly above the chart: {join_names(above)}. Hover for the values.")
+    present = set(curves["experiment"])
+    if without := [name for name in names if name not in present]:
+        st.caption(f"Without a {title.lower()} curve: {join_names(without)}.")
+    if len(names) - len(without) > len(drawn):
+        st.caption(f"The chart shows {len(drawn)} of {len(names)} experiments.")

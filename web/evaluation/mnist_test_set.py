@@ -1,0 +1,42 @@
+"""MNIST test set: a labeled set from the file that MNIST_PATH names."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from web.evaluation.labeled_set import InvalidSetError, LabeledSet, encode_png, make_set
+
+# N x 28 x 28
+PIXEL_DIMENSIONS = 3
+
+
+def mnist_test_set(path: Path, max_images: int) -> LabeledSet:
+    """Return the first images of MNIST's test set.
+
+    Args:
+        path: an .npz file with x_test (uint8, N x 28 x 28) and y_test (N integers from 0 to 9).
+        max_images: number of images, at most N.
+
+    Raises:
+        InvalidSetError: the file is missing or has other content.
+
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            pixels, digits = arrays["x_test"][:max_images], arrays["y_test"][:max_images]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise InvalidSetError(
+            f"Cannot read {path}: {error}. Set MNIST_PATH to an .npz file with x_test and y_test."
+        ) from error
+    if pixels.ndim != PIXEL_DIMENSIONS or pixels.dtype != np.uint8 or len(pixels) != len(digits):
+        raise InvalidSetError(
+            f"{path} has the wrong shape. MNIST_PATH needs x_test of N x 28 x 28 uint8 and y_test"
+            " of N labels."
+        )
+    return make_set(
+        f"MNIST {len(pixels):,}",
+        (encode_png(Image.fromarray(image)) for image in pixels),
+        map(str, digits.tolist()),
+    )

@@ -1,0 +1,58 @@
+"""Tables of the Evaluate page: per-class metrics, calibration bins and model comparison."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import pandas as pd
+
+from evaluation.metrics import ClassReport, Interval, Report
+from evaluation.paired_tests import Agreement
+from web.evaluation.labeled_set import LabeledSet
+from web.formatting import format_percent
+
+
+def class_table(report: Report) -> pd.DataFrame:
+    """Return one row per class.
+
+    Columns: label, images, recall (percent), interval (text), precision (percent), f1.
+    """
+    return pd.DataFrame(
+        [_class_row(one) for one in report.per_class],
+        columns=["label", "images", "recall", "interval", "precision", "f1"],
+    )
+
+
+def _class_row(one: ClassReport) -> tuple[str, int, float, str, float, float]:
+    interval = "" if one.interval is None else format_interval(one.interval)
+    return one.label, one.images, one.recall * 100, interval, one.precision * 100, one.f1
+
+
+def format_interval(interval: Interval) -> str:
+    """Format an interval in percent: 97.1 % to 98.5 %."""
+    return f"{format_percent(interval.low, 1)} to {format_percent(interval.high, 1)}"
+
+
+def calibration_table(report: Report) -> pd.DataFrame:
+    """Return one row per calibration bin: low, high, images, confidence, accuracy (0 to 1)."""
+    return pd.DataFrame([asdict(one) for one in report.bins])
+
+
+def model_table(
+    names: Sequence[str], reports: Sequence[Report], agreement: Agreement
+) -> pd.DataFrame:
+    """Return one row for each of two models, with titles as columns. Accuracy is in percent."""
+    return pd.DataFrame(
+        {
+            "Model": list(names),
+            "Accuracy": [report.accuracy * 100 for report in reports],
+            "Macro F1": [report.macro_f1 for report in reports],
+            "Calibration error": [report.calibration_error for report in reports],
+            "Correct only here": [agreement.only_first, agreement.only_second],
+        }
+    )
+
+
+def skipped_table(labeled_set: LabeledSet) -> pd.DataFrame:
+    """Return one row per skipped file: File, Reason."""
+    rows = [(skipped.file, skipped.reason) for skipped in labeled_set.skipped]
+    return pd.DataFrame(rows, columns=["File", "Reason"])

@@ -1,0 +1,80 @@
+"""Tables of the Predict page: answers of one image, probabilities, and a gallery of images."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from web.data.api_types import Answer
+from web.data.consensus import Consensus, is_unsure
+
+UNSURE = "unsure"
+
+
+@dataclass(frozen=True)
+class GalleryItem:
+    """Result of one image of several: its consensus, or the problem that prevents one."""
+
+    file: str
+    consensus: Consensus | None
+    problem: str | None = None
+
+
+def answer_table(answers: Sequence[Answer], consensus: Consensus | None) -> pd.DataFrame:
+    """Return one row per answer.
+
+    Columns: experiment, answer, confidence (percent), note (disagrees, unsure, or the problem).
+    """
+    rows: list[tuple[str, str | None, float | None, str]] = []
+    for answer in answers:
+        prediction = answer.prediction
+        if prediction is None:
+            rows.append((answer.experiment, None, None, str(answer.problem or "no answer")))
+            continue
+        has_dissent = consensus is not None and prediction.label != consensus.label
+        notes = ["disagrees"] if has_dissent else []
+        if is_unsure(prediction.confidence):
+            notes.append(UNSURE)
+        rows.append(
+            (answer.experiment, prediction.label, prediction.confidence * 100, ", ".join(notes))
+        )
+    return pd.DataFrame(rows, columns=["experiment", "answer", "confidence", "note"])
+
+
+def probability_table(probabilities: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
+    """Return one row per experiment and one column of probabilities (0 to 1) per label.
+
+    Args:
+        probabilities: experiment -> label -> probability.
+
+    """
+    labels = sorted({label for row in probabilities.values() for label in row})
+    rows = [[name, *(row.get(label) for label in labels)] for name, row in probabilities.items()]
+    return pd.DataFrame(rows, columns=["Experiment", *labels])
+
+
+def gallery_table(items: Sequence[GalleryItem]) -> pd.DataFrame:
+    """Return one row per image.
+
+    Columns: file, answer, agree (3 of 4), confidence (percent), note (unsure, other labels, or the
+    problem).
+    """
+    rows: list[tuple[str, str | None, str | None, float | None, str]] = []
+    for item in items:
+        consensus = item.consensus
+        if consensus is None:
+            rows.append((item.file, None, None, None, item.problem or "no answer"))
+            continue
+        notes = [UNSURE] if consensus.is_unsure else []
+        if consensus.dissent:
+            notes.append("other labels: " + ", ".join(consensus.dissent))
+        rows.append(
+            (
+                item.file,
+                consensus.label,
+                f"{consensus.votes} of {consensus.voters}",
+                consensus.confidence * 100,
+                "; ".join(notes),
+            )
+        )
+    return pd.DataFrame(rows, columns=["file", "answer", "agree", "confidence", "note"])

@@ -1,0 +1,1 @@
+"""Compare page: curves, results and parameters of some experiments."""

@@ -1,0 +1,74 @@
+"""Result table and parameter table of the Compare page."""
+
+import pandas as pd
+import streamlit as st
+
+from web.components.loss_chart import METRICS
+from web.formatting import escape_markdown, pluralize
+from web.tables.comparison import collect_parameters, parameter_table, result_table
+
+DELTA = "\N{GREEK CAPITAL LETTER DELTA}"
+
+
+def show_results(runs: pd.DataFrame, curves: pd.DataFrame, baseline: str, metric: str) -> None:
+    """Show the results of each run with their changes against the baseline."""
+    st.subheader("Results", anchor=False)
+    title = METRICS[metric].lower()
+    st.dataframe(
+        result_table(runs, curves, baseline),
+        hide_index=True,
+        alt="Accuracy, best and last value of each experiment, with changes against the baseline",
+        placeholder="\N{EN DASH}",
+        column_config={
+            "experiment": st.column_config.TextColumn("Experiment", width=285, pinned=True),
+            "test_accuracy": st.column_config.NumberColumn("Test accuracy", format="%.2f %%"),
+            "accuracy_change": st.column_config.NumberColumn(
+                f"{DELTA} accuracy", format="%+.2f pp"
+            ),
+            "best": st.column_config.NumberColumn("Best", format="%.4f", help=f"Lowest {title}."),
+            "best_change": st.column_config.NumberColumn(f"{DELTA} best", format="%+.4f"),
+            "best_step": st.column_config.NumberColumn("Best step", format="%d"),
+            "last": st.column_config.NumberColumn(
+                "Last", format="%.4f", help=f"Value of the {title} at the last step."
+            ),
+            "last_change": st.column_config.NumberColumn(f"{DELTA} last", format="%+.4f"),
+        },
+    )
+    other_tasks = (
+        " Runs of other tasks are not comparable, so they have no change."
+        if len(set(runs["task"])) > 1
+        else ""
+    )
+    st.caption(
+        f"{DELTA}: change against {escape_markdown(baseline)}, pp: percentage points.{other_tasks}"
+    )
+
+
+def show_parameters(runs: pd.DataFrame, baseline: str) -> None:
+    """Show the parameters of the runs, by default only the different ones."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        st.subheader("Parameters", anchor=False, width="content")
+        only_differences = st.toggle(
+            "Only differences", value=True, key="diff", bind="query-params"
+        )
+    parameters = collect_parameters(runs)
+    table = parameter_table(parameters, baseline, only_differences=only_differences)
+    if table.empty:
+        st.info("These experiments have the same parameters.", icon=":material/equal:")
+        return
+    st.dataframe(
+        table,
+        alt="Parameters in rows, experiments in columns",
+        column_config={
+            "_index": st.column_config.TextColumn("Parameter", width=130),
+            **{
+                name: st.column_config.TextColumn(
+                    f"{name} (baseline)" if name == baseline else name
+                )
+                for name in parameters
+            },
+        },
+    )
+    total = len(parameter_table(parameters, baseline, only_differences=False))
+    if only_differences and total > len(table):
+        st.caption(f"{pluralize(total - len(table), 'parameter')} with equal values not shown.")

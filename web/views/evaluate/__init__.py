@@ -1,0 +1,1 @@
+"""Evaluate page: labeled sets, background runs, metrics and images."""

@@ -1,0 +1,1 @@
+"""Leaderboard page: filter bar, experiment table, hyperparameter charts and loss curves."""

@@ -1,0 +1,63 @@
+"""Column display of the leaderboard table: format, width and help of each column."""
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from web.charts import sparkline
+from web.tables.leaderboard_columns import column_title
+
+
+def column_configs(table: pd.DataFrame, bar_minimum: float) -> dict[str, Any]:
+    """Return the display of each column of the table.
+
+    Args:
+        table: see leaderboard_table.
+        bar_minimum: start of the accuracy bars in percent.
+
+    """
+    built_in = {
+        "experiment": st.column_config.TextColumn("Experiment", width=250),
+        "champion": st.column_config.TextColumn(
+            "\N{BLACK STAR}", width=40, help="Champion of its task, see the Models page."
+        ),
+        "learning_rate": st.column_config.NumberColumn(format="%.4g", width=97),
+        "momentum": st.column_config.NumberColumn(format="%.3g", width="small"),
+        "task": st.column_config.TextColumn(width="small", help="Column Task of the CSV file."),
+        "architecture": st.column_config.TextColumn(width=140),
+        "outcome": st.column_config.TextColumn(
+            width="small", help="Column Outcome of the CSV file."
+        ),
+        "test_accuracy": st.column_config.ProgressColumn(
+            format="%.2f %%",
+            min_value=bar_minimum,
+            max_value=100,
+            width=135,
+            help=f"Share of correct test images. The bar starts at {bar_minimum:.0f} %.",
+        ),
+        "best_loss": st.column_config.NumberColumn(format="%.4f", width="small"),
+        "last_loss": st.column_config.NumberColumn(format="%.4f", width="small"),
+        "loss_curve": st.column_config.LineChartColumn(
+            width=sparkline.WIDTH_PIXELS,
+            help="Training loss over the steps, scaled to its own range.",
+        ),
+        "serving": st.column_config.TextColumn(
+            width="small", help="State of the experiment's model in the inference service."
+        ),
+    }
+    configs = {
+        column: built_in.get(column) or _extra_config(table[column]) for column in table.columns
+    }
+    return {
+        column: {**config, "label": config["label"] or column_title(column)}
+        for column, config in configs.items()
+    }
+
+
+def _extra_config(values: "pd.Series[Any]") -> Any:
+    if pd.api.types.is_integer_dtype(values):
+        return st.column_config.NumberColumn(format="%d")
+    if pd.api.types.is_float_dtype(values):
+        return st.column_config.NumberColumn(format="%.6g")
+    return st.column_config.TextColumn()

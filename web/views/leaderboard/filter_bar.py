@@ -1,0 +1,113 @@
+"""Filter bar of the leaderboard: filter, sort order, and the messages about a filter."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from web.components.experiment_picker import Selection
+from web.data.filter_columns import column_names
+from web.data.filter_language import parse_filter
+from web.data.filter_tokens import FilterError, underline_error
+from web.data.leaderboard_queries import DEFAULT_SORT, NEWEST, SORTS, LeaderboardQuery
+from web.formatting import escape_markdown, join_names
+from web.tables.leaderboard_columns import COLUMNS, column_title
+from web.views.leaderboard.experiment_table import show_first_page
+
+FILTER, ALL, SORT, DESCENDING = "filter", "every", "sort", "down"
+FILTER_KEYS = (FILTER, ALL, SORT, DESCENDING)
+_SORT_TITLES = {"experiment": "Name", NEWEST: "Newest"}
+MAX_LISTED_COLUMNS = 60
+
+
+def show_filter_bar(
+    selection: Selection, keys: Sequence[str], *, is_picked: bool
+) -> LeaderboardQuery:
+    """Show the filter and the sort order, and return the resulting query.
+
+    Args:
+        selection: the experiment picker's selection.
+        keys: keys of params and metrics of all experiments.
+        is_picked: whether experiments are picked, which disables the filter.
+
+    Raises:
+        FilterError: the filter is invalid.
+
+    """
+    sorts = [*SORTS, *(key for key in keys if key not in SORTS and key not in COLUMNS)]
+    with st.container(horizontal=True, vertical_alignment="bottom", key="query"):
+        text = st.text_input(
+            "Filter",
+            type="search",
+            key=FILTER,
+            bind="query-params",
+            placeholder="accuracy > 98 % and lr < 0.05",
+            help=(
+                "Compare any column with `=` `!=` `<` `<=` `>` `>=`, or search text with `~`."
+                " Combine with `and`, `or`, `not` and parentheses. Also `task in (a, b)` and"
+                " `outcome is missing`. Quote names with spaces. Picked experiments take"
+                " precedence over the filter."
+            ),
+            disabled=is_picked,
+            on_change=show_first_page,
+        )
+        sort = st.selectbox(
+            "Sort by",
+            sorts,
+            format_func=lambda name: _SORT_TITLES.get(name) or column_title(name),
+            key=SORT,
+            bind="query-params",
+            width=170,
+            help="Sorts all pages, missing values last. A click on a column header sorts only the"
+            " visible rows.",
+            on_change=show_first_page,
+        )
+        is_descending = st.toggle(
+            "Highest first",
+            value=True,
+            key=DESCENDING,
+            bind="query-params",
+            on_change=show_first_page,
+        )
+    is_all = bool(st.session_state.get(ALL, st.query_params.get(ALL) == "true"))
+    return LeaderboardQuery(
+        names=selection.names if is_picked else (),
+        condition=None if is_picked else parse_filter(text or "", keys),
+        task=None if is_picked else selection.task,
+        latest=None if is_all else len(selection.names),
+        sort=sort or DEFAULT_SORT,
+        descending=is_descending,
+    )
+
+
+def show_all_toggle(total_count: int) -> None:
+    """Show the toggle between the newest and all experiments."""
+    st.toggle(f"Show all {total_count:,}", key=ALL, bind="query-params", on_change=show_first_page)
+
+
+def show_no_match() -> None:
+    """Show that no experiment matches, with a button that clears the filter."""
+    st.info("No experiments match this filter.", icon=":material/search_off:")
+    st.button("Clear filter", icon=":material/close:", on_click=_set_filter, args=("",))
+
+
+def show_filter_error(error: FilterError, keys: Sequence[str]) -> None:
+    """Show the filter with its faulty token underlined, a suggestion and the columns."""
+    text = st.session_state[FILTER]
+    st.warning(
+        escape_markdown(error.message), icon=":material/filter_alt_off:", title="Invalid filter"
+    )
+    st.code(underline_error(text, error), language=None)
+    if error.suggestion is not None:
+        end = error.position + error.length
+        st.button(
+            f"Did you mean {escape_markdown(error.suggestion)}?",
+            icon=":material/auto_fix_high:",
+            on_click=_set_filter,
+            args=(text[: error.position] + error.suggestion + text[end:],),
+        )
+    st.caption(f"Columns: {join_names(column_names(keys), limit=MAX_LISTED_COLUMNS)}.")
+
+
+def _set_filter(text: str) -> None:
+    st.session_state[FILTER] = text
+    show_first_page()

@@ -1,0 +1,1 @@
+"""Models page: versions, details, aliases and promotion."""

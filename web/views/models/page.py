@@ -1,0 +1,121 @@
+"""Models page: failures, the table of versions, details, aliases and unmatched names."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from web.components.outage import show_api_down
+from web.data.api_types import ModelVersion
+from web.formatting import escape_markdown, join_names, pluralize
+from web.sources import Sources
+from web.tables.model_registry import reconcile, sort_versions, version_table
+from web.views.models.aliases import show_aliases
+from web.views.models.details import SELECTED, show_details
+
+WIDGET_KEYS = (SELECTED,)
+# Failures with a card of their own. The table has all.
+MAX_FAILURE_CARDS = 10
+MAX_LISTED_NAMES = 30
+
+
+def show(sources: Sources) -> None:
+    """Draw the page."""
+    result = sources.versions()
+    if result.problem is not None:
+        consequence = "" if result.value is None else "This is the last known data."
+        show_api_down(result.problem, sources.retry, consequence=consequence)
+    versions = sort_versions(result.value or [])
+    if result.value is not None and not versions:
+        st.info(
+            "Add a model to `models/` in a folder named by its experiment, or publish one with"
+            " `make publish FILE=model.keras NAME=...`.",
+            icon=":material/deployed_code:",
+            title="No models yet",
+        )
+    elif versions:
+        _show_failures(versions)
+        _show_table(versions)
+        show_details(sources, versions)
+        show_aliases(sources, versions)
+        _show_unmatched(sources, versions)
+
+
+def _show_failures(versions: Sequence[ModelVersion]) -> None:
+    """Show a card for each failed version and each failed update of a version."""
+    failures = [
+        (version, version.reason or "", "not served")
+        for version in versions
+        if version.state == "FAILED"
+    ]
+    failures += [
+        (version, str(version.update.get("reason") or ""), "update failed, older files served")
+        for version in versions
+        if version.update is not None and version.update.get("state") == "FAILED"
+    ]
+    for version, reason, consequence in failures[:MAX_FAILURE_CARDS]:
+        st.error(
+            f"{escape_markdown(reason)} Replace the files with a valid model. The service loads it"
+            " automatically.",
+            icon=":material/error:",
+            title=f"{escape_markdown(version.name)}, version {version.version}: {consequence}",
+        )
+    if len(failures) > MAX_FAILURE_CARDS:
+        st.caption(f"{len(failures) - MAX_FAILURE_CARDS} more failures are in the table.")
+
+
+def _show_table(versions: Sequence[ModelVersion]) -> None:
+    ready_count = sum(version.state == "READY" for version in versions)
+    model_count = len({version.name for version in versions})
+    st.markdown(
+        f"**{pluralize(model_count, 'model')}** \N{MIDDLE DOT}"
+        f" {pluralize(len(versions), 'version')} \N{MIDDLE DOT} **{ready_count:,}** ready"
+    )
+
+    def select() -> None:
+        rows = st.session_state["model_table"]["selection"]["rows"]
+        if rows:
+            st.session_state[SELECTED] = versions[rows[0]].short_name
+
+    st.dataframe(
+        version_table(versions),
+        hide_index=True,
+        alt="Every version of every model with its state",
+        placeholder="\N{EN DASH}",
+        key="model_table",
+        on_select=select,
+        selection_mode="single-row",
+        column_config={
+            "model": st.column_config.TextColumn("Model", width=330),
+            "version": st.column_config.NumberColumn("Version", format="%d", width=65),
+            "aliases": st.column_config.TextColumn("Aliases", width=110),
+            "state": st.column_config.TextColumn("State", width=75),
+            "task": st.column_config.TextColumn("Task", width=70),
+            "test_accuracy": st.column_config.NumberColumn(
+                "Test accuracy", format="%.2f %%", width=110, help="From the model card."
+            ),
+            "parity": st.column_config.TextColumn(
+                "Parity", width=105, help="Whether LiteRT, which serves, matches Keras."
+            ),
+            "size": st.column_config.NumberColumn("Size", format="%.0f kB", width=80),
+        },
+    )
+
+
+def _show_unmatched(sources: Sources, versions: Sequence[ModelVersion]) -> None:
+    snapshot = sources.snapshot()
+    st.subheader("Unmatched experiments and models", anchor=False)
+    if snapshot.value is None:
+        st.caption(f"{snapshot.problem}")
+        return
+    without_model, without_experiment = reconcile(list(snapshot.value.task_of), versions)
+    if not without_model and not without_experiment:
+        st.markdown(
+            ":material/check_circle: Every experiment has a model, and every model has an"
+            " experiment."
+        )
+    if without_model:
+        st.markdown(f"**{pluralize(len(without_model), 'experiment')} without a model file**")
+        st.caption(join_names(without_model, limit=MAX_LISTED_NAMES))
+    if without_experiment:
+        st.markdown(f"**{pluralize(len(without_experiment), 'model')} without a CSV row**")
+        st.caption(join_names(without_experiment, limit=MAX_LISTED_NAMES))

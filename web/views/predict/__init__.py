@@ -1,0 +1,1 @@
+"""Predict page: inputs, consensus, probabilities, label correction and gallery."""
