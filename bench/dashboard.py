@@ -157,7 +157,7 @@ def measure_predictions(browser: Browser, url: str, names: list[str]) -> list[fl
     with closing(browser.new_context(viewport={"width": 1440, "height": 900})) as context:
         page = context.new_page()
         page.goto(f"{url}/predict?{urlencode({'experiments': names}, doseq=True)}")
-        page.get_by_text("What will they read?").wait_for(timeout=TIMEOUT_MILLISECONDS)
+        page.get_by_text("Draw a digit to see predictions").wait_for(timeout=TIMEOUT_MILLISECONDS)
         milliseconds = []
         for round_ in range(ROUNDS + 1):
             page.wait_for_timeout(1500)
@@ -169,7 +169,7 @@ def measure_predictions(browser: Browser, url: str, names: list[str]) -> list[fl
             page.wait_for_function("window.responseMilliseconds !== null")
             milliseconds.append(float(page.evaluate("window.responseMilliseconds")))
             page.get_by_role("button", name="Clear", exact=True).click()
-            page.get_by_text("What will they read?").wait_for()
+            page.get_by_text("Draw a digit to see predictions").wait_for()
         return milliseconds[1:]
 
 

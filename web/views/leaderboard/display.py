@@ -56,7 +56,7 @@ CHARTS = {
 def pick_display() -> str:
     """Show the choice of the display and return TABLE or a key of CHARTS."""
     display = st.segmented_control(
-        "Display",
+        "View",
         [TABLE, *CHARTS],
         default=TABLE,
         required=True,
