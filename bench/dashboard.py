@@ -123,7 +123,7 @@ def measure_filter(browser: Browser, url: str, number: int) -> float:
         )
         box.fill(f"accuracy > 97 % and lr < 0.05 and batch_size >= {number}")
         return measure_seconds(
-            page, lambda: box.press("Enter"), lambda: wait_for_text(page, "that match")
+            page, lambda: box.press("Enter"), lambda: wait_for_text(page, "match")
         )
 
 
