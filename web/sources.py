@@ -18,7 +18,7 @@ from web.data.api_types import Alias, ApiProblemError, Model, ModelVersion, Read
 from web.data.leaderboard_queries import LeaderboardPage, LeaderboardQuery
 from web.data.queries import Snapshot
 from web.data.stale_cache import CachedResult, StaleCache
-from web.evaluation.runner import Evaluator
+from web.evaluations.runner import Evaluator
 from web.formatting import escape_markdown
 from web.settings import Settings
 

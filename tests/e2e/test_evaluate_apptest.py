@@ -60,7 +60,9 @@ def test_most_accurate_model_is_the_default() -> None:
 @pytest.mark.usefixtures("sources")
 def test_constant_prediction_has_ten_percent_accuracy() -> None:
     app = run_evaluation(evaluate_page())
-    assert {each.label: each.value for each in app.metric}["Accuracy"] == "10.00\N{NO-BREAK SPACE}%"
+    assert {metric.label: metric.value for metric in app.metric}[
+        "Accuracy"
+    ] == "10.00\N{NO-BREAK SPACE}%"
     assert "50 of 500 images correct" in visible_text(app)
 
 
@@ -68,7 +70,7 @@ def test_constant_prediction_has_ten_percent_accuracy() -> None:
 def test_results_are_cached_for_the_next_session() -> None:
     run_evaluation(evaluate_page())
     app = evaluate_page()
-    assert ("Evaluate" in [each.label for each in app.button], len(app.metric)) == (False, 4)
+    assert ("Evaluate" in [one.label for one in app.button], len(app.metric)) == (False, 4)
 
 
 def test_two_models_are_compared(sources: FakeSources) -> None:

@@ -10,7 +10,7 @@ from playwright.sync_api import FilePayload, Page, expect
 
 from tests.support.dashboard import FIRST_PAINT_MILLISECONDS, RECOVERY_MILLISECONDS
 from tests.support.digits import seven_png
-from web.evaluation.rendered_digits import rendered_digits
+from web.evaluations.rendered_digits import rendered_digits
 
 SMALL, LENET = "mnist_experiment_1__softmax_regression", "mnist_experiment_12__lenet5"
 RUN_MILLISECONDS = 60_000

@@ -8,7 +8,12 @@ import psycopg2
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.dashboard import FIRST_PAINT_MILLISECONDS, RECOVERY_MILLISECONDS, find_visible
+from tests.support.dashboard import (
+    FIRST_PAINT_MILLISECONDS,
+    RECOVERY_MILLISECONDS,
+    find_visible,
+    page_widths,
+)
 
 MATCHES = re.compile(r"\d+ of \d+ match,")
 
@@ -141,10 +146,7 @@ def test_page_fits_a_phone(stack: Any, page: Page, scheme: Any) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     open_page(page, stack.web_url)
     expect(page.locator("[data-testid=stEChartsChart] canvas").first).to_be_visible()
-    widths = page.evaluate(
-        "[document.documentElement.scrollWidth, document.querySelector('[data-testid=stMain]').scrollWidth]"
-    )
-    assert max(widths) <= 390
+    assert max(page_widths(page)) <= 390
 
 
 def test_page_survives_a_database_outage(stack: Any, page: Page) -> None:
@@ -235,12 +237,14 @@ def test_link_restores_a_page(stack: Any, page: Page, other_browser: Page) -> No
     try:
         with connection.cursor() as cursor:
             cursor.execute(
-                "INSERT INTO experiments (name, task, learning_rate, momentum, source_file, source_line, content_digest)"
+                "INSERT INTO experiments (name, task, learning_rate, momentum, source_file,"
+                " source_line, content_digest)"
                 " SELECT 'paged_' || n, 'pages', 1, 0, 'f', 1, '' FROM generate_series(1, 150) n"
             )
+        query = {"task": "all tasks", "filter": "experiment ~ paged_", "sort": "Newest"}
         open_page(
             page,
-            f"{stack.web_url}/?{urlencode({'task': 'all tasks', 'filter': 'experiment ~ paged_', 'sort': 'Newest'})}",
+            f"{stack.web_url}/?{urlencode(query)}",
         )
         expect(page.get_by_text("1 to 100 of 150 matches")).to_be_visible(
             timeout=FIRST_PAINT_MILLISECONDS
@@ -301,7 +305,4 @@ def test_every_state_fits_a_phone(stack: Any, page: Page, query: str) -> None:
     open_page(page, f"{stack.web_url}/?{query}")
     wanted = "[data-testid=stCode]" if "filter" in query else "[data-testid=stEChartsChart] canvas"
     expect(page.locator(wanted).first).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
-    widths = page.evaluate(
-        "[document.documentElement.scrollWidth, document.querySelector('[data-testid=stMain]').scrollWidth]"
-    )
-    assert max(widths) <= 390
+    assert max(page_widths(page)) <= 390

@@ -167,3 +167,10 @@ def test_real_sources_with_both_services_down(monkeypatch: pytest.MonkeyPatch) -
 
 def test_no_folder_is_called_pages() -> None:
     assert not (Path(APP).parent / "pages").exists()
+
+
+def test_no_folder_shadows_a_package() -> None:
+    """Streamlit puts the folder of app.py in front of sys.path."""
+    web_folder = Path(APP).parent
+    packages = {path.parent.name for path in web_folder.parent.glob("*/__init__.py")}
+    assert packages.isdisjoint(path.name for path in web_folder.iterdir())

@@ -146,7 +146,8 @@ def test_sample_digit_is_predicted() -> None:
 def test_curl_command_has_file_and_experiments() -> None:
     app = predict_page(("a;b.png", b"seven"), experiments=["ready_1"])
     assert app.code[0].value == (
-        """curl \\\n  -F 'images=@"a;b.png"' \\\n  'http://localhost:9090/api/v1.0/predictions?experiments=ready_1'"""
+        """curl \\\n  -F 'images=@"a;b.png"' \\\n"""
+        "  'http://localhost:9090/api/v1.0/predictions?experiments=ready_1'"
     )
 
 

@@ -11,7 +11,12 @@ import psycopg2
 import pytest
 from playwright.sync_api import Browser, FilePayload, Page, expect
 
-from tests.support.dashboard import FIRST_PAINT_MILLISECONDS, RECOVERY_MILLISECONDS, find_visible
+from tests.support.dashboard import (
+    FIRST_PAINT_MILLISECONDS,
+    RECOVERY_MILLISECONDS,
+    find_visible,
+    page_widths,
+)
 from tests.support.digits import draw_with_finger, draw_with_mouse, seven_png
 from web.components.sample_digits import SAMPLE_DIGITS, draw_sample_digit
 from web.data.api_client import ApiClient
@@ -181,10 +186,7 @@ def test_page_fits_a_phone(stack: Any, phone: Page, scheme: Any) -> None:
     open_page(phone, stack)
     draw_with_finger(phone)
     expect(consensus(phone)).to_have_text("7")
-    widths = phone.evaluate(
-        "[document.documentElement.scrollWidth, document.querySelector('[data-testid=stMain]').scrollWidth]"
-    )
-    assert max(widths) <= 390
+    assert max(page_widths(phone)) <= 390
 
 
 def test_drawing_survives_an_api_outage(stack: Any, page: Page) -> None:

@@ -29,7 +29,7 @@ from web.data.leaderboard_queries import (
 )
 from web.data.queries import ImportedFile, Snapshot
 from web.data.stale_cache import CachedResult
-from web.evaluation.runner import Evaluator
+from web.evaluations.runner import Evaluator
 from web.settings import Settings
 
 APP = str(Path(__file__).resolve().parents[2] / "web" / "app.py")

@@ -11,7 +11,7 @@ def reliability_diagram(bins: pd.DataFrame) -> Option:
     """Return a chart with a bar per calibration bin that has images, and the diagonal.
 
     Args:
-        bins: see web.evaluation.tables.calibration_table.
+        bins: see web.evaluations.tables.calibration_table.
 
     """
     labels = [f"{low:.2f}-{high:.2f}" for low, high in zip(bins["low"], bins["high"], strict=True)]

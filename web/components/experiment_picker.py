@@ -111,7 +111,7 @@ def pick_experiments(task_of: Mapping[str, str] | None, page: str = "") -> Selec
                 key=TASK,
                 bind="query-params",
                 width=170,
-                help="What the models classify. Results of different tasks are not comparable.",
+                help="Classification task. Results of different tasks are not comparable.",
                 disabled=is_picked,
             )
         latest = st.number_input(

@@ -71,8 +71,9 @@ def engine(
     with connection, connection.cursor() as cursor:
         for name, task, rate, params, metrics in ROWS:
             cursor.execute(
-                "INSERT INTO experiments (name, task, learning_rate, momentum, params, metrics, source_file, source_line,"
-                " content_digest) VALUES (%s, %s, %s, 0, %s, %s, 'f', 1, '') RETURNING id",
+                "INSERT INTO experiments (name, task, learning_rate, momentum, params, metrics,"
+                " source_file, source_line, content_digest)"
+                " VALUES (%s, %s, %s, 0, %s, %s, 'f', 1, '') RETURNING id",
                 [name, task, rate, json.dumps(params), json.dumps(metrics)],
             )
             if name in ("a", "b"):
@@ -80,8 +81,8 @@ def engine(
                 assert row is not None
                 values = [float(number) for number in range(POINTS if name == "a" else 1, 0, -1)]
                 cursor.execute(
-                    "INSERT INTO metric_curves (experiment_id, metric, steps, metric_values, best_value, best_step)"
-                    " VALUES (%s, 'loss', %s, %s, 1, 1)",
+                    "INSERT INTO metric_curves (experiment_id, metric, steps, metric_values,"
+                    " best_value, best_step) VALUES (%s, 'loss', %s, %s, 1, 1)",
                     [row[0], list(range(len(values))), values],
                 )
         cursor.execute("UPDATE experiments SET missing_since = now() WHERE name = 'b'")
@@ -127,7 +128,7 @@ def found(engine: Engine, text: str, **query: Any) -> str:
         ("not architecture ~ net", "b"),
         ("batch_size = 8", "ap"),
         ("'Batch Size' > 8", "b"),
-        ("not batch_size > 8", "ap"),  # many is no number
+        ("not batch_size > 8", "ap"),  # many is not a number
         ("batch_size = many or batch_size = 64", "bc"),
         ("batch_size != 8", "bc"),
         ("batch_size in (8, many)", "acp"),
@@ -257,7 +258,8 @@ def test_page_beyond_the_last_is_the_last(engine: Engine) -> None:
         connection.set_session(readonly=False)
         with connection.cursor() as cursor:
             cursor.execute(
-                "INSERT INTO experiments (name, task, learning_rate, momentum, source_file, source_line, content_digest)"
+                "INSERT INTO experiments (name, task, learning_rate, momentum, source_file,"
+                " source_line, content_digest)"
                 " SELECT 'x' || n, 'many', 1, 0, 'f', 1, '' FROM generate_series(1, 250) n"
             )
     connection.close()

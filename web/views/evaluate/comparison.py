@@ -7,7 +7,7 @@ import streamlit as st
 from evaluation.metrics import Predictions, evaluate
 from evaluation.paired_tests import compare
 from web.data.api_types import ModelVersion
-from web.evaluation.tables import model_table
+from web.evaluations.tables import model_table
 from web.formatting import escape_markdown, format_percent
 
 # p-value below which two models count as different

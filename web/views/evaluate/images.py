@@ -6,8 +6,8 @@ import streamlit as st
 
 from evaluation.metrics import Predictions
 from web.components.thumbnail import ThumbnailError, make_thumbnail
-from web.evaluation.image_selection import hardest_images, images_in_cell
-from web.evaluation.labeled_set import LabeledSet
+from web.evaluations.image_selection import hardest_images, images_in_cell
+from web.evaluations.labeled_set import LabeledSet
 from web.formatting import escape_markdown, format_percent, pluralize
 
 # The widgets' keys, which are also the URL parameters: the labels of a cell.

@@ -6,8 +6,8 @@ import streamlit as st
 
 from web.components.outage import show_api_down
 from web.data.api_types import ModelVersion
-from web.evaluation.labeled_set import LabeledSet, adapt_labels, unknown_labels
-from web.evaluation.runner import Run
+from web.evaluations.labeled_set import LabeledSet, adapt_labels, unknown_labels
+from web.evaluations.runner import Run
 from web.formatting import escape_markdown, join_names, pluralize
 from web.sources import Sources
 from web.tables.model_registry import find_version, sort_versions

@@ -9,7 +9,7 @@ from evaluation.metrics import Predictions, Report, evaluate
 from web.charts import confusion_heat_map
 from web.charts.reliability_diagram import reliability_diagram
 from web.data.api_types import ModelVersion
-from web.evaluation.tables import calibration_table, class_table, format_interval
+from web.evaluations.tables import calibration_table, class_table, format_interval
 from web.formatting import escape_markdown, format_percent, pluralize
 from web.views.evaluate.images import PREDICTED, TRUE
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from web.evaluation import rendered_digits
-from web.evaluation.labeled_set import InvalidSetError, LabeledSet
-from web.evaluation.mnist_test_set import mnist_test_set
-from web.evaluation.tables import skipped_table
-from web.evaluation.zip_reader import read_zip
+from web.evaluations import rendered_digits
+from web.evaluations.labeled_set import InvalidSetError, LabeledSet
+from web.evaluations.mnist_test_set import mnist_test_set
+from web.evaluations.tables import skipped_table
+from web.evaluations.zip_reader import read_zip
 from web.formatting import escape_markdown, pluralize
 
 SET = "set"

@@ -75,7 +75,7 @@ def test_api_down_is_reported_despite_a_cached_value() -> None:
 def test_loading_and_failed_models_are_counted() -> None:
     loading = good(Readiness("starting", 3, 2, 0, None))
     failed = good(Readiness("ready", 3, 0, 1, None))
-    found = [status_badges(good(snapshot()), each, NOW)[1].text for each in (loading, failed)]
+    found = [status_badges(good(snapshot()), state, NOW)[1].text for state in (loading, failed)]
     assert found == ["API up · 3 models ready, 2 loading", "API up · 3 models ready, 1 failed"]
 
 

@@ -84,9 +84,9 @@ def answer(experiment: str, label: str = "7") -> dict[str, Any]:
     }
 
 
-def entries(*each: dict[str, Any]) -> dict[str, Any]:
+def document(*entries: dict[str, Any]) -> dict[str, Any]:
     return {
-        "predictions": [{"index": index, **entry} for index, entry in enumerate(each)],
+        "predictions": [{"index": index, **entry} for index, entry in enumerate(entries)],
         "milliseconds": 1.0,
     }
 
@@ -115,7 +115,7 @@ def test_predict_is_one_request_for_all_images(api: FakeApi) -> None:
                 body.index(b"FIRST") < body.index(b"SECOND"),
             )
         )
-        return 200, entries({"answers": []}, {"answers": []})
+        return 200, document({"answers": []}, {"answers": []})
 
     api.respond = respond
     ApiClient(api.url).predict([b"FIRST", b"SECOND"], ["a b&c", "d"])
@@ -123,7 +123,7 @@ def test_predict_is_one_request_for_all_images(api: FakeApi) -> None:
 
 
 def test_answers_keep_their_order(api: FakeApi) -> None:
-    api.respond = lambda *_: (200, entries({"answers": [answer("a", "1"), answer("b", "2")]}))
+    api.respond = lambda *_: (200, document({"answers": [answer("a", "1"), answer("b", "2")]}))
     [answers] = ApiClient(api.url).predict([b""], ["a", "b"])
     assert answers == [
         Answer("a", prediction=Prediction("1", 0.9, {"1": 0.9, "0": 0.1})),
@@ -134,16 +134,16 @@ def test_answers_keep_their_order(api: FakeApi) -> None:
 def test_stored_prediction_has_its_id(api: FakeApi) -> None:
     api.respond = lambda *_: (
         200,
-        entries({"answers": [{**answer("a"), "prediction_id": "0198-7"}, answer("b")]}),
+        document({"answers": [{**answer("a"), "prediction_id": "0198-7"}, answer("b")]}),
     )
     [answers] = ApiClient(api.url).predict([b""], ["a", "b"])
     assert isinstance(answers, list)
-    ids = [each.prediction and each.prediction.prediction_id for each in answers]
+    ids = [one.prediction and one.prediction.prediction_id for one in answers]
     assert ids == ["0198-7", None]
 
 
 def test_user_agent_names_the_dashboard(api: FakeApi) -> None:
-    api.respond = lambda *_: (200, entries({"answers": [answer("a")]}))
+    api.respond = lambda *_: (200, document({"answers": [answer("a")]}))
     ApiClient(api.url).predict([b""], ["a"])
     assert [headers["User-Agent"] for headers in api.headers] == ["mlops-dashboard"]
 
@@ -157,7 +157,7 @@ def test_large_images_are_split_into_requests(
     def respond(_: str, __: str, ___: dict[str, list[str]], body: bytes) -> tuple[int, Any]:
         images = body.count(b'name="images"')
         sizes.append(images)
-        return 200, entries(*[{"answers": [answer("a", str(body.count(b"x")))]}] * images)
+        return 200, document(*[{"answers": [answer("a", str(body.count(b"x")))]}] * images)
 
     api.respond = respond
     results = ApiClient(api.url).predict([b"x" * size for size in (4, 6, 1, 20, 3)], ["a"])
@@ -179,7 +179,7 @@ def test_connection_is_reused(api: FakeApi) -> None:
 def test_problem_of_one_model_keeps_other_answers(api: FakeApi) -> None:
     api.respond = lambda *_: (
         200,
-        entries({"answers": [{"experiment_name": "gone", "problem": GONE}, answer("good")]}),
+        document({"answers": [{"experiment_name": "gone", "problem": GONE}, answer("good")]}),
     )
     [result] = ApiClient(api.url).predict([b""], ["gone", "good"])
     assert isinstance(result, list)
@@ -194,7 +194,7 @@ def test_problem_of_one_model_keeps_other_answers(api: FakeApi) -> None:
 
 
 def test_problem_of_one_image_keeps_the_others(api: FakeApi) -> None:
-    api.respond = lambda *_: (200, entries({"answers": [answer("a")]}, {"problem": BROKEN}))
+    api.respond = lambda *_: (200, document({"answers": [answer("a")]}, {"problem": BROKEN}))
     good, bad = ApiClient(api.url).predict([b"", b""], ["a"])
     assert isinstance(bad, ApiProblemError)
     assert (bad.status, bad.detail, isinstance(good, list)) == (422, "It is cut short.", True)
@@ -204,7 +204,7 @@ def test_failed_request_is_a_problem_of_every_model(api: FakeApi) -> None:
     api.respond = lambda *_: (404, GONE)
     [result] = ApiClient(api.url).predict([b""], ["a", "b"])
     assert isinstance(result, list)
-    assert [(each.experiment, each.problem and each.problem.status) for each in result] == [
+    assert [(one.experiment, one.problem and one.problem.status) for one in result] == [
         ("a", 404),
         ("b", 404),
     ]
@@ -245,9 +245,9 @@ def test_unexpected_document_is_a_problem(api: FakeApi, body: bytes) -> None:
         {"predictions": [7]},
         {"predictions": [{}]},
         {"predictions": [{"problem": "bad"}]},
-        entries({"answers": [{"experiment_name": "a"}]}),
-        entries({"answers": [{**answer("a"), "confidence": "high"}]}),
-        entries({"answers": [answer("a")]}, {"answers": [answer("a")]}),
+        document({"answers": [{"experiment_name": "a"}]}),
+        document({"answers": [{**answer("a"), "confidence": "high"}]}),
+        document({"answers": [answer("a")]}, {"answers": [answer("a")]}),
     ],
 )
 def test_unexpected_prediction_is_a_problem_in_the_answer(api: FakeApi, body: Any) -> None:

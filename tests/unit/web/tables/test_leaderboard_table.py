@@ -157,7 +157,10 @@ def test_accuracy_bars_start_at_the_ten_below_the_lowest(
         (
             LeaderboardQuery(latest=150),
             (100, 50, 150, 250),
-            "101 to 150 of the newest 150 (250 experiments), sorted by test accuracy, highest first",
+            (
+                "101 to 150 of the newest 150 (250 experiments), sorted by test accuracy,"
+                " highest first"
+            ),
         ),
         (
             LeaderboardQuery(names=("a", "b")),

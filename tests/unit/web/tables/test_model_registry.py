@@ -74,8 +74,8 @@ def test_input_is_described() -> None:
         output="logits",
     )
     assert describe_input(inverted) == (
-        "Black digit on white, 0-1, 14 x 28 float32. Output: 10 logits (the service converts them to"
-        " probabilities)."
+        "Black digit on white, 0-1, 14 x 28 float32. Output: 10 logits (the service converts them"
+        " to probabilities)."
     )
 
 

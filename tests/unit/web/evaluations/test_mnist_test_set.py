@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests.support.digits import seven_png
-from web.evaluation.labeled_set import InvalidSetError
-from web.evaluation.mnist_test_set import mnist_test_set
+from web.evaluations.labeled_set import InvalidSetError
+from web.evaluations.mnist_test_set import mnist_test_set
 
 
 def test_mnist_file_is_read(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from evaluation.metrics import Predictions
 from web.data.api_types import ApiProblemError, ApiUnreachableError, ImageResult, ModelVersion
-from web.evaluation.labeled_set import LabeledSet
+from web.evaluations.labeled_set import LabeledSet
 
 # Small enough for a smooth progress bar and a prompt cancellation.
 IMAGES_PER_REQUEST = 100

@@ -5,9 +5,9 @@ import zipfile
 
 import pytest
 
-from web.evaluation import zip_reader
-from web.evaluation.labeled_set import InvalidSetError
-from web.evaluation.zip_reader import read_zip
+from web.evaluations import zip_reader
+from web.evaluations.labeled_set import InvalidSetError
+from web.evaluations.zip_reader import read_zip
 
 
 def zipped(files: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:

@@ -4,7 +4,7 @@ import numpy as np
 
 from evaluation.metrics import Predictions, Report, evaluate
 from evaluation.paired_tests import compare
-from web.evaluation.tables import calibration_table, class_table, model_table
+from web.evaluations.tables import calibration_table, class_table, model_table
 
 PREDICTIONS = Predictions(
     ("a", "b", "c"),

@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
-from web.evaluation.labeled_set import InvalidSetError, LabeledSet, SkippedFile, make_set
+from web.evaluations.labeled_set import InvalidSetError, LabeledSet, SkippedFile, make_set
 
 MAX_FILES = 2000
 MAX_FILE_BYTES = 2 * 2**20

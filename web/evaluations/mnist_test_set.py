@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from web.evaluation.labeled_set import InvalidSetError, LabeledSet, encode_png, make_set
+from web.evaluations.labeled_set import InvalidSetError, LabeledSet, encode_png, make_set
 
 # N x 28 x 28
 PIXEL_DIMENSIONS = 3

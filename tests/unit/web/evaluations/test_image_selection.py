@@ -3,7 +3,7 @@
 import numpy as np
 
 from evaluation.metrics import Predictions
-from web.evaluation.image_selection import hardest_images, images_in_cell
+from web.evaluations.image_selection import hardest_images, images_in_cell
 
 
 def predictions(*rows: tuple[float, float]) -> Predictions:

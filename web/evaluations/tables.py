@@ -7,7 +7,7 @@ import pandas as pd
 
 from evaluation.metrics import ClassReport, Interval, Report
 from evaluation.paired_tests import Agreement
-from web.evaluation.labeled_set import LabeledSet
+from web.evaluations.labeled_set import LabeledSet
 from web.formatting import format_percent
 
 

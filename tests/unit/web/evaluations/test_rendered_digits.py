@@ -4,7 +4,7 @@ import io
 
 from PIL import Image
 
-from web.evaluation.rendered_digits import rendered_digits
+from web.evaluations.rendered_digits import rendered_digits
 
 
 def test_rendered_digits_are_deterministic_and_balanced() -> None:

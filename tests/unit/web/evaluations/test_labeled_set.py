@@ -1,6 +1,6 @@
 """Labeled sets."""
 
-from web.evaluation.labeled_set import adapt_labels, make_set, unknown_labels
+from web.evaluations.labeled_set import adapt_labels, make_set, unknown_labels
 
 
 def test_digest_depends_on_labels_and_images() -> None:

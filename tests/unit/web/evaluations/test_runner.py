@@ -11,8 +11,8 @@ from web.data.api_types import (
     ImageResult,
     Prediction,
 )
-from web.evaluation.labeled_set import LabeledSet, make_set
-from web.evaluation.runner import Evaluator, Run
+from web.evaluations.labeled_set import LabeledSet, make_set
+from web.evaluations.runner import Evaluator, Run
 
 A, B = (
     make_version("a", classes=("0", "1"), digest="da"),

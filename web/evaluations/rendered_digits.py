@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from web.evaluation.labeled_set import LabeledSet, encode_png, make_set
+from web.evaluations.labeled_set import LabeledSet, encode_png, make_set
 
 NAME = "rendered digits"
 IMAGES_PER_DIGIT = 50

@@ -1,4 +1,0 @@
-"""Evaluation runs: labeled sets, background runner and result tables. No Streamlit.
-
-The statistics are in the top-level package evaluation.
-"""
