@@ -1,1 +1,4 @@
-"""Data access: inference API client, SQL queries, filter language and caches. No Streamlit."""
+"""Data access: API client, SQL queries, filter language, caches and label correction.
+
+No module knows Streamlit.
+"""

@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from web.components.label_correction import (
+from web.data.api_client import ApiClient
+from web.data.api_types import Answer
+from web.data.label_correction import (
     LABELED_BY,
     Correction,
     CorrectionState,
     correct_label,
 )
-from web.data.api_client import ApiClient
-from web.data.api_types import Answer
 from web.formatting import escape_markdown
 
 

@@ -112,7 +112,7 @@ def _show_consensus(
 
 def _describe_votes(consensus: Consensus) -> str:
     if consensus.voters == 1:
-        return "One model"
+        return "Prediction of one model"
     if consensus.votes == consensus.voters:
         return f"All {consensus.voters} models agree"
     return f"{consensus.votes} of {consensus.voters} models agree"

@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime
 
-from web.components.label_correction import Correction, CorrectionState, correct_label
 from web.data.api_types import ApiProblemError, ApiUnreachableError, Label
+from web.data.label_correction import Correction, CorrectionState, correct_label
 
 ANN = Label("4", "ann", datetime(2026, 1, 31, tzinfo=UTC))
 
