@@ -25,7 +25,7 @@ def show_database_down(problem: str | None, retry: Callable[[], None], *, title:
 def show_stale_data(problem: str | None) -> None:
     """Show that the page has old data because Postgres is down. Its age is in the status strip."""
     st.warning(
-        f"{problem} This is the last known data. The page updates when Postgres is back.",
+        f"{problem} The page updates when Postgres is back.",
         icon=":material/history:",
         title="Last known data",
     )
