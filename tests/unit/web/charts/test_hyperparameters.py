@@ -1,10 +1,8 @@
-"""Hyperparameter charts: scatter plot, parallel coordinates and accuracy heat map."""
+"""Data of the hyperparameter charts."""
 
 import pandas as pd
 
-from web.charts.accuracy_heat_map import accuracy_heat_map
-from web.charts.parallel_coordinates import parallel_coordinates
-from web.charts.scatter import scatter
+from web.charts.hyperparameters import plottable
 
 EXPERIMENTS = pd.DataFrame(
     {
@@ -17,43 +15,9 @@ EXPERIMENTS = pd.DataFrame(
 )
 
 
-def test_scatter_skips_values_outside_its_log_axis() -> None:
-    [series] = scatter(EXPERIMENTS)["series"]
-    assert [(dot["name"], dot["value"]) for dot in series["data"]] == [
-        ("a", [0.1, 90.0]),
-        ("b", [0.1, 98.5]),
-        ("c", [0.01, 50.0]),
-    ]
+def test_plottable_needs_every_column() -> None:
+    assert list(plottable(EXPERIMENTS, ("momentum", "best_loss"))["experiment"]) == ["a", "b", "d"]
 
 
-def test_parallel_coordinates_need_all_numbers() -> None:
-    option = parallel_coordinates(EXPERIMENTS, dark=False)
-    assert [line["name"] for line in option["series"][0]["data"]] == ["a", "b"]
-    assert len(option["parallelAxis"]) == len(option["series"][0]["data"][0]["value"]) == 4
-
-
-def test_accuracy_heat_map_cell_has_the_best_accuracy() -> None:
-    option = accuracy_heat_map(EXPERIMENTS, dark=True)
-    assert [cell["value"] for cell in option["series"][0]["data"]] == [[0, 0, 50.0], [1, 1, 98.5]]
-    assert (option["xAxis"]["data"], option["yAxis"]["data"]) == (["0.01", "0.1"], ["0", "0.9"])
-
-
-def test_accuracy_heat_map_rounds_many_learning_rates() -> None:
-    many = pd.DataFrame(
-        {
-            "learning_rate": [0.1 + 0.001 * number for number in range(100)],
-            "momentum": 0.0,
-            "test_accuracy": 0.9,
-        }
-    )
-    assert accuracy_heat_map(many, dark=False)["xAxis"]["data"] == ["0.1", "0.2"]
-
-
-def test_charts_without_experiments_are_empty() -> None:
-    none = EXPERIMENTS.iloc[:0]
-    for option in (
-        scatter(none),
-        parallel_coordinates(none, dark=False),
-        accuracy_heat_map(none, dark=False),
-    ):
-        assert option["series"][0]["data"] == []
+def test_plottable_needs_positive_values_on_a_log_axis() -> None:
+    assert list(plottable(EXPERIMENTS, ("learning_rate",))["experiment"]) == ["a", "b", "c"]

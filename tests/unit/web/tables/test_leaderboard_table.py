@@ -7,7 +7,7 @@ import pytest
 
 from web.data.api_types import Model
 from web.data.filter_language import parse_filter
-from web.data.leaderboard_queries import LeaderboardPage, LeaderboardQuery, TaskSummary
+from web.data.leaderboard_queries import LeaderboardQuery
 from web.tables.leaderboard_table import (
     accuracy_bar_minimum,
     count_serving,
@@ -53,14 +53,6 @@ DEFAULT_COLUMNS = [
     "loss_curve",
     "serving",
 ]
-
-
-def make_page(matching_count: int) -> LeaderboardPage:
-    task_summaries = [
-        TaskSummary(task, number, 1, None, None, None, None, None)
-        for task, number in (("a", 5), ("b", 7))
-    ]
-    return LeaderboardPage(pd.DataFrame(), 1, matching_count, tuple(task_summaries))
 
 
 def test_rows_keep_their_order() -> None:
@@ -227,18 +219,6 @@ def test_caption_mentions_the_order_by_task() -> None:
 )
 def test_page_of_a_link_is_validated(value: object, page: int) -> None:
     assert parse_page(value) == page
-
-
-def test_page_count_is_at_least_one() -> None:
-    assert [make_page(0).page_count, make_page(100).page_count, make_page(101).page_count] == [
-        1,
-        1,
-        2,
-    ]
-
-
-def test_removed_experiments_count() -> None:
-    assert [make_page(0).experiment_count("a"), make_page(0).experiment_count(None)] == [6, 14]
 
 
 def test_names_are_grouped_by_task_in_row_order() -> None:
