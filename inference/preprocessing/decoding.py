@@ -12,8 +12,7 @@ from inference.preprocessing.plain_png import CHUNK_HEAD, MAX_SIDE, decode_plain
 
 # The supported formats, by the first bytes of their files. A new format must also be added to
 # errors.UnsupportedImageError, openapi.yaml and doc/api.md. In web/ it belongs in
-# components/thumbnail.py (FORMATS), evaluation/labeled_sets.py (SUFFIXES) and
-# views/predict.py (UPLOAD_TYPES).
+# data/image_formats.py.
 SIGNATURES = {
     "PNG": (b"\x89PNG\r\n\x1a\n",),
     "JPEG": (b"\xff\xd8\xff",),

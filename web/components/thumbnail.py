@@ -4,8 +4,8 @@ import io
 
 from PIL import Image, ImageOps
 
-# Formats of the inference API. It rejects all others.
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
+from web.data.image_formats import FORMATS
+
 # Limit of the API, in pixels. Checked against the header, before any pixel is decoded.
 MAX_SIDE = 4096
 THUMBNAIL_SIDE = 256

@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
+from web.data.image_formats import SUFFIXES
 from web.evaluations.labeled_set import InvalidSetError, LabeledSet, SkippedFile, make_set
 
 MAX_FILES = 2000
@@ -13,7 +14,6 @@ MAX_FILE_BYTES = 2 * 2**20
 MAX_TOTAL_BYTES = 64 * 2**20
 MAX_LABEL_CHARACTERS = 64
 LABELS_FILE = "labels.csv"
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 # Files that archivers add. They are ignored without a report.
 JUNK = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
 

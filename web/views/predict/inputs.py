@@ -6,6 +6,7 @@ import streamlit as st
 
 from web.components.canvas import show_canvas
 from web.components.sample_digits import SAMPLE_DIGITS, draw_sample_digit
+from web.data.image_formats import SUFFIXES
 
 SAMPLE = "example"
 DRAW_TAB, UPLOAD_TAB, SAMPLE_TAB = TABS = (
@@ -13,7 +14,6 @@ DRAW_TAB, UPLOAD_TAB, SAMPLE_TAB = TABS = (
     ":material/upload: Upload",
     ":material/grid_view: Samples",
 )
-UPLOAD_TYPES = ["png", "jpg", "jpeg", "webp", "bmp", "gif"]
 MAX_UPLOAD_MEGABYTES = 2
 # A warning names the number of images beyond it.
 MAX_UPLOADS = 200
@@ -45,7 +45,7 @@ def show_inputs() -> list[InputImage]:
     with upload_tab:
         uploads = st.file_uploader(
             "Images with one digit each",
-            type=UPLOAD_TYPES,
+            type=[suffix.removeprefix(".") for suffix in SUFFIXES],
             accept_multiple_files=True,
             max_upload_size=MAX_UPLOAD_MEGABYTES,
             key="uploads",
