@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from web.data.filter_tokens import KEYWORDS
-from web.tables.leaderboard_columns import FILE_SUFFIX
+from web.data.leaderboard_columns import FILE_SUFFIX
 
 # Columns of every experiment, by their names in the view leaderboard, with their synonyms.
 _NUMBERS = {

@@ -6,15 +6,15 @@ import pandas as pd
 
 from web.charts.sparkline import clamp_values
 from web.data.api_types import Model
-from web.data.leaderboard_queries import LeaderboardQuery
-from web.formatting import escape_markdown, pluralize
-from web.tables.leaderboard_columns import (
+from web.data.leaderboard_columns import (
     COLUMNS,
     MAX_DISPLAY_VALUE,
     available_columns,
     column_title,
     extra_column,
 )
+from web.data.leaderboard_queries import LeaderboardQuery
+from web.formatting import escape_markdown, pluralize
 from web.tables.model_registry import CHAMPION_STAR, STATES
 
 API_DOWN = "API down"

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from web.charts import sparkline
-from web.tables.leaderboard_columns import column_title
+from web.data.leaderboard_columns import column_title
 
 
 def column_configs(table: pd.DataFrame, bar_minimum: float) -> dict[str, Any]:

@@ -12,10 +12,10 @@ import streamlit as st
 from web.charts import accuracy_heat_map, hyperparameters, parallel_coordinates, scatter
 from web.charts.hyperparameters import plottable
 from web.charts.theme import Option
+from web.data.leaderboard_columns import TASK, available_columns, default_columns
 from web.data.leaderboard_queries import LeaderboardPage, LeaderboardQuery
 from web.formatting import escape_markdown, pluralize
 from web.sources import Sources
-from web.tables.leaderboard_columns import TASK, available_columns, default_columns
 
 DISPLAY, COLUMNS = "view", "columns"
 DISPLAY_KEYS = (DISPLAY, COLUMNS)

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from web.tables.leaderboard_columns import (
+from web.data.leaderboard_columns import (
     available_columns,
     column_title,
     default_columns,
