@@ -226,7 +226,7 @@ class Gateway:
 
     def _body_bytes(self, head: RequestHead) -> int:
         """Return the length of the body. Raises ServiceError if it is invalid or too large."""
-        length = head.content_length or b"0"
+        length = b"0" if head.content_length is None else head.content_length
         if not length.isdigit():
             raise MalformedRequestError("Content-Length is not a number of bytes.")
         is_absurd = len(length) > MAX_LENGTH_DIGITS

@@ -1,0 +1,70 @@
+"""Problem details: errors as application/problem+json, by ASGI and on the wire."""
+
+import asyncio
+import json
+
+import pytest
+from starlette.types import Message
+
+from inference.errors import (
+    InvalidValueError,
+    KeyRequiredError,
+    OverloadedError,
+    ServiceError,
+)
+from inference.server.problem_details import (
+    encode_problem,
+    problem_headers,
+    send_problem,
+    wire_problem,
+)
+from servicekit import request_context
+
+
+def test_encode_problem_names_the_request() -> None:
+    assert json.loads(encode_problem({"status": 400}, "run-42")) == {
+        "status": 400,
+        "instance": "urn:mlops:request:run-42",
+    }
+    with request_context.of_request(b"current", None):
+        assert json.loads(encode_problem({}))["instance"] == "urn:mlops:request:current"
+    assert json.loads(encode_problem({}))["instance"] == "urn:mlops:request:none"
+
+
+@pytest.mark.parametrize(
+    ("error", "headers"),
+    [
+        (KeyRequiredError(), [(b"www-authenticate", b"X-API-Key")]),
+        (OverloadedError(), [(b"retry-after", b"1")]),
+        (ServiceError(), []),
+    ],
+)
+def test_problem_headers_follow_the_status(
+    error: ServiceError, headers: list[tuple[bytes, bytes]]
+) -> None:
+    assert problem_headers(error) == headers
+
+
+def test_send_problem_sends_head_and_body() -> None:
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    asyncio.run(send_problem(send, InvalidValueError("Too large.", "images/0")))
+    start, body = sent
+    document = json.loads(body["body"])
+    headers = dict(start["headers"])
+    assert (start["status"], headers[b"content-type"]) == (422, b"application/problem+json")
+    assert int(headers[b"content-length"]) == len(body["body"])
+    assert headers[b"connection"] == b"close"
+    assert document["errors"] == [{"path": "images/0", "message": "Too large."}]
+
+
+def test_wire_problem_is_a_whole_response() -> None:
+    head, _, body = wire_problem(OverloadedError(), b"an-id").partition(b"\r\n\r\n")
+    status, *lines = head.split(b"\r\n")
+    assert status == b"HTTP/1.1 503 Service Unavailable"
+    assert {b"x-request-id: an-id", b"connection: close", b"retry-after: 1"} <= set(lines)
+    assert b"content-length: %d" % len(body) in lines
+    assert json.loads(body)["instance"] == "urn:mlops:request:an-id"
