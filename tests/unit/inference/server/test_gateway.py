@@ -202,7 +202,7 @@ def test_declined_request_reaches_the_application_whole() -> None:
         ([*PLAIN, (b"expect", b"x")], {}),
     ],
 )
-def test_unusual_request_skips_the_fast_path(headers: Headers, options: dict[str, str]) -> None:
+def test_unusual_request_skips_the_fast_path(headers: Headers, options: dict[str, Any]) -> None:
     fast_path = FakeFastPath(b"{}")
     assert Setup(fast_path=fast_path).ask(headers, **options)[0] == 200
     assert fast_path.bodies == []

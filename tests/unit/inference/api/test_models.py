@@ -1,0 +1,62 @@
+"""/models: every version with its state, format, aliases and card."""
+
+from dataclasses import asdict
+from typing import Any, cast
+
+import pytest
+
+from inference.api.models import ModelsApi
+from inference.errors import MalformedRequestError, UnknownExperimentError
+from inference.model_format.card import MNIST_INPUT, Card
+from inference.models.catalog import ModelCatalog
+from inference.models.version import ModelVersion, State, Update
+from tests.conftest import SHIPPED
+
+NAME = "mnist_experiment_1__softmax_regression"
+CARD = Card.read(SHIPPED / NAME / "card.json")
+OLD = ModelVersion.of_card(NAME, 1, "d" * 64, 1000, CARD)
+NEW = ModelVersion(NAME, State.FAILED, 2, reason="broken", update=Update(State.LOADING))
+
+
+class FakeAliases:
+    """One alias, of the first version."""
+
+    def of(self, _name: str, version: int) -> list[str]:
+        return ["champion"] if version == 1 else []
+
+
+API = ModelsApi(cast("Any", ModelCatalog([OLD, NEW])), cast("Any", FakeAliases()))
+
+
+def test_list_models_describes_each_version() -> None:
+    first, second = API.list_models()["models"]
+    assert (first["version"], first["state"], first["aliases"]) == (1, "LOADING", ["champion"])
+    assert (first["digest"], first["bytes"], first["format"]) == ("d" * 64, 1000, "litert")
+    assert (first["input"], first["classes"]) == (asdict(MNIST_INPUT), list("0123456789"))
+    assert (first["loaded"], first["memory_bytes"], first["update"]) == (False, 0, None)
+    assert (second["reason"], second["update"]["state"]) == ("broken", "LOADING")
+    assert [first["default"], second["default"]] == [False, True]
+
+
+def test_get_model_returns_the_default_version_with_its_card() -> None:
+    model = API.get_model(NAME)
+    assert (model["version"], model["card"]) == (2, None)
+
+
+def test_get_model_version_returns_the_parts_of_the_card() -> None:
+    model = API.get_model_version(NAME, 1)
+    assert set(model["card"]) == {"parameters", "config", "metrics", "data", "code"}
+    assert model["card"]["config"]["learning_rate"] == 0.1
+    assert model["test_accuracy"] == CARD.test_accuracy
+
+
+@pytest.mark.parametrize(
+    ("name", "error"), [("nobody", UnknownExperimentError), ("a b", MalformedRequestError)]
+)
+def test_unknown_model_raises(name: str, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        API.get_model(name)
+    with pytest.raises(error):
+        API.get_model_version(name, 1)
+    with pytest.raises(UnknownExperimentError):
+        API.get_model_version(NAME, 3)

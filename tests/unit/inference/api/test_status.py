@@ -1,0 +1,100 @@
+"""Status: health, and readiness as a function of models, database and prediction log."""
+
+from typing import Any, cast
+
+import pytest
+
+from inference.api.status import StatusApi
+from inference.errors import DatabaseUnavailableError
+from inference.models.version import ModelVersion, State
+from inference.observability.metrics import Metrics
+
+READY, LOADING, FAILED = State.READY, State.LOADING, State.FAILED
+
+
+class Dependencies:
+    """Models, database and log whose state a test sets."""
+
+    def __init__(self, *states: State) -> None:
+        self.states = states
+        self.is_database_up = True
+        self.log = "ok"
+
+    def all(self) -> list[ModelVersion]:
+        return [ModelVersion(f"m{number}", state) for number, state in enumerate(self.states)]
+
+    def check(self) -> None:
+        if not self.is_database_up:
+            raise DatabaseUnavailableError
+
+    def status(self) -> dict[str, Any]:
+        return {"status": self.log}
+
+
+def make_api(dependencies: Dependencies) -> StatusApi:
+    own = cast("Any", dependencies)
+    return StatusApi(own, own, own, Metrics())
+
+
+def readiness(api: StatusApi) -> tuple[str, int]:
+    document, code = api.readiness()
+    return document["status"], code
+
+
+def test_health_is_always_ok() -> None:
+    assert make_api(Dependencies()).health() == {"status": "ok"}
+
+
+@pytest.mark.parametrize(
+    ("states", "status", "code", "models"),
+    [
+        ([], "failed", 503, "empty"),
+        ([LOADING], "starting", 503, "loading"),
+        ([READY, LOADING], "starting", 503, "loading"),
+        ([FAILED], "failed", 503, "failed"),
+        ([READY, FAILED], "degraded", 200, "ok"),
+        ([READY], "ready", 200, "ok"),
+    ],
+)
+def test_readiness_at_the_start(states: list[State], status: str, code: int, models: str) -> None:
+    api = make_api(Dependencies(*states))
+    assert readiness(api) == (status, code)
+    assert api.readiness()[0]["dependencies"]["models"]["status"] == models
+
+
+def test_readiness_stays_when_models_are_added_later() -> None:
+    dependencies = Dependencies(READY)
+    api = make_api(dependencies)
+    assert readiness(api) == ("ready", 200)
+    dependencies.states = (READY, LOADING)
+    assert readiness(api) == ("ready", 200)
+    dependencies.states = (FAILED,)
+    assert readiness(api) == ("failed", 503)
+
+
+@pytest.mark.parametrize(("log", "status"), [("full", "degraded"), ("failing", "degraded")])
+def test_readiness_with_a_faulty_log_is_degraded(log: str, status: str) -> None:
+    dependencies = Dependencies(READY)
+    dependencies.log = log
+    assert readiness(make_api(dependencies)) == (status, 200)
+
+
+def test_readiness_without_database_is_degraded() -> None:
+    dependencies = Dependencies(READY)
+    dependencies.is_database_up = False
+    document, code = make_api(dependencies).readiness()
+    database = document["dependencies"]["database"]
+    assert (document["status"], code) == ("degraded", 200)
+    assert database == {"status": "down", "detail": DatabaseUnavailableError.detail}
+
+
+def test_readiness_names_five_failed_models() -> None:
+    states = [READY, *[FAILED] * 6]
+    models = make_api(Dependencies(*states)).readiness()[0]["dependencies"]["models"]
+    names = ", ".join(f"m{number}@1" for number in range(1, 6))
+    assert models["detail"].startswith(f"Failed: {names}, .... See GET /api/v1.0/models")
+    assert (models["ready"], models["failed"]) == (1, 6)
+
+
+def test_metrics_are_prometheus_text() -> None:
+    assert "mlops_predictions_total 0.0" in make_api(Dependencies()).metrics()
