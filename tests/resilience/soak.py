@@ -26,7 +26,8 @@ import psutil
 from inference.prediction_log.backlog import pending_bytes
 from inference.preprocessing.digits import read_digit
 from tests.conftest import SHIPPED, digit_png
-from tests.corpus import http_requests
+from tests.corpus.http_requests.corpus import requests
+from tests.corpus.http_requests.message import FIRST, SECOND, Request
 from tests.integration.models.test_models_under_load import NAMES, Contents
 from tests.integration.prediction_log.test_prediction_log import eventually, noise
 from tests.resilience.stack import Faulty
@@ -84,7 +85,7 @@ class Faults:
         self._changer = changer
         self._random = random
         self._numbers = itertools.count()
-        self._hostile = list(http_requests.requests())
+        self._hostile = list(requests())
         self.in_flight = 0  # requests that a killed worker may have taken along
         self.bad_statuses: Counter[int] = Counter()
         self.answered = 0  # hostile requests
@@ -148,7 +149,7 @@ class Faults:
                 self.bad_statuses[status] += 1
 
 
-def sent(port: int, request: http_requests.Request) -> int | None:
+def sent(port: int, request: Request) -> int | None:
     """Send a request as it is, and return the status of its answer, None where there is none in
     time.
     """
@@ -166,7 +167,7 @@ def sent(port: int, request: http_requests.Request) -> int | None:
             + b"\r\n"
             + request.body
         )
-        if not request.is_broken_off:
+        if not request.is_cut_off:
             return int(client.recv(100).split(b" ", 2)[1])
     return None
 
@@ -175,7 +176,7 @@ def soak(folder: Path, minutes: float, random: Random) -> list[tuple[str, str, b
     """Soak, and return what was found: each a promise, its figure, and whether it was kept."""
     contents = Contents(folder / "contents", digit_png("4"))
     models = folder / "models"
-    for name in (http_requests.FIRST, http_requests.SECOND):
+    for name in (FIRST, SECOND):
         shutil.copytree(SHIPPED / name, models / name)
     changer = Hostile(models, contents)
     for change in (changer.publish_version, changer.replace, changer.mend):

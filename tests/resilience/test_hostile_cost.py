@@ -16,7 +16,8 @@ from typing import NamedTuple
 import psutil
 import pytest
 
-from tests.corpus.http_requests import (
+from tests.corpus.http_requests.corpus import requests
+from tests.corpus.http_requests.message import (
     BASE,
     DIGIT,
     FIRST,
@@ -27,7 +28,6 @@ from tests.corpus.http_requests import (
     form,
     part,
     post,
-    requests,
 )
 from tests.corpus.images import png
 from tests.resilience.stack import Faulty, figure, milliseconds

@@ -19,7 +19,7 @@ import httptools
 import numpy as np
 import uvloop
 
-from tests.corpus.http_requests import BOUNDARY, INFERENCE, form, part
+from tests.corpus.http_requests.message import BOUNDARY, INFERENCE, form, part
 
 PATIENCE_SECONDS = 30.0
 RECONNECT_SECONDS = 0.05

@@ -18,7 +18,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-from tests.corpus.http_requests import INFERENCE
+from tests.corpus.http_requests.message import INFERENCE
 
 PER_SECOND = 1000  # so many begin: a queue of connections has an end
 RECONNECT_SECONDS = 0.05

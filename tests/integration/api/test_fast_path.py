@@ -24,7 +24,8 @@ from inference.app import create_app
 from inference.server.http_protocol import HttpProtocol
 from inference.settings import from_environment
 from tests.conftest import SHIPPED
-from tests.corpus.http_requests import BASE, FAILING, FIRST, SECOND, Request, requests
+from tests.corpus.http_requests.corpus import requests
+from tests.corpus.http_requests.message import BASE, FAILING, FIRST, SECOND, Request
 from tests.corpus.images import odd_images
 
 REQUESTS = requests()
@@ -97,7 +98,7 @@ async def _ask(app: ASGIApp, request: Request, state: dict[str, Any]) -> Answer:
         request.body[start : start + size] for start in range(0, len(request.body), size)
     ] or [b""]
     incoming = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
-    if request.is_broken_off:
+    if request.is_cut_off:
         incoming.append({"type": "http.disconnect"})
     else:
         incoming[-1]["more_body"] = False

@@ -21,7 +21,7 @@ from inference.errors import UnreadableImageError, UnsupportedImageError
 from inference.preprocessing.digits import SIDE, read_digit
 from inference.settings import from_environment
 from tests.conftest import SHIPPED, digit_png
-from tests.corpus.http_requests import FIRST, INFERENCE, PREDICTIONS, good
+from tests.corpus.http_requests.message import FIRST, INFERENCE, PREDICTIONS, good
 from tests.integration.api.test_fast_path import listening, running
 
 BOUNDARY = b"7d1e0f3a9c5b4e2d8a6f1c3b5d7e9f0a"
