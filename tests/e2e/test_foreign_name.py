@@ -14,16 +14,14 @@ def rebound(url: str) -> str:
     return urlsplit(url)._replace(netloc=f"{REBOUND}:{urlsplit(url).port}").geturl()
 
 
-def test_the_dashboard_says_why_it_shows_nothing(stack: RunningStack, page: Page) -> None:
+def test_dashboard_explains_why_it_shows_nothing(stack: RunningStack, page: Page) -> None:
     page.goto(rebound(stack.web_url))
     expect(page.get_by_text("Unknown host name")).to_be_visible(timeout=30_000)
     expect(page.get_by_test_id("stDataFrame")).to_have_count(0)
     expect(page.get_by_role("heading")).to_have_count(0)
 
 
-def test_the_api_answers_a_page_of_that_name_with_nothing_but_a_reason(
-    stack: RunningStack, page: Page
-) -> None:
+def test_api_refuses_a_rebound_host_with_a_reason(stack: RunningStack, page: Page) -> None:
     answer = page.goto(rebound(f"{stack.api_url}/aliases"))
     assert answer is not None
     assert answer.status == 403

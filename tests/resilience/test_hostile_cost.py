@@ -38,9 +38,12 @@ LARGE_BYTES = 15 * 2**20
 PATIENCE_SECONDS = 60
 LOOK_SECONDS = 0.005
 
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux", reason="the kernel tells the peak of a process's memory on Linux alone"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        sys.platform != "linux", reason="only Linux reports the peak memory of a process"
+    ),
+]
 
 
 class Cost(NamedTuple):
@@ -156,7 +159,7 @@ def _peak(worker: psutil.Process) -> int:
     return int(line.split()[1]) * 1024
 
 
-def test_what_is_refused_costs_little(stack: Faulty) -> None:
+def test_refused_requests_cost_little(stack: Faulty) -> None:
     workers = stack.listeners()
     known = FIRST.encode()
     corpus = [

@@ -15,6 +15,8 @@ from tests.resilience.stack import START_SECONDS, Faulty, chosen, figure, millis
 from tests.support.load import Load, questions
 from tests.support.truth import Truth
 
+pytestmark = pytest.mark.slow
+
 CHANGES = chosen(60, 1000)
 CHANGE_SECONDS = 0.05
 VISIBLE_SECONDS = 5
@@ -59,7 +61,7 @@ class Hostile(Changer):
 
 
 @pytest.mark.timeout(1800)
-def test_models_change_in_every_way_and_each_answer_is_the_one_of_the_digest_that_it_names(
+def test_changing_models_answer_as_the_digest_they_name(
     tmp_path: Path, digits: dict[str, bytes]
 ) -> None:
     contents = Contents(tmp_path / "contents", digits["4"])

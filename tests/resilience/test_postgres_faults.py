@@ -18,6 +18,8 @@ from tests.integration.prediction_log.test_prediction_log import eventually
 from tests.resilience.stack import Faulty, chosen, figure, milliseconds
 from tests.support.load import Load, Question, between, p99, statuses
 
+pytestmark = pytest.mark.slow
+
 CONNECTIONS, PER_SECOND = 8, 300
 BASELINE_SECONDS = chosen(3, 20)
 AWAY_SECONDS = chosen(3, 20)
@@ -110,7 +112,7 @@ def disk_said_to_be_full(stack: Faulty) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("fault", [killed, frozen, restarting, disk_full, disk_said_to_be_full])
-def test_predictions_go_on_and_nothing_is_lost(
+def test_predictions_continue_and_none_is_lost(
     stack: Faulty,
     asked: list[Question],
     fault: Callable[[Faulty], contextlib.AbstractContextManager[None]],
@@ -146,7 +148,7 @@ def test_predictions_go_on_and_nothing_is_lost(
     assert during <= SLOWER * baseline + SLOWER_SECONDS
 
 
-def test_what_was_acknowledged_survives_five_kills_of_postgres(
+def test_acknowledged_data_survives_five_postgres_kills(
     stack: Faulty, asked: list[Question]
 ) -> None:
     """Predictions, which wait in the journal, and labels, which are written to Postgres at once or

@@ -16,6 +16,8 @@ from tests.support.load import BROKEN, Load, Question, between, p99, statuses
 from tests.support.slow_clients import PER_SECOND as CONNECTS_PER_SECOND
 from tests.support.slow_clients import SLOW_BODY, SlowClients
 
+pytestmark = pytest.mark.slow
+
 CONNECTIONS, PER_SECOND = 8, 300
 BACK_SECONDS = EXIT_SECONDS = CLOSED_SECONDS = 10
 BASELINE_SECONDS = chosen(3, 20)
@@ -36,9 +38,7 @@ GROWN_BYTES = 100 * 2**20
 IMAGES = 1000
 
 
-def test_a_killed_worker_takes_only_its_own_requests_along(
-    stack: Faulty, asked: list[Question]
-) -> None:
+def test_killed_worker_breaks_only_its_own_requests(stack: Faulty, asked: list[Question]) -> None:
     back = []
     with Load(stack.port, asked, 2 * CONNECTIONS, None) as load:
         for _ in range(KILLS):
@@ -70,9 +70,7 @@ def test_a_killed_worker_takes_only_its_own_requests_along(
     assert (lost, doubled) == (set(), 0)
 
 
-def test_what_was_accepted_is_answered_when_the_service_is_told_to_end(
-    stack: Faulty, asked: list[Question]
-) -> None:
+def test_accepted_requests_are_answered_before_exit(stack: Faulty, asked: list[Question]) -> None:
     """Small requests without end, and a large one under way."""
     large: list[requests.Response] = []
     files = [("images", noise(number)) for number in range(IMAGES)]
@@ -108,7 +106,7 @@ def test_what_was_accepted_is_answered_when_the_service_is_told_to_end(
     assert (lost, doubled) == (set(), 0)
 
 
-def test_the_service_ends_in_time_though_a_caller_is_slow_and_postgres_frozen(
+def test_service_exits_in_time_despite_slow_client(
     stack: Faulty,
 ) -> None:
     with socket.create_connection(("127.0.0.1", stack.port)) as slow:
@@ -125,9 +123,7 @@ def test_the_service_ends_in_time_though_a_caller_is_slow_and_postgres_frozen(
 
 
 @pytest.mark.timeout(600)
-def test_slow_callers_and_those_who_leave_are_closed_and_disturb_nobody(
-    stack: Faulty, asked: list[Question]
-) -> None:
+def test_slow_and_resetting_clients_are_closed(stack: Faulty, asked: list[Question]) -> None:
     with Load(stack.port, asked, CONNECTIONS, PER_SECOND) as load:
         time.sleep(1)
         descriptors = stack.descriptors()
@@ -160,7 +156,7 @@ def test_slow_callers_and_those_who_leave_are_closed_and_disturb_nobody(
 
 
 @pytest.mark.timeout(600)
-def test_a_spike_is_answered_or_refused_and_soon_over(stack: Faulty, asked: list[Question]) -> None:
+def test_spike_is_answered_or_refused_and_soon_over(stack: Faulty, asked: list[Question]) -> None:
     with Load(stack.port, asked, CONNECTIONS, USUAL_PER_SECOND) as load:
         time.sleep(1)
         begun = time.monotonic()
@@ -199,7 +195,7 @@ def test_a_spike_is_answered_or_refused_and_soon_over(stack: Faulty, asked: list
 
 
 @pytest.mark.timeout(1200)
-def test_a_steady_load_is_answered_and_memory_stays(stack: Faulty, asked: list[Question]) -> None:
+def test_steady_load_is_answered_in_constant_memory(stack: Faulty, asked: list[Question]) -> None:
     failed: list[object] = []
     answered = 0
 

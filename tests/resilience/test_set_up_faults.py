@@ -16,6 +16,8 @@ from tests.integration.database.test_initialize import CONTENTS
 from tests.resilience.stack import Faulty, chosen, figure
 from tests.support.database import Database
 
+pytestmark = pytest.mark.slow
+
 ROUNDS, AT_ONCE = chosen(2, 10), 8
 KILLS = chosen(8, 200)
 SEED = 6
@@ -41,7 +43,7 @@ def new_database(stack: Faulty, folder: Path) -> Iterator[Database]:
 
 
 @pytest.mark.timeout(900)
-def test_set_ups_at_once_all_succeed_with_the_same_contents(stack: Faulty, tmp_path: Path) -> None:
+def test_concurrent_set_ups_all_succeed(stack: Faulty, tmp_path: Path) -> None:
     succeeded, contents, errors = 0, set(), []
     for number in range(ROUNDS):
         with new_database(stack, tmp_path / str(number)) as database:
@@ -60,9 +62,7 @@ def test_set_ups_at_once_all_succeed_with_the_same_contents(stack: Faulty, tmp_p
 
 
 @pytest.mark.timeout(1800)
-def test_a_set_up_killed_at_a_statement_leaves_all_or_nothing_and_the_next_one_converges(
-    stack: Faulty, tmp_path: Path
-) -> None:
+def test_killed_set_up_is_atomic_and_the_next_converges(stack: Faulty, tmp_path: Path) -> None:
     with new_database(stack, tmp_path / "whole") as database:
         statements = run_killed_at(database, sys.maxsize)
         [whole] = database.rows(CONTENTS)

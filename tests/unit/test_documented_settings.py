@@ -42,6 +42,6 @@ def test_every_variable_is_documented(package: str) -> None:
     ],
     ids=lambda variables: next(iter(variables)),
 )
-def test_a_number_that_makes_no_sense_is_refused(variables: dict[str, str]) -> None:
+def test_invalid_number_is_refused(variables: dict[str, str]) -> None:
     with pytest.raises(ValueError, match=r"must|invalid literal"):
         inference_settings(variables)

@@ -78,7 +78,7 @@ def infer(client: TestClient, name: str, data: bytes, **options: object) -> dict
     return document
 
 
-def test_an_inference_names_the_class_and_all_that_led_to_it(
+def test_inference_names_class_model_and_image(
     client: TestClient, served: list[str], digits: dict[str, bytes]
 ) -> None:
     answer = infer(client, served[0], digits["1"])
@@ -101,7 +101,7 @@ def test_an_inference_names_the_class_and_all_that_led_to_it(
     }  # fmt: skip
 
 
-def test_the_same_digit_on_paper_and_larger_has_the_same_answer(
+def test_inverted_image_gets_the_same_answer(
     client: TestClient, served: list[str], digits: dict[str, bytes]
 ) -> None:
     inverted = io.BytesIO()
@@ -134,7 +134,7 @@ def test_the_same_digit_on_paper_and_larger_has_the_same_answer(
         ({"files": {"image_blob": b"\x89PNG\r\n\x1a\nbroken"}}, 422, "unreadable-image", "broken"),
     ],
 )  # fmt: skip
-def test_every_bad_request_gets_a_problem_that_says_what_to_do(
+def test_bad_request_gets_a_problem_that_says_what_to_do(
     client: TestClient,
     served: list[str],
     request_options: dict[str, object],
@@ -165,7 +165,7 @@ def test_every_bad_request_gets_a_problem_that_says_what_to_do(
     ("method", "path", "status"),
     [("GET", "/nowhere", 404), ("PUT", "/models", 405), ("GET", "/../x", 404)],
 )
-def test_an_address_that_does_not_exist_is_a_problem_too(
+def test_unknown_path_or_method_gets_a_problem(
     client: TestClient, method: str, path: str, status: int
 ) -> None:
     response = client.request(method, BASE + path)
@@ -175,7 +175,7 @@ def test_an_address_that_does_not_exist_is_a_problem_too(
     )
 
 
-def test_a_sane_request_id_is_taken_over_and_another_is_replaced(client: TestClient) -> None:
+def test_request_id_is_kept_if_valid_else_replaced(client: TestClient) -> None:
     kept = client.get(f"{BASE}/healthz", headers={"X-Request-Id": "run-42.a_b"}).headers[
         "X-Request-Id"
     ]
@@ -186,7 +186,7 @@ def test_a_sane_request_id_is_taken_over_and_another_is_replaced(client: TestCli
     assert len(replaced) == 32
 
 
-def test_models_say_their_state_and_the_failed_one_its_reason(
+def test_models_have_a_state_and_failed_ones_a_reason(
     client: TestClient, served: list[str]
 ) -> None:
     models = {model["name"]: model for model in client.get(f"{BASE}/models").json()["models"]}
@@ -198,9 +198,7 @@ def test_models_say_their_state_and_the_failed_one_its_reason(
     assert models[served[0]]["parity"]["equal_argmax"]
 
 
-def test_experiments_join_the_database_with_what_is_served(
-    client: TestClient, served: list[str]
-) -> None:
+def test_experiments_have_the_serving_state(client: TestClient, served: list[str]) -> None:
     experiments = client.get(f"{BASE}/experiments").json()["experiments"]
     assert [(each["name"], each["serving"]) for each in experiments] == [
         (served[0], "READY"),
@@ -215,16 +213,16 @@ def test_experiments_join_the_database_with_what_is_served(
     )
 
 
-def test_a_newline_at_the_end_of_a_name_is_no_name(client: TestClient, served: list[str]) -> None:
+def test_name_with_a_final_newline_gets_400(client: TestClient, served: list[str]) -> None:
     assert client.get(f"{BASE}/models/{served[0]}%0A").status_code == 400
 
 
-def test_unknown_experiments_and_models_are_404(client: TestClient) -> None:
+def test_unknown_experiments_and_models_get_404(client: TestClient) -> None:
     for path in ("experiments/nobody", "models/nobody"):
         assert client.get(f"{BASE}/{path}").status_code == 404
 
 
-def test_readiness_names_what_fails(client: TestClient) -> None:
+def test_readiness_names_failed_models(client: TestClient) -> None:
     response = client.get(f"{BASE}/readyz")
     dependencies = response.json()["dependencies"]
     assert (response.status_code, response.json()["status"]) == (200, "degraded")
@@ -246,14 +244,14 @@ def test_metrics_count_requests_by_operation_and_models_by_state(client: TestCli
     assert 'mlops_http_requests_total{operation="other",path="connexion",status="404"}' in text
 
 
-def test_the_document_and_its_page_are_served(client: TestClient) -> None:
+def test_openapi_document_and_its_page_are_served(client: TestClient) -> None:
     assert (
         client.get(f"{BASE}/openapi.json").json()["info"]["title"] == "ml-ops-starter inference API"
     )
     assert "swagger" in client.get(f"{BASE}/ui/").text.lower()
 
 
-def test_tensorflow_is_not_imported_by_serving() -> None:
+def test_service_does_not_import_tensorflow() -> None:
     code = (
         "import inference.app, sys; print([m for m in ('tensorflow', 'keras') if m in sys.modules])"
     )

@@ -20,6 +20,8 @@ from db.initialize import set_up
 from db.settings import from_environment
 from local import ports
 
+pytestmark = pytest.mark.slow
+
 START_SECONDS = 60
 EXAMPLES = 25
 # A request that the document does not allow may be answered all the same when it does no harm: an
@@ -95,7 +97,7 @@ def operations(api_url: str) -> list[Any]:
     return [result.ok() for result in found if isinstance(result, Ok)]
 
 
-def test_every_answer_is_as_documented(api_url: str, request: pytest.FixtureRequest) -> None:
+def test_every_response_is_as_documented(api_url: str, request: pytest.FixtureRequest) -> None:
     # Without a database a documented 503 is right; any other 5xx is not documented.
     lenient = LENIENT | {"not_a_server_error"} if "without one" in request.node.name else LENIENT
     checks: list[Any] = [check for check in CHECKS.get_all() if check.__name__ not in lenient]
@@ -116,9 +118,7 @@ def test_every_answer_is_as_documented(api_url: str, request: pytest.FixtureRequ
 
 @pytest.mark.parametrize("api_url", ["with keys"], indirect=True)
 @pytest.mark.parametrize("key", [None, "another-key"])
-def test_without_a_key_of_the_file_all_may_read_and_nobody_may_do_more(
-    api_url: str, key: str | None
-) -> None:
+def test_client_without_a_valid_key_may_only_read(api_url: str, key: str | None) -> None:
     headers = {} if key is None else {"X-API-Key": key}
     for operation in operations(api_url):
 

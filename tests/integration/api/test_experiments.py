@@ -25,7 +25,7 @@ def environment(empty_database: dict[str, str], monkeypatch: pytest.MonkeyPatch)
     return empty_database
 
 
-def test_an_empty_table_is_an_empty_list_and_any_name_unknown(environment: dict[str, str]) -> None:
+def test_empty_table_gives_no_experiments(environment: dict[str, str]) -> None:
     set_up(from_environment(environment))
     database = Database()
     experiments = Experiments(database)
@@ -38,7 +38,7 @@ def test_an_empty_table_is_an_empty_list_and_any_name_unknown(environment: dict[
     database.close()
 
 
-def test_many_who_ask_at_once_are_all_answered(environment: dict[str, str]) -> None:
+def test_concurrent_queries_are_all_answered(environment: dict[str, str]) -> None:
     set_up(from_environment(environment))
     database = Database()
     experiments = Experiments(database)
@@ -49,7 +49,7 @@ def test_many_who_ask_at_once_are_all_answered(environment: dict[str, str]) -> N
     database.close()
 
 
-def test_connections_that_a_restart_broke_are_replaced(environment: dict[str, str]) -> None:
+def test_broken_connections_are_replaced(environment: dict[str, str]) -> None:
     set_up(from_environment(environment))
     database = Database()
     experiments = Experiments(database)
@@ -69,7 +69,7 @@ def test_connections_that_a_restart_broke_are_replaced(environment: dict[str, st
 
 
 @pytest.mark.usefixtures("environment")
-def test_a_database_that_is_not_set_up_says_so() -> None:
+def test_database_without_schema_raises() -> None:
     database = Database()
     experiments = Experiments(database)
     with pytest.raises(DatabaseUnavailableError, match="schema is missing or outdated"):
@@ -77,7 +77,7 @@ def test_a_database_that_is_not_set_up_says_so() -> None:
     database.close()
 
 
-def test_a_postgres_that_is_away_is_noticed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_postgres_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         monkeypatch.setenv("PGHOST", "127.0.0.1")
@@ -86,7 +86,7 @@ def test_a_postgres_that_is_away_is_noticed_at_once(monkeypatch: pytest.MonkeyPa
             Database().check()
 
 
-def test_a_postgres_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hanging_postgres_raises_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("PGHOST", "127.0.0.1")
         monkeypatch.setenv("PGPORT", str(silent.getsockname()[1]))
@@ -96,7 +96,7 @@ def test_a_postgres_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> N
         assert time.monotonic() - started < 3 * TIMEOUT_SECONDS, "it must not wait for ever"
 
 
-def test_after_waiting_in_vain_nobody_waits_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_second_check_after_a_timeout_raises_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("PGHOST", "127.0.0.1")
         monkeypatch.setenv("PGPORT", str(silent.getsockname()[1]))
@@ -110,7 +110,7 @@ def test_after_waiting_in_vain_nobody_waits_for_a_while(monkeypatch: pytest.Monk
 
 
 @pytest.mark.usefixtures("environment")
-def test_a_process_with_many_open_files_reaches_postgres() -> None:
+def test_process_with_many_open_files_reaches_postgres() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
     held = [os.dup(0) for _ in range(1100)]

@@ -22,7 +22,9 @@ from inference.preprocessing.digits import SIDE, read_digit
 from inference.settings import from_environment
 from tests.conftest import SHIPPED, digit_png
 from tests.corpus.http_requests.message import FIRST, INFERENCE, PREDICTIONS, good
-from tests.integration.api.test_fast_path import listening, running
+from tests.support.asgi_client import listening, running
+
+pytestmark = pytest.mark.slow
 
 BOUNDARY = b"7d1e0f3a9c5b4e2d8a6f1c3b5d7e9f0a"
 MOST_BYTES = 4096  # of an answer to one image, or of an error with its head
@@ -122,13 +124,13 @@ def ask(port: int, data: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("data", REQUESTS, ids=["inference", "predictions"])
-def test_what_is_damaged_here_is_good(port: int, data: bytes) -> None:
+def test_undamaged_request_gets_200(port: int, data: bytes) -> None:
     assert ask(port, data).startswith(b"HTTP/1.1 200 ")
 
 
 @fuzzed
 @given(data=damaged(REQUESTS))
-def test_a_damaged_request_gets_no_500_and_a_small_answer(port: int, data: bytes) -> None:
+def test_damaged_request_gets_a_small_answer_but_no_500(port: int, data: bytes) -> None:
     answer = ask(port, data)
     status = int(answer.split(b" ", 2)[1]) if answer else None
     assert status is None or status in {200, 400, 403, 404, 405, 408, 413, 415, 422, 431}, answer[
@@ -139,17 +141,17 @@ def test_a_damaged_request_gets_no_500_and_a_small_answer(port: int, data: bytes
 
 @fuzzed
 @given(data=st.binary(max_size=200))
-def test_noise_gets_no_500(port: int, data: bytes) -> None:
+def test_noise_gets_400(port: int, data: bytes) -> None:
     answer = ask(port, data)
     assert not answer or answer.startswith(b"HTTP/1.1 400 "), answer[:500]
 
 
-def test_the_service_lives_on(port: int) -> None:
+def test_service_still_answers(port: int) -> None:
     assert ask(port, REQUESTS[0]).startswith(b"HTTP/1.1 200 ")
 
 
 @fuzzed
 @given(data=damaged(IMAGES))
-def test_a_damaged_image_is_read_or_refused(data: bytes) -> None:
+def test_damaged_image_is_read_or_refused(data: bytes) -> None:
     with contextlib.suppress(UnreadableImageError, UnsupportedImageError):
         assert read_digit(data).shape == (SIDE, SIDE)

@@ -21,7 +21,7 @@ from inference.server.access import AccessPolicy
 from inference.server.admission import LARGE_BYTES, AdmissionController
 from inference.server.gateway import Gateway
 from servicekit.trusted_hosts import TrustedHosts
-from tests.integration.api.test_fast_path import listening
+from tests.support.asgi_client import listening
 
 HEAD = b"POST /api/v1.0/labels HTTP/1.1\r\nhost: a\r\n"
 MOST = 3 * LARGE_BYTES
@@ -118,7 +118,7 @@ def problem(answer: bytes) -> dict[str, Any]:
     ],
     ids=["nothing", "half a line", "half a head", "half a body", "half of the chunks"],
 )
-def test_who_is_too_slow_is_told_and_left(
+def test_slow_client_gets_408_and_is_closed(
     monkeypatch: pytest.MonkeyPatch, sent: bytes, status: int | None
 ) -> None:
     monkeypatch.setattr(http_protocol, "CHECK_SECONDS", 0.1)
@@ -132,7 +132,7 @@ def test_who_is_too_slow_is_told_and_left(
     run(test)
 
 
-def test_a_body_that_comes_steadily_may_take_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_steady_body_may_take_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_protocol, "CHECK_SECONDS", 0.1)
     monkeypatch.setattr(slow_clients, "MAX_WAIT_SECONDS", 0.5)
 
@@ -148,7 +148,7 @@ def test_a_body_that_comes_steadily_may_take_longer(monkeypatch: pytest.MonkeyPa
     run(test)
 
 
-def test_a_head_is_bounded_and_so_are_the_headers_behind_a_body() -> None:
+def test_large_head_or_trailer_gets_431() -> None:
     async def test(port: int, metrics: Metrics) -> None:
         answer, _ = await said(port, HEAD + b"x: " + b"y" * 70_000)
         assert problem(answer)["status"] == 431
@@ -177,7 +177,7 @@ def test_a_head_is_bounded_and_so_are_the_headers_behind_a_body() -> None:
     ],
     ids=["no host", "two lengths", "length and chunks", "TLS", "too long", "endless", "compressed"],
 )
-def test_what_cannot_be_taken_is_refused_with_a_problem(sent: bytes, status: int) -> None:
+def test_invalid_request_is_refused_with_a_problem(sent: bytes, status: int) -> None:
     async def test(port: int, _metrics: Metrics) -> None:
         answer, seconds = await said(port, sent)
         assert problem(answer)["status"] == status
@@ -187,7 +187,7 @@ def test_what_cannot_be_taken_is_refused_with_a_problem(sent: bytes, status: int
     run(test)
 
 
-def test_a_body_without_its_length_is_read_and_counted() -> None:
+def test_chunked_body_is_read_and_limited() -> None:
     async def test(port: int, _metrics: Metrics) -> None:
         chunked = HEAD + b"connection: close\r\ntransfer-encoding: chunked\r\n\r\n"
         answer, _ = await said(port, chunked + b"5\r\nabcde\r\n2\r\nfg\r\n0\r\n\r\n")
@@ -199,7 +199,7 @@ def test_a_body_without_its_length_is_read_and_counted() -> None:
     run(test)
 
 
-def test_when_there_is_no_room_callers_are_told_when_to_come_back_and_health_is_answered() -> None:
+def test_overload_gets_503_and_health_is_answered() -> None:
     async def test(port: int, metrics: Metrics) -> None:
         slow = b"GET /api/v1.0/slow HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
         answers = await asyncio.gather(
@@ -246,7 +246,7 @@ def test_large_bodies_have_a_share_of_the_room_and_one_always_has() -> None:
         (b"GET", b"localhost\r\nhost: evil.example", b"", 403),
     ],
 )
-def test_a_page_of_another_site_changes_nothing_and_a_foreign_name_is_not_answered(
+def test_untrusted_origin_or_host_gets_403(
     method: bytes, host: bytes, origin: bytes, status: int
 ) -> None:
     async def test(port: int, metrics: Metrics) -> None:
@@ -261,7 +261,7 @@ def test_a_page_of_another_site_changes_nothing_and_a_foreign_name_is_not_answer
     run(test)
 
 
-def test_where_there_are_keys_reading_is_free_and_all_else_needs_one(
+def test_api_keys_are_needed_for_changes_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(api_keys, "RELOAD_SECONDS", 0.0)

@@ -229,9 +229,7 @@ TRIPLES = [
 ]
 
 
-def test_every_filter_and_combination_gives_what_a_plain_filter_of_the_same_rows_gives(
-    client: TestClient, rows: list[Row]
-) -> None:
+def test_every_filter_agrees_with_a_filter_in_python(client: TestClient, rows: list[Row]) -> None:
     differing = []
     for filters in [{}, *SINGLE, *PAIRS, *TRIPLES]:
         expected = [row["id"] for row in rows if wanted_by(row, filters)]
@@ -246,7 +244,7 @@ def test_every_filter_and_combination_gives_what_a_plain_filter_of_the_same_rows
     [{"experiment_name": "rare3"}, {"disagreement": "true", "class": "4"}, {"wrong": "true"}],
     ids=str,
 )
-def test_all_pages_together_are_everything_once_and_in_order(
+def test_pages_have_every_row_once_and_in_order(
     client: TestClient, rows: list[Row], filters: dict[str, str]
 ) -> None:
     expected = [row["id"] for row in rows if wanted_by(row, filters)]
@@ -254,7 +252,7 @@ def test_all_pages_together_are_everything_once_and_in_order(
     assert [each for page in pages(client, 7, **filters) for each in page] == expected
 
 
-def test_what_is_added_between_two_pages_moves_nothing(client: Any, connection: Any) -> None:
+def test_row_added_between_pages_shifts_nothing(client: Any, connection: Any) -> None:
     walk = pages(client, 10, experiment_name="beta")
     before = [next(walk), next(walk)]
     with connection.cursor() as cursor:
@@ -280,7 +278,7 @@ def test_what_is_added_between_two_pages_moves_nothing(client: Any, connection: 
         ("experiment_name", "a b"), ("experiment_name", "a@champion"), ("experiment_name", "a@"), ("class", "\x00"), ("class", ""),
     ],
 )  # fmt: skip
-def test_a_value_that_is_none_is_refused_with_its_place(
+def test_invalid_value_is_refused_with_its_path(
     client: TestClient, parameter: str, value: str
 ) -> None:
     response = client.get(f"{BASE}/predictions", params={parameter: value})
@@ -300,7 +298,7 @@ def test_a_value_that_is_none_is_refused_with_its_place(
         ("corrected", "", "true or false"),
     ],
 )  # fmt: skip
-def test_a_parameter_that_breaks_its_rule_is_named_with_what_it_should_be(
+def test_invalid_parameter_is_named_with_its_rule(
     client: TestClient, parameter: str, value: str, wanted: str
 ) -> None:
     response = client.get(f"{BASE}/predictions", params={parameter: value})
@@ -322,7 +320,7 @@ def test_a_parameter_that_breaks_its_rule_is_named_with_what_it_should_be(
     ],
     ids=lambda wanted: ",".join(f"{name}={value}" for name, value in vars(wanted).items() if value is not None) or "none",
 )  # fmt: skip
-def test_no_filter_reads_all_predictions(connection: Any, wanted: Filter) -> None:
+def test_no_filter_scans_all_predictions(connection: Any, wanted: Filter) -> None:
     with connection.cursor() as cursor:
         for before in (None, (START + timedelta(minutes=20), str(uuid.uuid4()))):
             cursor.execute(*_explained(wanted, before))
@@ -335,7 +333,7 @@ def _explained(wanted: Filter, before: tuple[datetime, str] | None) -> tuple[str
     return f"EXPLAIN {statement}", arguments
 
 
-def test_one_prediction_has_its_image_labels_and_latest_events(
+def test_prediction_has_image_labels_and_latest_events(
     client: Any, connection: Any, rows: list[Row]
 ) -> None:
     prediction = next(
@@ -373,14 +371,12 @@ def test_one_prediction_has_its_image_labels_and_latest_events(
     assert item["true_label"] == "9"
 
 
-def test_an_unknown_prediction_is_404_and_a_malformed_id_400(client: TestClient) -> None:
+def test_unknown_prediction_gets_404_and_a_bad_id_400(client: TestClient) -> None:
     assert client.get(f"{BASE}/predictions/{uuid.uuid4()}").status_code == 404
     assert client.get(f"{BASE}/predictions/nothing").json()["errors"][0]["path"] == "prediction_id"
 
 
-def test_a_label_is_stored_kept_and_never_silently_overwritten(
-    client: TestClient, rows: list[Row]
-) -> None:
+def test_label_is_never_overwritten_silently(client: TestClient, rows: list[Row]) -> None:
     prediction = next(
         row["id"] for row in rows if row["true_label"] is None and row["experiment_name"] == "rare6"
     )
@@ -431,7 +427,7 @@ def test_a_label_is_stored_kept_and_never_silently_overwritten(
         ({"label": "4", "labelled_by": "a", "replaces": 9}, "replaces"), ({"label": "4", "labelled_by": "a", "more": 1}, ""),
     ],
 )  # fmt: skip
-def test_a_label_of_another_form_is_refused_with_its_place(
+def test_invalid_label_is_refused_with_its_path(
     client: TestClient, body: object, path: str
 ) -> None:
     response = client.put(
@@ -440,9 +436,7 @@ def test_a_label_of_another_form_is_refused_with_its_place(
     assert (response.status_code, response.json()["errors"][0]["path"]) == (400, path)
 
 
-def test_a_label_waits_for_its_prediction_and_gives_up_in_time(
-    connection: Any, rows: list[Row]
-) -> None:
+def test_label_waits_briefly_for_its_prediction(connection: Any, rows: list[Row]) -> None:
     database = Database()
     unknown = str(uuid.uuid4())
     with pytest.raises(UnknownPredictionError):
@@ -475,7 +469,7 @@ def test_a_label_waits_for_its_prediction_and_gives_up_in_time(
     database.close()
 
 
-def test_imports_show_the_latest_of_each_file_and_the_rejects_in_pages(client: TestClient) -> None:
+def test_imports_have_latest_files_and_pages_of_rejects(client: TestClient) -> None:
     first = client.get(f"{BASE}/imports", params={"limit": 1}).json()
     second = client.get(f"{BASE}/imports", params={"limit": 1, "cursor": first["next"]}).json()
     [latest] = first["imports"]
@@ -494,7 +488,7 @@ def test_imports_show_the_latest_of_each_file_and_the_rejects_in_pages(client: T
     assert (first["next"], second["next"]) == (first["rejects"][0]["id"], None)
 
 
-def test_an_original_is_served_as_what_it_is_until_it_is_deleted(
+def test_original_is_served_until_it_is_deleted(
     client: Any, connection: Any, rows: list[Row]
 ) -> None:
     storage = open_store(str(client.images))
@@ -532,7 +526,7 @@ def test_an_original_is_served_as_what_it_is_until_it_is_deleted(
     assert client.get(f"{BASE}/images/..").status_code in (400, 404)
 
 
-def test_without_postgres_these_operations_say_so(
+def test_operations_without_postgres_get_503(
     client: TestClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     assert client

@@ -59,7 +59,7 @@ def pixels_of(png: bytes) -> list[list[int]]:
     return rows
 
 
-def test_every_experiment_answers_every_image_in_order(
+def test_every_model_answers_every_image_in_order(
     client: TestClient, digits: dict[str, bytes]
 ) -> None:
     entries = client.post(f"{BASE}/predictions", files=files(*digits.values())).json()[
@@ -81,9 +81,7 @@ def test_every_experiment_answers_every_image_in_order(
     )
 
 
-def test_an_answer_is_the_one_that_a_single_inference_gives(
-    client: TestClient, digits: dict[str, bytes]
-) -> None:
+def test_prediction_equals_a_single_inference(client: TestClient, digits: dict[str, bytes]) -> None:
     single = client.post(
         f"{BASE}/inference?experiment_name={BEST}", files={"image_blob": digits["3"]}
     ).json()
@@ -97,7 +95,7 @@ def test_an_answer_is_the_one_that_a_single_inference_gives(
     }
 
 
-def test_the_consensus_is_by_task_and_counts_the_votes(
+def test_consensus_is_by_task_and_counts_votes(
     client: TestClient, digits: dict[str, bytes]
 ) -> None:
     entry = client.post(f"{BASE}/predictions", files=files(digits["0"])).json()["predictions"][0]
@@ -107,9 +105,7 @@ def test_the_consensus_is_by_task_and_counts_the_votes(
     assert agreed["disagreement"] == 1 - given.count(agreed["class"]) / len(given)
 
 
-def test_a_bad_image_among_good_ones_is_an_entry_with_its_problem(
-    client: TestClient, digits: dict[str, bytes]
-) -> None:
+def test_bad_image_is_an_entry_with_a_problem(client: TestClient, digits: dict[str, bytes]) -> None:
     bad = [digits["1"], b"", b"hello", digits["8"][: len(digits["8"]) // 2], digits["1"]]
     response = client.post(f"{BASE}/predictions?experiments={BEST}", files=files(*bad))
     entries = response.json()["predictions"]
@@ -124,7 +120,7 @@ def test_a_bad_image_among_good_ones_is_an_entry_with_its_problem(
     assert set(entries[1]) == {"index", "problem"}
 
 
-def test_a_model_that_cannot_answer_is_an_answer_with_its_problem(
+def test_unavailable_model_is_an_answer_with_a_problem(
     client: TestClient, digits: dict[str, bytes]
 ) -> None:
     query = f"experiments={BEST}&experiments=nobody&experiments=failing&experiments={SMALL}@9"
@@ -148,7 +144,7 @@ def test_a_model_that_cannot_answer_is_an_answer_with_its_problem(
 @pytest.mark.parametrize(
     ("name", "status"), [("nobody", 404), ("failing", 503), ("../x", 400), ("", 400)]
 )
-def test_the_call_fails_when_no_model_can_answer(
+def test_call_without_any_available_model_fails(
     client: TestClient, digits: dict[str, bytes], name: str, status: int
 ) -> None:
     response = client.post(
@@ -160,7 +156,7 @@ def test_the_call_fails_when_no_model_can_answer(
     )
 
 
-def test_versions_and_the_champion_are_pinned_by_name(
+def test_versions_and_champion_are_selected_by_name(
     client: TestClient, digits: dict[str, bytes]
 ) -> None:
     query = f"experiments={SMALL}@1&experiments={SMALL}@2&experiments=champion&experiments={BEST}"
@@ -189,7 +185,7 @@ def test_versions_and_the_champion_are_pinned_by_name(
     assert client.get(f"{BASE}/models/{SMALL}/versions/3").status_code == 404
 
 
-def test_an_inference_takes_a_version_and_the_champion_but_not_all(
+def test_inference_takes_version_and_champion_but_not_all(
     client: TestClient, digits: dict[str, bytes]
 ) -> None:
     def asked(name: str) -> tuple[str, int] | int:
@@ -211,7 +207,7 @@ def test_an_inference_takes_a_version_and_the_champion_but_not_all(
     ]
 
 
-def test_the_view_is_what_the_models_see(client: TestClient, digits: dict[str, bytes]) -> None:
+def test_view_is_the_preprocessed_image(client: TestClient, digits: dict[str, bytes]) -> None:
     paper = io.BytesIO()
     Image.fromarray(
         255 - np.kron(np.asarray(Image.open(io.BytesIO(digits["4"]))), np.ones((5, 5), np.uint8))
@@ -231,9 +227,7 @@ def test_the_view_is_what_the_models_see(client: TestClient, digits: dict[str, b
     )
 
 
-def test_a_stream_has_the_same_entries_line_by_line(
-    client: TestClient, digits: dict[str, bytes]
-) -> None:
+def test_stream_has_the_same_entries_as_lines(client: TestClient, digits: dict[str, bytes]) -> None:
     images = files(*(digits[label] for label in "0123456789" * 7), b"no image")
     whole = client.post(f"{BASE}/predictions", files=images).json()["predictions"]
     response = client.post(
@@ -248,7 +242,7 @@ def test_a_stream_has_the_same_entries_line_by_line(
     assert [lasting(line) for line in lines] == [lasting(entry) for entry in whole]
 
 
-def test_arrays_get_the_answers_of_a_png_of_the_same_pixels(
+def test_json_images_get_the_answers_of_the_same_png(
     client: TestClient, digits: dict[str, bytes]
 ) -> None:
     arrays = {
@@ -300,7 +294,7 @@ def one_pixel(value: object) -> str:
         (json.dumps({"images": [0] * 1_000_000}), 413, None),
     ],
 )  # fmt: skip
-def test_arrays_that_cannot_be_used_say_where(
+def test_unusable_json_image_names_its_place(
     client: TestClient, body: str, status: int, path: str | None
 ) -> None:
     response = client.post(
@@ -314,9 +308,7 @@ def test_arrays_that_cannot_be_used_say_where(
     assert len(response.content) <= 1024
 
 
-def test_more_than_a_call_may_ask_for_is_refused(
-    client: TestClient, digits: dict[str, bytes]
-) -> None:
+def test_call_over_a_limit_gets_413(client: TestClient, digits: dict[str, bytes]) -> None:
     assert client.post(f"{BASE}/predictions", files=files(*[digits["1"]] * 1000)).status_code == 200
     assert client.post(f"{BASE}/predictions", files=files(*[digits["1"]] * 1001)).status_code == 413
     larger = client.post(
@@ -327,7 +319,9 @@ def test_more_than_a_call_may_ask_for_is_refused(
     assert (larger.status_code, larger.json()["title"]) == (413, "Request too large")
 
 
-def test_the_same_pixels_are_not_run_again(client: TestClient, digits: dict[str, bytes]) -> None:
+def test_same_pixels_are_answered_from_the_cache(
+    client: TestClient, digits: dict[str, bytes]
+) -> None:
     def cached(image: bytes) -> bool:
         answer = client.post(
             f"{BASE}/inference?experiment_name={BEST}", files={"image_blob": image}
@@ -342,7 +336,7 @@ def test_the_same_pixels_are_not_run_again(client: TestClient, digits: dict[str,
     assert [cached(image.getvalue()) for image in (png, png, bmp)] == [False, True, True]
 
 
-def test_two_models_of_the_same_file_that_take_their_pixels_differently_do_not_share_answers(
+def test_models_of_one_file_with_other_scales_share_no_cache(
     tmp_path: Path, digits: dict[str, bytes]
 ) -> None:
     for name, scale in (("plain", 1.0), ("dark", 0.01)):
@@ -367,7 +361,7 @@ def test_two_models_of_the_same_file_that_take_their_pixels_differently_do_not_s
     assert first["probabilities"] != second["probabilities"]
 
 
-def test_a_body_that_says_that_it_is_too_large_is_refused_unread(client: TestClient) -> None:
+def test_body_declared_too_large_is_refused_unread(client: TestClient) -> None:
     def endless() -> Iterator[bytes]:
         raise AssertionError("the body was read")
         yield b""

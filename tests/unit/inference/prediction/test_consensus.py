@@ -31,7 +31,7 @@ def of_one_image(*models: Answer) -> Any:
     return consensus
 
 
-def test_it_says_how_sure_and_how_divided_the_models_are() -> None:
+def test_consensus_has_votes_entropy_and_disagreement() -> None:
     assert of_one_image({"a": 0.5, "b": 0.5}, {"a": 0.0, "b": 1.0}, {"a": 0.25, "b": 0.75}) == {
         "label": "b",
         "votes": {"b": 2, "a": 1},
@@ -40,7 +40,7 @@ def test_it_says_how_sure_and_how_divided_the_models_are() -> None:
     }
 
 
-def test_between_equals_the_higher_mean_probability_wins() -> None:
+def test_tie_is_won_by_the_higher_mean_probability() -> None:
     assert of_one_image({"a": 0.4, "b": 0.6}, {"a": 0.9, "b": 0.1}) == {
         "label": "a",
         "votes": {"b": 1, "a": 1},
@@ -49,7 +49,7 @@ def test_between_equals_the_higher_mean_probability_wins() -> None:
     }
 
 
-def test_a_label_that_a_model_does_not_know_has_none_of_its_probability() -> None:
+def test_label_unknown_to_a_model_has_probability_zero() -> None:
     assert of_one_image({"a": 1.0, "b": 0.0}, {"c": 0.8, "a": 0.2}, {"c": 1.0, "a": 0.0}) == {
         "label": "c",
         "votes": {"c": 2, "a": 1},
@@ -59,7 +59,7 @@ def test_a_label_that_a_model_does_not_know_has_none_of_its_probability() -> Non
 
 
 @pytest.mark.parametrize("labels", [("even", "odd"), ("odd", "even")])
-def test_models_that_name_their_classes_in_another_order_are_averaged_by_class(
+def test_classes_in_another_order_are_averaged_by_label(
     labels: tuple[str, str],
 ) -> None:
     second = {label: float(label == "even") for label in labels}
@@ -67,13 +67,13 @@ def test_models_that_name_their_classes_in_another_order_are_averaged_by_class(
     assert of_one_image({"even": 1.0, "odd": 0.0}, second) == certain
 
 
-def test_a_model_whose_answer_is_not_finite_has_no_vote_for_that_image() -> None:
+def test_output_that_is_not_finite_has_no_vote() -> None:
     certain = {"label": "a", "votes": {"a": 1}, "entropy": 0.0, "disagreement": 0.0}
     failed, sure = {"a": math.nan, "b": 0.5}, {"a": 1.0, "b": 0.0}
     assert of_images([sure, failed, failed], [failed, sure, failed]) == [certain, certain, None]
 
 
-def test_an_image_has_the_consensus_that_it_has_alone() -> None:
+def test_consensus_of_a_batch_equals_that_of_single_images() -> None:
     chance = np.random.default_rng(0)
     models = [
         [dict(zip("abc", chance.dirichlet([0.5] * 3), strict=True)) for _ in range(50)]

@@ -131,7 +131,7 @@ def run(test: Callable[[Layer, Connection], Any], layer: Callable[[], Layer] = L
     asyncio.run(whole())
 
 
-def test_a_plain_request_is_answered_by_the_short_way_and_the_connection_stays() -> None:
+def test_direct_request_is_answered_and_connection_stays_open() -> None:
     async def test(layer: Layer, connection: Connection) -> None:
         for _ in range(2):
             connection.writer.write(SHORT + b"\r\nhello")
@@ -145,9 +145,7 @@ def test_a_plain_request_is_answered_by_the_short_way_and_the_connection_stays()
 
 
 @pytest.mark.parametrize("is_taken_first", [False, True])
-def test_what_the_lane_declines_is_called_with_its_body_before_what_comes_behind_it(
-    *, is_taken_first: bool
-) -> None:
+def test_declined_request_is_called_before_the_next(*, is_taken_first: bool) -> None:
     async def test(layer: Layer, connection: Connection) -> None:
         connection.writer.write(SHORT + b"\r\nhello" + OTHER)
         if is_taken_first:
@@ -163,7 +161,7 @@ def test_what_the_lane_declines_is_called_with_its_body_before_what_comes_behind
     run(test, functools.partial(Layer, takes=is_taken_first))
 
 
-def test_requests_behind_one_that_waits_are_answered_after_it() -> None:
+def test_pipelined_requests_wait_for_the_direct_one() -> None:
     async def test(layer: Layer, connection: Connection) -> None:
         connection.writer.write(SHORT + b"\r\nhello" + OTHER + SHORT + b"\r\nhello")
         answer = await taken(layer)
@@ -176,7 +174,7 @@ def test_requests_behind_one_that_waits_are_answered_after_it() -> None:
     run(test)
 
 
-def test_a_client_that_leaves_is_not_answered() -> None:
+def test_disconnected_client_is_not_answered() -> None:
     async def test(layer: Layer, connection: Connection) -> None:
         for document in (b"{}", None):
             reader, writer = await asyncio.open_connection(
@@ -196,7 +194,7 @@ def test_a_client_that_leaves_is_not_answered() -> None:
 
 
 @pytest.mark.parametrize("is_told_by_client", [True, False])
-def test_a_connection_that_is_to_end_ends_after_its_answer(*, is_told_by_client: bool) -> None:
+def test_closing_connection_ends_after_its_response(*, is_told_by_client: bool) -> None:
     async def test(layer: Layer, connection: Connection) -> None:
         connection.writer.write(
             SHORT + (b"connection: close\r\n" if is_told_by_client else b"") + b"\r\nhello"
@@ -212,7 +210,7 @@ def test_a_connection_that_is_to_end_ends_after_its_answer(*, is_told_by_client:
     run(test)
 
 
-def test_http_1_0_is_for_uvicorn() -> None:
+def test_http_1_0_is_left_to_uvicorn() -> None:
     async def test(layer: Layer, connection: Connection) -> None:
         connection.writer.write(SHORT.replace(b"HTTP/1.1", b"HTTP/1.0") + b"\r\nhello")
         assert (await connection.rest()).endswith(b"called")
@@ -221,7 +219,7 @@ def test_http_1_0_is_for_uvicorn() -> None:
     run(test)
 
 
-def test_an_answer_without_a_body_arrives_and_a_body_in_pieces_too() -> None:
+def test_empty_and_chunked_responses_arrive() -> None:
     async def test(_layer: Layer, connection: Connection) -> None:
         connection.writer.write(OTHER.replace(b"/other", b"/empty"))
         assert (await connection.until(b"\r\n\r\n")).startswith(b"HTTP/1.1 204 No Content\r\n")
@@ -231,7 +229,7 @@ def test_an_answer_without_a_body_arrives_and_a_body_in_pieces_too() -> None:
     run(test)
 
 
-def test_the_head_and_the_beginning_of_the_body_are_one_write() -> None:
+def test_head_and_start_of_body_are_one_write() -> None:
     written: list[bytes] = []
 
     async def test(_layer: Layer, connection: Connection) -> None:
