@@ -1,4 +1,4 @@
-"""The API as its callers meet it: the real application, real models, a real Postgres."""
+"""API: the real application with real models and a real Postgres."""
 
 import io
 import shutil
@@ -25,7 +25,7 @@ LOSS = '"{""Step"": [1, 2], ""Value"": [2.5, 0.5]}"'
 
 @pytest.fixture(scope="module")
 def served(shipped_names: list[str]) -> list[str]:
-    """The names of the models that are served."""
+    """The names of the models in the repository."""
     return shipped_names[:3]
 
 
@@ -96,9 +96,17 @@ def test_inference_names_class_model_and_image(
         model["digest"],
     )
     assert set(answer) == {
-        "class", "confidence", "probabilities", "experiment_name", "version", "model_digest", "cached", "image_digest",
-        "milliseconds", "prediction_id",
-    }  # fmt: skip
+        "class",
+        "confidence",
+        "probabilities",
+        "experiment_name",
+        "version",
+        "model_digest",
+        "cached",
+        "image_digest",
+        "milliseconds",
+        "prediction_id",
+    }
 
 
 def test_inverted_image_gets_the_same_answer(
@@ -112,35 +120,104 @@ def test_inverted_image_gets_the_same_answer(
 
 
 @pytest.mark.parametrize(
-    ("request_options", "status", "kind", "said"),
+    ("request_options", "status", "kind", "detail"),
     [
-        ({"params": {"experiment_name": "nobody"}}, 404, "unknown-experiment", "See GET /api/v1.0/models for"),
-        ({"params": {"experiment_name": "failing"}}, 503, "model-failed", "See GET /api/v1.0/models for the reason"),
-        ({"params": {}}, 400, "malformed-request", "The query parameter experiment_name is missing"),
-        ({"params": {"experiment_name": "a\n"}}, 400, "malformed-request", "The experiment name is malformed"),
+        (
+            {"params": {"experiment_name": "unknown"}},
+            404,
+            "unknown-experiment",
+            "See GET /api/v1.0/models for",
+        ),
+        (
+            {"params": {"experiment_name": "failing"}},
+            503,
+            "model-failed",
+            "See GET /api/v1.0/models for the reason",
+        ),
+        (
+            {"params": {}},
+            400,
+            "malformed-request",
+            "The query parameter experiment_name is missing",
+        ),
+        (
+            {"params": {"experiment_name": "a\n"}},
+            400,
+            "malformed-request",
+            "The experiment name is malformed",
+        ),
         ({"params": {"experiment_name": ""}}, 400, "malformed-request", ""),
-        ({"params": {"experiment_name": "../../etc/passwd"}}, 400, "malformed-request", "The experiment name is malformed"),
-        ({"params": {"experiment_name": "n", "more": "1"}}, 400, "malformed-request", "an unknown query parameter"),
+        (
+            {"params": {"experiment_name": "../../etc/passwd"}},
+            400,
+            "malformed-request",
+            "The experiment name is malformed",
+        ),
+        (
+            {"params": {"experiment_name": "n", "more": "1"}},
+            400,
+            "malformed-request",
+            "an unknown query parameter",
+        ),
         ({"files": {"other": b"x"}}, 400, "malformed-request", "an unknown field in the body"),
-        ({"files": [("image_blob", b"x"), ("image_blob", b"y")]}, 400, "malformed-request", "more than once"),
-        ({"files": {"image_blob": (None, "text")}}, 400, "malformed-request", "no file in the multipart field image_blob"),
+        (
+            {"files": [("image_blob", b"x"), ("image_blob", b"y")]},
+            400,
+            "malformed-request",
+            "more than once",
+        ),
+        (
+            {"files": {"image_blob": (None, "text")}},
+            400,
+            "malformed-request",
+            "no file in the multipart field image_blob",
+        ),
         ({"files": None}, 415, "unsupported-media-type", ""),
         ({"files": None, "data": {"image_blob": "x"}}, 415, "unsupported-media-type", ""),
-        ({"files": None, "content": b"x", "headers": {"Content-Type": BOUNDED}}, 400, "malformed-request", "not valid multipart"),
-        ({"files": None, "content": b"x", "headers": {"Content-Type": MULTIPART}}, 400, "malformed-request", "not valid multipart"),
-        ({"files": None, "content": b"x", "headers": {"Content-Type": f"{BOUNDED};charset=idna"}}, 400, "malformed-request", ""),
-        ({"files": {"image_blob": b"x" * (2**21 + 1)}}, 413, "image-too-large", "larger than 2097152 bytes"),
-        ({"files": {"image_blob": b"hello"}}, 415, "unsupported-image", "not a supported image (PNG, JPEG"),
+        (
+            {"files": None, "content": b"x", "headers": {"Content-Type": BOUNDED}},
+            400,
+            "malformed-request",
+            "not valid multipart",
+        ),
+        (
+            {"files": None, "content": b"x", "headers": {"Content-Type": MULTIPART}},
+            400,
+            "malformed-request",
+            "not valid multipart",
+        ),
+        (
+            {
+                "files": None,
+                "content": b"x",
+                "headers": {"Content-Type": f"{BOUNDED};charset=idna"},
+            },
+            400,
+            "malformed-request",
+            "",
+        ),
+        (
+            {"files": {"image_blob": b"x" * (2**21 + 1)}},
+            413,
+            "image-too-large",
+            "larger than 2097152 bytes",
+        ),
+        (
+            {"files": {"image_blob": b"hello"}},
+            415,
+            "unsupported-image",
+            "not a supported image (PNG, JPEG",
+        ),
         ({"files": {"image_blob": b"\x89PNG\r\n\x1a\nbroken"}}, 422, "unreadable-image", "broken"),
     ],
-)  # fmt: skip
+)
 def test_bad_request_gets_a_problem_that_says_what_to_do(
     client: TestClient,
     served: list[str],
     request_options: dict[str, object],
     status: int,
     kind: str,
-    said: str,
+    detail: str,
 ) -> None:
     options = {
         "params": {"experiment_name": served[0]},
@@ -154,7 +231,7 @@ def test_bad_request_gets_a_problem_that_says_what_to_do(
         "application/problem+json",
     )
     assert problem["type"] == f"urn:mlops:problem:{kind}"
-    assert said in problem["detail"]
+    assert detail in problem["detail"]
     assert problem["status"] == status
     assert problem["instance"].endswith(response.headers["X-Request-Id"])
     assert ("Retry-After" in response.headers) == (status == 503)
@@ -200,7 +277,7 @@ def test_models_have_a_state_and_failed_ones_a_reason(
 
 def test_experiments_have_the_serving_state(client: TestClient, served: list[str]) -> None:
     experiments = client.get(f"{BASE}/experiments").json()["experiments"]
-    assert [(each["name"], each["serving"]) for each in experiments] == [
+    assert [(row["name"], row["serving"]) for row in experiments] == [
         (served[0], "READY"),
         ("without_a_model", "NO_MODEL"),
         ("failing", "FAILED"),
@@ -218,7 +295,7 @@ def test_name_with_a_final_newline_gets_400(client: TestClient, served: list[str
 
 
 def test_unknown_experiments_and_models_get_404(client: TestClient) -> None:
-    for path in ("experiments/nobody", "models/nobody"):
+    for path in ("experiments/unknown", "models/unknown"):
         assert client.get(f"{BASE}/{path}").status_code == 404
 
 

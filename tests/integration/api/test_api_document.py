@@ -1,4 +1,4 @@
-"""The API keeps what openapi.yaml says, for whatever schemathesis makes up from it."""
+"""API document: responses conform to openapi.yaml for requests that schemathesis generates."""
 
 import hashlib
 import os
@@ -24,8 +24,8 @@ pytestmark = pytest.mark.slow
 
 START_SECONDS = 60
 EXAMPLES = 25
-# A request that the document does not allow may be answered all the same when it does no harm: an
-# odd header, say.
+# A harmless request outside the document may be answered all the same, such as one with an odd
+# header.
 LENIENT = {"positive_data_acceptance", "negative_data_rejection"}
 KEY = "the-key-of-the-tests"
 SETTINGS = settings(
@@ -49,7 +49,7 @@ def api_url(
             patch.setenv(name, value)
         set_up(from_environment(os.environ))
         port = ports.find_free()
-        own = {
+        variables = {
             "API_PORT": str(port),
             "COMPILED_DIR": str(tmp_path_factory.mktemp("compiled")),
             "JOURNAL_DIR": str(tmp_path_factory.mktemp("journal")),
@@ -58,16 +58,16 @@ def api_url(
             "PGPASSWORD": "pass123",
         }
         if request.param == "without one":
-            own["PGHOST"] = str(tmp_path_factory.mktemp("nobody"))
+            variables["PGHOST"] = str(tmp_path_factory.mktemp("no-postgres"))
         if request.param == "with keys":
             keys = tmp_path_factory.mktemp("keys") / "keys"
             keys.write_text(f"{hashlib.sha256(KEY.encode()).hexdigest()} the tests\n")
-            own["API_KEYS_FILE"] = str(keys)
+            variables["API_KEYS_FILE"] = str(keys)
         log = (tmp_path_factory.mktemp("log") / "inference.prediction_log.recorder").open("w")
         with (
             log,
             subprocess.Popen(
-                [sys.executable, "-m", "inference"], env={**os.environ, **own}, stderr=log
+                [sys.executable, "-m", "inference"], env={**os.environ, **variables}, stderr=log
             ) as service,
         ):
             url = f"http://localhost:{port}/api/v1.0"
@@ -92,13 +92,13 @@ def _wait_until_ready(url: str, service: subprocess.Popen[bytes], log: Path) -> 
 
 
 def operations(api_url: str) -> list[Any]:
-    """Return the operations that the service documents."""
+    """Return the documented operations of the service."""
     found = schemathesis.openapi.from_url(f"{api_url}/openapi.json").get_all_operations()
     return [result.ok() for result in found if isinstance(result, Ok)]
 
 
 def test_every_response_is_as_documented(api_url: str, request: pytest.FixtureRequest) -> None:
-    # Without a database a documented 503 is right; any other 5xx is not documented.
+    # Without a database a documented 503 is correct; any other 5xx is not documented.
     lenient = LENIENT | {"not_a_server_error"} if "without one" in request.node.name else LENIENT
     checks: list[Any] = [check for check in CHECKS.get_all() if check.__name__ not in lenient]
     headers = {"X-API-Key": KEY} if "with keys" in request.node.name else {}
@@ -124,9 +124,9 @@ def test_client_without_a_valid_key_may_only_read(api_url: str, key: str | None)
 
         @SETTINGS
         @given(case=operation.as_strategy())
-        def is_refused_where_it_is_no_reading(case: schemathesis.Case[Any]) -> None:
+        def needs_a_key_unless_it_reads(case: schemathesis.Case[Any]) -> None:
             status = case.call(headers=headers, timeout=10).status_code
             assert status < 500
             assert (status == 401) == (case.method != "GET")
 
-        is_refused_where_it_is_no_reading()
+        needs_a_key_unless_it_reads()

@@ -1,4 +1,4 @@
-"""Reading the experiments while Postgres comes, goes and hangs."""
+"""Experiments of the database while Postgres starts, stops and hangs."""
 
 import os
 import resource
@@ -34,7 +34,7 @@ def test_empty_table_gives_no_experiments(environment: dict[str, str]) -> None:
     connection.close()
     assert experiments.all() == []
     with pytest.raises(UnknownExperimentError):
-        experiments.one("nobody")
+        experiments.one("unknown")
     database.close()
 
 
@@ -60,7 +60,8 @@ def test_broken_connections_are_replaced(environment: dict[str, str]) -> None:
     killer = psycopg2.connect("")
     with killer, killer.cursor() as cursor:
         cursor.execute(
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'mlops inference'"
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+            " WHERE application_name = 'mlops inference'"
         )
         assert cursor.fetchone() != (0,)
     killer.close()
@@ -78,10 +79,10 @@ def test_database_without_schema_raises() -> None:
 
 
 def test_unreachable_postgres_raises(monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
         monkeypatch.setenv("PGHOST", "127.0.0.1")
-        monkeypatch.setenv("PGPORT", str(nobody.getsockname()[1]))
+        monkeypatch.setenv("PGPORT", str(unused.getsockname()[1]))
         with pytest.raises(DatabaseUnavailableError):
             Database().check()
 
@@ -93,7 +94,7 @@ def test_hanging_postgres_raises_in_time(monkeypatch: pytest.MonkeyPatch) -> Non
         started = time.monotonic()
         with pytest.raises(DatabaseUnavailableError):
             Database().check()
-        assert time.monotonic() - started < 3 * TIMEOUT_SECONDS, "it must not wait for ever"
+        assert time.monotonic() - started < 3 * TIMEOUT_SECONDS, "it must not wait forever"
 
 
 def test_second_check_after_a_timeout_raises_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

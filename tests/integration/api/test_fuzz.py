@@ -1,7 +1,4 @@
-"""Bytes that hypothesis makes of good requests and good images.
-
-Whatever comes, an answer is never a 500, and small.
-"""
+"""Fuzzing: damaged requests and images get small answers, and never a 500."""
 
 import asyncio
 import contextlib
@@ -27,7 +24,7 @@ from tests.support.asgi_client import listening, running
 pytestmark = pytest.mark.slow
 
 BOUNDARY = b"7d1e0f3a9c5b4e2d8a6f1c3b5d7e9f0a"
-MOST_BYTES = 4096  # of an answer to one image, or of an error with its head
+MAX_BYTES = 4096  # of an answer to one image, or of an error with its head
 fuzzed = settings(
     max_examples=1000,
     deadline=None,
@@ -65,7 +62,7 @@ REQUESTS = [
 
 @st.composite
 def damaged(draw: st.DrawFn, originals: list[bytes]) -> bytes:
-    """Return one of the originals with some pieces replaced by others, repeated, or left out."""
+    """Draw an original with some parts replaced, repeated, or left out."""
     data = draw(st.sampled_from(originals))
     for _ in range(draw(st.integers(1, 4))):
         start = draw(st.integers(0, len(data)))
@@ -80,7 +77,7 @@ def damaged(draw: st.DrawFn, originals: list[bytes]) -> bytes:
 
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The port of a service with one model and no database, in a thread."""
+    """The port of a service in a thread, with one model and without a database."""
     folder = tmp_path_factory.mktemp("fuzz")
     shutil.copytree(SHIPPED / FIRST, folder / "models" / FIRST)
     with pytest.MonkeyPatch.context() as patch:
@@ -110,16 +107,16 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 
 def ask(port: int, data: bytes) -> bytes:
-    """Send, end sending, and return what is answered until the service ends the connection."""
+    """Send data, and return the response up to the end of the connection."""
     answer = b""
     with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
         try:
             connection.sendall(data)
             connection.shutdown(socket.SHUT_WR)
-            while piece := connection.recv(2**16):
-                answer += piece
+            while chunk := connection.recv(2**16):
+                answer += chunk
         except ConnectionError:
-            pass  # it was cut off while it sent
+            pass  # the service closed the connection during sending
     return answer
 
 
@@ -136,7 +133,7 @@ def test_damaged_request_gets_a_small_answer_but_no_500(port: int, data: bytes) 
     assert status is None or status in {200, 400, 403, 404, 405, 408, 413, 415, 422, 431}, answer[
         :500
     ]
-    assert len(answer) <= MOST_BYTES
+    assert len(answer) <= MAX_BYTES
 
 
 @fuzzed

@@ -1,7 +1,4 @@
-"""The bounds on what a caller may take of the service, over real sockets.
-
-Time, heads, numbers, keys.
-"""
+"""Limits on clients, over real sockets: time, sizes, concurrency, hosts and API keys."""
 
 import asyncio
 import json
@@ -24,26 +21,24 @@ from servicekit.trusted_hosts import TrustedHosts
 from tests.support.asgi_client import listening
 
 HEAD = b"POST /api/v1.0/labels HTTP/1.1\r\nhost: a\r\n"
-MOST = 3 * LARGE_BYTES
-KEY = "correct horse battery staple"
+MAX_BYTES = 3 * LARGE_BYTES
+NO_BODY = b"connection: close\r\ncontent-length: 0\r\n"
 
 
 @asynccontextmanager
 async def serving(
     *, max_requests: int = 8, keys_file: Path | None = None
 ) -> AsyncIterator[tuple[int, Metrics]]:
-    """Serve an application that says how long the body was, and for /slow only when it is let go on
-    after a second.
-    """
+    """Serve an application that answers with the length of the body, after a second for /slow."""
     metrics = Metrics()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        length, more = 0, True
-        while more:
+        length, has_more = 0, True
+        while has_more:
             message = await receive()
             if message["type"] != "http.request":
                 return
-            length, more = length + len(message["body"]), message["more_body"]
+            length, has_more = length + len(message["body"]), message["more_body"]
         if scope["path"].endswith("/slow"):
             await asyncio.sleep(1)
         body = b"%d" % length
@@ -57,25 +52,23 @@ async def serving(
         await send({"type": "http.response.body", "body": body})
 
     keys = api_keys.ApiKeys(keys_file) if keys_file else None
-    layer = Gateway(
+    gateway = Gateway(
         app,
         ROUTES,
         None,
         metrics,
         AdmissionController(max_requests, 2 * LARGE_BYTES),
         AccessPolicy(TrustedHosts(frozenset()), keys),
-        MOST,
+        MAX_BYTES,
     )
-    async with listening(layer) as port:
+    async with listening(gateway) as port:
         yield port, metrics
 
 
-async def said(
+async def exchange(
     port: int, data: bytes, *, more: bytes = b"", pause: float = 0.0
 ) -> tuple[bytes, float]:
-    """Send and return all that is answered until the service ends the connection, and the seconds
-    that took.
-    """
+    """Send data, and return the response up to the end of the connection, and its seconds."""
     started = time.monotonic()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
@@ -92,11 +85,11 @@ async def said(
 
 
 def run(test: Callable[[int, Metrics], Any], **options: Any) -> None:
-    async def go() -> None:
+    async def scenario() -> None:
         async with serving(**options) as (port, metrics):
             await test(port, metrics)
 
-    asyncio.run(go())
+    asyncio.run(scenario())
 
 
 def problem(answer: bytes) -> dict[str, Any]:
@@ -108,7 +101,7 @@ def problem(answer: bytes) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("sent", "status"),
+    ("data", "status"),
     [
         (b"", None),
         (b"POST /api", 408),
@@ -116,16 +109,16 @@ def problem(answer: bytes) -> dict[str, Any]:
         (HEAD + b"content-length: 100\r\n\r\nbegun", 408),
         (HEAD + b"transfer-encoding: chunked\r\n\r\n5\r\nbegun\r\n", 408),
     ],
-    ids=["nothing", "half a line", "half a head", "half a body", "half of the chunks"],
+    ids=["nothing", "half a line", "half a head", "half a body", "half the chunks"],
 )
 def test_slow_client_gets_408_and_is_closed(
-    monkeypatch: pytest.MonkeyPatch, sent: bytes, status: int | None
+    monkeypatch: pytest.MonkeyPatch, data: bytes, status: int | None
 ) -> None:
     monkeypatch.setattr(http_protocol, "CHECK_SECONDS", 0.1)
     monkeypatch.setattr(slow_clients, "MAX_WAIT_SECONDS", 0.5)
 
     async def test(port: int, _metrics: Metrics) -> None:
-        answer, seconds = await said(port, sent)
+        answer, seconds = await exchange(port, data)
         assert (problem(answer)["status"] if answer else None) == status
         assert 0.4 < seconds < 5
 
@@ -150,9 +143,9 @@ def test_steady_body_may_take_longer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_large_head_or_trailer_gets_431() -> None:
     async def test(port: int, metrics: Metrics) -> None:
-        answer, _ = await said(port, HEAD + b"x: " + b"y" * 70_000)
+        answer, _ = await exchange(port, HEAD + b"x: " + b"y" * 70_000)
         assert problem(answer)["status"] == 431
-        answer, _ = await said(
+        answer, _ = await exchange(
             port,
             HEAD + b"transfer-encoding: chunked\r\n\r\n0\r\n",
             more=b"x: y\r\n" * 12_000,
@@ -165,21 +158,21 @@ def test_large_head_or_trailer_gets_431() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sent", "status"),
+    ("data", "status"),
     [
         (b"GET / HTTP/1.1\r\n\r\n", 400),
         (HEAD + b"content-length: 1\r\ncontent-length: 2\r\n\r\nab", 400),
         (HEAD + b"content-length: 1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", 400),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
-        (HEAD + b"content-length: %d\r\n\r\n" % (MOST + 1), 413),
+        (HEAD + b"content-length: %d\r\n\r\n" % (MAX_BYTES + 1), 413),
         (HEAD + b"content-length: %b\r\n\r\n" % (b"9" * 13), 413),
         (HEAD + b"content-encoding: gzip\r\ncontent-length: 1\r\n\r\nx", 415),
     ],
-    ids=["no host", "two lengths", "length and chunks", "TLS", "too long", "endless", "compressed"],
+    ids=["no host", "two lengths", "length and chunks", "TLS", "large", "endless", "compressed"],
 )
-def test_invalid_request_is_refused_with_a_problem(sent: bytes, status: int) -> None:
+def test_invalid_request_is_refused_with_a_problem(data: bytes, status: int) -> None:
     async def test(port: int, _metrics: Metrics) -> None:
-        answer, seconds = await said(port, sent)
+        answer, seconds = await exchange(port, data)
         assert problem(answer)["status"] == status
         assert b"x-request-id: " in answer
         assert seconds < 5
@@ -190,10 +183,10 @@ def test_invalid_request_is_refused_with_a_problem(sent: bytes, status: int) -> 
 def test_chunked_body_is_read_and_limited() -> None:
     async def test(port: int, _metrics: Metrics) -> None:
         chunked = HEAD + b"connection: close\r\ntransfer-encoding: chunked\r\n\r\n"
-        answer, _ = await said(port, chunked + b"5\r\nabcde\r\n2\r\nfg\r\n0\r\n\r\n")
+        answer, _ = await exchange(port, chunked + b"5\r\nabcde\r\n2\r\nfg\r\n0\r\n\r\n")
         assert answer.endswith(b"\r\n\r\n7")
         piece = b"%x\r\n%b\r\n" % (2**16, b"x" * 2**16)
-        answer, _ = await said(port, chunked + piece * (MOST // 2**16 + 1))
+        answer, _ = await exchange(port, chunked + piece * (MAX_BYTES // 2**16 + 1))
         assert problem(answer)["status"] == 413
 
     run(test)
@@ -203,7 +196,8 @@ def test_overload_gets_503_and_health_is_answered() -> None:
     async def test(port: int, metrics: Metrics) -> None:
         slow = b"GET /api/v1.0/slow HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
         answers = await asyncio.gather(
-            *[said(port, slow) for _ in range(4)], said(port, slow.replace(b"slow", b"healthz"))
+            *[exchange(port, slow) for _ in range(4)],
+            exchange(port, slow.replace(b"slow", b"healthz")),
         )
         statuses = [answer.split(b" ")[1] for answer, _ in answers]
         assert sorted(statuses[:-1]) == [b"200", b"200", b"503", b"503"]
@@ -213,19 +207,9 @@ def test_overload_gets_503_and_health_is_answered() -> None:
             for (answer, _), status in zip(answers, statuses, strict=True)
         )
         assert 'mlops_limit_hits_total{limit="requests"} 2.0' in metrics.text()
-        assert (await said(port, slow))[0].split(b" ")[1] == b"200"  # there is room again
+        assert (await exchange(port, slow))[0].split(b" ")[1] == b"200"  # the slots are free again
 
     run(test, max_requests=2)
-
-
-def test_large_bodies_have_a_share_of_the_room_and_one_always_has() -> None:
-    admission = AdmissionController(max_requests=4, max_large_bytes=2 * LARGE_BYTES)
-    assert admission.try_acquire(9 * LARGE_BYTES) is None
-    assert admission.try_acquire(2 * LARGE_BYTES) == "large_bodies"
-    assert admission.try_acquire(5) is None
-    admission.release(9 * LARGE_BYTES)
-    assert admission.try_acquire(2 * LARGE_BYTES) is None
-    assert [admission.try_acquire(1) for _ in range(3)] == [None, None, "requests"]
 
 
 @pytest.mark.parametrize(
@@ -233,12 +217,8 @@ def test_large_bodies_have_a_share_of_the_room_and_one_always_has() -> None:
     [
         (b"GET", b"localhost:9090", b"", 200),
         (b"PUT", b"localhost:9090", b"http://localhost:9090", 200),
-        (
-            b"GET",
-            b"localhost:9090",
-            b"https://evil.example",
-            200,
-        ),  # its page does not get to read the answer
+        # The browser does not let that page read the response.
+        (b"GET", b"localhost:9090", b"https://evil.example", 200),
         (b"PUT", b"localhost:9090", b"https://evil.example", 403),
         (b"PUT", b"localhost:9090", b"null", 403),
         (b"GET", b"evil.example:9090", b"", 403),
@@ -250,9 +230,13 @@ def test_untrusted_origin_or_host_gets_403(
     method: bytes, host: bytes, origin: bytes, status: int
 ) -> None:
     async def test(port: int, metrics: Metrics) -> None:
-        said_origin = b"origin: " + origin + b"\r\n" if origin else b""
-        head = b"%b /api/v1.0/aliases/mnist/champion HTTP/1.1\r\nhost: %b\r\n%bconnection: close\r\ncontent-length: 0\r\n\r\n"
-        answer, _ = await said(port, head % (method, host, said_origin))
+        origin_line = b"origin: " + origin + b"\r\n" if origin else b""
+        head = b"%b /api/v1.0/aliases/mnist/champion HTTP/1.1\r\nhost: %b\r\n%b" % (
+            method,
+            host,
+            origin_line,
+        )
+        answer, _ = await exchange(port, head + NO_BODY + b"\r\n")
         assert int(answer.split(b" ")[1]) == status
         if status == 403:
             assert "ALLOWED_HOSTS" in problem(answer)["detail"]
@@ -266,32 +250,29 @@ def test_api_keys_are_needed_for_changes_only(
 ) -> None:
     monkeypatch.setattr(api_keys, "RELOAD_SECONDS", 0.0)
     assert api_keys.main(["notebook of Ada"]) == 0
-    made = capsys.readouterr()
-    key = made.err.split()[-1].encode()
+    printed = capsys.readouterr()
+    key = printed.err.split()[-1].encode()
     file = tmp_path / "keys"
-    file.write_text("# ours\n\n" + made.out)
+    file.write_text("# ours\n\n" + printed.out)
 
     async def test(port: int, _metrics: Metrics) -> None:
         async def status(method: bytes, *headers: bytes) -> int:
-            head = (
-                b"%b /api/v1.0/aliases HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 0\r\n"
-                % method
-            )
-            answer, _ = await said(port, head + b"".join(headers) + b"\r\n")
+            head = b"%b /api/v1.0/aliases HTTP/1.1\r\nhost: a\r\n" % method
+            answer, _ = await exchange(port, head + NO_BODY + b"".join(headers) + b"\r\n")
             assert key not in answer
             return int(answer.split(b" ")[1])
 
-        given = b"X-API-Key: %b\r\n" % key
+        key_line = b"X-API-Key: %b\r\n" % key
         assert await status(b"GET") == 200
         assert [await status(b"POST"), await status(b"PUT", b"X-API-Key: wrong\r\n")] == [401, 401]
-        assert [await status(b"POST", given), await status(b"PUT", given)] == [200, 200]
-        file.write_text("")  # the key is taken back
-        assert await status(b"POST", given) == 401
-        file.write_text(made.out + "no digest\n")  # what cannot be read admits nobody
-        assert await status(b"POST", given) == 401
-        file.write_text(made.out)
-        assert await status(b"POST", given) == 200
+        assert [await status(b"POST", key_line), await status(b"PUT", key_line)] == [200, 200]
+        file.write_text("")  # the key is revoked
+        assert await status(b"POST", key_line) == 401
+        file.write_text(printed.out + "no digest\n")  # an invalid file accepts no key
+        assert await status(b"POST", key_line) == 401
+        file.write_text(printed.out)
+        assert await status(b"POST", key_line) == 200
         file.unlink()
-        assert await status(b"POST", given) == 401
+        assert await status(b"POST", key_line) == 401
 
     run(test, keys_file=file)

@@ -1,6 +1,4 @@
-"""Predictions in pages and one by one, their labels, imports and originals, through the real
-application and a real Postgres.
-"""
+"""Prediction history: pages, single predictions, labels, imports and originals, with Postgres."""
 
 import itertools
 import json
@@ -48,7 +46,8 @@ def connection(
     """The owner's connection to a database with many predictions."""
     csv = tmp_path_factory.mktemp("data") / "data.csv"
     csv.write_text(
-        'Experiment Name,Learning Rate,Momentum,Loss\nalpha,0.1,0,"{""Step"": [1], ""Value"": [1]}"\nbad,many,0,\n,0.1,0,\n'
+        "Experiment Name,Learning Rate,Momentum,Loss\n"
+        'alpha,0.1,0,"{""Step"": [1], ""Value"": [1]}"\nbad,many,0,\n,0.1,0,\n'
     )
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {
@@ -74,8 +73,8 @@ def _generate(owner: Any) -> None:
     with owner.cursor() as cursor:
         execute_values(
             cursor,
-            "INSERT INTO model_versions (id, experiment_name, version, digest, format, task, classes, input, output, status,"
-            " first_seen_at, status_since) VALUES %s",
+            "INSERT INTO model_versions (id, experiment_name, version, digest, format, task,"
+            " classes, input, output, status, first_seen_at, status_since) VALUES %s",
             [
                 (
                     id_,
@@ -95,7 +94,8 @@ def _generate(owner: Any) -> None:
         )
         execute_values(
             cursor,
-            "INSERT INTO images (id, digest, width, height, bytes, media_type, ink_share, mean, border, first_seen_at) VALUES %s",
+            "INSERT INTO images (id, digest, width, height, bytes, media_type, ink_share, mean,"
+            " border, first_seen_at) VALUES %s",
             [
                 (digest[:32], digest, 28, 28, 300, "image/png", 0.2, 40, 0, START)
                 for digest in images
@@ -106,7 +106,7 @@ def _generate(owner: Any) -> None:
         probabilities = [0.1] * 10
         for number in range(COUNT):
             version = VERSIONS[0] if number < COUNT // 2 else chance.choice(VERSIONS[1:])
-            # Times repeat, and come in no order.
+            # Times repeat, and are not sorted.
             at = START + timedelta(seconds=chance.randrange(COUNT // 8))
             label = (
                 str(int(images[number % len(images)][0], 16) % 10)
@@ -128,8 +128,8 @@ def _generate(owner: Any) -> None:
             )
         execute_values(
             cursor,
-            "INSERT INTO predictions (id, image_id, model_version_id, task, label, confidence, probabilities, created_at,"
-            " last_event_at) VALUES %s",
+            "INSERT INTO predictions (id, image_id, model_version_id, task, label, confidence,"
+            " probabilities, created_at, last_event_at) VALUES %s",
             rows,
             page_size=5000,
         )
@@ -146,11 +146,11 @@ def _generate(owner: Any) -> None:
 
 @pytest.fixture(scope="module")
 def rows(connection: Any) -> list[Row]:
-    """Every prediction, latest first, to be filtered by Python."""
+    """Every prediction, newest first, to be filtered in Python."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT p.id::text, p.created_at, m.experiment_name, m.version, p.label, p.disagrees, p.true_label"
-            " FROM predictions p JOIN model_versions m ON m.id = p.model_version_id"
+            "SELECT p.id::text, p.created_at, m.experiment_name, m.version, p.label, p.disagrees,"
+            " p.true_label FROM predictions p JOIN model_versions m ON m.id = p.model_version_id"
         )
         found: list[Row] = [dict(row) for row in cursor.fetchall()]
     return sorted(found, key=lambda row: (row["created_at"], uuid.UUID(row["id"])), reverse=True)
@@ -177,7 +177,7 @@ def client(connection: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield running
 
 
-def wanted_by(row: Row, filters: dict[str, Any]) -> bool:
+def matches(row: Row, filters: dict[str, Any]) -> bool:
     name, _, version = str(filters.get("experiment_name", row["experiment_name"])).partition("@")
     wrong = None if row["true_label"] is None else row["true_label"] != row["label"]
     return all(
@@ -199,15 +199,15 @@ def wanted_by(row: Row, filters: dict[str, Any]) -> bool:
 def pages(client: TestClient, limit: int, **filters: Any) -> Iterator[list[str]]:
     cursor: str | None = ""
     while cursor is not None:
-        given = {"cursor": cursor} if cursor else {}
-        response = client.get(f"{BASE}/predictions", params={**filters, **given, "limit": limit})
+        position = {"cursor": cursor} if cursor else {}
+        response = client.get(f"{BASE}/predictions", params={**filters, **position, "limit": limit})
         assert response.status_code == 200, response.text
         yield [item["prediction_id"] for item in response.json()["predictions"]]
         cursor = response.json()["next"]
 
 
 CHOICES: dict[str, list[str]] = {
-    "experiment_name": ["alpha", "alpha@2", "rare3", "nobody"],
+    "experiment_name": ["alpha", "alpha@2", "rare3", "unknown"],
     "class": ["4"],
     "since": ["2026-01-01T00:10:00Z"],
     "until": ["2026-01-01T00:30:00.5+00:00"],
@@ -232,9 +232,9 @@ TRIPLES = [
 def test_every_filter_agrees_with_a_filter_in_python(client: TestClient, rows: list[Row]) -> None:
     differing = []
     for filters in [{}, *SINGLE, *PAIRS, *TRIPLES]:
-        expected = [row["id"] for row in rows if wanted_by(row, filters)]
+        expected = [row["id"] for row in rows if matches(row, filters)]
         first, *more = itertools.islice(pages(client, 40, **filters), 2)
-        if first + [each for page in more for each in page] != expected[:80]:
+        if first + [row for page in more for row in page] != expected[:80]:
             differing.append(filters)
     assert differing == []
 
@@ -247,9 +247,9 @@ def test_every_filter_agrees_with_a_filter_in_python(client: TestClient, rows: l
 def test_pages_have_every_row_once_and_in_order(
     client: TestClient, rows: list[Row], filters: dict[str, str]
 ) -> None:
-    expected = [row["id"] for row in rows if wanted_by(row, filters)]
+    expected = [row["id"] for row in rows if matches(row, filters)]
     assert len(expected) > 50
-    assert [each for page in pages(client, 7, **filters) for each in page] == expected
+    assert [row for page in pages(client, 7, **filters) for row in page] == expected
 
 
 def test_row_added_between_pages_shifts_nothing(client: Any, connection: Any) -> None:
@@ -257,10 +257,10 @@ def test_row_added_between_pages_shifts_nothing(client: Any, connection: Any) ->
     before = [next(walk), next(walk)]
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO predictions SELECT gen_random_uuid(), i.id, m.id, 'mnist', '1', 0.9, array_fill(0.1::real, '{10}'),"
-            " %s, 0, %s, false, NULL FROM images i, model_versions m WHERE experiment_name = 'beta'"
-            " AND NOT EXISTS (SELECT FROM predictions p WHERE p.image_id = i.id AND p.model_version_id = m.id)"
-            " LIMIT 1 RETURNING id::text",
+            "INSERT INTO predictions SELECT gen_random_uuid(), i.id, m.id, 'mnist', '1', 0.9,"
+            " array_fill(0.1::real, '{10}'), %s, 0, %s, false, NULL FROM images i, model_versions m"
+            " WHERE experiment_name = 'beta' AND NOT EXISTS (SELECT FROM predictions p"
+            " WHERE p.image_id = i.id AND p.model_version_id = m.id) LIMIT 1 RETURNING id::text",
             [START + timedelta(days=9)] * 2,
         )
         added = cursor.fetchall()[0]["id"]
@@ -272,12 +272,24 @@ def test_row_added_between_pages_shifts_nothing(client: Any, connection: Any) ->
 @pytest.mark.parametrize(
     ("parameter", "value"),
     [
-        ("cursor", "x"), ("cursor", ""), ("cursor", "A" * 33), ("cursor", "A" * 31 + "é"), ("cursor", "f" * 32),
-        ("since", "yesterday"), ("since", "2026-01-01"), ("until", "2026-13-01T00:00:00Z"), ("until", "2026-01-01T00:00:00"),
-        ("until", "0001-01-01T00:00:00+14:00"), ("since", "2026-01-01T00:00:60Z"),
-        ("experiment_name", "a b"), ("experiment_name", "a@champion"), ("experiment_name", "a@"), ("class", "\x00"), ("class", ""),
+        ("cursor", "x"),
+        ("cursor", ""),
+        ("cursor", "A" * 33),
+        ("cursor", "A" * 31 + "é"),
+        ("cursor", "f" * 32),
+        ("since", "yesterday"),
+        ("since", "2026-01-01"),
+        ("until", "2026-13-01T00:00:00Z"),
+        ("until", "2026-01-01T00:00:00"),
+        ("until", "0001-01-01T00:00:00+14:00"),
+        ("since", "2026-01-01T00:00:60Z"),
+        ("experiment_name", "a b"),
+        ("experiment_name", "a@champion"),
+        ("experiment_name", "a@"),
+        ("class", "\x00"),
+        ("class", ""),
     ],
-)  # fmt: skip
+)
 def test_invalid_value_is_refused_with_its_path(
     client: TestClient, parameter: str, value: str
 ) -> None:
@@ -289,7 +301,7 @@ def test_invalid_value_is_refused_with_its_path(
 
 
 @pytest.mark.parametrize(
-    ("parameter", "value", "wanted"),
+    ("parameter", "value", "rule"),
     [
         ("limit", "0", "a whole number from 1 to 500"),
         ("limit", "501", "a whole number from 1 to 500"),
@@ -297,39 +309,58 @@ def test_invalid_value_is_refused_with_its_path(
         ("disagreement", "1", "true or false"),
         ("corrected", "", "true or false"),
     ],
-)  # fmt: skip
+)
 def test_invalid_parameter_is_named_with_its_rule(
-    client: TestClient, parameter: str, value: str, wanted: str
+    client: TestClient, parameter: str, value: str, rule: str
 ) -> None:
     response = client.get(f"{BASE}/predictions", params={parameter: value})
-    detail = f"The query parameter {parameter} must be {wanted}."
+    detail = f"The query parameter {parameter} must be {rule}."
     assert (response.status_code, response.json()["errors"]) == (
         400,
         [{"path": parameter, "message": detail}],
     )
 
 
+def filter_id(criteria: Filter) -> str:
+    """Return the name of a test case."""
+    values = [f"{name}={value}" for name, value in vars(criteria).items() if value is not None]
+    return ",".join(values) or "none"
+
+
 @pytest.mark.parametrize(
-    "wanted",
+    "criteria",
     [
-        Filter(), Filter("alpha"), Filter("alpha", 2), Filter("rare3"), Filter(label="4"), Filter("alpha", label="4"),
+        Filter(),
+        Filter("alpha"),
+        Filter("alpha", 2),
+        Filter("rare3"),
+        Filter(label="4"),
+        Filter("alpha", label="4"),
         Filter(since=START),
-        Filter(until=START + timedelta(minutes=5)), Filter(disagreement=True), Filter(disagreement=False), Filter(corrected=True),
-        Filter(corrected=False), Filter(wrong=True), Filter(wrong=False), Filter("alpha", disagreement=True),
-        Filter("alpha", corrected=True), Filter("alpha", wrong=True), Filter("alpha", 1, "4", START, START + timedelta(hours=1)),
+        Filter(until=START + timedelta(minutes=5)),
+        Filter(disagreement=True),
+        Filter(disagreement=False),
+        Filter(corrected=True),
+        Filter(corrected=False),
+        Filter(wrong=True),
+        Filter(wrong=False),
+        Filter("alpha", disagreement=True),
+        Filter("alpha", corrected=True),
+        Filter("alpha", wrong=True),
+        Filter("alpha", 1, "4", START, START + timedelta(hours=1)),
     ],
-    ids=lambda wanted: ",".join(f"{name}={value}" for name, value in vars(wanted).items() if value is not None) or "none",
-)  # fmt: skip
-def test_no_filter_scans_all_predictions(connection: Any, wanted: Filter) -> None:
+    ids=filter_id,
+)
+def test_no_filter_scans_all_predictions(connection: Any, criteria: Filter) -> None:
     with connection.cursor() as cursor:
         for before in (None, (START + timedelta(minutes=20), str(uuid.uuid4()))):
-            cursor.execute(*_explained(wanted, before))
+            cursor.execute(*_explain(criteria, before))
             plan = "\n".join(row["QUERY PLAN"] for row in cursor.fetchall())
             assert "Seq Scan on predictions" not in plan, plan
 
 
-def _explained(wanted: Filter, before: tuple[datetime, str] | None) -> tuple[str, dict[str, Any]]:
-    statement, arguments = page_query(wanted, 51, before)
+def _explain(criteria: Filter, before: tuple[datetime, str] | None) -> tuple[str, dict[str, Any]]:
+    statement, arguments = page_query(criteria, 51, before)
     return f"EXPLAIN {statement}", arguments
 
 
@@ -341,9 +372,9 @@ def test_prediction_has_image_labels_and_latest_events(
     )
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO prediction_events (id, at, prediction_id, milliseconds, cached, request_id, source)"
-            " SELECT gen_random_uuid(), now() - n * interval '1 second', %s, n, n < 25, 'run-' || n, NULL"
-            " FROM generate_series(1, 25) AS n",
+            "INSERT INTO prediction_events (id, at, prediction_id, milliseconds, cached,"
+            " request_id, source) SELECT gen_random_uuid(), now() - n * interval '1 second', %s, n,"
+            " n < 25, 'run-' || n, NULL FROM generate_series(1, 25) AS n",
             [prediction],
         )
     item = client.get(f"{BASE}/predictions/{prediction.upper()}").json()
@@ -420,13 +451,20 @@ def test_label_is_never_overwritten_silently(client: TestClient, rows: list[Row]
 @pytest.mark.parametrize(
     ("body", "path"),
     [
-        ({}, "label"), ({"label": "4"}, "labelled_by"), ({"label": 4, "labelled_by": "a"}, "label"), ([], ""),
-        ({"label": "4", "labelled_by": ""}, "labelled_by"), ({"label": "4", "labelled_by": "a" * 101}, "labelled_by"),
-        ({"label": "4", "labelled_by": "a\x00"}, "labelled_by"), ({"label": "4", "labelled_by": "\ud800"}, "labelled_by"),
-        ({"label": "4", "labelled_by": "   "}, "labelled_by"), ({"label": "4" * 65, "labelled_by": "a"}, "label"),
-        ({"label": "4", "labelled_by": "a", "replaces": 9}, "replaces"), ({"label": "4", "labelled_by": "a", "more": 1}, ""),
+        ({}, "label"),
+        ({"label": "4"}, "labelled_by"),
+        ({"label": 4, "labelled_by": "a"}, "label"),
+        ([], ""),
+        ({"label": "4", "labelled_by": ""}, "labelled_by"),
+        ({"label": "4", "labelled_by": "a" * 101}, "labelled_by"),
+        ({"label": "4", "labelled_by": "a\x00"}, "labelled_by"),
+        ({"label": "4", "labelled_by": "\ud800"}, "labelled_by"),
+        ({"label": "4", "labelled_by": "   "}, "labelled_by"),
+        ({"label": "4" * 65, "labelled_by": "a"}, "label"),
+        ({"label": "4", "labelled_by": "a", "replaces": 9}, "replaces"),
+        ({"label": "4", "labelled_by": "a", "more": 1}, ""),
     ],
-)  # fmt: skip
+)
 def test_invalid_label_is_refused_with_its_path(
     client: TestClient, body: object, path: str
 ) -> None:
@@ -450,10 +488,10 @@ def test_label_waits_briefly_for_its_prediction(connection: Any, rows: list[Row]
         )
         row = dict(cursor.fetchall()[0])
         cursor.execute("DELETE FROM predictions WHERE id = %s", [row["id"]])
-    looks = itertools.count()
+    calls = itertools.count()
 
     def pending() -> int:
-        if next(looks) == 3:  # it arrives while the label waits
+        if next(calls) == 3:  # it arrives while the label waits
             with connection.cursor() as cursor:
                 execute_values(
                     cursor,
@@ -501,11 +539,11 @@ def test_original_is_served_until_it_is_deleted(
                 f"UPDATE images SET {assignments} WHERE digest = %s", [*arguments, digest]
             )
 
-    def said() -> tuple[int, str]:
+    def problem() -> tuple[int, str]:
         response = client.get(f"{BASE}/images/{digest}")
         return response.status_code, response.json()["detail"]
 
-    assert said() == (
+    assert problem() == (
         404,
         "The original of this image is not stored. Its digest and statistics are in the database.",
     )
@@ -519,9 +557,9 @@ def test_original_is_served_until_it_is_deleted(
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert response.headers["Cache-Control"] == "private, max-age=86400, immutable"
     storage.delete([f"{digest[:2]}/{digest}.png"])
-    assert "missing in the store" in said()[1]
+    assert "missing in the store" in problem()[1]
     change("original_url = NULL, stored_at = NULL, deleted_at = '2026-02-03T04:05:06Z'")
-    assert "deleted at 2026-02-03T04:05:06.000000Z" in said()[1]
+    assert "deleted at 2026-02-03T04:05:06.000000Z" in problem()[1]
     assert client.get(f"{BASE}/images/{'0' * 64}").status_code == 404
     assert client.get(f"{BASE}/images/..").status_code in (400, 404)
 

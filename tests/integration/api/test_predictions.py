@@ -1,7 +1,4 @@
-"""POST /predictions as its callers meet it: many images, many experiments, one call.
-
-Each test runs through both lanes.
-"""
+"""POST /predictions: many images and many models in one call, by Connexion and the fast path."""
 
 import base64
 import io
@@ -26,7 +23,7 @@ BEST, SMALL = (
 )
 
 
-@pytest.fixture(scope="module", params=["0", "1"], ids=["Connexion", "fast lane"])
+@pytest.fixture(scope="module", params=["0", "1"], ids=["Connexion", "fast path"])
 def client(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[TestClient]:
@@ -67,11 +64,11 @@ def test_every_model_answers_every_image_in_order(
     ]
     assert [entry["index"] for entry in entries] == list(range(10))
     assert len({entry["image_digest"] for entry in entries}) == 10
-    asked = [
+    models = [
         [(answer["experiment_name"], answer["version"]) for answer in entry["answers"]]
         for entry in entries
     ]
-    assert asked == [[(SMALL, 2), (BEST, 1)]] * 10
+    assert models == [[(SMALL, 2), (BEST, 1)]] * 10
     assert (
         sum(
             entry["answers"][1]["class"] == label
@@ -99,10 +96,10 @@ def test_consensus_is_by_task_and_counts_votes(
     client: TestClient, digits: dict[str, bytes]
 ) -> None:
     entry = client.post(f"{BASE}/predictions", files=files(digits["0"])).json()["predictions"][0]
-    given = [answer["class"] for answer in entry["answers"]]
+    labels = [answer["class"] for answer in entry["answers"]]
     agreed = entry["consensus"]["mnist"]
-    assert agreed["votes"] == {label: given.count(label) for label in given}
-    assert agreed["disagreement"] == 1 - given.count(agreed["class"]) / len(given)
+    assert agreed["votes"] == {label: labels.count(label) for label in labels}
+    assert agreed["disagreement"] == 1 - labels.count(agreed["class"]) / len(labels)
 
 
 def test_bad_image_is_an_entry_with_a_problem(client: TestClient, digits: dict[str, bytes]) -> None:
@@ -123,7 +120,7 @@ def test_bad_image_is_an_entry_with_a_problem(client: TestClient, digits: dict[s
 def test_unavailable_model_is_an_answer_with_a_problem(
     client: TestClient, digits: dict[str, bytes]
 ) -> None:
-    query = f"experiments={BEST}&experiments=nobody&experiments=failing&experiments={SMALL}@9"
+    query = f"experiments={BEST}&experiments=unknown&experiments=failing&experiments={SMALL}@9"
     entry = client.post(f"{BASE}/predictions?{query}", files=files(digits["1"])).json()[
         "predictions"
     ][0]
@@ -134,7 +131,7 @@ def test_unavailable_model_is_an_answer_with_a_problem(
         404,
     ]
     assert [answer["experiment_name"] for answer in entry["answers"][1:]] == [
-        "nobody",
+        "unknown",
         "failing",
         f"{SMALL}@9",
     ]
@@ -142,7 +139,7 @@ def test_unavailable_model_is_an_answer_with_a_problem(
 
 
 @pytest.mark.parametrize(
-    ("name", "status"), [("nobody", 404), ("failing", 503), ("../x", 400), ("", 400)]
+    ("name", "status"), [("unknown", 404), ("failing", 503), ("../x", 400), ("", 400)]
 )
 def test_call_without_any_available_model_fails(
     client: TestClient, digits: dict[str, bytes], name: str, status: int
@@ -188,7 +185,7 @@ def test_versions_and_champion_are_selected_by_name(
 def test_inference_takes_version_and_champion_but_not_all(
     client: TestClient, digits: dict[str, bytes]
 ) -> None:
-    def asked(name: str) -> tuple[str, int] | int:
+    def answering(name: str) -> tuple[str, int] | int:
         response = client.post(
             f"{BASE}/inference?experiment_name={name}", files={"image_blob": digits["1"]}
         )
@@ -199,7 +196,7 @@ def test_inference_takes_version_and_champion_but_not_all(
             else response.status_code
         )
 
-    assert [asked(name) for name in (f"{SMALL}@1", SMALL, "champion", "all")] == [
+    assert [answering(name) for name in (f"{SMALL}@1", SMALL, "champion", "all")] == [
         (SMALL, 1),
         (SMALL, 2),
         (BEST, 1),
@@ -228,18 +225,18 @@ def test_view_is_the_preprocessed_image(client: TestClient, digits: dict[str, by
 
 
 def test_stream_has_the_same_entries_as_lines(client: TestClient, digits: dict[str, bytes]) -> None:
-    images = files(*(digits[label] for label in "0123456789" * 7), b"no image")
-    whole = client.post(f"{BASE}/predictions", files=images).json()["predictions"]
+    images = files(*(digits[label] for label in "0123456789" * 7), b"not an image")
+    document = client.post(f"{BASE}/predictions", files=images).json()["predictions"]
     response = client.post(
         f"{BASE}/predictions", files=images, headers={"Accept": "application/x-ndjson"}
     )
     assert response.headers["content-type"] == "application/x-ndjson"
     lines = [json.loads(line) for line in response.text.splitlines()]
 
-    def lasting(entry: dict[str, object]) -> str:
+    def comparable(entry: dict[str, object]) -> str:
         return json.dumps(entry, sort_keys=True).replace('"cached": true', '"cached": false')
 
-    assert [lasting(line) for line in lines] == [lasting(entry) for entry in whole]
+    assert [comparable(line) for line in lines] == [comparable(entry) for entry in document]
 
 
 def test_json_images_get_the_answers_of_the_same_png(
@@ -329,7 +326,7 @@ def test_same_pixels_are_answered_from_the_cache(
         return bool(answer)
 
     pixels = np.array(pixels_of(digits["8"]), np.uint8)
-    pixels[14, 14] ^= 1  # an image of this test alone
+    pixels[14, 14] ^= 1  # an image that no other test sends
     png, bmp = io.BytesIO(), io.BytesIO()
     Image.fromarray(pixels).save(png, "PNG")
     Image.fromarray(pixels).save(bmp, "BMP")
