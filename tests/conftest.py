@@ -1,7 +1,4 @@
-"""What tests of every cost share.
-
-Digits of our own making, and small model directories made of the shipped models.
-"""
+"""Fixtures of all tests: rendered digits, and small model directories of shipped models."""
 
 import io
 import shutil
@@ -18,7 +15,7 @@ SHIPPED = Path(__file__).parent.parent / "models"
 
 
 def digit_png(label: str, side: int = 28) -> bytes:
-    """Render a digit as PNG, ink high, as MNIST has it."""
+    """Render a digit as PNG, white on black as in MNIST."""
     image = Image.new("L", (side, side), 0)
     font = ImageFont.load_default(size=round(side * 0.75))
     ImageDraw.Draw(image).text((side / 2, side / 2), label, fill=255, font=font, anchor="mm")
@@ -35,7 +32,7 @@ def digits() -> dict[str, bytes]:
 
 @pytest.fixture(scope="session")
 def shipped_names() -> list[str]:
-    """The shipped models that read digits, smallest first."""
+    """The names of the shipped digit models, smallest first."""
     directories = [
         path.parent for path in SHIPPED.glob("*/card.json") if Card.read(path).classes == DIGITS
     ]
@@ -54,10 +51,7 @@ def models_dir(tmp_path: Path, shipped_names: list[str]) -> Path:
 
 
 def wait_until_ready(client: TestClient) -> None:
-    """Wait until the service has made up its mind about every model.
-
-    What was just written might be half of it.
-    """
+    """Wait until the service is ready; files that were just written may still be incomplete."""
     for _ in range(200):
         if client.get("/api/v1.0/readyz").status_code == 200:
             return

@@ -1,7 +1,4 @@
-"""The whole stack and a real browser for end-to-end tests.
-
-Free ports, a folder of its own, nothing left afterwards.
-"""
+"""The whole stack and a real browser for end-to-end tests, on free ports and in a new folder."""
 
 from __future__ import annotations
 
@@ -20,12 +17,12 @@ from local.stack import Stack
 from tests.support import browser as chromium
 from tests.support.fakes import FakeSources
 
-# Another site's name, which the browser of these tests believes to be this machine's
+# Another site's host name, which the browser of these tests resolves to this machine.
 REBOUND = "rebound.example"
 
 
 class RunningStack:
-    """A stack that a test may hurt; what a test stops, it starts again."""
+    """A running stack whose services a test may stop; the test starts them again."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
@@ -35,7 +32,7 @@ class RunningStack:
         self.logs: Path = stack.settings.directory / "logs"
 
     def stop_database(self, *, crash: bool = False) -> None:
-        """In order, or as by kill -9 of the postmaster."""
+        """Shut down, or kill the postmaster as with kill -9."""
         if crash:
             self._stack.postgres.kill()
         else:
@@ -53,7 +50,7 @@ class RunningStack:
 
 @pytest.fixture(scope="session", autouse=True)
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where every stack of this run keeps its compiled models, so that they are compiled once."""
+    """The compiled models of every stack in this run: each model is compiled once."""
     with pytest.MonkeyPatch.context() as patch:
         directory = tmp_path_factory.mktemp("compiled")
         patch.setenv("COMPILED_DIR", str(directory))
@@ -68,7 +65,7 @@ def free_settings(tmp_path_factory: pytest.TempPathFactory) -> local_settings.Se
 
 @pytest.fixture(scope="session")
 def stack(free_settings: local_settings.Settings) -> Iterator[RunningStack]:
-    """Postgres, inference and web, ready."""
+    """Postgres, inference and web, all ready."""
     programs = Stack(free_settings)
     try:
         programs.start()
@@ -91,7 +88,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A page in a browser context of its own: no cookies and no storage of another test."""
+    """A page in a new browser context, without cookies and storage of other tests."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     yield context.new_page()
     context.close()
@@ -99,7 +96,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 @pytest.fixture
 def other_browser(browser: Browser) -> Iterator[Page]:
-    """Somebody else's browser: no cookie, no storage, no session in common."""
+    """A page in another browser: no shared cookie, storage or session."""
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     yield context.new_page()
     context.close()

@@ -1,6 +1,4 @@
-"""The dashboard and the API in a browser that was led here by the name of another site (DNS
-rebinding).
-"""
+"""DNS rebinding: the dashboard and the API under the host name of another site."""
 
 from urllib.parse import urlsplit
 
@@ -10,7 +8,7 @@ from tests.e2e.conftest import REBOUND, RunningStack
 
 
 def rebound(url: str) -> str:
-    """Return an address of this machine under the other site's name."""
+    """Return a URL of this machine under the host name of the other site."""
     return urlsplit(url)._replace(netloc=f"{REBOUND}:{urlsplit(url).port}").geturl()
 
 

@@ -1,7 +1,4 @@
-"""A real Postgres for integration tests.
-
-Embedded, on a free port, in a folder of its own, gone afterwards.
-"""
+"""A real Postgres for integration tests: embedded, on a free port, removed afterwards."""
 
 from __future__ import annotations
 
@@ -23,10 +20,7 @@ from local.settings import Settings
 
 @pytest.fixture(scope="session")
 def postgres_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings that share nothing with the user's own stack.
-
-    Nobody listens at the web and API ports.
-    """
+    """Settings that share nothing with the user's own stack; its web and API ports are unused."""
     return local_settings.read(
         {
             "LOCAL_DIR": str(tmp_path_factory.mktemp("postgres")),
@@ -39,10 +33,7 @@ def postgres_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 @pytest.fixture(scope="session")
 def postgres(postgres_settings: Settings) -> Iterator[Postgres]:
-    """A running server with an empty database mlopsdb.
-
-    `postgres.settings.dsn` is the owner's address.
-    """
+    """A running server with an empty database mlopsdb; `settings.dsn` connects as its owner."""
     server = Postgres(postgres_settings)
     try:
         server.open()
@@ -53,13 +44,13 @@ def postgres(postgres_settings: Settings) -> Iterator[Postgres]:
 
 @pytest.fixture
 def empty_database(postgres: Postgres) -> Iterator[dict[str, str]]:
-    """An empty database of one test: the owner's libpq variables for it."""
+    """The owner's libpq variables for an empty database of one test."""
     yield from _new_database(postgres)
 
 
 @pytest.fixture
 def service_database(empty_database: dict[str, str], tmp_path: Path) -> Iterator[dict[str, str]]:
-    """A database that is set up; the environment is the service's."""
+    """A database with the schema; the process environment is that of the service."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {
             **empty_database,
@@ -75,7 +66,7 @@ def service_database(empty_database: dict[str, str], tmp_path: Path) -> Iterator
 
 @pytest.fixture(scope="module")
 def postgres_environment(postgres: Postgres) -> Iterator[dict[str, str]]:
-    """An empty database of one module: the owner's libpq variables for it."""
+    """The owner's libpq variables for an empty database of one module."""
     yield from _new_database(postgres)
 
 
@@ -89,7 +80,7 @@ def _new_database(postgres: Postgres) -> Iterator[dict[str, str]]:
 
 def _execute(postgres: Postgres, statement: str) -> None:
     connection = psycopg2.connect(postgres.settings.dsn)
-    connection.autocommit = True  # databases are not made within a transaction
+    connection.autocommit = True  # CREATE DATABASE cannot run in a transaction
     with connection.cursor() as cursor:
         cursor.execute(statement)
     connection.close()

@@ -1,4 +1,4 @@
-"""A Postgres and a service with two workers for all tests of faults; each finds it whole."""
+"""Fixtures of the resilience tests: one Postgres and one service, restored before each test."""
 
 import resource
 import shutil
@@ -8,8 +8,8 @@ import pytest
 
 from tests.conftest import SHIPPED
 from tests.integration.prediction_log.test_prediction_log import noise
-from tests.resilience.stack import MODELS, Faulty
-from tests.support.load import Question, questions
+from tests.resilience.stack import MODELS, FaultyStack
+from tests.support.load import Question, make_questions
 
 IMAGES = 500
 DESCRIPTORS = 16_000
@@ -17,19 +17,19 @@ DESCRIPTORS = 16_000
 
 @pytest.fixture(scope="session", autouse=True)
 def many_descriptors() -> None:
-    """Let this process, and those that it starts, open thousands of connections."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = DESCRIPTORS if most == resource.RLIM_INFINITY else min(DESCRIPTORS, most)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+    """Allow this process and its children thousands of connections."""
+    _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    count = DESCRIPTORS if limit == resource.RLIM_INFINITY else min(DESCRIPTORS, limit)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count, limit))
 
 
 @pytest.fixture(scope="session")
-def the_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
-    """The stack of all tests."""
+def session_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyStack]:
+    """The stack of all tests, with two workers."""
     folder = tmp_path_factory.mktemp("faults")
     for name in MODELS:
         shutil.copytree(SHIPPED / name, folder / "models" / name)
-    stack = Faulty(folder, folder / "models")
+    stack = FaultyStack(folder, folder / "models")
     try:
         yield stack
     finally:
@@ -37,13 +37,13 @@ def the_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
 
 
 @pytest.fixture
-def stack(the_stack: Faulty) -> Faulty:
-    """The stack, whole."""
-    the_stack.revive()
-    return the_stack
+def stack(session_stack: FaultyStack) -> FaultyStack:
+    """The stack, with every service running."""
+    session_stack.restore()
+    return session_stack
 
 
 @pytest.fixture(scope="session")
-def asked() -> list[Question]:
-    """Questions for images that differ."""
-    return questions(MODELS, [noise(number) for number in range(IMAGES)])
+def questions() -> list[Question]:
+    """Questions for different images."""
+    return make_questions(MODELS, [noise(number) for number in range(IMAGES)])

@@ -1,9 +1,8 @@
-"""`python -m tests.resilience.soak MINUTES [SEED]`.
+"""Soak test: `python -m tests.resilience.soak MINUTES [SEED]`.
 
-A load of 70 % of the peak, and faults at random from the beginning to the end.
-
-Each answer is compared with what the content that it names answers, and each acknowledged request
-is looked for in Postgres. It prints a table of figures, and ends with 1 if a promise is broken.
+Sends 70 % of the peak load, with random faults all the time. Each answer is compared with the
+expected one of its model digest, and each acknowledged request is looked up in Postgres. Prints a
+table of figures, and exits with 1 if a promise is broken.
 """
 
 import contextlib
@@ -30,9 +29,9 @@ from tests.corpus.http_requests.corpus import requests
 from tests.corpus.http_requests.message import FIRST, SECOND, Request
 from tests.integration.models.test_models_under_load import NAMES, Contents
 from tests.integration.prediction_log.test_prediction_log import eventually, noise
-from tests.resilience.stack import Faulty
+from tests.resilience.stack import FaultyStack
 from tests.resilience.test_model_faults import Hostile
-from tests.support.load import BROKEN, Answer, Load, questions
+from tests.support.load import BROKEN, Answer, Load, make_questions
 from tests.support.slow_clients import SlowClients
 from tests.support.truth import Truth
 
@@ -45,14 +44,12 @@ AWAY_SECONDS = (0.0, 6.0)
 SLOW, RESETTING, SLOW_SECONDS = 100, 10, 8
 REQUESTS_AT_ONCE = 40
 ANSWER_SECONDS = 2
-DRAIN_SECONDS, DRAINED_SECONDS = 600, 60  # how long it is waited for, and what is promised
+DRAIN_SECONDS, DRAINED_SECONDS = 600, 60  # the longest wait, and the promise
 SHOWN = 5
 
 
 class Tally:
-    """Counts the answers of a load by their status, refusals by their reason, and keeps the ids
-    that were acknowledged.
-    """
+    """Counts answers by status and refusals by reason; keeps the ids that were acknowledged."""
 
     def __init__(self, truth: Truth) -> None:
         self._truth = truth
@@ -78,21 +75,21 @@ class Tally:
 
 
 class Faults:
-    """What may happen, each chosen with the same chance."""
+    """The faults, each chosen with the same probability."""
 
-    def __init__(self, stack: Faulty, changer: Hostile, random: Random) -> None:
+    def __init__(self, stack: FaultyStack, changer: Hostile, random: Random) -> None:
         self._stack = stack
         self._changer = changer
         self._random = random
         self._numbers = itertools.count()
         self._hostile = list(requests())
-        self.in_flight = 0  # requests that a killed worker may have taken along
+        self.in_flight = 0  # requests that a killed worker may have lost
         self.bad_statuses: Counter[int] = Counter()
         self.answered = 0  # hostile requests
         self.counts: Counter[str] = Counter()
 
     def happen(self) -> None:
-        """Let one happen, and be over."""
+        """Cause a random fault, and end it."""
         kinds = (
             self.kill_postgres,
             self.freeze_postgres,
@@ -143,16 +140,14 @@ class Faults:
 
     def hostile_requests(self) -> None:
         for request in self._random.sample(self._hostile, REQUESTS_AT_ONCE):
-            status = sent(self._stack.port, request)
+            status = send(self._stack.port, request)
             self.answered += status is not None
             if status is not None and status >= 500 and status != 503:
                 self.bad_statuses[status] += 1
 
 
-def sent(port: int, request: Request) -> int | None:
-    """Send a request as it is, and return the status of its answer, None where there is none in
-    time.
-    """
+def send(port: int, request: Request) -> int | None:
+    """Send a request unchanged; return the status of its answer, None without one in time."""
     lines = b"".join(b"%b: %b\r\n" % header for header in request.headers)
     with (
         contextlib.suppress(OSError, ValueError, IndexError),
@@ -173,7 +168,7 @@ def sent(port: int, request: Request) -> int | None:
 
 
 def soak(folder: Path, minutes: float, random: Random) -> list[tuple[str, str, bool]]:
-    """Soak, and return what was found: each a promise, its figure, and whether it was kept."""
+    """Run, and return each promise with its figure and whether it was kept."""
     contents = Contents(folder / "contents", digit_png("4"))
     models = folder / "models"
     for name in (FIRST, SECOND):
@@ -183,31 +178,31 @@ def soak(folder: Path, minutes: float, random: Random) -> list[tuple[str, str, b
         change(0)
     images = [noise(number) for number in range(IMAGES)]
     tally = Tally(Truth(contents, [read_digit(image) for image in images]))
-    asked = questions(NAMES, images)
-    stack = Faulty(folder, models)
+    questions = make_questions(NAMES, images)
+    stack = FaultyStack(folder, models)
     try:
-        stack.revive()
-        with Load(stack.port, asked, CONNECTIONS, None, tally.take):
+        stack.restore()
+        with Load(stack.port, questions, CONNECTIONS, None, tally.take):
             time.sleep(PEAK_SECONDS)
         peak = len(tally.seconds) / PEAK_SECONDS
         tally.seconds.clear()
         faults = Faults(stack, changer, random)
         memory: list[int] = []
-        soaked = threading.Event()
-        looking = threading.Thread(target=lambda: look(stack, memory, soaked), daemon=True)
-        looking.start()
-        begun = time.monotonic()
-        with Load(stack.port, asked, CONNECTIONS, peak * SHARE, tally.take):
-            while time.monotonic() - begun < minutes * 60:
+        ended_event = threading.Event()
+        sampler = threading.Thread(target=lambda: sample(stack, memory, ended_event), daemon=True)
+        sampler.start()
+        started = time.monotonic()
+        with Load(stack.port, questions, CONNECTIONS, peak * SHARE, tally.take):
+            while time.monotonic() - started < minutes * 60:
                 faults.happen()
                 time.sleep(random.uniform(*PAUSE_SECONDS))
-        seconds = time.monotonic() - begun
-        soaked.set()
-        looking.join()
+        seconds = time.monotonic() - started
+        ended_event.set()
+        sampler.join()
         ended = time.monotonic()
         eventually(lambda: pending_bytes(stack.journal) == 0, DRAIN_SECONDS)
         drained = time.monotonic() - ended
-        lost, doubled = stored_otherwise(stack, tally.acknowledged)
+        lost, duplicated = lost_and_duplicated(stack, tally.acknowledged)
     finally:
         stack.stop()
     warm = memory[: max(1, int(len(memory) * WARM_SHARE))]
@@ -220,12 +215,12 @@ def soak(folder: Path, minutes: float, random: Random) -> list[tuple[str, str, b
     happened = ", ".join(
         f"{name.replace('_', ' ')} {count}" for name, count in sorted(faults.counts.items())
     )
-    memory_said = f"{max(memory) / 2**20:.0f} MB at most, {grown / 2**20:+.0f} MB since it was warm"
+    memory_text = f"at most {max(memory) / 2**20:.0f} MB, {grown / 2**20:+.0f} MB since warm-up"
     rate = len(tally.seconds) / seconds
     return [
         (
             "load",
-            f"{rate:.0f} requests/s for {seconds / 60:.1f} min, the peak being {peak:.0f}",
+            f"{rate:.0f} requests/s for {seconds / 60:.1f} min, peak {peak:.0f}",
             True,
         ),
         ("time of an answer, since it was due", f"p50 {p50:.1f} ms, p99 {p99:.1f} ms", True),
@@ -239,9 +234,9 @@ def soak(folder: Path, minutes: float, random: Random) -> list[tuple[str, str, b
         ),
         ("wrong answers", str(len(tally.wrong)), not tally.wrong),
         ("acknowledged and not stored", f"{len(lost)} of {len(tally.acknowledged)}", not lost),
-        ("stored twice", str(doubled), not doubled),
+        ("stored twice", str(duplicated), not duplicated),
         ("journal drained after the end", f"{drained:.1f} s", drained <= DRAINED_SECONDS),
-        ("memory", memory_said, grown <= GROWN_BYTES),
+        ("memory", memory_text, grown <= GROWN_BYTES),
         (
             "hostile requests",
             f"{faults.answered} answered, 5xx other than 503: {refused}",
@@ -250,34 +245,32 @@ def soak(folder: Path, minutes: float, random: Random) -> list[tuple[str, str, b
     ]
 
 
-def look(stack: Faulty, memory: list[int], soaked: threading.Event) -> None:
-    """Note what the service's processes take, once a second."""
-    while not soaked.wait(1):
+def sample(stack: FaultyStack, memory: list[int], ended_event: threading.Event) -> None:
+    """Record the memory of the service once a second."""
+    while not ended_event.wait(1):
         memory.append(stack.memory_bytes())
 
 
-def stored_otherwise(stack: Faulty, acknowledged: set[str]) -> tuple[set[str], int]:
-    """Return which acknowledged requests Postgres does not have, and how many it has more than
-    once.
-    """
+def lost_and_duplicated(stack: FaultyStack, acknowledged: set[str]) -> tuple[set[str], int]:
+    """Return the acknowledged requests that Postgres lacks, and the number of duplicates."""
     stored = Counter(
         dict(stack.rows("SELECT request_id, count(*) FROM prediction_events GROUP BY 1"))
     )
-    return acknowledged - stored.keys(), sum(stored[each] > 1 for each in acknowledged)
+    return acknowledged - stored.keys(), sum(stored[request_id] > 1 for request_id in acknowledged)
 
 
 def main() -> int:
-    """Soak for MINUTES, and return the exit code."""
+    """Run for MINUTES, and return the exit code."""
     minutes, seed = (
         float(sys.argv[1]),
         int(sys.argv[2]) if len(sys.argv) > 2 else time.time_ns() % 10**6,
     )
     print(f"{minutes:g} minutes, SEED={seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="mlops-soak-") as folder:
-        found = soak(Path(folder), minutes, Random(seed))
-    for promise, value, is_kept in found:
+        promises = soak(Path(folder), minutes, Random(seed))
+    for promise, value, is_kept in promises:
         print(f"{'kept  ' if is_kept else 'BROKEN'}  {promise:42} {value}")
-    return 0 if all(is_kept for _, _, is_kept in found) else 1
+    return 0 if all(is_kept for _, _, is_kept in promises) else 1
 
 
 if __name__ == "__main__":

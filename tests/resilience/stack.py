@@ -1,7 +1,4 @@
-"""What the tests of faults share.
-
-How long they run, a stack that is whole again before each, and figures.
-"""
+"""Faulty stack: a service and a Postgres whose processes a test kills, stops and measures."""
 
 import os
 import subprocess
@@ -23,29 +20,29 @@ START_SECONDS = 60
 EXIT_SECONDS = 30
 DRAIN_SECONDS = 600
 
-Seen = TypeVar("Seen")
+Value = TypeVar("Value")
 
 
-def chosen(short: int, full: int) -> int:
-    """Return a number of the short form, or of the full one, which FAULTS=full asks for."""
+def short_or_full(short: int, full: int) -> int:
+    """Return the number for the short form, or that for the full one with FAULTS=full."""
     return full if FULL else short
 
 
-def figure(what: str, value: str) -> None:
-    """Print a figure."""
-    print(f"\n  {what}: {value}", flush=True)
+def print_figure(name: str, value: str) -> None:
+    """Print a print_figure."""
+    print(f"\n  {name}: {value}", flush=True)
 
 
 def milliseconds(seconds: float) -> str:
-    """Return a time for people."""
+    """Return a duration in milliseconds as text."""
     return f"{seconds * 1000:.1f} ms"
 
 
-class Faulty(Stack):
-    """The stack, and what may happen to it."""
+class FaultyStack(Stack):
+    """The stack, with the faults that may happen to it."""
 
-    def revive(self) -> None:
-        """Start what does not run."""
+    def restore(self) -> None:
+        """Start every service that is not running."""
         if self.postgres.pid is None:
             self.start_database()
         elif not self.postgres.is_running():
@@ -56,11 +53,11 @@ class Faulty(Stack):
         eventually(lambda: len(self.listeners()) == 2, START_SECONDS)
 
     def kill_database(self) -> None:
-        """End the postmaster as a crash does, which its children notice."""
+        """Kill the postmaster; its children notice and exit."""
         self.postgres.kill()
 
     def execute(self, statement: str) -> None:
-        """Execute what may not be part of a transaction."""
+        """Execute a statement outside a transaction."""
         connection = psycopg2.connect(self.postgres.settings.dsn)
         connection.autocommit = True
         with connection.cursor() as cursor:
@@ -68,93 +65,96 @@ class Faulty(Stack):
         connection.close()
 
     def stop_service(self) -> float:
-        """Tell the service to end, and return how many seconds it took."""
+        """Terminate the service, and return the seconds until it exited."""
         assert self.service is not None
-        began = time.monotonic()
+        started = time.monotonic()
         self.service.terminate()
         try:
             self.service.wait(EXIT_SECONDS)
         except subprocess.TimeoutExpired:
             self.kill_service(whole_group=True)
-        return time.monotonic() - began
+        return time.monotonic() - started
 
     def processes(self) -> list[psutil.Process]:
-        """Return the service's processes, without those that compile."""
+        """Return the processes of the service, without compilers."""
         assert self.service is not None
         parent = psutil.Process(self.service.pid)
         return [
-            each
-            for each in (parent, *parent.children(recursive=True))
-            if not _command(each).count("inference.compiler.worker")
+            process
+            for process in (parent, *parent.children(recursive=True))
+            if not _command(process).count("inference.compiler.worker")
         ]
 
     def listeners(self) -> list[psutil.Process]:
-        """Return the workers that listen."""
+        """Return the workers that are listening."""
         return [
-            each
-            for each in self.processes()
-            if any(one.status == psutil.CONN_LISTEN for one in _connections(each))
+            process
+            for process in self.processes()
+            if any(connection.status == psutil.CONN_LISTEN for connection in _connections(process))
         ]
 
     def shipper(self) -> psutil.Process | None:
-        """Return the shipper, None while there is none."""
+        """Return the shipper, None while it is not running."""
         return next(
-            (each for each in self.processes() if _command(each).endswith("inference.background")),
+            (
+                process
+                for process in self.processes()
+                if _command(process).endswith("inference.background")
+            ),
             None,
         )
 
     def clients_of(self, worker: psutil.Process) -> set[int]:
-        """Return the ports of the clients that are connected to a worker."""
+        """Return the ports of a worker's clients."""
         return {
-            one.raddr.port
-            for one in _connections(worker)
-            if one.raddr and one.laddr.port == self.port
+            connection.raddr.port
+            for connection in _connections(worker)
+            if connection.raddr and connection.laddr.port == self.port
         }
 
     def descriptors(self) -> int:
-        """Return how many files and connections the service's processes have open."""
-        return sum(each.num_fds() for each in self.processes())
+        """Return the number of open files and connections of the service."""
+        return sum(process.num_fds() for process in self.processes())
 
     def memory_bytes(self) -> int:
-        """Return the resident memory of the service's processes."""
-        return sum(_resident(each) for each in self.processes())
+        """Return the resident memory of the service in bytes."""
+        return sum(_resident(process) for process in self.processes())
 
-    def lost_and_doubled(self, answers: Sequence[Answer]) -> tuple[set[str], int]:
-        """Return the ids of the answered requests that Postgres does not have, and how many it has
-        more than once.
+    def lost_and_duplicated(self, answers: Sequence[Answer]) -> tuple[set[str], int]:
+        """Return the acknowledged ids that Postgres lacks, and the number of duplicates.
 
-        The ids that a load sends are its own.
+        Each load sends ids of its own.
         """
         acknowledged = {answer.request_id for answer in answers if answer.status == 200}
         stored = Counter(
             request_id for (request_id,) in self.rows("SELECT request_id FROM prediction_events")
         )
-        return acknowledged - stored.keys(), sum(stored[each] > 1 for each in acknowledged)
+        return acknowledged - stored.keys(), sum(
+            stored[request_id] > 1 for request_id in acknowledged
+        )
 
-    def drained_seconds(self) -> float:
-        """Wait until Postgres has what the journal holds at this moment, and return how long that
-        took.
-        """
-        began = time.time()
-        eventually(lambda: pending_seconds(self.journal) < time.time() - began, DRAIN_SECONDS)
-        return time.time() - began
+    def drain_seconds(self) -> float:
+        """Wait until Postgres has all that the journal holds now; return the seconds it took."""
+        started = time.time()
+        eventually(lambda: pending_seconds(self.journal) < time.time() - started, DRAIN_SECONDS)
+        return time.time() - started
 
 
 def _command(process: psutil.Process) -> str:
-    return _of(lambda: " ".join(process.cmdline()), "")
+    return _read(lambda: " ".join(process.cmdline()), "")
 
 
 def _resident(process: psutil.Process) -> int:
-    return _of(lambda: int(process.memory_info().rss), 0)
+    return _read(lambda: int(process.memory_info().rss), 0)
 
 
 def _connections(process: psutil.Process) -> list[Any]:
-    return _of(lambda: process.net_connections("tcp"), [])
+    return _read(lambda: process.net_connections("tcp"), [])
 
 
-def _of(look: Callable[[], Seen], otherwise: Seen) -> Seen:
-    """Look at a process that may have ended meanwhile."""
+def _read(read: Callable[[], Value], otherwise: Value) -> Value:
+    """Read a value of a process; return `otherwise` if the process has ended."""
     try:
-        return look()
+        return read()
     except (psutil.NoSuchProcess, psutil.ZombieProcess):
         return otherwise

@@ -1,7 +1,4 @@
-"""What a refused request costs.
-
-Bytes of the answer, time, and memory at its peak, of the whole corpus and of large ones.
-"""
+"""Cost of refused requests: bytes of the answer, time and peak memory."""
 
 import contextlib
 import http.client
@@ -30,13 +27,13 @@ from tests.corpus.http_requests.message import (
     post,
 )
 from tests.corpus.images import png
-from tests.resilience.stack import Faulty, figure, milliseconds
+from tests.resilience.stack import FaultyStack, milliseconds, print_figure
 
-MOST_ANSWER_BYTES = 1024
-MOST_MEMORY_BYTES = 64 * 2**20
+MAX_ANSWER_BYTES = 1024
+MAX_MEMORY_BYTES = 64 * 2**20
 LARGE_BYTES = 15 * 2**20
-PATIENCE_SECONDS = 60
-LOOK_SECONDS = 0.005
+TIMEOUT_SECONDS = 60
+HEALTH_SECONDS = 0.005
 
 pytestmark = [
     pytest.mark.slow,
@@ -47,7 +44,7 @@ pytestmark = [
 
 
 class Cost(NamedTuple):
-    """What one request cost."""
+    """The cost of one request."""
 
     status: int
     answer_bytes: int
@@ -56,7 +53,7 @@ class Cost(NamedTuple):
 
 
 def large() -> Iterator[Request]:
-    """Requests as large as may be, which are refused only when they were read."""
+    """Requests of the maximum size, which are refused only after they have been read."""
     half = png(after=b"\x00" * 2**20)
     yield post(
         "15 MB of one image",
@@ -108,46 +105,44 @@ def large() -> Iterator[Request]:
     yield post("15 MB of JSON blanks", PREDICTIONS, b" " * LARGE_BYTES, 400, content_type=JSON)
 
 
-def ask(stack: Faulty, request: Request, workers: list[psutil.Process]) -> Cost:
-    """Send a request over a connection of its own and see what it takes of the workers."""
+def ask(stack: FaultyStack, request: Request, workers: list[psutil.Process]) -> Cost:
+    """Send a request over a new connection, and measure its cost to the workers."""
     before = []
     for worker in workers:
-        Path(f"/proc/{worker.pid}/clear_refs").write_text("5")  # the peak is from now on
+        Path(f"/proc/{worker.pid}/clear_refs").write_text("5")  # resets the peak
         before.append(worker.memory_info().rss)
-    began = time.perf_counter()
-    with socket.create_connection(
-        ("127.0.0.1", stack.port), timeout=PATIENCE_SECONDS
-    ) as connection:
-        with contextlib.suppress(OSError):  # it is answered before it was read
+    started = time.perf_counter()
+    with socket.create_connection(("127.0.0.1", stack.port), timeout=TIMEOUT_SECONDS) as connection:
+        with contextlib.suppress(OSError):  # the answer may precede the end of the request
             connection.sendall(request.on_wire())
         answer = http.client.HTTPResponse(connection, method=request.method)
         answer.begin()
         body = answer.read()
-    seconds = time.perf_counter() - began
+    seconds = time.perf_counter() - started
     grown = max(_peak(worker) - rss for worker, rss in zip(workers, before, strict=True))
     return Cost(answer.status, len(body), seconds, grown)
 
 
 @contextlib.contextmanager
-def health(stack: Faulty) -> Iterator[list[float]]:
-    """Ask the service all the while whether it lives, and yield how many seconds each answer took."""
-    took: list[float] = []
+def health(stack: FaultyStack) -> Iterator[list[float]]:
+    """Request /healthz continuously, and yield the seconds of request answer."""
+    seconds: list[float] = []
     ended = threading.Event()
 
-    def look() -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", stack.port, timeout=PATIENCE_SECONDS)
-        while not ended.wait(LOOK_SECONDS):
-            began = time.perf_counter()
+    def ask_health() -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", stack.port, timeout=TIMEOUT_SECONDS)
+        while not ended.wait(HEALTH_SECONDS):
+            started = time.perf_counter()
             connection.request("GET", f"{BASE}/healthz")
             assert connection.getresponse().read()
-            took.append(time.perf_counter() - began)
+            seconds.append(time.perf_counter() - started)
         connection.close()
 
-    looking = threading.Thread(target=look)
-    looking.start()
-    yield took
+    thread = threading.Thread(target=ask_health)
+    thread.start()
+    yield seconds
     ended.set()
-    looking.join()
+    thread.join()
 
 
 def _peak(worker: psutil.Process) -> int:
@@ -159,34 +154,34 @@ def _peak(worker: psutil.Process) -> int:
     return int(line.split()[1]) * 1024
 
 
-def test_refused_requests_cost_little(stack: Faulty) -> None:
+def test_refused_requests_cost_little(stack: FaultyStack) -> None:
     workers = stack.listeners()
     known = FIRST.encode()
     corpus = [
-        each
-        for each in requests()
-        if each.is_sendable
-        and known in each.target
-        and (not each.statuses or min(each.statuses) >= 400)
+        request
+        for request in requests()
+        if request.is_sendable
+        and known in request.target
+        and (not request.statuses or min(request.statuses) >= 400)
     ]
-    with health(stack) as took:
-        costs = {each.name: ask(stack, each, workers) for each in (*corpus, *large())}
+    with health(stack) as health_seconds:
+        costs = {request.name: ask(stack, request, workers) for request in (*corpus, *large())}
     refused = {name: cost for name, cost in costs.items() if cost.status >= 400}
     assert len(refused) > 130
-    for what, index in (("bytes", 1), ("seconds", 2), ("memory", 3)):
+    for name, index in (("bytes", 1), ("seconds", 2), ("memory", 3)):
         worst = sorted(refused.items(), key=lambda item: item[1][index], reverse=True)[:4]
-        figure(
-            f"most {what} of {len(refused)} refused requests",
-            "; ".join(f"{name}: {cost[index]:.6g}" for name, cost in worst),
+        print_figure(
+            f"most {name} of {len(refused)} refused requests",
+            "; ".join(f"{own}: {cost[index]:.6g}" for own, cost in worst),
         )
-    figure(
-        "p99 of /healthz meanwhile",
-        f"{milliseconds(sorted(took)[int(0.99 * len(took))])} of {len(took)}",
+    health_p99 = sorted(health_seconds)[int(0.99 * len(health_seconds))]
+    print_figure(
+        "p99 of /healthz meanwhile", f"{milliseconds(health_p99)} of {len(health_seconds)}"
     )
     assert [name for name, cost in costs.items() if cost.status >= 500] == []
     assert {
-        name: cost for name, cost in refused.items() if cost.answer_bytes > MOST_ANSWER_BYTES
+        name: cost for name, cost in refused.items() if cost.answer_bytes > MAX_ANSWER_BYTES
     } == {}
     assert {
-        name: cost for name, cost in refused.items() if cost.memory_bytes > MOST_MEMORY_BYTES
+        name: cost for name, cost in refused.items() if cost.memory_bytes > MAX_MEMORY_BYTES
     } == {}

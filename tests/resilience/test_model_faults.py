@@ -1,4 +1,4 @@
-"""Models are replaced, added, deleted, corrupted, half copied and hostile, under load."""
+"""Model faults under load: models are replaced, deleted, corrupted, half copied, and hostile."""
 
 import time
 import zipfile
@@ -11,23 +11,29 @@ from inference.preprocessing.digits import read_digit
 from local import ports
 from tests.integration.models.test_models_under_load import NAMES, RENAMED, Changer, Contents
 from tests.integration.prediction_log.test_prediction_log import eventually, noise
-from tests.resilience.stack import START_SECONDS, Faulty, chosen, figure, milliseconds
-from tests.support.load import Load, questions
+from tests.resilience.stack import (
+    START_SECONDS,
+    FaultyStack,
+    milliseconds,
+    print_figure,
+    short_or_full,
+)
+from tests.support.load import Load, make_questions
 from tests.support.truth import Truth
 
 pytestmark = pytest.mark.slow
 
-CHANGES = chosen(60, 1000)
+CHANGES = short_or_full(60, 1000)
 CHANGE_SECONDS = 0.05
 VISIBLE_SECONDS = 5
 CONNECTIONS, PER_SECOND, IMAGES = 8, 400, 50
 
 
 class Hostile(Changer):
-    """Changes of every kind, of which some leave what no service may take."""
+    """Changes of every kind; some leave files that the service must reject."""
 
     def change(self, number: int) -> None:
-        """Do one of the changes."""
+        """Make one change."""
         if number % 4 == 1:
             self.half_copy(number)
         elif number % 4 == 3:
@@ -36,9 +42,7 @@ class Hostile(Changer):
             super().change(number // 2)
 
     def half_copy(self, number: int) -> None:
-        """Copy a model beside the others file by file, slowly, and only half of it every other
-        time.
-        """
+        """Copy a model file by file in two steps; every other time only half of it."""
         source, _ = self._contents.make()
         target = self._models_dir / f"half_{number % 3}"
         target.mkdir(exist_ok=True)
@@ -51,7 +55,7 @@ class Hostile(Changer):
                     file.write(content[len(content) // 2 :])
 
     def hostile(self, number: int) -> None:
-        """Leave a file whose name says Keras: nonsense, or a zip of it."""
+        """Write an invalid .keras file: random bytes, or a zip with a hostile configuration."""
         path = self._models_dir / f"hostile_{number % 5}.keras"
         if number % 8 == 3:
             path.write_bytes(b"\x89HDF\r\n" + bytes(range(256)) * 20)
@@ -72,25 +76,25 @@ def test_changing_models_answer_as_the_digest_they_name(
     changer.mend(0)
     images = [noise(number) for number in range(IMAGES)]
     truth = Truth(contents, [read_digit(image) for image in images])
-    stack = Faulty(
+    stack = FaultyStack(
         tmp_path, tmp_path / "models", PGPORT=str(ports.find_free())
-    )  # there is no Postgres
-    seen: list[float] = []
+    )  # no Postgres is running
+    visible_seconds: list[float] = []
     try:
         stack.start_service()
         eventually(lambda: len(stack.listeners()) == 2, START_SECONDS)
-        with Load(stack.port, questions(NAMES, images), CONNECTIONS, PER_SECOND) as load:
+        with Load(stack.port, make_questions(NAMES, images), CONNECTIONS, PER_SECOND) as load:
             for number in range(CHANGES):
                 changer.change(number)
                 time.sleep(CHANGE_SECONDS)
                 if number % 20 == 19:
-                    began = time.monotonic()
+                    started = time.monotonic()
                     changer.replace(number)
                     newest = changer.timelines[RENAMED].entries[-1][0]
-                    for _ in range(4):  # of either worker, as far as chance goes
-                        # It is called at once
+                    for _ in range(4):  # of both workers, most likely
+                        # The lambda is called at once.
                         eventually(lambda: digest_of(stack) == newest, 30)  # noqa: B023
-                    seen.append(time.monotonic() - began)
+                    visible_seconds.append(time.monotonic() - started)
     finally:
         stack.stop()
     failed = [answer for answer in load.answers if answer.status != 200]
@@ -108,18 +112,19 @@ def test_changing_models_answer_as_the_digest_they_name(
             for digest, since, until in changer.timelines[answer.question.model].entries
         )
     ]
-    figure(
+    print_figure(
         f"{CHANGES} changes of models",
-        f"{len(load.answers)} answers of {len({truth.digest(each) for each in load.answers})} digests, {len(failed)} failed, "
-        f"{len(wrong)} wrong, {len(stale)} stale, a change visible after {max(seen):.1f} s at most, "
+        f"{len(load.answers)} answers of {len(set(map(truth.digest, load.answers)))} digests, "
+        f"{len(failed)} failed, {len(wrong)} wrong, {len(stale)} stale, a change visible after at "
+        f"most {max(visible_seconds):.1f} s, "
         f"slowest answer {milliseconds(max(answer.seconds for answer in load.answers))}",
     )
     assert failed == []
     assert wrong == []
     assert stale == []
-    assert max(seen) <= VISIBLE_SECONDS
+    assert max(visible_seconds) <= VISIBLE_SECONDS
 
 
-def digest_of(stack: Faulty) -> str:
-    """Return the digest that answers to a name, of a worker that chance chooses."""
+def digest_of(stack: FaultyStack) -> str:
+    """Return the digest of the model that answers, of one of the workers."""
     return str(stack.infer(noise(0), RENAMED).json()["model_digest"])

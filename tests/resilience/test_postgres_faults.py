@@ -1,4 +1,4 @@
-"""Postgres is killed, frozen, started again, or has a full disk, while predictions go on."""
+"""Postgres faults: killed, frozen, restarted, or out of disk space, while predictions continue."""
 
 import contextlib
 import shutil
@@ -15,38 +15,40 @@ import requests
 
 from inference.prediction_log.backlog import pending_bytes
 from tests.integration.prediction_log.test_prediction_log import eventually
-from tests.resilience.stack import Faulty, chosen, figure, milliseconds
+from tests.resilience.stack import FaultyStack, milliseconds, print_figure, short_or_full
 from tests.support.load import Load, Question, between, p99, statuses
 
 pytestmark = pytest.mark.slow
 
 CONNECTIONS, PER_SECOND = 8, 300
-BASELINE_SECONDS = chosen(3, 20)
-AWAY_SECONDS = chosen(3, 20)
+BASELINE_SECONDS = short_or_full(3, 20)
+AWAY_SECONDS = short_or_full(3, 20)
 DRAINED_SECONDS = 60
-# The promise is 10 ms more. Beside other work on few cores a factor says whether answers wait for
-# Postgres: they would for seconds.
+# The promise is 10 ms more. Beside other work on few cores, a factor still shows whether answers
+# wait for Postgres: that would take seconds.
 SLOWER, SLOWER_SECONDS = 3, 0.1
-KILLS, LABELLERS = 5, 4
+KILLS, LABELERS = 5, 4
 TABLESPACE_BYTES = 64 * 2**20
 
 DISK_FULL = """
 CREATE FUNCTION disk_full() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN RAISE EXCEPTION 'disk full' USING ERRCODE = '53100'; END $$;
-CREATE TRIGGER disk_full BEFORE INSERT ON predictions FOR EACH STATEMENT EXECUTE FUNCTION disk_full();
-CREATE TRIGGER disk_full BEFORE INSERT ON images FOR EACH STATEMENT EXECUTE FUNCTION disk_full()
+CREATE TRIGGER disk_full BEFORE INSERT ON predictions
+    FOR EACH STATEMENT EXECUTE FUNCTION disk_full();
+CREATE TRIGGER disk_full BEFORE INSERT ON images
+    FOR EACH STATEMENT EXECUTE FUNCTION disk_full()
 """
 
 
 @contextlib.contextmanager
-def killed(stack: Faulty) -> Iterator[None]:
+def killed(stack: FaultyStack) -> Iterator[None]:
     stack.kill_database()
     yield
     stack.postgres.open()
 
 
 @contextlib.contextmanager
-def frozen(stack: Faulty) -> Iterator[None]:
+def frozen(stack: FaultyStack) -> Iterator[None]:
     with ThreadPoolExecutor(1) as freezer:
         freezing = freezer.submit(stack.freeze_database, AWAY_SECONDS)
         yield
@@ -54,8 +56,8 @@ def frozen(stack: Faulty) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def restarting(stack: Faulty) -> Iterator[None]:
-    """Stop and start it in order, again and again."""
+def restarting(stack: FaultyStack) -> Iterator[None]:
+    """Shut Postgres down and start it, repeatedly."""
     until = time.monotonic() + AWAY_SECONDS - 1
     while time.monotonic() < until:
         stack.postgres.stop(timeout_seconds=10)
@@ -64,25 +66,24 @@ def restarting(stack: Faulty) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def disk_full(stack: Faulty) -> Iterator[None]:
-    """Give the events a file system of their own and fill it.
+def disk_full(stack: FaultyStack) -> Iterator[None]:
+    """Give the events a file system of their own, and fill it.
 
-    Who must not mount one has Postgres say that its disk is full.
+    Where mounting is not permitted, a trigger raises the error of a full disk instead.
     """
     mount = stack.postgres.settings.directory / f"small-{uuid4().hex}"
     mount.mkdir()
     options = f"size={TABLESPACE_BYTES},mode=700,uid={stack.postgres.account.owner}"
     if not _succeeds("mount", "-t", "tmpfs", "-o", options, "none", str(mount)):
-        figure(
-            "disk full", "as SQLSTATE 53100 raised by a trigger: no file system may be mounted here"
-        )
-        with disk_said_to_be_full(stack):
+        print_figure("disk full", "as SQLSTATE 53100 of a trigger: mounting is not permitted")
+        with disk_reported_full(stack):
             yield
         return
     try:
         stack.execute(f"CREATE TABLESPACE small LOCATION '{mount}'")
         events = stack.rows(
-            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'prediction_events'::regclass"
+            "SELECT inhrelid::regclass::text FROM pg_inherits"
+            " WHERE inhparent = 'prediction_events'::regclass"
         )
         for (partition,) in events:
             stack.execute(f"ALTER TABLE {partition} SET TABLESPACE small")
@@ -90,7 +91,7 @@ def disk_full(stack: Faulty) -> Iterator[None]:
         with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
             while file.write(bytes(2**12)):
                 pass
-        figure("disk full", f"a file system of {TABLESPACE_BYTES // 2**20} MB, filled")
+        print_figure("disk full", f"a file system of {TABLESPACE_BYTES // 2**20} MB, filled")
         try:
             yield
         finally:
@@ -103,7 +104,7 @@ def disk_full(stack: Faulty) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def disk_said_to_be_full(stack: Faulty) -> Iterator[None]:
+def disk_reported_full(stack: FaultyStack) -> Iterator[None]:
     stack.rows(f"SET lock_timeout = '10s'; {DISK_FULL}")
     try:
         yield
@@ -111,55 +112,54 @@ def disk_said_to_be_full(stack: Faulty) -> Iterator[None]:
         stack.rows("DROP FUNCTION disk_full CASCADE")
 
 
-@pytest.mark.parametrize("fault", [killed, frozen, restarting, disk_full, disk_said_to_be_full])
+@pytest.mark.parametrize("fault", [killed, frozen, restarting, disk_full, disk_reported_full])
 def test_predictions_continue_and_none_is_lost(
-    stack: Faulty,
-    asked: list[Question],
-    fault: Callable[[Faulty], contextlib.AbstractContextManager[None]],
+    stack: FaultyStack,
+    questions: list[Question],
+    fault: Callable[[FaultyStack], contextlib.AbstractContextManager[None]],
 ) -> None:
-    with Load(stack.port, asked, CONNECTIONS, PER_SECOND) as load:
-        time.sleep(1)  # what is first is slow
-        begun = time.monotonic()
+    with Load(stack.port, questions, CONNECTIONS, PER_SECOND) as load:
+        time.sleep(1)  # the first requests are slow
+        started = time.monotonic()
         time.sleep(BASELINE_SECONDS)
-        broke = time.monotonic()
+        fault_start = time.monotonic()
         with fault(stack):
             time.sleep(AWAY_SECONDS)
             waiting = pending_bytes(stack.journal)
-        back = time.monotonic()
-        drained = stack.drained_seconds()
+        fault_end = time.monotonic()
+        drained = stack.drain_seconds()
         time.sleep(0.5)
     stack.until_shipped()
     baseline, during = (
-        p99(between(load.answers, begun, broke)),
-        p99(between(load.answers, broke, back)),
+        p99(between(load.answers, started, fault_start)),
+        p99(between(load.answers, fault_start, fault_end)),
     )
-    lost, doubled = stack.lost_and_doubled(load.answers)
-    figure(
+    lost, duplicated = stack.lost_and_duplicated(load.answers)
+    print_figure(
         f"Postgres {fault.__name__.replace('_', ' ')}",
-        f"answers {statuses(load.answers)}, p99 {milliseconds(during)} against {milliseconds(baseline)} before, "
-        f"slowest {milliseconds(max(answer.seconds for answer in load.answers))}, {waiting} bytes waited, drained {drained:.1f} s "
-        f"after its return, {len(lost)} lost, {doubled} twice",
+        f"answers {statuses(load.answers)}, p99 {milliseconds(during)} against "
+        f"{milliseconds(baseline)} before, slowest "
+        f"{milliseconds(max(answer.seconds for answer in load.answers))}, {waiting} bytes waited, "
+        f"drained {drained:.1f} s after its return, {len(lost)} lost, {duplicated} twice",
     )
     assert set(statuses(load.answers)) == {200}
-    assert waiting > 0 or fault is restarting, "the fault kept nothing from being stored"
+    assert waiting > 0 or fault is restarting, "the fault did not prevent storing"
     assert lost == set()
-    assert doubled == 0
+    assert duplicated == 0
     assert drained <= DRAINED_SECONDS
     assert during <= SLOWER * baseline + SLOWER_SECONDS
 
 
 def test_acknowledged_data_survives_five_postgres_kills(
-    stack: Faulty, asked: list[Question]
+    stack: FaultyStack, questions: list[Question]
 ) -> None:
-    """Predictions, which wait in the journal, and labels, which are written to Postgres at once or
-    refused.
-    """
+    """Predictions wait in the journal; labels are written to Postgres at once, or refused."""
     labels: dict[str, str] = {}
     refused: list[int] = []
     stopping = threading.Event()
-    with Load(stack.port, asked, CONNECTIONS, PER_SECOND) as load:
-        eventually(lambda: len(load.answers) > LABELLERS * 50)
-        stack.drained_seconds()
+    with Load(stack.port, questions, CONNECTIONS, PER_SECOND) as load:
+        eventually(lambda: len(load.answers) > LABELERS * 50)
+        stack.drain_seconds()
         predictions = [
             row
             for (row,) in stack.rows(
@@ -187,30 +187,31 @@ def test_acknowledged_data_survives_five_postgres_kills(
                     refused.append(answer.status_code)
                 stopping.wait(0.02)
 
-        with ThreadPoolExecutor(LABELLERS) as labellers:
-            running = [labellers.submit(label) for _ in range(LABELLERS)]
+        with ThreadPoolExecutor(LABELERS) as labelers:
+            running = [labelers.submit(label) for _ in range(LABELERS)]
             for _ in range(KILLS):
-                time.sleep(chosen(1, 5) * 0.7)
+                time.sleep(short_or_full(1, 5) * 0.7)
                 stack.kill_database()
                 stack.postgres.open()
             stopping.set()
-            for each in running:
-                each.result()
+            for future in running:
+                future.result()
     stack.until_shipped()
-    lost, doubled = stack.lost_and_doubled(load.answers)
+    lost, duplicated = stack.lost_and_duplicated(load.answers)
     stored = dict(
         stack.rows("SELECT id::text, true_label FROM predictions WHERE true_label IS NOT NULL")
     )
     lost_labels = [
         prediction for prediction, name in labels.items() if stored.get(prediction) != name
     ]
-    figure(
+    print_figure(
         f"{KILLS} kills of Postgres under writes",
-        f"{len(load.answers)} predictions: {len(lost)} lost, {doubled} twice; {len(labels)} labels acknowledged: "
-        f"{len(lost_labels)} lost ({len(refused)} refused: {sorted(set(refused))})",
+        f"{len(load.answers)} predictions: {len(lost)} lost, {duplicated} twice; "
+        f"{len(labels)} labels acknowledged: {len(lost_labels)} lost "
+        f"({len(refused)} refused: {sorted(set(refused))})",
     )
     assert set(statuses(load.answers)) == {200}
-    assert (lost, doubled) == (set(), 0)
+    assert (lost, duplicated) == (set(), 0)
     assert labels
     assert lost_labels == []
     assert set(refused) <= {503}

@@ -1,4 +1,4 @@
-"""Set-ups of the database: many at once, and killed at any of their statements."""
+"""Set-up faults: concurrent set-ups, and set-ups killed at any statement."""
 
 import os
 import shutil
@@ -13,13 +13,13 @@ from random import Random
 import pytest
 
 from tests.integration.database.test_initialize import CONTENTS
-from tests.resilience.stack import Faulty, chosen, figure
+from tests.resilience.stack import FaultyStack, print_figure, short_or_full
 from tests.support.database import Database
 
 pytestmark = pytest.mark.slow
 
-ROUNDS, AT_ONCE = chosen(2, 10), 8
-KILLS = chosen(8, 200)
+ROUNDS, AT_ONCE = short_or_full(2, 10), 8
+KILLS = short_or_full(8, 200)
 SEED = 6
 STATE = """
 SELECT to_regclass('experiments') IS NOT NULL,
@@ -28,8 +28,8 @@ SELECT to_regclass('experiments') IS NOT NULL,
 
 
 @contextmanager
-def new_database(stack: Faulty, folder: Path) -> Iterator[Database]:
-    """An empty database, and the shipped CSV files beside it."""
+def new_database(stack: FaultyStack, folder: Path) -> Iterator[Database]:
+    """Yield an empty database with the shipped CSV files."""
     name = f"set_up_{uuid.uuid4().hex}"
     stack.execute(f"CREATE DATABASE {name}")
     folder.mkdir()
@@ -43,7 +43,7 @@ def new_database(stack: Faulty, folder: Path) -> Iterator[Database]:
 
 
 @pytest.mark.timeout(900)
-def test_concurrent_set_ups_all_succeed(stack: Faulty, tmp_path: Path) -> None:
+def test_concurrent_set_ups_all_succeed(stack: FaultyStack, tmp_path: Path) -> None:
     succeeded, contents, errors = 0, set(), []
     for number in range(ROUNDS):
         with new_database(stack, tmp_path / str(number)) as database:
@@ -53,7 +53,7 @@ def test_concurrent_set_ups_all_succeed(stack: Faulty, tmp_path: Path) -> None:
                 succeeded += child.returncode == 0
                 errors.append(error)
             contents.add(database.rows(CONTENTS)[0])
-    figure(
+    print_figure(
         f"{AT_ONCE} set-ups at once, {ROUNDS} times",
         f"{succeeded} of {AT_ONCE * ROUNDS} succeeded, {len(contents)} contents",
     )
@@ -62,7 +62,7 @@ def test_concurrent_set_ups_all_succeed(stack: Faulty, tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(1800)
-def test_killed_set_up_is_atomic_and_the_next_converges(stack: Faulty, tmp_path: Path) -> None:
+def test_killed_set_up_is_atomic_and_the_next_converges(stack: FaultyStack, tmp_path: Path) -> None:
     with new_database(stack, tmp_path / "whole") as database:
         statements = run_killed_at(database, sys.maxsize)
         [whole] = database.rows(CONTENTS)
@@ -85,7 +85,7 @@ def test_killed_set_up_is_atomic_and_the_next_converges(stack: Faulty, tmp_path:
                 halves.append((number, made, imports))
             database.set_up()
             assert database.rows(CONTENTS) == [whole], f"after a kill at statement {number}"
-    figure(
+    print_figure(
         "set-up killed",
         f"at {len(numbers)} of {statements} statements (seed {SEED}):"
         f" {len(halves)} left half, all converged",
@@ -94,9 +94,7 @@ def test_killed_set_up_is_atomic_and_the_next_converges(stack: Faulty, tmp_path:
 
 
 def run_killed_at(database: Database, number: int) -> int:
-    """Run a set-up that kills itself before a statement, and return the number of those that it
-    came to.
-    """
+    """Run a set-up that kills itself before a statement; return the number of its statements."""
     command = [sys.executable, "-m", "tests.support.killed_set_up", str(number)]
     child = subprocess.run(
         command,

@@ -1,9 +1,7 @@
-"""`python -m tests.support.killed_set_up N`.
+"""Killed set-up: `python -m tests.support.killed_set_up N` ends before its Nth SQL statement.
 
-A set-up of the database that is killed before its Nth statement.
-
-It ends as kill -9 does, without a word to Postgres. The last line that it prints is how many it
-came to, that one included.
+It ends as with kill -9, without closing its connections. Its last line of output is the number of
+statements, including the Nth.
 """
 
 import functools
@@ -21,22 +19,22 @@ count = 0
 
 
 def killed_before(number: int, method: Any) -> Any:
-    """Return a method of a cursor or a connection that counts as a statement."""
+    """Return a method of a cursor or connection, wrapped to count as a statement."""
 
     @functools.wraps(method)
-    def counted(*arguments: Any, **named: Any) -> Any:
-        global count  # noqa: PLW0603  # of all connections together
+    def counted(*arguments: Any, **keywords: Any) -> Any:
+        global count  # noqa: PLW0603  # one count for all connections
         count += 1
         if count == number:
             print(count, flush=True)
             os.kill(os.getpid(), signal.SIGKILL)
-        return method(*arguments, **named)
+        return method(*arguments, **keywords)
 
     return counted
 
 
 def run(number: int) -> int:
-    """Set up, and return the exit code, if it comes to that."""
+    """Set up, and return the exit code if the process is not killed."""
     cursor = psycopg2.extensions.cursor
     statements = {
         name: killed_before(number, getattr(cursor, name)) for name in ("execute", "copy_expert")

@@ -1,9 +1,8 @@
-"""A steady load of POST /inference over kept connections, each of whose requests is known by an id
-of its own.
+"""Load generator: steady POST /inference over kept-alive connections, each request with its own id.
 
-It runs in a thread with a loop of its own, and needs nothing that the service does not. A
-connection asks at a steady pace, and an answer's time counts from when its request was due: one
-that had to wait behind a slow one is slow, too.
+It runs in a thread with an event loop of its own, on the libraries of the service. A connection
+sends at a steady rate. The time of an answer counts from when its request was due, so a request
+delayed by a slow one before it is slow as well.
 """
 
 import asyncio
@@ -27,10 +26,7 @@ BROKEN = 0  # the status of a request without an answer
 
 
 class Question(NamedTuple):
-    """A request without its id.
-
-    Which model is asked, the number of the image, and the bytes after the id.
-    """
+    """A request without its id: the model, the number of the image, and the bytes after the id."""
 
     model: str
     image: int
@@ -38,7 +34,7 @@ class Question(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What became of a request; times are time.monotonic(), in s."""
+    """The outcome of a request; times are of time.monotonic(), in seconds."""
 
     request_id: str
     question: Question
@@ -52,41 +48,44 @@ class Answer(NamedTuple):
 
     @property
     def seconds(self) -> float:
-        """How long somebody waited who wanted to ask when it was due."""
+        """The seconds from when the request was due to its answer."""
         return self.received - self.due
 
 
-def questions(models: Collection[str], images: Sequence[bytes]) -> list[Question]:
+def make_questions(models: Collection[str], images: Sequence[bytes]) -> list[Question]:
     """Return a question for each image of each model."""
-    made = []
+    result = []
     for model in models:
         for number, image in enumerate(images):
             body = form(part("image_blob", image))
-            head = f"Content-Type: multipart/form-data; boundary={BOUNDARY.decode()}\r\nContent-Length: {len(body)}\r\n\r\n"
-            made.append(Question(model, number, head.encode() + body))
-    return made
+            head = (
+                f"Content-Type: multipart/form-data; boundary={BOUNDARY.decode()}\r\n"
+                f"Content-Length: {len(body)}\r\n\r\n"
+            )
+            result.append(Question(model, number, head.encode() + body))
+    return result
 
 
 class Load:
-    """Asks from entering to leaving, over `connections`, together `per_second` requests (None.
+    """Sends requests while its context is open.
 
-    Each as soon as it has its answer).
-
-    `take` gets every answer, in the load's thread; without it they are kept in `answers`.
+    All connections together send `per_second` requests; with None, each sends the next as soon as
+    it has an answer. `take` gets every answer, in the load's thread. Without it, `answers` keeps
+    them.
     """
 
     def __init__(
         self,
         port: int,
-        asked: Sequence[Question],
+        questions: Sequence[Question],
         connections: int,
         per_second: float | None,
         take: Callable[[Answer], None] | None = None,
     ) -> None:
         self._port = port
-        self._asked = asked
+        self._questions = questions
         self._connections = connections
-        self._pace = None if per_second is None else connections / per_second
+        self._interval_seconds = None if per_second is None else connections / per_second
         self.answers: list[Answer] = []
         self._take = take or self.answers.append
         self._numbers = itertools.count()
@@ -95,7 +94,7 @@ class Load:
         self._thread = threading.Thread(target=lambda: uvloop.run(self._run()), name="load")
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Start."""
         self._thread.start()
         return self
 
@@ -105,7 +104,7 @@ class Load:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Wait for the answers that are under way."""
+        """Stop, and wait for pending answers."""
         self._stopping.set()
         self._thread.join()
 
@@ -113,10 +112,10 @@ class Load:
         await asyncio.gather(*[self._client(number) for number in range(self._connections)])
 
     async def _client(self, number: int) -> None:
-        due = time.monotonic() + (self._pace or 0) * number / self._connections
+        due = time.monotonic() + (self._interval_seconds or 0) * number / self._connections
         connection: _Connection | None = None
         while not self._stopping.is_set():
-            due = due + self._pace if self._pace else time.monotonic()
+            due = due + self._interval_seconds if self._interval_seconds else time.monotonic()
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             connection = await self._ask(connection, due)
             if connection is None:
@@ -125,9 +124,12 @@ class Load:
             connection.transport.close()
 
     async def _ask(self, connection: "_Connection | None", due: float) -> "_Connection | None":
-        """Ask once; return the connection if it may be used again."""
+        """Send one request; return the connection if it can be used again."""
         number = next(self._numbers)
-        question, request_id = self._asked[number % len(self._asked)], f"{self._name}-{number}"
+        question, request_id = (
+            self._questions[number % len(self._questions)],
+            f"{self._name}-{number}",
+        )
         client, sent, loop = 0, time.monotonic(), asyncio.get_running_loop()
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
@@ -155,7 +157,7 @@ class _Connection(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    # As asyncio's own examples
+    # as in asyncio's own examples
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self.transport = transport
         self._answered: asyncio.Future[tuple[int, str, bytes]] | None = None
@@ -164,7 +166,10 @@ class _Connection(asyncio.Protocol):
         self._answered = asyncio.get_running_loop().create_future()
         self._parser = httptools.HttpResponseParser(self)
         self._retry_after, self._body = "", b""
-        head = f"POST {INFERENCE}?experiment_name={question.model} HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: {request_id}\r\n"
+        head = (
+            f"POST {INFERENCE}?experiment_name={question.model} HTTP/1.1\r\n"
+            f"Host: localhost\r\nX-Request-Id: {request_id}\r\n"
+        )
         self.transport.write(head.encode() + question.rest)
         return self._answered
 
@@ -200,16 +205,16 @@ class _Connection(asyncio.Protocol):
 
 
 def p99(answers: Sequence[Answer]) -> float:
-    """Return the time that 99 % of the answers took at most, in s."""
+    """Return the 99th percentile of the answers' times, in seconds."""
     return float(np.percentile([answer.seconds for answer in answers], 99))
 
 
-def between(answers: Sequence[Answer], begin: float, end: float) -> list[Answer]:
-    """Return the answers to what was due between two times."""
-    return [answer for answer in answers if begin <= answer.due < end]
+def between(answers: Sequence[Answer], start: float, end: float) -> list[Answer]:
+    """Return the answers to requests due between two times."""
+    return [answer for answer in answers if start <= answer.due < end]
 
 
 def statuses(answers: Sequence[Answer]) -> dict[int, int]:
-    """Return how many answers there are of each status."""
+    """Return the number of answers by status."""
     found = [answer.status for answer in answers]
     return {status: found.count(status) for status in sorted(set(found))}

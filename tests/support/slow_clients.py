@@ -1,8 +1,8 @@
-"""Clients that send too little, and clients that leave within a request.
+"""Slow clients: connections that send too little, and clients that reset within a request.
 
-They are a process of their own, `python -m tests.support.slow_clients PORT COUNT RESETTING`, and
-give way to others: on other machines they would take no time from whoever measures here. It says
-each 0.1 s how it stands, and ends with its standard input.
+They run in a process of low priority, `python -m tests.support.slow_clients PORT COUNT RESETTING`,
+so that they hardly disturb what is measured beside them. It prints its state every 0.1 s, and ends
+with its standard input.
 """
 
 import asyncio
@@ -20,16 +20,18 @@ from typing import Self
 
 from tests.corpus.http_requests.message import INFERENCE
 
-PER_SECOND = 1000  # so many begin: a queue of connections has an end
+PER_SECOND = 1000  # new connections: the kernel queues a limited number
 RECONNECT_SECONDS = 0.05
 RESET_PAUSE_SECONDS = 0.1
 DRIP_SECONDS = 1.0
-SAID_SECONDS = 0.1
+REPORT_SECONDS = 0.1
 NICENESS = 10
-LINGER_NOT = struct.pack("ii", 1, 0)
+NO_LINGER = struct.pack("ii", 1, 0)
 HEAD = f"POST {INFERENCE}?experiment_name=x HTTP/1.1\r\nHost: localhost\r\n"
 SLOW_HEADER = f"{HEAD}X-Slow: ".encode()
-SLOW_BODY = f"{HEAD}Content-Length: 100000\r\nContent-Type: multipart/form-data; boundary=x\r\n\r\n--x".encode()
+SLOW_BODY = (
+    f"{HEAD}Content-Length: 100000\r\nContent-Type: multipart/form-data; boundary=x\r\n\r\n--x"
+).encode()
 IDLE_AFTER_ANSWER = b"GET /api/v1.0/healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 KINDS = {
     "slow header": SLOW_HEADER,
@@ -40,13 +42,12 @@ KINDS = {
 
 
 class SlowClients:
-    """From entering to leaving.
+    """Slow clients that are there while the context is open.
 
-    `count` that stay connected, of each kind a quarter, and `resetting` that reset and come back.
-
-    A slow one sends a byte of its header or body each second. `slowest` has, by kind, after how
-    many seconds of a connection the service closed the last; `connected` how many came to be,
-    `open` how many it has not closed yet, `resets` how often others left.
+    `count` stay connected, a quarter of each kind; `resetting` reset their connection and
+    reconnect. A slow client sends one byte of its header or body each second. `slowest` has, by
+    kind, the most seconds until the service closed a connection. `connected` counts connections,
+    `open` those that are not closed yet, and `resets` the resets.
     """
 
     def __init__(self, port: int, count: int, resetting: int) -> None:
@@ -58,16 +59,16 @@ class SlowClients:
             str(count),
             str(resetting),
         ]
-        self._listening = threading.Thread(target=self._listen, name="slow-clients")
+        self._reader = threading.Thread(target=self._read_reports, name="slow-clients")
         self.slowest: dict[str, float] = {}
         self.connected = self.open = self.resets = 0
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Start the process."""
         self._process = subprocess.Popen(
             self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        self._listening.start()
+        self._reader.start()
         return self
 
     def __exit__(
@@ -76,13 +77,13 @@ class SlowClients:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Leave, all of them."""
+        """Close every connection."""
         assert self._process.stdin is not None
         self._process.stdin.close()
-        self._listening.join()
+        self._reader.join()
         self._process.wait()
 
-    def _listen(self) -> None:
+    def _read_reports(self) -> None:
         assert self._process.stdout is not None
         with self._process.stdout as lines:
             for line in lines:
@@ -90,7 +91,7 @@ class SlowClients:
 
 
 class _Clients:
-    """The clients themselves."""
+    """The clients, in their own process."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -99,16 +100,16 @@ class _Clients:
         self._connected = self._open = self._resets = 0
 
     async def run(self, count: int, resetting: int) -> None:
-        """Be there until the standard input ends."""
+        """Run until the standard input ends."""
         threading.Thread(target=self._stop_at_end_of_input, daemon=True).start()
         stay = [self._stay(number, list(KINDS)[number % len(KINDS)]) for number in range(count)]
-        await asyncio.gather(self._say(), *stay, *[self._reset() for _ in range(resetting)])
+        await asyncio.gather(self._report(), *stay, *[self._reset() for _ in range(resetting)])
 
     def _stop_at_end_of_input(self) -> None:
         sys.stdin.read()
         self._stopping.set()
 
-    async def _say(self) -> None:
+    async def _report(self) -> None:
         while not self._stopping.is_set():
             state = {
                 "slowest": self._slowest,
@@ -117,7 +118,7 @@ class _Clients:
                 "resets": self._resets,
             }
             print(json.dumps(state), flush=True)
-            await asyncio.sleep(SAID_SECONDS)
+            await asyncio.sleep(REPORT_SECONDS)
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
         while not self._stopping.is_set():
@@ -134,7 +135,7 @@ class _Clients:
         reader, writer = connected
         self._connected += 1
         self._open += 1
-        began = time.monotonic()
+        started = time.monotonic()
         with contextlib.suppress(OSError):
             writer.write(KINDS[kind])
             while not self._stopping.is_set():
@@ -146,7 +147,7 @@ class _Clients:
                     writer.write(b"x")
                     await writer.drain()
         if not self._stopping.is_set():
-            self._slowest[kind] = max(self._slowest[kind], time.monotonic() - began)
+            self._slowest[kind] = max(self._slowest[kind], time.monotonic() - started)
         self._open -= 1
         writer.transport.abort()
 
@@ -158,7 +159,7 @@ class _Clients:
                 writer.write(SLOW_BODY)
                 await asyncio.sleep(RESET_PAUSE_SECONDS)
                 writer.get_extra_info("socket").setsockopt(
-                    socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT
+                    socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER
                 )
                 writer.transport.abort()
                 self._resets += 1

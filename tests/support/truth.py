@@ -1,4 +1,4 @@
-"""What each content of a model answers to each image, computed apart from the service."""
+"""Expected answers: each model's probabilities for each image, computed apart from the service."""
 
 from collections.abc import Sequence
 
@@ -12,11 +12,11 @@ from tests.conftest import SHIPPED
 from tests.integration.models.test_models_under_load import KINDS, Contents
 from tests.support.load import Answer
 
-LARGEST_DIFFERENCE = 1e-5  # a model runs on several images at once, which rounds otherwise
+MAX_DIFFERENCE = 1e-5  # batches of another size round differently
 
 
 class Truth:
-    """The right answers to some images, by the digest of a content of `contents`."""
+    """The correct answers for some images, by the digest of a content of `contents`."""
 
     def __init__(self, contents: Contents, images: Sequence[Pixels]) -> None:
         pixels = np.stack(images)
@@ -25,18 +25,18 @@ class Truth:
         self._contents = contents
 
     def digest(self, answer: Answer) -> str:
-        """Return the digest that an answer names."""
+        """Return the model digest in an answer."""
         return str(orjson.loads(answer.body).get("model_digest"))
 
     def is_right(self, answer: Answer) -> bool:
-        """Tell whether an answer of status 200 is what the content that it names says to the image."""
+        """Return whether an answer of status 200 is that of the content with its digest."""
         document = orjson.loads(answer.body)
         confidence = self._contents.confidence_of.get(document["model_digest"])
         if confidence is None or document["experiment_name"] != answer.question.model:
             return False
         expected = self._kinds[self._contents._confidences.index(confidence)][answer.question.image]
-        given = list(document["probabilities"].values())
+        probabilities = list(document["probabilities"].values())
         return bool(
-            np.abs(expected - given).max() <= LARGEST_DIFFERENCE
-            and document["confidence"] == max(given)
+            np.abs(expected - probabilities).max() <= MAX_DIFFERENCE
+            and document["confidence"] == max(probabilities)
         )

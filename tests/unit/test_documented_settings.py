@@ -1,4 +1,4 @@
-"""Every variable that a service reads is in its documentation."""
+"""Settings: every environment variable is documented, and invalid numbers are refused."""
 
 import ast
 from pathlib import Path
@@ -12,7 +12,7 @@ PAGES = " ".join(page.read_text() for page in (ROOT / "doc").glob("*.md"))
 
 
 def variables(module: Path) -> set[str]:
-    """Return the string constants of a settings module that look like names of variables."""
+    """Return the string constants of a settings module that look like variable names."""
     texts = {
         node.value
         for node in ast.walk(ast.parse(module.read_text()))
@@ -27,9 +27,9 @@ def variables(module: Path) -> set[str]:
 
 @pytest.mark.parametrize("package", ["db", "inference", "local", "web"])
 def test_every_variable_is_documented(package: str) -> None:
-    named = variables(ROOT / package / "settings.py")
-    assert named
-    assert [name for name in sorted(named) if f"`{name}`" not in PAGES] == []
+    names = variables(ROOT / package / "settings.py")
+    assert names
+    assert [name for name in sorted(names) if f"`{name}`" not in PAGES] == []
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,8 @@ def clients(path: str) -> Iterator[Request]:
     chrome = b"----WebKitFormBoundary7MA4YWxkTrZu0gW"
     yield client(
         "a browser", chrome, form(typed, boundary=chrome),
-        (b"user-agent", b"Mozilla/5.0"), (b"origin", b"http://localhost:8501"), (b"referer", b"http://localhost:8501/"),
+        (b"user-agent", b"Mozilla/5.0"), (b"origin", b"http://localhost:8501"),
+        (b"referer", b"http://localhost:8501/"),
         (b"sec-fetch-mode", b"cors"), (b"accept-language", b"en"), (b"cookie", b"a=b"),
     )  # fmt: skip
     firefox = b"-" * 27 + b"9051914041544843365972754266"

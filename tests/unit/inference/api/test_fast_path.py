@@ -26,7 +26,7 @@ class FakeNetwork:
 
 
 class FailingPredictor:
-    """A predictor whose model fails; it notes the sizes of its batches."""
+    """A predictor whose model fails; it records the sizes of its batches."""
 
     def __init__(self, seconds_per_image: float) -> None:
         self.batches: list[int] = []

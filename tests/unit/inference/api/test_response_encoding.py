@@ -56,8 +56,11 @@ def test_probabilities_round_trip_as_float32() -> None:
     rows = np.random.default_rng(0).dirichlet([0.1] * 10, 1000).astype(np.float32)
     digits = ModelVersion("a", State.READY, digest="d" * 64)
     answers = map(decode, encode(digits, outputs(*map(tuple, rows))))
-    read = [list(answer["probabilities"].values()) for answer in answers]  # type: ignore[attr-defined]
-    assert (np.array(read, np.float32) == rows).all()
+    values = [
+        list(answer["probabilities"].values())  # type: ignore[attr-defined]
+        for answer in answers
+    ]
+    assert (np.array(values, np.float32) == rows).all()
 
 
 @pytest.mark.parametrize("label", ["%b", "100 %", "%%", '"', "\\", "ß名", "{}"])

@@ -1,4 +1,4 @@
-"""What the service says of several answers to one image."""
+"""Consensus: the combined verdict of several models on each image."""
 
 import math
 from typing import Any
@@ -13,9 +13,7 @@ Answer = dict[str, float]
 
 
 def of_images(*models: list[Answer]) -> list[Any]:
-    """Return the consensus of each image, of models that give so much to each label, not finite
-    where it is NaN.
-    """
+    """Return the consensus of each image from each model's probabilities by label."""
     classes = [tuple(answers[0]) for answers in models]
     columns = [
         np.array([list(answer.values()) for answer in answers], np.float32) for answers in models
@@ -26,7 +24,7 @@ def of_images(*models: list[Answer]) -> list[Any]:
 
 
 def of_one_image(*models: Answer) -> Any:
-    """Return the consensus of models that give so much to each label of one image."""
+    """Return the consensus of one image from each model's probabilities by label."""
     [consensus] = of_images(*[[model] for model in models])
     return consensus
 
@@ -74,9 +72,9 @@ def test_output_that_is_not_finite_has_no_vote() -> None:
 
 
 def test_consensus_of_a_batch_equals_that_of_single_images() -> None:
-    chance = np.random.default_rng(0)
+    random = np.random.default_rng(0)
     models = [
-        [dict(zip("abc", chance.dirichlet([0.5] * 3), strict=True)) for _ in range(50)]
+        [dict(zip("abc", random.dirichlet([0.5] * 3), strict=True)) for _ in range(50)]
         for _ in range(7)
     ]
     assert of_images(*models) == [of_one_image(*answers) for answers in zip(*models, strict=True)]

@@ -1,4 +1,4 @@
-"""The service's own HTTP over a socket: the short way, what leaves it, and answers in one piece."""
+"""HTTP protocol over a socket: direct requests, declined ones, and coalesced writes."""
 
 import asyncio
 import functools
@@ -13,20 +13,21 @@ from uvicorn.server import ServerState
 
 from inference.server.http_protocol import HttpProtocol
 
-SHORT = b"POST /api/v1.0/inference?experiment_name=a HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n"
+DIRECT = b"POST /api/v1.0/inference?experiment_name=a HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n"
 OTHER = b"GET /other HTTP/1.1\r\nhost: a\r\n\r\n"
 SECONDS = 5
+RESPONSE = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n"
+    b"x-request-id: an-id\r\ndate: today\r\n\r\n{}"
+)
 
 
-class Layer:
-    """An application whose short way answers when the test says so.
-
-    It notes what it is called with.
-    """
+class FakeGateway:
+    """A gateway that takes direct requests, which the test answers; it records ASGI calls."""
 
     def __init__(self, *, takes: bool = True) -> None:
         self._takes = takes
-        self.waiting: asyncio.Queue[Callable[[bytes | None, bytes], None]] = asyncio.Queue()
+        self.submissions: asyncio.Queue[Callable[[bytes | None, bytes], None]] = asyncio.Queue()
         self.called: list[tuple[str, str, bytes, bytes]] = []
 
     def admit(self, url: bytes, _head: object) -> Any:
@@ -41,7 +42,7 @@ class Layer:
         answer: Callable[[bytes | None, bytes], None],
     ) -> bool:
         if self._takes:
-            self.waiting.put_nowait(answer)
+            self.submissions.put_nowait(answer)
         return self._takes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -69,7 +70,7 @@ class Layer:
 
 
 class Connection:
-    """One connection to a layer."""
+    """One connection to a gateway."""
 
     def __init__(
         self,
@@ -91,9 +92,9 @@ class Connection:
 
 
 @asynccontextmanager
-async def connected(layer: Layer) -> AsyncIterator[Connection]:
+async def connected(gateway: FakeGateway) -> AsyncIterator[Connection]:
     config = uvicorn.Config(
-        layer,
+        gateway,
         http=HttpProtocol,
         ws="none",
         log_config=None,
@@ -118,27 +119,28 @@ async def connected(layer: Layer) -> AsyncIterator[Connection]:
     await asyncio.wait_for(server.wait_closed(), SECONDS)
 
 
-async def taken(layer: Layer) -> Callable[[bytes | None, bytes], None]:
-    return await asyncio.wait_for(layer.waiting.get(), SECONDS)
+async def next_submission(gateway: FakeGateway) -> Callable[[bytes | None, bytes], None]:
+    return await asyncio.wait_for(gateway.submissions.get(), SECONDS)
 
 
-def run(test: Callable[[Layer, Connection], Any], layer: Callable[[], Layer] = Layer) -> None:
-    async def whole() -> None:
-        own = layer()
+def run(
+    test: Callable[[FakeGateway, Connection], Any], gateway: Callable[[], FakeGateway] = FakeGateway
+) -> None:
+    async def scenario() -> None:
+        own = gateway()
         async with connected(own) as connection:
             await test(own, connection)
 
-    asyncio.run(whole())
+    asyncio.run(scenario())
 
 
 def test_direct_request_is_answered_and_connection_stays_open() -> None:
-    async def test(layer: Layer, connection: Connection) -> None:
+    async def test(gateway: FakeGateway, connection: Connection) -> None:
         for _ in range(2):
-            connection.writer.write(SHORT + b"\r\nhello")
-            (await taken(layer))(b"{}", b"an-id")
-            head = b"content-type: application/json\r\ncontent-length: 2\r\nx-request-id: an-id\r\ndate: today\r\n\r\n{}"
-            assert await connection.until(b"{}") == b"HTTP/1.1 200 OK\r\n" + head
-        assert layer.called == []
+            connection.writer.write(DIRECT + b"\r\nhello")
+            (await next_submission(gateway))(b"{}", b"an-id")
+            assert await connection.until(b"{}") == RESPONSE
+        assert gateway.called == []
         assert connection.protocol.server_state.total_requests == 2
 
     run(test)
@@ -146,27 +148,27 @@ def test_direct_request_is_answered_and_connection_stays_open() -> None:
 
 @pytest.mark.parametrize("is_taken_first", [False, True])
 def test_declined_request_is_called_before_the_next(*, is_taken_first: bool) -> None:
-    async def test(layer: Layer, connection: Connection) -> None:
-        connection.writer.write(SHORT + b"\r\nhello" + OTHER)
+    async def test(gateway: FakeGateway, connection: Connection) -> None:
+        connection.writer.write(DIRECT + b"\r\nhello" + OTHER)
         if is_taken_first:
-            (await taken(layer))(None, b"an-id")
+            (await next_submission(gateway))(None, b"an-id")
         answers = await connection.until(b"called") + await connection.until(b"called")
         assert answers.count(b"200 OK") == 2
         path = "/api/v1.0/inference"
-        assert layer.called == [
+        assert gateway.called == [
             ("POST", path, b"experiment_name=a", b"hello"),
             ("GET", "/other", b"", b""),
         ]
 
-    run(test, functools.partial(Layer, takes=is_taken_first))
+    run(test, functools.partial(FakeGateway, takes=is_taken_first))
 
 
 def test_pipelined_requests_wait_for_the_direct_one() -> None:
-    async def test(layer: Layer, connection: Connection) -> None:
-        connection.writer.write(SHORT + b"\r\nhello" + OTHER + SHORT + b"\r\nhello")
-        answer = await taken(layer)
+    async def test(gateway: FakeGateway, connection: Connection) -> None:
+        connection.writer.write(DIRECT + b"\r\nhello" + OTHER + DIRECT + b"\r\nhello")
+        answer = await next_submission(gateway)
         await asyncio.sleep(0.05)
-        assert layer.called == []
+        assert gateway.called == []
         answer(b"{}", b"an-id")
         received = await connection.until(b"called") + await connection.until(b"called")
         assert received.index(b"{}") < received.index(b"called")
@@ -175,32 +177,32 @@ def test_pipelined_requests_wait_for_the_direct_one() -> None:
 
 
 def test_disconnected_client_is_not_answered() -> None:
-    async def test(layer: Layer, connection: Connection) -> None:
+    async def test(gateway: FakeGateway, connection: Connection) -> None:
         for document in (b"{}", None):
             reader, writer = await asyncio.open_connection(
                 *connection.writer.get_extra_info("peername")
             )
-            writer.write(SHORT + b"\r\nhello")
-            answer = await taken(layer)
+            writer.write(DIRECT + b"\r\nhello")
+            answer = await next_submission(gateway)
             writer.close()
             await writer.wait_closed()
             assert await reader.read() == b""
             while len(connection.protocol.connections) > 1:
                 await asyncio.sleep(0.01)
             answer(document, b"an-id")
-        assert layer.called == []
+        assert gateway.called == []
 
     run(test)
 
 
-@pytest.mark.parametrize("is_told_by_client", [True, False])
-def test_closing_connection_ends_after_its_response(*, is_told_by_client: bool) -> None:
-    async def test(layer: Layer, connection: Connection) -> None:
+@pytest.mark.parametrize("is_closed_by_client", [True, False])
+def test_closing_connection_ends_after_its_response(*, is_closed_by_client: bool) -> None:
+    async def test(gateway: FakeGateway, connection: Connection) -> None:
         connection.writer.write(
-            SHORT + (b"connection: close\r\n" if is_told_by_client else b"") + b"\r\nhello"
+            DIRECT + (b"connection: close\r\n" if is_closed_by_client else b"") + b"\r\nhello"
         )
-        answer = await taken(layer)
-        if not is_told_by_client:
+        answer = await next_submission(gateway)
+        if not is_closed_by_client:
             connection.protocol.shutdown()
         answer(b"{}", b"an-id")
         received = await connection.rest()
@@ -211,16 +213,16 @@ def test_closing_connection_ends_after_its_response(*, is_told_by_client: bool) 
 
 
 def test_http_1_0_is_left_to_uvicorn() -> None:
-    async def test(layer: Layer, connection: Connection) -> None:
-        connection.writer.write(SHORT.replace(b"HTTP/1.1", b"HTTP/1.0") + b"\r\nhello")
+    async def test(gateway: FakeGateway, connection: Connection) -> None:
+        connection.writer.write(DIRECT.replace(b"HTTP/1.1", b"HTTP/1.0") + b"\r\nhello")
         assert (await connection.rest()).endswith(b"called")
-        assert layer.waiting.empty()
+        assert gateway.submissions.empty()
 
     run(test)
 
 
 def test_empty_and_chunked_responses_arrive() -> None:
-    async def test(_layer: Layer, connection: Connection) -> None:
+    async def test(_gateway: FakeGateway, connection: Connection) -> None:
         connection.writer.write(OTHER.replace(b"/other", b"/empty"))
         assert (await connection.until(b"\r\n\r\n")).startswith(b"HTTP/1.1 204 No Content\r\n")
         connection.writer.write(OTHER)
@@ -232,18 +234,18 @@ def test_empty_and_chunked_responses_arrive() -> None:
 def test_head_and_start_of_body_are_one_write() -> None:
     written: list[bytes] = []
 
-    async def test(_layer: Layer, connection: Connection) -> None:
+    async def test(_gateway: FakeGateway, connection: Connection) -> None:
         connection.writer.write(OTHER)
         await connection.until(b"called")
-        # What lies behind it
+        # The transport that the coalescing one wraps.
         transport = connection.protocol.transport._transport  # type: ignore[attr-defined]
         write = transport.write
 
-        def noting(data: bytes) -> None:
+        def record(data: bytes) -> None:
             written.append(data)
             write(data)
 
-        transport.write = noting
+        transport.write = record
         connection.writer.write(OTHER)
         await connection.until(b"called")
 

@@ -10,7 +10,8 @@ from inference.server.listener import SharedPort
 
 def test_unpickled_ports_are_sockets_of_the_same_address() -> None:
     port = SharedPort("127.0.0.1", 0)
-    sockets: list[socket.socket] = [pickle.loads(pickle.dumps(port)) for _ in range(2)]  # noqa: S301
+    data = pickle.dumps(port)
+    sockets: list[socket.socket] = [pickle.loads(data) for _ in range(2)]  # noqa: S301
     for worker_socket in sockets:
         worker_socket.listen()
         assert worker_socket.getsockname() == port.address
