@@ -1,15 +1,17 @@
 """Models for tests of predictions: versions with networks that need no file."""
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inference.model_format.card import MNIST_INPUT
+from inference.models.catalog import ModelCatalog, Unresolved
 from inference.models.version import ModelVersion, State
 from inference.prediction.results import LoadedModel
 from inference.preprocessing.digits import PreprocessedImage
-from inference.runtime.network import Network
+from inference.runtime.network import Batch, Network
 
 LABELS = ("x", "y")
 
@@ -29,10 +31,26 @@ class FakeNetwork:
         self.seconds_per_image = seconds_per_image
         self.batches: list[int] = []
 
-    def run(self, batch: Any) -> NDArray[np.float32]:
-        count = len(batch.as_input(MNIST_INPUT))
+    def run(self, batch: Batch) -> NDArray[np.float32]:
+        count = len(batch.to_input(MNIST_INPUT))
         self.batches.append(count)
         return np.array([self._row] * count, np.float32)
+
+
+class FakeRepository:
+    """A model repository of a fixed catalog."""
+
+    def __init__(self, *versions: ModelVersion) -> None:
+        self._catalog = ModelCatalog(versions)
+
+    def snapshot(self) -> ModelCatalog:
+        return self._catalog
+
+    def select(self, names: Sequence[str]) -> list[ModelVersion | Unresolved]:
+        return self._catalog.select(names)
+
+    def resolve(self, name: str) -> tuple[ModelVersion, Network]:
+        return self._catalog.find(name).resolve()
 
 
 def make_version(name: str = "a", **changes: Any) -> ModelVersion:
@@ -48,4 +66,4 @@ def loaded(name: str = "a", network: FakeNetwork | None = None, **changes: Any) 
 
 def image(value: int) -> PreprocessedImage:
     """Return an image of one gray."""
-    return PreprocessedImage.of_array(np.full((28, 28), value, np.uint8))
+    return PreprocessedImage.from_array(np.full((28, 28), value, np.uint8))

@@ -16,7 +16,7 @@ class FakePromotions:
     def all(self) -> list[str]:
         return ["alias"]
 
-    def one(self, *arguments: Any) -> Any:
+    def get(self, *arguments: Any) -> Any:
         return arguments
 
     def move(self, *arguments: Any) -> Any:

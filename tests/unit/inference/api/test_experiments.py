@@ -6,8 +6,8 @@ import pytest
 
 from inference.api.experiments import ExperimentsApi
 from inference.errors import MalformedRequestError, UnknownExperimentError
-from inference.models.catalog import ModelCatalog
 from inference.models.version import ModelVersion, State
+from tests.support.fake_models import FakeRepository
 
 
 class FakeExperiments:
@@ -23,7 +23,7 @@ class FakeExperiments:
 
 
 API = ExperimentsApi(
-    cast("Any", FakeExperiments()), cast("Any", ModelCatalog([ModelVersion("a", State.LOADING)]))
+    cast("Any", FakeExperiments()), cast("Any", FakeRepository(ModelVersion("a", State.LOADING)))
 )
 A = {"name": "a", "momentum": 0.9, "serving": "LOADING"}
 

@@ -11,7 +11,7 @@ from inference.errors import MalformedRequestError
 class FakeOriginals:
     """Returns the digest of each call."""
 
-    def one(self, digest: str) -> str:
+    def get(self, digest: str) -> str:
         return digest
 
 

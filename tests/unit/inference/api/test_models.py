@@ -8,24 +8,24 @@ import pytest
 from inference.api.models import ModelsApi
 from inference.errors import MalformedRequestError, UnknownExperimentError
 from inference.model_format.card import MNIST_INPUT, Card
-from inference.models.catalog import ModelCatalog
 from inference.models.version import ModelVersion, State, Update
 from tests.conftest import SHIPPED
+from tests.support.fake_models import FakeRepository
 
 NAME = "mnist_experiment_1__softmax_regression"
 CARD = Card.read(SHIPPED / NAME / "card.json")
-OLD = ModelVersion.of_card(NAME, 1, "d" * 64, 1000, CARD)
+OLD = ModelVersion.from_card(NAME, 1, "d" * 64, 1000, CARD)
 NEW = ModelVersion(NAME, State.FAILED, 2, reason="broken", update=Update(State.LOADING))
 
 
 class FakeAliases:
     """One alias, of the first version."""
 
-    def of(self, _name: str, version: int) -> list[str]:
+    def aliases_of(self, _name: str, version: int) -> list[str]:
         return ["champion"] if version == 1 else []
 
 
-API = ModelsApi(cast("Any", ModelCatalog([OLD, NEW])), cast("Any", FakeAliases()))
+API = ModelsApi(cast("Any", FakeRepository(OLD, NEW)), cast("Any", FakeAliases()))
 
 
 def test_list_models_describes_each_version() -> None:

@@ -1,14 +1,16 @@
-"""POST /predictions: files or JSON, a document or lines, without HTTP."""
+"""/predictions: images to a document or lines, stored predictions, and labels, without HTTP."""
 
 import io
 import json
 from collections.abc import Iterator
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, cast
 
 import pytest
 
 from inference.api.predictions import PredictionsApi
 from inference.api.response_encoding import ResponseEncoder
+from inference.database.predictions import Filter
 from inference.errors import (
     InvalidValueError,
     MalformedRequestError,
@@ -19,6 +21,7 @@ from inference.prediction.results import LoadedModel, UnavailableModel
 from tests.support.fake_models import FakeNetwork, image, loaded
 from tests.support.fake_predictor import predicting
 
+UUID = "0190f3e2-7c1a-7b5e-9d41-2f6a8c3b1e07"
 BLANK = [[0] * 28 for _ in range(28)]
 
 
@@ -31,7 +34,7 @@ def api() -> Iterator[PredictionsApi]:
         loaded("b", FakeNetwork((1.0, 0.0), serial=2)),
     ]
     with predicting(*models) as predictor:
-        yield PredictionsApi(predictor, ResponseEncoder())
+        yield PredictionsApi(predictor, ResponseEncoder(), cast("Any", None))
 
 
 def predict(api: PredictionsApi, *files: bytes, **options: Any) -> list[dict[str, Any]]:
@@ -88,3 +91,88 @@ def test_predict_raises_before_the_first_line(api: PredictionsApi, *, is_stream:
             api.predict(document=document, is_stream=is_stream)
     with pytest.raises(RequestTooLargeError):
         api.predict(images=[io.BytesIO()] * 1001, is_stream=is_stream)
+
+
+class FakeHistory:
+    """Returns the arguments of each call."""
+
+    def page(self, *arguments: Any) -> tuple[Any, str]:
+        return arguments, "next"
+
+    def one(self, *arguments: Any) -> Any:
+        return arguments
+
+    def label(self, *arguments: Any) -> Any:
+        return arguments
+
+
+API = PredictionsApi(cast("Any", None), ResponseEncoder(), cast("Any", FakeHistory()))
+
+
+def test_list_predictions_without_parameters_filters_nothing() -> None:
+    assert API.list_predictions() == {"predictions": (Filter(), 50, None), "next": "next"}
+
+
+def test_list_predictions_builds_a_filter() -> None:
+    page = API.list_predictions(
+        limit=7,
+        cursor="c",
+        experiment_name="a@2",
+        since="2026-01-01T00:00:00Z",
+        until="2026-01-02T00:00:00Z",
+        disagreement=True,
+        corrected=False,
+        wrong=True,
+        **{"class": "4"},
+    )
+    since, until = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
+    criteria = Filter("a", 2, "4", since, until, True, False, True)  # noqa: FBT003
+    assert page["predictions"] == (criteria, 7, "c")
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("experiment_name", "a b"),
+        ("experiment_name", "a@champion"),
+        ("since", "yesterday"),
+        ("until", "2026-01-01"),
+        ("class", ""),
+        ("class", "\x00"),
+    ],
+)
+def test_list_predictions_with_bad_parameter_names_it(parameter: str, value: str) -> None:
+    with pytest.raises(MalformedRequestError) as raised:
+        API.list_predictions(**{parameter: value})  # type: ignore[arg-type]
+    assert raised.value.path == parameter
+
+
+def test_get_prediction_passes_a_canonical_id() -> None:
+    assert cast("Any", API.get_prediction(UUID.upper())) == (UUID,)
+    with pytest.raises(MalformedRequestError):
+        API.get_prediction("nothing")
+
+
+def test_label_prediction_passes_its_fields() -> None:
+    label = {"label": "4", "labelled_by": "ann"}
+    for replaces in (None, "9"):
+        document = {**label, "replaces": replaces}
+        labeled = cast("Any", API.label_prediction(UUID, document))
+        assert labeled == (UUID, "4", "ann", replaces)
+    assert cast("Any", API.label_prediction(UUID, label)) == (UUID, "4", "ann", None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"label": 4}, "label"),
+        ({"label": "4" * 65}, "label"),
+        ({"labelled_by": " "}, "labelled_by"),
+        ({"replaces": 9}, "replaces"),
+        ({"more": 1}, ""),
+    ],
+)
+def test_label_prediction_with_bad_field_names_it(changes: dict[str, Any], path: str) -> None:
+    with pytest.raises(MalformedRequestError) as raised:
+        API.label_prediction(UUID, {"label": "4", "labelled_by": "ann", **changes})
+    assert raised.value.path == path

@@ -6,6 +6,7 @@ import pytest
 
 from inference.api.status import StatusApi
 from inference.errors import DatabaseUnavailableError
+from inference.models.catalog import ModelCatalog
 from inference.models.version import ModelVersion, State
 from inference.observability.metrics import Metrics
 
@@ -20,8 +21,10 @@ class Dependencies:
         self.is_database_up = True
         self.log = "ok"
 
-    def all(self) -> list[ModelVersion]:
-        return [ModelVersion(f"m{number}", state) for number, state in enumerate(self.states)]
+    def snapshot(self) -> ModelCatalog:
+        return ModelCatalog(
+            [ModelVersion(f"m{number}", state) for number, state in enumerate(self.states)]
+        )
 
     def check(self) -> None:
         if not self.is_database_up:

@@ -31,7 +31,7 @@ class FakeLog:
         self.is_full = False
         self.logged: list[tuple[list[str], list[str], list[str]]] = []
 
-    def answered(
+    def record_predictions(
         self,
         images: Sequence[PreprocessedImage],
         requests: Sequence[RequestInfo],

@@ -1,6 +1,5 @@
 """Model resolution: one name or several, loaded or not, and the errors for each."""
 
-from collections.abc import Sequence
 from typing import Any, cast
 
 import pytest
@@ -12,12 +11,11 @@ from inference.errors import (
     ServiceError,
     UnknownExperimentError,
 )
-from inference.models.catalog import ModelCatalog
-from inference.models.repository import ModelRepository, ModelVersion, Unresolved
-from inference.models.version import State
+from inference.models.repository import ModelRepository
+from inference.models.version import ModelVersion, State
 from inference.prediction.resolver import ModelResolver
 from inference.prediction.results import LoadedModel, UnavailableModel
-from tests.support.fake_models import FakeNetwork, make_version
+from tests.support.fake_models import FakeNetwork, FakeRepository, make_version
 
 
 class Resident:
@@ -27,7 +25,7 @@ class Resident:
         self._network = FakeNetwork()
         self.is_loaded = is_loaded
 
-    def loaded(self) -> FakeNetwork | None:
+    def loaded_network(self) -> FakeNetwork | None:
         return self._network if self.is_loaded else None
 
     def network(self) -> FakeNetwork:
@@ -39,24 +37,8 @@ def version(name: str, *, is_loaded: bool = True, **changes: Any) -> ModelVersio
     return make_version(name, resident=cast("Any", Resident(is_loaded=is_loaded)), **changes)
 
 
-class Repository:
-    """A repository of a fixed catalog."""
-
-    def __init__(self, *versions: ModelVersion) -> None:
-        self._catalog = ModelCatalog(versions)
-
-    def named(self, name: str) -> ModelVersion | None:
-        return self._catalog.named(name)
-
-    def select(self, names: Sequence[str]) -> list[ModelVersion | Unresolved]:
-        return self._catalog.select(names)
-
-    def ready(self, name: str) -> tuple[ModelVersion, Any]:
-        return self._catalog.find(name).serving()
-
-
 def resolver(*versions: ModelVersion) -> ModelResolver:
-    return ModelResolver(cast("ModelRepository", Repository(*versions)))
+    return ModelResolver(cast("ModelRepository", FakeRepository(*versions)))
 
 
 LOADING = make_version("loading", state=State.LOADING)
@@ -75,7 +57,7 @@ def test_resolve_loaded_reads_no_file(name: str) -> None:
     found = version("a", is_loaded=False)
     with pytest.raises(ModelNotReadyError):
         resolver(found).resolve(name, loaded=True)
-    assert not found.loaded
+    assert not found.is_loaded
     assert resolver(version("a")).resolve(name, loaded=True).version.name == "a"
 
 

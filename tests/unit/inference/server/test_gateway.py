@@ -11,9 +11,11 @@ from starlette.types import Message, Receive, Scope, Send
 from inference.observability.metrics import Metrics
 from inference.server.access import AccessPolicy
 from inference.server.admission import AdmissionController
-from inference.server.gateway import Answer, FastPath, Gateway, Routes
+from inference.server.fast_path_interface import Answer, FastPath
+from inference.server.gateway import Gateway
 from inference.server.multipart import MultipartRequest
 from inference.server.request_head import RequestHead
+from inference.server.routes import Routes
 from servicekit.request_context import current_request_id
 from servicekit.trusted_hosts import TrustedHosts
 
@@ -135,21 +137,6 @@ class Setup:
         """Return the status and detail of a problem."""
         status, _, body = self.ask(headers, **options)
         return status, json.loads(body)["detail"]
-
-
-@pytest.mark.parametrize(
-    ("path", "operation"),
-    [
-        ("/api/infer", "infer"),
-        ("/api/infer/", "infer"),
-        ("/api/infer/below", "infer"),
-        ("/api/inferno", "other"),
-        ("/elsewhere", "other"),
-        ("/", "other"),
-    ],
-)
-def test_routes_operation_is_the_first_segment(path: str, operation: str) -> None:
-    assert ROUTES.operation(path) == operation
 
 
 def test_request_without_fast_path_goes_to_the_application() -> None:
