@@ -76,7 +76,7 @@ def large() -> Iterator[Request]:
         PREDICTIONS,
         form(*[part("images", half)] * 14),
         404,
-        query=b"experiments=nobody",
+        query=b"experiments=unknown",
     )
     yield post("15 MB of parts", PREDICTIONS, form(*[part("images", DIGIT)] * 40_000), 400, 413)
     yield post(

@@ -23,7 +23,7 @@ def names(path: str) -> Iterator[Request]:
     key = b"experiment_name=" if path == INFERENCE else b"experiments="
     first = FIRST.encode()
     values: dict[str, tuple[bytes, tuple[int, ...]]] = {
-        "unknown name": (b"nobody", (404,)),
+        "unknown name": (b"unknown", (404,)),
         "failing model": (FAILING.encode(), (503,)),
         "second experiment": (SECOND.encode(), (200,)),
         "empty name": (b"", (400,)),
@@ -115,7 +115,7 @@ def queries(path: str) -> Iterator[Request]:
         for name, query in {
             "name twice": good_query + b"&" + good_query,
             "two names": good_query + b"&" + key + SECOND.encode(),
-            "a good and a bad name": good_query + b"&" + key + b"nobody",
+            "a good and a bad name": good_query + b"&" + key + b"unknown",
             "view": good_query + b"&view=true",
         }.items():
             yield post(f"query: {name}", path, good(path), query=query)
@@ -124,7 +124,7 @@ def queries(path: str) -> Iterator[Request]:
 def predictions() -> Iterator[Request]:
     """Requests that only POST /predictions takes."""
     first, second, failing = (b"experiments=" + name.encode() for name in (FIRST, SECOND, FAILING))
-    nobody = b"experiments=nobody"
+    unknown = b"experiments=unknown"
     queries: dict[str, tuple[bytes, tuple[int, ...]]] = {
         "two experiments": (first + b"&" + second, (200,)),
         "two experiments, the other first": (second + b"&" + first, (200,)),
@@ -132,11 +132,11 @@ def predictions() -> Iterator[Request]:
         "the same experiment by name and version": (first + b"&" + first + b"@1", (200, 400)),
         "all and a name": (b"experiments=all&" + first, (200, 400)),
         "all twice": (b"experiments=all&experiments=all", (200, 400)),
-        "known and unknown": (first + b"&" + nobody, (200,)),
-        "unknown and known": (nobody + b"&" + first, (200,)),
+        "known and unknown": (first + b"&" + unknown, (200,)),
+        "unknown and known": (unknown + b"&" + first, (200,)),
         "known and failing": (first + b"&" + failing, (200,)),
-        "unknown and failing": (nobody + b"&" + failing, (404,)),
-        "failing and unknown": (failing + b"&" + nobody, (503,)),
+        "unknown and failing": (unknown + b"&" + failing, (404,)),
+        "failing and unknown": (failing + b"&" + unknown, (503,)),
         "known and malformed": (first + b"&experiments=a%0A", (200, 400)),
         "known and empty": (first + b"&experiments=", (200, 400)),
         "1000 unknown": (
@@ -192,5 +192,5 @@ def predictions() -> Iterator[Request]:
     yield post("ten images in lines", PREDICTIONS, form(*digits), 200, extra=lines)
     yield post("odd images in lines", PREDICTIONS, form(*mixed), 200, extra=lines)
     yield post(
-        "unknown experiment in lines", PREDICTIONS, form(*digits), 404, extra=lines, query=nobody
+        "unknown experiment in lines", PREDICTIONS, form(*digits), 404, extra=lines, query=unknown
     )

@@ -14,15 +14,9 @@ from inference.prediction.predictor import Predictor
 from inference.prediction.results import LoadedModel
 from inference.server.multipart import MultipartRequest
 from inference.server.request_head import RequestHead
+from tests.support.fake_models import FakeNetwork, loaded
 
 BOUNDARY = b"boundary"
-
-
-class FakeNetwork:
-    """A network with a given time per image."""
-
-    def __init__(self, seconds_per_image: float) -> None:
-        self.seconds_per_image = seconds_per_image
 
 
 class FailingPredictor:
@@ -30,7 +24,7 @@ class FailingPredictor:
 
     def __init__(self, seconds_per_image: float) -> None:
         self.batches: list[int] = []
-        self._model = LoadedModel(cast("Any", None), cast("Any", FakeNetwork(seconds_per_image)))
+        self._model = loaded("a", FakeNetwork(seconds_per_image=seconds_per_image))
         self._pool = ThreadPoolExecutor(1)
 
     def submit(self, work: Callable[..., Any], *arguments: object) -> Future[Any]:

@@ -51,7 +51,7 @@ def test_get_model_version_returns_the_parts_of_the_card() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "error"), [("nobody", UnknownExperimentError), ("a b", MalformedRequestError)]
+    ("name", "error"), [("unknown", UnknownExperimentError), ("a b", MalformedRequestError)]
 )
 def test_unknown_model_raises(name: str, error: type[Exception]) -> None:
     with pytest.raises(error):

@@ -65,7 +65,7 @@ def test_resolve_loaded_reads_no_file(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "error"),
     [
-        ("nobody", UnknownExperimentError),
+        ("unknown", UnknownExperimentError),
         ("a@9", UnknownExperimentError),
         ("a b", MalformedRequestError),
         ("loading", ModelNotReadyError),
@@ -90,13 +90,13 @@ def test_resolve_of_a_failed_model_raises_its_problem() -> None:
 
 def test_select_keeps_order_and_problems() -> None:
     selection = resolver(version("a"), LOADING, version("b")).select(
-        ["b", "nobody", "loading", "a"]
+        ["b", "unknown", "loading", "a"]
     )
     names = [
         model.version.name if isinstance(model, LoadedModel) else model.name
         for model in selection.models
     ]
-    assert names == ["b", "nobody", "loading", "a"]
+    assert names == ["b", "unknown", "loading", "a"]
     problems = [
         type(model.problem) for model in selection.models if isinstance(model, UnavailableModel)
     ]
@@ -112,8 +112,8 @@ def test_select_loaded_counts_an_unread_model_as_unavailable() -> None:
 @pytest.mark.parametrize(
     ("names", "error"),
     [
-        (["failed", "nobody"], ModelFailedError),
-        (["nobody", "failed"], UnknownExperimentError),
+        (["failed", "unknown"], ModelFailedError),
+        (["unknown", "failed"], UnknownExperimentError),
         (["a b"], MalformedRequestError),
     ],
 )
