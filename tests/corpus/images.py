@@ -1,6 +1,6 @@
 """Corpus of images: good, odd and hostile files, built byte by byte.
 
-The requests that send them are in http_requests.py.
+The requests that send them are in the package http_requests.
 """
 
 import io
