@@ -1,5 +1,6 @@
-"""What the environment says to the inference service and its shipper, read once."""
+"""Settings: the environment of the inference service and its background process, read once."""
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,14 +8,16 @@ from pathlib import Path
 
 from servicekit.settings import host_names
 
-MAX_DAYS = 36_500  # as good as for ever
+MAX_PORT = 65_535
+MAX_DAYS = 36_500  # as good as forever
+MEBIBYTE = 2**20
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of the service.
+    """Settings of the service and its background process.
 
-    Where Postgres is comes from libpq's own variables (PGHOST, PGPORT, PGUSER, ...).
+    libpq reads the address of Postgres from its own variables (PGHOST, PGPORT, PGUSER, ...).
     """
 
     host: str
@@ -41,53 +44,63 @@ class Settings:
 def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
     """Read the environment; doc/api.md and doc/data.md describe each variable.
 
-    Raises ValueError for one that cannot be used.
+    Raises ValueError, with the name of the variable, for a value that cannot be used.
     """
-    settings = Settings(
-        host=environ.get("API_HOST", "127.0.0.1"),
-        port=int(environ.get("API_PORT", "9090")),
-        models_dir=Path(environ.get("MODELS_DIR", "models")),
-        compiled_dir=Path(environ.get("COMPILED_DIR", ".local/compiled")),
-        max_image_bytes=int(environ.get("MAX_IMAGE_BYTES", str(2 * 2**20))),
-        max_request_bytes=int(environ.get("MAX_REQUEST_BYTES", str(16 * 2**20))),
-        max_requests=int(environ.get("MAX_REQUESTS") or 256),
+    keys_file = environ.get("API_KEYS_FILE")
+    return Settings(
+        host=environ.get("API_HOST") or "127.0.0.1",
+        port=_integer(environ, "API_PORT", 9090, maximum=MAX_PORT),
+        models_dir=Path(environ.get("MODELS_DIR") or "models"),
+        compiled_dir=Path(environ.get("COMPILED_DIR") or ".local/compiled"),
+        max_image_bytes=_integer(environ, "MAX_IMAGE_BYTES", 2 * MEBIBYTE),
+        max_request_bytes=_integer(environ, "MAX_REQUEST_BYTES", 16 * MEBIBYTE),
+        max_requests=_integer(environ, "MAX_REQUESTS", 256),
         allowed_hosts=host_names(environ),
-        api_keys_file=Path(environ["API_KEYS_FILE"]) if environ.get("API_KEYS_FILE") else None,
-        models_memory_bytes=int(environ.get("MODELS_MEMORY_BYTES", str(192 * 2**20))),
-        cache_entries=int(environ.get("CACHE_ENTRIES", "10000")),
-        fast_path=environ.get("FAST_PATH", "1") != "0",
-        workers=int(environ.get("API_WORKERS") or os.cpu_count() or 1),
+        api_keys_file=Path(keys_file) if keys_file else None,
+        models_memory_bytes=_integer(environ, "MODELS_MEMORY_BYTES", 192 * MEBIBYTE),
+        cache_entries=_integer(environ, "CACHE_ENTRIES", 10_000, minimum=0),
+        fast_path=environ.get("FAST_PATH") != "0",
+        workers=_integer(environ, "API_WORKERS", os.cpu_count() or 1),
         journal_dir=Path(environ.get("JOURNAL_DIR") or ".local/journal"),
-        journal_bytes=int(environ.get("JOURNAL_BYTES") or 512 * 2**20),
-        refuses_when_full=_choice(environ, "JOURNAL_FULL", "refuse", "drop"),
+        journal_bytes=_integer(environ, "JOURNAL_BYTES", 512 * MEBIBYTE, minimum=0),
+        refuses_when_full=_is_first(environ, "JOURNAL_FULL", "refuse", "drop"),
         images_url=environ.get("IMAGES_URL") or ".local/images",
-        stores_images=environ.get("IMAGES_STORE", "1") != "0",
-        images_keep_days=float(environ.get("IMAGES_KEEP_DAYS") or 30),
+        stores_images=environ.get("IMAGES_STORE") != "0",
+        images_keep_days=_days(environ, "IMAGES_KEEP_DAYS", 30.0),
     )
-    for name in (
-        "max_image_bytes",
-        "max_request_bytes",
-        "max_requests",
-        "models_memory_bytes",
-        "workers",
-    ):
-        if getattr(settings, name) < 1:
-            raise ValueError(f"{name} must be at least 1")
-    if settings.cache_entries < 0:
-        raise ValueError("cache_entries must not be negative")
-    if settings.journal_bytes < 0:
-        raise ValueError("journal_bytes must not be negative")
-    if not 0 < settings.images_keep_days <= MAX_DAYS:
-        raise ValueError(f"images_keep_days must be more than 0, and at most {MAX_DAYS}")
-    return settings
 
 
-def _choice(environ: Mapping[str, str], name: str, yes: str, no: str) -> bool:
-    """Return whether a variable has the first of two values, which it has when it is not set.
+def _integer(
+    environ: Mapping[str, str], name: str, default: int, minimum: int = 1, maximum: int = 2**63 - 1
+) -> int:
+    text = environ.get(name)
+    if not text:
+        return default
+    value = int(text) if text.isascii() and text.isdecimal() else minimum - 1
+    if not minimum <= value <= maximum:
+        limit = f" to {maximum}" if maximum == MAX_PORT else ""
+        raise ValueError(f"{name} must be a whole number from {minimum}{limit}, not {text!r}.")
+    return value
 
-    Raises ValueError for any other.
-    """
-    value = environ.get(name) or yes
-    if value not in (yes, no):
-        raise ValueError(f"{name} must be {yes} or {no}")
-    return value == yes
+
+def _days(environ: Mapping[str, str], name: str, default: float) -> float:
+    text = environ.get(name)
+    if not text:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value <= MAX_DAYS:
+        raise ValueError(
+            f"{name} must be a number of days above 0 and up to {MAX_DAYS}, not {text!r}."
+        )
+    return value
+
+
+def _is_first(environ: Mapping[str, str], name: str, first: str, second: str) -> bool:
+    """Return whether a variable has the first of its two values, which is the default."""
+    value = environ.get(name) or first
+    if value not in (first, second):
+        raise ValueError(f"{name} must be {first} or {second}, not {value!r}.")
+    return value == first

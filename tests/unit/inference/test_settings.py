@@ -1,0 +1,55 @@
+"""Settings of the inference service: defaults, values and the variables named in errors."""
+
+from pathlib import Path
+
+import pytest
+
+from inference.settings import from_environment
+
+
+def test_defaults_apply_to_unset_and_empty_variables() -> None:
+    empty = dict.fromkeys(("API_PORT", "MAX_REQUESTS", "IMAGES_KEEP_DAYS", "MODELS_DIR"), "")
+    assert from_environment(empty) == from_environment({})
+    assert (from_environment({}).port, from_environment({}).models_dir) == (9090, Path("models"))
+
+
+def test_values_are_parsed() -> None:
+    settings = from_environment(
+        {
+            "API_PORT": "80",
+            "CACHE_ENTRIES": "0",
+            "FAST_PATH": "0",
+            "JOURNAL_FULL": "drop",
+            "IMAGES_KEEP_DAYS": "0.5",
+            "ALLOWED_HOSTS": "A.example, b.example",
+            "API_KEYS_FILE": "keys",
+        }
+    )
+    assert (settings.port, settings.cache_entries, settings.fast_path) == (80, 0, False)
+    assert (settings.refuses_when_full, settings.images_keep_days) == (False, 0.5)
+    assert settings.allowed_hosts == {"a.example", "b.example"}
+    assert settings.api_keys_file == Path("keys")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("API_PORT", "http"),
+        ("API_PORT", "65536"),
+        ("API_WORKERS", "0"),
+        ("MAX_IMAGE_BYTES", "-1"),
+        ("MAX_REQUEST_BYTES", "16MB"),
+        ("MAX_REQUESTS", "1.5"),
+        ("MODELS_MEMORY_BYTES", "0"),
+        ("CACHE_ENTRIES", "-1"),
+        ("JOURNAL_BYTES", "many"),
+        ("JOURNAL_FULL", "wait"),
+        ("IMAGES_KEEP_DAYS", "0"),
+        ("IMAGES_KEEP_DAYS", "nan"),
+        ("IMAGES_KEEP_DAYS", "36501"),
+        ("IMAGES_KEEP_DAYS", "a week"),
+    ],
+)
+def test_invalid_value_is_an_error_with_its_variable(name: str, value: str) -> None:
+    with pytest.raises(ValueError, match=f"^{name} must be .*not '{value}'"):
+        from_environment({name: value})
