@@ -201,6 +201,7 @@ def test_extreme_numbers_are_stored_exactly(database: Database) -> None:
     assert database.rows("SELECT steps, metric_values FROM metric_curves") == [(steps, values)]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_fifty_killed_set_ups_converge(
     database: Database,

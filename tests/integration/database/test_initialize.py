@@ -146,6 +146,7 @@ def test_eight_set_ups_at_once_all_succeed(database: Database) -> None:
     assert database.rows("SELECT count(*), max(id) FROM experiments") == [(50, 50)]
 
 
+@pytest.mark.slow
 def test_set_up_after_kills_succeeds(database: Database) -> None:
     database.csv.write_text(HEADER + "".join(f"e{n},0.1,0.9,{LOSS},0.98\n" for n in range(300)))
     random = Random(0)

@@ -19,6 +19,8 @@ from inference.model_format.card import CARD_FILE, KERAS_FILE, LITERT_FILE, Card
 from inference.runtime.network import Network
 from tests.corpus.keras_models import GOOD, corpus
 
+pytestmark = pytest.mark.slow
+
 PATIENCE_SECONDS = 600
 NOISE = np.random.default_rng(0).integers(0, 256, (8, 28, 28), np.uint8)
 

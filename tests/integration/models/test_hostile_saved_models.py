@@ -26,6 +26,7 @@ worker.main()
 """
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.timeout(PATIENCE_SECONDS),
     pytest.mark.skipif(
         bool(sandbox.missing_features()), reason="SavedModels are read only in a complete sandbox"

@@ -14,9 +14,10 @@ NAMES = sorted(path.parent.name for path in SHIPPED.glob(f"*/{KERAS_FILE}"))
 # Large batches are faster. At this size, a layer of 20 channels of 28x28 takes 125 MB.
 KERAS_BATCH = 2000
 
-pytestmark = pytest.mark.skipif(
-    "MNIST_PATH" not in os.environ, reason="MNIST_PATH names no mnist.npz"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif("MNIST_PATH" not in os.environ, reason="MNIST_PATH names no mnist.npz"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,8 @@ from inference.runtime.network import Network
 from local import ports
 from tests.conftest import SHIPPED
 
+pytestmark = pytest.mark.slow
+
 REQUESTS = 10_000
 CONNECTIONS = 16
 CHANGES = 200

@@ -136,6 +136,7 @@ def test_archiver_loses_no_original_in_an_outage_of_postgres(
     assert len(harness.stored_names()) == held
 
 
+@pytest.mark.slow
 def test_originals_are_dropped_when_they_fill_half_the_journal(
     service_database: dict[str, str], tmp_path: Path
 ) -> None:

@@ -173,6 +173,7 @@ def noise(number: int) -> bytes:
     return buffer.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_predictions_are_stored_once_after_all_failures(  # noqa: PLR0915  # one scenario
     stack: Stack, capsys: pytest.CaptureFixture[str]
@@ -308,6 +309,7 @@ def test_stored_predictions_equal_the_response(stack: Stack) -> None:
     assert {key: tuple(rest) for key, *rest in stored} == expected
 
 
+@pytest.mark.slow
 def test_originals_are_stored_until_their_retention_ends(tmp_path: Path, models_dir: Path) -> None:
     stack = Stack(tmp_path, models_dir, IMAGES_KEEP_DAYS=str(4 / 86_400))
     try:
@@ -348,6 +350,7 @@ def test_full_log_without_postgres_refuses_predictions(tmp_path: Path, models_di
         stack.stop()
 
 
+@pytest.mark.slow
 def test_failing_storage_does_not_stop_predictions(tmp_path: Path, models_dir: Path) -> None:
     (tmp_path / "images").write_text("not a directory")
     stack = Stack(tmp_path, models_dir, JOURNAL_BYTES="400000")
@@ -365,6 +368,7 @@ def test_failing_storage_does_not_stop_predictions(tmp_path: Path, models_dir: P
         stack.stop()
 
 
+@pytest.mark.slow
 def test_killed_background_process_is_restarted(stack: Stack) -> None:
     stack.start_database()
     stack.start_service()
@@ -391,6 +395,7 @@ def test_unwritable_log_refuses_and_explains_in_readyz(tmp_path: Path, models_di
         stack.stop()
 
 
+@pytest.mark.slow
 def test_full_log_that_drops_counts_dropped_predictions(tmp_path: Path, models_dir: Path) -> None:
     stack = Stack(tmp_path, models_dir, JOURNAL_BYTES="400000", JOURNAL_FULL="drop", PGPORT="1")
     try:
@@ -406,6 +411,7 @@ def test_full_log_that_drops_counts_dropped_predictions(tmp_path: Path, models_d
         stack.stop()
 
 
+@pytest.mark.slow
 def test_removed_and_failed_versions_are_rows_with_state(stack: Stack, models_dir: Path) -> None:
     stack.start_database()
     stack.start_service()

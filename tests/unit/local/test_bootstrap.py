@@ -62,6 +62,7 @@ def test_install_changed_lock_updates_and_keeps_dev(project: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_install_wrong_hash_fails_and_next_run_repairs(project: Path) -> None:
     good = (project / "requirements" / "up.txt").read_text()
     write_locks(project, up=good[:-9] + "00000000\n")

@@ -11,6 +11,7 @@ from local.virtual_environment import VirtualEnvironment
 from tests.support.python_project import installed_version, write_locks
 
 
+@pytest.mark.slow
 def test_install_without_uv_uses_pip(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     write_locks(project, bootstrap="uv==0.0.0.1 --hash=sha256:" + "0" * 64 + "\n")

@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 EXPERIMENT = """
 learning_rate = 0.05
 momentum = 0.9
@@ -46,6 +48,7 @@ def start_command(folder: Path, mnist_path: Path, work: str) -> subprocess.Popen
     )
 
 
+@pytest.mark.slow
 def test_command_resumed_after_sigterm_publishes_same_rows(
     tmp_path: Path, mnist_path: Path
 ) -> None:

@@ -24,6 +24,7 @@ needs_sandbox = pytest.mark.skipif(
     bool(sandbox.missing_features()), reason="SavedModels are read only in a complete sandbox"
 )
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.timeout(CONVERT_SECONDS),
     # Keras warns about its old format, and its use of __array__ makes NumPy 2 warn.
     pytest.mark.filterwarnings(

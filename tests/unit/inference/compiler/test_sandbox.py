@@ -135,6 +135,7 @@ def test_sandbox_limits_files_and_writes_no_core(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_limit_cpu_applies_to_each_job(tmp_path: Path) -> None:
     spin = "import time\nwhile time.process_time() < {}: pass\n"
     twice = "".join(

@@ -139,6 +139,7 @@ def test_undeclared_logits_are_rejected_with_advice(tmp_path: Path) -> None:
         compiled(model_of((28, 28), softmax=False), tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(COMPILE_SECONDS)
 def test_card_with_signature_only_compiles_and_changes_recompile(
     serve: Serve, tmp_path: Path

@@ -75,6 +75,7 @@ def test_publish_uses_the_version_after_the_newest(source: Path, tmp_path: Path)
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(COMPILE_SECONDS)
 def test_publish_command_invalid_file_fails_in_one_line(
     tmp_path: Path,

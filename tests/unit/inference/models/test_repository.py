@@ -85,6 +85,7 @@ def test_entries_that_are_not_models_are_ignored(serve: Serve, models_dir: Path)
     assert len(serve(models_dir).snapshot().all()) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(COMPILE_SECONDS)
 def test_keras_files_without_artifact_compile_in_background(
     serve: Serve, models_dir: Path, shipped_names: list[str]
