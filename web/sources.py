@@ -113,27 +113,27 @@ class Sources:
 
     def models(self) -> CachedResult[dict[str, Model]]:
         """Return the served models by name."""
-        return self.api_cache.get("models", self.api.models, self._describe_api_error)
+        return self.api_cache.get("models", self.api.models, self.describe_api_error)
 
     def versions(self) -> CachedResult[list[ModelVersion]]:
         """Return every version of every model."""
-        return self.api_cache.get("versions", self.api.versions, self._describe_api_error)
+        return self.api_cache.get("versions", self.api.versions, self.describe_api_error)
 
     def card(self, name: str, version: int, digest: str | None) -> CachedResult[Mapping[str, Any]]:
         """Return the card of a version. digest: of its files, so that a new card is read."""
         return self.api_cache.get(
             ("card", name, version, digest),
             partial(self.api.card, name, version),
-            self._describe_api_error,
+            self.describe_api_error,
         )
 
     def aliases(self) -> CachedResult[list[Alias]]:
         """Return every alias with its moves."""
-        return self.api_cache.get("aliases", self.api.aliases, self._describe_api_error)
+        return self.api_cache.get("aliases", self.api.aliases, self.describe_api_error)
 
     def readiness(self) -> CachedResult[Readiness]:
         """Return the state of the API."""
-        return self.api_cache.get("readiness", self.api.readiness, self._describe_api_error)
+        return self.api_cache.get("readiness", self.api.readiness, self.describe_api_error)
 
     def expire_models(self) -> None:
         """Read the API again at the next access, after a page has changed something there."""
@@ -147,7 +147,8 @@ class Sources:
     def _describe_database_error(self, error: Exception) -> str:
         return queries.describe_error(error, self.settings.database_address)
 
-    def _describe_api_error(self, error: Exception) -> str:
+    def describe_api_error(self, error: Exception) -> str:
+        """Return what is wrong with the API, and what to do, as Markdown."""
         server = f"The inference API at `{self.settings.api_url}`"
         if isinstance(error, TimeoutError):
             return f"{server} takes too long to respond."

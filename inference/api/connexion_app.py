@@ -23,7 +23,7 @@ from inference.api.json_images import parse_document
 from inference.api.parameter_validator import NamedParameterValidator
 from inference.observability.metrics import Metrics
 from inference.originals.reader import Original
-from inference.prediction.predictor import MAX_IMAGES
+from inference.prediction.limits import MAX_IMAGES
 from inference.server.routes import Routes
 
 SPECIFICATION = Path(__file__).parent.parent / "openapi.yaml"

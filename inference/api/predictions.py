@@ -11,7 +11,8 @@ from inference.api.response_encoding import ResponseEncoder, encode_predictions
 from inference.api.validation import MAX_LABEL, MAX_PERSON
 from inference.database.predictions import Filter, History
 from inference.errors import Document, MalformedRequestError
-from inference.prediction.predictor import MAX_IMAGES, Predictor
+from inference.prediction.limits import MAX_IMAGES
+from inference.prediction.predictor import Predictor
 from inference.prediction.results import PredictionBatch
 from inference.preprocessing.digits import Pixels
 

@@ -1,4 +1,7 @@
-"""Consensus: the combined verdict of one task's models on each image. Pure."""
+"""Consensus: the combined verdict of one task's models on each image. Pure.
+
+web/data/consensus.py has the same rule for the models that a page shows.
+"""
 
 import math
 from collections import Counter

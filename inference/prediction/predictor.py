@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from inference.errors import ImageTooLargeError, JournalFullError, RequestTooLargeError
+from inference.errors import ImageTooLargeError, JournalFullError
 from inference.observability.metrics import Metrics
 from inference.prediction.cache import PredictionCache
+from inference.prediction.limits import check_call_size
 from inference.prediction.resolver import ModelResolver
 from inference.prediction.results import (
     ImageBatch,
@@ -25,10 +26,6 @@ from inference.prediction_log.recorder import ModelOutputs, PredictionLog, Reque
 from inference.preprocessing.digits import SIDE, Pixels, PreprocessedImage
 from inference.runtime.network import Batch, Network
 from inference.runtime.outputs import Outputs, Probabilities, collect_outputs
-
-# Limits of one call; openapi.yaml states both.
-MAX_IMAGES = 1000
-MAX_PREDICTIONS = 100_000  # images times models
 
 Result = TypeVar("Result")
 
@@ -114,15 +111,7 @@ class Predictor:
         Takes encoded images or pixels. Raises RequestTooLargeError; the first batch may raise
         JournalFullError.
         """
-        if len(sources) > MAX_IMAGES:
-            raise RequestTooLargeError(
-                f"One call takes at most {MAX_IMAGES} images. Send the rest in further calls."
-            )
-        if len(sources) * len(selection.models) > MAX_PREDICTIONS:
-            raise RequestTooLargeError(
-                f"One call gives at most {MAX_PREDICTIONS} predictions, images times models. "
-                "Send fewer images or name fewer models."
-            )
+        check_call_size(len(sources), len(selection.models))
         predict = functools.partial(self.predict_batch, selection, request)
         return self._scheduler.batches(selection, sources, self.read, predict, is_stream=is_stream)
 

@@ -11,7 +11,7 @@ from inference.errors import UnreadableImageError, UnsupportedImageError
 from inference.preprocessing.plain_png import CHUNK_HEAD, MAX_SIDE, decode_plain_png
 
 # The supported formats, by the first bytes of their files. A new format must also be added to
-# errors.UnsupportedImageError, openapi.yaml and doc/api.md. In web/ it belongs in
+# errors.UnsupportedImageError, originals/keys.py, openapi.yaml and doc/api.md, and in web/ to
 # data/image_formats.py.
 SIGNATURES = {
     "PNG": (b"\x89PNG\r\n\x1a\n",),

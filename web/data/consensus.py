@@ -1,4 +1,4 @@
-"""Consensus of several models about one image."""
+"""Consensus of several models about one image; inference/prediction/consensus.py has the same rule."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence

@@ -105,11 +105,9 @@ def _show_predictions(
     )
     try:
         results = cache.predict([image.data for image in images], ready)
-    except ApiUnreachableError:
+    except ApiUnreachableError as error:
         request_rerun()
-        _show_api_down(
-            sources, f"The inference API at `{sources.settings.api_url}` does not respond."
-        )
+        _show_api_down(sources, sources.describe_api_error(error))
         return
     task_of = {model.name: model.task for model in ready}
     index = 0 if len(images) == 1 else show_gallery(images, results, task_of)

@@ -13,7 +13,8 @@ from inference.errors import (
     UnsupportedImageError,
 )
 from inference.observability.metrics import Metrics
-from inference.prediction.predictor import MAX_IMAGES, MAX_PREDICTIONS, Predictor
+from inference.prediction.limits import MAX_IMAGES, MAX_PREDICTIONS
+from inference.prediction.predictor import Predictor
 from inference.prediction.resolver import ModelResolver
 from inference.prediction.results import ImageBatch, ModelSelection, UnavailableModel
 from inference.prediction_log.recorder import ModelOutputs, PredictionLog, RequestInfo
