@@ -215,6 +215,9 @@ class FakeSources:
             self.names[:count] if self.was_ever_up else None, 0.0, self.database_problem
         )
 
+    def describe_api_error(self, error: Exception) -> str:
+        return f"The inference API failed: {error}"
+
     def models(self) -> CachedResult[dict[str, Model]]:
         return CachedResult(None if self.api_problem else self.served, 0.0, self.api_problem)
 
