@@ -43,6 +43,7 @@ def test_link_restores_the_comparison(stack: Any, page: Page) -> None:
         expect(cell(page, name)).to_be_attached()
 
 
+@pytest.mark.slow
 def test_controls_are_in_the_url(stack: Any, page: Page) -> None:
     open_page(page, stack, EXPERIMENTS)
     page.get_by_role("slider", name="Smoothing").focus(timeout=FIRST_PAINT_MILLISECONDS)
@@ -53,6 +54,7 @@ def test_controls_are_in_the_url(stack: Any, page: Page) -> None:
     expect(cell(page, "trained_at")).to_be_attached()
 
 
+@pytest.mark.slow
 def test_comparison_survives_a_page_change(stack: Any, page: Page) -> None:
     open_page(page, stack, EXPERIMENTS, s="0.6", log="true", base=EXPERIMENTS[1])
     expect(chart(page)).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
@@ -69,6 +71,7 @@ def test_comparison_survives_a_page_change(stack: Any, page: Page) -> None:
         expect(cell(page, name)).to_be_attached()
 
 
+@pytest.mark.slow
 def test_csv_has_the_recorded_curves(stack: Any, page: Page, tmp_path: Path) -> None:
     open_page(page, stack, EXPERIMENTS, s="0.9")
     button = page.get_by_role("button", name="Curves as CSV")
@@ -84,6 +87,7 @@ def test_csv_has_the_recorded_curves(stack: Any, page: Page, tmp_path: Path) -> 
     )
 
 
+@pytest.mark.slow
 def test_single_experiment_offers_the_top_three(stack: Any, page: Page) -> None:
     open_page(page, stack, EXPERIMENTS[:1])
     page.get_by_role("button", name="Compare the top 3").click(timeout=FIRST_PAINT_MILLISECONDS)
@@ -91,6 +95,7 @@ def test_single_experiment_offers_the_top_three(stack: Any, page: Page) -> None:
     expect(cell(page, "mnist_experiment_25__deep_cnn_16_48_96_augmented")).to_be_attached()
 
 
+@pytest.mark.slow
 def test_comparison_survives_a_database_outage(stack: Any, page: Page) -> None:
     open_page(page, stack, EXPERIMENTS[:2])
     expect(chart(page)).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
@@ -103,6 +108,7 @@ def test_comparison_survives_a_database_outage(stack: Any, page: Page) -> None:
     expect(page.get_by_text("Last known data")).to_be_hidden(timeout=RECOVERY_MILLISECONDS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1440, 390])
 def test_page_fits_the_screen(stack: Any, page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})

@@ -52,6 +52,7 @@ def test_evaluation_is_restored_from_its_link(stack: Any, page: Page, other_brow
     )
 
 
+@pytest.mark.slow
 def test_click_on_a_cell_shows_its_images(stack: Any, page: Page) -> None:
     open_page(page, stack, model=LENET)
     evaluate_unless_cached(page)
@@ -77,6 +78,7 @@ def evaluate_unless_cached(page: Page) -> None:
         evaluate(page)
 
 
+@pytest.mark.slow
 def test_run_can_be_canceled(stack: Any, page: Page) -> None:
     deep = (
         "mnist_experiment_25__deep_cnn_16_48_96_augmented",
@@ -98,6 +100,7 @@ def test_run_can_be_canceled(stack: Any, page: Page) -> None:
     expect(page.get_by_role("button", name="Evaluate", exact=True)).to_be_enabled()
 
 
+@pytest.mark.slow
 def test_zip_is_evaluated_without_its_bad_files(stack: Any, page: Page) -> None:
     open_page(page, stack, set="your zip", model=LENET)
     expect(page.get_by_text("Upload a zip file")).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
@@ -109,12 +112,14 @@ def test_zip_is_evaluated_without_its_bad_files(stack: Any, page: Page) -> None:
     expect(page.get_by_text("1 file skipped")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_parity_model_is_evaluated_on_digits(stack: Any, page: Page) -> None:
     open_page(page, stack, model="parity_experiment_3__lenet5")
     evaluate(page)
     expect(page.get_by_text("500 images with 10 labels")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_results_survive_an_api_outage(stack: Any, page: Page) -> None:
     open_page(page, stack, model=LENET)
     evaluate_unless_cached(page)
@@ -131,6 +136,7 @@ def test_results_survive_an_api_outage(stack: Any, page: Page) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1440, 390])
 def test_page_fits_the_screen(stack: Any, page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})

@@ -44,19 +44,21 @@ def open_page(page: Page, url: str) -> None:
     )
 
 
-def test_five_newest_experiments_are_find_visible(stack: Any, page: Page) -> None:
+def test_five_newest_experiments_are_visible(stack: Any, page: Page) -> None:
     open_page(page, stack.web_url)
     for name in names(stack)[:5]:
         expect(table_cells(page, name)).to_have_count(1, timeout=FIRST_PAINT_MILLISECONDS)
     expect(page.locator("[data-testid=stEChartsChart] canvas").first).to_be_visible()
 
 
+@pytest.mark.slow
 def test_status_strip_shows_database_api_and_data(stack: Any, page: Page) -> None:
     open_page(page, stack.web_url)
     for text in ("Database up", "API up", "Data imported"):
         expect(find_visible(page, text)).to_be_visible()
 
 
+@pytest.mark.slow
 def test_number_of_newest_experiments_is_in_the_url(stack: Any, page: Page) -> None:
     open_page(page, stack.web_url)
     number = page.get_by_role("spinbutton", name="Show newest")
@@ -65,6 +67,7 @@ def test_number_of_newest_experiments_is_in_the_url(stack: Any, page: Page) -> N
     expect(page).to_have_url(f"{stack.web_url}/?latest=3")
 
 
+@pytest.mark.slow
 def test_link_restores_picked_experiments(stack: Any, page: Page, other_browser: Page) -> None:
     wanted = names(stack)[-2:]
     open_page(page, stack.web_url)
@@ -78,6 +81,7 @@ def test_link_restores_picked_experiments(stack: Any, page: Page, other_browser:
         expect(table_cells(other_browser, name)).to_have_count(1)
 
 
+@pytest.mark.slow
 def test_selection_survives_a_page_change(stack: Any, page: Page) -> None:
     open_page(page, f"{stack.web_url}/?latest=3")
     expect(page.get_by_role("spinbutton", name="Show newest")).to_have_value("3")
@@ -89,6 +93,7 @@ def test_selection_survives_a_page_change(stack: Any, page: Page) -> None:
     expect(page.get_by_role("spinbutton", name="Show newest")).to_have_value("3")
 
 
+@pytest.mark.slow
 def test_link_restores_an_extra_column(stack: Any, page: Page, other_browser: Page) -> None:
     open_page(
         page, f"{stack.web_url}/?columns=momentum"
@@ -106,6 +111,7 @@ def test_link_restores_an_extra_column(stack: Any, page: Page, other_browser: Pa
     )
 
 
+@pytest.mark.slow
 def test_link_restores_the_task(stack: Any, page: Page, other_browser: Page) -> None:
     open_page(page, stack.web_url)
     page.get_by_role("combobox", name="Task").click(timeout=FIRST_PAINT_MILLISECONDS)
@@ -117,6 +123,7 @@ def test_link_restores_the_task(stack: Any, page: Page, other_browser: Page) -> 
     expect(table_cells(other_browser, newest)).to_have_count(1, timeout=FIRST_PAINT_MILLISECONDS)
 
 
+@pytest.mark.slow
 def test_all_tasks_have_a_chart_each(stack: Any, page: Page) -> None:
     open_page(page, f"{stack.web_url}/?task=all+tasks&latest=8")
     expect(page.locator("[data-testid=stEChartsChart]")).to_have_count(
@@ -124,6 +131,7 @@ def test_all_tasks_have_a_chart_each(stack: Any, page: Page) -> None:
     )
 
 
+@pytest.mark.slow
 def test_link_with_an_unknown_experiment_shows_the_rest(stack: Any, page: Page) -> None:
     known = names(stack)[0]
     query = urlencode([("experiments", known), ("experiments", "lost_*bold*")])
@@ -140,6 +148,7 @@ def test_page_loads_nothing_from_other_servers(stack: Any, page: Page) -> None:
     assert [url for url in requested if not url.startswith((stack.web_url, "data:", "blob:"))] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_page_fits_a_phone(stack: Any, page: Page, scheme: Any) -> None:
     page.emulate_media(color_scheme=scheme)
@@ -149,6 +158,7 @@ def test_page_fits_a_phone(stack: Any, page: Page, scheme: Any) -> None:
     assert max(page_widths(page)) <= 390
 
 
+@pytest.mark.slow
 def test_page_survives_a_database_outage(stack: Any, page: Page) -> None:
     open_page(page, stack.web_url)
     newest = names(stack)[0]
@@ -164,6 +174,7 @@ def test_page_survives_a_database_outage(stack: Any, page: Page) -> None:
     expect(page.get_by_text("Last known data")).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_page_survives_an_api_outage(stack: Any, page: Page) -> None:
     open_page(page, stack.web_url)
     newest = names(stack)[0]
@@ -202,6 +213,7 @@ def test_link_restores_a_filter(stack: Any, page: Page, other_browser: Page) -> 
     )
 
 
+@pytest.mark.slow
 def test_invalid_filter_is_corrected_by_click(stack: Any, page: Page) -> None:
     open_page(page, stack.web_url)
     filter_by(page, "acuracy > 0.99")
@@ -211,6 +223,7 @@ def test_invalid_filter_is_corrected_by_click(stack: Any, page: Page) -> None:
     expect(page.get_by_role("searchbox", name="Filter")).to_have_value("accuracy > 0.99")
 
 
+@pytest.mark.slow
 def test_filter_without_match_is_cleared(stack: Any, page: Page) -> None:
     open_page(page, f"{stack.web_url}/?{urlencode({'filter': 'lr > 1000'})}")
     page.get_by_role("button", name="Clear filter").click(timeout=FIRST_PAINT_MILLISECONDS)
@@ -218,6 +231,7 @@ def test_filter_without_match_is_cleared(stack: Any, page: Page) -> None:
     assert "filter" not in page.url
 
 
+@pytest.mark.slow
 def test_link_restores_the_sort_order(stack: Any, page: Page, other_browser: Page) -> None:
     open_page(page, stack.web_url)
     page.get_by_text("Show all", exact=False).first.click(timeout=FIRST_PAINT_MILLISECONDS)
@@ -231,6 +245,7 @@ def test_link_restores_the_sort_order(stack: Any, page: Page, other_browser: Pag
     )
 
 
+@pytest.mark.slow
 def test_link_restores_a_page(stack: Any, page: Page, other_browser: Page) -> None:
     connection = psycopg2.connect(stack.db_dsn)
     connection.autocommit = True
@@ -262,6 +277,7 @@ def test_link_restores_a_page(stack: Any, page: Page, other_browser: Page) -> No
         connection.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("title", "action"), [("Compare", "Compare 2"), ("Predict", "Predict with 2")]
 )
@@ -279,6 +295,7 @@ def test_selected_rows_open_on_another_page(
         expect(page.get_by_role("button", name=f"Remove {name}")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_csv_has_all_matches(stack: Any, page: Page) -> None:
     open_page(page, f"{stack.web_url}/?every=true")
     with page.expect_download(timeout=FIRST_PAINT_MILLISECONDS) as download:
@@ -290,6 +307,7 @@ def test_csv_has_all_matches(stack: Any, page: Page) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "query",
     [

@@ -120,6 +120,7 @@ def test_up_prints_working_addresses_and_ctrl_c_stops_all(make_up: MakeUp) -> No
     assert (status, make_up.find_processes(), seconds < 10) == (0, [], True)
 
 
+@pytest.mark.slow
 def test_up_works_after_the_supervisor_was_killed(make_up: MakeUp) -> None:
     first = make_up.start()
     make_up.wait_until_ready(first)
@@ -150,6 +151,7 @@ def test_second_up_names_the_first_and_down_stops_it(make_up: MakeUp) -> None:
     assert make_up.down() == "Nothing was running\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "variable"), [("web", "WEB_PORT"), ("postgres", "DB_PORT")])
 def test_up_restarts_a_killed_service(make_up: MakeUp, name: str, variable: str) -> None:
     process = make_up.start()

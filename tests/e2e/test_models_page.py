@@ -41,6 +41,7 @@ def fill(page: Page, button: str, author: str, reason: str) -> None:
     form.get_by_role("button", name=button, exact=True).click()
 
 
+@pytest.mark.slow
 def test_copied_code_runs(stack: Any, page: Page, tmp_path: Path) -> None:
     (tmp_path / "digit.png").write_bytes(seven_png())
     open_page(page, stack)
@@ -52,6 +53,7 @@ def test_copied_code_runs(stack: Any, page: Page, tmp_path: Path) -> None:
         assert "7" in done.stdout
 
 
+@pytest.mark.slow
 def test_model_card_has_the_training_parameters(stack: Any, page: Page) -> None:
     open_page(page, stack)
     page.get_by_text("Model card").click()
@@ -75,6 +77,7 @@ def test_model_is_promoted_and_rolled_back(stack: Any, page: Page) -> None:
     ).to_be_attached()
 
 
+@pytest.mark.slow
 def test_page_survives_an_api_outage(stack: Any, page: Page) -> None:
     open_page(page, stack)
     stack.stop_api()
@@ -90,6 +93,7 @@ def test_page_survives_an_api_outage(stack: Any, page: Page) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1440, 390])
 def test_page_fits_the_screen(stack: Any, page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})

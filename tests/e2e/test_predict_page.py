@@ -60,6 +60,7 @@ def test_digit_drawn_with_the_mouse_is_predicted(stack: Any, page: Page) -> None
     expect(page.locator("[data-testid=stEChartsChart] canvas").first).to_be_visible()
 
 
+@pytest.mark.slow
 def test_each_task_has_its_own_consensus(stack: Any, page: Page) -> None:
     open_page(page, stack)
     draw_with_mouse(page)
@@ -71,12 +72,14 @@ def test_each_task_has_its_own_consensus(stack: Any, page: Page) -> None:
         expect(page.get_by_text(f"Task {task}", exact=True)).to_be_visible()
 
 
+@pytest.mark.slow
 def test_digit_drawn_with_a_finger_is_predicted(stack: Any, phone: Page) -> None:
     open_page(phone, stack)
     draw_with_finger(phone)
     expect(consensus(phone)).to_have_text("7")
 
 
+@pytest.mark.slow
 def test_undo_and_clear_blank_the_canvas(stack: Any, page: Page) -> None:
     open_page(page, stack)
     for button in ("Undo", "Clear"):
@@ -86,6 +89,7 @@ def test_undo_and_clear_blank_the_canvas(stack: Any, page: Page) -> None:
         expect(page.get_by_text(HINT)).to_be_visible()
 
 
+@pytest.mark.slow
 def test_link_on_the_leaderboard_uses_all_models(stack: Any, page: Page) -> None:
     page.goto(stack.web_url)
     page.get_by_role("link", name="Try it: draw a digit").click(timeout=FIRST_PAINT_MILLISECONDS)
@@ -102,6 +106,7 @@ def test_uploaded_digit_is_shown_and_predicted(stack: Any, page: Page) -> None:
     ).to_be_visible()
 
 
+@pytest.mark.slow
 def test_bad_file_shows_its_reason_among_others(stack: Any, page: Page) -> None:
     open_page(page, stack)
     upload(
@@ -112,6 +117,7 @@ def test_bad_file_shows_its_reason_among_others(stack: Any, page: Page) -> None:
     expect(consensus(page)).to_have_text("7")
 
 
+@pytest.mark.slow
 def test_thirty_files_are_a_table(stack: Any, page: Page) -> None:
     open_page(page, stack)
     upload(page, *((f"{number}.png", seven_png(100 + number)) for number in range(30)))
@@ -132,6 +138,7 @@ def test_sample_digit_is_predicted_correctly(stack: Any, digit: str) -> None:
     assert (agreed.label, agreed.votes > 0.8 * agreed.voters) == (digit, True)
 
 
+@pytest.mark.slow
 def test_link_opens_a_sample_digit(stack: Any, page: Page) -> None:
     page.goto(f"{stack.web_url}/predict?all=true&example=3")
     expect(consensus(page)).to_have_text("3", timeout=FIRST_PAINT_MILLISECONDS)
@@ -154,6 +161,7 @@ def test_click_stores_the_correct_label(stack: Any, page: Page) -> None:
         connection.close()
 
 
+@pytest.mark.slow
 def test_drawing_survives_a_page_change(stack: Any, page: Page) -> None:
     open_page(page, stack)
     draw_with_mouse(page)
@@ -167,6 +175,7 @@ def test_drawing_survives_a_page_change(stack: Any, page: Page) -> None:
     expect(page.get_by_role("button", name="Undo")).to_be_enabled()
 
 
+@pytest.mark.slow
 def test_copied_command_runs(stack: Any, page: Page, tmp_path: Path) -> None:
     (tmp_path / "digit.png").write_bytes(seven_png())
     open_page(page, stack)
@@ -180,6 +189,7 @@ def test_copied_command_runs(stack: Any, page: Page, tmp_path: Path) -> None:
     assert len(json.loads(done.stdout)["predictions"][0]["answers"]) > 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_page_fits_a_phone(stack: Any, phone: Page, scheme: Any) -> None:
     phone.emulate_media(color_scheme=scheme)
@@ -189,6 +199,7 @@ def test_page_fits_a_phone(stack: Any, phone: Page, scheme: Any) -> None:
     assert max(page_widths(phone)) <= 390
 
 
+@pytest.mark.slow
 def test_drawing_survives_an_api_outage(stack: Any, page: Page) -> None:
     open_page(page, stack)
     stack.stop_api()
@@ -204,6 +215,7 @@ def test_drawing_survives_an_api_outage(stack: Any, page: Page) -> None:
     expect(consensus(page)).to_have_text("7", timeout=RECOVERY_MILLISECONDS)
 
 
+@pytest.mark.slow
 def test_predictions_survive_a_database_outage(stack: Any, page: Page) -> None:
     open_page(page, stack)
     stack.stop_database()
