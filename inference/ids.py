@@ -1,8 +1,7 @@
-"""Ids that the service makes itself, so that an answer can name its row before there is one, and a
-repeated write adds nothing.
+"""Ids that the service assigns itself, so that a response can name its row before it exists.
 
-Those of versions and predictions come from their content (UUIDv8, RFC 9562), those of events from
-the time (UUIDv7).
+A repeated write then adds nothing. Versions and predictions get the id of their content (UUIDv8,
+RFC 9562), events the id of their time (UUIDv7).
 """
 
 import itertools
@@ -11,28 +10,28 @@ import secrets
 from hashlib import blake2b
 from typing import Any
 
-# Within a millisecond events are told apart by a number that every process starts somewhere else
-# and counts on.
+# A serial distinguishes events of one millisecond. Each process counts from a random start.
 _RANDOM_A = secrets.randbits(12)
 _serials = itertools.count(secrets.randbits(43))
-MAX_AT_ONCE = 2**18  # more than a call gives answers
+MAX_AT_ONCE = 2**18  # more than the predictions of one call
 _VERSION_7 = (7 << 76) | (_RANDOM_A << 64) | (0b10 << 62)
 _SERIAL_MASK = 2**62 - 1
 
 
 def of_content(content: Any) -> str:
-    """Return the id of something that JSON can say."""
+    """Return the id of a JSON-serializable value."""
     return _uuid(json.dumps(content, sort_keys=True).encode())
 
 
 def prediction_id(version_id: str, image_digest: str) -> str:
-    """Return the id of what a version of a model says of an image."""
+    """Return the id of a model version's prediction for an image."""
     return _uuid(f"{version_id}{image_digest}".encode())
 
 
 def first_event_id(at_microseconds: int) -> int:
-    """Return the first of MAX_AT_ONCE ids for events of one moment (Unix time, µs), as a number of
-    128 bits rising with time.
+    """Return the first of MAX_AT_ONCE ids for events at one Unix time.
+
+    The id is a number of 128 bits that grows with time.
     """
     serial = next(_serials) * MAX_AT_ONCE
     return ((at_microseconds // 1000) << 80) | _VERSION_7 | (serial & _SERIAL_MASK)

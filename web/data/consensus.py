@@ -1,4 +1,7 @@
-"""Consensus of several models about one image; inference/prediction/consensus.py has the same rule."""
+"""Consensus of several models about one image.
+
+inference/prediction/consensus.py has the same rule for all models of a request.
+"""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
