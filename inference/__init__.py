@@ -1,4 +1,1 @@
-"""The inference service: a model directory -> answers over HTTP.
-
-`openapi.yaml` beside this file is its contract.
-"""
+"""Inference service: predictions of the models in a directory, over HTTP."""

@@ -1,4 +1,4 @@
-"""What every service needs and none owns: settings, JSON logs, trusted hosts, COPY encoding.
+"""Code that all services share: settings, JSON logs, trusted hosts, COPY encoding.
 
 Standard library only, and no import of another package of this project.
 """
