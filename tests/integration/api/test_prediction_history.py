@@ -229,6 +229,7 @@ TRIPLES = [
 ]
 
 
+@pytest.mark.slow
 def test_every_filter_agrees_with_a_filter_in_python(client: TestClient, rows: list[Row]) -> None:
     differing = []
     for filters in [{}, *SINGLE, *PAIRS, *TRIPLES]:

@@ -12,6 +12,8 @@ from bench.fixtures import http_requests
 from bench.harness.server import Server, ServerStartError, start_reference, start_service
 from tests.conftest import SHIPPED, digit_png
 
+pytestmark = pytest.mark.slow
+
 LENET = "mnist_experiment_12__lenet5"
 
 

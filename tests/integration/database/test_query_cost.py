@@ -15,6 +15,8 @@ from bench.fixtures.bulk_data import Size
 from db.initialize import set_up
 from db.settings import from_environment
 
+pytestmark = pytest.mark.slow
+
 SMALL = Size(images=1000, events=100_000, labels=400)
 
 

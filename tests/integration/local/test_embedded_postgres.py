@@ -15,6 +15,8 @@ import pytest
 from local import account, ports, settings
 from local.postgres import Postgres, StartError
 
+pytestmark = pytest.mark.slow
+
 
 def query(dsn: str, statement: str) -> list[tuple[object, ...]]:
     """Run one statement in its own transaction and return its rows."""

@@ -225,6 +225,7 @@ def test_s3_password_in_the_endpoint_is_not_repeated(monkeypatch: pytest.MonkeyP
     assert SECRET not in "".join(traceback.format_exception(failure.value))
 
 
+@pytest.mark.slow
 def test_s3_that_hangs_is_abandoned_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(object_store, "CALL_SECONDS", 4.0)
     monkeypatch.setattr(object_store, "REQUEST_SECONDS", 1.0)

@@ -330,6 +330,7 @@ def test_originals_are_stored_until_their_retention_ends(tmp_path: Path, models_
         stack.stop()
 
 
+@pytest.mark.slow
 def test_full_log_without_postgres_refuses_predictions(tmp_path: Path, models_dir: Path) -> None:
     stack = Stack(tmp_path, models_dir, JOURNAL_BYTES="400000", PGPORT="1")
     try:

@@ -23,6 +23,7 @@ def test_train_same_experiment_is_bit_identical(
     assert results(train(SMALL, data, tmp_path)) == results(small)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "stop_at", [40, 70, 99]
 )  # of 34 steps per epoch: in the second and the third one

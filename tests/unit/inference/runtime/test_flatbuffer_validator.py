@@ -45,6 +45,7 @@ def test_network_validates_its_flatbuffer() -> None:
         Network(corpus()["a layer without its weights"], 10)
 
 
+@pytest.mark.slow
 def test_accepted_mutants_crash_no_process() -> None:
     words = [sys.executable, "-m", "tests.corpus.flatbuffers", "1", str(MUTANTS)]
     done = subprocess.run(words, capture_output=True, text=True, timeout=100, check=False, cwd=ROOT)
@@ -61,6 +62,7 @@ def test_operator_codes_are_those_of_litert() -> None:
     } == NAMES
 
 
+@pytest.mark.slow
 # Keras's use of __array__ makes NumPy 2 warn.
 @pytest.mark.filterwarnings(
     "ignore:__array__ implementation:DeprecationWarning", "ignore:You are using a softmax over axis"
