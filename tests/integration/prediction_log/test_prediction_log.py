@@ -358,11 +358,10 @@ def test_failing_storage_does_not_stop_predictions(tmp_path: Path, models_dir: P
     try:
         stack.start_database()
         stack.start_service()
-        # In steps, because predictions that are faster than the shipper fill the log
-        for start in range(0, 500, 100):
-            assert {
-                stack.infer(noise(number)).status_code for number in range(start, start + 100)
-            } == {200}
+        # In steps of 115 kB, because predictions that are faster than the shipper fill the log.
+        for start in range(0, 500, 50):
+            images = [noise(number) for number in range(start, start + 50)]
+            assert {stack.infer(image).status_code for image in images} == {200}
             stack.until_shipped()
         assert stack.rows("SELECT count(*) FROM predictions") == [(500,)]
     finally:
