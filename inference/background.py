@@ -24,7 +24,7 @@ from servicekit import json_logging
 
 # Pause between pieces of work, unless much is pending. A burst would delay requests otherwise.
 YIELD_SECONDS = 0.001
-# The service has 10 s to stop, of which clients may take 8.
+# The service has 10 s to stop. Clients may take 8 s of them.
 DRAIN_SECONDS = 0.7  # for the archiver's last round
 EXIT_SECONDS = 1.0  # after the end of the input, the process exits even from within a call
 NICENESS = 5  # requests come first

@@ -140,7 +140,7 @@ class ResponseEncoder:
             return []
         answers = self._encoder(model.version).encode(outputs, next(literals), digests)
         if None not in answers:
-            return answers  # type: ignore[return-value]  # there is no None in it
+            return answers  # type: ignore[return-value]  # None was excluded above
         unanswered = _unanswered(model.version.name, NotFiniteError())
         return [unanswered if answer is None else answer for answer in answers]
 

@@ -71,7 +71,7 @@ FROM label_prediction(%s, %s, %s, %s)"""
 
 @dataclass(frozen=True)
 class Filter:
-    """Criteria for predictions, of which None matches all predictions.
+    """Criteria for predictions. A criterion of None matches all predictions.
 
     `since` (inclusive) and `until` (exclusive) apply to `created_at`.
     """
