@@ -67,8 +67,15 @@ class ShippedOffsets:
 
 
 def read_offsets(directory: Path) -> dict[str, dict[str, int]]:
-    """Return the offsets in a journal directory, by segment name and purpose."""
+    """Return the offsets in a journal directory, by segment name and purpose.
+
+    A file of any other content counts as missing: records are shipped again, which adds nothing.
+    """
     try:
-        return dict(json.loads((directory / OFFSETS_FILE).read_bytes()))
-    except (OSError, TypeError, ValueError):  # records are shipped again, which adds nothing
+        offsets = json.loads((directory / OFFSETS_FILE).read_bytes())
+        return {
+            segment: {purpose: int(offset) for purpose, offset in own.items()}
+            for segment, own in offsets.items()
+        }
+    except (OSError, AttributeError, TypeError, ValueError):
         return {}

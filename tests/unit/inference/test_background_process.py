@@ -47,3 +47,4 @@ def test_killed_child_is_restarted(children: list[subprocess.Popen[bytes]]) -> N
         children[0].kill()
         wait_for(lambda: len(children) == 2)
     assert children[1].returncode == 0
+    assert [child.stdin is not None and child.stdin.closed for child in children] == [True, True]

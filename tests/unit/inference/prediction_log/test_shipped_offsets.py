@@ -40,7 +40,9 @@ def test_remove_deletes_the_offsets_of_a_segment(tmp_path: Path) -> None:
     assert read_offsets(tmp_path) == {}
 
 
-@pytest.mark.parametrize("content", [b"", b"[1", b"12"])
+@pytest.mark.parametrize(
+    "content", [b"", b"[1", b"12", b'{"a.000001.jsonl": 5}', b'{"a.000001.jsonl": {"rows": "x"}}']
+)
 def test_broken_file_counts_as_no_offsets(tmp_path: Path, content: bytes) -> None:
     (tmp_path / OFFSETS_FILE).write_bytes(content)
     assert ShippedOffsets(tmp_path).get(ROWS, SEGMENT) == 0
