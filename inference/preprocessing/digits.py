@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from inference.preprocessing.decoding import decode
+from inference.preprocessing.image_warnings import NO_DIGIT
 
 SIDE = 28  # pixels
 BLACK_ROW = bytes(SIDE)
@@ -27,6 +28,7 @@ LARGE_SIDE = 1024
 INK_THRESHOLD = 64
 
 Pixels = NDArray[np.uint8]
+EMPTY_DIGEST = hashlib.sha256(bytes(SIDE * SIDE)).hexdigest()
 
 
 class PreprocessedImage(NamedTuple):
@@ -34,6 +36,7 @@ class PreprocessedImage(NamedTuple):
 
     `pixels` are canonical, uint8 of shape (28, 28), and `digest` is their sha256 (hex). `width` and
     `height` are the original's, in pixels. `original` holds its bytes, or None for an array.
+    `warnings` are texts of `image_warnings`, empty for an ordinary digit.
     """
 
     pixels: Pixels
@@ -41,21 +44,21 @@ class PreprocessedImage(NamedTuple):
     width: int
     height: int
     original: bytes | None
+    warnings: tuple[str, ...] = ()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "PreprocessedImage":
         """Decode an image file. Raises UnsupportedImageError and UnreadableImageError."""
-        gray = decode(data)
-        pixels = normalize(gray)
-        height, width = gray.shape
-        return cls(pixels, pixel_digest(pixels), width, height, data)
+        return cls.from_array(decode(data), data)
 
     @classmethod
-    def from_array(cls, gray: Pixels) -> "PreprocessedImage":
+    def from_array(cls, gray: Pixels, original: bytes | None = None) -> "PreprocessedImage":
         """Normalize gray pixels, uint8 of shape (height, width)."""
         pixels = normalize(gray)
+        digest = pixel_digest(pixels)
         height, width = gray.shape
-        return cls(pixels, pixel_digest(pixels), width, height, None)
+        warnings = (NO_DIGIT,) if digest == EMPTY_DIGEST else ()
+        return cls(pixels, digest, width, height, original, warnings)
 
 
 def read_digit(data: bytes) -> Pixels:

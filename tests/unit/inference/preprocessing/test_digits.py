@@ -100,3 +100,15 @@ def test_preprocessed_image_from_an_array_has_no_original() -> None:
     image = PreprocessedImage.from_array(gray)
     assert (image.width, image.height, image.original) == (60, 60, None)
     assert (image.pixels == normalize(gray)).all()
+
+
+@pytest.mark.parametrize("side", [28, 60])
+@pytest.mark.parametrize("shade", [0, 255])
+def test_preprocessed_blank_image_warns_of_no_digit(shade: int, side: int) -> None:
+    blank = np.full((side, side), shade, np.uint8)
+    images = PreprocessedImage.from_array(blank), PreprocessedImage.from_bytes(encoded(blank))
+    assert [image.warnings for image in images] == [("no digit found",)] * 2
+
+
+def test_preprocessed_digit_has_no_warnings() -> None:
+    assert PreprocessedImage.from_array(drawn(side=60)).warnings == ()
