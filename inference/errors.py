@@ -266,3 +266,12 @@ class JournalFullError(ServiceError):
         "The prediction log is full because Postgres is unavailable. Try again when it is back."
     )
     retry_after_seconds = 5
+
+
+class UnsupportedVersionError(ServiceError):
+    """505: the request is of another version of HTTP."""
+
+    status = 505
+    kind = "unsupported-version"
+    title = "HTTP version not supported"
+    detail = "The service speaks HTTP/1.1 and HTTP/1.0. Set the client to HTTP/1.1."

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from inference.errors import (
@@ -18,9 +19,10 @@ from inference.errors import (
     OverloadedError,
     RequestTimeoutError,
     ServiceError,
+    UnsupportedVersionError,
 )
 from inference.server.coalesced_writes import CoalescingTransport
-from inference.server.request_head import RequestHead
+from inference.server.request_head import RequestHead, encode_head
 from inference.server.slow_clients import CHECK_SECONDS, Awaited, StallTimer
 
 if TYPE_CHECKING:  # the parent process of the workers does not import it
@@ -31,6 +33,9 @@ OK = (
     b"x-request-id: %b\r\n%b%b\r\n%b"
 )
 CLOSE = b"connection: close\r\n"
+
+NOT_HTTP = "The bytes are not an HTTP/1.1 request with one Host and one length. Check the client."
+NO_PROXY = "The service is not a proxy and does not support CONNECT. Send the request without it."
 
 MAX_HEAD_BYTES = 65_536
 CHUNK_OVERHEAD_BYTES = 6  # on the wire, for a chunk of one byte
@@ -79,7 +84,14 @@ class HttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse what arrived, and refuse a head, or the framing of a body, that is too large."""
         self._received_bytes += len(data)
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            self._parse(data)
+        except httptools.HttpParserError as error:
+            refusal = error.__context__  # raised by a callback of the parser
+            if not isinstance(refusal, ServiceError):
+                refusal = MalformedRequestError(NOT_HTTP)
+            self._refuse(refusal, "http")
         overhead = self._received_bytes - CHUNK_OVERHEAD_BYTES * self._body_bytes
         if overhead > MAX_HEAD_BYTES and not self.transport.is_closing():
             self._refuse(HeadTooLargeError(), "head_bytes")
@@ -89,28 +101,28 @@ class HttpProtocol(HttpToolsProtocol):
         self._write_pauses += 1
         super().pause_writing()
 
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # uvicorn's text is for its log
-        """Answer bytes that are not HTTP, and close."""
-        detail = (
-            "The bytes are not an HTTP/1.1 request with one Host and one length. Check the client."
-        )
-        self._refuse(MalformedRequestError(detail), "http")
-
     def on_headers_complete(self) -> None:
         """Start a request: directly where the fast path may take it and none is in progress."""
+        version = self.parser.get_http_version()
+        if version not in ("1.1", "1.0"):
+            raise UnsupportedVersionError
+        if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                raise MalformedRequestError(NO_PROXY)
+            return  # the head will be parsed again without the offer
         self._requests += 1
         self._is_in_body = True
         self._received_bytes = self._body_bytes = 0
         headers, self.headers = self.headers, DISCARDED
         head = RequestHead.parse(headers)
-        if head.host is None and self.parser.get_http_version() == "1.1":
-            raise ValueError("An HTTP/1.1 request needs a Host header.")
+        is_1_1 = version == "1.1"
+        if head.host is None and is_1_1:
+            raise MalformedRequestError(NOT_HTTP)
         self.scope["request_head"] = head  # type: ignore[typeddict-unknown-key]
         request = None
         is_idle = self.cycle is None or self.cycle.response_complete
         if is_idle and self.parser.get_method() == b"POST":
             request = self._gateway.admit(self.url, head)
-        is_1_1 = self.parser.get_http_version() == "1.1"
         if request is None or not is_1_1 or self.flow.write_paused:
             super().on_headers_complete()
             return
@@ -129,6 +141,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Submit a direct request, or call the application."""
+        if self.parser.should_upgrade():
+            return
         self._is_in_body = False
         self._received_bytes = self._body_bytes = 0
         direct, self._direct = self._direct, None
@@ -147,6 +161,25 @@ class HttpProtocol(HttpToolsProtocol):
         """Flush the head of a response without a body."""
         self.transport.write(b"")
         super().on_response_complete()
+
+    def _parse(self, data: bytes) -> None:
+        """Parse what arrived, and ignore offers to change the protocol (RFC 9110, 7.8).
+
+        After a head with Upgrade the parser stops: it expects the other protocol. A new parser
+        gets the same head without Upgrade, then the rest of the data.
+        """
+        pieces: list[bytes | memoryview] = [data]
+        while pieces:
+            piece = pieces.pop()
+            try:
+                self.parser.feed_data(piece)
+            except httptools.HttpParserUpgrade as offer:
+                version = self.parser.get_http_version().encode()
+                head = encode_head(self.parser.get_method(), self.url, version, self.headers)
+                pieces += [memoryview(piece)[offer.args[0] :], head]
+                self.parser = httptools.HttpRequestParser(self)
+                # As in uvicorn: data behind the last request of a connection is not an error.
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
 
     def _respond(self, direct: "DirectCycle", document: bytes | None, request_id: bytes) -> None:
         if direct.disconnected:

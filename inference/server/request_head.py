@@ -8,10 +8,10 @@ from servicekit.request_context import parse_program
 ANY_TYPE = b"*/*"
 # Headers that cannot change a response of the fast path.
 HARMLESS_HEADERS = frozenset(
-    b"accept-encoding accept-language cache-control connection cookie dnt pragma priority referer"
-    b" sec-ch-ua sec-ch-ua-mobile sec-ch-ua-platform sec-fetch-dest sec-fetch-mode sec-fetch-site"
-    b" traceparent tracestate via x-forwarded-for x-forwarded-host x-forwarded-proto"
-    b" x-real-ip".split()
+    b"accept-encoding accept-language cache-control connection cookie dnt http2-settings pragma"
+    b" priority referer sec-ch-ua sec-ch-ua-mobile sec-ch-ua-platform sec-fetch-dest sec-fetch-mode"
+    b" sec-fetch-site traceparent tracestate upgrade via x-forwarded-for x-forwarded-host"
+    b" x-forwarded-proto x-real-ip".split()
 )
 
 Headers = Iterable[tuple[bytes, bytes]]
@@ -76,3 +76,9 @@ class RequestHead:
     def source(self) -> str | None:
         """The client program, such as curl/8.5.0, None where User-Agent does not name one."""
         return parse_program(self.user_agent)
+
+
+def encode_head(method: bytes, target: bytes, version: bytes, headers: Headers) -> bytes:
+    """Return a request's head as on the wire, without its offer to change the protocol."""
+    fields = [b"%b: %b" % (name, value) for name, value in headers if name != b"upgrade"]
+    return b"\r\n".join([b"%b %b HTTP/%b" % (method, target, version), *fields, b"", b""])

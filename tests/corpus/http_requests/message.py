@@ -44,9 +44,7 @@ class Request:
     def is_sendable(self) -> bool:
         """Whether it can be sent over a connection, with a body of a known end."""
         lengths = [value for name, value in self.headers if name == b"content-length"]
-        is_odd = any(
-            name in {b"transfer-encoding", b"expect", b"upgrade"} for name, _ in self.headers
-        )
+        is_odd = any(name in {b"transfer-encoding", b"expect"} for name, _ in self.headers)
         is_text = all(
             re.fullmatch(rb"[!-~]+: [!-~]([ -~]*[!-~])?", b"%b: %b" % header)
             for header in self.headers

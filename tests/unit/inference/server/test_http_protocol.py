@@ -11,11 +11,22 @@ import uvicorn
 from starlette.types import Message, Receive, Scope, Send
 from uvicorn.server import ServerState
 
+from inference.errors import ServiceError
 from inference.server.http_protocol import HttpProtocol
 
 DIRECT = b"POST /api/v1.0/inference?experiment_name=a HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n"
 OTHER = b"GET /other HTTP/1.1\r\nhost: a\r\n\r\n"
 SECONDS = 5
+OFFERS = {
+    "java": b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEA\r\n",
+    "tls": b"connection: upgrade\r\nupgrade: TLS/1.2\r\n",
+    "websocket": b"UPGRADE: websocket, h2c\r\nCONNECTION: keep-alive, UPGRADE\r\n",
+    "two fields": b"Connection: keep-alive\r\nUpgrade: a\r\nUpgrade: b\r\nConnection: Upgrade\r\n",
+    "no upgrade": b"Connection: Upgrade\r\n",
+    "no connection": b"Upgrade: h2c\r\n",
+}
+# Where a body or the end of a head could be taken for another request.
+INNER = b"GET /inner HTTP/1.1\r\nhost: a\r\n\r\n"
 RESPONSE = (
     b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n"
     b"x-request-id: an-id\r\ndate: today\r\n\r\n{}"
@@ -44,6 +55,9 @@ class FakeGateway:
         if self._takes:
             self.submissions.put_nowait(answer)
         return self._takes
+
+    def refuse(self, error: ServiceError, _limit: str) -> bytes:
+        return b"%d" % error.status
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         message: Message = {"more_body": True}
@@ -252,3 +266,95 @@ def test_head_and_start_of_body_are_one_write() -> None:
     run(test)
     assert [piece.startswith(b"HTTP/1.1 200") for piece in written] == [True, False]
     assert b"".join(written).endswith(b"\r\n\r\ncalled")
+
+
+@pytest.mark.parametrize("piece_bytes", [None, 7, 1])
+@pytest.mark.parametrize("offer", OFFERS.values(), ids=OFFERS)
+def test_upgrade_offer_is_ignored(offer: bytes, piece_bytes: int | None) -> None:
+    """RFC 9110, 7.8. Bodies, the next request, and the order of responses stay in step."""
+    chunks = b"%x\r\n%b\r\n0\r\nUpgrade: h2c\r\n\r\n" % (len(INNER), INNER)
+    data = b"".join(
+        [
+            OTHER[:-2] + offer + b"\r\n",
+            DIRECT.replace(b"h: 5", b"h: %d" % len(INNER)) + offer + b"\r\n" + INNER,
+            b"PUT /chunked HTTP/1.1\r\nhost: a\r\n" + offer,
+            b"transfer-encoding: chunked\r\n\r\n" + chunks,
+            b"POST /length HTTP/1.1\r\nhost: a\r\n" + offer,
+            b"content-length: %d\r\n\r\n" % len(INNER) + INNER,
+            OTHER,
+        ]
+    )
+
+    async def test(gateway: FakeGateway, connection: Connection) -> None:
+        size = piece_bytes or len(data)
+        for start in range(0, len(data), size):
+            connection.writer.write(data[start : start + size])
+            await asyncio.sleep(0)
+        for _ in range(5):
+            await connection.until(b"called")
+        assert gateway.called == [
+            ("GET", "/other", b"", b""),
+            ("POST", "/api/v1.0/inference", b"experiment_name=a", INNER),
+            ("PUT", "/chunked", b"", INNER),
+            ("POST", "/length", b"", INNER),
+            ("GET", "/other", b"", b""),
+        ]
+
+    run(test, functools.partial(FakeGateway, takes=False))
+
+
+@pytest.mark.parametrize("body_delay", [0.0, 0.05])
+def test_upgrade_offer_leaves_the_fast_path_open(body_delay: float) -> None:
+    async def test(gateway: FakeGateway, connection: Connection) -> None:
+        for _ in range(2):
+            connection.writer.write(DIRECT + OFFERS["java"] + b"\r\n")
+            await asyncio.sleep(body_delay)
+            connection.writer.write(b"hello")
+            (await next_submission(gateway))(b"{}", b"an-id")
+            assert await connection.until(b"{}") == RESPONSE
+        assert gateway.called == []
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"POST / HTTP/1.1\r\nhost: a\r\nConnection: close, Upgrade\r\n",
+        b"POST / HTTP/1.0\r\nConnection: Upgrade\r\n",
+    ],
+)
+def test_closing_request_with_upgrade_is_answered(head: bytes) -> None:
+    async def test(gateway: FakeGateway, connection: Connection) -> None:
+        connection.writer.write(head + b"Upgrade: h2c\r\nContent-Length: 5\r\n\r\nhello" + OTHER)
+        answer = await connection.rest()
+        assert answer.endswith(b"called")
+        assert answer.count(b"HTTP/1.1 200 OK") == 1
+        assert [body for *_, body in gateway.called] == [b"hello"]
+
+    run(test)
+
+
+OFFER = OFFERS["java"]
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"POST / HTTP/1.1\r\n" + OFFER + b"\r\n", 400),
+        (b"POST / HTTP/1.1\r\nhost: a\r\n" + OFFER + b"Transfer-Encoding: gzip\r\n\r\n", 400),
+        (b"CONNECT a:80 HTTP/1.1\r\nhost: a\r\n\r\n", 400),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
+        (b"GET /other\r\nhost: a\r\n\r\n", 505),
+        (b"GET /other HTTP/0.9\r\nhost: a\r\n\r\n", 505),
+        (b"GET /other HTTP/1.2\r\nhost: a\r\n\r\n", 400),
+        (b"GET /other HTTP/2.0\r\nhost: a\r\n" + OFFER + b"\r\n", 505),
+    ],
+)
+def test_other_protocols_are_refused(data: bytes, status: int) -> None:
+    async def test(gateway: FakeGateway, connection: Connection) -> None:
+        connection.writer.write(data + OTHER)
+        assert await connection.rest() == b"%d" % status
+        assert ("GET", "/other", b"", b"") not in gateway.called
+
+    run(test)

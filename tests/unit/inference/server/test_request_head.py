@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from inference.server.request_head import HARMLESS_HEADERS, RequestHead
+from inference.server.request_head import HARMLESS_HEADERS, RequestHead, encode_head
 
 Pairs = list[tuple[bytes, bytes]]
 
@@ -91,3 +91,9 @@ def test_parse_of_another_header_is_not_plain(
 def test_source_is_the_first_product_of_the_user_agent() -> None:
     assert parse((b"user-agent", b"curl/8.5.0 (x86)")).source == "curl/8.5.0"
     assert parse((b"user-agent", b"(none)")).source is None
+
+
+def test_encoded_head_has_no_upgrade() -> None:
+    headers = [(b"host", b"a"), (b"upgrade", b"h2c"), (b"x", b""), (b"upgrade", b"websocket")]
+    head = encode_head(b"POST", b"/a?b", b"1.1", headers)
+    assert head == b"POST /a?b HTTP/1.1\r\nhost: a\r\nx: \r\n\r\n"
