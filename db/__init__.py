@@ -1,9 +1,10 @@
-"""Database set-up: migrations, roles' passwords, and the import of CSV files.
+"""Database set-up: roles, migrations, privileges, and the import of CSV files.
 
 The only package that knows DDL. It needs Postgres and the CSV files, and knows no service.
 
 - Commands: `initialize` (set-up), `validate` (CSV files only), `password_check`.
-- Schema: `migrate` applies `migrations/*.sql`. A migration that has landed is never edited.
+- Schema: `schema` creates the roles, applies `migrations/*.sql` and grants the privileges. A
+  migration that has landed is never edited.
 - CSV: `csv_files` finds files. `csv_reader` reads one, over `csv_lines`, `csv_columns` and
   `csv_row`, whose cells are parsed by `number_cell` and `curve_cell`. `reject_reasons` has the
   texts.

@@ -1,6 +1,7 @@
-"""Database set-up: migrations, roles' passwords and the CSV import, `python -m db.initialize`.
+"""Database set-up: roles, migrations and the CSV import, `python -m db.initialize`.
 
 It runs once on every start of the stack. It is idempotent and safe to run several times at once.
+`python -m db.initialize roles` only creates the roles, before a dump is restored.
 An invalid CSV file never stops the stack: the errors are printed and stored in `imports` and
 `import_rejects`.
 """
@@ -8,18 +9,18 @@ An invalid CSV file never stops the stack: the errors are printed and stored in 
 import os
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 
 import psycopg2
 import psycopg2.errors
 import psycopg2.extensions
-from psycopg2 import sql
 
 from db import csv_files
 from db import settings as settings_module
 from db.importer import import_files
-from db.migrate import migrate
+from db.schema.migrate import migrate
+from db.schema.roles import create_roles
 from db.settings import Settings
 from db.staging import ImportResult
 from servicekit.settings import secret
@@ -28,6 +29,11 @@ from servicekit.settings import secret
 SETUP_LOCK = 0x6D6C6F7073
 # The lock belongs to one database, but roles belong to the server. Set-ups of two databases may
 # therefore conflict, and one must retry.
+ROLE_CONFLICTS = (
+    psycopg2.errors.InternalError_,  # "tuple concurrently updated"
+    psycopg2.errors.UniqueViolation,
+    psycopg2.errors.DuplicateObject,
+)
 MAX_ATTEMPTS = 10
 RETRY_PAUSE_SECONDS = 0.1
 CONNECT_PAUSE_SECONDS = 0.2
@@ -36,11 +42,9 @@ CONNECT_PAUSE_SECONDS = 0.2
 def set_up(settings: Settings) -> None:
     """Bring the database of libpq's environment variables up to date. Raises psycopg2.Error."""
     with _locked_connection(settings) as connection:
+        create_roles(connection, settings)
         for migration in migrate(settings.database):
             print(f"applied migration {migration}", flush=True)
-        _set_passwords(
-            connection, {"mlops_app": settings.app_password, "mlops_read": settings.read_password}
-        )
         results = import_files(connection, csv_files.find(settings.data_csv, settings.data_dir))
         for file, result in results.items():
             print(f"{file}: {result}", flush=True)
@@ -88,22 +92,17 @@ def _connect(settings: Settings) -> psycopg2.extensions.connection:
             time.sleep(CONNECT_PAUSE_SECONDS)
 
 
-def _set_passwords(connection: psycopg2.extensions.connection, passwords: dict[str, str]) -> None:
-    with connection, connection.cursor() as cursor:
-        for role, password in passwords.items():
-            # Hashed here: the server may log the statement.
-            verifier = psycopg2.extensions.encrypt_password(
-                password, role, connection, "scram-sha-256"
-            )
-            cursor.execute(
-                sql.SQL("ALTER ROLE {} PASSWORD {}").format(
-                    sql.Identifier(role), sql.Literal(verifier)
-                )
-            )
+def set_up_roles(settings: Settings) -> None:
+    """Create the roles, and nothing in the database. Raises psycopg2.Error."""
+    with closing(_connect(settings)) as connection:
+        create_roles(connection, settings)
 
 
-def main() -> int:
-    """Run the set-up and return the exit code: 0, or 1 when it failed."""
+def main(arguments: Sequence[str] = ()) -> int:
+    """Run the set-up, or only that of the roles, and return the exit code: 0, or 1 on failure."""
+    if list(arguments) not in ([], ["roles"]):
+        print("usage: python -m db.initialize [roles]", file=sys.stderr)
+        return 2
     try:
         settings = settings_module.from_environment(os.environ)
         password = secret(os.environ, "PGPASSWORD")
@@ -115,10 +114,10 @@ def main() -> int:
     try:
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
-                set_up(settings)
+                (set_up_roles if arguments else set_up)(settings)
                 break
-            # "tuple concurrently updated": a role was changed by the set-up of another database
-            except psycopg2.errors.InternalError_:
+            # The set-up of another database changes or creates the same roles.
+            except ROLE_CONFLICTS:
                 if attempt == MAX_ATTEMPTS:
                     raise
                 time.sleep(attempt * RETRY_PAUSE_SECONDS)
@@ -129,4 +128,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -55,8 +55,11 @@ class Database:
 
     def start_set_up(self) -> subprocess.Popen[str]:
         """Start `python -m db.initialize`."""
+        return self._start("db.initialize")
+
+    def _start(self, *command: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-m", "db.initialize"],
+            [sys.executable, "-m", *command],
             env=self.environment,
             text=True,
             stdout=subprocess.PIPE,
@@ -65,7 +68,11 @@ class Database:
 
     def set_up(self) -> str:
         """Run a set-up that must succeed and return its output."""
-        child = self.start_set_up()
+        return self.run("db.initialize")
+
+    def run(self, *command: str) -> str:
+        """Run `python -m COMMAND`, which must succeed, and return its output."""
+        child = self._start(*command)
         output, errors = child.communicate(timeout=60)
         assert child.returncode == 0, errors
         return output

@@ -7,7 +7,7 @@ from random import Random
 import psycopg2
 import pytest
 
-from db.migrate import MIGRATIONS
+from db.schema.migrate import MIGRATIONS
 from tests.support.database import HEADER, LOSS, Database
 
 # Ordered by id, but without ids: a set-up that is killed before its commit uses some of them.

@@ -9,7 +9,8 @@ from yoyo.backends.core.postgresql import PostgresqlBackend
 from yoyo.connections import parse_uri
 from yoyo.migrations import default_migration_table
 
-MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATIONS = Path(__file__).parents[1] / "migrations"
+PRIVILEGES = Path(__file__).with_name("privileges.sql")
 
 
 class _SingleConnectionBackend(PostgresqlBackend):  # type: ignore[misc]  # yoyo is untyped
@@ -25,10 +26,10 @@ class _SingleConnectionBackend(PostgresqlBackend):  # type: ignore[misc]  # yoyo
 
 
 def migrate(database: str) -> list[str]:
-    """Apply the missing migrations to a database and return their names.
+    """Apply the missing migrations and all privileges, and return the migrations' names.
 
     The server is that of libpq's environment variables. The caller holds the lock of
-    `db.initialize`, because two calls at once would conflict in yoyo's own tables.
+    `db.initialize`, because two calls at once would conflict in yoyo's own tables. The roles exist.
 
     Raises psycopg2.Error when a migration fails. The database is then unchanged.
     """
@@ -41,4 +42,6 @@ def migrate(database: str) -> list[str]:
         with backend.transaction():
             missing = backend.to_apply(read_migrations(str(MIGRATIONS)))
             backend.apply_migrations(missing)
+            with backend.connection.cursor() as cursor:
+                cursor.execute(PRIVILEGES.read_text())
         return [migration.id for migration in missing]

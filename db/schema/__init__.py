@@ -1,0 +1,5 @@
+"""Schema: roles, migrations and privileges. Each set-up brings a database to the same state.
+
+- `roles` creates the two roles of the server with their limits and passwords.
+- `migrate` applies `db/migrations/*.sql` and `privileges.sql`, in one transaction.
+"""

@@ -1,0 +1,38 @@
+-- Privileges of the two roles: the complete list. Every set-up runs this after the migrations, in their transaction, so a database
+-- that was restored without roles gets them as well. A migration that adds a relation or function adds its privileges here.
+
+DO $$
+BEGIN
+    EXECUTE format('REVOKE CONNECT, CREATE, TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO mlops_app, mlops_read', current_database());
+    EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO mlops_app', current_database());
+END $$;
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+GRANT USAGE ON SCHEMA public TO mlops_app, mlops_read;
+
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO mlops_read;
+ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO mlops_read;
+
+GRANT SELECT ON experiments, metric_curves, imports, import_rejects, leaderboard,
+    model_versions, images, predictions, prediction_events, labels, image_votes, confusion_counts, traffic,
+    prediction_log, confusion, live_accuracy, disagreements, traffic_per_minute,
+    alias_events, aliases, alias_history, tasks TO mlops_app;
+GRANT INSERT ON model_versions, images, prediction_events TO mlops_app;
+GRANT INSERT (id, image_id, model_version_id, task, label, confidence, probabilities, created_at, last_event_at, events)
+    ON predictions TO mlops_app;
+GRANT UPDATE (status, reason, status_since, bytes, parity, test_accuracy) ON model_versions TO mlops_app;
+GRANT UPDATE (original_url, stored_at, deleted_at) ON images TO mlops_app;
+DO $$
+DECLARE
+    month regclass;
+BEGIN
+    FOR month IN SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = 'prediction_events'::regclass ORDER BY 1 LOOP
+        EXECUTE format('GRANT INSERT ON %s TO mlops_app', month);
+    END LOOP;
+END $$;
+
+-- Functions of our own act as their owner, so only the service may call them.
+REVOKE EXECUTE ON FUNCTION apply_label, count_events, count_traffic, drop_events_before, first_champions, keep_events, label_prediction,
+    lock_summaries, make_events_partition, move_alias, replace_label, summarise_events, summarise_predictions FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION count_events, count_traffic, first_champions, label_prediction, lock_summaries, make_events_partition,
+    move_alias TO mlops_app;

@@ -1,0 +1,26 @@
+-- Roles of the server, without passwords. Every set-up runs this, so no statement depends on an earlier one of a migration: a dump
+-- of the database has no roles. ALTER DATABASE and the settings of a role undo what the role itself may have set.
+DO $$
+DECLARE
+    role text;
+BEGIN
+    FOREACH role IN ARRAY ARRAY['mlops_app', 'mlops_read'] LOOP
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) THEN EXECUTE format('CREATE ROLE %I', role); END IF;
+        EXECUTE format('ALTER ROLE %I RESET ALL', role);
+        EXECUTE format('ALTER ROLE %I IN DATABASE %I RESET ALL', role, current_database());
+    END LOOP;
+    -- Only a superuser may set it. A sort then fails before it fills the disk.
+    IF (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN ALTER ROLE mlops_read SET temp_file_limit = '2GB'; END IF;
+END $$;
+
+-- Postgres accepts 100 connections by default. The limits leave some for the owner, whatever the roles do.
+ALTER ROLE mlops_app LOGIN CONNECTION LIMIT 60;
+ALTER ROLE mlops_read LOGIN CONNECTION LIMIT 30;
+ALTER ROLE mlops_app SET statement_timeout = '10s';
+ALTER ROLE mlops_app SET idle_in_transaction_session_timeout = '60s';
+ALTER ROLE mlops_read SET statement_timeout = '10s';
+-- An open transaction keeps dead rows from being removed, and migrations from changing the tables that it read.
+ALTER ROLE mlops_read SET idle_in_transaction_session_timeout = '10min';
+ALTER ROLE mlops_read SET default_transaction_read_only = on;
+COMMENT ON ROLE mlops_app IS 'Inference service: adds predictions and labels, moves aliases, deletes nothing. Statements end after 10 s.';
+COMMENT ON ROLE mlops_read IS 'Dashboard, pgAdmin and SQL users: reads every table and writes none. Statements end after 10 s unless SET statement_timeout extends it.';
