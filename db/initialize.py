@@ -19,6 +19,7 @@ import psycopg2.extensions
 from db import csv_files
 from db import settings as settings_module
 from db.importer import import_files
+from db.schema.fingerprints import EditedMigrationError
 from db.schema.migrate import migrate
 from db.schema.roles import create_roles
 from db.settings import Settings
@@ -121,7 +122,7 @@ def main(arguments: Sequence[str] = ()) -> int:
                 if attempt == MAX_ATTEMPTS:
                     raise
                 time.sleep(attempt * RETRY_PAUSE_SECONDS)
-    except psycopg2.Error as error:
+    except (psycopg2.Error, EditedMigrationError) as error:
         print(f"The database set-up failed: {str(error).strip()}", file=sys.stderr)
         return 1
     return 0

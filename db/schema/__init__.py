@@ -2,4 +2,5 @@
 
 - `roles` creates the two roles of the server with their limits and passwords.
 - `migrate` applies `db/migrations/*.sql` and `privileges.sql`, in one transaction.
+- `fingerprints` detects a migration that was edited after it was applied.
 """

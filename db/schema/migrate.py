@@ -9,7 +9,10 @@ from yoyo.backends.core.postgresql import PostgresqlBackend
 from yoyo.connections import parse_uri
 from yoyo.migrations import default_migration_table
 
+from db.schema import fingerprints
+
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
+BEFORE_MIGRATIONS = Path(__file__).with_name("before_migrations.sql")
 PRIVILEGES = Path(__file__).with_name("privileges.sql")
 
 
@@ -31,7 +34,11 @@ def migrate(database: str) -> list[str]:
     The server is that of libpq's environment variables. The caller holds the lock of
     `db.initialize`, because two calls at once would conflict in yoyo's own tables. The roles exist.
 
-    Raises psycopg2.Error when a migration fails. The database is then unchanged.
+    Raises:
+        EditedMigrationError: the file of an applied migration was edited.
+        psycopg2.Error: a migration failed.
+
+    The database is then unchanged.
     """
     address = parse_uri(f"postgresql:///{quote(database, safe='')}")
     with _SingleConnectionBackend(address, default_migration_table) as backend:
@@ -39,9 +46,12 @@ def migrate(database: str) -> list[str]:
         # The caller's lock excludes running set-ups, so only a killed one can have left yoyo's.
         backend.break_lock()
         backend.ensure_internal_schema_updated()
-        with backend.transaction():
+        known = fingerprints.read_fingerprints(MIGRATIONS)
+        with backend.transaction(), backend.connection.cursor() as cursor:
+            fingerprints.check(cursor, known)
+            cursor.execute(BEFORE_MIGRATIONS.read_text())
             missing = backend.to_apply(read_migrations(str(MIGRATIONS)))
             backend.apply_migrations(missing)
-            with backend.connection.cursor() as cursor:
-                cursor.execute(PRIVILEGES.read_text())
+            fingerprints.record(cursor, known)
+            cursor.execute(PRIVILEGES.read_text())
         return [migration.id for migration in missing]
