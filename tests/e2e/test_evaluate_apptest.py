@@ -121,7 +121,16 @@ def test_zip_is_evaluated_and_skipped_files_are_listed() -> None:
 def test_zip_with_unknown_labels_shows_a_warning() -> None:
     app = evaluate_page(set="your zip")
     app.file_uploader(key="zip").set_value(("my.zip", zipped(cat__a=b"x"), "application/zip")).run()
-    assert "cannot predict all labels" in visible_text(app)
+    assert "cannot predict any label" in visible_text(app)
+
+
+@pytest.mark.usefixtures("sources")
+def test_folder_of_an_unknown_label_is_reported() -> None:
+    app = evaluate_page(set="your zip")
+    files = zipped(**{"7__a": b"x", "cat__a": b"y", "07__a": b"z", "1__b": b"w"})
+    app.file_uploader(key="zip").set_value(("my.zip", files, "application/zip")).run()
+    assert "2 images with the labels 07, cat" in visible_text(app)
+    assert "1 of 2 images correct" in visible_text(run_evaluation(app))
 
 
 @pytest.mark.usefixtures("sources")

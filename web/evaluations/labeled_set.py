@@ -3,8 +3,8 @@
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 
 from PIL import Image
 
@@ -62,25 +62,35 @@ def make_set(
 
 
 def adapt_labels(labeled_set: LabeledSet, classes: Collection[str]) -> LabeledSet | None:
-    """Return the set with labels that a model has as classes, None if that is impossible.
+    """Return the images with labels that a model has as classes, None if there are none.
 
-    Digits become even and odd for a model of parity.
+    Digits become even and odd for a model of parity. The labels that are left out are those of
+    `unknown_labels`.
     """
-    if set(labeled_set.labels) <= set(classes):
+    class_of = {label: _class_of(label, classes) for label in set(labeled_set.labels)}
+    if all(label == known for label, known in class_of.items()):
         return labeled_set
-    if set(classes) == {EVEN, ODD} and set(labeled_set.labels) <= DIGITS:
-        by_parity = make_set(
-            labeled_set.name,
-            labeled_set.images,
-            ((EVEN, ODD)[int(label) % 2] for label in labeled_set.labels),
-        )
-        return replace(by_parity, skipped=labeled_set.skipped)
-    return None
+    kept = [
+        (image, known)
+        for image, label in zip(labeled_set.images, labeled_set.labels, strict=True)
+        if (known := class_of[label]) is not None
+    ]
+    if not kept:
+        return None
+    images, labels = zip(*kept, strict=True)
+    return make_set(labeled_set.name, images, labels, labeled_set.skipped)
 
 
-def unknown_labels(labeled_set: LabeledSet, classes: Sequence[str]) -> list[str]:
+def unknown_labels(labeled_set: LabeledSet, classes: Collection[str]) -> list[str]:
     """Return the labels of a set that are not classes of a model, in order."""
-    return sorted(set(labeled_set.labels) - set(classes))
+    return sorted(label for label in labeled_set.counts if _class_of(label, classes) is None)
+
+
+def _class_of(label: str, classes: Collection[str]) -> str | None:
+    """Return the class of a label, also of a digit for a model of parity."""
+    if label in classes:
+        return label
+    return (EVEN, ODD)[int(label) % 2] if set(classes) == {EVEN, ODD} and label in DIGITS else None
 
 
 def encode_png(image: Image.Image) -> bytes:

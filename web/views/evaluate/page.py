@@ -45,17 +45,26 @@ def show(sources: Sources) -> None:
     if labeled_set is None:
         return
     adapted_set = adapt_labels(labeled_set, model.classes)
+    unknown = unknown_labels(labeled_set, model.classes)
     if adapted_set is None:
-        unknown = unknown_labels(labeled_set, model.classes)
         st.warning(
             f"{escape_markdown(model.short_name)} predicts {join_names(model.classes)}. The set"
-            f" also has {join_names(unknown)}. Choose another model or set.",
+            f" has {join_names(unknown)}. Choose another model or set.",
             icon=":material/help:",
-            title="The model cannot predict all labels of this set",
+            title="The model cannot predict any label of this set",
         )
         return
     models = [model] if other is None else [model, other]
     set_picker.show_set(labeled_set)
+    if unknown:
+        left_out = len(labeled_set.images) - len(adapted_set.images)
+        st.warning(
+            f"Not evaluated: {pluralize(left_out, 'image')} with the labels {join_names(unknown)}."
+            f" {escape_markdown(model.short_name)} predicts {join_names(model.classes)}."
+            " Correct the labels, or choose another model.",
+            icon=":material/help:",
+            title="The model cannot predict all labels of this set",
+        )
     predictions = [sources.evaluator.cached_predictions(one, adapted_set) for one in models]
     _show_run(
         sources,

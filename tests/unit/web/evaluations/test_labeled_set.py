@@ -1,6 +1,10 @@
 """Labeled sets."""
 
-from web.evaluations.labeled_set import adapt_labels, make_set, unknown_labels
+from collections.abc import Sequence
+
+import pytest
+
+from web.evaluations.labeled_set import SkippedFile, adapt_labels, make_set, unknown_labels
 
 
 def test_digest_depends_on_labels_and_images() -> None:
@@ -19,7 +23,20 @@ def test_digits_adapt_to_a_model_of_parity() -> None:
     assert adapt_labels(digits, "0123456789") == digits
 
 
-def test_labels_that_are_not_classes_do_not_adapt() -> None:
+def test_set_without_a_known_label_does_not_adapt() -> None:
     digits = make_set("d", [b"a", b"b"], ["7", "4"])
     assert adapt_labels(digits, ("cat", "dog")) is None
-    assert unknown_labels(digits, ("4",)) == ["7"]
+    assert unknown_labels(digits, ("cat", "dog")) == ["4", "7"]
+
+
+@pytest.mark.parametrize(
+    ("classes", "labels"), [("0123456789", ("7", "4")), (("even", "odd"), ("odd", "even"))]
+)
+def test_unknown_label_leaves_out_only_its_images(
+    classes: Sequence[str], labels: tuple[str, ...]
+) -> None:
+    skipped = [SkippedFile("4/x.txt", "Not an image file.")]
+    mixed = make_set("d", [b"a", b"b", b"c", b"d"], ["cat", "7", "07", "4"], skipped)
+    adapted = adapt_labels(mixed, classes)
+    assert adapted == make_set("d", [b"b", b"d"], labels, skipped)
+    assert unknown_labels(mixed, classes) == ["07", "cat"]
