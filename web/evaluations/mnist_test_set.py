@@ -1,6 +1,7 @@
 """MNIST test set: a labeled set from the file that MNIST_PATH names."""
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +25,19 @@ def mnist_test_set(path: Path, max_images: int) -> LabeledSet:
 
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file:
+            arrays = np.load(file, allow_pickle=False)
             pixels, digits = arrays["x_test"][:max_images], arrays["y_test"][:max_images]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        IndexError,  # an array instead of an archive
+        EOFError,
+        NotImplementedError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise InvalidSetError(
             f"Cannot read {path}: {error}. Set MNIST_PATH to an .npz file with x_test and y_test."
         ) from error
