@@ -7,8 +7,8 @@ from datetime import datetime
 
 import psycopg2.extensions
 
-from db.csv_files import CsvFile, CsvFiles
-from db.csv_reader import READER_VERSION
+from db.csv.files import CsvFile, CsvFiles
+from db.csv.reader import READER_VERSION
 from db.staging import ImportResult
 
 LAST_IMPORTS = """

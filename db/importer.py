@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import psycopg2.extensions
 
-from db.csv_files import CsvFiles
+from db.csv.files import CsvFiles
 from db.import_history import (
     LastImport,
     confirm_unchanged,

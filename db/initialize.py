@@ -16,8 +16,8 @@ import psycopg2
 import psycopg2.errors
 import psycopg2.extensions
 
-from db import csv_files
 from db import settings as settings_module
+from db.csv import files as csv_files
 from db.importer import import_files
 from db.schema.fingerprints import EditedMigrationError
 from db.schema.migrate import migrate

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 import psycopg2.extensions
 
-from db.csv_files import CsvFile
-from db.csv_reader import read_rows
-from db.csv_row import Reject, Row
-from db.reject_reasons import UnreadableFileError
+from db.csv.files import CsvFile
+from db.csv.reader import read_rows
+from db.csv.reject_reasons import UnreadableFileError
+from db.csv.row import Reject, Row
 from servicekit import pg_copy
 
 # A file of another kind may be rejected line by line. These are enough to show that, without a

@@ -11,12 +11,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from db import csv_files
 from db import settings as settings_module
-from db.csv_files import CsvFile, CsvFiles
-from db.csv_reader import read_rows
-from db.csv_row import Reject, Row
-from db.reject_reasons import UnreadableFileError
+from db.csv import files as csv_files
+from db.csv.files import CsvFile, CsvFiles
+from db.csv.reader import read_rows
+from db.csv.reject_reasons import UnreadableFileError
+from db.csv.row import Reject, Row
 
 MAX_SHOWN_REJECTS = 100
 

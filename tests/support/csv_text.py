@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from db.csv_reader import read_rows
-from db.csv_row import Reject, Row
+from db.csv.reader import read_rows
+from db.csv.row import Reject, Row
 
 HEADER = "Experiment Name,Learning Rate,Momentum,Loss"
 LOSS = '"{""Step"": [1, 5, 9], ""Value"": [2.3, 0.4, 0.5]}"'

@@ -50,7 +50,7 @@ def column_names(keys: Collection[str]) -> list[str]:
 def column_key(title: str) -> str:
     """Return the key of a column title: Batch Size -> batch_size.
 
-    The importer applies the same rule (db.csv_columns.column_key).
+    The importer applies the same rule (db.csv.columns.column_key).
     """
     return re.sub(r"[\W_]+", "_", title.lower()).strip("_")
 

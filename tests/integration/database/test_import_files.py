@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from db.csv_reader import READER_VERSION
-from db.reject_reasons import RATE_IS_NOT_A_NUMBER, duplicate_name
+from db.csv.reader import READER_VERSION
+from db.csv.reject_reasons import RATE_IS_NOT_A_NUMBER, duplicate_name
 from tests.support.database import HEADER, LOSS, Database, csv_row
 
 EXPERIMENTS = """

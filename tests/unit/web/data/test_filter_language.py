@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from db.csv_columns import column_key
+from db.csv.columns import column_key
 from web.data import filter_columns
 from web.data.filter_columns import column_names
 from web.data.filter_language import MAX_CHARACTERS, MAX_DEPTH, parse_filter

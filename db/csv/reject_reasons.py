@@ -2,10 +2,10 @@
 
 Each reason is two short sentences that stand behind the file, the line and the column. They are
 stored in `import_rejects.reason`. To add a reason, write its text here, then raise it where the
-cell or row is parsed: `number_cell`, `curve_cell` or `csv_row`. Reasons of unreadable files are
-in `csv_reader` and `csv_columns`.
+cell or row is parsed: `number_cell`, `curve_cell` or `row`. Reasons of unreadable files are
+in `reader` and `columns`.
 
-A change to a text or rule requires a higher `csv_reader.READER_VERSION`.
+A change to a text or rule requires a higher `reader.READER_VERSION`.
 """
 
 NAME_IS_MISSING = "The cell is empty. Give every experiment a unique name."

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from db.number_cell import parse_accuracy, parse_number, parse_parameter
-from db.reject_reasons import InvalidCellError
+from db.csv.number_cell import parse_accuracy, parse_number, parse_parameter
+from db.csv.reject_reasons import InvalidCellError
 from tests.support.csv_text import HEADER, LOSS, read_reject, read_row
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from db.curve_cell import Curve, parse_curve
-from db.reject_reasons import InvalidCellError
+from db.csv.curve_cell import Curve, parse_curve
+from db.csv.reject_reasons import InvalidCellError
 from tests.support.csv_text import HEADER, read_reject, read_row
 
 

@@ -1,6 +1,6 @@
 """CSV rows: parse the cells of one experiment, or reject the whole row with a column and a reason.
 
-A change to a rule requires a higher `csv_reader.READER_VERSION`.
+A change to a rule requires a higher `reader.READER_VERSION`.
 """
 
 import hashlib
@@ -9,8 +9,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from db import reject_reasons
-from db.csv_columns import (
+from db.csv import reject_reasons
+from db.csv.columns import (
     ACCURACY,
     LEARNING_RATE,
     LOSS,
@@ -23,9 +23,9 @@ from db.csv_columns import (
     column_key,
     has_invalid_characters,
 )
-from db.curve_cell import Curve, parse_curve
-from db.number_cell import parse_accuracy, parse_number, parse_parameter, parse_rate
-from db.reject_reasons import InvalidCellError
+from db.csv.curve_cell import Curve, parse_curve
+from db.csv.number_cell import parse_accuracy, parse_number, parse_parameter, parse_rate
+from db.csv.reject_reasons import InvalidCellError
 
 # The API accepts these names and tasks only: a row with another one could not be requested.
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")

@@ -1,15 +1,15 @@
 """CSV columns: required titles, stored names, and words that mark a metric.
 
-To add a column with a rule of its own, name it here and parse it in `csv_row`. Any other column
+To add a column with a rule of its own, name it here and parse it in `row`. Any other column
 needs no code: it becomes a parameter, a metric or a curve.
 
-A change to a rule requires a higher `csv_reader.READER_VERSION`.
+A change to a rule requires a higher `reader.READER_VERSION`.
 """
 
 import re
 from collections.abc import Sequence
 
-from db.reject_reasons import UnreadableFileError
+from db.csv.reject_reasons import UnreadableFileError
 
 NAME, LEARNING_RATE, MOMENTUM, LOSS = "Experiment Name", "Learning Rate", "Momentum", "Loss"
 REQUIRED = (NAME, LEARNING_RATE, MOMENTUM, LOSS)

@@ -1,6 +1,6 @@
 """Curve cells: parse a metric over training steps, {"Step": [...], "Value": [...]}.
 
-A change to a rule requires a higher `csv_reader.READER_VERSION`.
+A change to a rule requires a higher `reader.READER_VERSION`.
 """
 
 import json
@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 
-from db import reject_reasons
-from db.csv_columns import HIGHER_IS_BETTER
-from db.reject_reasons import InvalidCellError
+from db.csv import reject_reasons
+from db.csv.columns import HIGHER_IS_BETTER
+from db.csv.reject_reasons import InvalidCellError
 
 MAX_STEP = 2**63 - 1  # the highest bigint of Postgres
 

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from db import csv_files
+from db.csv import files as csv_files
 
 
 def test_find_returns_data_csv_then_directory_by_name(tmp_path: Path) -> None:

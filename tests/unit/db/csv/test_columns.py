@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from db.csv_columns import column_key
-from db.reject_reasons import UnreadableFileError
+from db.csv.columns import column_key
+from db.csv.reject_reasons import UnreadableFileError
 from tests.support.csv_text import HEADER, LOSS, read_entries, read_row
 
 

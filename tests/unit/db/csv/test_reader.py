@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from db.csv_reader import read_rows
-from db.csv_row import Reject, Row
-from db.reject_reasons import UnreadableFileError
+from db.csv.reader import read_rows
+from db.csv.reject_reasons import UnreadableFileError
+from db.csv.row import Reject, Row
 from tests.support.csv_text import HEADER, LOSS, read_entries, read_reject, read_row
 
 TABS = f"{HEADER}\na,1,0,{LOSS}\n".replace(",", "\t").replace("\t 5\t 9", ",5,9")

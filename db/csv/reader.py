@@ -10,14 +10,15 @@ import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from db import csv_lines, reject_reasons
-from db.csv_columns import REQUIRED, parse_header
-from db.csv_lines import LineRecorder, LineTooLongError
-from db.csv_row import InvalidRowError, Reject, Row, RowParser
-from db.reject_reasons import UnreadableFileError
+from db.csv import lines as csv_lines
+from db.csv import reject_reasons
+from db.csv.columns import REQUIRED, parse_header
+from db.csv.lines import LineRecorder, LineTooLongError
+from db.csv.reject_reasons import UnreadableFileError
+from db.csv.row import InvalidRowError, Reject, Row, RowParser
 
 # Raise it with every change that reads the same file into other rows or rejects: of this module,
-# csv_columns, csv_row, number_cell (rates, for example), curve_cell or reject_reasons. The next
+# columns, row, number_cell (rates, for example), curve_cell or reject_reasons. The next
 # import then reads every file again, also unchanged ones.
 READER_VERSION = 4
 # A curve of 100,000 points is some 3 MB of JSON. An unclosed quote must not read a whole file

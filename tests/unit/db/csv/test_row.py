@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from db.csv_row import Reject, Row
-from db.curve_cell import Curve
+from db.csv.curve_cell import Curve
+from db.csv.row import Reject, Row
 from tests.support.csv_text import HEADER, LOSS, read_entries, read_reject, read_row
 
 NAME_IS_INVALID = "Use 1 to 128 characters"

@@ -1,14 +1,14 @@
 """Number cells: parse plain decimal notation, learning rates, momenta and accuracies.
 
-A change to a rule requires a higher `csv_reader.READER_VERSION`.
+A change to a rule requires a higher `reader.READER_VERSION`.
 """
 
 import math
 import re
 
-from db import reject_reasons
-from db.csv_columns import PERCENT
-from db.reject_reasons import InvalidCellError
+from db.csv import reject_reasons
+from db.csv.columns import PERCENT
+from db.csv.reject_reasons import InvalidCellError
 
 # A double in full decimal notation has at most 309 digits before the decimal point.
 MAX_NUMBER_CHARACTERS = 400

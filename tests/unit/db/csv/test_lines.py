@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from db import csv_lines
-from db.csv_lines import LineRecorder
-from db.csv_row import Reject
+from db.csv import lines as csv_lines
+from db.csv.lines import LineRecorder
+from db.csv.row import Reject
 from tests.support.csv_text import HEADER, LOSS, read_entries
 
 
