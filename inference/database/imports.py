@@ -3,11 +3,12 @@
 from inference.database.pool import Database, Record, utc
 
 MAX_RAW_CHARACTERS = 2000  # of a rejected row's text
+# The last import of a file that is gone has neither a digest nor an error.
 SELECT_LATEST = f"""
-SELECT DISTINCT ON (file)
-       file, digest, {utc("started_at")} AS started_at, {utc("finished_at")} AS finished_at,
+SELECT file, digest, {utc("started_at")} AS started_at, {utc("finished_at")} AS finished_at,
        rows_read, rows_added, rows_updated, rows_unchanged, rows_missing, rows_rejected, error
-FROM imports ORDER BY file, id DESC"""
+FROM (SELECT DISTINCT ON (file) * FROM imports ORDER BY file, id DESC) latest
+WHERE digest IS NOT NULL OR error IS NOT NULL ORDER BY file"""
 SELECT_REJECTS = f"""
 SELECT id, file, line, column_name AS "column", reason, left(raw, {MAX_RAW_CHARACTERS}) AS raw,
        {utc("first_seen_at")} AS first_seen_at, {utc("last_seen_at")} AS last_seen_at
@@ -21,7 +22,10 @@ class Imports:
         self._database = database
 
     def latest(self) -> list[Record]:
-        """Return the latest import of each file, by file. Raises DatabaseUnavailableError."""
+        """Return the latest import of each file that still exists, by file.
+
+        Raises DatabaseUnavailableError.
+        """
         return self._database.query(SELECT_LATEST)
 
     def rejects(self, limit: int, after: int) -> tuple[list[Record], int | None]:

@@ -55,11 +55,12 @@ TOP = text("""
 
 LAST_IMPORT = text("SELECT max(finished_at) FROM imports WHERE error IS NULL")
 
-# The latest import of each file.
+# The latest import of each file. That of a file that is gone has neither a digest nor an error.
 FILES = text("""
-    SELECT DISTINCT ON (file) file, rows_rejected, error
-    FROM imports
-    ORDER BY file, id DESC
+    SELECT file, rows_rejected, error
+    FROM (SELECT DISTINCT ON (file) * FROM imports ORDER BY file, id DESC) latest
+    WHERE digest IS NOT NULL OR error IS NOT NULL
+    ORDER BY file
 """)
 
 REJECTS = text("""

@@ -9,7 +9,9 @@ import pytest
 
 from db.csv.reader import READER_VERSION
 from db.csv.reject_reasons import RATE_IS_NOT_A_NUMBER, duplicate_name
+from inference.database.imports import SELECT_LATEST
 from tests.support.database import HEADER, LOSS, Database, csv_row
+from web.data.queries import FILES
 
 EXPERIMENTS = """
     SELECT name, source_file, source_line, missing_since IS NOT NULL FROM experiments ORDER BY name
@@ -97,6 +99,28 @@ def test_removed_file_marks_rows_and_resolves_rejects(
     database.set_up()
     assert database.rows(EXPERIMENTS)[1] == ("b", "data.d/x.csv", 2, False)
     assert [resolved for *_, resolved in database.rows(REJECTS)] == [False]
+
+
+def test_removed_file_leaves_the_lists_of_imports(database: Database) -> None:
+    def listed() -> list[object]:
+        files = [file for file, *_ in database.rows(SELECT_LATEST)]
+        assert [file for file, *_ in database.rows(FILES.text)] == files
+        return files
+
+    database.write(csv_row("a"), x=HEADER + csv_row("b"), y="Name\n")
+    database.set_up()
+    assert listed() == ["data.csv", "data.d/x.csv", "data.d/y.csv"]
+    database.write(csv_row("a"), z=HEADER)
+    database.set_up()
+    assert listed() == ["data.csv", "data.d/z.csv"]
+    database.folder.joinpath("z.csv").unlink()
+    database.folder.rmdir()
+    database.csv.unlink()
+    database.set_up()
+    assert listed() == ["data.csv"]  # with its error
+    database.write(csv_row("a"), x=HEADER + csv_row("b"))
+    database.set_up()
+    assert listed() == ["data.csv", "data.d/x.csv"]
 
 
 def test_unreadable_file_stops_no_other_file(database: Database) -> None:
