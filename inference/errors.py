@@ -128,6 +128,18 @@ class LabelConflictError(ServiceError):
     title = "Label conflict"
 
 
+class UnlabelableImageError(ServiceError):
+    """409: the image has a warning, so no label describes it. Blank images are all one image."""
+
+    status = 409
+    kind = "unlabelable-image"
+    title = "Image without a label"
+    detail = (
+        "The service found no digit in the image, so it takes no label. "
+        "Send a picture of the digit and label that."
+    )
+
+
 class AliasConflictError(ServiceError):
     """409: the alias cannot be moved to this version now."""
 

@@ -15,7 +15,7 @@ END = struct.pack("!h", -1)
 NULL = struct.pack("!i", -1)
 # Postgres counts microseconds from 2000-01-01, Unix from 1970.
 EPOCH_MICROSECONDS = 946_684_800_000_000
-REAL_OID, INT8_OID, FLOAT8_OID = 700, 20, 701
+TEXT_OID, REAL_OID, INT8_OID, FLOAT8_OID = 25, 700, 20, 701
 
 _COUNT = struct.Struct("!h")
 _LENGTH = struct.Struct("!i")
@@ -76,6 +76,14 @@ def reals(values: Sequence[float]) -> bytes:
     return _real_array(len(values)).pack(
         20 + 8 * len(values), 1, 0, REAL_OID, len(values), 1, *pairs
     )
+
+
+def texts(values: Sequence[str]) -> bytes:
+    """Return a text[] field: one dimension from index 1, no nulls."""
+    if not values:
+        return raw(struct.pack("!iii", 0, 0, TEXT_OID))
+    head = struct.pack("!iiiii", 1, 0, TEXT_OID, len(values), 1)
+    return raw(head + b"".join(map(text, values)))
 
 
 def bigints(values: Sequence[int]) -> bytes:

@@ -26,6 +26,7 @@ from inference.runtime.outputs import Outputs, Probabilities, stack
 
 MAX_ENCODERS = 4096  # far more than one directory serves; hot reload adds versions over time
 BOOLEANS = {False: b"false", True: b"true"}
+NO_WARNINGS = b"[]"
 
 
 class AnswerEncoder:
@@ -92,9 +93,9 @@ class ResponseEncoder:
         return [
             NotFiniteError()
             if answer is None
-            else b'%b,"image_digest":"%b","milliseconds":%r}'
-            % (answer[:-1], digest.encode(), duration)
-            for answer, digest, duration in zip(answers, digests, milliseconds, strict=True)
+            else b'%b,"image_digest":"%b","warnings":%b,"milliseconds":%r}'
+            % (answer[:-1], image.digest.encode(), _warnings(image), duration)
+            for answer, image, duration in zip(answers, images, milliseconds, strict=True)
         ]
 
     def encode_batch(self, batch: PredictionBatch, *, view: bool) -> list[bytes]:
@@ -123,8 +124,9 @@ class ResponseEncoder:
         for row, (image, *answers) in enumerate(zip(images, *columns, strict=True)):
             shown = b'"view":"%b",' % _png(image.pixels) if view else b""
             agreed = {task: _consensus(verdicts[row]) for task, verdicts in consensus.items()}
-            yield b'"image_digest":"%b",%b"answers":[%b],"consensus":%b' % (
-                image.digest.encode(), shown, b",".join(answers), orjson.dumps(agreed),
+            yield b'"image_digest":"%b","warnings":%b,%b"answers":[%b],"consensus":%b' % (
+                image.digest.encode(), _warnings(image), shown, b",".join(answers),
+                orjson.dumps(agreed),
             )  # fmt: skip
 
     def _encode_model(
@@ -179,6 +181,10 @@ def _literals(columns: Sequence[Outputs]) -> list[list[bytes]]:
 
 def _encode_rows(table: Probabilities) -> list[bytes]:
     return orjson.dumps(table, option=orjson.OPT_SERIALIZE_NUMPY)[2:-2].split(b"],[")
+
+
+def _warnings(image: PreprocessedImage) -> bytes:
+    return orjson.dumps(image.warnings) if image.warnings else NO_WARNINGS
 
 
 def _consensus(consensus: Consensus | None) -> dict[str, object] | None:

@@ -21,6 +21,7 @@ from inference.errors import (
     MalformedRequestError,
     NotYetStoredError,
     UnknownPredictionError,
+    UnlabelableImageError,
 )
 
 MAX_EVENTS = 20  # the latest events of a single prediction
@@ -37,8 +38,8 @@ p.events, p.last_event_at, p.disagrees, p.true_label
 """
 NAMED = f"""
 p.id::text AS prediction_id, {utc("p.created_at")} AS created_at, m.experiment_name, m.version,
-m.digest AS model_digest, p.task, i.digest AS image_digest, p.label AS class, p.confidence,
-m.classes, p.probabilities, p.true_label, p.disagrees, p.events,
+m.digest AS model_digest, p.task, i.digest AS image_digest, i.warnings, p.label AS class,
+p.confidence, m.classes, p.probabilities, p.true_label, p.disagrees, p.events,
 {utc("p.last_event_at")} AS last_event_at
 """
 JOIN_NAMES = """
@@ -120,8 +121,8 @@ class History:
     ) -> Record:
         """Store the true label of a prediction's image. Waits for a prediction that may be pending.
 
-        Raises LabelConflictError, InvalidValueError, UnknownPredictionError, NotYetStoredError and
-        DatabaseUnavailableError.
+        Raises LabelConflictError, UnlabelableImageError, InvalidValueError, UnknownPredictionError,
+        NotYetStoredError and DatabaseUnavailableError.
         """
         arguments = [prediction_id, label, labelled_by, replaces]
         # Before the query, because the prediction may arrive after it
@@ -135,6 +136,13 @@ class History:
         if outcome == "no class":
             raise InvalidValueError(
                 f"Unknown label. Send one of {_join_classes(row['classes'])}.", "label"
+            )
+        if outcome == "no digit":
+            raise UnlabelableImageError
+        if outcome == "several digits":
+            raise UnlabelableImageError(
+                "The image has several digits, so one label does not describe it. "
+                "Send a picture of each digit and label those."
             )
         if outcome == "conflict":
             raise LabelConflictError(

@@ -113,8 +113,12 @@ class PredictionBatch:
     outputs: Sequence[Outputs | None]
 
     def consensus(self) -> dict[str, list[Consensus | None]]:
-        """Return for each task the consensus of its models on each readable image."""
-        return {
+        """Return for each task the consensus of its models on each readable image.
+
+        There is none on an image with a warning: its models agree on a label that it does not show.
+        """
+        images = self.batch.images
+        verdicts: dict[str, list[Consensus | None]] = {
             task: find_consensus(
                 [
                     (labels, outputs)
@@ -124,3 +128,10 @@ class PredictionBatch:
             )
             for task, voters in self.selection.voters.items()
         }
+        if any(image.warnings for image in images):
+            for task, found in verdicts.items():
+                verdicts[task] = [
+                    None if image.warnings else verdict
+                    for image, verdict in zip(images, found, strict=True)
+                ]
+        return verdicts

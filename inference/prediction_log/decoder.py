@@ -41,11 +41,13 @@ class SeenKeys:
 
     def __init__(self) -> None:
         self.images: dict[str, dict[str, bytes]] = {}
+        self.warned_images: set[str] = set()  # those whose warnings are stored, too
         self.prediction_count = 0
 
     def clear(self) -> None:
         """Remove all keys."""
         self.images.clear()
+        self.warned_images.clear()
         self.prediction_count = 0
 
 
@@ -181,8 +183,11 @@ class Rows:
         pixels = None
         for index, document in enumerate(description["documents"]):
             digest = document["digest"]
-            if digest not in self.seen.images:
-                self.seen.images[digest] = {}
+            is_new_warning = document.get("warnings") and digest not in self.seen.warned_images
+            if digest not in self.seen.images or is_new_warning:
+                self.seen.images.setdefault(digest, {})
+                if is_new_warning:
+                    self.seen.warned_images.add(digest)
                 pixels = pixels or base64.b64decode(description["pixels"])
                 statistics = compute_statistics(
                     pixels[index * SIDE * SIDE : (index + 1) * SIDE * SIDE]

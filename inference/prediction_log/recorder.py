@@ -3,7 +3,7 @@
 `decoder` reads the records. A record holds the outputs of some model versions for the images of one
 or more requests. It describes the images and versions that no earlier record of its segment
 describes, so that a segment can be read on its own. It describes an image again to add an original
-that an earlier record left out.
+or a warning that an earlier record left out.
 """
 
 import base64
@@ -57,6 +57,7 @@ class _DescribedKeys:
 
     segment: int = 0
     images: dict[str, bool] = field(default_factory=dict)
+    warned_images: set[str] = field(default_factory=set)
     versions: set[str] = field(default_factory=set)
 
 
@@ -175,9 +176,9 @@ class PredictionLog:
         """Describe the images and versions of a record that its segment does not describe yet."""
         described = self._described
         new_images = {
-            image.digest: image
+            (image.digest, image.warnings): image
             for image in images
-            if not described.images.get(image.digest) and self._needs_description(image)
+            if self._needs_description(image)
         }
         if new_images:
             record["new_images"] = self._describe_images(list(new_images.values()))
@@ -187,10 +188,13 @@ class PredictionLog:
             described.versions.update([model.id for model in new_versions])
 
     def _needs_description(self, image: PreprocessedImage) -> bool:
-        """Return whether an image is new, or has an original that can be added now."""
-        return image.digest not in self._described.images or (
-            image.original is not None and self._accepts_originals
-        )
+        """Return whether an image is new, or has an original or a warning that can be added now."""
+        has_original = self._described.images.get(image.digest)
+        if has_original is None:
+            return True
+        if image.warnings and image.digest not in self._described.warned_images:
+            return True
+        return not has_original and image.original is not None and self._accepts_originals
 
     @property
     def _accepts_originals(self) -> bool:
@@ -211,6 +215,7 @@ class PredictionLog:
                     "media_type": ARRAY_MEDIA_TYPE
                     if image.original is None
                     else media_type(image.original),
+                    **({"warnings": image.warnings} if image.warnings else {}),
                 }
                 for image in images
             ],
@@ -230,6 +235,7 @@ class PredictionLog:
         self._described.images.update(
             {image.digest: is_included and image.original is not None for image in images}
         )
+        self._described.warned_images.update(image.digest for image in images if image.warnings)
         return description
 
 

@@ -21,7 +21,7 @@ PREDICTION_COLUMNS = (
 )
 IMAGE_COLUMNS = (
     "id, digest, width, height, bytes, media_type, ink_share, mean, centroid_x, centroid_y, border,"
-    " first_seen_at"
+    " first_seen_at, warnings"
 )
 EVENT_START, PREDICTION_START, IMAGE_START = (
     pg_copy.begin_row(columns.count(",") + 1)
@@ -57,6 +57,7 @@ def encode_image(document: Mapping[str, Any], statistics: Iterable[float | None]
             pg_copy.text(document["media_type"]),
             *map(pg_copy.real, statistics),
             pg_copy.timestamptz(at),
+            pg_copy.texts(document.get("warnings", ())),  # older records have none
         ]
     )
 

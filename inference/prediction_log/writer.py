@@ -69,6 +69,11 @@ INSERT_IMAGES = f"""
 INSERT INTO images ({IMAGE_COLUMNS})
 SELECT {IMAGE_COLUMNS} FROM staged_images ORDER BY id ON CONFLICT (id) DO NOTHING
 """
+# Other originals of the same pixels, or an older service, had no warning.
+UPDATE_WARNINGS = """
+UPDATE images i SET warnings = s.warnings FROM staged_images s
+WHERE i.id = s.id AND s.warnings <> '{}' AND i.warnings = '{}'
+"""
 INSERT_PREDICTIONS = """
 INSERT INTO predictions (id, image_id, model_version_id, task, label, confidence, probabilities,
                          created_at, events, last_event_at)
@@ -156,6 +161,7 @@ class TableWriter:
             if rows.images:
                 self._copy(cursor, "staged_images", IMAGE_COLUMNS, list(rows.images.values()))
                 cursor.execute(INSERT_IMAGES)
+                cursor.execute(UPDATE_WARNINGS)
             counts = {} if is_repeated else rows.counts
             new_ids = self._insert_predictions(cursor, rows, counts)
             if is_repeated:

@@ -403,6 +403,44 @@ def test_prediction_has_image_labels_and_latest_events(
     assert item["true_label"] == "9"
 
 
+@pytest.mark.parametrize(
+    ("warning", "detail"),
+    [
+        ("no digit found", "The service found no digit in the image, so it takes no label. "),
+        ("several digits (2)", "The image has several digits, so one label does not describe it. "),
+    ],
+)
+def test_warned_image_shows_its_warning_and_takes_no_label(
+    client: TestClient, connection: Any, rows: list[Row], warning: str, detail: str
+) -> None:
+    row = next(
+        row for row in rows if row["true_label"] is None and row["experiment_name"] == "rare7"
+    )
+    update = (
+        "UPDATE images SET warnings = %s FROM predictions p"
+        " WHERE images.id = p.image_id AND p.id = %s"
+    )
+    path = f"{BASE}/predictions/{row['id']}"
+    assert client.get(path).json()["warnings"] == []
+    with connection.cursor() as cursor:
+        cursor.execute(update, [[warning], row["id"]])
+    try:
+        page = client.get(f"{BASE}/predictions?experiment_name=rare7&limit=500").json()
+        [item] = [item for item in page["predictions"] if item["prediction_id"] == row["id"]]
+        for shown in (item, client.get(path).json()):
+            assert (shown["warnings"], shown["disagrees"]) == ([warning], False)
+        refused = client.put(f"{path}/label", json={"label": "4", "labelled_by": "ann"})
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(update, [[], row["id"]])
+    assert (refused.status_code, refused.headers["content-type"]) == (
+        409,
+        "application/problem+json",
+    )
+    assert refused.json()["type"] == "urn:mlops:problem:unlabelable-image"
+    assert refused.json()["detail"].startswith(detail)
+
+
 def test_unknown_prediction_gets_404_and_a_bad_id_400(client: TestClient) -> None:
     assert client.get(f"{BASE}/predictions/{uuid.uuid4()}").status_code == 404
     assert client.get(f"{BASE}/predictions/nothing").json()["errors"][0]["path"] == "prediction_id"

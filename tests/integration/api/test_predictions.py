@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 from inference.app import create_app
 from inference.settings import from_environment
 from tests.conftest import SHIPPED, wait_until_ready
+from tests.support.images import encoded
 
 BASE = "/api/v1.0"
 BEST, SMALL = (
@@ -56,6 +57,41 @@ def pixels_of(png: bytes) -> list[list[int]]:
     return rows
 
 
+BLANK = encoded(np.zeros((28, 28), np.uint8))
+SHEET = encoded(np.full((300, 200), 255, np.uint8))
+
+
+@pytest.mark.parametrize("blank", [BLANK, SHEET], ids=["28x28", "sheet"])
+def test_blank_image_warns_and_has_no_consensus(
+    client: TestClient, digits: dict[str, bytes], blank: bytes
+) -> None:
+    for _ in range(2):  # the second one from the cache
+        response = client.post(
+            f"{BASE}/predictions?view=true", files=files(digits["7"], blank, b"broken")
+        )
+        usual, warned, broken = response.json()["predictions"]
+        assert (usual["warnings"], warned["warnings"]) == ([], ["no digit found"])
+        assert usual["consensus"]["mnist"]["class"] == "7"
+        assert warned["consensus"] == {"mnist": None}
+        assert [len(entry["answers"]) for entry in (usual, warned)] == [2, 2]
+        assert "warnings" not in broken
+        for image, warnings in ((digits["7"], []), (blank, ["no digit found"])):
+            answer = client.post(
+                f"{BASE}/inference?experiment_name={BEST}", files={"image_blob": ("a.png", image)}
+            ).json()
+            assert answer["warnings"] == warnings
+    assert answer["cached"] is True
+
+
+def test_blank_array_and_streamed_image_warn(client: TestClient) -> None:
+    array = client.post(f"{BASE}/predictions", json={"images": [[[0] * 28] * 28]}).json()
+    lines = client.post(
+        f"{BASE}/predictions", files=files(BLANK), headers={"Accept": "application/x-ndjson"}
+    )
+    for entry in (array["predictions"][0], json.loads(lines.text)):
+        assert (entry["warnings"], entry["consensus"]) == (["no digit found"], {"mnist": None})
+
+
 def test_every_model_answers_every_image_in_order(
     client: TestClient, digits: dict[str, bytes]
 ) -> None:
@@ -85,7 +121,8 @@ def test_prediction_equals_a_single_inference(client: TestClient, digits: dict[s
     entry = client.post(
         f"{BASE}/predictions?experiments={BEST}", files=files(digits["5"], digits["3"])
     ).json()["predictions"][1]
-    answer = {**entry["answers"][0], "image_digest": entry["image_digest"]}
+    of_image = {key: entry[key] for key in ("image_digest", "warnings")}
+    answer = {**entry["answers"][0], **of_image}
     volatile = {"milliseconds", "cached"}
     assert {key: answer[key] for key in answer.keys() - volatile} == {
         key: single[key] for key in single.keys() - volatile

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
@@ -20,6 +21,7 @@ from inference.prediction_log.shipped_offsets import ShippedOffsets
 from inference.prediction_log.shipper import Shipper
 from tests.conftest import SHIPPED, digit_png, wait_until_ready
 from tests.support.database import connect
+from tests.support.images import encoded
 
 PAGE = (Path(__file__).parents[3] / "doc" / "sql.md").read_text()
 QUERIES = [
@@ -74,6 +76,7 @@ def environment(
         with TestClient(create_app(settings)) as client:
             wait_until_ready(client)
             files = [("images", digit_png(label)) for label in "0123456789"]
+            files.append(("images", encoded(np.zeros((28, 28), np.uint8))))
             entries = client.post(f"{BASE}/predictions", files=files).json()["predictions"]
             Shipper(settings, ShippedOffsets(settings.journal_dir)).ship()
             for entry in entries:  # every image is labeled 4, so some predictions are wrong

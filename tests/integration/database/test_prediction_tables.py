@@ -2,9 +2,11 @@
 
 import hashlib
 import os
+import shutil
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -13,6 +15,7 @@ import psycopg2.extensions
 import pytest
 
 from db.initialize import set_up
+from db.migrate import MIGRATIONS, migrate
 from db.settings import from_environment
 from tests.support.database import connect
 
@@ -56,15 +59,7 @@ def query(environment: dict[str, str]) -> Iterator[Query]:
     def run(statement: str, *arguments: object) -> list[Any]:
         return execute(connection, statement, *arguments)
 
-    for name, version in VERSIONS.items():
-        run(
-            "INSERT INTO model_versions (id, experiment_name, version, format, task, classes,"
-            " input, output, status, first_seen_at, status_since)"
-            " VALUES (%s, %s, 1, 'litert', 'mnist', '{4,9}', '{}', 'probabilities', 'READY',"
-            " now(), now())",
-            version,
-            name,
-        )
+    add_versions(run)
     yield run
     connection.close()
 
@@ -78,8 +73,20 @@ def execute(
     return [row[0] if len(row) == 1 else row for row in rows]
 
 
-def add_image(query: Query, name: str) -> str:
-    digest = hashlib.sha256(name.encode()).hexdigest()
+def add_versions(query: Query) -> None:
+    for name, version in VERSIONS.items():
+        query(
+            "INSERT INTO model_versions (id, experiment_name, version, format, task, classes,"
+            " input, output, status, first_seen_at, status_since)"
+            " VALUES (%s, %s, 1, 'litert', 'mnist', '{4,9}', '{}', 'probabilities', 'READY',"
+            " now(), now())",
+            version,
+            name,
+        )
+
+
+def add_image(query: Query, name: str, digest: str = "") -> str:
+    digest = digest or hashlib.sha256(name.encode()).hexdigest()
     query(
         "INSERT INTO images (id, digest, width, height, bytes, media_type, ink_share, mean, border,"
         " first_seen_at)"
@@ -135,6 +142,62 @@ def test_changed_label_updates_counts_and_keeps_old_one(query: Query) -> None:
         ("4", False),
         ("9", True),
     ]
+
+
+def warn(query: Query, image: str, warnings: str) -> None:
+    query("UPDATE images SET warnings = %s WHERE id = %s", warnings, image)
+
+
+def test_warned_image_is_in_no_summary_until_it_is_usual(query: Query) -> None:
+    image = add_image(query, "a")
+    prediction = predict(query, image, "slow", "9")
+    predict(query, image, "fast", "4")
+    label(query, prediction, "4")
+    other = predict(query, add_image(query, "b"), "slow", "4")
+    label(query, other, "4")
+    warn(query, image, "{several digits (2)}")
+    assert query(CONFUSION) == [("slow", "4", "4", 1)]
+    assert query("SELECT accuracy FROM live_accuracy") == [1.0]
+    assert query("SELECT count(*) FROM disagreements") == [0]
+    assert query(
+        "SELECT DISTINCT disagrees, true_label, warnings FROM prediction_log WHERE warnings <> '{}'"
+    ) == [(False, None, ["several digits (2)"])]
+    assert query("SELECT replaced_at IS NULL FROM labels ORDER BY id") == [False, True]
+    warn(query, image, "{}")
+    assert query("SELECT votes FROM disagreements") == [{"4": 1, "9": 1}]
+    assert query("SELECT DISTINCT disagrees FROM predictions WHERE image_id = %s", image) == [True]
+    assert label(query, prediction, "9") == "stored"
+    assert query(CONFUSION) == [
+        ("fast", "9", "4", 1),
+        ("slow", "4", "4", 1),
+        ("slow", "9", "9", 1),
+    ]
+
+
+def test_predictions_of_a_warned_image_have_no_votes(query: Query) -> None:
+    image = add_image(query, "a")
+    warn(query, image, "{no digit found}")
+    for version, value in (("slow", "9"), ("fast", "4")):
+        predict(query, image, version, value)
+    assert query("SELECT count(*) FROM image_votes") == [0]
+    assert query("SELECT DISTINCT disagrees FROM predictions") == [False]
+
+
+@pytest.mark.parametrize(
+    ("warning", "outcome"),
+    [("no digit found", "no digit"), ("several digits (3)", "several digits")],
+)
+def test_warned_image_takes_no_label(query: Query, warning: str, outcome: str) -> None:
+    image = add_image(query, "a")
+    warn(query, image, "{%s}" % warning)  # noqa: UP031  # braces
+    assert label(query, predict(query, image, "slow", "9"), "9") == outcome
+    with pytest.raises(psycopg2.errors.CheckViolation, match="takes no label"):
+        query(
+            "INSERT INTO labels (image_id, task, label, labelled_by)"
+            " VALUES (%s, 'mnist', '1', 'ann')",
+            image,
+        )
+    assert query("SELECT count(*) FROM labels") == [0]
 
 
 def test_label_with_other_replaces_is_a_conflict(query: Query) -> None:
@@ -295,3 +358,37 @@ def test_read_role_cannot_run_owner_functions(query: Query) -> None:
         )
         == []
     )
+
+
+def test_migration_warns_of_the_blank_image_and_ends_its_label(
+    empty_database: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in empty_database.items():
+        monkeypatch.setenv(name, value)
+    for file in MIGRATIONS.glob("*.sql"):
+        if file.name < "0011":
+            shutil.copy(file, tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr("db.migrate.MIGRATIONS", tmp_path)
+        migrate(empty_database["PGDATABASE"])
+    connection = connect(empty_database)
+    connection.autocommit = True
+
+    def query(statement: str, *arguments: object) -> list[Any]:
+        return execute(connection, statement, *arguments)
+
+    add_versions(query)
+    blank = add_image(query, "blank", hashlib.sha256(bytes(28 * 28)).hexdigest())
+    usual = add_image(query, "usual")
+    for image in (blank, usual):
+        prediction = predict(query, image, "slow", "9")
+        predict(query, image, "fast", "4")
+        label(query, prediction, "4")
+    migrate(empty_database["PGDATABASE"])
+    assert query("SELECT id::text, warnings FROM images WHERE warnings <> '{}'") == [
+        (blank, ["no digit found"])
+    ]
+    assert query("SELECT images FROM live_accuracy") == [1, 1]
+    assert query("SELECT image_id::text FROM labels WHERE replaced_at IS NULL") == [usual]
+    assert query("SELECT count(*) FROM disagreements") == [1]
+    connection.close()

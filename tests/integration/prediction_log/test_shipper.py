@@ -43,6 +43,31 @@ def test_ship_counts_new_and_repeated_images_alike(harness: LogHarness) -> None:
     ]
 
 
+WARNINGS = "SELECT warnings FROM images ORDER BY id"
+
+
+def test_ship_stores_the_warning_of_any_original(harness: LogHarness) -> None:
+    usual = make_image(1)
+    warned = usual._replace(warnings=("several digits (2)",))
+    for images, expected in (
+        ([usual], []),
+        ([warned], ["several digits (2)"]),
+        ([usual], ["several digits (2)"]),
+    ):
+        harness.predict_images(images)
+        harness.shipper.ship()
+        assert harness.query(WARNINGS) == [(expected,)]
+    assert harness.query("SELECT count(*) FROM image_votes") == [(0,)]
+    assert harness.count_events() == 6
+
+
+def test_ship_of_older_records_stores_no_warnings(harness: LogHarness) -> None:
+    harness.predict([1])
+    harness.rewrite_segment(lambda line: line.replace(b'"warnings"', b'"unknown"'))
+    harness.shipper.ship()
+    assert harness.query(WARNINGS) == [([],)]
+
+
 def test_ship_without_offsets_adds_only_new_events(harness: LogHarness) -> None:
     for number in range(20):
         harness.predict([number % 5])

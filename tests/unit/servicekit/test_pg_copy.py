@@ -48,6 +48,17 @@ def test_array_has_one_dimension_and_no_nulls(
     assert array == struct.pack("!i", len(body)) + body
 
 
+@pytest.mark.parametrize(
+    ("array", "expected"),
+    [
+        (pg_copy.texts([]), struct.pack("!iiii", 12, 0, 0, 25)),
+        (pg_copy.texts(["é"]), struct.pack("!iiiiiii2s", 26, 1, 0, 25, 1, 1, 2, "é".encode())),
+    ],
+)
+def test_texts_is_an_array_of_text(array: bytes, expected: bytes) -> None:
+    assert array == expected
+
+
 def test_row_begins_with_the_number_of_its_fields() -> None:
     assert pg_copy.begin_row(3) == b"\0\x03"
 

@@ -10,8 +10,10 @@ from inference.api.response_encoding import ResponseEncoder
 from inference.errors import ServiceError
 from inference.ids import prediction_id
 from inference.models.version import ModelVersion, State
+from inference.prediction.results import ImageBatch, ModelSelection, PredictionBatch
 from inference.preprocessing.digits import PreprocessedImage
 from inference.runtime.outputs import Outputs, collect_outputs
+from tests.support.fake_models import loaded
 
 IMAGES = [PreprocessedImage.from_array(np.full((28, 28), value, np.uint8)) for value in (1, 2)]
 DIGESTS = [image.digest for image in IMAGES]
@@ -47,6 +49,7 @@ def test_answer_has_every_field_of_the_document() -> None:
         "probabilities": {"x": 0.25, "y": 0.75},
         "cached": True,
         "image_digest": DIGESTS[0],
+        "warnings": [],
         "milliseconds": 1.5,
     }
     assert decode(second)["class"] == "x"
@@ -81,3 +84,27 @@ def test_output_that_is_not_finite_is_an_error(value: float) -> None:
     assert isinstance(answers[0], bytes)
     assert isinstance(answers[1], ServiceError)
     assert answers[1].kind == "model-failed"
+
+
+def test_answer_about_a_warned_image_has_its_warnings() -> None:
+    images = [IMAGES[0]._replace(warnings=("several digits (2)",))]
+    [answer] = ResponseEncoder().encode_inferences(MODEL, outputs((0.25, 0.75)), images, [1.5])
+    assert decode(answer)["warnings"] == ["several digits (2)"]
+
+
+@pytest.mark.parametrize("view", [False, True])
+def test_entry_of_a_warned_image_has_no_consensus(view: bool) -> None:  # noqa: FBT001
+    images = [IMAGES[0]._replace(warnings=()), IMAGES[1]._replace(warnings=("no digit found",))]
+    batch = PredictionBatch(
+        ModelSelection([loaded()]),
+        ImageBatch(0, images, [None, None]),
+        [outputs((0.25, 0.75), (0.25, 0.75))],
+    )
+    entries = [json.loads(entry) for entry in ResponseEncoder().encode_batch(batch, view=view)]
+    assert [(entry["warnings"], "view" in entry) for entry in entries] == [
+        ([], view),
+        (["no digit found"], view),
+    ]
+    assert entries[0]["consensus"]["mnist"]["class"] == "y"
+    assert entries[1]["consensus"] == {"mnist": None}
+    assert [entry["answers"][0]["class"] for entry in entries] == ["y", "y"]

@@ -13,6 +13,7 @@ from inference.errors import (
     MalformedRequestError,
     NotYetStoredError,
     UnknownPredictionError,
+    UnlabelableImageError,
 )
 from tests.support.fake_database import FakeDatabase
 
@@ -110,6 +111,15 @@ def test_label_of_no_class_lists_the_classes(classes: list[str], message: str) -
     outcome = make_outcome("no class", classes=classes)
     with pytest.raises(InvalidValueError, match=message):
         History(FakeDatabase(outcome), no_backlog).label(ID, "z", "ann", None)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "message"),
+    [("no digit", "found no digit in the image"), ("several digits", "has several digits")],
+)
+def test_label_of_a_warned_image_is_refused(outcome: str, message: str) -> None:
+    with pytest.raises(UnlabelableImageError, match=message):
+        History(FakeDatabase(make_outcome(outcome)), no_backlog).label(ID, "x", "ann", None)
 
 
 def test_label_without_a_backlog_does_not_wait() -> None:

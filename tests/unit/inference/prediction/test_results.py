@@ -94,3 +94,13 @@ def test_not_finite_error_is_a_failed_model_with_its_own_detail() -> None:
     document = NotFiniteError().document()
     assert (document["status"], document["type"]) == (503, "urn:mlops:problem:model-failed")
     assert "not finite" in document["detail"]
+
+
+def test_consensus_leaves_out_images_with_a_warning() -> None:
+    warned = image(1)._replace(warnings=("no digit found",))
+    batch = ImageBatch(0, [warned, image(2)._replace(warnings=())], [None, None])
+    selection = ModelSelection([loaded("a"), loaded("b", task="letters")])
+    columns = [outputs((0.9, 0.1), (0.9, 0.1)), outputs((0.0, 1.0), (0.0, 1.0))]
+    consensus = PredictionBatch(selection, batch, columns).consensus()
+    assert [consensus[task][0] for task in ("mnist", "letters")] == [None, None]
+    assert all(found[1] is not None for found in consensus.values())

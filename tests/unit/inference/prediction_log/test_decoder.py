@@ -14,6 +14,7 @@ from inference.prediction_log.row_encoding import uuid_bytes
 from inference.prediction_log.segments import list_segments
 from inference.preprocessing.digits import PreprocessedImage
 from inference.runtime.outputs import collect_outputs
+from servicekit import pg_copy
 from tests.support.prediction_log import make_image, make_log, read_lines
 
 MODEL = ModelVersion("a", State.READY, digest="d" * 64, classes=("x", "y"))
@@ -70,6 +71,26 @@ def test_seen_keys_are_not_decoded_again(log: PredictionLog, tmp_path: Path) -> 
     assert seen.prediction_count == 1
     seen.clear()
     assert len(decode(read_lines(tmp_path), seen).predictions) == 1
+
+
+def test_warning_of_a_seen_image_is_decoded_once(log: PredictionLog, tmp_path: Path) -> None:
+    warned = make_image(1)._replace(warnings=("several digits (2)",))
+    seen, counts = SeenKeys(), []
+    for image in (make_image(1), warned, warned):
+        predict(log, image)
+        counts.append(len(decode(read_lines(tmp_path)[-1:], seen).images))
+    assert counts == [1, 1, 0]
+    seen.clear()
+    [row] = decode(read_lines(tmp_path), seen).images.values()
+    assert row.endswith(b"several digits (2)")
+
+
+def test_image_of_an_older_record_has_no_warnings(log: PredictionLog, tmp_path: Path) -> None:
+    predict(log, make_image(1))
+    [line] = read_lines(tmp_path)
+    assert b"warnings" not in line
+    [row] = decode([line]).images.values()
+    assert row.endswith(pg_copy.texts([]))
 
 
 def test_output_that_is_not_finite_is_no_prediction(log: PredictionLog, tmp_path: Path) -> None:

@@ -174,3 +174,20 @@ def test_status_tells_off_ok_full_and_failing(tmp_path: Path) -> None:
         predict(log, png(1))
     assert log.status()["status"] == "failing"
     assert "JOURNAL_DIR" in log.status()["detail"]
+
+
+def test_warning_is_added_to_an_image_described_without_one(tmp_path: Path) -> None:
+    log = make_log(tmp_path)
+    warned = png(1)._replace(warnings=("several digits (2)",))
+    for images in (
+        [png(1)],
+        [warned],
+        [warned, png(1)],
+        [png(2), png(2)._replace(warnings=("a",))],
+    ):
+        predict(log, *images)
+    descriptions = [json.loads(line).get("new_images") for line in read_lines(tmp_path)]
+    assert [
+        description and [document.get("warnings") for document in description["documents"]]
+        for description in descriptions
+    ] == [[None], [["several digits (2)"]], None, [None, ["a"]]]
