@@ -15,7 +15,7 @@ import psycopg2.extensions
 import pytest
 
 from db.initialize import set_up
-from db.migrate import MIGRATIONS, migrate
+from db.schema.migrate import MIGRATIONS, migrate
 from db.settings import from_environment
 from tests.support.database import connect
 
@@ -369,7 +369,7 @@ def test_migration_warns_of_the_blank_image_and_ends_its_label(
         if file.name < "0011":
             shutil.copy(file, tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr("db.migrate.MIGRATIONS", tmp_path)
+        patch.setattr("db.schema.migrate.MIGRATIONS", tmp_path)
         migrate(empty_database["PGDATABASE"])
     connection = connect(empty_database)
     connection.autocommit = True
