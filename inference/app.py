@@ -104,7 +104,8 @@ def create_app(settings: Settings) -> ASGIApp:
     promotions = AliasesApi(Promotions(database, models, aliases))
     imports = ImportsApi(Imports(database))
     images = ImagesApi(OriginalReader(database, settings.images_url))
-    status = StatusApi(models, database, log, metrics)
+    keys = ApiKeys(settings.api_keys_file) if settings.api_keys_file is not None else None
+    status = StatusApi(models, database, log, metrics, keys)
     handlers: dict[str, Handler] = {
         "infer": inference.infer,
         "predict": predictions.predict,
@@ -134,7 +135,8 @@ def create_app(settings: Settings) -> ASGIApp:
         AdmissionController(settings.max_requests, MAX_LARGE_BODIES * settings.max_request_bytes),
         AccessPolicy(
             TrustedHosts(settings.allowed_hosts),
-            ApiKeys(settings.api_keys_file) if settings.api_keys_file is not None else None,
+            keys,
+            ROUTES.private_reads if settings.reads_need_key else frozenset(),
         ),
         settings.max_request_bytes,
     )

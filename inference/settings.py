@@ -29,6 +29,7 @@ class Settings:
     max_requests: int
     allowed_hosts: frozenset[str]
     api_keys_file: Path | None
+    reads_need_key: bool
     models_memory_bytes: int
     cache_entries: int
     fast_path: bool
@@ -57,6 +58,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         max_requests=_integer(environ, "MAX_REQUESTS", 256),
         allowed_hosts=host_names(environ),
         api_keys_file=Path(keys_file) if keys_file else None,
+        reads_need_key=_is_first(environ, "API_KEYS_FOR_READS", "1", "0"),
         models_memory_bytes=_integer(environ, "MODELS_MEMORY_BYTES", 192 * MEBIBYTE),
         cache_entries=_integer(environ, "CACHE_ENTRIES", 10_000, minimum=0),
         fast_path=environ.get("FAST_PATH") != "0",

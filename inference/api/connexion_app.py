@@ -33,10 +33,12 @@ STATUS_OPERATIONS = frozenset({"healthz", "readyz", "metrics"})
 RESOURCES = frozenset(
     {INFERENCE, PREDICTIONS, "experiments", "models", "aliases", "imports", "images", "ui"}
 )
+PUBLIC_RESOURCES = frozenset({"experiments", "models", "ui"})
 ROUTES = Routes(
     base_path=BASE_PATH,
     operations=RESOURCES | STATUS_OPERATIONS,
     always_admitted=STATUS_OPERATIONS,
+    private_reads=RESOURCES - PUBLIC_RESOURCES,
     fast_paths={f"{BASE_PATH}/{operation}": operation for operation in (INFERENCE, PREDICTIONS)},
 )
 # The digest in its URL identifies an original, so it never changes. The bytes are a client's:

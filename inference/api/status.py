@@ -9,6 +9,7 @@ from inference.models.repository import ModelRepository
 from inference.models.version import State
 from inference.observability.metrics import Metrics
 from inference.prediction_log.recorder import PredictionLog
+from inference.server.api_keys import ApiKeys
 
 MAX_NAMED = 5  # failed models in /readyz
 LOG_FAULTS = ("full", "failing")
@@ -18,12 +19,18 @@ class StatusApi:
     """The operations that describe the service itself."""
 
     def __init__(
-        self, models: ModelRepository, database: Database, log: PredictionLog, metrics: Metrics
+        self,
+        models: ModelRepository,
+        database: Database,
+        log: PredictionLog,
+        metrics: Metrics,
+        keys: ApiKeys | None = None,
     ) -> None:
         self._models = models
         self._database = database
         self._log = log
         self._metrics = metrics
+        self._keys = keys
         self._was_ready = False
 
     def health(self) -> Document:
@@ -37,18 +44,28 @@ class StatusApi:
         added later do not make it unready.
         """
         models, database, log = self._model_states(), self._database_state(), self._log.status()
+        keys_fault = self._keys.fault() if self._keys is not None else None
         is_serving, is_loading = models["ready"] > 0, models["loading"] > 0
         self._was_ready = self._was_ready or (is_serving and not is_loading)
         if not self._was_ready:
             status = "starting" if is_loading else "failed"
         elif not is_serving:
             status = "failed"
-        elif models["failed"] or database["status"] == "down" or log["status"] in LOG_FAULTS:
+        elif (
+            models["failed"]
+            or database["status"] == "down"
+            or log["status"] in LOG_FAULTS
+            or keys_fault is not None
+        ):
             status = "degraded"
         else:
             status = "ready"
         is_ready = status in ("ready", "degraded")
-        dependencies = {"models": models, "database": database, "log": log}
+        dependencies: Document = {"models": models, "database": database, "log": log}
+        if keys_fault is not None:
+            dependencies["api_keys"] = {"status": "failing", "detail": keys_fault}
+        elif self._keys is not None:
+            dependencies["api_keys"] = {"status": "ok"}
         code = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
         return {"status": status, "dependencies": dependencies}, code.value
 

@@ -1,4 +1,4 @@
-"""Access checks: trusted hosts and origins for every request, API keys for changes."""
+"""Access checks: trusted hosts and origins, and API keys for changes and private reads."""
 
 from inference.errors import KeyRequiredError, UntrustedOriginError
 from inference.server.api_keys import ApiKeys
@@ -9,18 +9,29 @@ READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class AccessPolicy:
-    """Decides which requests are allowed. Without `keys`, no request needs an API key."""
+    """Decides which requests are allowed.
 
-    def __init__(self, hosts: TrustedHosts, keys: ApiKeys | None) -> None:
+    Without `keys`, no request needs an API key. With them, changes need one, and so do reads of the
+    operations `private_reads`.
+    """
+
+    def __init__(
+        self,
+        hosts: TrustedHosts,
+        keys: ApiKeys | None,
+        private_reads: frozenset[str] = frozenset(),
+    ) -> None:
         self._hosts = hosts
         self._keys = keys
+        self._private_reads = private_reads
 
-    def check(self, method: str, head: RequestHead) -> None:
+    def check(self, method: str, operation: str, head: RequestHead) -> None:
         """Raise UntrustedOriginError or KeyRequiredError for a request that is not allowed."""
         is_change = method not in READING_METHODS
         if not self._hosts.admits(head.host or b"", head.origin if is_change else b""):
             raise UntrustedOriginError
-        if is_change and not self._has_key(head):
+        needs_key = is_change or (method != "OPTIONS" and operation in self._private_reads)
+        if needs_key and not self._has_key(head):
             raise KeyRequiredError
 
     def allows_change(self, head: RequestHead) -> bool:

@@ -202,7 +202,7 @@ class Gateway:
         self, scope: Scope, receive: Receive, send: Send, head: RequestHead, operation: str
     ) -> None:
         """Call the application with a request within the limits. Raises ServiceError."""
-        self._check_access(scope["method"], head)
+        self._check_access(scope["method"], operation, head)
         size = self._body_bytes(head)
         if head.is_encoded:
             raise UnsupportedEncodingError
@@ -214,9 +214,9 @@ class Gateway:
                 scope = {**scope, "headers": [*headers, (b"content-length", b"%d" % length)]}
             await self._app(scope, receive, send)
 
-    def _check_access(self, method: str, head: RequestHead) -> None:
+    def _check_access(self, method: str, operation: str, head: RequestHead) -> None:
         try:
-            self._access.check(method, head)
+            self._access.check(method, operation, head)
         except UntrustedOriginError:
             self.count_limit("host")
             raise

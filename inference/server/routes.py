@@ -9,13 +9,15 @@ class Routes:
     """Operations of the API by path.
 
     `operations` are the first path segments below `base_path`; they label the metrics. Those in
-    `always_admitted` are answered even when the service is overloaded. `fast_paths` maps the paths
-    of POST requests for the fast path to their operations.
+    `always_admitted` are answered even when the service is overloaded. Those in `private_reads`
+    show images that clients sent, or names of users. `fast_paths` maps the paths of POST requests
+    for the fast path to their operations.
     """
 
     base_path: str
     operations: frozenset[str]
     always_admitted: frozenset[str]
+    private_reads: frozenset[str]
     fast_paths: Mapping[str, str]
 
     def operation(self, path: str) -> str:

@@ -58,7 +58,7 @@ async def serving(
         None,
         metrics,
         AdmissionController(max_requests, 2 * LARGE_BYTES),
-        AccessPolicy(TrustedHosts(frozenset()), keys),
+        AccessPolicy(TrustedHosts(frozenset()), keys, ROUTES.private_reads),
         MAX_BYTES,
     )
     async with listening(gateway) as port:
@@ -245,7 +245,7 @@ def test_untrusted_origin_or_host_gets_403(
     run(test)
 
 
-def test_api_keys_are_needed_for_changes_only(
+def test_api_keys_are_needed_for_changes_and_private_reads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(api_keys, "RELOAD_SECONDS", 0.0)
@@ -256,21 +256,24 @@ def test_api_keys_are_needed_for_changes_only(
     file.write_text("# ours\n\n" + printed.out)
 
     async def test(port: int, _metrics: Metrics) -> None:
-        async def status(method: bytes, *headers: bytes) -> int:
-            head = b"%b /api/v1.0/aliases HTTP/1.1\r\nhost: a\r\n" % method
+        async def status(method: bytes, *headers: bytes, path: bytes = b"models") -> int:
+            head = b"%b /api/v1.0/%b HTTP/1.1\r\nhost: a\r\n" % (method, path)
             answer, _ = await exchange(port, head + NO_BODY + b"".join(headers) + b"\r\n")
             assert key not in answer
             return int(answer.split(b" ")[1])
 
         key_line = b"X-API-Key: %b\r\n" % key
         assert await status(b"GET") == 200
+        for path in (b"images/1", b"predictions", b"%70redictions/x", b"aliases/", b"/imports"):
+            for method in (b"GET", b"HEAD"):
+                assert await status(method, path=path) == 401
+                assert await status(method, key_line, path=path) == 200
+            assert await status(b"OPTIONS", path=path) == 200
         assert [await status(b"POST"), await status(b"PUT", b"X-API-Key: wrong\r\n")] == [401, 401]
         assert [await status(b"POST", key_line), await status(b"PUT", key_line)] == [200, 200]
         file.write_text("")  # the key is revoked
         assert await status(b"POST", key_line) == 401
-        file.write_text(printed.out + "no digest\n")  # an invalid file accepts no key
-        assert await status(b"POST", key_line) == 401
-        file.write_text(printed.out)
+        file.write_text("no digest\n" + printed.out + "no digest\n")  # others keep their keys
         assert await status(b"POST", key_line) == 200
         file.unlink()
         assert await status(b"POST", key_line) == 401

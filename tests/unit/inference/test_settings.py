@@ -23,12 +23,14 @@ def test_values_are_parsed() -> None:
             "IMAGES_KEEP_DAYS": "0.5",
             "ALLOWED_HOSTS": "A.example, b.example",
             "API_KEYS_FILE": "keys",
+            "API_KEYS_FOR_READS": "0",
         }
     )
     assert (settings.port, settings.cache_entries, settings.fast_path) == (80, 0, False)
     assert (settings.refuses_when_full, settings.images_keep_days) == (False, 0.5)
     assert settings.allowed_hosts == {"a.example", "b.example"}
-    assert settings.api_keys_file == Path("keys")
+    assert (settings.api_keys_file, settings.reads_need_key) == (Path("keys"), False)
+    assert from_environment({}).reads_need_key
 
 
 @pytest.mark.parametrize(
@@ -44,6 +46,7 @@ def test_values_are_parsed() -> None:
         ("CACHE_ENTRIES", "-1"),
         ("JOURNAL_BYTES", "many"),
         ("JOURNAL_FULL", "wait"),
+        ("API_KEYS_FOR_READS", "no"),
         ("IMAGES_KEEP_DAYS", "0"),
         ("IMAGES_KEEP_DAYS", "nan"),
         ("IMAGES_KEEP_DAYS", "36501"),

@@ -28,6 +28,9 @@ OPERATIONS = {
 }
 
 
+PRIVATE = {"predictions", "images", "aliases", "imports", "inference"}
+
+
 def predict(*, document: Any = None, is_stream: bool = False, **_arguments: Any) -> Any:
     if is_stream:
         return iter([b"1\n", b"2\n"])
@@ -143,3 +146,11 @@ def test_errors_of_handlers_are_problems(client: TestClient) -> None:
     failed = client.get(f"{BASE}/models")
     assert failed.status_code == 500
     assert "secret" not in failed.text
+
+
+def test_private_reads_are_documented_to_need_a_key() -> None:
+    assert ROUTES.private_reads == PRIVATE
+    reads = {path: item["get"] for path, item in DOCUMENT["paths"].items() if "get" in item}
+    documented = {path for path, operation in reads.items() if "401" in operation["responses"]}
+    assert documented == {path for path in reads if path.split("/")[1] in PRIVATE}
+    assert documented == {path for path, operation in reads.items() if "security" in operation}

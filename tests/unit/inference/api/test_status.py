@@ -1,5 +1,6 @@
 """Status: health, and readiness as a function of models, database and prediction log."""
 
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -9,6 +10,7 @@ from inference.errors import DatabaseUnavailableError
 from inference.models.catalog import ModelCatalog
 from inference.models.version import ModelVersion, State
 from inference.observability.metrics import Metrics
+from inference.server.api_keys import ApiKeys
 
 READY, LOADING, FAILED = State.READY, State.LOADING, State.FAILED
 
@@ -89,6 +91,18 @@ def test_readiness_without_database_is_degraded() -> None:
     database = document["dependencies"]["database"]
     assert (document["status"], code) == ("degraded", 200)
     assert database == {"status": "down", "detail": DatabaseUnavailableError.detail}
+
+
+def test_readiness_with_an_invalid_line_of_a_key_is_degraded(tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text("no digest\n")
+    own = cast("Any", Dependencies(READY))
+    document, code = StatusApi(own, own, own, Metrics(), ApiKeys(tmp_path / "keys")).readiness()
+    keys = document["dependencies"]["api_keys"]
+    assert (document["status"], code, keys["status"]) == ("degraded", 200, "failing")
+    assert "invalid lines, which are ignored: 1." in keys["detail"]
+    (tmp_path / "keys").write_text("")
+    document, _ = StatusApi(own, own, own, Metrics(), ApiKeys(tmp_path / "keys")).readiness()
+    assert (document["status"], document["dependencies"]["api_keys"]) == ("ready", {"status": "ok"})
 
 
 def test_readiness_names_five_failed_models() -> None:

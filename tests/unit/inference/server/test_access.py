@@ -1,4 +1,4 @@
-"""Access policy: trusted hosts and origins for every request, API keys for changes."""
+"""Access policy: hosts and origins of every request, API keys for changes and private reads."""
 
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from tests.unit.inference.server.test_api_keys import DIGEST, KEY
 LOCAL = RequestHead(host=b"localhost:9090")
 FOREIGN_HOST = RequestHead(host=b"evil.example")
 FOREIGN_PAGE = RequestHead(host=b"localhost:9090", origin=b"https://evil.example")
+OPERATION = "predictions"
 OPEN = AccessPolicy(TrustedHosts(frozenset()), None)
 
 
@@ -26,37 +27,52 @@ def keyed(tmp_path: Path) -> AccessPolicy:
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE"])
 def test_check_without_keys_admits_every_method(method: str) -> None:
-    OPEN.check(method, LOCAL)
+    OPEN.check(method, OPERATION, LOCAL)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("head", [FOREIGN_HOST, RequestHead(host=b"localhost,evil.example")])
 def test_check_with_foreign_host_raises(method: str, head: RequestHead) -> None:
     with pytest.raises(UntrustedOriginError):
-        OPEN.check(method, head)
+        OPEN.check(method, OPERATION, head)
 
 
 def test_check_with_foreign_origin_raises_for_changes_only() -> None:
-    OPEN.check("GET", FOREIGN_PAGE)
+    OPEN.check("GET", OPERATION, FOREIGN_PAGE)
     with pytest.raises(UntrustedOriginError):
-        OPEN.check("POST", FOREIGN_PAGE)
+        OPEN.check("POST", OPERATION, FOREIGN_PAGE)
 
 
 def test_check_without_host_is_allowed_as_in_http_1_0() -> None:
-    OPEN.check("POST", RequestHead())
+    OPEN.check("POST", OPERATION, RequestHead())
 
 
 def test_check_with_keys_needs_one_for_changes(keyed: AccessPolicy) -> None:
-    keyed.check("GET", LOCAL)
-    keyed.check("POST", RequestHead(host=b"localhost", api_key=KEY))
+    keyed.check("GET", OPERATION, LOCAL)
+    keyed.check("POST", OPERATION, RequestHead(host=b"localhost", api_key=KEY))
     for key in (None, b"", b"wrong"):
         with pytest.raises(KeyRequiredError):
-            keyed.check("POST", RequestHead(host=b"localhost", api_key=key))
+            keyed.check("POST", OPERATION, RequestHead(host=b"localhost", api_key=key))
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_check_with_keys_needs_one_for_private_reads(tmp_path: Path, method: str) -> None:
+    (tmp_path / "keys").write_text(f"{DIGEST} Ada\n")
+    keys = ApiKeys(tmp_path / "keys")
+    policy = AccessPolicy(TrustedHosts(frozenset()), keys, frozenset({"images"}))
+    policy.check(method, "models", LOCAL)
+    policy.check(method, "images", RequestHead(host=b"localhost", api_key=KEY))
+    policy.check("OPTIONS", "images", LOCAL)  # a browser asks without a key
+    with pytest.raises(KeyRequiredError):
+        policy.check(method, "images", LOCAL)
+    AccessPolicy(TrustedHosts(frozenset()), None, frozenset({"images"})).check(
+        method, "images", LOCAL
+    )
 
 
 def test_check_reports_a_foreign_host_before_a_missing_key(keyed: AccessPolicy) -> None:
     with pytest.raises(UntrustedOriginError):
-        keyed.check("POST", FOREIGN_HOST)
+        keyed.check("POST", OPERATION, FOREIGN_HOST)
 
 
 def test_allows_change_agrees_with_check(keyed: AccessPolicy) -> None:

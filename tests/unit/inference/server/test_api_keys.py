@@ -22,15 +22,29 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_parse_keys_ignores_comments_blank_lines_and_names() -> None:
-    text = f"# ours\n\n{DIGEST} notebook of Ada\n  {OTHER_DIGEST}  \n"
-    assert parse_keys(text) == (bytes.fromhex(DIGEST), bytes.fromhex(OTHER_DIGEST))
-    assert parse_keys("") == ()
+    text = f"# ours\r\n\n{DIGEST} notebook of Ada\n  {OTHER_DIGEST.upper()}  \n  # theirs"
+    assert parse_keys(text.encode()) == ((bytes.fromhex(DIGEST), bytes.fromhex(OTHER_DIGEST)), [])
+    assert parse_keys(b"") == ((), [])
 
 
-@pytest.mark.parametrize("line", [DIGEST[:-1], DIGEST.upper(), f"{DIGEST}x", "key", f"a {DIGEST}"])
-def test_parse_keys_with_invalid_line_names_its_number(line: str) -> None:
-    with pytest.raises(ValueError, match=r"^line 2 is not a SHA-256"):
-        parse_keys(f"{DIGEST}\n{line}\n")
+@pytest.mark.parametrize(
+    "line",
+    [
+        *[line.encode() for line in (DIGEST[:-1], f"{DIGEST}x", "key", f"a {DIGEST}")],
+        DIGEST[:-2].encode() + "\N{ARABIC-INDIC DIGIT ONE}".encode(),
+        b"\xff\xfe",
+        b"\x00",
+    ],
+)
+def test_parse_keys_skips_an_invalid_line(line: bytes) -> None:
+    data = b"%b\n%b\n%b Ada\n" % (DIGEST.encode(), line, OTHER_DIGEST.encode())
+    assert parse_keys(data) == ((bytes.fromhex(DIGEST), bytes.fromhex(OTHER_DIGEST)), [2])
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1"])
+def test_parse_keys_takes_names_in_any_encoding(encoding: str) -> None:
+    data = f"{DIGEST} J\N{LATIN SMALL LETTER U WITH DIAERESIS}rgen\x85\x0b\n".encode(encoding)
+    assert parse_keys(data) == ((bytes.fromhex(DIGEST),), [])
 
 
 def test_accepts_only_keys_of_the_file(file: Path) -> None:
@@ -48,12 +62,28 @@ def test_accepts_nothing_without_a_readable_file(file: Path) -> None:
     assert keys.accepts(KEY)
     file.write_bytes(b"\xff\xfe")
     assert not keys.accepts(KEY)
-    file.write_text(f"{DIGEST} Ada\nno digest\n")
-    assert not keys.accepts(KEY)
-    file.write_text(f"{DIGEST} Ada\n")
-    assert keys.accepts(KEY)
     file.unlink()
     assert not keys.accepts(KEY)
+
+
+def test_invalid_lines_are_reported_without_their_text(
+    file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    keys = ApiKeys(file)
+    file.write_text(f"{DIGEST} Ada\n")
+    assert keys.fault() is None
+    file.write_text(f"secret\n{DIGEST} Ada\n" + "secret\n" * 6)
+    assert keys.accepts(KEY)
+    assert str(keys.fault()).startswith(
+        "The API keys file has invalid lines, which are ignored: 1, 3, 4, 5, 6, .... A line must"
+    )
+    assert keys.fault() in caplog.text
+    file.unlink()
+    assert str(keys.fault()).startswith("The API keys file cannot be read: No such file")
+    assert "secret" not in caplog.text
+    assert str(file) not in caplog.text
+    file.write_text(f"{DIGEST} Ada\n")
+    assert keys.fault() is None
 
 
 def test_changed_file_is_read_only_after_the_reload_time(
@@ -71,7 +101,7 @@ def test_unchanged_file_is_not_parsed_again(file: Path, monkeypatch: pytest.Monk
     file.write_text(f"{DIGEST} Ada\n")
     keys = ApiKeys(file)
     assert keys.accepts(KEY)
-    monkeypatch.setattr(api_keys, "parse_keys", lambda _text: ())
+    monkeypatch.setattr(api_keys, "parse_keys", lambda _data: ((), []))
     assert keys.accepts(KEY)
     os.utime(file, ns=(1, 1))
     assert not keys.accepts(KEY)

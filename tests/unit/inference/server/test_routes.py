@@ -8,6 +8,7 @@ ROUTES = Routes(
     base_path="/api",
     operations=frozenset({"infer", "healthz"}),
     always_admitted=frozenset({"healthz"}),
+    private_reads=frozenset(),
     fast_paths={"/api/infer": "infer"},
 )
 
