@@ -8,6 +8,7 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from inference.api.aliases import AliasesApi
 from inference.api.connexion_app import ROUTES, Handler, create_connexion_app
@@ -69,7 +70,7 @@ def create_app(settings: Settings) -> ASGIApp:
         journal, metrics, keeps_originals=settings.stores_images, refuses=settings.refuses_when_full
     )
     predictor = Predictor(
-        ModelResolver(models),
+        ModelResolver(models, settings.default_task),
         metrics,
         log,
         max_image_bytes=settings.max_image_bytes,
@@ -127,8 +128,11 @@ def create_app(settings: Settings) -> ASGIApp:
         "readiness": status.readiness,
         "metrics": status.metrics,
     }
+    # Redirects name the scheme under which a trusted proxy was asked. uvicorn's ASGI types differ.
+    connexion_app: Any = create_connexion_app(handlers, metrics, lifespan)
+    application: Any = ProxyHeadersMiddleware(connexion_app, settings.trusted_proxies)
     return Gateway(
-        create_connexion_app(handlers, metrics, lifespan),
+        application,
         ROUTES,
         FastPath(predictor, encoder) if settings.fast_path else None,
         metrics,

@@ -28,6 +28,8 @@ class Settings:
     max_request_bytes: int
     max_requests: int
     allowed_hosts: frozenset[str]
+    trusted_proxies: str
+    default_task: str
     api_keys_file: Path | None
     reads_need_key: bool
     models_memory_bytes: int
@@ -57,6 +59,8 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         max_request_bytes=_integer(environ, "MAX_REQUEST_BYTES", 16 * MEBIBYTE),
         max_requests=_integer(environ, "MAX_REQUESTS", 256),
         allowed_hosts=host_names(environ),
+        trusted_proxies=environ.get("FORWARDED_ALLOW_IPS") or "127.0.0.1,::1",
+        default_task=environ.get("DEFAULT_TASK") or "mnist",
         api_keys_file=Path(keys_file) if keys_file else None,
         reads_need_key=_is_first(environ, "API_KEYS_FOR_READS", "1", "0"),
         models_memory_bytes=_integer(environ, "MODELS_MEMORY_BYTES", 192 * MEBIBYTE),

@@ -8,7 +8,7 @@ from inference.errors import (
     ServiceError,
     UnknownExperimentError,
 )
-from inference.models.catalog import Unresolved
+from inference.models.catalog import ALL, Unresolved
 from inference.models.repository import ModelRepository
 from inference.models.version import ModelVersion
 from inference.prediction.results import LoadedModel, ModelSelection, UnavailableModel
@@ -20,10 +20,14 @@ SEVERAL = (
 
 
 class ModelResolver:
-    """Resolves requested names against the model repository."""
+    """Resolves requested names against the model repository.
 
-    def __init__(self, repository: ModelRepository) -> None:
+    Where one model is asked for, an alias of several tasks means that of `default_task`.
+    """
+
+    def __init__(self, repository: ModelRepository, default_task: str = "") -> None:
         self._repository = repository
+        self._default_task = default_task
 
     def resolve(self, name: str, *, loaded: bool = False) -> LoadedModel:
         """Return the one model of a name, version or alias.
@@ -36,7 +40,10 @@ class ModelResolver:
             if loaded:
                 return _load(version, loaded=True)
             return LoadedModel(*self._repository.resolve(name))
-        found, *others = self._repository.select([name])
+        targets = self._repository.select([name])
+        if name != ALL:
+            targets = [one for one in targets if _task(one) == self._default_task] or targets
+        found, *others = targets
         if others:
             raise MalformedRequestError(SEVERAL)
         if isinstance(found, Unresolved):
@@ -56,6 +63,11 @@ class ModelResolver:
                 UnknownExperimentError("No model is ready. See GET /api/v1.0/models."),
             )
         return ModelSelection(models)
+
+
+def _task(target: ModelVersion | Unresolved) -> str:
+    """Return the task of an alias's target; without its model, its name is TASK@ALIAS."""
+    return target.task if isinstance(target, ModelVersion) else target.name.partition("@")[0]
 
 
 def _load(version: ModelVersion, *, loaded: bool) -> LoadedModel:

@@ -28,11 +28,16 @@ class AccessPolicy:
     def check(self, method: str, operation: str, head: RequestHead) -> None:
         """Raise UntrustedOriginError or KeyRequiredError for a request that is not allowed."""
         is_change = method not in READING_METHODS
-        if not self._hosts.admits(head.host or b"", head.origin if is_change else b""):
+        needs_origin = is_change or method == "OPTIONS"  # a page's preflight
+        if not self._hosts.admits(head.host or b"", head.origin if needs_origin else b""):
             raise UntrustedOriginError
         needs_key = is_change or (method != "OPTIONS" and operation in self._private_reads)
         if needs_key and not self._has_key(head):
             raise KeyRequiredError
+
+    def shares_with(self, head: RequestHead) -> bytes:
+        """Return the origin of a page that may read the response, empty if there is none."""
+        return head.origin if self._hosts.admits(head.host or b"", head.origin) else b""
 
     def allows_change(self, head: RequestHead) -> bool:
         """Return whether a request that changes state is allowed."""

@@ -20,6 +20,7 @@ from inference.errors import (
     UntrustedOriginError,
 )
 from inference.observability.metrics import Metrics
+from inference.server import cors
 from inference.server.access import AccessPolicy
 from inference.server.admission import AdmissionController
 from inference.server.fast_path_interface import FastPath, send_answer
@@ -73,6 +74,7 @@ class Gateway:
         started = time.perf_counter()
         head: RequestHead = scope.get("request_head") or RequestHead.parse(scope["headers"])
         request_id = self._request_id(head)
+        send = cors.share(send, self._access.shares_with(head))
         request = self._fast_request(scope, head)
         if request is not None:
             receive = body = BufferedBody(receive)
@@ -84,8 +86,8 @@ class Gateway:
     def admit(self, url: bytes, head: RequestHead) -> MultipartRequest | None:
         """Return a POST request if the fast path may take it from the parser, else None."""
         path, _, query = url.partition(b"?")
-        if path not in self._fast_urls or not self._access.allows_change(head):
-            return None
+        if path not in self._fast_urls or head.origin or not self._access.allows_change(head):
+            return None  # the response to a page needs further headers
         return MultipartRequest.of(head, query, MAX_DIRECT_BYTES)
 
     def submit(
@@ -203,6 +205,9 @@ class Gateway:
     ) -> None:
         """Call the application with a request within the limits. Raises ServiceError."""
         self._check_access(scope["method"], operation, head)
+        if scope["method"] == "OPTIONS" and head.origin:
+            await cors.send_preflight(send)
+            return
         size = self._body_bytes(head)
         if head.is_encoded:
             raise UnsupportedEncodingError

@@ -23,6 +23,8 @@ def test_values_are_parsed() -> None:
             "IMAGES_KEEP_DAYS": "0.5",
             "ALLOWED_HOSTS": "A.example, b.example",
             "API_KEYS_FILE": "keys",
+            "DEFAULT_TASK": "parity",
+            "FORWARDED_ALLOW_IPS": "10.0.0.0/8",
             "API_KEYS_FOR_READS": "0",
         }
     )
@@ -31,6 +33,8 @@ def test_values_are_parsed() -> None:
     assert settings.allowed_hosts == {"a.example", "b.example"}
     assert (settings.api_keys_file, settings.reads_need_key) == (Path("keys"), False)
     assert from_environment({}).reads_need_key
+    assert (settings.default_task, settings.trusted_proxies) == ("parity", "10.0.0.0/8")
+    assert from_environment({}).default_task == "mnist"
 
 
 @pytest.mark.parametrize(

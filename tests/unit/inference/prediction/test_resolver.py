@@ -11,6 +11,7 @@ from inference.errors import (
     ServiceError,
     UnknownExperimentError,
 )
+from inference.models.catalog import Unresolved
 from inference.models.repository import ModelRepository
 from inference.models.version import ModelVersion, State
 from inference.prediction.resolver import ModelResolver
@@ -37,8 +38,8 @@ def version(name: str, *, is_loaded: bool = True, **changes: Any) -> ModelVersio
     return make_version(name, resident=cast("Any", Resident(is_loaded=is_loaded)), **changes)
 
 
-def resolver(*versions: ModelVersion) -> ModelResolver:
-    return ModelResolver(cast("ModelRepository", FakeRepository(*versions)))
+def resolver(*versions: ModelVersion, default_task: str = "") -> ModelResolver:
+    return ModelResolver(cast("ModelRepository", FakeRepository(*versions)), default_task)
 
 
 LOADING = make_version("loading", state=State.LOADING)
@@ -79,6 +80,31 @@ def test_resolve_of_an_unusable_name_raises(
     models = resolver(version("a"), version("b"), LOADING, FAILED)
     with pytest.raises(error):
         models.resolve(name, loaded=is_loaded)
+
+
+@pytest.mark.parametrize("is_loaded", [True, False])
+def test_resolve_of_an_alias_takes_the_default_task(*, is_loaded: bool) -> None:
+    digits = version("digits", test_accuracy=0.9)
+    parity = version("even", task="parity", test_accuracy=0.9)
+    for task, name in (("mnist", "digits"), ("parity", "even")):
+        models = resolver(digits, parity, default_task=task)
+        assert models.resolve("champion", loaded=is_loaded).version.name == name
+        with pytest.raises(MalformedRequestError, match="stands for several models"):
+            models.resolve("all", loaded=is_loaded)
+    assert resolver(parity, default_task="mnist").resolve("champion").version.name == "even"
+    with pytest.raises(MalformedRequestError, match="stands for several models"):
+        resolver(digits, parity, default_task="letters").resolve("champion", loaded=is_loaded)
+
+
+def test_resolve_of_an_alias_reports_its_lost_target() -> None:
+    even = version("even", task="parity")
+    repository = FakeRepository(even)
+    models = ModelResolver(cast("ModelRepository", repository), "mnist")
+    lost = Unresolved("mnist@best", ModelNotReadyError())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(repository, "select", lambda _names: [lost, even])
+        with pytest.raises(ModelNotReadyError):
+            models.resolve("best")
 
 
 def test_resolve_of_a_failed_model_raises_its_problem() -> None:

@@ -77,7 +77,7 @@ def test_invalid_lines_are_reported_without_their_text(
     assert str(keys.fault()).startswith(
         "The API keys file has invalid lines, which are ignored: 1, 3, 4, 5, 6, .... A line must"
     )
-    assert keys.fault() in caplog.text
+    assert str(keys.fault()) in caplog.text
     file.unlink()
     assert str(keys.fault()).startswith("The API keys file cannot be read: No such file")
     assert "secret" not in caplog.text

@@ -239,6 +239,26 @@ def test_foreign_host_is_refused_and_counted() -> None:
     assert 'mlops_limit_hits_total{limit="host"} 1.0' in setup.metrics.text()
 
 
+@pytest.mark.parametrize("is_fast", [True, False])
+def test_response_is_shared_with_a_trusted_origin(*, is_fast: bool) -> None:
+    setup = Setup(fast_path=FakeFastPath(b"{}") if is_fast else None)
+    status, headers, _ = setup.ask([*PLAIN, (b"origin", b"http://localhost:5173")])
+    assert (status, headers[b"vary"]) == (200, b"origin")
+    assert headers[b"access-control-allow-origin"] == b"http://localhost:5173"
+    status, headers, _ = setup.ask([*PLAIN, (b"origin", b"https://evil.example")])
+    assert (status, headers[b"vary"]) == (403, b"origin")
+    assert b"access-control-allow-origin" not in headers
+
+
+def test_preflight_is_answered_without_the_application() -> None:
+    setup = Setup(max_requests=0)
+    for origin, expected in ((b"http://localhost:5173", 204), (b"https://evil.example", 403)):
+        headers = [(b"host", b"localhost"), (b"origin", origin)]
+        assert setup.ask(headers, method="OPTIONS")[0] == expected
+    assert setup.app.scopes == []
+    assert 'mlops_limit_hits_total{limit="host"} 1.0' in setup.metrics.text()
+
+
 def test_overload_is_refused_but_not_for_health() -> None:
     setup = Setup(max_requests=0, fast_path=FakeFastPath(b"{}"))
     status, headers, _ = setup.ask()
@@ -285,6 +305,8 @@ def test_admit_returns_only_fast_requests() -> None:
     assert admitted is not None
     assert admitted.query == {"a": ["b"]}
     assert gateway.admit(b"/api/other", head) is None
+    own_page = RequestHead.parse([*PLAIN, (b"origin", b"http://localhost")])
+    assert gateway.admit(b"/api/infer", own_page) is None  # needs headers for the page
     assert gateway.admit(b"/api/infer", RequestHead(host=b"evil.example")) is None
     assert Setup().gateway.admit(b"/api/infer", head) is None
 
