@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import psycopg2.extensions
 
 from db.csv.files import CsvFiles
+from db.csv.metric_columns import find_metric_columns
 from db.import_history import (
     LastImport,
     confirm_unchanged,
@@ -112,7 +113,11 @@ def _import_changes(
     cursor.execute("SELECT name, content_digest FROM experiments")
     stored_digests: dict[str, str] = dict(cursor.fetchall())
     locations: dict[str, str] = {}
-    results = {file.name: stage_file(cursor, file, locations, stored_digests) for file in files}
+    metrics = find_metric_columns(files)
+    results = {
+        file.name: stage_file(cursor, file, locations, stored_digests, metrics[file])
+        for file in files
+    }
     if files.error:
         results[files.directory_name] = ImportResult(error=files.error)
     gone = [

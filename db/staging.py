@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import psycopg2.extensions
 
+from db.csv.columns import MetricColumns
 from db.csv.files import CsvFile
 from db.csv.reader import read_rows
 from db.csv.reject_reasons import UnreadableFileError
@@ -101,11 +102,13 @@ def stage_file(
     file: CsvFile,
     locations: dict[str, str],
     stored_digests: Mapping[str, str],
+    metrics: MetricColumns,
 ) -> ImportResult:
     """Copy a file into the staged tables and return the counts of rows read and rejected.
 
     `locations` maps names to where they were found; the names of this file are added. Curves of
-    experiments that are stored with the same digest are left out. An unreadable file leaves the
+    experiments that are stored with the same digest are left out. `metrics` are the file's metric
+    columns. An unreadable file leaves the
     staged tables unchanged and sets the result's `error`.
     """
     cursor.execute("SAVEPOINT file")
@@ -113,7 +116,7 @@ def stage_file(
     rejected = 0
     batch = _CopyBatch()
     try:
-        for entry in read_rows(file.path, file.name, locations):
+        for entry in read_rows(file.path, file.name, locations, metrics):
             if isinstance(entry, Reject):
                 rejected += 1
                 # Every reject keeps its name: a rejected experiment is not missing.

@@ -8,12 +8,15 @@ have.
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from db import settings as settings_module
 from db.csv import files as csv_files
+from db.csv.columns import MetricColumns, names_metric
 from db.csv.files import CsvFile, CsvFiles
+from db.csv.metric_cell import COMMA
+from db.csv.metric_columns import find_metric_columns
 from db.csv.reader import read_rows
 from db.csv.reject_reasons import UnreadableFileError
 from db.csv.row import Reject, Row
@@ -24,8 +27,8 @@ MAX_SHOWN_REJECTS = 100
 class FileReport:
     """The result of one file: valid rows, the use of its columns, and the first rejects."""
 
-    def __init__(self, file: CsvFile) -> None:
-        self.file = file
+    def __init__(self, file: CsvFile, metrics: MetricColumns) -> None:
+        self.file, self.metrics = file, metrics
         self.lines_by_name: dict[str, int] = {}
         self.rejected = 0
         self.rejects: list[Reject] = []
@@ -35,7 +38,7 @@ class FileReport:
     def read(self, earlier_names: dict[str, str]) -> None:
         """Read the file; `earlier_names` maps the names of earlier files to their locations."""
         try:
-            for entry in read_rows(self.file.path, self.file.name, earlier_names):
+            for entry in read_rows(self.file.path, self.file.name, earlier_names, self.metrics):
                 if isinstance(entry, Reject):
                     self.rejected += 1
                     if len(self.rejects) < MAX_SHOWN_REJECTS:
@@ -68,6 +71,12 @@ class FileReport:
             if counts:
                 columns = (self._format_column(name, rows) for name, rows in counts.items())
                 yield f"  {kind:8} " + ", ".join(columns)
+        for name in self.columns["params"]:
+            if names_metric(name):
+                yield f"  {name} is a parameter, not a metric, because no cell is a number"
+        for name, marks in self.metrics.items():
+            if COMMA in marks:
+                yield f"  {name} has numbers with a decimal comma"
         for reject in self.rejects:
             column = f", {reject.column}" if reject.column else ""
             yield f"  line {reject.line}{column}: {reject.reason}"
@@ -86,6 +95,7 @@ def main(arguments: Sequence[str]) -> int:
     settings = settings_module.from_environment(os.environ)
     found = csv_files.find(settings.data_csv, settings.data_dir)
     checked = [CsvFile(Path(argument), argument) for argument in arguments] or list(found)
+    metrics = find_metric_columns([*found, *checked])
     error = None if arguments else found.error
     locations: dict[str, str] = {}
     reports = []
@@ -94,8 +104,8 @@ def main(arguments: Sequence[str]) -> int:
         for earlier in _find_earlier_files(file, found):
             if earlier.path.resolve() not in read_paths:
                 read_paths.add(earlier.path.resolve())
-                _check_file(earlier, locations)
-        report = _check_file(file, locations)
+                _check_file(earlier, locations, metrics)
+        report = _check_file(file, locations, metrics)
         reports.append(report)
         print(*report.format_lines(), sep="\n", flush=True)
     if error:
@@ -103,9 +113,11 @@ def main(arguments: Sequence[str]) -> int:
     return 0 if not error and all(report.is_valid for report in reports) else 1
 
 
-def _check_file(file: CsvFile, locations: dict[str, str]) -> FileReport:
+def _check_file(
+    file: CsvFile, locations: dict[str, str], metrics: Mapping[CsvFile, MetricColumns]
+) -> FileReport:
     """Check a file and add the locations of its names."""
-    report = FileReport(file)
+    report = FileReport(file, metrics[file])
     report.read(locations)
     if not report.error:
         names = report.lines_by_name.items()

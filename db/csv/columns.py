@@ -7,23 +7,29 @@ A change to a rule requires a higher `reader.READER_VERSION`.
 """
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 
 from db.csv.reject_reasons import UnreadableFileError
 
 NAME, LEARNING_RATE, MOMENTUM, LOSS = "Experiment Name", "Learning Rate", "Momentum", "Loss"
 REQUIRED = (NAME, LEARNING_RATE, MOMENTUM, LOSS)
 TASK = "Task"
-# A numeric column is a metric if one of these is a word of its title, else a parameter.
+# A column with numbers is a metric if one of these is a word of its title, else a parameter.
 HIGHER_IS_BETTER = frozenset({"accuracy", "precision", "recall", "f1", "auc", "score"})
 LOWER_IS_BETTER = frozenset({"loss", "error", "mae", "mse", "rmse"})
 METRIC_WORDS = HIGHER_IS_BETTER | LOWER_IS_BETTER
 # An accuracy is stored as a fraction, 0 to 1. A % sign in the title or the cell marks percent.
-ACCURACY, PERCENT = "accuracy", "%"
+ACCURACY, PERCENT_SIGNS = "accuracy", "%\uff05"
 MAX_TITLE_CHARACTERS = 128
+MAX_SHOWN_TITLES = 10
 
 # NUL, and bytes that are not valid UTF-8 as the error handler surrogateescape represents them
 _INVALID_CHARACTERS = re.compile("[\0\udc80-\udcff]")
+
+# Columns of a file that hold metrics, by name in snake_case. Each has the decimal marks of its
+# unambiguous numbers: ".", ",", both or none.
+MetricColumns = Mapping[str, Collection[str]]
 
 
 def column_key(title: str) -> str:
@@ -38,38 +44,36 @@ def column_key(title: str) -> str:
 _KNOWN_TITLES = {column_key(title): title for title in (*REQUIRED, TASK)}
 
 
-def parse_header(titles: Sequence[str], file_name: str) -> list[str]:
-    """Return the columns of a header, with known titles in their usual spelling.
-
-    Raises UnreadableFileError when a required column is missing, or a title is not valid UTF-8,
-    longer than MAX_TITLE_CHARACTERS or repeated.
-    """
+def usual_titles(titles: Sequence[str]) -> list[str]:
+    """Return titles without surrounding space, and the known ones in their usual spelling."""
     stripped = [title.strip() for title in titles]
-    header = [_KNOWN_TITLES.get(column_key(title), title) for title in stripped]
-    missing = [title for title in REQUIRED if title not in header]
-    if missing:
-        raise UnreadableFileError(
-            f"{file_name} is missing the column{'s' if len(missing) > 1 else ''} "
-            f"{', '.join(missing)}. Add to its header: {', '.join(missing)}."
-        )
-    if any(has_invalid_characters(title) for title in header):
+    return [_KNOWN_TITLES.get(column_key(title), title) for title in stripped]
+
+
+def names_metric(title: str) -> bool:
+    """Tell whether a word of a title names a metric."""
+    return not METRIC_WORDS.isdisjoint(column_key(title).split("_"))
+
+
+def check_titles(titles: Sequence[str], file_name: str) -> None:
+    """Raise UnreadableFileError for a title that is not UTF-8, too long or repeated."""
+    if any(has_invalid_characters(title) for title in titles):
         raise UnreadableFileError(
             f"The header of {file_name} has bytes that are not valid UTF-8 text. "
             "Save the file as UTF-8."
         )
-    if any(len(title) > MAX_TITLE_CHARACTERS for title in header):
+    if any(len(title) > MAX_TITLE_CHARACTERS for title in titles):
         raise UnreadableFileError(
             f"{file_name} has a column title longer than {MAX_TITLE_CHARACTERS} characters. "
             "Shorten the title."
         )
-    keys = [column_key(title) for title in header if title]
-    repeated = sorted({key for key in keys if keys.count(key) > 1})
+    counts = Counter(column_key(title) for title in titles if title)
+    repeated = sorted(key for key, count in counts.items() if count > 1)
     if repeated:
         raise UnreadableFileError(
-            f"{file_name} has more than one column named {', '.join(repeated)}. "
+            f"{file_name} has more than one column named {', '.join(repeated[:MAX_SHOWN_TITLES])}. "
             "Rename or remove the repeated columns."
         )
-    return header
 
 
 def has_invalid_characters(text: str) -> bool:

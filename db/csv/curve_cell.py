@@ -42,6 +42,11 @@ class Curve:
         return value, self.steps[self.values.index(value)]
 
 
+def is_curve(cell: str) -> bool:
+    """Tell whether a cell of any column is meant as a curve."""
+    return cell.startswith("{") and '"Step"' in cell
+
+
 def parse_curve(cell: str) -> Curve:
     """Return the curve of a cell's JSON. Raises InvalidCellError."""
     if not cell:

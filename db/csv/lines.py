@@ -14,13 +14,14 @@ class LineTooLongError(Exception):
 class LineRecorder:
     """Iterates over lines, counts them, and keeps those of the current row.
 
-    A row has several lines when its cells have quoted line breaks.
+    A row has several lines when its cells have quoted line breaks. `count` is the number of lines
+    that were read before.
     """
 
-    def __init__(self, text: io.TextIOWrapper) -> None:
+    def __init__(self, text: io.TextIOWrapper, count: int = 0) -> None:
         self._text = text
         self._lines: list[str] = []
-        self.count = 0
+        self.count = count
 
     def __iter__(self) -> "LineRecorder":
         return self
@@ -43,11 +44,16 @@ class LineRecorder:
         self._lines.clear()
 
     def take_row(self) -> str:
-        """Return the text of the current row and drop its lines.
-
-        Postgres stores neither NUL nor bytes that are not valid UTF-8, so both are escaped.
-        """
-        raw = "".join(self._lines).rstrip("\r\n")
+        """Return the text of the current row, see `storable`, and drop its lines."""
+        raw = "".join(self._lines)
         self._lines.clear()
-        encoded = raw.replace("\0", "\\x00").encode(errors="surrogateescape")
-        return encoded.decode(errors="backslashreplace")
+        return storable(raw)
+
+
+def storable(raw: str) -> str:
+    """Return the text of a row without its line end.
+
+    Postgres stores neither NUL nor bytes that are not valid UTF-8, so both are escaped.
+    """
+    encoded = raw.rstrip("\r\n").replace("\0", "\\x00").encode(errors="surrogateescape")
+    return encoded.decode(errors="backslashreplace")

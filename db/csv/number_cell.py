@@ -1,4 +1,4 @@
-"""Number cells: parse plain decimal notation, learning rates, momenta and accuracies.
+"""Number cells: parse plain decimal notation, learning rates, momenta and parameters.
 
 A change to a rule requires a higher `reader.READER_VERSION`.
 """
@@ -7,7 +7,6 @@ import math
 import re
 
 from db.csv import reject_reasons
-from db.csv.columns import PERCENT
 from db.csv.reject_reasons import InvalidCellError
 
 # A double in full decimal notation has at most 309 digits before the decimal point.
@@ -46,21 +45,6 @@ def parse_rate(cell: str) -> float:
     if number < 0:
         raise InvalidCellError(reject_reasons.RATE_IS_NEGATIVE)
     return float(number)
-
-
-def parse_accuracy(cell: str, *, is_percent: bool) -> float | None:
-    """Return an accuracy as a fraction, 0 to 1, or None if the cell is not a number.
-
-    A cell in percent is divided by 100: with `is_percent`, or if it ends with a % sign. Raises
-    InvalidCellError when the fraction is out of range.
-    """
-    number = parse_number(cell.removesuffix(PERCENT).rstrip())
-    if number is None:
-        return None
-    fraction = number / 100 if is_percent or cell.endswith(PERCENT) else float(number)
-    if not 0 <= fraction <= 1:
-        raise InvalidCellError(reject_reasons.ACCURACY_IS_OUT_OF_RANGE)
-    return fraction
 
 
 def parse_parameter(cell: str) -> int | float | str:

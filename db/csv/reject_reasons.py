@@ -2,8 +2,8 @@
 
 Each reason is two short sentences that stand behind the file, the line and the column. They are
 stored in `import_rejects.reason`. To add a reason, write its text here, then raise it where the
-cell or row is parsed: `number_cell`, `curve_cell` or `row`. Reasons of unreadable files are
-in `reader` and `columns`.
+cell or row is parsed: `number_cell`, `metric_cell`,
+`curve_cell` or `row`. Reasons of unreadable files are in `cells`, `header` and `columns`.
 
 A change to a text or rule requires a higher `reader.READER_VERSION`.
 """
@@ -18,6 +18,17 @@ RATE_IS_MISSING = "The cell is empty. Enter a number such as 0.01."
 RATE_IS_NOT_A_NUMBER = "Not a finite number. Enter a number such as 0.01."
 RATE_IS_NEGATIVE = "Negative number. Enter 0 or a positive number."
 ACCURACY_IS_OUT_OF_RANGE = "The accuracy is not within 0 to 1. Write 98.5 % as 0.985 or 98.5%."
+METRIC_IS_NOT_A_NUMBER = (
+    "Not a number, but other cells of this column are. "
+    "Enter a number such as 0.985, or leave the cell empty."
+)
+METRIC_IS_NOT_FINITE = "Not a finite number. Enter a number such as 0.985, or leave the cell empty."
+COMMA_IS_AMBIGUOUS = "The comma may separate decimals or thousands. Write 1,234 as 1.234 or 1234."
+POINT_IS_AMBIGUOUS = (
+    "The point may separate thousands, because this column has decimal commas. "
+    "Write 1.234 as 1,234 or 1234."
+)
+ROW_IS_ABOVE_HEADER = "The row is above the header. Move it below the header."
 
 CURVE_IS_MISSING = 'The cell is empty. Enter {"Step": [...], "Value": [...]}.'
 CURVE_IS_NOT_JSON = 'Not valid JSON. Enter {"Step": [...], "Value": [...]}.'

@@ -6,7 +6,7 @@ A change to a rule requires a higher `reader.READER_VERSION`.
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from db.csv import reject_reasons
@@ -14,17 +14,19 @@ from db.csv.columns import (
     ACCURACY,
     LEARNING_RATE,
     LOSS,
-    METRIC_WORDS,
     MOMENTUM,
     NAME,
-    PERCENT,
+    PERCENT_SIGNS,
     REQUIRED,
     TASK,
+    MetricColumns,
     column_key,
     has_invalid_characters,
+    names_metric,
 )
-from db.csv.curve_cell import Curve, parse_curve
-from db.csv.number_cell import parse_accuracy, parse_number, parse_parameter, parse_rate
+from db.csv.curve_cell import Curve, is_curve, parse_curve
+from db.csv.metric_cell import is_missing, parse_metric
+from db.csv.number_cell import parse_parameter, parse_rate
 from db.csv.reject_reasons import InvalidCellError
 
 # The API accepts these names and tasks only: a row with another one could not be requested.
@@ -88,6 +90,28 @@ class InvalidRowError(Exception):
         self.column, self.reason, self.name = column, reason, name
 
 
+@dataclass(frozen=True)
+class _Column:
+    """A column that has no rule of its own. `decimal_marks` is None if it holds parameters."""
+
+    key: str
+    decimal_marks: Collection[str] | None
+    names_metric: bool
+    is_accuracy: bool
+    is_in_percent: bool
+
+
+def _additional_column(title: str, metrics: MetricColumns) -> _Column:
+    key = column_key(title)
+    return _Column(
+        key,
+        metrics.get(key),
+        names_metric(title),
+        is_accuracy=ACCURACY in key.split("_"),
+        is_in_percent=any(sign in title for sign in PERCENT_SIGNS),
+    )
+
+
 @dataclass
 class _AdditionalValues:
     """Values of the columns that have no rule of their own, by name in snake_case."""
@@ -96,35 +120,38 @@ class _AdditionalValues:
     metrics: dict[str, float] = field(default_factory=dict)
     curves: dict[str, Curve] = field(default_factory=dict)
 
-    def add(self, title: str, key: str, cell: str) -> None:
+    def add(self, column: _Column, cell: str) -> None:
         """Store a cell as a curve, a metric or a parameter. Raises InvalidCellError."""
-        words = set(key.split("_"))
-        if cell.startswith("{") and '"Step"' in cell:
-            self.curves[key] = parse_curve(cell)
-            return
-        metric: float | None = None
-        if ACCURACY in words:
-            metric = parse_accuracy(cell, is_percent=PERCENT in title)
-        elif METRIC_WORDS & words:
-            metric = parse_number(cell)
-        if metric is not None:
-            self.metrics[key] = float(metric)
-        else:
-            self.params[key] = parse_parameter(cell)
+        if is_curve(cell):
+            self.curves[column.key] = parse_curve(cell)
+        elif column.decimal_marks is not None:
+            metric = parse_metric(
+                cell,
+                column.decimal_marks,
+                is_accuracy=column.is_accuracy,
+                is_in_percent=column.is_in_percent,
+            )
+            if metric is not None:
+                self.metrics[column.key] = metric
+        elif not (column.names_metric and is_missing(cell)):
+            self.params[column.key] = parse_parameter(cell)
 
 
 class RowParser:
     """Parses the rows of one file and rejects repeated names.
 
     `earlier_names` maps the names of earlier files to their locations, such as `data.csv, line 3`.
+    `metrics` has the columns that hold metrics.
     """
 
-    def __init__(self, header: Sequence[str], earlier_names: Mapping[str, str]) -> None:
+    def __init__(
+        self, header: Sequence[str], earlier_names: Mapping[str, str], metrics: MetricColumns
+    ) -> None:
         self._header = header
         self._earlier_names = earlier_names
         self._lines_by_name: dict[str, int] = {}
         titles = [title for title in header if title not in (*REQUIRED, TASK, "")]
-        self._additional = {title: column_key(title) for title in titles}
+        self._additional = {title: _additional_column(title, metrics) for title in titles}
 
     def parse(self, line: int, cells: Sequence[str]) -> Row:
         """Return the row that begins at a line, 1 for the header's. Raises InvalidRowError."""
@@ -151,9 +178,9 @@ class RowParser:
             task = values.get(TASK) or DEFAULT_TASK
             if not TASK_PATTERN.fullmatch(task):
                 raise InvalidCellError(reject_reasons.TASK_IS_INVALID)
-            for column, key in self._additional.items():
+            for column, additional_column in self._additional.items():
                 if cell := values[column]:
-                    additional.add(column, key, cell)
+                    additional.add(additional_column, cell)
         except InvalidCellError as error:
             valid_name = name if NAME_PATTERN.fullmatch(name) else None
             raise InvalidRowError(column, str(error), valid_name) from error

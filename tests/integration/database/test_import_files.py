@@ -217,6 +217,38 @@ def test_additional_columns_and_curves_are_stored(database: Database) -> None:
     ]
 
 
+def test_column_is_a_metric_in_all_files_or_none(database: Database) -> None:
+    metrics = "SELECT name, params, metrics FROM experiments ORDER BY name"
+    header = HEADER.replace("\n", ",F1\n")
+    database.write("", y=header + csv_row("b").replace("\n", ",high\n"))
+    database.set_up()
+    accuracy = {"test_accuracy": 0.98}
+    assert database.rows(metrics) == [("b", {"f1": "high"}, accuracy)]
+    texts = "".join(csv_row(name).replace("\n", ",high\n") for name in "bc")
+    database.write("", x=header + csv_row("a").replace("\n", ',"91,5 %"\n'), y=header + texts)
+    database.set_up()
+    assert database.rows(metrics) == [
+        ("a", {}, {**accuracy, "f1": 0.915}),
+        ("b", {"f1": "high"}, accuracy),  # a reject keeps the last valid content
+    ]
+    assert database.rows(
+        "SELECT file, line, column_name FROM import_rejects WHERE resolved_at IS NULL ORDER BY line"
+    ) == [("data.d/y.csv", 2, "F1"), ("data.d/y.csv", 3, "F1")]
+
+
+def test_rows_that_an_older_reader_misread_are_read_again(database: Database) -> None:
+    database.write(csv_row("a").replace("0.98", '"98,5 %"'))
+    database.set_up()
+    database.rows(
+        """UPDATE imports SET reader_version = 4; UPDATE experiments SET metrics = '{}',
+        params = '{"test_accuracy": "98,5 %"}', content_digest = 'that of reader 4'"""
+    )
+    assert "1 changed" in database.set_up()
+    assert database.rows("SELECT params, metrics FROM experiments") == [
+        ({}, {"test_accuracy": 0.985})
+    ]
+
+
 def test_extreme_numbers_are_stored_exactly(database: Database) -> None:
     steps, values = [-(2**63) + 1, 0, 2**63 - 1], [5e-324, -1.7976931348623157e308, 0.1]
     loss = f'"{{""Step"": {steps}, ""Value"": {values}}}"'

@@ -38,6 +38,32 @@ def test_reject_is_reported_with_line_column_and_reason(
     assert (code, reason in output) == (1, True)
 
 
+def test_use_of_metric_columns_is_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    header = f"{HEADER},Score"
+    rows = f'a,1,0,{LOSS},64,"98,5 %",good\nb,1,0,{LOSS},64,high,\n'
+    code, output = check(tmp_path, capsys, f"{header}\n{rows}")
+    assert code == 1
+    for expected in (
+        "test_accuracy has numbers with a decimal comma\n",
+        "score is a parameter, not a metric, because no cell is a number\n",
+        "line 3, Test Accuracy: Not a number, but other cells of this column are.",
+    ):
+        assert expected in output
+
+
+def test_other_files_decide_about_metric_columns(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data.d").mkdir()
+    for name, accuracy in (("a", "0.9"), ("b", "high")):
+        Path(f"data.d/{name}.csv").write_text(f"{HEADER}\n{name},1,0,{LOSS},64,{accuracy}\n")
+    assert validate.main(["data.d/b.csv"]) == 1
+    assert "line 2, Test Accuracy: Not a number" in capsys.readouterr().out
+
+
 def test_first_100_rejects_are_shown_and_others_counted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -28,9 +28,9 @@ def test_additional_columns_become_params_metrics_curves(tmp_path: Path) -> None
     )
 
 
-def test_metric_that_is_not_a_number_becomes_param(tmp_path: Path) -> None:
-    row = read_row(tmp_path, f"{HEADER},F1,Accuracy\na,0.01,0.9,{LOSS},high,n/a\n")
-    assert (row.metrics, row.params) == ({}, {"f1": "high", "accuracy": "n/a"})
+def test_column_without_a_number_becomes_param(tmp_path: Path) -> None:
+    row = read_row(tmp_path, f"{HEADER},Loss Function,Accuracy\na,0.01,0.9,{LOSS},mse,n/a\n")
+    assert (row.metrics, row.params) == ({}, {"loss_function": "mse"})
 
 
 def test_columns_of_any_script_are_accepted(tmp_path: Path) -> None:
