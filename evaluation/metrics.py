@@ -1,8 +1,8 @@
 """Classification metrics: accuracy, Wilson interval, calibration, confusion matrix and macro F1."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -22,11 +22,14 @@ class Predictions:
     Attributes:
         classes: the C class labels.
         probabilities: N x C float32, 0 to 1. A row of NaN marks an image without an answer.
+        warnings: warnings by image index. Such an image has no answer: it does not show its label,
+            or not only.
 
     """
 
     classes: tuple[str, ...]
     probabilities: Probabilities
+    warnings: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def is_answered(self) -> npt.NDArray[np.bool_]:

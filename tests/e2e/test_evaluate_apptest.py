@@ -118,6 +118,18 @@ def test_zip_is_evaluated_and_skipped_files_are_listed() -> None:
 
 
 @pytest.mark.usefixtures("sources")
+def test_images_with_a_warning_are_not_counted() -> None:
+    app = evaluate_page(set="your zip")
+    images = {"7__a": b"x", "1__b": b"blank", "1__c": b"two", "1__d": b"bad"}
+    app.file_uploader(key="zip").set_value(("my.zip", zipped(**images), "application/zip")).run()
+    run_evaluation(app)
+    assert (
+        "1 of 1 image correct. 1 unreadable image, 1 image without a digit, 1 image with several"
+        " digits not counted."
+    ) in visible_text(app)
+
+
+@pytest.mark.usefixtures("sources")
 def test_zip_with_unknown_labels_shows_a_warning() -> None:
     app = evaluate_page(set="your zip")
     app.file_uploader(key="zip").set_value(("my.zip", zipped(cat__a=b"x"), "application/zip")).run()

@@ -1,5 +1,6 @@
 """Predict page in each state, without a browser."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -7,7 +8,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.support.fakes import DOWN, HOSTILE, FakeSources, visible_text
-from web.data.api_types import ApiProblemError, Label
+from tests.support.photos import noisy_photo
+from web.data.api_types import ApiProblemError, ImageResult, Label
 
 
 def predict_script() -> None:
@@ -90,6 +92,64 @@ def test_bad_file_is_a_row_with_its_reason() -> None:
         True,
         1,
     )
+
+
+@pytest.mark.usefixtures("sources")
+@pytest.mark.parametrize(
+    ("image", "title"),
+    [
+        (b"blank", "No digit found in this image"),
+        (b"two", r"Several digits \(2\)\: the models read one of them"),
+    ],
+)
+def test_warned_image_is_told_in_words_without_a_digit(image: bytes, title: str) -> None:
+    app = predict_page(("sheet.png", image))
+    assert [box.proto.title for box in app.warning] == [title]
+    assert [header.value for header in app.header] == []
+    assert "models agree" not in visible_text(app)
+    assert [group.label for group in app.button_group if group.label == "Correct label"] == []
+    assert [box.label for box in app.expander][:1] == ["Answers of the models (not counted)"]
+    assert list(app.dataframe[0].value["answer"]) == ["7", "1", "7"]
+
+
+@pytest.mark.usefixtures("sources")
+def test_warned_images_are_rows_without_an_answer() -> None:
+    app = predict_page(("a.png", b"blank"), ("b.png", b"two"), ("c.png", b"seven"))
+    gallery = app.dataframe[0].value
+    assert list(gallery["answer"].fillna("")) == ["", "", "7"]
+    assert list(gallery["note"]) == ["No digit found", "Several digits (2)", "other labels: 1"]
+    assert "1 of 3 images predicted. 2 without a digit or with several." in visible_text(app)
+    assert "2 of 3 models agree" in visible_text(app)  # of the third image
+
+
+def test_large_photo_is_reduced_once(
+    sources: FakeSources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo, sent = noisy_photo(), []
+    predict = sources.predict
+
+    def record(images: Sequence[bytes], names: Sequence[str], **options: bool) -> list[ImageResult]:
+        sent.extend(images)
+        return predict(images, names, **options)
+
+    monkeypatch.setattr(sources, "predict", record)
+    app = predict_page(("photo.jpg", photo))
+    [image] = sent
+    assert len(image) < 2**21 < len(photo)
+    assert "1 image reduced to at most 2048 pixels" in visible_text(app)
+    [kept] = app.session_state["read_uploads"].values()
+    app.run()
+    assert list(app.session_state["read_uploads"].values()) == [kept]
+    assert kept.data is image
+
+
+def test_unusable_upload_is_a_row_and_is_not_sent(sources: FakeSources) -> None:
+    app = predict_page(("a.png", b"seven"), ("b.jpg", b"text" * 2**20))
+    assert list(app.dataframe[0].value["answer"].fillna("")) == ["7", ""]
+    [error] = app.error
+    assert "broken or not a supported image" in error.value
+    app = predict_page(("b.jpg", b"text" * 2**20))
+    assert (len(app.error), sources.calls) == (1, 1)
 
 
 @pytest.mark.usefixtures("sources")

@@ -12,6 +12,7 @@ from web.data.api_types import (
     Alias,
     AliasMove,
     Answer,
+    Answers,
     ApiProblemError,
     ApiUnreachableError,
     ImageResult,
@@ -34,6 +35,7 @@ from web.settings import Settings
 
 APP = str(Path(__file__).resolve().parents[2] / "web" / "app.py")
 HOSTILE = "evil_*b*[c](http://x)<script>alert(1)</script>:red[d]"
+WARNINGS = {b"blank": ("no digit found",), b"two": ("several digits (2)",)}  # by image
 DOWN = "Postgres at `db.example:5432` does not respond. Start it."
 
 
@@ -274,8 +276,13 @@ class FakeSources:
     def _outcome(self, image: bytes, experiments: Sequence[str]) -> ImageResult:
         if image == b"bad":
             return ApiProblemError(415, "Unsupported", "This is *not* an image.")
+        answers = self._answers(experiments)
+        answers.warnings = WARNINGS.get(image, ())
+        return answers
+
+    def _answers(self, experiments: Sequence[str]) -> Answers:
         name_of = "p" if self.stores_predictions else None
-        return [
+        return Answers(
             Answer(
                 name,
                 prediction=Prediction(
@@ -283,7 +290,7 @@ class FakeSources:
                 ),
             )
             for name in experiments
-        ]
+        )
 
     def store_label(
         self, _prediction_id: str, label: str, *, labelled_by: str, replaces: str | None = None

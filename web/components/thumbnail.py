@@ -4,6 +4,7 @@ import io
 
 from PIL import Image, ImageOps
 
+from servicekit.image_files import is_costly
 from web.data.image_formats import FORMATS
 
 # Limit of the API, in pixels. Checked against the header, before any pixel is decoded.
@@ -19,11 +20,14 @@ def make_thumbnail(data: bytes, side: int = THUMBNAIL_SIDE) -> bytes:
     """Return an upright PNG of at most side x side pixels.
 
     Raises:
-        ThumbnailError: the format is not in FORMATS, the file is broken, or a side is too long.
+        ThumbnailError: the format is not in FORMATS, the file is broken, a side is too long, or
+            reading takes too long.
 
     """
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            if is_costly(data):
+                raise ThumbnailError("The file takes too long to read.")
             if max(image.size) > MAX_SIDE:
                 raise ThumbnailError(f"A side is longer than {MAX_SIDE} pixels.")
             image.draft("RGB", (side, side))

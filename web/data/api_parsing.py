@@ -156,6 +156,7 @@ def _image_result(entry: Any) -> ImageResult:
         else Answer(str(row["experiment_name"]), prediction=_prediction(row))
         for row in entry["answers"]
     )
+    answers.warnings = tuple(map(str, entry.get("warnings", ())))  # none from an older API
     if "view" in entry:
         answers.view = base64.b64decode(entry["view"], validate=True)
     return answers

@@ -194,14 +194,21 @@ class Answers(list[Answer]):
 
     Attributes:
         view: PNG of the 28x28 model input, None unless requested.
+        warnings: reasons not to trust the answers, see image_warnings. Empty for a usual image.
 
     """
 
     view: bytes | None = None
+    warnings: tuple[str, ...] = ()
 
 
 # Result for one image: the answers, or the problem of the image itself.
 ImageResult = Answers | list[Answer] | ApiProblemError
+
+
+def warnings_of(result: ImageResult) -> tuple[str, ...]:
+    """Return the warnings of an image, empty without answers."""
+    return result.warnings if isinstance(result, Answers) else ()
 
 
 @dataclass(frozen=True)

@@ -58,8 +58,14 @@ def group_by_task(answers: Sequence[Answer], task_of: Mapping[str, str]) -> dict
     return dict(sorted(groups.items(), key=lambda group: -len(group[1])))
 
 
-def find_consensus(answers: Sequence[Answer]) -> Consensus | None:
-    """Return the consensus of answers of one task, None without a prediction."""
+def find_consensus(answers: Sequence[Answer], warnings: Sequence[str] = ()) -> Consensus | None:
+    """Return the consensus of answers of one task.
+
+    None without a prediction, and for an image with warnings: its models agree on a label that the
+    image does not show.
+    """
+    if warnings:
+        return None
     predictions = {
         answer.experiment: answer.prediction for answer in answers if answer.prediction is not None
     }

@@ -9,7 +9,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from evaluation.metrics import Predictions
-from web.data.api_types import ApiProblemError, ApiUnreachableError, ImageResult, ModelVersion
+from web.data.api_types import (
+    ApiProblemError,
+    ApiUnreachableError,
+    ImageResult,
+    ModelVersion,
+    warnings_of,
+)
 from web.evaluations.labeled_set import LabeledSet
 
 # Small enough for a smooth progress bar and a prompt cancellation.
@@ -119,6 +125,7 @@ class Evaluator:
         probabilities = [
             np.full((run.total, len(model.classes)), np.nan, dtype=np.float32) for model in models
         ]
+        warnings: dict[int, tuple[str, ...]] = {}
         for start in range(0, run.total if models else 0, IMAGES_PER_REQUEST):
             if run.is_canceled:
                 run.problem = f"Canceled after {_progress(run)}."
@@ -127,6 +134,9 @@ class Evaluator:
             for index, result in enumerate(self._predict(batch, names), start):
                 if isinstance(result, ApiProblemError):
                     continue  # a problem of this image: it stays without an answer
+                if warnings_of(result):
+                    warnings[index] = warnings_of(result)
+                    continue
                 for model, answer, rows in zip(models, result, probabilities, strict=True):
                     if answer.problem is not None:
                         raise answer.problem
@@ -144,7 +154,7 @@ class Evaluator:
             return
         with self._lock:
             for model, rows in zip(models, probabilities, strict=True):
-                self._cache[_key(model, labeled_set)] = Predictions(model.classes, rows)
+                self._cache[_key(model, labeled_set)] = Predictions(model.classes, rows, warnings)
             while len(self._cache) > CACHE_CAPACITY:
                 self._cache.popitem(last=False)
 

@@ -5,10 +5,11 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from evaluation.metrics import ClassReport, Interval, Report
+from evaluation.metrics import ClassReport, Interval, Predictions, Report
 from evaluation.paired_tests import Agreement
+from web.data.image_warnings import NO_DIGIT
 from web.evaluations.labeled_set import LabeledSet
-from web.formatting import format_percent
+from web.formatting import format_percent, pluralize
 
 
 def class_table(report: Report) -> pd.DataFrame:
@@ -30,6 +31,20 @@ def _class_row(one: ClassReport) -> tuple[str, int, float, str, float, float]:
 def format_interval(interval: Interval) -> str:
     """Format an interval in percent: 97.1 % to 98.5 %."""
     return f"{format_percent(interval.low, 1)} to {format_percent(interval.high, 1)}"
+
+
+def uncounted_images(report: Report, predictions: Predictions) -> list[str]:
+    """Return the numbers of images that no metric counts, by reason: 2 images without a digit."""
+    warnings = predictions.warnings.values()
+    unreadable = report.unanswered - len(warnings)
+    blank = sum(NO_DIGIT in own for own in warnings)
+    several = len(warnings) - blank
+    texts = {
+        pluralize(unreadable, "unreadable image"): unreadable,
+        f"{pluralize(blank, 'image')} without a digit": blank,
+        f"{pluralize(several, 'image')} with several digits": several,
+    }
+    return [text for text, count in texts.items() if count]
 
 
 def calibration_table(report: Report) -> pd.DataFrame:

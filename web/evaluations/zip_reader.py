@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from web.data.image_formats import SUFFIXES
+from web.data.photo_reduction import UnusablePhotoError, reduce_photo
 from web.evaluations.labeled_set import InvalidSetError, LabeledSet, SkippedFile, make_set
 
 MAX_FILES = 2000
-MAX_FILE_BYTES = 2 * 2**20
+MAX_FILE_BYTES = 16 * 2**20
 MAX_TOTAL_BYTES = 64 * 2**20
+MAX_LABELS_BYTES = 2 * 2**20
 MAX_LABEL_CHARACTERS = 64
 # Of the zip's list of files. 2,000 long names and as many __MACOSX files take 1.4 MB.
 MAX_DIRECTORY_BYTES = 4 * 2**20
@@ -47,7 +49,8 @@ def read_zip(name: str, data: bytes) -> LabeledSet:
 
     Args:
         name: file name of the zip.
-        data: its bytes. At most 2,000 files of 2 MB, 64 MB in total, checked before unpacking.
+        data: its bytes. At most 2,000 files of 16 MB, 64 MB in total, checked before unpacking.
+            Images that are too large for the API are reduced.
 
     Raises:
         InvalidSetError: not a zip file, too large, or without a labeled image.
@@ -113,9 +116,9 @@ def _read(name: str, archive: zipfile.ZipFile, size: int) -> LabeledSet:
         )
     for entry, label in labeled.values():
         try:
-            images.append(_unpack(archive, entry))
+            images.append(reduce_photo(_unpack(archive, entry)))
             labels.append(label)
-        except _InvalidMemberError as error:
+        except (_InvalidMemberError, UnusablePhotoError) as error:
             skipped.append(SkippedFile(entry.filename, str(error)))
     if label_of is not None:
         present = {_path(entry) for entry in entries}
@@ -151,7 +154,7 @@ def _is_folder_or_junk(entry: zipfile.ZipInfo) -> bool:
     )
 
 
-def _check(entry: zipfile.ZipInfo) -> None:
+def _check(entry: zipfile.ZipInfo, max_bytes: int = MAX_FILE_BYTES) -> None:
     """Check a file before it is unpacked. Raises _InvalidMemberError."""
     if stat.S_ISLNK(entry.external_attr >> 16):
         raise _InvalidMemberError("A link to another file. Add the file itself.")
@@ -161,8 +164,8 @@ def _check(entry: zipfile.ZipInfo) -> None:
         raise _InvalidMemberError(
             "Unsupported compression. Create the zip file with deflate, the usual method."
         )
-    if entry.file_size > MAX_FILE_BYTES:
-        raise _InvalidMemberError("The file is larger than 2 MB.")
+    if entry.file_size > max_bytes:
+        raise _InvalidMemberError(f"The file is larger than {max_bytes // 2**20} MB.")
 
 
 def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
@@ -183,7 +186,7 @@ def _read_labels(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Mapping[Pu
     The table has paths relative to its own folder, and a comma, semicolon or tab as separator.
     """
     try:
-        _check(entry)
+        _check(entry, MAX_LABELS_BYTES)
         text = _unpack(archive, entry).decode("utf-8-sig")
         if text.lower().startswith("sep="):  # a line that Excel writes
             text = text.partition("\n")[2]

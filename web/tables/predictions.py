@@ -7,17 +7,27 @@ import pandas as pd
 
 from web.data.api_types import Answer
 from web.data.consensus import Consensus, is_unsure
+from web.data.image_warnings import short_warning
 
 UNSURE = "unsure"
 
 
 @dataclass(frozen=True)
 class GalleryItem:
-    """Result of one image of several: its consensus, or the problem that prevents one."""
+    """Result of one image of several: its consensus, or what prevents one.
+
+    Attributes:
+        file: name of the file.
+        consensus: the consensus, None without one.
+        problem: why the image has no prediction, else None.
+        warnings: the image's warnings, see image_warnings.
+
+    """
 
     file: str
     consensus: Consensus | None
     problem: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def answer_table(answers: Sequence[Answer], consensus: Consensus | None) -> pd.DataFrame:
@@ -56,14 +66,15 @@ def probability_table(probabilities: Mapping[str, Mapping[str, float]]) -> pd.Da
 def gallery_table(items: Sequence[GalleryItem]) -> pd.DataFrame:
     """Return one row per image.
 
-    Columns: file, answer, agree (3 of 4), confidence (percent), note (unsure, other labels, or the
-    problem).
+    Columns: file, answer, agree (3 of 4), confidence (percent), note (unsure, other labels, the
+    warnings or the problem).
     """
     rows: list[tuple[str, str | None, str | None, float | None, str]] = []
     for item in items:
         consensus = item.consensus
         if consensus is None:
-            rows.append((item.file, None, None, None, item.problem or "no answer"))
+            note = item.problem or short_warning(item.warnings) or "no answer"
+            rows.append((item.file, None, None, None, note))
             continue
         notes = [UNSURE] if consensus.is_unsure else []
         if consensus.dissent:

@@ -9,23 +9,28 @@ from evaluation.metrics import Predictions, Report, evaluate
 from web.charts import confusion_heat_map
 from web.charts.reliability_diagram import reliability_diagram
 from web.data.api_types import ModelVersion
-from web.evaluations.tables import calibration_table, class_table, format_interval
-from web.formatting import escape_markdown, format_percent, pluralize
+from web.evaluations.tables import (
+    calibration_table,
+    class_table,
+    format_interval,
+    uncounted_images,
+)
+from web.formatting import escape_markdown, format_percent, join_names, pluralize
 from web.views.evaluate.images import PREDICTED, TRUE
 
 
 def show_report(true_labels: Sequence[str], model: ModelVersion, predictions: Predictions) -> None:
     """Show the metrics of a model."""
     report = evaluate(true_labels, predictions)
+    uncounted = join_names(uncounted_images(report, predictions))
     if not report.images:
-        st.error("The API could not read any of these images.", icon=":material/broken_image:")
+        st.error(
+            f"No image of this set can be evaluated: {uncounted}.",
+            icon=":material/broken_image:",
+        )
         return
     _show_metrics(report)
-    unanswered = (
-        f" {pluralize(report.unanswered, 'unreadable image')} not counted."
-        if report.unanswered
-        else ""
-    )
+    unanswered = f" {uncounted} not counted." if uncounted else ""
     st.caption(
         f"{escape_markdown(model.short_name)}: {report.correct:,} of"
         f" {pluralize(report.images, 'image')} correct.{unanswered}"

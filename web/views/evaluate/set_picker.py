@@ -43,7 +43,8 @@ def _uploaded() -> LabeledSet | None:
         max_upload_size=MAX_ZIP_MEGABYTES,
         key="zip",
         help="Images in folders named by their labels (4/a.png), or with a labels.csv with the"
-        " columns file and label. At most 2,000 images of 2 MB, 64 MB in total.",
+        " columns file and label. At most 2,000 images of 16 MB, 64 MB in total. Images over 2 MB"
+        " are reduced to 2048 pixels.",
     )
     if upload is None:
         st.info(

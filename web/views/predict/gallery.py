@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from web.components.thumbnail import ThumbnailError, make_thumbnail
-from web.data.api_types import ApiProblemError, ImageResult
+from web.data.api_types import ApiProblemError, ImageResult, warnings_of
 from web.data.consensus import find_consensus, group_by_task
 from web.formatting import escape_markdown, pluralize
 from web.tables.predictions import GalleryItem, gallery_table
@@ -15,12 +15,16 @@ from web.views.predict.inputs import InputImage
 THUMBNAIL_SIDE, ROW_PIXELS = 48, 52
 # Readable in both themes
 ERROR_ROW = "background-color: rgba(214, 69, 65, 0.25)"
+WARNED_ROW = "background-color: rgba(214, 158, 46, 0.25)"
 
 
 def show_gallery(
     images: Sequence[InputImage], results: Sequence[ImageResult], task_of: Mapping[str, str]
 ) -> int:
-    """Show one row per image, red for an unreadable one. Return the index of the selected image."""
+    """Show one row per image, and return the index of the selected image.
+
+    An unreadable image is red, one with a warning is yellow.
+    """
     items = []
     for image, result in zip(images, results, strict=True):
         if isinstance(result, ApiProblemError):
@@ -29,14 +33,18 @@ def show_gallery(
         else:
             # The task with the most models, because a row shows one label only.
             answers = next(iter(group_by_task(result, task_of).values()), [])
-            items.append(GalleryItem(str(image.name), find_consensus(answers)))
+            warnings = warnings_of(result)
+            consensus = find_consensus(answers, warnings)
+            items.append(GalleryItem(str(image.name), consensus, warnings=warnings))
     table = gallery_table(items)
     table.insert(0, "image", [_data_url(image.data) for image in images])
     is_bad = [item.consensus is None for item in items]
+    styles = [
+        WARNED_ROW if item.warnings else ERROR_ROW if item.consensus is None else ""
+        for item in items
+    ]
     event = st.dataframe(
-        table.style.apply(
-            lambda row: [ERROR_ROW if is_bad[int(row.name)] else ""] * len(row), axis=1
-        ),
+        table.style.apply(lambda row: [styles[int(row.name)]] * len(row), axis=1),
         hide_index=True,
         alt="Consensus for each image",
         placeholder="",
@@ -56,12 +64,17 @@ def show_gallery(
         },
     )
     good_count = is_bad.count(False)
+    warned_count = sum(bool(item.warnings) for item in items)
+    warned = f" {warned_count:,} without a digit or with several." if warned_count else ""
     st.caption(
-        f"{good_count:,} of {pluralize(len(is_bad), 'image')} predicted. Select a row to see every"
-        " answer."
+        f"{good_count:,} of {pluralize(len(is_bad), 'image')} predicted.{warned} Select a row to"
+        " see every answer."
     )
     rows = event["selection"]["rows"]
-    return int(rows[0]) if rows else (is_bad.index(False) if good_count else 0)
+    if rows:
+        return int(rows[0])
+    readable = [index for index, item in enumerate(items) if item.consensus or item.warnings]
+    return is_bad.index(False) if good_count else next(iter(readable), 0)
 
 
 def show_image_problem(image: InputImage, problem: ApiProblemError) -> None:

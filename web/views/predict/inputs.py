@@ -1,12 +1,17 @@
 """Inputs of the Predict page: canvas, upload and sample digits."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from web.components.canvas import show_canvas
 from web.components.sample_digits import SAMPLE_DIGITS, draw_sample_digit
+from web.data.api_types import ApiProblemError
 from web.data.image_formats import SUFFIXES
+from web.data.photo_reduction import REDUCED_SIDE, UnusablePhotoError, reduce_photo
+from web.formatting import pluralize
 
 SAMPLE = "example"
 DRAW_TAB, UPLOAD_TAB, SAMPLE_TAB = TABS = (
@@ -14,17 +19,28 @@ DRAW_TAB, UPLOAD_TAB, SAMPLE_TAB = TABS = (
     ":material/upload: Upload",
     ":material/grid_view: Samples",
 )
-MAX_UPLOAD_MEGABYTES = 2
+MAX_UPLOAD_MEGABYTES = 16
 # A warning names the number of images beyond it.
 MAX_UPLOADS = 200
+UNUSABLE = 422  # as the API's status for such an image
 
 
 @dataclass(frozen=True)
 class InputImage:
-    """Image to predict. A drawing has no name."""
+    """Image to predict. A drawing has no name.
+
+    Attributes:
+        name: name of the file, None for a drawing.
+        data: the image file as the API gets it, empty if there is a problem.
+        problem: why it cannot be sent to the API, else None.
+        is_reduced: whether it is a smaller picture of the upload.
+
+    """
 
     name: str | None
     data: bytes
+    problem: ApiProblemError | None = None
+    is_reduced: bool = False
 
 
 def is_upload_open() -> bool:
@@ -49,8 +65,8 @@ def show_inputs() -> list[InputImage]:
             accept_multiple_files=True,
             max_upload_size=MAX_UPLOAD_MEGABYTES,
             key="uploads",
-            help="Dark on light or light on dark, up to 4096 pixels wide and high. The digit is"
-            " found, cropped and centered.",
+            help="Dark on light or light on dark. The digit is found, cropped and centered. Images"
+            " over 2 MB and photos over 4096 pixels are reduced to 2048 pixels.",
         )
     if sample_tab.open:
         with sample_tab:
@@ -61,8 +77,36 @@ def show_inputs() -> list[InputImage]:
                 f"Only the first {MAX_UPLOADS} of {len(uploads)} images are predicted. Remove some"
                 " to see the others."
             )
-        return [InputImage(upload.name, upload.getvalue()) for upload in uploads[:MAX_UPLOADS]]
+        with upload_tab:
+            return _read_uploads(uploads[:MAX_UPLOADS])
     return [] if drawing is None else [InputImage(None, drawing)]
+
+
+def _read_uploads(uploads: Sequence[UploadedFile]) -> list[InputImage]:
+    """Return the uploads, reduced where the API would reject them as too large.
+
+    The session keeps them, so that a rerun reduces nothing again.
+    """
+    known: dict[str, InputImage] = st.session_state.get("read_uploads", {})
+    with st.spinner("Reducing photos", show_time=False):
+        images = {
+            upload.file_id: known.get(upload.file_id) or _read_upload(upload) for upload in uploads
+        }
+    st.session_state["read_uploads"] = images
+    count = sum(image.is_reduced for image in images.values())
+    if count:
+        st.caption(f"{pluralize(count, 'image')} reduced to at most {REDUCED_SIDE} pixels.")
+    return list(images.values())
+
+
+def _read_upload(upload: UploadedFile) -> InputImage:
+    data = upload.getvalue()
+    try:
+        reduced = reduce_photo(data)
+    except UnusablePhotoError as error:
+        problem = ApiProblemError(UNUSABLE, "Unusable image", str(error))
+        return InputImage(upload.name, b"", problem)
+    return InputImage(upload.name, reduced, is_reduced=reduced is not data)
 
 
 def _show_samples() -> list[InputImage]:

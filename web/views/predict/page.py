@@ -104,11 +104,14 @@ def _show_predictions(
         "prediction_cache", PredictionCache(partial(sources.api.predict, view=True))
     )
     try:
-        results = cache.predict([image.data for image in images], ready)
+        predicted = iter(
+            cache.predict([image.data for image in images if image.problem is None], ready)
+        )
     except ApiUnreachableError as error:
         request_rerun()
         _show_api_down(sources, sources.describe_api_error(error))
         return
+    results = [image.problem or next(predicted) for image in images]
     task_of = {model.name: model.task for model in ready}
     index = 0 if len(images) == 1 else show_gallery(images, results, task_of)
     image, result = images[index], results[index]

@@ -8,8 +8,9 @@ from web.charts import probability_heat_map
 from web.charts.probability_bars import probability_bars
 from web.components.thumbnail import ThumbnailError, make_thumbnail
 from web.data.api_client import ApiClient
-from web.data.api_types import Answer, Answers
+from web.data.api_types import Answer, Answers, warnings_of
 from web.data.consensus import Consensus, find_consensus
+from web.data.image_warnings import warning_title
 from web.formatting import escape_markdown, format_percent, join_names
 from web.tables.predictions import answer_table, probability_table
 from web.views.predict.correction import show_correction
@@ -37,8 +38,17 @@ def show_results(
 
     """
     view = result.view if isinstance(result, Answers) else None
+    warnings = warnings_of(result)
     has_several_tasks = len(answers_by_task) > 1
     with st.container(border=True):
+        if warnings:
+            _show_warnings(image, view, warnings)
+            with st.expander("Answers of the models (not counted)"):
+                for task, answers in answers_by_task.items():
+                    if has_several_tasks:
+                        st.caption(f"Task {escape_markdown(task)}")
+                    _show_details(answers, None, has_table=False)
+            return
         for index, (task, answers) in enumerate(answers_by_task.items()):
             consensus = find_consensus(answers)
             name = escape_markdown(task) if has_several_tasks else None
@@ -58,6 +68,35 @@ def show_results(
                 )
                 show_correction(api, answers, classes_of)
             _show_details(answers, consensus)
+
+
+def _show_warnings(image: InputImage, view: bytes | None, warnings: Sequence[str]) -> None:
+    """Show why the answers are not a prediction. The image takes no correct label."""
+    st.warning(
+        "Each model answers with one of its labels all the same. These answers are not a prediction"
+        " of this image: they count in no consensus and in no accuracy.",
+        icon=":material/image_search:",
+        title=escape_markdown(warning_title(warnings)),
+    )
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        if image.name is not None:
+            _show_thumbnail(image)
+            st.caption(escape_markdown(image.name), width="stretch")
+        if view is not None:
+            _show_view(view, "warned")
+
+
+def _show_thumbnail(image: InputImage) -> None:
+    try:
+        st.image(make_thumbnail(image.data), width=96, alt="Uploaded image")
+    except ThumbnailError:
+        st.markdown(":material/image:")
+
+
+def _show_view(view: bytes, key: str) -> None:
+    with st.container(width=104, gap=None, key=f"view-{key}"):
+        st.image(view, width=96, alt="Model input, 28 by 28 pixels")
+        st.caption("Model input")
 
 
 def _show_consensus(
@@ -81,10 +120,7 @@ def _show_consensus(
     name = None if image is None else image.name
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         if image is not None and name is not None:
-            try:
-                st.image(make_thumbnail(image.data), width=96, alt="Uploaded image")
-            except ThumbnailError:
-                st.markdown(":material/image:")
+            _show_thumbnail(image)
         with st.container(
             key=f"consensus-{'sign' if is_sign else 'word'}-{key}", width=110 if is_sign else 130
         ):
@@ -105,9 +141,7 @@ def _show_consensus(
                 verb = "says" if len(names) == 1 else "say"
                 st.caption(f"{join_names(names)} {verb} **{escape_markdown(label)}**")
         if view is not None:
-            with st.container(width=104, gap=None, key=f"view-{key}"):
-                st.image(view, width=96, alt="Model input, 28 by 28 pixels")
-                st.caption("Model input")
+            _show_view(view, key)
 
 
 def _describe_votes(consensus: Consensus) -> str:
@@ -118,7 +152,9 @@ def _describe_votes(consensus: Consensus) -> str:
     return f"{consensus.votes} of {consensus.voters} models agree"
 
 
-def _show_details(answers: Sequence[Answer], consensus: Consensus | None) -> None:
+def _show_details(
+    answers: Sequence[Answer], consensus: Consensus | None, *, has_table: bool = True
+) -> None:
     probabilities = {
         answer.experiment: answer.prediction.probabilities
         for answer in answers
@@ -152,7 +188,7 @@ def _show_details(answers: Sequence[Answer], consensus: Consensus | None) -> Non
             "note": st.column_config.TextColumn("Note", width=120),
         },
     )
-    if probabilities:
+    if probabilities and has_table:
         _show_probability_table(probabilities)
 
 

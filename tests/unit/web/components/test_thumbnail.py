@@ -43,6 +43,13 @@ def bomb() -> bytes:
     )
 
 
+def scans() -> bytes:
+    """Return a JPEG that reads all pixels 1,000 times."""
+    photo = encoded(Image.new("L", (16, 16)), "JPEG", progressive=True)
+    end = photo.rindex(b"\xff\xd9")
+    return photo[:end] + photo[photo.rindex(b"\xff\xda") : end] * 1000 + photo[end:]
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -51,8 +58,9 @@ def bomb() -> bytes:
         encoded(Image.new("L", (9, 9)), "PNG")[:40],
         encoded(Image.new("L", (9, 9)), "TIFF"),
         bomb(),
+        scans(),
     ],
-    ids=["empty", "text", "cut off", "other type", "bomb"],
+    ids=["empty", "text", "cut off", "other type", "bomb", "scans"],
 )
 def test_unsupported_file_is_rejected(data: bytes) -> None:
     with pytest.raises(ThumbnailError):

@@ -5,8 +5,13 @@ from typing import Any
 
 import pytest
 
-from web.data.api_parsing import parse_alias, parse_current_label, parse_document
-from web.data.api_types import ApiProblemError, Label
+from web.data.api_parsing import (
+    parse_alias,
+    parse_current_label,
+    parse_document,
+    parse_image_results,
+)
+from web.data.api_types import ApiProblemError, Label, warnings_of
 
 MOVE = {
     "moved_at": "2026-01-31T00:00:00+00:00",
@@ -49,3 +54,14 @@ def test_current_label_is_the_one_without_replacement() -> None:
 def test_unexpected_document_is_a_problem(document: Any) -> None:
     with pytest.raises(ApiProblemError, match="Check API_URL"):
         parse_document(parse_alias, document)
+
+
+@pytest.mark.parametrize(
+    ("entry", "warnings"),
+    [({}, ()), ({"warnings": []}, ()), ({"warnings": ["no digit found"]}, ("no digit found",))],
+)
+def test_warnings_are_parsed_also_of_an_older_api(
+    entry: dict[str, object], warnings: tuple[str, ...]
+) -> None:
+    [result] = parse_image_results({"predictions": [{"index": 0, "answers": [], **entry}]}, 1)
+    assert warnings_of(result) == warnings

@@ -18,6 +18,10 @@ def test_no_prediction_yields_no_consensus() -> None:
     assert find_consensus([BROKEN]) is None
 
 
+def test_warned_image_has_no_consensus() -> None:
+    assert find_consensus([answer("a", "7", 0.9)], ("no digit found",)) is None
+
+
 def test_label_with_most_votes_wins() -> None:
     found = find_consensus(
         [answer("a", "7", 0.9), answer("b", "1", 1.0), answer("c", "7", 0.8), BROKEN]

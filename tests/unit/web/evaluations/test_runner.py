@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from tests.support.fakes import make_version
 from web.data.api_types import (
     Answer,
+    Answers,
     ApiProblemError,
     ApiUnreachableError,
     ImageResult,
@@ -39,9 +40,15 @@ class Api:
         return [
             ApiProblemError(415, "Unsupported", "")
             if image == b"bad"
-            else [Answer(name, Prediction("0", 1.0, {"0": 1.0})) for name in names]
+            else self._answers(image, names)
             for image in images
         ]
+
+    @staticmethod
+    def _answers(image: bytes, names: Sequence[str]) -> Answers:
+        answers = Answers(Answer(name, Prediction("0", 1.0, {"0": 1.0})) for name in names)
+        answers.warnings = ("no digit found",) if image == b"blank" else ()
+        return answers
 
 
 def images(number: int, *more: bytes) -> LabeledSet:
@@ -117,3 +124,13 @@ def test_unreadable_image_has_no_answer() -> None:
     predictions = evaluator.cached_predictions(A, labeled_set)
     assert predictions is not None
     assert predictions.labels == ["0", None]
+
+
+def test_warned_image_stays_without_an_answer() -> None:
+    api = Api()
+    evaluator, labeled_set = Evaluator(api.predict, lambda: api.digests), images(1, b"blank")
+    ended(evaluator.start([A, B], labeled_set))
+    for model in (A, B):
+        predictions = evaluator.cached_predictions(model, labeled_set)
+        assert predictions is not None
+        assert (predictions.labels, predictions.warnings) == (["0", None], {1: ("no digit found",)})

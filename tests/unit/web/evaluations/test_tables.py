@@ -4,7 +4,12 @@ import numpy as np
 
 from evaluation.metrics import Predictions, Report, evaluate
 from evaluation.paired_tests import compare
-from web.evaluations.tables import calibration_table, class_table, model_table
+from web.evaluations.tables import (
+    calibration_table,
+    class_table,
+    model_table,
+    uncounted_images,
+)
 
 PREDICTIONS = Predictions(
     ("a", "b", "c"),
@@ -35,3 +40,18 @@ def test_model_table_counts_images_that_one_model_gets_right() -> None:
     table = model_table(["x", "y"], [report(), evaluate("aab", other)], agreement)
     assert table["Correct only here"].tolist() == [1, 1]
     assert table["Accuracy"].round(1).tolist() == [66.7, 66.7]
+
+
+def test_uncounted_images_are_counted_by_reason() -> None:
+    rows = np.full((8, 3), np.nan, np.float32)
+    rows[0] = (1, 0, 0)
+    blank, several = ("no digit found",), ("several digits (2)",)
+    predictions = Predictions(
+        ("a", "b", "c"), rows, {1: blank, 2: several, 3: several, 4: several, 5: blank}
+    )
+    assert uncounted_images(evaluate("aaaaaaaa", predictions), predictions) == [
+        "2 unreadable images",
+        "2 images without a digit",
+        "3 images with several digits",
+    ]
+    assert uncounted_images(report(), PREDICTIONS) == []

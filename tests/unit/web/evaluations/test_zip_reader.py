@@ -7,6 +7,7 @@ import zipfile
 
 import pytest
 
+from tests.support.photos import noisy_photo
 from web.evaluations import zip_reader
 from web.evaluations.labeled_set import InvalidSetError
 from web.evaluations.zip_reader import read_zip
@@ -225,8 +226,19 @@ def test_wide_labels_file_needs_little_memory() -> None:
 
 
 def test_large_file_is_skipped() -> None:
-    found = read_zip("my.zip", zipped({"4/large.png": bytes(3 * 2**20), "4/a.png": b"a"}))
-    assert (found.images, found.skipped[0].reason) == ((b"a",), "The file is larger than 2 MB.")
+    found = read_zip("my.zip", zipped({"4/large.png": bytes(17 * 2**20), "4/a.png": b"a"}))
+    assert (found.images, found.skipped[0].reason) == ((b"a",), "The file is larger than 16 MB.")
+
+
+def test_large_photo_is_reduced_and_a_large_broken_file_skipped() -> None:
+    photo = noisy_photo()
+    assert 2**21 < len(photo) < 2**23
+    found = read_zip(
+        "my.zip", zipped({"4/a.jpg": photo, "4/b.jpg": b"\xff\xd8\xff" + bytes(3 * 2**20)})
+    )
+    [image] = found.images
+    assert len(image) < 2**21
+    assert "broken" in found.skipped[0].reason
 
 
 def test_too_many_files_are_rejected() -> None:

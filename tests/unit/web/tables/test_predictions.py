@@ -29,3 +29,8 @@ def test_gallery_table_notes_other_labels_and_problems() -> None:
     table = gallery_table([GalleryItem("x", consensus), GalleryItem("y", None, "Broken file.")])
     assert list(table["note"]) == ["unsure; other labels: 1", "Broken file."]
     assert list(table["agree"].fillna("")) == ["1 of 2", ""]
+
+
+def test_gallery_table_of_a_warned_image_has_no_answer() -> None:
+    table = gallery_table([GalleryItem("x", None, warnings=("several digits (2)",))])
+    assert (table["note"].tolist(), table["answer"].tolist()) == (["Several digits (2)"], [None])
