@@ -21,7 +21,7 @@ GRANT INSERT ON model_versions, images, prediction_events TO mlops_app;
 GRANT INSERT (id, image_id, model_version_id, task, label, confidence, probabilities, created_at, last_event_at, events)
     ON predictions TO mlops_app;
 GRANT UPDATE (status, reason, status_since, bytes, parity, test_accuracy) ON model_versions TO mlops_app;
-GRANT UPDATE (original_url, stored_at, deleted_at) ON images TO mlops_app;
+GRANT UPDATE (original_url, stored_at, deleted_at, warnings) ON images TO mlops_app;
 DO $$
 DECLARE
     month regclass;
@@ -32,7 +32,7 @@ BEGIN
 END $$;
 
 -- Functions of our own act as their owner, so only the service may call them.
-REVOKE EXECUTE ON FUNCTION apply_label, count_events, count_traffic, drop_events_before, first_champions, keep_events, label_prediction,
-    lock_summaries, make_events_partition, move_alias, replace_label, summarise_events, summarise_predictions FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION apply_label, apply_warnings, count_events, count_traffic, drop_events_before, first_champions, keep_events,
+    label_prediction, lock_summaries, make_events_partition, move_alias, replace_label, summarise_events, summarise_predictions FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION count_events, count_traffic, first_champions, label_prediction, lock_summaries, make_events_partition,
     move_alias TO mlops_app;

@@ -122,10 +122,9 @@ def test_warned_images_are_rows_without_an_answer() -> None:
     assert "2 of 3 models agree" in visible_text(app)  # of the third image
 
 
-def test_large_photo_is_reduced_once(
-    sources: FakeSources, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    photo, sent = noisy_photo(), []
+def test_large_photo_is_reduced_once(sources: FakeSources, monkeypatch: pytest.MonkeyPatch) -> None:
+    photo = noisy_photo()
+    sent: list[bytes] = []
     predict = sources.predict
 
     def record(images: Sequence[bytes], names: Sequence[str], **options: bool) -> list[ImageResult]:

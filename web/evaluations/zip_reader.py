@@ -1,6 +1,7 @@
 """Zip reader: a labeled set from an untrusted zip file, within limits and in memory."""
 
 import csv
+import functools
 import io
 import stat
 import struct
@@ -18,6 +19,7 @@ MAX_FILES = 2000
 MAX_FILE_BYTES = 16 * 2**20
 MAX_TOTAL_BYTES = 64 * 2**20
 MAX_LABELS_BYTES = 2 * 2**20
+READ_BYTES = 2**20  # at once: a wrong size makes zipfile unpack as much as it is asked for
 MAX_LABEL_CHARACTERS = 64
 # Of the zip's list of files. 2,000 long names and as many __MACOSX files take 1.4 MB.
 MAX_DIRECTORY_BYTES = 4 * 2**20
@@ -175,7 +177,7 @@ def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     """
     try:
         with archive.open(entry) as file:
-            return file.read(MAX_FILE_BYTES + 1)
+            return b"".join(iter(functools.partial(file.read, READ_BYTES), b""))
     except UNPACK_ERRORS as error:
         raise _InvalidMemberError(f"The file cannot be unpacked: {error}") from error
 

@@ -370,6 +370,8 @@ def test_migration_warns_of_the_blank_image_and_ends_its_label(
             shutil.copy(file, tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr("db.schema.migrate.MIGRATIONS", tmp_path)
+        (tmp_path / "none.txt").write_text("SELECT 1")  # today's privileges name later columns
+        patch.setattr("db.schema.migrate.PRIVILEGES", tmp_path / "none.txt")
         migrate(empty_database["PGDATABASE"])
     connection = connect(empty_database)
     connection.autocommit = True
