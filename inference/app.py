@@ -1,6 +1,5 @@
 """Composition root: builds the service from its settings. Nothing is loaded before it starts."""
 
-import functools
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -35,6 +34,7 @@ from inference.prediction.predictor import Predictor
 from inference.prediction.resolver import ModelResolver
 from inference.prediction_log.backlog import pending_bytes
 from inference.prediction_log.journal import Journal
+from inference.prediction_log.log_status import LogStatus
 from inference.prediction_log.metrics import JournalCollector
 from inference.prediction_log.recorder import PredictionLog
 from inference.runtime.malloc import trim_heap
@@ -59,16 +59,22 @@ def create_app(settings: Settings) -> ASGIApp:
         settings.models_dir, settings.compiled_dir, settings.models_memory_bytes, aliases.targets
     )
     database = Database()
-    journal = (
-        Journal(settings.journal_dir, settings.journal_bytes) if settings.journal_bytes else None
-    )
     metrics = Metrics()
     metrics.register(ModelStateCollector(models))
-    if journal is not None:
-        metrics.register(JournalCollector(journal))
-    log = PredictionLog(
-        journal, metrics, keeps_originals=settings.stores_images, refuses=settings.refuses_when_full
+    journal = (
+        Journal(settings.journal_dir, settings.journal_bytes, metrics.journal_lost.inc)
+        if settings.journal_bytes
+        else None
     )
+    log = PredictionLog(
+        journal,
+        metrics,
+        keeps_originals=settings.stores_images,
+        refuses=settings.refuses_when_full,
+    )
+    log_status = LogStatus(journal, settings.journal_max_wait_seconds)
+    if journal is not None:
+        metrics.register(JournalCollector(settings.journal_dir, log_status))
     predictor = Predictor(
         ModelResolver(models, settings.default_task),
         metrics,
@@ -81,6 +87,8 @@ def create_app(settings: Settings) -> ASGIApp:
     @asynccontextmanager
     async def lifespan(_app: Any) -> AsyncIterator[None]:
         aliases.start()
+        if journal is not None:
+            journal.watch()
         await run_in_threadpool(models.load)
         models.subscribe(log.record_versions)
         # Objects of the start stay: without this, each full collection scans them all and stops
@@ -98,7 +106,13 @@ def create_app(settings: Settings) -> ASGIApp:
         database.close()
 
     inference = InferenceApi(predictor, encoder)
-    pending = functools.partial(pending_bytes, settings.journal_dir)
+
+    def pending() -> int:
+        try:
+            return pending_bytes(settings.journal_dir)
+        except OSError:  # an unreadable log may hold records
+            return 1
+
     predictions = PredictionsApi(predictor, encoder, History(database, pending))
     experiments = ExperimentsApi(Experiments(database), models)
     model_versions = ModelsApi(models, aliases)
@@ -106,7 +120,7 @@ def create_app(settings: Settings) -> ASGIApp:
     imports = ImportsApi(Imports(database))
     images = ImagesApi(OriginalReader(database, settings.images_url))
     keys = ApiKeys(settings.api_keys_file) if settings.api_keys_file is not None else None
-    status = StatusApi(models, database, log, metrics, keys)
+    status = StatusApi(models, database, log_status, metrics, keys)
     handlers: dict[str, Handler] = {
         "infer": inference.infer,
         "predict": predictions.predict,

@@ -17,6 +17,8 @@ from typing import IO
 
 from inference.models.alias_sync import AliasMirror
 from inference.originals.archiver import OriginalsArchiver
+from inference.prediction_log.rescuer import SegmentRescuer
+from inference.prediction_log.segments import is_at
 from inference.prediction_log.shipped_offsets import ShippedOffsets
 from inference.prediction_log.shipper import Shipper
 from inference.settings import from_environment
@@ -29,6 +31,9 @@ DRAIN_SECONDS = 0.7  # for the archiver's last round
 EXIT_SECONDS = 1.0  # after the end of the input, the process exits even from within a call
 NICENESS = 5  # requests come first
 LOCK_FILE = "shipper.lock"
+CHECK_SECONDS = 0.5  # between two looks at the files of the journal directory
+
+logger = logging.getLogger(__name__)
 
 
 def main() -> None:
@@ -42,7 +47,7 @@ def main() -> None:
     threading.Thread(target=_stop_at_end_of_input, args=[stopping], daemon=True).start()
     try:
         settings = from_environment()
-        lock = _lock_directory(settings.journal_dir)
+        lock = DirectoryLock(settings.journal_dir)
         offsets = ShippedOffsets(settings.journal_dir)
         archiver = OriginalsArchiver(settings, offsets)
     except OSError as error:
@@ -53,6 +58,10 @@ def main() -> None:
         target=archiver.run, args=[stopping], name="originals", daemon=True
     )
     archiving.start()
+    rescuer = SegmentRescuer(settings.journal_dir)
+    threading.Thread(
+        target=_watch_directory, args=[lock, rescuer, stopping], name="watch", daemon=True
+    ).start()
     mirror = AliasMirror(settings.journal_dir)
     Shipper(
         settings,
@@ -60,6 +69,7 @@ def main() -> None:
         yield_cpu=lambda: stopping.wait(YIELD_SECONDS),
         is_storage_failing=lambda: archiver.is_storage_failing,
         between_batches=mirror.refresh,
+        remove_segment=rescuer.remove,
     ).run(stopping)
     archiving.join(DRAIN_SECONDS)
     lock.close()
@@ -70,12 +80,50 @@ def main() -> None:
         os._exit(0)
 
 
-def _lock_directory(directory: Path) -> IO[str]:
-    """Wait until no other process ships a directory, and return the lock file, open."""
-    directory.mkdir(parents=True, exist_ok=True)
-    lock = (directory / LOCK_FILE).open("w")
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    return lock
+class DirectoryLock:
+    """Lock of a directory that one process at a time ships."""
+
+    def __init__(self, directory: Path) -> None:
+        """Wait until no other process holds the lock. Raises OSError."""
+        self._path = directory / LOCK_FILE
+        self._file = self._lock()
+
+    def renew(self) -> None:
+        """Lock the directory again if another program has removed the lock's file.
+
+        Raises OSError, also when another process holds the new lock.
+        """
+        if not is_at(self._file.fileno(), self._path):
+            previous, self._file = self._file, self._lock(fcntl.LOCK_NB)
+            previous.close()
+
+    def close(self) -> None:
+        """Release the lock."""
+        self._file.close()
+
+    def _lock(self, flags: int = 0) -> IO[str]:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        file = self._path.open("w")
+        fcntl.flock(file, fcntl.LOCK_EX | flags)
+        return file
+
+
+def _watch_directory(
+    lock: DirectoryLock, rescuer: SegmentRescuer, stopping: threading.Event
+) -> None:
+    """Restore what another program removes from the journal directory, until `stopping` is set."""
+    is_failing = False
+    while True:
+        try:
+            rescuer.check()
+            lock.renew()
+            is_failing = False
+        except OSError as error:
+            if not is_failing:
+                logger.error("Cannot look after the journal directory. %s", error)
+            is_failing = True
+        if stopping.wait(CHECK_SECONDS):
+            return
 
 
 def _stop_at_end_of_input(stopping: threading.Event) -> None:

@@ -39,6 +39,7 @@ class Settings:
     journal_dir: Path
     journal_bytes: int
     refuses_when_full: bool
+    journal_max_wait_seconds: int
     images_url: str
     stores_images: bool
     images_keep_days: float
@@ -70,6 +71,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         journal_dir=Path(environ.get("JOURNAL_DIR") or ".local/journal"),
         journal_bytes=_integer(environ, "JOURNAL_BYTES", 512 * MEBIBYTE, minimum=0),
         refuses_when_full=_is_first(environ, "JOURNAL_FULL", "refuse", "drop"),
+        journal_max_wait_seconds=_integer(environ, "JOURNAL_MAX_WAIT_SECONDS", 60),
         images_url=environ.get("IMAGES_URL") or ".local/images",
         stores_images=environ.get("IMAGES_STORE") != "0",
         images_keep_days=_days(environ, "IMAGES_KEEP_DAYS", 30.0),

@@ -8,11 +8,11 @@ from inference.errors import DatabaseUnavailableError, Document
 from inference.models.repository import ModelRepository
 from inference.models.version import State
 from inference.observability.metrics import Metrics
-from inference.prediction_log.recorder import PredictionLog
+from inference.prediction_log.log_status import LogStatus
 from inference.server.api_keys import ApiKeys
 
 MAX_NAMED = 5  # failed models in /readyz
-LOG_FAULTS = ("full", "failing")
+LOG_FAULTS = ("waiting", "full", "failing")
 
 
 class StatusApi:
@@ -22,7 +22,7 @@ class StatusApi:
         self,
         models: ModelRepository,
         database: Database,
-        log: PredictionLog,
+        log: LogStatus,
         metrics: Metrics,
         keys: ApiKeys | None = None,
     ) -> None:
@@ -43,7 +43,7 @@ class StatusApi:
         The service is starting until every model found at its start is loaded or failed. Models
         added later do not make it unready.
         """
-        models, database, log = self._model_states(), self._database_state(), self._log.status()
+        models, database, log = self._model_states(), self._database_state(), self._log.document()
         keys_fault = self._keys.fault() if self._keys is not None else None
         is_serving, is_loading = models["ready"] > 0, models["loading"] > 0
         self._was_ready = self._was_ready or (is_serving and not is_loading)

@@ -55,6 +55,10 @@ class Metrics:
         self.journal_dropped = counter(
             "mlops_journal_dropped", "Predictions not logged because the prediction log was full."
         )
+        self.journal_lost = counter(
+            "mlops_journal_lost",
+            "Records of the prediction log that are lost because another program changed a file.",
+        )
         self.originals_dropped = counter(
             "mlops_originals_dropped",
             "Original images not stored because the prediction log was half full.",

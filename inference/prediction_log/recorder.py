@@ -20,7 +20,6 @@ from inference import ids
 from inference.errors import JournalFullError
 from inference.models.version import ModelVersion, State
 from inference.observability.metrics import Metrics
-from inference.prediction_log.backlog import pending_bytes, pending_seconds
 from inference.prediction_log.journal import Journal
 from inference.preprocessing.decoding import media_type
 from inference.preprocessing.digits import PreprocessedImage
@@ -65,7 +64,12 @@ class PredictionLog:
     """Records predictions and model states. Thread-safe."""
 
     def __init__(
-        self, journal: Journal | None, metrics: Metrics, *, keeps_originals: bool, refuses: bool
+        self,
+        journal: Journal | None,
+        metrics: Metrics,
+        *,
+        keeps_originals: bool,
+        refuses: bool,
     ) -> None:
         """Write to a journal, or record nothing without one.
 
@@ -153,19 +157,6 @@ class PredictionLog:
                 logger.error("The states of the models are not recorded. %s", error)
             else:
                 self._states = states
-
-    def status(self) -> dict[str, Any]:
-        """Return whether the log accepts predictions, and its backlog."""
-        journal = self._journal
-        if journal is None:
-            return {"status": "off"}
-        backlog = {
-            "waiting_bytes": pending_bytes(journal.directory),
-            "waiting_seconds": round(pending_seconds(journal.directory), 1),
-        }
-        if journal.failure is not None:
-            return {"status": "failing", "detail": journal.failure, **backlog}
-        return {"status": "full" if journal.is_full else "ok", **backlog}
 
     def _add_descriptions(
         self,

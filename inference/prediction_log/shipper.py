@@ -2,11 +2,15 @@
 
 Each batch of records is one transaction, which is repeated if its outcome is unknown. The ids of
 the rows make a repeated write harmless.
+
+A batch that Postgres cancels for time is halved, down to one record. If Postgres writes others,
+that record is postponed: it gets a segment of its own, is retried at longer intervals, and halved.
 """
 
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -16,7 +20,15 @@ import psycopg2.extensions
 
 from inference.database.connection import connect
 from inference.prediction_log.decoder import InvalidRecordError
-from inference.prediction_log.segments import Segment, list_segments, total_bytes
+from inference.prediction_log.record_parts import divide_record
+from inference.prediction_log.segments import (
+    SUFFIX,
+    Segment,
+    create_segment,
+    delete_segment,
+    list_segments,
+    total_bytes,
+)
 from inference.prediction_log.shipped_offsets import ORIGINALS, ROWS, ShippedOffsets
 from inference.prediction_log.writer import TableWriter
 from inference.runtime.malloc import trim_heap
@@ -27,6 +39,8 @@ POLL_SECONDS = 0.5
 RETRY_SECONDS = 1.0
 # A segment at most, which is in memory meanwhile. Costs that requests share are paid once per batch
 BATCH_BYTES = 4 * 2**20
+# A batch that was halved grows again when it takes less, a tenth of the statement timeout.
+MAX_GROWTH_SECONDS = 3.0
 # Shipping leaves gaps in the heap. They are returned to the system when the shipper is idle.
 TRIM_BYTES = 2**20
 # Originals that are not archived yet may fill these shares of the journal, first when their store
@@ -36,6 +50,17 @@ QUARANTINE_FILE = "refused.log"
 QUARANTINE_BYTES = 16 * 2**20  # enough to find the reason
 # Errors that a record itself causes. All others may disappear with time.
 RECORD_ERRORS = (InvalidRecordError, psycopg2.DataError, psycopg2.IntegrityError)
+# Errors of a transaction that takes too long or needs too much, which a smaller one may not
+SIZE_ERRORS = (
+    psycopg2.errors.QueryCanceled,
+    psycopg2.errors.LockNotAvailable,
+    psycopg2.errors.TransactionTimeout,
+    psycopg2.errors.IdleInTransactionSessionTimeout,
+    psycopg2.errors.OutOfMemory,
+    psycopg2.errors.ConfigurationLimitExceeded,
+)
+POSTPONED = "postponed-"  # start of the name of a postponed record's segment, which sorts last
+MIN_POSTPONE_SECONDS, MAX_POSTPONE_SECONDS = 30.0, 300.0  # doubled with each failure
 
 Connection = psycopg2.extensions.connection
 
@@ -53,12 +78,16 @@ class Shipper:
         yield_cpu: Callable[[], object] = lambda: None,
         is_storage_failing: Callable[[], bool] = lambda: False,
         between_batches: Callable[[Connection], object] = lambda _connection: None,
+        remove_segment: Callable[[Segment, int], object] = lambda segment, _size: delete_segment(
+            segment.path
+        ),
     ) -> None:
         """Set up without connecting.
 
         yield_cpu: called between small pieces of work, so that requests come first.
         is_storage_failing: tells whether originals currently cannot be archived.
         between_batches: called with the shipper's connection in each round and after each batch.
+        remove_segment: deletes a segment whose bytes, the given number of them, are processed.
         """
         self._directory = settings.journal_dir
         self._offsets = offsets
@@ -67,7 +96,11 @@ class Shipper:
         self._yield_cpu = yield_cpu
         self._is_storage_failing = is_storage_failing
         self._between_batches = between_batches
+        self._remove_segment = remove_segment
         self._is_behind = False
+        self._batch_bytes = BATCH_BYTES
+        # time.monotonic() of the next attempt and the interval before it, by postponed segment
+        self._postponed: dict[str, tuple[float, float]] = {}
         self._writer: TableWriter | None = None
         # End of the records that are shipped again because the database lost them, by segment
         self._rewound: dict[str, int] = {}
@@ -98,8 +131,21 @@ class Shipper:
                 stopping.wait(RETRY_SECONDS if is_failing else POLL_SECONDS)
 
     def ship(self) -> int:
-        """Ship all pending records and return their size in bytes. Raises psycopg2.Error."""
-        return sum(self._ship_segment(segment) for segment in list_segments(self._directory))
+        """Ship all pending records and return their size in bytes.
+
+        Raises psycopg2.Error, and OSError after all other segments when one cannot be read.
+        """
+        shipped_bytes, failures = 0, []
+        for segment in list_segments(self._directory):
+            try:
+                shipped_bytes += self._ship_segment(segment)
+            except FileNotFoundError:  # another program removed it
+                continue
+            except OSError as error:
+                failures.append(error)
+        for failure in failures:
+            raise failure
+        return shipped_bytes
 
     def disconnect(self) -> None:
         """Close the connection to Postgres, if there is one."""
@@ -109,22 +155,33 @@ class Shipper:
             self._writer = None
 
     def _ship_segment(self, segment: Segment) -> int:
+        if time.monotonic() < self._postponed.get(segment.name, (0.0, 0.0))[0]:
+            return 0
         shipped_bytes = 0
         is_complete = segment.is_complete()  # before its size, which is final then
-        offset, size = self._offsets.get(ROWS, segment), segment.size
+        offset, size = self._offsets.get(ROWS, segment), segment.path.stat().st_size
         while offset < size:
-            lines = segment.lines(offset, min(size, offset + BATCH_BYTES))
+            lines = segment.lines(offset, min(size, offset + self._batch_bytes))
             self._is_behind = size - offset >= BATCH_BYTES
             if not lines:
                 break  # an incomplete last line, whose request got no response
+            batch_bytes = sum(map(len, lines))
             try:
+                started = time.monotonic()
                 self._write(lines, may_rewind=segment.name not in self._rewound)
+                if time.monotonic() - started < MAX_GROWTH_SECONDS:
+                    self._batch_bytes = min(2 * self._batch_bytes, BATCH_BYTES)
             except psycopg2.errors.ForeignKeyViolation:
                 # The database does not have the earlier records, for example a new database.
                 self._rewound[segment.name] = offset
                 offset = 0
                 continue
-            batch_bytes = sum(map(len, lines))
+            except SIZE_ERRORS as error:
+                if len(lines) > 1:
+                    self._batch_bytes = batch_bytes // 2
+                    continue
+                if not self._postpone(segment, lines[0], error):
+                    return shipped_bytes
             offset += batch_bytes
             shipped_bytes += batch_bytes
             self._offsets.put(ROWS, segment, offset)
@@ -133,10 +190,37 @@ class Shipper:
                 self._offsets.put(ORIGINALS, segment, 0)  # the rows of their images are new
             self._between_batches(self._connect().connection)
         if is_complete and not self._is_waiting_for_originals(segment, offset):
-            segment.path.unlink()
+            self._remove_segment(segment, size)
             self._offsets.remove(segment)
             self._rewound.pop(segment.name, None)
+            self._postponed.pop(segment.name, None)
         return shipped_bytes
+
+    def _postpone(self, segment: Segment, line: bytes, error: Exception) -> bool:
+        """Put a record aside, or its halves if it was put aside before, and return whether it was.
+
+        A single prediction stays in its segment of its own. Raises psycopg2.Error when Postgres
+        does not even write the descriptions in time, which other records need.
+        """
+        descriptions, halves = divide_record(line)
+        self._write([descriptions], may_rewind=False)
+        parts = halves if segment.name.startswith(POSTPONED) else [line]
+        _, seconds = self._postponed.get(segment.name, (0.0, MIN_POSTPONE_SECONDS))
+        retry_at = time.monotonic() + seconds
+        if not parts:
+            seconds = min(2 * seconds, MAX_POSTPONE_SECONDS)
+            self._postponed[segment.name] = retry_at, seconds
+            return False
+        for index, part in enumerate(parts):
+            name = f"{POSTPONED}{time.time_ns():x}-{os.getpid():x}-{index}{SUFFIX}"
+            os.close(create_segment(self._directory / name, part))
+            if part is line:
+                self._postponed[name] = retry_at, seconds
+        logger.warning(
+            "A record of the prediction log is postponed, because Postgres did not write it: %s",
+            _first_line(error),
+        )
+        return True
 
     def _yield_cpu_unless_behind(self) -> None:
         if not self._is_behind:
@@ -175,7 +259,7 @@ class Shipper:
             self._write(lines[middle:], may_rewind=may_rewind)
 
     def _connect(self) -> TableWriter:
-        if self._writer is None:
+        if self._writer is None or self._writer.connection.closed:
             self._writer = TableWriter(connect("mlops shipper"), self._yield_cpu_unless_behind)
         return self._writer
 

@@ -3,19 +3,24 @@
 import json
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psycopg2
+import psycopg2.extensions
 import pytest
 
+from inference.database.connection import connect
 from inference.database.pool import Database
 from inference.database.predictions import History
 from inference.ids import prediction_id
 from inference.model_format.card import Parity
 from inference.models.version import ModelVersion, State
+from inference.prediction_log import shipper
 from inference.prediction_log.backlog import pending_bytes
 from inference.prediction_log.shipped_offsets import ShippedOffsets
 from inference.prediction_log.shipper import QUARANTINE_FILE
+from tests.support import database
 from tests.support.prediction_log import EMPTY, MODELS, LogHarness, make_image
 
 
@@ -230,15 +235,15 @@ def test_ship_stores_the_recorded_values(harness: LogHarness) -> None:
 
 def test_label_waits_for_a_prediction_that_is_being_shipped(harness: LogHarness) -> None:
     harness.predict([1])
-    database = Database()
+    pool = Database()
 
     def pending() -> int:
         harness.shipper.ship()
         return pending_bytes(harness.folder)
 
     prediction = prediction_id(MODELS[0].id, make_image(1).digest)
-    assert History(database, pending).label(prediction, "x", "ann", None)["label"] == "x"
-    database.close()
+    assert History(pool, pending).label(prediction, "x", "ann", None)["label"] == "x"
+    pool.close()
 
 
 def test_prediction_with_events_cannot_be_deleted(harness: LogHarness) -> None:
@@ -250,3 +255,43 @@ def test_prediction_with_events_cannot_be_deleted(harness: LogHarness) -> None:
 
 def crash(*_: object) -> None:
     raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("setting", ["statement_timeout", "lock_timeout", "transaction_timeout"])
+def test_ship_passes_a_record_whose_row_is_locked(
+    harness: LogHarness,
+    service_database: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    setting: str,
+) -> None:
+    """An open transaction of a user locks a prediction. Only its events wait."""
+    harness.predict([1])
+    harness.shipper.ship()
+    harness.disconnect()
+
+    def connect_impatiently(application_name: str) -> psycopg2.extensions.connection:
+        connection = connect(application_name)
+        with connection, connection.cursor() as cursor:
+            cursor.execute(f"SET {setting} = '300ms'")
+        return connection
+
+    monkeypatch.setattr(shipper, "connect", connect_impatiently)
+    harness.predict([1, 2, 3])
+    harness.predict([4])
+    harness.predict([5, 1])
+    with closing(database.connect(service_database)) as user, user.cursor() as cursor:
+        cursor.execute("SELECT id FROM predictions ORDER BY id LIMIT 1 FOR UPDATE")
+        harness.shipper.ship()
+        ship_postponed(harness, 6)
+        assert harness.query("SELECT count(*)::int FROM prediction_events") == [(2 + 12 - 2,)]
+        user.rollback()
+    ship_postponed(harness, 2)
+    assert harness.count_events() == 14
+    assert pending_bytes(harness.folder) == 0
+    assert not (harness.folder / QUARANTINE_FILE).exists()
+
+
+def ship_postponed(harness: LogHarness, rounds: int) -> None:
+    for _ in range(rounds):
+        harness.shipper._postponed.clear()  # due now
+        harness.shipper.ship()

@@ -32,7 +32,7 @@ class Dependencies:
         if not self.is_database_up:
             raise DatabaseUnavailableError
 
-    def status(self) -> dict[str, Any]:
+    def document(self) -> dict[str, Any]:
         return {"status": self.log}
 
 
@@ -77,7 +77,9 @@ def test_readiness_stays_when_models_are_added_later() -> None:
     assert readiness(api) == ("failed", 503)
 
 
-@pytest.mark.parametrize(("log", "status"), [("full", "degraded"), ("failing", "degraded")])
+@pytest.mark.parametrize(
+    ("log", "status"), [("waiting", "degraded"), ("full", "degraded"), ("failing", "degraded")]
+)
 def test_readiness_with_a_faulty_log_is_degraded(log: str, status: str) -> None:
     dependencies = Dependencies(READY)
     dependencies.log = log

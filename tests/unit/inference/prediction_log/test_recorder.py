@@ -159,23 +159,6 @@ def test_states_are_recorded_when_they_change(tmp_path: Path) -> None:
     ] == [(["LOADING"], 1), (["READY"], 1), ([], 0)]
 
 
-def test_status_tells_off_ok_full_and_failing(tmp_path: Path) -> None:
-    metrics = Metrics()
-    assert PredictionLog(None, metrics, keeps_originals=True, refuses=True).status() == {
-        "status": "off"
-    }
-    log = make_log(tmp_path / "journal", limit_bytes=1000)
-    assert log.status() == {"status": "ok", "waiting_bytes": 0, "waiting_seconds": 0}
-    predict(log, png(1))
-    assert log.status()["status"] == "full"
-    (tmp_path / "file").write_text("")
-    log = make_log(tmp_path / "file")
-    with pytest.raises(JournalFullError):
-        predict(log, png(1))
-    assert log.status()["status"] == "failing"
-    assert "JOURNAL_DIR" in log.status()["detail"]
-
-
 def test_warning_is_added_to_an_image_described_without_one(tmp_path: Path) -> None:
     log = make_log(tmp_path)
     warned = png(1)._replace(warnings=("several digits (2)",))

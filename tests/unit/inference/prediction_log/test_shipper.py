@@ -1,6 +1,8 @@
 """The shipper advances, quarantines and rewinds. A fake writer replaces Postgres."""
 
+import json
 import logging
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,36 +13,51 @@ import pytest
 from inference.prediction_log.decoder import InvalidRecordError
 from inference.prediction_log.segments import Segment, list_segments
 from inference.prediction_log.shipped_offsets import ORIGINALS, ROWS, ShippedOffsets
-from inference.prediction_log.shipper import QUARANTINE_FILE, Shipper
+from inference.prediction_log.shipper import (
+    MAX_POSTPONE_SECONDS,
+    MIN_POSTPONE_SECONDS,
+    QUARANTINE_FILE,
+    Shipper,
+)
 from inference.settings import from_environment
 
 INVALID = b"invalid\n"
 
 
+class FakeConnection:
+    closed = 0
+
+
 class FakeWriter:
     """Collects lines, and fails for INVALID ones and on request."""
 
-    connection = None
+    connection = FakeConnection()
 
     def __init__(self) -> None:
         self.lines: list[bytes] = []
         self.failures: list[Exception] = []
+        self.max_lines = 1000
+        self.slow: list[bytes] = []  # texts of records that cannot be written in time
+        self.batch_sizes: list[int] = []
 
     def write(self, lines: Sequence[bytes]) -> None:
         if self.failures:
             raise self.failures.pop(0)
+        if len(lines) > self.max_lines or any(slow in line for slow in self.slow for line in lines):
+            raise psycopg2.errors.QueryCanceled("canceling statement due to statement timeout")
+        self.batch_sizes.append(len(lines))
         if INVALID in lines:
             raise InvalidRecordError("It is invalid.")
         self.lines += lines
 
 
 class ShipperHarness:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **environment: str) -> None:
         self.folder = folder
         self.offsets = ShippedOffsets(folder)
         self.writer = FakeWriter()
         self.is_storage_failing = False
-        settings = from_environment({"JOURNAL_DIR": str(folder), "JOURNAL_BYTES": "1000"})
+        settings = from_environment({"JOURNAL_DIR": str(folder), **environment})
         self.shipper = Shipper(
             settings, self.offsets, is_storage_failing=lambda: self.is_storage_failing
         )
@@ -54,7 +71,13 @@ class ShipperHarness:
 
 @pytest.fixture
 def harness(tmp_path: Path) -> ShipperHarness:
-    return ShipperHarness(tmp_path)
+    return ShipperHarness(tmp_path, JOURNAL_BYTES="1000")
+
+
+@pytest.fixture
+def rows_only(tmp_path: Path) -> ShipperHarness:
+    """A shipper that stores no originals."""
+    return ShipperHarness(tmp_path, IMAGES_STORE="0")
 
 
 def test_ship_keeps_a_segment_until_originals_are_archived(harness: ShipperHarness) -> None:
@@ -120,3 +143,104 @@ def test_ship_ignores_an_incomplete_last_line(harness: ShipperHarness) -> None:
     harness.add_segment(b'1\n{"at":')
     assert harness.shipper.ship() == 2
     assert harness.writer.lines == [b"1\n"]
+
+
+def numbered(number: int, images: Sequence[str] = ()) -> bytes:
+    record = {
+        "at": number,
+        "events": "0",
+        "images": images,
+        "requests": ["r"],
+        "sources": [None],
+        "milliseconds": [1],
+        "versions": ["v"],
+        "rows": [[[0.5]] * len(images)],
+        "cached": [[False] * len(images)],
+    }
+    return json.dumps(record).encode() + b"\n"
+
+
+def test_ship_halves_a_batch_that_takes_too_long(rows_only: ShipperHarness) -> None:
+    lines = [numbered(number) for number in range(64)]
+    rows_only.add_segment(b"".join(lines))
+    rows_only.writer.max_lines = 10
+    rows_only.shipper.ship()
+    assert rows_only.writer.lines == lines
+    assert max(rows_only.writer.batch_sizes) <= 10
+    rows_only.writer.max_lines = 1000
+    rows_only.writer.lines, rows_only.writer.batch_sizes = [], []
+    for number in range(4):
+        path = rows_only.folder / f"b.{number}.jsonl"
+        path.write_bytes(b"".join(lines))
+    rows_only.shipper.ship()
+    assert max(rows_only.writer.batch_sizes) == 64  # the size has grown again
+
+
+def test_ship_postpones_only_the_record_that_takes_too_long(
+    rows_only: ShipperHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [numbered(number, ["a"]) for number in range(8)]
+    rows_only.add_segment(b"".join(lines))
+    rows_only.writer.slow = [lines[3]]
+    rows_only.shipper.ship()
+    assert [line for line in rows_only.writer.lines if line in lines] == lines[:3] + lines[4:]
+    [postponed] = list_segments(rows_only.folder)
+    assert postponed.path.read_bytes() == lines[3]
+    rows_only.writer.slow = []
+    rows_only.shipper.ship()
+    assert lines[3] not in rows_only.writer.lines  # not yet
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + MIN_POSTPONE_SECONDS)
+    rows_only.shipper.ship()
+    assert rows_only.writer.lines[-1] == lines[3]
+
+
+def test_postponed_record_is_halved_down_to_a_prediction(
+    rows_only: ShipperHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = ["a", "b", "slow", "d"]
+    rows_only.add_segment(numbered(1, images))
+    rows_only.writer.slow = [b"slow"]
+    now, later = time.monotonic(), 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now + later)
+    for _ in range(8):
+        rows_only.shipper.ship()
+        later += MAX_POSTPONE_SECONDS
+    assert images_of(rows_only.writer.lines) == ["a", "b", "d"]
+    waiting = [segment.path.read_bytes() for segment in list_segments(rows_only.folder)]
+    assert images_of(waiting) == ["slow"]
+    rows_only.writer.slow = []
+    rows_only.shipper.ship()
+    assert images_of(rows_only.writer.lines) == ["a", "b", "d", "slow"]
+
+
+def images_of(lines: list[bytes]) -> list[str]:
+    return sorted(image for line in lines for image in json.loads(line)["images"])
+
+
+def test_ship_to_a_database_that_writes_nothing_changes_nothing(harness: ShipperHarness) -> None:
+    segment = harness.add_segment(numbered(1) + numbered(2))
+    harness.writer.max_lines = 0
+    with pytest.raises(psycopg2.errors.QueryCanceled):
+        harness.shipper.ship()
+    assert harness.offsets.get(ROWS, segment) == 0
+    assert list_segments(harness.folder) == [segment]
+
+
+def test_ship_continues_with_other_segments(
+    harness: ShipperHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness.add_segment(b"1\n")
+    (harness.folder / "b.000001.jsonl").write_bytes(b"2\n")
+    (harness.folder / "c.000001.jsonl").symlink_to(harness.folder / "removed")
+    is_complete = Segment.is_complete
+
+    def deny_first(segment: Segment) -> bool:
+        if segment.name.startswith("a"):  # root may read every file
+            raise PermissionError(13, "Permission denied")
+        return is_complete(segment)
+
+    monkeypatch.setattr(Segment, "is_complete", deny_first)
+    with pytest.raises(PermissionError):
+        harness.shipper.ship()
+    assert harness.writer.lines == [b"2\n"]
