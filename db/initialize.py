@@ -9,25 +9,24 @@ An invalid CSV file never stops the stack: the errors are printed and stored in 
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 
 import psycopg2
 import psycopg2.errors
-import psycopg2.extensions
 
 from db import settings as settings_module
 from db.csv import files as csv_files
 from db.importer import import_files
+from db.schema.connection import connect
 from db.schema.fingerprints import EditedMigrationError
+from db.schema.locks import BlockedError, retry_while_locked, setup_lock
 from db.schema.migrate import migrate
 from db.schema.roles import create_roles
 from db.settings import Settings
 from db.staging import ImportResult
 from servicekit.settings import secret
 
-# An arbitrary number. Every user of advisory locks in this database must use another one.
-SETUP_LOCK = 0x6D6C6F7073
 # The lock belongs to one database, but roles belong to the server. Set-ups of two databases may
 # therefore conflict, and one must retry.
 ROLE_CONFLICTS = (
@@ -37,16 +36,22 @@ ROLE_CONFLICTS = (
 )
 MAX_ATTEMPTS = 10
 RETRY_PAUSE_SECONDS = 0.1
-CONNECT_PAUSE_SECONDS = 0.2
 
 
 def set_up(settings: Settings) -> None:
-    """Bring the database of libpq's environment variables up to date. Raises psycopg2.Error."""
-    with _locked_connection(settings) as connection:
+    """Bring the database of libpq's environment variables up to date.
+
+    Raises:
+        BlockedError: another session holds a lock for too long.
+        EditedMigrationError: the file of an applied migration was edited.
+        psycopg2.Error: Postgres does not answer, denies access, or rejects a migration.
+    """
+    with setup_lock(settings), closing(connect(settings)) as connection:
         create_roles(connection, settings)
-        for migration in migrate(settings.database):
+        for migration in retry_while_locked(connection, lambda: migrate(settings.database)):
             print(f"applied migration {migration}", flush=True)
-        results = import_files(connection, csv_files.find(settings.data_csv, settings.data_dir))
+        files = csv_files.find(settings.data_csv, settings.data_dir)
+        results = retry_while_locked(connection, lambda: import_files(connection, files))
         for file, result in results.items():
             print(f"{file}: {result}", flush=True)
         if len(results) > 1:
@@ -66,36 +71,9 @@ def _format_total(results: dict[str, ImportResult]) -> str:
     )
 
 
-@contextmanager
-def _locked_connection(settings: Settings) -> Iterator[psycopg2.extensions.connection]:
-    """Connect and hold the lock that lets one set-up at a time continue."""
-    connection = _connect(settings)
-    try:
-        with connection, connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_lock(%s)", [SETUP_LOCK])
-        yield connection
-    finally:
-        connection.close()  # also releases the lock
-
-
-def _connect(settings: Settings) -> psycopg2.extensions.connection:
-    """Connect, and retry for `wait_seconds` while Postgres is starting."""
-    deadline = time.monotonic() + settings.wait_seconds
-    while True:
-        try:
-            return psycopg2.connect(
-                dbname=settings.database, connect_timeout=3, application_name="mlops db-setup"
-            )
-        except psycopg2.OperationalError as error:
-            wrong_credentials = "authentication failed" in str(error)
-            if wrong_credentials or time.monotonic() > deadline:
-                raise
-            time.sleep(CONNECT_PAUSE_SECONDS)
-
-
 def set_up_roles(settings: Settings) -> None:
     """Create the roles, and nothing in the database. Raises psycopg2.Error."""
-    with closing(_connect(settings)) as connection:
+    with closing(connect(settings)) as connection:
         create_roles(connection, settings)
 
 
@@ -122,7 +100,7 @@ def main(arguments: Sequence[str] = ()) -> int:
                 if attempt == MAX_ATTEMPTS:
                     raise
                 time.sleep(attempt * RETRY_PAUSE_SECONDS)
-    except (psycopg2.Error, EditedMigrationError) as error:
+    except (psycopg2.Error, BlockedError, EditedMigrationError) as error:
         print(f"The database set-up failed: {str(error).strip()}", file=sys.stderr)
         return 1
     return 0

@@ -260,6 +260,8 @@ def _server_options(settings: Settings) -> list[str]:
         "logging_collector": "off",
         "shared_buffers": "64MB",
         "dynamic_shared_memory_type": _shared_memory_type(),
+        # The queue of NOTIFY, which no program here uses. Any role may fill it: by default, 8 GB.
+        "max_notify_queue_pages": 64,
     }
     return [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,10 +117,15 @@ def read(environment: Mapping[str, str]) -> Settings:
 def inherited_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return the caller's environment for a child process.
 
-    libpq's variables are removed, because they may point to another database. Connections to this
-    machine bypass any proxy.
+    libpq's variables are removed, because they may point to another database. So are the passwords
+    of the database, because each program needs at most one, and make's flags, which repeat them.
+    Connections to this machine bypass any proxy.
     """
-    variables = {name: value for name, value in environment.items() if not name.startswith("PG")}
+    variables = {
+        name: value
+        for name, value in environment.items()
+        if not re.match("PG|MAKE|MFLAGS", name) and name.removesuffix("_FILE") not in PASSWORDS
+    }
     for name in ("no_proxy", "NO_PROXY"):
         variables[name] = ",".join(filter(None, (variables.get(name), f"localhost,{HOST}")))
     return variables

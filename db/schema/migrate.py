@@ -10,6 +10,7 @@ from yoyo.connections import parse_uri
 from yoyo.migrations import default_migration_table
 
 from db.schema import fingerprints
+from db.schema.connection import SESSION
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 BEFORE_MIGRATIONS = Path(__file__).with_name("before_migrations.sql")
@@ -36,12 +37,14 @@ def migrate(database: str) -> list[str]:
 
     Raises:
         EditedMigrationError: the file of an applied migration was edited.
+        psycopg2.errors.LockNotAvailable: another session locks a table.
         psycopg2.Error: a migration failed.
 
     The database is then unchanged.
     """
     address = parse_uri(f"postgresql:///{quote(database, safe='')}")
     with _SingleConnectionBackend(address, default_migration_table) as backend:
+        backend.execute(SESSION)
         backend.init_database()
         # The caller's lock excludes running set-ups, so only a killed one can have left yoyo's.
         backend.break_lock()

@@ -8,6 +8,23 @@ BEGIN
     EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO mlops_app', current_database());
 END $$;
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+
+-- Functions of Postgres with which a role that only reads could stop others: advisory locks fill the lock table of the server, large
+-- objects and messages its disk, and a role may end all sessions of its own name. Only a superuser may revoke them.
+DO $$
+DECLARE
+    function regprocedure;
+BEGIN
+    IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN RETURN; END IF;
+    FOR function IN
+        SELECT oid FROM pg_proc
+        WHERE pronamespace = 'pg_catalog'::regnamespace AND has_function_privilege('mlops_read', oid, 'EXECUTE')
+          AND (proname ~ '^(pg_(try_)?advisory_|lo_)' OR proname IN ('lowrite', 'loread', 'pg_cancel_backend', 'pg_logical_emit_message',
+                                                                      'pg_notify', 'pg_terminate_backend'))
+    LOOP
+        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', function);
+    END LOOP;
+END $$;
 GRANT USAGE ON SCHEMA public TO mlops_app, mlops_read;
 
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO mlops_read;

@@ -9,8 +9,6 @@ BEGIN
         EXECUTE format('ALTER ROLE %I RESET ALL', role);
         EXECUTE format('ALTER ROLE %I IN DATABASE %I RESET ALL', role, current_database());
     END LOOP;
-    -- Only a superuser may set it. A sort then fails before it fills the disk.
-    IF (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN ALTER ROLE mlops_read SET temp_file_limit = '2GB'; END IF;
 END $$;
 
 -- Postgres accepts 100 connections by default. The limits leave some for the owner, whatever the roles do.
@@ -24,3 +22,21 @@ ALTER ROLE mlops_read SET idle_in_transaction_session_timeout = '10min';
 ALTER ROLE mlops_read SET default_transaction_read_only = on;
 COMMENT ON ROLE mlops_app IS 'Inference service: adds predictions and labels, moves aliases, deletes nothing. Statements end after 10 s.';
 COMMENT ON ROLE mlops_read IS 'Dashboard, pgAdmin and SQL users: reads every table and writes none. Statements end after 10 s unless SET statement_timeout extends it.';
+
+-- What only a superuser may do. The owner of a hosted database has to go without.
+DO $$
+DECLARE
+    database text;
+BEGIN
+    IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN RETURN; END IF;
+    ALTER ROLE mlops_read SET temp_file_limit = '2GB'; -- a sort fails before it fills the disk
+    -- Databases that every server has, in which the roles would have the privileges that privileges.sql takes from them. Where another
+    -- role can log in, the server has other users, and their access is not ours to change.
+    IF EXISTS (SELECT FROM pg_roles WHERE rolcanlogin AND NOT rolsuper AND rolname NOT IN ('mlops_app', 'mlops_read')) THEN RETURN; END IF;
+    FOR database IN
+        SELECT datname FROM pg_database
+        WHERE datname IN ('postgres', 'template1') AND datname <> current_database() AND has_database_privilege('mlops_read', oid, 'CONNECT')
+    LOOP
+        EXECUTE format('REVOKE CONNECT, TEMPORARY ON DATABASE %I FROM PUBLIC', database);
+    END LOOP;
+END $$;

@@ -23,7 +23,8 @@ KILLS = short_or_full(8, 200)
 SEED = 6
 STATE = """
 SELECT to_regclass('experiments') IS NOT NULL,
-       (SELECT count(*) FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE '%yoyo%')
+       (SELECT count(*) FROM pg_tables
+        WHERE schemaname = 'public' AND tablename !~ 'yoyo|^setup_lock$')
 """
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg2
 import psycopg2.extensions
+from yoyo import get_backend, read_migrations
 
 HEADER = "Experiment Name,Learning Rate,Momentum,Loss,Test Accuracy\n"
 LOSS = '"{""Step"": [1, 2, 3], ""Value"": [2.5, 0.5, 1.5]}"'
@@ -30,6 +31,12 @@ def connect(
 def csv_row(name: str, rate: object = 0.1) -> str:
     """Return a line of a CSV file with HEADER."""
     return f"{name},{rate},0.9,{LOSS},0.98\n"
+
+
+def apply_migrations(database: str, folder: Path) -> None:
+    """Apply those migrations of a folder that a database lacks. Its roles exist."""
+    with get_backend(f"postgresql:///{database}") as backend:
+        backend.apply_migrations(backend.to_apply(read_migrations(str(folder))))
 
 
 class Database:

@@ -1,12 +1,13 @@
-"""Stack: interpretation of the inference service's readiness."""
+"""Stack: passwords of its programs, and interpretation of the inference service's readiness."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
-from local import stack
+from local import settings, stack
 
 
 def readiness(ready: int, loading: int, failed: int) -> bytes:
@@ -32,3 +33,36 @@ def test_parse_readiness_reports_loading_and_counts(
     body: bytes, expected: tuple[bool, str]
 ) -> None:
     assert stack._parse_readiness(body) == expected
+
+
+def test_only_set_up_gets_the_owners_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, app, read = "owner-secret", "app-secret", "read-secret"
+    (tmp_path / "app").write_text(app)
+    variables = {
+        "POSTGRES_PASSWORD": owner,
+        "MLOPS_APP_PASSWORD_FILE": str(tmp_path / "app"),
+        "MLOPS_READ_PASSWORD": read,
+        "LOCAL_DIR": str(tmp_path),
+        "MAKEFLAGS": f" -- POSTGRES_PASSWORD={owner}",
+        "MAKEOVERRIDES": f"POSTGRES_PASSWORD={owner}",
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    programs = stack.Stack(settings.read(variables)).programs
+    found = {
+        program.name: {
+            secret
+            for secret in (owner, app, read)
+            if secret in " ".join([*program.environment.values(), *program.command])
+        }
+        for program in programs
+    }
+    assert found == {
+        "postgres": set(),
+        "db-setup": {owner, app, read},
+        "inference": {app},
+        "web": {read},
+    }
+    assert not any("MLOPS_APP_PASSWORD_FILE" in program.environment for program in programs)
