@@ -11,6 +11,7 @@ from servicekit.settings import host_names
 MAX_PORT = 65_535
 MAX_DAYS = 36_500  # as good as forever
 MEBIBYTE = 2**20
+FORM_BYTES = 65_536  # of a request around its image: multipart framing
 
 
 @dataclass(frozen=True)
@@ -51,13 +52,15 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
     Raises ValueError, with the name of the variable, for a value that cannot be used.
     """
     keys_file = environ.get("API_KEYS_FILE")
+    max_image_bytes = _integer(environ, "MAX_IMAGE_BYTES", 2 * MEBIBYTE)
+    max_request_bytes = max(16 * MEBIBYTE, max_image_bytes + FORM_BYTES)
     return Settings(
         host=environ.get("API_HOST") or "127.0.0.1",
         port=_integer(environ, "API_PORT", 9090, maximum=MAX_PORT),
         models_dir=Path(environ.get("MODELS_DIR") or "models"),
         compiled_dir=Path(environ.get("COMPILED_DIR") or ".local/compiled"),
-        max_image_bytes=_integer(environ, "MAX_IMAGE_BYTES", 2 * MEBIBYTE),
-        max_request_bytes=_integer(environ, "MAX_REQUEST_BYTES", 16 * MEBIBYTE),
+        max_image_bytes=max_image_bytes,
+        max_request_bytes=_integer(environ, "MAX_REQUEST_BYTES", max_request_bytes),
         max_requests=_integer(environ, "MAX_REQUESTS", 256),
         allowed_hosts=host_names(environ),
         trusted_proxies=environ.get("FORWARDED_ALLOW_IPS") or "127.0.0.1,::1",

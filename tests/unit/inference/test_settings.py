@@ -38,6 +38,21 @@ def test_values_are_parsed() -> None:
 
 
 @pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, (2**21, 2**24)),
+        ({"MAX_IMAGE_BYTES": str(2**24)}, (2**24, 2**24 + 65_536)),
+        ({"MAX_IMAGE_BYTES": str(2**24), "MAX_REQUEST_BYTES": "999"}, (2**24, 999)),
+    ],
+)
+def test_request_limit_has_room_for_the_largest_image(
+    variables: dict[str, str], expected: tuple[int, int]
+) -> None:
+    settings = from_environment(variables)
+    assert (settings.max_image_bytes, settings.max_request_bytes) == expected
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("API_PORT", "http"),
