@@ -56,9 +56,9 @@ pictures:  ## create the screenshots of doc/ from a running stack
 train:  ## train the shipped experiments; writes models/ and data.csv
 	@$(PYTHON) local/bootstrap.py dev && exec $(RUN) -m training.train
 
-publish:  ## FILE=model.keras NAME=experiment [CARD=card.json]: publish the next version of a model in MODELS_DIR (models)
-	@$(if $(and $(FILE),$(NAME)),,echo "usage: make publish FILE=model.keras NAME=experiment [CARD=card.json]" >&2; exit 2;) \
-	$(PYTHON) local/bootstrap.py up && exec $(RUN) -m inference publish "$(FILE)" "$(NAME)" $(if $(CARD),--card "$(CARD)")
+publish:  ## FILE=model.keras NAME=experiment [CARD=card.json] [FORCE=1]: publish the next version of a model in MODELS_DIR (models)
+	@$(if $(and $(FILE),$(NAME)),,echo "usage: make publish FILE=model.keras NAME=experiment [CARD=card.json] [FORCE=1]" >&2; exit 2;) \
+	$(PYTHON) local/bootstrap.py up && exec $(RUN) -m inference publish "$(FILE)" "$(NAME)" $(if $(CARD),--card "$(CARD)") $(if $(filter-out 0,$(FORCE)),--force)
 
 convert:  ## FILE=old.h5 OUT=new.keras, or FILE=saved_model OUT=directory [CARD=card.json]: convert a model for publication
 	@$(PYTHON) local/bootstrap.py up && exec $(RUN) -m inference convert "$(FILE)" "$(OUT)" $(if $(CARD),--card "$(CARD)")

@@ -56,7 +56,11 @@ def create_app(settings: Settings) -> ASGIApp:
     """Return the service as an ASGI application; its lifespan loads the models and closes all."""
     aliases = Aliases(settings.journal_dir / ALIASES_FILE)
     models = ModelRepository(
-        settings.models_dir, settings.compiled_dir, settings.models_memory_bytes, aliases.targets
+        settings.models_dir,
+        settings.compiled_dir,
+        settings.models_memory_bytes,
+        aliases.targets,
+        settings.probe_min_accuracy,
     )
     database = Database()
     metrics = Metrics()

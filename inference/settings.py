@@ -25,6 +25,7 @@ class Settings:
     port: int
     models_dir: Path
     compiled_dir: Path
+    probe_min_accuracy: float
     max_image_bytes: int
     max_request_bytes: int
     max_requests: int
@@ -59,6 +60,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         port=_integer(environ, "API_PORT", 9090, maximum=MAX_PORT),
         models_dir=Path(environ.get("MODELS_DIR") or "models"),
         compiled_dir=Path(environ.get("COMPILED_DIR") or ".local/compiled"),
+        probe_min_accuracy=_fraction(environ, "PROBE_MIN_ACCURACY", 0.7),
         max_image_bytes=max_image_bytes,
         max_request_bytes=_integer(environ, "MAX_REQUEST_BYTES", max_request_bytes),
         max_requests=_integer(environ, "MAX_REQUESTS", 256),
@@ -106,6 +108,19 @@ def _days(environ: Mapping[str, str], name: str, default: float) -> float:
         raise ValueError(
             f"{name} must be a number of days above 0 and up to {MAX_DAYS}, not {text!r}."
         )
+    return value
+
+
+def _fraction(environ: Mapping[str, str], name: str, default: float) -> float:
+    text = environ.get(name)
+    if not text:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name} must be a number from 0 to 1, not {text!r}.")
     return value
 
 

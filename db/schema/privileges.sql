@@ -37,7 +37,8 @@ GRANT SELECT ON experiments, metric_curves, imports, import_rejects, leaderboard
 GRANT INSERT ON model_versions, images, prediction_events TO mlops_app;
 GRANT INSERT (id, image_id, model_version_id, task, label, confidence, probabilities, created_at, last_event_at, events)
     ON predictions TO mlops_app;
-GRANT UPDATE (status, reason, status_since, bytes, parity, test_accuracy) ON model_versions TO mlops_app;
+GRANT UPDATE (status, reason, status_since, bytes, parity, test_accuracy, probe_accuracy, probe_digits, probe_passed, probe_sentence,
+    probe_best) ON model_versions TO mlops_app;
 GRANT UPDATE (original_url, stored_at, deleted_at, warnings) ON images TO mlops_app;
 DO $$
 DECLARE

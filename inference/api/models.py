@@ -54,5 +54,6 @@ class ModelsApi:
             "memory_bytes": version.memory_bytes,
             "test_accuracy": version.test_accuracy,
             "parity": asdict(version.parity) if version.parity else None,
+            "probe": version.probe.document() if version.probe else None,
             "update": asdict(version.update) if version.update else None,
         }

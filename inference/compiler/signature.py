@@ -3,12 +3,19 @@
 Declared fields take precedence. They must not contradict the shapes.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from inference.compiler.process import CompilationError
-from inference.model_format.card import CARD_FILE, DIGITS, UNCOMPILED, Card
-from inference.preprocessing.digits import SIDE
+from inference.model_format.card import (
+    CARD_FILE,
+    CHANNELS_FIRST,
+    CHANNELS_LAST,
+    DIGITS,
+    UNCOMPILED,
+    Card,
+)
 
 OUTPUT_DIMENSIONS = 2
 
@@ -39,7 +46,7 @@ def infer_card(model: Any, declared: Mapping[str, Any]) -> Card:
             "Name one class per output, in output order."
         )
     declared_input = declared.get("input", {})
-    height, width = _input_size(tuple(model.input_shape[1:]), declared_input)
+    shape = _input_shape(tuple(model.input_shape[1:]), declared_input)
     return Card.from_document(
         {
             "experiment": "",
@@ -47,37 +54,61 @@ def infer_card(model: Any, declared: Mapping[str, Any]) -> Card:
             **declared,
             **UNCOMPILED,
             "classes": list(classes),
-            "input": {**declared_input, "height": height, "width": width},
+            "input": {**declared_input, **shape},
         }
     )
 
 
-def _input_size(
-    shape: tuple[int | None, ...], declared_input: Mapping[str, Any]
-) -> tuple[int, int]:
-    """Return the input height and width of a model in pixels. Raises CompilationError."""
+def _input_shape(shape: tuple[int | None, ...], declared: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the input height, width, channels and layout of a model, by the keys of a card.
+
+    Raises CompilationError.
+    """
+    found: dict[str, Any]
     match shape:
-        case (int(height), int(width)) | (int(height), int(width), 1):
-            pass
-        case (int(pixels),):
-            # A vector does not determine its sides. MNIST's are known.
-            sides = (SIDE, SIDE) if pixels == SIDE * SIDE else (0, 0)
-            height = declared_input.get("height", sides[0])
-            width = declared_input.get("width", sides[1])
-            if height * width != pixels:
-                raise CompilationError(
-                    f"The model takes a vector of {pixels} pixels. "
-                    f"Set input.height and input.width in {CARD_FILE}."
-                )
+        case (
+            (int(height), int(width)) | (int(height), int(width), 1) | (1, int(height), int(width))
+        ):
+            found = {"height": height, "width": width, "channels": 1}
+        case (int(height), int(width), 3):
+            found = {"height": height, "width": width, "channels": 3, "layout": CHANNELS_LAST}
+        case (3, int(height), int(width)):
+            found = {"height": height, "width": width, "channels": 3, "layout": CHANNELS_FIRST}
+        case (int(values),):
+            found = _vector_sides(values, declared)
         case _:
             raise CompilationError(
-                f"The model takes an image of shape {shape}. "
-                "It must be (height, width), (height, width, 1) or (height * width,)."
+                f"The model takes an image of shape {shape}. It must be (height, width), "
+                "(height, width, 1), (height, width, 3), the same with the channels first, or a "
+                "vector."
             )
-    declared_size = (declared_input.get("height", height), declared_input.get("width", width))
-    if declared_size != (height, width):
+    sides = (found["height"], found["width"])
+    declared_sides = (declared.get("height", sides[0]), declared.get("width", sides[1]))
+    if declared_sides != sides:
         raise CompilationError(
-            f"The model takes images of {height}x{width}, but {CARD_FILE} declares "
-            f"{declared_size[0]}x{declared_size[1]}. Correct or remove its input."
+            f"The model takes images of {sides[0]}x{sides[1]}, but {CARD_FILE} declares "
+            f"{declared_sides[0]}x{declared_sides[1]}. Correct or remove its input."
         )
-    return height, width
+    for key, value in found.items():
+        if declared.get(key, value) != value:
+            raise CompilationError(
+                f"The model takes an input.{key} of {value}, but {CARD_FILE} declares "
+                f"{declared[key]}. Correct or remove it."
+            )
+    return found
+
+
+def _vector_sides(values: int, declared: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the height, width and channels of a vector. It is a square unless declared.
+
+    Raises CompilationError.
+    """
+    channels = declared.get("channels", 1)
+    side = math.isqrt(values // channels)
+    height, width = declared.get("height", side), declared.get("width", side)
+    if height * width * channels != values:
+        raise CompilationError(
+            f"The model takes a vector of {values} pixels. "
+            f"Set input.height and input.width in {CARD_FILE}."
+        )
+    return {"height": height, "width": width, "channels": channels}

@@ -20,10 +20,15 @@ LITERT_FILE = "model.tflite"
 CARD_FILE = "card.json"
 DIGITS = tuple("0123456789")
 PROBABILITIES, LOGITS = "probabilities", "logits"
+RESIZE, PAD = "resize", "pad"
+CHANNELS_LAST, CHANNELS_FIRST = "channels_last", "channels_first"
 SIGNATURE_KEYS = ("task", "classes", "input", "output")
 MAX_CARD_BYTES = 2**20
 MAX_LABEL_LENGTH = 64
+CANONICAL_SIDE = 28  # pixels; preprocessing/digits.py makes images of this side
 MAX_SIDE = 1024  # pixels; a resized image takes 4 MB at this side
+MAX_PIXEL = 255
+FLOAT32_MIN, FLOAT32_MAX = 1.2e-38, 3.4e38
 TASK_PATTERN = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 # LiteRT computes in float32 as Keras does, but in another order. The shipped models agree to 7e-6.
 MAX_ABS_DIFFERENCE = 1e-5
@@ -35,17 +40,70 @@ class InvalidCardError(Exception):
 
 @dataclass(frozen=True)
 class InputSpec:
-    """Input of a model: float32 pixels, 0 to 255 times `scale`, ink high unless `invert`.
+    """Input of a model: float32, pixels of 0 to 255 times `scale` plus `offset`.
 
-    `height` and `width` are in pixels.
+    Ink is high unless `invert`. `height` and `width` are in pixels, and `fit` says how an image of
+    28x28 gets this size: RESIZE, or PAD with background. With `transpose`, rows and columns
+    are exchanged, as in the files of EMNIST. `channels` is 1, or 3 of equal values, whose `layout`
+    is CHANNELS_LAST or CHANNELS_FIRST.
     """
 
-    height: int = 28
-    width: int = 28
+    height: int = CANONICAL_SIDE
+    width: int = CANONICAL_SIDE
     scale: float = 1.0
     invert: bool = False
+    offset: float = 0.0
+    fit: str = RESIZE
+    transpose: bool = False
+    channels: int = 1
+    layout: str = CHANNELS_LAST
+
+    @classmethod
+    def from_document(cls, document: Any) -> "InputSpec":
+        """Return the input in a JSON object. Raises ValueError."""
+        known = [entry.name for entry in fields(cls)]
+        if not isinstance(document, Mapping) or not set(document) <= set(known):
+            raise ValueError(f"input must be an object of {', '.join(known)}")
+        spec = cls(**document)
+        spec._validate()
+        return spec
+
+    def document(self) -> dict[str, Any]:
+        """Return the JSON object, without newer keys at their default.
+
+        The identifiers of versions are derived from it, so it must not change with the code.
+        """
+        return {
+            entry.name: getattr(self, entry.name)
+            for entry in fields(self)
+            if entry.name in ORIGINAL_INPUT_KEYS or getattr(self, entry.name) != entry.default
+        }
+
+    def _validate(self) -> None:
+        sides = (self.height, self.width)
+        if not all(type(side) is int and 1 <= side <= MAX_SIDE for side in sides):
+            raise ValueError(f"input height and width must be integers from 1 to {MAX_SIDE}")
+        if not all(_is_number(number) for number in (self.scale, self.offset)):
+            raise ValueError("input scale and offset must be finite numbers")
+        if abs(self.scale) < FLOAT32_MIN:
+            raise ValueError("input scale must not be 0, which makes all images equal")
+        if MAX_PIXEL * abs(self.scale) + abs(self.offset) > FLOAT32_MAX:
+            raise ValueError("input scale and offset must keep all values within float32")
+        if not all(isinstance(flag, bool) for flag in (self.invert, self.transpose)):
+            raise ValueError("input invert and transpose must be true or false")
+        if self.fit not in (RESIZE, PAD):
+            raise ValueError(f"input fit must be {RESIZE} or {PAD}")
+        if self.fit == PAD and min(sides) < CANONICAL_SIDE:
+            raise ValueError(
+                f"input fit can be {PAD} only for a height and width of {CANONICAL_SIDE} or more"
+            )
+        if type(self.channels) is not int or self.channels not in (1, 3):
+            raise ValueError("input channels must be 1 or 3")
+        if self.layout not in (CHANNELS_LAST, CHANNELS_FIRST):
+            raise ValueError(f"input layout must be {CHANNELS_LAST} or {CHANNELS_FIRST}")
 
 
+ORIGINAL_INPUT_KEYS = ("height", "width", "scale", "invert")
 MNIST_INPUT = InputSpec()
 
 
@@ -134,7 +192,7 @@ class Card:
                     },
                     "parity": Parity(**document["parity"]),
                     "classes": tuple(map(str, document.get("classes", DIGITS))),
-                    "input": InputSpec(**document.get("input", {})),
+                    "input": InputSpec.from_document(document.get("input", {})),
                 }
             )
             card._validate()
@@ -168,18 +226,10 @@ class Card:
             raise ValueError(f"each class must be 1 to {MAX_LABEL_LENGTH} printable characters")
         if not isinstance(self.task, str) or not TASK_PATTERN.fullmatch(self.task):
             raise ValueError("task must be a word of a-z 0-9 _ -, such as mnist")
-        sides = (self.input.height, self.input.width)
-        if not all(type(side) is int and 1 <= side <= MAX_SIDE for side in sides):
-            raise ValueError(f"input height and width must be integers from 1 to {MAX_SIDE}")
-        numbers = (self.input.scale, self.parity.images, self.parity.max_abs_difference)
-        if not all(isinstance(number, int | float) and math.isfinite(number) for number in numbers):
-            raise ValueError("input and parity must hold finite numbers")
-        if self.input.scale == 0:
-            raise ValueError("input scale must not be 0, which makes all images equal")
-        if not isinstance(self.parity.equal_argmax, bool) or not isinstance(
-            self.input.invert, bool
-        ):
-            raise ValueError("equal_argmax and invert must be true or false")
+        if not (_is_number(self.parity.images) and _is_number(self.parity.max_abs_difference)):
+            raise ValueError("parity must hold finite numbers")
+        if not isinstance(self.parity.equal_argmax, bool):
+            raise ValueError("equal_argmax must be true or false")
         if not all(
             isinstance(part, Mapping) for part in (self.config, self.metrics, self.data, self.code)
         ):
@@ -187,7 +237,8 @@ class Card:
 
     def write(self, path: Path) -> None:
         """Write the card atomically. Raises OSError."""
-        write_atomically(path, (json.dumps(asdict(self), indent=1) + "\n").encode())
+        document = {**asdict(self), "input": self.input.document()}
+        write_atomically(path, (json.dumps(document, indent=1) + "\n").encode())
 
 
 def read_document(path: Path) -> dict[str, Any]:
@@ -229,6 +280,10 @@ def declared_fields(document: Mapping[str, Any], keras: FileRecord) -> dict[str,
     }
     Card.from_document({"experiment": "", **declared, **UNCOMPILED})  # validates
     return declared
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and type(value) is not bool and math.isfinite(value)
 
 
 def _invalid(reason: str) -> InvalidCardError:

@@ -128,8 +128,8 @@ class ModelCatalog:
             tasks |= {task for task in self._tasks() if self._best_in_task(task) is not None}
         if not tasks:
             raise UnknownExperimentError(
-                "No model is champion: no READY model has a metrics.test_accuracy in its "
-                "card.json. Point the alias champion to a model."
+                "No model is champion: no READY model that reads the probe digits has a "
+                "metrics.test_accuracy in its card.json. Point the alias champion to a model."
             )
         return [self._alias_in_task(task, alias, alias_targets) for task in sorted(tasks)]
 
@@ -197,8 +197,8 @@ class ModelCatalog:
         champion = _best(self.versions(name))
         if champion is None:
             raise UnknownExperimentError(
-                "The model has no champion: none of its READY versions has a "
-                "metrics.test_accuracy in its card.json. Ask for a version by number."
+                "The model has no champion: none of its READY versions that read the probe digits "
+                "has a metrics.test_accuracy in its card.json. Ask for a version by number."
             )
         return champion
 
@@ -212,12 +212,16 @@ class ModelCatalog:
 def _best(models: Iterable[ModelVersion]) -> ModelVersion | None:
     """Return the READY model with the best test accuracy, the first of equals.
 
-    Return None when no card gives one. The SQL function first_champions
-    (db/migrations/0003_aliases.sql) applies the same rule when it sets a task's first alias: change
-    both together.
+    A model that reads too few probe digits is left out. Return None when no card gives a test
+    accuracy. The SQL function first_champions (db/migrations/0012_probe.sql) applies the same rule
+    when it sets a task's first alias: change both together.
     """
     ready = [
-        model for model in models if model.state is State.READY and model.test_accuracy is not None
+        model
+        for model in models
+        if model.state is State.READY
+        and model.test_accuracy is not None
+        and (model.probe is None or model.probe.passed is not False)
     ]
     return max(ready, key=lambda model: model.test_accuracy or 0.0, default=None)
 

@@ -2,16 +2,18 @@
 
 FILE is a Keras file, which is compiled as the service does it, or a directory. The directory holds
 model.keras, model.tflite and card.json, or only the latter two, as `convert` writes them.
-MODELS_DIR names the model directory.
+MODELS_DIR names the model directory. A model that reads fewer probe digits than PROBE_MIN_ACCURACY
+is refused.
 """
 
 import argparse
+import json
 import os
 import shutil
 import sys
 import uuid
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from inference.compiler.process import CompilationError, Compiler
@@ -19,6 +21,8 @@ from inference.model_format import layout
 from inference.model_format.card import CARD_FILE, KERAS_FILE, LITERT_FILE, Card, InvalidCardError
 from inference.models import artifacts
 from inference.models.artifacts import Artifact, PendingCompilation
+from inference.probe.prober import Prober
+from inference.probe.report import ProbeReport
 from inference.runtime.network import UnservableModelError
 from inference.settings import from_environment
 
@@ -27,10 +31,33 @@ class PublishError(Exception):
     """Publishing failed and wrote nothing. The message says why and what to do."""
 
 
-def publish(source: Path, name: str, card_file: Path | None, models_dir: Path) -> tuple[Path, Card]:
+def require_digits(report: ProbeReport) -> None:
+    """Raise PublishError for a model that reads too few probe digits."""
+    if report.passed is False:
+        best = report.reading.best
+        advice = (
+            "State its input or the order of its classes in a card"
+            if best is None
+            else f"Add {json.dumps(best.card())} to its card.json"
+        )
+        raise PublishError(
+            f"The model reads {report.reading.sentence}. {advice} (CARD=card.json), or publish it "
+            "as it is with FORCE=1 (--force)."
+        )
+
+
+def publish(
+    source: Path,
+    name: str,
+    card_file: Path | None,
+    models_dir: Path,
+    prober: Prober | None = None,
+    check: Callable[[ProbeReport], None] = require_digits,
+) -> tuple[Path, Card]:
     """Publish a Keras file or a directory as the next version of a model.
 
-    Return the new directory and its card. Raises PublishError, and leaves no files behind then.
+    `check` takes the report of the probe, and raises PublishError to refuse the model. Return the
+    new directory and its card. Raises PublishError, and leaves no files behind then.
     """
     if not layout.NAME_PATTERN.fullmatch(name):
         raise PublishError(
@@ -45,7 +72,8 @@ def publish(source: Path, name: str, card_file: Path | None, models_dir: Path) -
         models_dir.mkdir(parents=True, exist_ok=True)
         incoming.mkdir()
         _copy(source, card_file, incoming)
-        card = _compile(incoming, name)
+        card, report = _compile(incoming, name, prober or Prober())
+        check(report)
         return _install(incoming, models_dir, name), card
     except (CompilationError, UnservableModelError, InvalidCardError) as error:
         raise PublishError(str(error)) from error
@@ -71,9 +99,10 @@ def _copy(source: Path, card_file: Path | None, incoming: Path) -> None:
         shutil.copyfile(card_file, incoming / CARD_FILE)
 
 
-def _compile(incoming: Path, name: str) -> Card:
+def _compile(incoming: Path, name: str, prober: Prober) -> tuple[Card, ProbeReport]:
     """Compile and probe the copied files. Return the card that is written beside them.
 
+    Also return the report of the probe.
     Raises the errors of the compiler and of `artifacts.read`.
     """
     content = _read(incoming)
@@ -83,7 +112,8 @@ def _compile(incoming: Path, name: str) -> Card:
         content = _read(incoming)
         if isinstance(content, PendingCompilation):
             raise PublishError(f"{KERAS_FILE} changed while it was compiled. Publish it again.")
-    artifacts.load_network(content.card, content.flatbuffer)
+    network = artifacts.load_network(content.card, content.flatbuffer)
+    report = prober.report(network, content.record, content.card)
     card = replace(content.card, experiment=name)
     if "test_accuracy" in card.metrics and card.test_accuracy is None:
         raise PublishError(
@@ -93,7 +123,7 @@ def _compile(incoming: Path, name: str) -> Card:
     card.write(incoming / CARD_FILE)
     for path in (*incoming.iterdir(), incoming):
         _flush(path)
-    return card
+    return card, report
 
 
 def _read(incoming: Path) -> Artifact | PendingCompilation:
@@ -155,19 +185,38 @@ def main(arguments: Sequence[str]) -> int:
         type=Path,
         help="a card.json that declares task, classes, input, output or metrics",
     )
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="publish the model even if it reads fewer probe digits than PROBE_MIN_ACCURACY",
+    )
     options = parser.parse_args(arguments)
+    settings = from_environment()
+    reports: list[ProbeReport] = []
+
+    def check(report: ProbeReport) -> None:
+        reports.append(report)
+        if not options.force:
+            require_digits(report)
+
     try:
         directory, card = publish(
-            options.file, options.name, options.card, from_environment().models_dir
+            options.file,
+            options.name,
+            options.card,
+            settings.models_dir,
+            Prober(min_accuracy=settings.probe_min_accuracy),
+            check,
         )
     except PublishError as error:
         print(f"Not published: {error}", file=sys.stderr)
         return 1
-    input_spec = " ".join(f"{key}={value}" for key, value in asdict(card.input).items())
+    input_spec = " ".join(f"{key}={value}" for key, value in card.input.document().items())
     print(f"Published {options.name}, version {directory.name}: {directory}")
     print(
         f"  task {card.task}, {len(card.classes)} classes, input {input_spec}, "
         f"output {card.output}. Maximum difference from the source model over "
         f"{card.parity.images} images: {card.parity.max_abs_difference:.1e}"
     )
+    print(f"  {reports[0].reading.sentence}.")
     return 0

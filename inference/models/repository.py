@@ -26,6 +26,7 @@ from inference.models.residency import ArtifactChangedError, ResidencyManager
 from inference.models.version import ModelVersion
 from inference.models.version_table import Key, Listener, VersionTable
 from inference.models.watcher import SETTLE_SECONDS, DirectoryWatcher
+from inference.probe.prober import MIN_ACCURACY, PROBES_DIR, Prober
 from inference.runtime.network import Network, UnservableModelError
 
 OLD_SECONDS = 2.0  # a file that is unchanged for this long is complete
@@ -46,12 +47,15 @@ class ModelRepository:
         compiled_dir: Path,
         memory_bytes: int,
         alias_targets: Callable[[], AliasTargets] = lambda: NO_ALIASES,
+        probe_min_accuracy: float = MIN_ACCURACY,
     ) -> None:
         self._alias_targets = alias_targets
         self._directory = directory
         self._compiled_dir = compiled_dir
         self._residency = ResidencyManager(memory_bytes)
-        self._table = VersionTable(self._residency, self._reload)
+        self._table = VersionTable(
+            self._residency, self._reload, Prober(compiled_dir / PROBES_DIR, probe_min_accuracy)
+        )
         self._lock = threading.RLock()  # guards the table's changes and all below
         self._taken: dict[Key, Fingerprint] = {}
         self._settling: dict[Key, tuple[Fingerprint | None, float]] = {}

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from inference import ids
@@ -17,6 +17,7 @@ from inference.model_format.card import (
 )
 from inference.model_format.layout import FIRST_VERSION
 from inference.models.residency import ArtifactChangedError, ResidentModel
+from inference.probe.report import ProbeReport
 from inference.runtime.network import Network
 
 
@@ -47,7 +48,8 @@ class ModelVersion:
     `reason` is set if and only if it is FAILED, and `resident` if and only if it is READY.
     `digest` is the sha256 (hex) of model.keras, or of model.tflite when there is no Keras file.
     `bytes` is the size of the LiteRT model. `test_accuracy` (0 to 1) comes from the card. `update`
-    describes newer content of the same version. `card` is None until one was read.
+    describes newer content of the same version. `card` is None until one was read, and `probe`
+    until the model is READY.
     """
 
     name: str
@@ -64,6 +66,7 @@ class ModelVersion:
     test_accuracy: float | None = None
     update: Update | None = None
     card: Card | None = field(default=None, repr=False, compare=False)
+    probe: ProbeReport | None = field(default=None, repr=False, compare=False)
     resident: ResidentModel | None = field(default=None, repr=False, compare=False)
     # Scans the files of this version and returns its current record.
     reload: Callable[["ModelVersion"], "ModelVersion"] | None = field(
@@ -96,7 +99,7 @@ class ModelVersion:
     @functools.cached_property
     def id(self) -> str:
         """Identifier in the database: equal for equal name, version, content and signature."""
-        signature = (self.task, self.classes, asdict(self.input), self.output)
+        signature = (self.task, self.classes, self.input.document(), self.output)
         return ids.of_content([self.name, self.version, self.digest, *signature])
 
     @property

@@ -15,6 +15,7 @@ from inference.models.artifacts import Artifact
 from inference.models.catalog import ModelCatalog
 from inference.models.residency import ResidencyManager, ResidentModel
 from inference.models.version import ModelVersion, State, Update
+from inference.probe.prober import Prober
 
 PUBLISH_SECONDS = 0.25  # during many changes, finished ones are published at this interval
 
@@ -31,9 +32,13 @@ class VersionTable:
     """
 
     def __init__(
-        self, manager: ResidencyManager, reload: Callable[[ModelVersion], ModelVersion]
+        self,
+        manager: ResidencyManager,
+        reload: Callable[[ModelVersion], ModelVersion],
+        prober: Prober | None = None,
     ) -> None:
         self._manager = manager
+        self._prober = prober or Prober()
         self._reload = reload
         self._models: dict[Key, ModelVersion] = {}
         self._listener: Listener | None = None
@@ -64,7 +69,7 @@ class VersionTable:
         self._is_changed = True
 
     def serve(self, key: Key, artifact: Artifact) -> None:
-        """Load and probe an artifact, and let it replace the version's content.
+        """Load an artifact, let it read the probe digits, and let it replace the version's content.
 
         Raises UnservableModelError.
         """
@@ -84,8 +89,12 @@ class VersionTable:
         # Bound to the card only. The artifact holds the flatbuffer, which eviction must free.
         build = functools.partial(artifacts.load_network, card)
         network = build(artifact.flatbuffer)
+        probe = self._prober.report(network, record, card)
+        if probe.warning:
+            logger.warning("Model %s, version %d: %s.", *key, probe.reading.sentence)
         resident = ResidentModel(self._manager, artifact.path, record, build, network)
-        self._put(key, replace(model, state=State.READY, resident=resident, reload=self._reload))
+        model = replace(model, state=State.READY, probe=probe)
+        self._put(key, replace(model, resident=resident, reload=self._reload))
         self._manager.admit(resident)
 
     def mark_compiling(self, key: Key, digest: str) -> None:

@@ -98,13 +98,13 @@ class Rows:
     def _add_version(self, version: Document, at: str) -> None:
         """Add the description of a version.
 
-        A version that was compiled meanwhile is described completely by a later record, but keeps
-        its first state and time.
+        A version that was compiled or probed meanwhile is described completely by a later record,
+        but keeps its first state and time.
         """
         previous = self.versions.get(version["id"])
         if previous is None:
             self.versions[version["id"]] = {**version, "at": at}
-        elif previous["bytes"] is None:
+        elif previous["bytes"] is None or version.get("probe") not in (None, previous.get("probe")):
             first = {name: previous[name] for name in ("at", "status", "reason")}
             self.versions[version["id"]] = {**version, **first}
 

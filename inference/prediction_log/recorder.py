@@ -240,11 +240,12 @@ def describe_version(model: ModelVersion) -> dict[str, Any]:
         "format": "litert",
         "task": model.task,
         "classes": model.classes,
-        "input": asdict(model.input),
+        "input": model.input.document(),
         "output": model.output,
         "bytes": model.bytes,
         "parity": asdict(model.parity) if model.parity else None,
         "test_accuracy": model.test_accuracy,
+        "probe": model.probe.document() if model.probe else None,
         "status": State.READY.value,
         "reason": None,
     }

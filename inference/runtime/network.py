@@ -18,7 +18,14 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 from PIL import Image
 
-from inference.model_format.card import LOGITS, MNIST_INPUT, PROBABILITIES, InputSpec
+from inference.model_format.card import (
+    CHANNELS_FIRST,
+    LOGITS,
+    MNIST_INPUT,
+    PAD,
+    PROBABILITIES,
+    InputSpec,
+)
 from inference.model_format.safe_open import RejectedModelError
 from inference.preprocessing.digits import SIDE
 from inference.runtime.flatbuffer_validator import check_flatbuffer
@@ -45,22 +52,36 @@ class UnservableModelError(Exception):
 
 def input_shapes(spec: InputSpec) -> tuple[tuple[int, ...], ...]:
     """Return the accepted input shapes of a model, without the batch."""
-    height, width = spec.height, spec.width
-    return (height, width), (height, width, 1), (height * width,)
+    height, width, channels = spec.height, spec.width, spec.channels
+    vector = (height * width * channels,)
+    if channels == 1:
+        return (height, width), (height, width, 1), (1, height, width), vector
+    if spec.layout == CHANNELS_FIRST:
+        return (channels, height, width), vector
+    return (height, width, channels), vector
 
 
 def to_input(pixels: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.float32]:
     """Return the input of a model, float32 of shape (n, height, width).
 
-    `pixels` are canonical, uint8 of shape (n, 28, 28).
+    Three channels are a further axis, the second or the last one. `pixels` are canonical, uint8 of
+    shape (n, 28, 28).
     """
+    if spec.transpose:
+        pixels = pixels.transpose(0, 2, 1)
     if (spec.height, spec.width) != (SIDE, SIDE):
-        pixels = _resize(pixels, spec.height, spec.width)
+        fit = _pad if spec.fit == PAD else _resize
+        pixels = fit(pixels, spec.height, spec.width)
     if spec.invert:
         pixels = 255 - pixels
-    values = pixels.astype(np.float32)
+    values = pixels.astype(np.float32, order="C")
     if spec.scale != 1:
         values *= np.float32(spec.scale)
+    if spec.offset:
+        values += np.float32(spec.offset)
+    if spec.channels != 1:
+        axis = 1 if spec.layout == CHANNELS_FIRST else 3
+        values = np.repeat(np.expand_dims(values, axis), spec.channels, axis)
     return values
 
 
@@ -74,7 +95,7 @@ class Batch:
         self._latest: InputSpec | None = None
 
     def to_input(self, spec: InputSpec) -> NDArray[np.float32]:
-        """Return the input of a model, float32 of shape (n, height, width)."""
+        """Return the input of a model, as the function `to_input` does."""
         if spec is not self._latest:  # consecutive models usually share their spec
             self._latest = spec
             values = self._inputs.get(spec)
@@ -144,7 +165,10 @@ class Network:
 
     def run(self, batch: Batch) -> NDArray[np.float32]:
         """Return the probabilities of each image, float32 of shape (n, classes)."""
-        values = batch.to_input(self._spec)
+        return self.run_input(batch.to_input(self._spec))
+
+    def run_input(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the probabilities of inputs, float32 of shape (n, ...), as a model takes them."""
         if len(values) > BATCH:
             with self._batch_lock:
                 outputs = self._run_pooled(values)
@@ -259,6 +283,14 @@ class _ResizableInterpreter:
 def _interned(spec: InputSpec) -> InputSpec:
     """Return one object for all equal specs: comparing identities is fast."""
     return spec
+
+
+def _pad(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Return images with background around them, (n, height, width)."""
+    top, left = (height - SIDE) // 2, (width - SIDE) // 2
+    return np.pad(
+        pixels, ((0, 0), (top, height - SIDE - top), (left, width - SIDE - left)), mode="constant"
+    )
 
 
 def _resize(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:

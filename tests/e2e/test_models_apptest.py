@@ -3,7 +3,7 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.support.fakes import DOWN, FakeSources, open_alone, visible_text
+from tests.support.fakes import DOWN, FakeSources, make_version, open_alone, visible_text
 from web.data.api_types import ApiProblemError
 
 
@@ -66,6 +66,23 @@ def test_link_to_an_unknown_model_shows_a_warning() -> None:
 def test_failed_model_has_a_card_with_its_reason() -> None:
     [card] = models_page().error
     assert r"The file is \*torn\*\." in card.value
+
+
+def test_model_that_misreads_the_probe_has_a_warning(sources: FakeSources) -> None:
+    probe = {
+        "accuracy": 0.12,
+        "digits": 200,
+        "best": {"accuracy": 0.91, "input": {"invert": True}, "classes": None},
+        "sentence": "12 % of 200 probe digits as stated; 91 % with input.invert: true",
+        "passed": False,
+        "warning": True,
+    }
+    sources.listed = [make_version("white", probe=probe), *sources.listed]
+    app = models_page(m="white")
+    [card] = app.warning
+    assert "of 200 probe digits as stated" in card.value
+    assert app.dataframe[0].value["probe"].fillna(-1).tolist()[:3] == [-1, 12, -1]
+    assert "**Probe:** 12" in visible_text(app)
 
 
 @pytest.mark.usefixtures("sources")

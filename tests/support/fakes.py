@@ -56,6 +56,7 @@ def make_version(name: str, version: int = 1, **changes: Any) -> ModelVersion:
         "test_accuracy": 0.98,
         "parity": None,
         "update": None,
+        "probe": None,
     }
     return ModelVersion(name, version, **{**defaults, **changes})
 

@@ -82,6 +82,7 @@ def _version(row: Any) -> ModelVersion:
         test_accuracy=row["test_accuracy"],
         parity=row["parity"],
         update=row["update"],
+        probe=row["probe"],
     )
 
 

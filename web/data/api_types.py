@@ -62,7 +62,7 @@ class ModelVersion:
         is_default: whether requests without a version use it.
         aliases: aliases that point to it.
         classes: class labels in the order of the output.
-        input_spec: height, width, scale and invert.
+        input_spec: height, width, scale, offset, invert, fit, transpose, channels and layout.
         output: probabilities or logits.
         bytes: size of the LiteRT model, None while unknown.
         memory_bytes: memory that one process uses for it now, 0 if it is not loaded.
@@ -70,6 +70,8 @@ class ModelVersion:
         parity: images, max_abs_difference and equal_argmax of the comparison with Keras, None
             without a comparison.
         update: state, digest and reason of newer files that are not served (yet), else None.
+        probe: accuracy, digits, best, sentence, passed and warning: how many digits with known
+            labels it reads. None until it is ready.
 
     """
 
@@ -89,6 +91,7 @@ class ModelVersion:
     test_accuracy: float | None
     parity: Mapping[str, Any] | None
     update: Mapping[str, Any] | None
+    probe: Mapping[str, Any] | None = None
 
     @property
     def short_name(self) -> str:

@@ -1,5 +1,6 @@
 """Tables and descriptions of the Models page: versions, parity, input, size and alias moves."""
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ CHAMPION_STAR = "\N{BLACK STAR}"
 # in inference/model_format/card.py.
 MAX_ABS_DIFFERENCE = 1e-5
 MAX_PIXEL = 255.0
+INPUT_DEFAULTS = {"offset": 0.0, "fit": "resize", "transpose": False, "channels": 1}
 
 
 def sort_versions(versions: Sequence[ModelVersion]) -> list[ModelVersion]:
@@ -41,7 +43,8 @@ def find_version(name: str, versions: Sequence[ModelVersion]) -> ModelVersion | 
 def version_table(versions: Sequence[ModelVersion]) -> pd.DataFrame:
     """Return one row per version, in their order.
 
-    Columns: model, version, aliases, state, task, test_accuracy (percent), parity, size (kB).
+    Columns: model, version, aliases, state, task, test_accuracy and probe (percent), parity,
+    size (kB).
     """
     return pd.DataFrame(
         {
@@ -53,6 +56,15 @@ def version_table(versions: Sequence[ModelVersion]) -> pd.DataFrame:
             "test_accuracy": pd.Series(
                 [
                     None if version.test_accuracy is None else version.test_accuracy * 100
+                    for version in versions
+                ],
+                dtype="float64",
+            ),
+            "probe": pd.Series(
+                [
+                    version.probe["accuracy"] * 100
+                    if version.probe and version.probe["accuracy"] is not None
+                    else None
                     for version in versions
                 ],
                 dtype="float64",
@@ -109,17 +121,41 @@ def describe_parity(parity: Mapping[str, Any] | None) -> str:
     return f"{status}: {labels} on {images}, {difference}."
 
 
+def describe_probe(version: ModelVersion) -> str:
+    """Describe how many digits with known labels a version reads."""
+    return "Not read yet." if version.probe is None else f"{version.probe['sentence']}."
+
+
+def describe_probe_warning(version: ModelVersion) -> str | None:
+    """Describe why a version probably has a wrong card and how to correct it, None if not."""
+    if version.probe is None or not version.probe["warning"]:
+        return None
+    best = version.probe["best"]
+    if best is None:
+        return (
+            f"{describe_probe(version)} Its card may state a wrong input or a wrong order of the"
+            " classes, or a test accuracy that this file does not have."
+        )
+    keys = {"input": best["input"], "classes": best["classes"]}
+    card = json.dumps({key: value for key, value in keys.items() if value})
+    return f"{describe_probe(version)} Add {card} to its card.json."
+
+
 def describe_input(version: ModelVersion) -> str:
     """Describe the input and the output of a version."""
-    spec = version.input_spec
+    spec = {**INPUT_DEFAULTS, **version.input_spec}
     colors = "Black digit on white" if spec["invert"] else "White digit on black"
-    values = f"0-{MAX_PIXEL * spec['scale']:g}"
+    low, high = spec["offset"], MAX_PIXEL * spec["scale"] + spec["offset"]
+    values = f"{low:g} to {high:g}" if spec["offset"] else f"0-{high:g}"
     output = (
         "probabilities"
         if version.output == "probabilities"
         else "logits (the service converts them to probabilities)"
     )
-    size = f"{spec['height']} x {spec['width']} float32"
+    size = f"{spec['height']} x {spec['width']}"
+    if spec["channels"] > 1:
+        size += f" x {spec['channels']}"
+    size += " float32" + " padded" * (spec["fit"] == "pad") + " transposed" * spec["transpose"]
     return f"{colors}, {values}, {size}. Output: {len(version.classes)} {output}."
 
 

@@ -330,6 +330,13 @@ def test_first_champion_is_best_ready_version_once(query: Query) -> None:
     assert query("SELECT experiment_name FROM first_champions()") == []
 
 
+def test_first_champion_does_not_fail_the_probe(query: Query) -> None:
+    query(
+        "UPDATE model_versions SET test_accuracy = 0.9, probe_passed = (experiment_name = 'slow')"
+    )
+    assert query("SELECT experiment_name FROM first_champions()") == ["slow"]
+
+
 def test_app_role_adds_and_cannot_delete(query: Query, environment: dict[str, str]) -> None:
     prediction = predict(query, add_image(query, "a"), "slow", "9")
     connection = connect(environment, "mlops_app")

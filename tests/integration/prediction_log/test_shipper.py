@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg2
@@ -20,6 +21,7 @@ from inference.prediction_log import shipper
 from inference.prediction_log.backlog import pending_bytes
 from inference.prediction_log.shipped_offsets import ShippedOffsets
 from inference.prediction_log.shipper import QUARANTINE_FILE
+from inference.probe.report import BetterCard, ProbeReport, Reading
 from tests.support import database
 from tests.support.prediction_log import EMPTY, MODELS, LogHarness, make_image
 
@@ -149,6 +151,31 @@ def test_ship_describes_a_compiled_version_as_first_champion(
     )
     assert described == [("READY", 1000, 0.98, "10")]
     assert harness.query("SELECT experiment_name FROM aliases") == [("new",)]
+
+
+WRONG = ProbeReport(
+    Reading(0.12, 200, BetterCard(0.91, {"invert": True})), passed=False, warning=True
+)
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_ship_stores_the_probe_and_skips_it_as_champion(
+    harness: LogHarness, *, at_once: bool
+) -> None:
+    """Versions of a database before the probe get theirs with their next state."""
+    harness.log.record_versions([*MODELS, replace(COMPILED, test_accuracy=None)])
+    if not at_once:
+        harness.shipper.ship()
+    harness.log.record_versions(
+        [*MODELS, replace(COMPILED, probe=WRONG), replace(COMPILED, name="ok", test_accuracy=0.5)]
+    )
+    harness.shipper.ship()
+    stored = harness.query(
+        "SELECT probe_accuracy, probe_digits, probe_passed, probe_sentence, probe_best->'input'"
+        " FROM model_versions WHERE experiment_name = 'new'"
+    )
+    assert stored == [(0.12, 200, False, WRONG.reading.sentence, {"invert": True})]
+    assert harness.query("SELECT experiment_name FROM aliases") == [("ok",)]
 
 
 def test_ship_replaces_a_state_from_the_future(

@@ -26,6 +26,7 @@ def test_values_are_parsed() -> None:
             "DEFAULT_TASK": "parity",
             "FORWARDED_ALLOW_IPS": "10.0.0.0/8",
             "API_KEYS_FOR_READS": "0",
+            "PROBE_MIN_ACCURACY": "0.25",
         }
     )
     assert (settings.port, settings.cache_entries, settings.fast_path) == (80, 0, False)
@@ -33,6 +34,7 @@ def test_values_are_parsed() -> None:
     assert settings.allowed_hosts == {"a.example", "b.example"}
     assert (settings.api_keys_file, settings.reads_need_key) == (Path("keys"), False)
     assert from_environment({}).reads_need_key
+    assert settings.probe_min_accuracy == 0.25
     assert (settings.default_task, settings.trusted_proxies) == ("parity", "10.0.0.0/8")
     assert from_environment({}).default_task == "mnist"
 
@@ -66,6 +68,9 @@ def test_request_limit_has_room_for_the_largest_image(
         ("JOURNAL_BYTES", "many"),
         ("JOURNAL_FULL", "wait"),
         ("API_KEYS_FOR_READS", "no"),
+        ("PROBE_MIN_ACCURACY", "70 %"),
+        ("PROBE_MIN_ACCURACY", "1.5"),
+        ("PROBE_MIN_ACCURACY", "nan"),
         ("IMAGES_KEEP_DAYS", "0"),
         ("IMAGES_KEEP_DAYS", "nan"),
         ("IMAGES_KEEP_DAYS", "36501"),

@@ -12,6 +12,7 @@ from web.tables.model_registry import (
     STATES,
     describe_input,
     describe_parity,
+    describe_probe,
     describe_size,
     find_version,
 )
@@ -89,6 +90,7 @@ def _show_facts(version: ModelVersion) -> None:
     facts = [
         ("Input", escape_markdown(describe_input(version))),
         ("Classes", join_names(version.classes, limit=MAX_LISTED_CLASSES)),
+        ("Probe", escape_markdown(describe_probe(version))),
         ("Parity", escape_markdown(describe_parity(version.parity))),
         ("Size", escape_markdown(describe_size(version))),
         ("Digest", f"`{version.digest}`" if version.digest else "unknown"),

@@ -8,7 +8,12 @@ from web.components.outage import show_api_down
 from web.data.api_types import ModelVersion
 from web.formatting import escape_markdown, join_names, pluralize
 from web.sources import Sources
-from web.tables.model_registry import reconcile, sort_versions, version_table
+from web.tables.model_registry import (
+    describe_probe_warning,
+    reconcile,
+    sort_versions,
+    version_table,
+)
 from web.views.models.aliases import show_aliases
 from web.views.models.details import SELECTED, show_details
 
@@ -34,6 +39,7 @@ def show(sources: Sources) -> None:
         )
     elif versions:
         _show_failures(versions)
+        _show_probe_warnings(versions)
         _show_table(versions)
         show_details(sources, versions)
         show_aliases(sources, versions)
@@ -61,6 +67,23 @@ def _show_failures(versions: Sequence[ModelVersion]) -> None:
         )
     if len(failures) > MAX_FAILURE_CARDS:
         st.caption(f"{len(failures) - MAX_FAILURE_CARDS} more failures are in the table.")
+
+
+def _show_probe_warnings(versions: Sequence[ModelVersion]) -> None:
+    """Show a card for each version that probably has a wrong model card."""
+    found = [
+        (version, warning)
+        for version in versions
+        if (warning := describe_probe_warning(version)) is not None
+    ]
+    for version, warning in found[:MAX_FAILURE_CARDS]:
+        st.warning(
+            escape_markdown(warning),
+            icon=":material/warning:",
+            title=f"{escape_markdown(version.name)}, version {version.version}: misreads digits",
+        )
+    if len(found) > MAX_FAILURE_CARDS:
+        st.caption(f"{len(found) - MAX_FAILURE_CARDS} more such models are in the table.")
 
 
 def _show_table(versions: Sequence[ModelVersion]) -> None:
@@ -92,6 +115,12 @@ def _show_table(versions: Sequence[ModelVersion]) -> None:
             "task": st.column_config.TextColumn("Task", width=70),
             "test_accuracy": st.column_config.NumberColumn(
                 "Test accuracy", format="%.2f %%", width=110, help="From the model card."
+            ),
+            "probe": st.column_config.NumberColumn(
+                "Probe",
+                format="%.1f %%",
+                width=75,
+                help="Share of digits with known labels, drawn by the service, that it reads.",
             ),
             "parity": st.column_config.TextColumn(
                 "Parity", width=105, help="Whether LiteRT, which serves, matches Keras."

@@ -1,6 +1,6 @@
 """/models: every version with its state, format, aliases and card."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, cast
 
 import pytest
@@ -9,6 +9,7 @@ from inference.api.models import ModelsApi
 from inference.errors import MalformedRequestError, UnknownExperimentError
 from inference.model_format.card import MNIST_INPUT, Card
 from inference.models.version import ModelVersion, State, Update
+from inference.probe.report import BetterCard, ProbeReport, Reading
 from tests.conftest import SHIPPED
 from tests.support.fake_models import FakeRepository
 
@@ -36,6 +37,22 @@ def test_list_models_describes_each_version() -> None:
     assert (first["loaded"], first["memory_bytes"], first["update"]) == (False, 0, None)
     assert (second["reason"], second["update"]["state"]) == ("broken", "LOADING")
     assert [first["default"], second["default"]] == [False, True]
+
+
+def test_list_models_has_the_probe_of_a_ready_version() -> None:
+    reading = Reading(0.12, 200, BetterCard(0.91, {"invert": True}))
+    probed = replace(OLD, state=State.READY, probe=ProbeReport(reading, passed=False, warning=True))
+    api = ModelsApi(cast("Any", FakeRepository(probed, NEW)), cast("Any", FakeAliases()))
+    first, second = api.list_models()["models"]
+    assert first["probe"] == {
+        "accuracy": 0.12,
+        "digits": 200,
+        "best": {"accuracy": 0.91, "input": {"invert": True}, "classes": None},
+        "sentence": "12 % of 200 probe digits as stated; 91 % with input.invert: true",
+        "passed": False,
+        "warning": True,
+    }
+    assert second["probe"] is None
 
 
 def test_get_model_returns_the_default_version_with_its_card() -> None:

@@ -49,13 +49,15 @@ def compiled(model: Any, folder: Path, **declared: Any) -> Card:
     return card
 
 
-@pytest.mark.parametrize("shape", [(28, 28), (28, 28, 1), (784,), (32, 20), (14, 14, 1)])
+@pytest.mark.parametrize(
+    "shape", [(28, 28), (28, 28, 1), (784,), (32, 20), (14, 14, 1), (32, 32), (1, 28, 28)]
+)
 def test_input_size_comes_from_the_model(
     serve: Serve, tmp_path: Path, shape: tuple[int, ...]
 ) -> None:
     model = model_of(shape)
     card = compiled(model, tmp_path / "models" / "m")
-    height, width = shape[:2] if len(shape) > 1 else (28, 28)
+    height, width = [side for side in shape if side > 1] if len(shape) > 1 else (28, 28)
     assert (card.input.height, card.input.width, card.parity.holds, card.output) == (
         height,
         width,
@@ -69,6 +71,28 @@ def test_input_size_comes_from_the_model(
     expected = model(np.stack(resized).reshape(-1, *shape).astype(np.float32)).numpy()
     answer = serve(tmp_path / "models").snapshot().find("m").network().probabilities(IMAGES)
     assert np.abs(answer - expected).max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("shape", "layout"), [((32, 32, 3), "channels_last"), ((3, 32, 32), "channels_first")]
+)
+def test_three_channels_get_equal_values(
+    serve: Serve, tmp_path: Path, shape: tuple[int, ...], layout: str
+) -> None:
+    model = model_of(shape)
+    declared = {"scale": 2 / 255, "offset": -1, "fit": "pad"}
+    card = compiled(model, tmp_path / "models" / "m", input=declared)
+    assert (card.input.channels, card.input.layout, card.parity.holds) == (3, layout, True)
+    padded = np.pad(IMAGES, ((0, 0), (2, 2), (2, 2))).astype(np.float32) * 2 / 255 - 1
+    axis = 1 if layout == "channels_first" else 3
+    expected = model(np.repeat(np.expand_dims(padded, axis), 3, axis)).numpy()
+    answer = serve(tmp_path / "models").snapshot().find("m").network().probabilities(IMAGES)
+    assert np.abs(answer - expected).max() < 1e-5
+
+
+def test_square_vector_needs_no_card(tmp_path: Path) -> None:
+    card = compiled(model_of((1024,)), tmp_path)
+    assert (card.input.height, card.input.width, card.parity.holds) == (32, 32, True)
 
 
 def test_vector_input_takes_its_sides_from_the_card(tmp_path: Path) -> None:
@@ -108,7 +132,13 @@ def test_parity_applies_scale_and_invert_to_keras(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("shape", "declared", "reason"),
     [
-        ((28, 28, 3), {}, r"image of shape \(28, 28, 3\)\. It must be \(height, width\)"),
+        ((28, 28, 2), {}, r"image of shape \(28, 28, 2\)\. It must be \(height, width\)"),
+        ((28, 28, 3), {"input": {"channels": 1}}, r"input\.channels of 3, but .* declares 1"),
+        (
+            (28, 28, 3),
+            {"input": {"layout": "channels_first"}},
+            r"input\.layout of channels_last, but .* declares channels_first",
+        ),
         ((None, None, 1), {}, r"image of shape \(None, None, 1\)"),
         ((600,), {}, r"vector of 600 pixels\. Set input\.height and input\.width in card\.json"),
         (

@@ -36,7 +36,7 @@ def test_card_round_trips_through_its_file(tmp_path: Path) -> None:
         Parity(9, 1e-6, equal_argmax=True),
         task="parity",
         classes=("even", "odd"),
-        input=InputSpec(20, 30, scale=0.5, invert=True),
+        input=InputSpec(32, 30, 0.5, True, -1.0, "pad", True, 3, "channels_first"),  # noqa: FBT003
         output="logits",
         metrics={"test_accuracy": 0.5},
     )
@@ -123,3 +123,41 @@ def test_declared_fields_of_another_file_keep_the_signature() -> None:
 def test_declared_fields_that_are_invalid_raise() -> None:
     with pytest.raises(InvalidCardError, match="output must be"):
         declared_fields({"output": "odds"}, KERAS)
+
+
+@pytest.mark.parametrize(
+    ("declared", "reason"),
+    [
+        ({"mean": 0.5}, "input must be an object of height, width, scale"),
+        (None, "input must be an object of height"),
+        ([28, 28], "input must be an object of height"),
+        ({"height": 28.0}, "integers from 1 to 1024"),
+        ({"height": True}, "integers from 1 to 1024"),
+        ({"width": 1025}, "integers from 1 to 1024"),
+        ({"scale": True}, "scale and offset must be finite numbers"),
+        ({"scale": "1/255"}, "scale and offset must be finite numbers"),
+        ({"offset": None}, "scale and offset must be finite numbers"),
+        ({"offset": 1e999}, "scale and offset must be finite numbers"),
+        ({"offset": 10**400}, "too large"),
+        ({"scale": 0}, "scale must not be 0"),
+        ({"scale": 1e-45}, "scale must not be 0"),
+        ({"scale": 1e38}, "within float32"),
+        ({"offset": -1e39}, "within float32"),
+        ({"invert": 1}, "invert and transpose must be true or false"),
+        ({"transpose": "true"}, "invert and transpose must be true or false"),
+        ({"fit": "crop"}, "fit must be resize or pad"),
+        ({"fit": "pad", "height": 27}, "only for a height and width of 28 or more"),
+        ({"channels": 2}, "channels must be 1 or 3"),
+        ({"channels": True}, "channels must be 1 or 3"),
+        ({"channels": [1]}, "channels must be 1 or 3"),
+        ({"layout": "last"}, "layout must be channels_last or channels_first"),
+    ],
+)
+def test_invalid_input_gives_the_reason(declared: object, reason: str) -> None:
+    with pytest.raises(InvalidCardError, match=reason):
+        Card.from_document({**DOCUMENT, "input": declared})
+
+
+def test_input_document_has_newer_keys_only_when_set() -> None:
+    assert InputSpec().document() == {"height": 28, "width": 28, "scale": 1.0, "invert": False}
+    assert InputSpec(offset=-1.0).document()["offset"] == -1.0

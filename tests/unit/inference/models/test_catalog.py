@@ -5,6 +5,7 @@ import pytest
 from inference.errors import MalformedRequestError
 from inference.models.catalog import ModelCatalog, Unresolved
 from inference.models.version import ModelVersion, State
+from inference.probe.report import ProbeReport, Reading
 
 MODELS = ModelCatalog(
     [
@@ -83,3 +84,21 @@ def test_select_on_an_empty_catalog_has_no_champion() -> None:
 def test_select_malformed_name_raises(wanted: str) -> None:
     with pytest.raises(MalformedRequestError):
         MODELS.select([wanted])
+
+
+def test_champion_reads_the_probe_digits() -> None:
+    """A card may promise anything: a version that fails the probe is nobody's choice."""
+    good, bad = (ProbeReport(Reading(share, 200), passed=share > 0.7) for share in (0.95, 0.12))
+    models = ModelCatalog(
+        [
+            ModelVersion("a", State.READY, test_accuracy=0.99, probe=bad),
+            ModelVersion("b", State.READY, test_accuracy=0.98, probe=good),
+            ModelVersion("c", State.READY, test_accuracy=0.97, probe=ProbeReport(Reading())),
+            ModelVersion("d", State.READY, task="lone", test_accuracy=0.97, probe=bad),
+        ]
+    )
+    [champion] = models.select(["champion"])
+    assert champion.name == "b"
+    assert [model.name for model in models.select(["a", "all"])] == ["a", "b", "c", "d"]
+    [unresolved] = models.select(["lone@champion"])
+    assert isinstance(unresolved, Unresolved)

@@ -12,6 +12,7 @@ import pytest
 from inference.model_format.card import CARD_FILE, KERAS_FILE, LITERT_FILE, Card
 from inference.models.publish import PublishError, publish
 from inference.models.version import State
+from inference.probe.prober import Prober
 from tests.conftest import SHIPPED
 from tests.unit.inference.conftest import Serve, change_card
 
@@ -112,3 +113,38 @@ def test_publish_invalid_source_gives_the_reason(
     with pytest.raises(PublishError, match=reason):
         publish(tmp_path / file, name, None, tmp_path / "models")
     assert not (tmp_path / "models").exists() or not list((tmp_path / "models").iterdir())
+
+
+@pytest.fixture
+def inverted(source: Path, tmp_path: Path) -> Path:
+    """A shipped model whose card states the wrong input."""
+    shutil.copytree(source, tmp_path / "inverted")
+    change_card(tmp_path / "inverted", input={"invert": True})
+    return tmp_path / "inverted"
+
+
+def test_publish_refuses_a_model_that_misreads_the_probe(inverted: Path, tmp_path: Path) -> None:
+    with pytest.raises(
+        PublishError,
+        match=r"of 200 probe digits as stated; 9\d % with input\.invert: false\. Add "
+        r'\{"input": \{"invert": false\}\} to its card\.json .*--force',
+    ):
+        publish(inverted, "mine", None, tmp_path / "models")
+    assert list((tmp_path / "models").iterdir()) == []
+
+
+def test_publish_command_prints_the_probe_and_can_be_forced(inverted: Path, tmp_path: Path) -> None:
+    refused = command(tmp_path / "models", inverted, "mine")
+    assert (refused.returncode, refused.stderr.splitlines()[-1][:30]) == (
+        1,
+        "Not published: The model reads",
+    )
+    forced = command(tmp_path / "models", inverted, "mine", "--force")
+    assert (forced.returncode, forced.stdout.splitlines()[0][:15]) == (0, "Published mine,")
+    assert "with input.invert: false." in forced.stdout.splitlines()[-1]
+
+
+def test_publish_refuses_below_the_setting(source: Path, tmp_path: Path) -> None:
+    with pytest.raises(PublishError, match="State its input or the order of its classes"):
+        publish(source, "mine", None, tmp_path, Prober(min_accuracy=1.01))
+    publish(source, "mine", None, tmp_path, Prober(min_accuracy=0.9))

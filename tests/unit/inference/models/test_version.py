@@ -23,6 +23,8 @@ MODEL = ModelVersion("a", State.LOADING, digest="d" * 64)
         replace(MODEL, task="letters"),
         replace(MODEL, classes=("even", "odd")),
         replace(MODEL, input=InputSpec(scale=0.5)),
+        replace(MODEL, input=InputSpec(offset=0.5)),
+        replace(MODEL, input=InputSpec(transpose=True)),
         replace(MODEL, output="logits"),
     ],
 )
@@ -33,6 +35,18 @@ def test_id_depends_on_content_and_signature(other: ModelVersion) -> None:
 def test_id_does_not_depend_on_state_and_results() -> None:
     other = replace(MODEL, state=State.FAILED, reason="broken", test_accuracy=0.5, bytes=3)
     assert other.id == MODEL.id
+
+
+def test_id_of_an_input_without_newer_keys_is_stable() -> None:
+    """Stored predictions refer to these ids, which the code before those keys made."""
+    ids = [
+        replace(MODEL, input=spec).id
+        for spec in (InputSpec(), InputSpec(32, 32, scale=0.5, invert=True))
+    ]
+    assert ids == [
+        "1abbf805-6323-8fc5-8d4f-45365f442de7",
+        "525e021b-fdfe-806d-80dd-187c92fb9086",
+    ]
 
 
 def test_from_card_takes_the_signature_of_the_card(shipped_names: list[str]) -> None:

@@ -1,10 +1,12 @@
 """Version table: transitions between states, and publication of the catalog."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from inference.model_format.card import InputSpec
 from inference.model_format.layout import find_files
 from inference.models import artifacts, version_table
 from inference.models.artifacts import Artifact
@@ -112,3 +114,24 @@ def test_keys_are_those_of_the_names(table: VersionTable) -> None:
         table.add(key)
     assert table.keys({"a"}) == {("a", 1), ("a", 2)}
     assert len(table.keys(None)) == 3
+
+
+def test_serve_reads_the_probe_digits(table: VersionTable, artifact: Artifact) -> None:
+    table.serve(KEY, artifact)
+    model = table.get(KEY)
+    assert model is not None
+    assert model.probe is not None
+    assert (model.probe.passed, model.probe.warning) == (True, False)
+
+
+def test_serve_with_a_wrong_card_logs_the_probe(
+    table: VersionTable, artifact: Artifact, caplog: pytest.LogCaptureFixture
+) -> None:
+    wrong = replace(artifact.card, input=InputSpec(invert=True))
+    table.serve(KEY, replace(artifact, card=wrong))
+    model = table.get(KEY)
+    assert model is not None
+    assert model.probe is not None
+    assert (model.state, model.probe.passed, model.probe.warning) == (State.READY, False, True)
+    assert model.probe.reading.sentence.endswith("with input.invert: false")
+    assert model.probe.reading.sentence in caplog.text

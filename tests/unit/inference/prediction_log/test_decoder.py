@@ -1,6 +1,7 @@
 """Records become rows that hold what was recorded."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from inference.prediction_log.recorder import ModelOutputs, PredictionLog, Reque
 from inference.prediction_log.row_encoding import uuid_bytes
 from inference.prediction_log.segments import list_segments
 from inference.preprocessing.digits import PreprocessedImage
+from inference.probe.report import ProbeReport, Reading
 from inference.runtime.outputs import collect_outputs
 from servicekit import pg_copy
 from tests.support.prediction_log import make_image, make_log, read_lines
@@ -130,3 +132,15 @@ def test_originals_of_invalid_records_are_skipped(log: PredictionLog, tmp_path: 
     invalid = [b'{"new_images"\n', b'{"new_images":{}}\n', b'["new_images"]\n']
     originals = decode_originals([*invalid, *read_lines(tmp_path)])
     assert list(originals) == [make_image(1).digest]
+
+
+def test_version_probed_later_is_described_by_the_later_record(
+    log: PredictionLog, tmp_path: Path
+) -> None:
+    plain = replace(MODEL, bytes=3)
+    log.record_versions([plain])
+    probed = replace(plain, probe=ProbeReport(Reading(0.12, 200), passed=False))
+    make_log(tmp_path).record_versions([probed])
+    make_log(tmp_path).record_versions([plain])
+    [version] = decode(read_lines(tmp_path)).versions.values()
+    assert version["probe"]["accuracy"] == 0.12

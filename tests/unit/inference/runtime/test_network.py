@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from inference.model_format.card import DIGITS
+from inference.model_format.card import DIGITS, InputSpec
 from inference.runtime import network as engine
-from inference.runtime.network import BATCH, Network, UnservableModelError
+from inference.runtime.network import BATCH, Network, UnservableModelError, to_input
 from tests.conftest import SHIPPED
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3 * BATCH, 28, 28), np.uint8)
@@ -77,3 +77,29 @@ def test_network_with_infinite_outputs_is_rejected() -> None:
     model.set_weights([np.resize([3e38, -3e38], (784, 10)), np.zeros(10)])
     with pytest.raises(UnservableModelError, match="not finite"):
         Network(to_litert(model), 10)
+
+
+def test_to_input_applies_scale_offset_and_invert() -> None:
+    values = to_input(IMAGES[:2], InputSpec(scale=2 / 255, offset=-1, invert=True))
+    assert values.dtype == np.float32
+    assert np.abs(values - ((255.0 - IMAGES[:2]) / 127.5 - 1)).max() < 1e-6
+
+
+def test_to_input_pads_with_background() -> None:
+    values = to_input(IMAGES[:2], InputSpec(32, 33, fit="pad", invert=True))
+    expected = np.pad(255 - IMAGES[:2], ((0, 0), (2, 2), (2, 3)), constant_values=255)
+    assert (values == expected).all()
+    assert (to_input(IMAGES[:2], InputSpec(fit="pad")) == IMAGES[:2]).all()
+
+
+def test_to_input_exchanges_rows_and_columns_before_padding() -> None:
+    values = to_input(IMAGES[:2], InputSpec(30, 28, fit="pad", transpose=True))
+    assert values.flags.c_contiguous
+    assert (values[:, 1:29] == IMAGES[:2].transpose(0, 2, 1)).all()
+
+
+@pytest.mark.parametrize(("layout", "axis"), [("channels_last", 3), ("channels_first", 1)])
+def test_to_input_repeats_channels(layout: str, axis: int) -> None:
+    values = to_input(IMAGES[:2], InputSpec(channels=3, layout=layout))
+    assert values.shape[axis] == 3
+    assert all((channel == IMAGES[:2]).all() for channel in np.moveaxis(values, axis, 0))

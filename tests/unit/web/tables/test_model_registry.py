@@ -1,6 +1,9 @@
 """Tables and descriptions of the Models page."""
 
 from datetime import UTC, datetime
+from typing import Any
+
+import pytest
 
 from tests.support.fakes import make_version
 from web.data.api_types import AliasMove
@@ -8,6 +11,8 @@ from web.tables.model_registry import (
     alias_move_table,
     describe_input,
     describe_parity,
+    describe_probe,
+    describe_probe_warning,
     describe_size,
     parity_status,
     reconcile,
@@ -15,6 +20,14 @@ from web.tables.model_registry import (
     version_table,
 )
 
+MISREADING: dict[str, Any] = {
+    "accuracy": 0.12,
+    "digits": 200,
+    "best": {"accuracy": 0.91, "input": {"invert": True}, "classes": None},
+    "sentence": "12 % as stated; 91 % with input.invert: true",
+    "passed": False,
+    "warning": True,
+}
 SAME = {"images": 10_000, "max_abs_difference": 2.3e-6, "equal_argmax": True}
 
 
@@ -77,6 +90,46 @@ def test_input_is_described() -> None:
         "Black digit on white, 0-1, 14 x 28 float32. Output: 10 logits (the service converts them"
         " to probabilities)."
     )
+
+
+@pytest.mark.parametrize(
+    ("spec", "described"),
+    [
+        ({"offset": -1.0, "scale": 2 / 255}, "White digit on black, -1 to 1, 28 x 28 float32."),
+        (
+            {"height": 32, "width": 32, "fit": "pad", "channels": 3, "transpose": True},
+            "White digit on black, 0-255, 32 x 32 x 3 float32 padded transposed.",
+        ),
+    ],
+)
+def test_unusual_input_is_described(spec: dict[str, Any], described: str) -> None:
+    usual = make_version("a").input_spec
+    version = make_version("a", input_spec={**usual, **spec})
+    assert describe_input(version).startswith(described)
+
+
+def test_probe_is_a_percentage_or_missing() -> None:
+    unprobed = {"accuracy": None, "sentence": "No probe", "warning": False, "best": None}
+    versions = [
+        make_version("a", probe=MISREADING),
+        make_version("b", probe=unprobed),
+        make_version("c"),
+    ]
+    table = version_table(versions)
+    assert table["probe"].fillna(-1).tolist() == [12, -1, -1]
+    assert [describe_probe(version) for version in versions[1:]] == ["No probe.", "Not read yet."]
+
+
+def test_probe_warning_names_the_better_card() -> None:
+    assert describe_probe_warning(make_version("a", probe=MISREADING)) == (
+        "12 % as stated; 91 % with input.invert: true. "
+        'Add {"input": {"invert": true}} to its card.json.'
+    )
+    unknown = describe_probe_warning(make_version("a", probe={**MISREADING, "best": None}))
+    assert unknown is not None
+    assert "wrong order of the classes" in unknown
+    assert describe_probe_warning(make_version("a", probe={**MISREADING, "warning": False})) is None
+    assert describe_probe_warning(make_version("a")) is None
 
 
 def test_size_of_an_unloaded_model() -> None:
