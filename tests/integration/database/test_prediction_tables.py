@@ -375,15 +375,7 @@ def test_migration_warns_of_the_blank_image_and_ends_its_label(
     for file in MIGRATIONS.glob("*.sql"):
         if file.name < "0011":
             shutil.copy(file, tmp_path)
-<<<<<<< HEAD
-    with monkeypatch.context() as patch:
-        patch.setattr("db.schema.migrate.MIGRATIONS", tmp_path)
-        (tmp_path / "none.txt").write_text("SELECT 1")  # today's privileges name later columns
-        patch.setattr("db.schema.migrate.PRIVILEGES", tmp_path / "none.txt")
-        migrate(empty_database["PGDATABASE"])
-=======
     apply_migrations(empty_database["PGDATABASE"], tmp_path)
->>>>>>> cca9fc2 (Keep mlops_read from stopping writers, other readers and the set-up)
     connection = connect(empty_database)
     connection.autocommit = True
 
