@@ -34,6 +34,7 @@ ROLE_CONFLICTS = (
     psycopg2.errors.UniqueViolation,
     psycopg2.errors.DuplicateObject,
 )
+SET_RETENTION = "UPDATE retention SET events_keep_days = %s"
 MAX_ATTEMPTS = 10
 RETRY_PAUSE_SECONDS = 0.1
 
@@ -50,6 +51,8 @@ def set_up(settings: Settings) -> None:
         create_roles(connection, settings)
         for migration in retry_while_locked(connection, lambda: migrate(settings.database)):
             print(f"applied migration {migration}", flush=True)
+        with connection, connection.cursor() as cursor:
+            cursor.execute(SET_RETENTION, [settings.events_keep_days])
         files = csv_files.find(settings.data_csv, settings.data_dir)
         results = retry_while_locked(connection, lambda: import_files(connection, files))
         for file, result in results.items():

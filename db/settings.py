@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from servicekit.settings import secret
+from servicekit.settings import days, secret
 
 # For local use only: db.password_check rejects it when ports are published to other machines.
 DEFAULT_PASSWORD = "pass123"  # noqa: S105
@@ -23,13 +23,14 @@ class Settings:
     app_password: str = field(repr=False)
     read_password: str = field(repr=False)
     wait_seconds: float
+    events_keep_days: float | None = None
 
 
 def from_environment(environ: Mapping[str, str]) -> Settings:
     """Read the settings; `doc/data.md` lists the variables.
 
     A password may also come from the file that its _FILE variable names. Raises ValueError when
-    such a file cannot be read.
+    such a file cannot be read, or for an invalid number of days.
     """
     return Settings(
         database=environ.get("PGDATABASE", "mlopsdb"),
@@ -38,4 +39,5 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
         app_password=secret(environ, "MLOPS_APP_PASSWORD") or DEFAULT_PASSWORD,
         read_password=secret(environ, "MLOPS_READ_PASSWORD") or DEFAULT_PASSWORD,
         wait_seconds=float(environ.get("DB_WAIT_SECONDS", "60")),
+        events_keep_days=days(environ, "EVENTS_KEEP_DAYS"),
     )

@@ -1,4 +1,4 @@
-"""Background process: ships the prediction log, archives originals and mirrors the aliases.
+"""Background process: ships the log, archives originals, mirrors aliases, deletes what is old.
 
 `python -m inference.background`. Its own process keeps a slow or frozen Postgres from taking time
 from requests. Its parent holds its standard input open. At the end of the input, it ships the
@@ -15,8 +15,12 @@ import time
 from pathlib import Path
 from typing import IO
 
+import psycopg2.extensions
+
+from inference.database.retention import RetentionClock
 from inference.models.alias_sync import AliasMirror
 from inference.originals.archiver import OriginalsArchiver
+from inference.prediction_log.event_retention import EventRetention
 from inference.prediction_log.rescuer import SegmentRescuer
 from inference.prediction_log.segments import is_at
 from inference.prediction_log.shipped_offsets import ShippedOffsets
@@ -49,7 +53,8 @@ def main() -> None:
         settings = from_environment()
         lock = DirectoryLock(settings.journal_dir)
         offsets = ShippedOffsets(settings.journal_dir)
-        archiver = OriginalsArchiver(settings, offsets)
+        clock = RetentionClock()
+        archiver = OriginalsArchiver(settings, offsets, clock)
     except OSError as error:
         sys.exit(f"Cannot use the journal directory {settings.journal_dir}: {error.strerror}.")
     except ValueError as error:
@@ -62,13 +67,18 @@ def main() -> None:
     threading.Thread(
         target=_watch_directory, args=[lock, rescuer, stopping], name="watch", daemon=True
     ).start()
-    mirror = AliasMirror(settings.journal_dir)
+    mirror, event_retention = AliasMirror(settings.journal_dir), EventRetention(clock)
+
+    def between_batches(connection: psycopg2.extensions.connection) -> None:
+        mirror.refresh(connection)
+        event_retention.expire_if_due(connection)
+
     Shipper(
         settings,
         offsets,
         yield_cpu=lambda: stopping.wait(YIELD_SECONDS),
         is_storage_failing=lambda: archiver.is_storage_failing,
-        between_batches=mirror.refresh,
+        between_batches=between_batches,
         remove_segment=rescuer.remove,
     ).run(stopping)
     archiving.join(DRAIN_SECONDS)

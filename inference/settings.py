@@ -1,15 +1,13 @@
 """Settings: the environment of the inference service and its background process, read once."""
 
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from servicekit.settings import host_names
+from servicekit.settings import days, host_names
 
 MAX_PORT = 65_535
-MAX_DAYS = 36_500  # as good as forever
 MEBIBYTE = 2**20
 FORM_BYTES = 65_536  # of a request around its image: multipart framing
 
@@ -79,7 +77,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         journal_max_wait_seconds=_integer(environ, "JOURNAL_MAX_WAIT_SECONDS", 60),
         images_url=environ.get("IMAGES_URL") or ".local/images",
         stores_images=environ.get("IMAGES_STORE") != "0",
-        images_keep_days=_days(environ, "IMAGES_KEEP_DAYS", 30.0),
+        images_keep_days=days(environ, "IMAGES_KEEP_DAYS") or 30.0,
     )
 
 
@@ -93,21 +91,6 @@ def _integer(
     if not minimum <= value <= maximum:
         limit = f" to {maximum}" if maximum == MAX_PORT else ""
         raise ValueError(f"{name} must be a whole number from {minimum}{limit}, not {text!r}.")
-    return value
-
-
-def _days(environ: Mapping[str, str], name: str, default: float) -> float:
-    text = environ.get(name)
-    if not text:
-        return default
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value <= MAX_DAYS:
-        raise ValueError(
-            f"{name} must be a number of days above 0 and up to {MAX_DAYS}, not {text!r}."
-        )
     return value
 
 

@@ -33,13 +33,13 @@ ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO mlops_read;
 GRANT SELECT ON experiments, metric_curves, imports, import_rejects, leaderboard,
     model_versions, images, predictions, prediction_events, labels, image_votes, confusion_counts, traffic,
     prediction_log, confusion, live_accuracy, disagreements, traffic_per_minute,
-    alias_events, aliases, alias_history, tasks TO mlops_app;
+    alias_events, aliases, alias_history, tasks, retention TO mlops_app;
 GRANT INSERT ON model_versions, images, prediction_events TO mlops_app;
 GRANT INSERT (id, image_id, model_version_id, task, label, confidence, probabilities, created_at, last_event_at, events)
     ON predictions TO mlops_app;
 GRANT UPDATE (status, reason, status_since, bytes, parity, test_accuracy, probe_accuracy, probe_digits, probe_passed, probe_sentence,
     probe_best) ON model_versions TO mlops_app;
-GRANT UPDATE (original_url, stored_at, deleted_at, warnings) ON images TO mlops_app;
+GRANT UPDATE (original_url, stored_at, stored_seconds, deleted_at, warnings) ON images TO mlops_app;
 DO $$
 DECLARE
     month regclass;
@@ -50,7 +50,8 @@ BEGIN
 END $$;
 
 -- Functions of our own act as their owner, so only the service may call them.
-REVOKE EXECUTE ON FUNCTION apply_label, apply_warnings, count_events, count_traffic, drop_events_before, first_champions, keep_events,
-    label_prediction, lock_summaries, make_events_partition, move_alias, replace_label, summarise_events, summarise_predictions FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION count_events, count_traffic, first_champions, label_prediction, lock_summaries, make_events_partition,
-    move_alias TO mlops_app;
+REVOKE EXECUTE ON FUNCTION advance_retention, apply_label, apply_warnings, count_events, count_traffic, drop_events_before, expire_events,
+    first_champions, keep_events, label_prediction, lock_summaries, make_events_partition, move_alias, replace_label, summarise_events,
+    summarise_predictions FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION advance_retention, count_events, count_traffic, expire_events, first_champions, label_prediction, lock_summaries,
+    make_events_partition, move_alias TO mlops_app;

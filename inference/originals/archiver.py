@@ -8,12 +8,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 
 import psycopg2
 import psycopg2.extensions
 from psycopg2.extras import execute_values
 
 from inference.database.connection import connect
+from inference.database.retention import RetentionClock
 from inference.originals.keys import key_in, key_of
 from inference.originals.open_store import open_store
 from inference.originals.store import StorageUnavailableError
@@ -39,15 +41,17 @@ SELECT digest FROM images JOIN (VALUES %s) AS s (id, sent_at) ON images.id = s.i
 WHERE original_url IS NULL AND (deleted_at IS NULL OR deleted_at < s.sent_at::timestamptz)
 """
 UPDATE_STORED = """
-UPDATE images i SET original_url = s.url, stored_at = now()
-FROM (VALUES %s) AS s (digest, url)
+UPDATE images i SET original_url = s.url, stored_at = now(), stored_seconds = s.seconds
+FROM (VALUES %s) AS s (digest, url, seconds)
 WHERE i.id = left(s.digest, 32)::uuid AND i.original_url IS NULL
 """
 # Continues after the last row of the previous batch, because an original that cannot be deleted
-# stays expired. The pattern excludes stores below this one: their keys are longer.
+# stays expired. The pattern excludes stores below this one: their keys are longer. Old enough by
+# both clocks, and by the time that the service has run (retention.py).
 SELECT_EXPIRED = """
 SELECT stored_at, id::text, original_url FROM images
-WHERE stored_at < now() - %(retention_seconds)s * interval '1 second'
+WHERE stored_at < least(now(), %(now)s) - %(retention_seconds)s * interval '1 second'
+      AND stored_seconds + %(retention_seconds)s <= %(service_seconds)s
       AND starts_with(original_url, %(url)s)
       AND substr(original_url, length(%(url)s) + 1) ~ '^[0-9a-f]{2}/[^/]+$'
       AND (stored_at, id) > (%(stored_at)s, %(id)s)
@@ -55,7 +59,8 @@ ORDER BY stored_at, id LIMIT %(limit)s
 """
 FIRST_ROW = {"stored_at": "-infinity", "id": "00000000-0000-0000-0000-000000000000"}
 UPDATE_DELETED = """
-UPDATE images SET original_url = NULL, stored_at = NULL, deleted_at = now()
+UPDATE images
+SET original_url = NULL, stored_at = NULL, stored_seconds = NULL, deleted_at = now()
 WHERE id = ANY (%s::uuid[])
 """
 
@@ -65,8 +70,9 @@ logger = logging.getLogger(__name__)
 class OriginalsArchiver:
     """Stores originals and keeps them for `images_keep_days`."""
 
-    def __init__(self, settings: Settings, offsets: ShippedOffsets) -> None:
+    def __init__(self, settings: Settings, offsets: ShippedOffsets, clock: RetentionClock) -> None:
         """Open the store. Raises ValueError for an invalid URL."""
+        self._clock = clock
         self._directory = settings.journal_dir
         self._offsets = offsets
         self._is_storing = settings.stores_images
@@ -132,8 +138,12 @@ class OriginalsArchiver:
         count = 0
         failures: dict[str, StorageUnavailableError] = {}
         after: Mapping[str, object] = FIRST_ROW
+        with self._connect() as connection, connection.cursor() as cursor:
+            service_seconds = self._clock.advance(cursor)
         while True:
             arguments = {
+                "now": datetime.now(UTC),
+                "service_seconds": service_seconds,
                 "retention_seconds": self._retention_seconds,
                 "url": f"{self._store.url}/",
                 "limit": EXPIRY_BATCH,
@@ -163,7 +173,7 @@ class OriginalsArchiver:
         """Run a task and return its result, or 0 after a failure, which is logged once."""
         try:
             result = task()
-        except (StorageUnavailableError, psycopg2.Error) as error:
+        except (StorageUnavailableError, psycopg2.Error, OSError) as error:
             if failure_text not in self._failing_tasks:
                 logger.warning("%s: %s", failure_text, str(error).strip())
             self.disconnect()
@@ -213,15 +223,16 @@ class OriginalsArchiver:
             return 0
         keys = {digest: key_of(digest, originals[digest].media_type) for digest in missing}
         result = self._store.put_many({keys[digest]: originals[digest].data for digest in missing})
-        stored = [
+        urls = [
             (digest, result.urls[keys[digest]]) for digest in missing if keys[digest] in result.urls
         ]
-        if stored:
+        if urls:
             with self._connect() as connection, connection.cursor() as cursor:
-                execute_values(cursor, UPDATE_STORED, stored)
+                seconds = self._clock.advance(cursor)
+                execute_values(cursor, UPDATE_STORED, [(*url, seconds) for url in urls])
         for failure in result.failures.values():
             raise failure
-        return len(stored)
+        return len(urls)
 
     def _connect(self) -> psycopg2.extensions.connection:
         if self._connection is None or self._connection.closed:

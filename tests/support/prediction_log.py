@@ -9,6 +9,7 @@ import numpy as np
 import psycopg2
 
 from inference import settings
+from inference.database.retention import RetentionClock
 from inference.models.version import ModelVersion, State
 from inference.observability.metrics import Metrics
 from inference.originals.archiver import OriginalsArchiver
@@ -95,7 +96,7 @@ class LogHarness:
         self._environment |= environment
         self._settings = settings.from_environment(self._environment)
         self.offsets = ShippedOffsets(self.folder)
-        self.archiver = OriginalsArchiver(self._settings, self.offsets)
+        self.archiver = OriginalsArchiver(self._settings, self.offsets, RetentionClock())
         self.shipper = Shipper(
             self._settings,
             self.offsets,
@@ -141,7 +142,10 @@ class LogHarness:
 
     def expire_all(self) -> None:
         """Make all originals older than their retention time, and delete them."""
-        self.query("UPDATE images SET stored_at = stored_at - interval '31 days'")
+        self.query(
+            "UPDATE images SET stored_at = stored_at - interval '31 days',"
+            " stored_seconds = stored_seconds - 31 * 86400"
+        )
         self.archiver.expire()
 
     def stored_names(self) -> list[str]:

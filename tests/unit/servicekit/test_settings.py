@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from servicekit.settings import host_names, secret
+from servicekit.settings import days, host_names, secret
 
 
 def test_secret_file_wins_over_the_variable(tmp_path: Path) -> None:
@@ -29,3 +29,12 @@ def test_host_names_are_split_and_lowered() -> None:
         "c",
     }
     assert host_names({}) == frozenset()
+
+
+def test_days_are_positive_numbers() -> None:
+    assert days({}, "KEEP_DAYS") is None
+    assert days({"KEEP_DAYS": ""}, "KEEP_DAYS") is None
+    assert days({"KEEP_DAYS": "0.5"}, "KEEP_DAYS") == 0.5
+    for text in ("0", "-1", "nan", "inf", "36501", "many"):
+        with pytest.raises(ValueError, match="KEEP_DAYS must be a number of days"):
+            days({"KEEP_DAYS": text}, "KEEP_DAYS")

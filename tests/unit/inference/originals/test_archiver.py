@@ -7,6 +7,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
+from inference.database.retention import RetentionClock
 from inference.originals.archiver import OriginalsArchiver
 from inference.originals.store import StorageUnavailableError
 from inference.prediction_log.shipped_offsets import ShippedOffsets
@@ -17,7 +18,7 @@ def make_archiver(folder: Path, **environment: str) -> OriginalsArchiver:
     settings = from_environment(
         {"JOURNAL_DIR": str(folder), "IMAGES_URL": str(folder / "images"), **environment}
     )
-    return OriginalsArchiver(settings, ShippedOffsets(folder))
+    return OriginalsArchiver(settings, ShippedOffsets(folder), RetentionClock())
 
 
 def fail() -> int:
