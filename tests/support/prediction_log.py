@@ -140,12 +140,16 @@ class LogHarness:
         self.shipper.ship()
         self.archiver.archive()
 
-    def expire_all(self) -> None:
-        """Make all originals older than their retention time, and delete them."""
+    def age_originals(self) -> None:
+        """Make all originals older than their retention time."""
         self.query(
             "UPDATE images SET stored_at = stored_at - interval '31 days',"
             " stored_seconds = stored_seconds - 31 * 86400"
         )
+
+    def expire_all(self) -> None:
+        """Make all originals older than their retention time, and delete them."""
+        self.age_originals()
         self.archiver.expire()
 
     def stored_names(self) -> list[str]:

@@ -193,7 +193,7 @@ def test_archiver_frees_a_full_store_by_expired_originals(
 ) -> None:
     harness.predict_images([upload(1)])
     harness.ship_and_archive()
-    harness.query("UPDATE images SET stored_at = stored_at - interval '31 days'")
+    harness.age_originals()
     harness.predict_images([upload(2)])
     harness.shipper.ship()
     write = LocalStore._write

@@ -112,6 +112,7 @@ def predict(stack: Stack, number: int) -> str:
     return str(response.json()["prediction_id"])
 
 
+@pytest.mark.slow
 def test_truncated_file_is_noticed_and_counted(stack: Stack) -> None:
     stack.until_shipped()
     stack.postgres.stop(timeout_seconds=5)
