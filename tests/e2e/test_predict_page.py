@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psycopg2
 import pytest
 from playwright.sync_api import Browser, FilePayload, Page, expect
@@ -18,6 +19,8 @@ from tests.support.dashboard import (
     page_widths,
 )
 from tests.support.digits import draw_with_finger, draw_with_mouse, seven_png
+from tests.support.images import encoded
+from tests.support.photos import noisy_photo
 from web.components.sample_digits import SAMPLE_DIGITS, draw_sample_digit
 from web.data.api_client import ApiClient
 from web.data.consensus import find_consensus
@@ -104,6 +107,26 @@ def test_uploaded_digit_is_shown_and_predicted(stack: Any, page: Page) -> None:
     expect(
         page.get_by_role("paragraph").get_by_text("seven_*bold*.png", exact=True)
     ).to_be_visible()
+
+
+def test_blank_sheet_is_told_in_words(stack: Any, page: Page) -> None:
+    open_page(page, stack)
+    upload(page, ("sheet.png", encoded(np.full((300, 200), 255, np.uint8))))
+    expect(page.get_by_text("No digit found in this image")).to_be_visible(
+        timeout=FIRST_PAINT_MILLISECONDS
+    )
+    expect(page.get_by_text("Answers of the models (not counted)")).to_be_visible()
+    expect(page.get_by_text("models agree")).to_have_count(0)
+    expect(page.get_by_text("Correct label")).to_have_count(0)
+
+
+def test_photo_of_12_megapixels_is_predicted(stack: Any, page: Page) -> None:
+    photo = noisy_photo("7", orientation=6)
+    assert len(photo) > 4 * 2**20
+    open_page(page, stack)
+    upload(page, ("IMG_0001.jpg", photo))
+    expect(consensus(page)).to_have_text("7", timeout=FIRST_PAINT_MILLISECONDS)
+    expect(page.get_by_text("1 image reduced to at most 2048 pixels.")).to_be_visible()
 
 
 @pytest.mark.slow

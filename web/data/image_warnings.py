@@ -19,6 +19,19 @@ def short_warning(warnings: Sequence[str]) -> str:
     return "; ".join(warning[:1].upper() + warning[1:] for warning in warnings)
 
 
+def warning_advice(warnings: Sequence[str]) -> str:
+    """Return what the warnings mean for the answers of the models, and what to do."""
+    advice = (
+        "Use a picture of a single digit that stands out from its paper."
+        if NO_DIGIT in warnings
+        else "Use a picture of each digit."
+    )
+    return (
+        "Each model answers with one of its labels whatever it sees, so its answer does not count."
+        f" {advice}"
+    )
+
+
 def _title(warning: str) -> str:
     text = warning[:1].upper() + warning[1:]
     if warning == NO_DIGIT:

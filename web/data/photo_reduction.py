@@ -55,7 +55,7 @@ def reduce_photo(data: bytes) -> bytes:
                     return data
                 _check(image, data)
                 with _lock:
-                    return _encode(_reduce(image))
+                    return _encode(_reduce(image), is_photo=image.format in JPEG_FORMATS)
     except UnusablePhotoError:
         raise
     except Image.DecompressionBombError as error:
@@ -104,23 +104,27 @@ def _reduce(image: Image.Image) -> Image.Image:
         picture = image.convert("RGBA")
     else:
         picture = image.convert("L" if image.mode in ("1", "L") else "RGB")
-    picture.thumbnail((REDUCED_SIDE, REDUCED_SIDE))
+    # This filter has no overshoot, so paper of one shade stays so.
+    picture.thumbnail((REDUCED_SIDE, REDUCED_SIDE), Image.Resampling.HAMMING)
     # The orientation is in the original's metadata, which the conversion of 16 bits has not.
     picture.info = image.info
     return ImageOps.exif_transpose(picture)
 
 
-def _encode(picture: Image.Image) -> bytes:
-    """Return a file of at most MAX_API_BYTES."""
-    options: dict[str, Any] = (
+def _encode(picture: Image.Image, *, is_photo: bool) -> bytes:
+    """Return a file of at most MAX_API_BYTES: lossless if possible, unless it is a photo."""
+    lossy: dict[str, Any] = (
         {"format": "WEBP", "method": 1}  # fast
         if picture.mode == "RGBA"
         else {"format": "JPEG", "subsampling": 0}
     )
+    attempts = [{**lossy, "quality": quality} for quality in QUALITIES]
+    if not is_photo:
+        attempts.insert(0, {"format": "PNG"})
     while True:
-        for quality in QUALITIES:
+        for options in attempts:
             out = io.BytesIO()
-            picture.save(out, quality=quality, exif=b"", icc_profile=None, **options)
+            picture.save(out, exif=b"", icc_profile=None, **options)
             if out.tell() <= MAX_API_BYTES:
                 return out.getvalue()
         picture = picture.reduce(2)

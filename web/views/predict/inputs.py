@@ -19,7 +19,7 @@ DRAW_TAB, UPLOAD_TAB, SAMPLE_TAB = TABS = (
     ":material/upload: Upload",
     ":material/grid_view: Samples",
 )
-MAX_UPLOAD_MEGABYTES = 16
+MAX_UPLOAD_MEGABYTES = 32  # server.maxUploadSize of .streamlit/config.toml
 # A warning names the number of images beyond it.
 MAX_UPLOADS = 200
 UNUSABLE = 422  # as the API's status for such an image
@@ -65,8 +65,8 @@ def show_inputs() -> list[InputImage]:
             accept_multiple_files=True,
             max_upload_size=MAX_UPLOAD_MEGABYTES,
             key="uploads",
-            help="Dark on light or light on dark. The digit is found, cropped and centered. Images"
-            " over 2 MB and photos over 4096 pixels are reduced to 2048 pixels.",
+            help="Dark on light or light on dark, up to 32 MB. The digit is found, cropped and"
+            " centered. Images over 2 MB and photos over 4096 pixels are reduced to 2048 pixels.",
         )
     if sample_tab.open:
         with sample_tab:

@@ -10,7 +10,7 @@ from web.components.thumbnail import ThumbnailError, make_thumbnail
 from web.data.api_client import ApiClient
 from web.data.api_types import Answer, Answers, warnings_of
 from web.data.consensus import Consensus, find_consensus
-from web.data.image_warnings import warning_title
+from web.data.image_warnings import warning_advice, warning_title
 from web.formatting import escape_markdown, format_percent, join_names
 from web.tables.predictions import answer_table, probability_table
 from web.views.predict.correction import show_correction
@@ -73,8 +73,7 @@ def show_results(
 def _show_warnings(image: InputImage, view: bytes | None, warnings: Sequence[str]) -> None:
     """Show why the answers are not a prediction. The image takes no correct label."""
     st.warning(
-        "Each model answers with one of its labels all the same. These answers are not a prediction"
-        " of this image: they count in no consensus and in no accuracy.",
+        warning_advice(warnings),
         icon=":material/image_search:",
         title=escape_markdown(warning_title(warnings)),
     )

@@ -3,7 +3,7 @@
 import pytest
 
 from inference.preprocessing import image_warnings
-from web.data.image_warnings import short_warning, warning_title
+from web.data.image_warnings import short_warning, warning_advice, warning_title
 
 
 @pytest.mark.parametrize(
@@ -21,3 +21,14 @@ from web.data.image_warnings import short_warning, warning_title
 )
 def test_warnings_in_words(warnings: tuple[str, ...], title: str, short: str) -> None:
     assert (warning_title(warnings), short_warning(warnings)) == (title, short)
+
+
+@pytest.mark.parametrize(
+    ("warning", "advice"),
+    [
+        (image_warnings.NO_DIGIT, "a single digit that stands out"),
+        (image_warnings.several_digits(3), "a picture of each digit"),
+    ],
+)
+def test_advice_is_about_the_warning(warning: str, advice: str) -> None:
+    assert advice in warning_advice((warning,))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from inference.preprocessing.digits import read_digit
 from tests.support.photos import noisy_photo
@@ -99,6 +99,18 @@ def test_transparency_is_kept() -> None:
     reduced = opened(reduce_photo(encoded(Image.fromarray(picture), "PNG"))).getchannel("A")
     half = reduced.width // 2
     assert (reduced.getpixel((10, 10)), reduced.getpixel((half, half))) == (0, 255)
+
+
+def test_drawing_is_reduced_without_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawing = Image.new("RGB", (3000, 3000), (250, 250, 245))
+    ImageDraw.Draw(drawing).line((1500, 500, 1500, 2500), (20, 30, 90), 200)
+    monkeypatch.setattr(photo_reduction, "MAX_API_BYTES", 20_000)
+    data = encoded(drawing, "PNG", compress_level=1)
+    assert len(data) > 20_000
+    reduced = opened(reduce_photo(data))
+    assert (reduced.format, reduced.size) == ("PNG", (2048, 2048))
+    shades = np.unique(np.asarray(reduced)[:, :800].reshape(-1, 3), axis=0).tolist()
+    assert shades == [[250, 250, 245]]
 
 
 def test_incompressible_picture_becomes_small_enough(monkeypatch: pytest.MonkeyPatch) -> None:
