@@ -1,5 +1,6 @@
 """Settings: the environment of the inference service and its background process, read once."""
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
