@@ -11,66 +11,66 @@ help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target what; do printf '  make %-13s %s\n' "$$target" "$$what"; done
 
 up:  ## install and start everything, and print the addresses; Ctrl-C stops it
-	@$(PYTHON) local/bootstrap.py up && exec $(RUN) -m local up
+	@exec $(PYTHON) local/bootstrap.py up -m local up
 
 down:  ## stop a running `make up` and the leftovers of a crash
 	@if [ -x $(RUN) ]; then exec $(RUN) -m local down; else echo "Nothing is running: .venv is missing"; fi
 
 check-data:  ## validate FILE=more.csv without importing it; without FILE, all imported files
-	@$(PYTHON) local/bootstrap.py up && exec $(RUN) -m db.validate $(if $(FILE),"$(FILE)")
+	@exec $(PYTHON) local/bootstrap.py up -m db.validate $(if $(FILE),"$(FILE)")
 
 test:  ## the fast suite: unit, integration (real Postgres), main paths in a real browser; TESTS=tests/unit for a subset
-	@$(PYTHON) local/bootstrap.py dev && exec $(RUN) -m pytest -m "not slow" $(TESTS)
+	@exec $(PYTHON) local/bootstrap.py dev -m pytest -m "not slow" $(TESTS)
 
 test-slow:  ## the rest: hostile files, fuzzing, load, short fault injection, Keras parity, every page in detail
-	@$(PYTHON) local/bootstrap.py dev && exec $(RUN) -m pytest -m slow $(TESTS)
+	@exec $(PYTHON) local/bootstrap.py dev -m pytest -m slow $(TESTS)
 
 test-faults:  ## all fault injection tests with their measurements, in twenty minutes; `make test-slow` runs a short form
-	@$(PYTHON) local/bootstrap.py dev && FAULTS=full exec $(RUN) -m pytest -s tests/resilience
+	@FAULTS=full exec $(PYTHON) local/bootstrap.py dev -m pytest -s tests/resilience
 
 soak:  ## MINUTES=10 of load with random faults; checks responses, rows and memory; SEED=1 repeats the same faults
-	@$(PYTHON) local/bootstrap.py dev && exec $(RUN) -m tests.resilience.soak $(or $(MINUTES),10) $(SEED)
+	@exec $(PYTHON) local/bootstrap.py dev -m tests.resilience.soak $(or $(MINUTES),10) $(SEED)
 
 test-compose:  ## build, start and test the compose stack; needs a Docker engine
-	@$(PYTHON) local/bootstrap.py dev && exec $(RUN) -m pytest tests/containers
+	@exec $(PYTHON) local/bootstrap.py dev -m pytest tests/containers
 
 lint:  ## ruff, mypy --strict and the import rules
 	@$(PYTHON) local/bootstrap.py dev && $(RUN) -m ruff check . && $(RUN) -m ruff format --check . \
 		&& $(RUN) -m mypy --strict . && .venv/bin/lint-imports
 
 bench:  ## measure all performance goals in six minutes and update doc/performance.md; needs wrk
-	@$(PYTHON) local/bootstrap.py bench && exec $(RUN) -m bench
+	@exec $(PYTHON) local/bootstrap.py bench -m bench
 
 bench-full:  ## like bench, with more and longer rounds
-	@$(PYTHON) local/bootstrap.py bench && exec $(RUN) -m bench --full
+	@exec $(PYTHON) local/bootstrap.py bench -m bench --full
 
 bench-data:  ## measure SQL and API queries with a million predictions and five million events, in five minutes
-	@$(PYTHON) local/bootstrap.py bench && exec $(RUN) -m bench.queries
+	@exec $(PYTHON) local/bootstrap.py bench -m bench.queries
 
 bench-pages:  ## measure the dashboard's response times with 10,000 experiments and 50 curves, in two minutes
-	@$(PYTHON) local/bootstrap.py dev && exec $(RUN) -m bench.dashboard
+	@exec $(PYTHON) local/bootstrap.py dev -m bench.dashboard
 
 pictures:  ## create the screenshots of doc/ from a running stack
-	@$(PYTHON) local/bootstrap.py dev && exec $(RUN) -m doc.pictures
+	@exec $(PYTHON) local/bootstrap.py dev -m doc.pictures
 
 train:  ## train the shipped experiments; writes models/ and data.csv
-	@$(PYTHON) local/bootstrap.py dev && exec $(RUN) -m training.train
+	@exec $(PYTHON) local/bootstrap.py dev -m training.train
 
 publish:  ## FILE=model.keras NAME=experiment [CARD=card.json] [FORCE=1]: publish the next version of a model in MODELS_DIR (models)
 	@$(if $(and $(FILE),$(NAME)),,echo "usage: make publish FILE=model.keras NAME=experiment [CARD=card.json] [FORCE=1]" >&2; exit 2;) \
-	$(PYTHON) local/bootstrap.py up && exec $(RUN) -m inference publish "$(FILE)" "$(NAME)" $(if $(CARD),--card "$(CARD)") $(if $(filter-out 0,$(FORCE)),--force)
+	exec $(PYTHON) local/bootstrap.py up -m inference publish "$(FILE)" "$(NAME)" $(if $(CARD),--card "$(CARD)") $(if $(filter-out 0,$(FORCE)),--force)
 
 convert:  ## FILE=old.h5 OUT=new.keras, or FILE=saved_model OUT=directory [CARD=card.json]: convert a model for publication
-	@$(PYTHON) local/bootstrap.py up && exec $(RUN) -m inference convert "$(FILE)" "$(OUT)" $(if $(CARD),--card "$(CARD)")
+	@exec $(PYTHON) local/bootstrap.py up -m inference convert "$(FILE)" "$(OUT)" $(if $(CARD),--card "$(CARD)")
 
 secrets:  ## create passwords and API keys in secrets/ for a reachable stack; existing files are kept
 	@$(PYTHON) -m local.passwords
 
 sbom:  ## list the components of each image: .local/sbom/*.cdx.json (CycloneDX) and doc/licenses.md
-	@$(PYTHON) local/bootstrap.py dev && exec $(RUN) -m supply_chain.sbom
+	@exec $(PYTHON) local/bootstrap.py dev -m supply_chain.sbom
 
 audit:  ## check locked packages for known vulnerabilities with PyPI, or with OSV: AUDIT="-s osv"
-	@$(PYTHON) local/bootstrap.py dev && exec $(RUN) -m supply_chain.audit $(AUDIT)
+	@exec $(PYTHON) local/bootstrap.py dev -m supply_chain.audit $(AUDIT)
 
 lock:  ## update requirements/*.txt from pyproject.toml to the newest versions, the same in all lock files
 	@$(PYTHON) local/bootstrap.py dev

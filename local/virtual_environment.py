@@ -5,12 +5,22 @@ Standard library only: bootstrap.py runs before any installation.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import json
+import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
+
+# The Python of a venv, its version, and whether it finds the venv's packages. An update of the
+# system's Python may replace 3.11 by 3.12, which looks for packages in another folder.
+PROBE = """
+import os, sys
+name = "python%d.%d" % sys.version_info[:2]
+print(name, sys.version.split()[0], os.path.isdir(os.path.join(sys.prefix, "lib", name)))
+"""
 
 
 class VirtualEnvironment:
@@ -31,13 +41,9 @@ class VirtualEnvironment:
     def fingerprint(self, group: str) -> str:
         """Return the fingerprint of an up-to-date install of `group`.
 
-        It covers the lock file, the folder (a venv cannot be moved) and the Python version.
+        It covers the lock file and the folder, because a venv cannot be moved.
         """
-        parts = (
-            self.lock_file(group).read_bytes(),
-            str(self.home).encode(),
-            sys.version.encode(),
-        )
+        parts = (self.lock_file(group).read_bytes(), str(self.home).encode())
         return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
     def installed_fingerprints(self) -> dict[str, str]:
@@ -48,22 +54,50 @@ class VirtualEnvironment:
             return {}
         return fingerprints if isinstance(fingerprints, dict) else {}
 
-    def is_usable(self) -> bool:
-        """Return whether the venv is complete and matches this Python and folder."""
-        if self.unfinished.exists() or not (self.home / "pyvenv.cfg").exists():
-            return False
-        probe = "import sys; print(sys.version); print(sys.prefix)"
+    def version(self) -> str | None:
+        """Return the version of the venv's Python, or None if the venv is broken or incomplete.
+
+        The Python that runs this module may be another one.
+        """
         try:
-            result = subprocess.run(
-                [str(self.python), "-I", "-S", "-c", probe],
-                capture_output=True,
-                text=True,
-                check=False,
-            )
+            if self.unfinished.exists() or not (self.home / "pyvenv.cfg").exists():
+                return None
+            command = [str(self.python), "-I", "-S", "-c", PROBE]
+            result = subprocess.run(command, capture_output=True, text=True, check=False)
         except OSError:
-            return False
-        is_same_python = result.returncode == 0 and result.stdout.startswith(sys.version + "\n")
-        return is_same_python and self._has_current_path()
+            return None
+        _, version, has_packages = (*result.stdout.split(), "", "", "")[:3]
+        return version if has_packages == "True" and self._has_current_path() else None
+
+    def owner(self) -> int | None:
+        """Return the user id of its owner, or None if it does not exist."""
+        try:
+            return self.home.lstat().st_uid
+        except FileNotFoundError:
+            return None
+
+    def is_in_use(self) -> bool:
+        """Return whether a program that `run` started still runs."""
+        with contextlib.suppress(OSError):
+            folder = os.open(str(self.home), os.O_RDONLY)
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+            finally:
+                os.close(folder)
+        return False
+
+    def run(self, arguments: list[str]) -> None:
+        """Replace this process by the venv's Python, which keeps the venv in use."""
+        if self.owner() != os.geteuid():
+            os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # files that its owner could not remove
+        with contextlib.suppress(OSError):  # a file system without locks
+            folder = os.open(str(self.home), os.O_RDONLY)
+            # The kernel unlocks it when the program ends.
+            os.set_inheritable(folder, True)  # noqa: FBT003
+            fcntl.flock(folder, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        os.execv(str(self.python), [str(self.python), *arguments])  # noqa: S606
 
     def _has_current_path(self) -> bool:
         """Return whether the scripts contain this folder's path.
