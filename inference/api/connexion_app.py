@@ -14,6 +14,7 @@ from connexion.datastructures import MediaTypeDict
 from connexion.jsonifier import Jsonifier
 from connexion.options import SwaggerUIOptions
 from connexion.resolver import Resolver
+from connexion.spec import Specification
 from connexion.validators import VALIDATOR_MAP
 
 from inference.api import error_handlers
@@ -69,8 +70,10 @@ def create_connexion_app(
         },
     )
     operations = {name: _operation(handler) for name, handler in handlers.items()}
-    app.add_api(SPECIFICATION.name, base_path=BASE_PATH, resolver=Resolver(operations.__getitem__))
-    error_handlers.register(app, metrics)
+    document = Specification.load(SPECIFICATION)
+    app.add_api(document.raw, base_path=BASE_PATH, resolver=Resolver(operations.__getitem__))
+    accepted = error_handlers.Operations(BASE_PATH, document["paths"])
+    error_handlers.register(app, metrics, accepted)
     return ConnexionWorkarounds(app)
 
 

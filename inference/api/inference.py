@@ -1,6 +1,7 @@
 """POST /inference: one image, one model, one answer."""
 
 import time
+from collections.abc import Sequence
 from typing import Protocol, TypeGuard
 
 from inference.api.response_encoding import ResponseEncoder
@@ -25,22 +26,52 @@ class InferenceApi:
         self._predictor = predictor
         self._encoder = encoder
 
-    def infer(self, experiment_name: str, image_blob: Upload | None = None) -> bytes:
+    def infer(
+        self,
+        experiment_name: str | None = None,
+        image_blob: Upload | None = None,
+        *,
+        experiments: Sequence[str] = (),
+        images: Upload | None = None,
+    ) -> bytes:
         """Predict one image with one model and return JSON.
 
-        Raises the errors of openapi.yaml, 400 to 503.
+        The model and the image may have their names in POST /predictions. Raises the errors of
+        openapi.yaml, 400 to 503.
         """
         info = current_request_info()
-        model = self._predictor.resolve(experiment_name)
-        if not is_upload(image_blob):
+        names = [*experiments, *([] if experiment_name is None else [experiment_name])]
+        if not names:
             raise MalformedRequestError(
-                "The request has no file in the multipart field image_blob. Send one image there."
+                "The query parameter experiment_name is missing. "
+                "Add it, such as experiment_name=champion.",
+                "experiment_name",
             )
-        data = image_blob.read(self._predictor.max_upload_bytes)
-        return self._predictor.submit(self._infer, model, data, info).result()
+        if len(names) > 1:
+            raise MalformedRequestError(
+                "This operation takes one experiment. Send one experiment_name, or use "
+                "POST /predictions for several.",
+                "experiment_name",
+            )
+        model = self._predictor.resolve(names[0])
+        field, upload = "image_blob", image_blob
+        if upload is None and images is not None:
+            field, upload = "images", images
+        if not is_upload(upload):
+            raise MalformedRequestError(
+                "The request has no file in the multipart field image_blob. "
+                "Send one image there, such as curl -F image_blob=@digit.png.",
+                "image_blob",
+            )
+        data = upload.read(self._predictor.max_upload_bytes)
+        return self._predictor.submit(self._infer, model, data, field, info).result()
 
-    def _infer(self, model: LoadedModel, data: bytes, info: RequestInfo) -> bytes:
-        image = self._predictor.read(data)
+    def _infer(self, model: LoadedModel, data: bytes, field: str, info: RequestInfo) -> bytes:
+        try:
+            image = self._predictor.read(data)
+        except ServiceError as error:
+            error.path = field
+            raise
         outputs, milliseconds = self._predictor.predict_each(model, [image], [info])
         [answer] = self._encoder.encode_inferences(model.version, outputs, [image], milliseconds)
         if isinstance(answer, ServiceError):

@@ -9,6 +9,7 @@ from inference.errors import InvalidValueError, MalformedRequestError, RequestTo
 from inference.preprocessing.digits import SIDE, Pixels
 
 MAX_PIXEL = 255
+SEND_FILES = "Send image files as multipart/form-data in the field images."
 NOT_A_BYTE = "A pixel must be a whole number from 0 to 255."
 
 
@@ -41,10 +42,11 @@ def parse_images(document: Any, max_images: int) -> list[Pixels]:
     if not isinstance(document, dict) or not isinstance(document.get("images"), list):
         raise MalformedRequestError(
             'The body must be JSON, {"images": [...]}, with a list of images. '
-            "Each image is 28 rows of 28 numbers."
+            f"Each image is 28 rows of 28 numbers. {SEND_FILES}",
+            "images",
         )
     if len(document) > 1:
-        raise MalformedRequestError("The body has a field other than images. Remove it.")
+        raise MalformedRequestError("The body has a field other than images. Remove it.", "images")
     images = document["images"]
     if len(images) > max_images:
         raise RequestTooLargeError(
@@ -57,7 +59,8 @@ def parse_images(document: Any, max_images: int) -> list[Pixels]:
 
 def _parse_image(image: Any, path: str) -> Pixels:
     if not isinstance(image, list) or len(image) != SIDE:
-        raise InvalidValueError(f"An image must be a list of {SIDE} rows.", path)
+        hint = f" {SEND_FILES}" if isinstance(image, str) else ""
+        raise InvalidValueError(f"An image must be a list of {SIDE} rows.{hint}", path)
     rows = b"".join(_parse_row(row, f"{path}/{index}") for index, row in enumerate(image))
     return np.frombuffer(rows, np.uint8).reshape(SIDE, SIDE)
 

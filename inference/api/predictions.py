@@ -11,6 +11,7 @@ from inference.api.response_encoding import ResponseEncoder, encode_predictions
 from inference.api.validation import MAX_LABEL, MAX_PERSON
 from inference.database.predictions import Filter, History
 from inference.errors import Document, MalformedRequestError
+from inference.models.catalog import ALL
 from inference.prediction.limits import MAX_IMAGES
 from inference.prediction.predictor import Predictor
 from inference.prediction.results import PredictionBatch
@@ -27,29 +28,35 @@ class PredictionsApi:
 
     def predict(
         self,
-        experiments: Sequence[str] = ("all",),
+        experiments: Sequence[str] = (),
         images: Sequence[Upload] | None = None,
         *,
+        experiment_name: Sequence[str] = (),
+        image_blob: Sequence[Upload] = (),
         view: bool = False,
         document: Any = None,
         is_stream: bool = False,
     ) -> bytes | Iterator[bytes]:
-        """Predict images, uploaded or in a JSON document, with one or more models.
+        """Predict images, uploaded or in a JSON document, with one or more models, by default all.
 
-        Returns a JSON document or, for a stream, one line for each image. Raises the errors of
-        openapi.yaml, 400 to 503, all of them before the first line.
+        Models and images may have their names in POST /inference. Returns a JSON document or, for
+        a stream, one line for each image. Raises the errors of openapi.yaml, 400 to 503, all of
+        them before the first line.
         """
         info = current_request_info()
-        selection = self._predictor.select(experiments)
+        selection = self._predictor.select([*experiments, *experiment_name] or [ALL])
         sources: Sequence[bytes | Pixels]
         if document is not None:
             sources = parse_images(document, MAX_IMAGES)
         else:
             size = self._predictor.max_upload_bytes
-            sources = [upload.read(size) for upload in images or [] if is_upload(upload)]
+            uploads = filter(is_upload, [*(images or ()), *image_blob])
+            sources = [upload.read(size) for upload in uploads]
             if not sources:
                 raise MalformedRequestError(
-                    "The request has no file in the multipart field images. Send at least one."
+                    "The request has no file in the multipart field images. "
+                    "Send at least one, such as curl -F images=@digit.png.",
+                    "images",
                 )
         futures = self._predictor.batches(selection, sources, info, is_stream=is_stream)
         first = next(futures).result()

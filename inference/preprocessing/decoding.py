@@ -1,6 +1,7 @@
 """Image decoding: PNG, JPEG, WebP, BMP and GIF files to gray pixels."""
 
 import io
+import re
 import warnings
 
 import numpy as np
@@ -20,6 +21,12 @@ SIGNATURES = {
     "BMP": (b"BM",),
     "GIF": (b"GIF87a", b"GIF89a"),
 }
+# Data URLs, and the signatures above in base64.
+BASE64_TEXT = re.compile(rb"[\s\"']*(data:|iVBORw0KGgo|[/_]9j[/_]|UklGR|Qk[0-3]|R0lGOD[dl]h)")
+ENCODED = (
+    "The file has an image as base64 text. Decode it, of a data URL the part after the comma, and "
+    "send the bytes (PNG, JPEG, WebP, BMP or GIF)."
+)
 MEDIA_TYPES = {name: f"image/{name.lower()}" for name in SIGNATURES}
 UNKNOWN_MEDIA_TYPE = "application/octet-stream"
 # A chunk costs Pillow some 5 us. A text or a profile may unpack to 1 MB and costs a thousand times
@@ -56,7 +63,7 @@ def decode(data: bytes) -> NDArray[np.uint8]:
         )
     formats = [name for name, signatures in SIGNATURES.items() if data.startswith(signatures)]
     if not formats:
-        raise UnsupportedImageError
+        raise UnsupportedImageError(ENCODED if BASE64_TEXT.match(data) else None)
     try:
         with warnings.catch_warnings():
             # Pillow warns about odd metadata, and about sizes that `_check_header` rejects.

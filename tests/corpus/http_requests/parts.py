@@ -63,12 +63,12 @@ def parts(path: str) -> Iterator[Request]:
     }
     refused = {
         "another name",
-        "the other operation's name",
         "filename that names the field",
         "empty name",
         "name in capitals",
     }
     taken = {
+        "the other operation's name",
         "filename without quotes",
         "filename first",
         "filename with a path",
@@ -114,6 +114,7 @@ def parts(path: str) -> Iterator[Request]:
     )
 
     image, other = part(field, DIGIT), part("other", DIGIT)
+    sibling = part("images" if path == INFERENCE else "image_blob", DIGIT)
     text = part(field, b"text", disposition=quoted)
     several = {
         "a file and another file": [image, other],
@@ -127,12 +128,14 @@ def parts(path: str) -> Iterator[Request]:
             part("", FIRST.encode(), disposition=b'form-data; name="experiment_name"'),
         ],
         "no part": [],
+        "both operations' fields": [image, sibling],
     }
+    bad = ("only a text of its name", "no part", "both operations' fields", "a file and a text")
     for name, parts in several.items():
         yield post(
             name,
             path,
             form(*parts),
-            *([400] if name in ("only a text of its name", "no part") else []),
+            *([400] if name in bad else []),
         )
     yield post("the file twice", path, form(image, image), 400 if path == INFERENCE else 200)

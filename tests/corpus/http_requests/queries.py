@@ -99,7 +99,11 @@ def queries(path: str) -> Iterator[Request]:
         "key with brackets": (key[:-1] + b"[]=" + first, (400,)),
         "the other operation's key": (
             (b"experiments=" if path == INFERENCE else b"experiment_name=") + first,
-            (400,),
+            (200,),
+        ),
+        "both operations' keys": (
+            b"experiments=%b&experiment_name=%b" % (first, SECOND.encode()),
+            (400,) if path == INFERENCE else (200,),
         ),
         "a fragment": (good_query + b"%23x", (400,)),
         "a question mark": (b"?" + good_query, (400,)),

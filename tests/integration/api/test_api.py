@@ -160,6 +160,7 @@ def test_inverted_image_gets_the_same_answer(
             "an unknown query parameter",
         ),
         ({"files": {"other": b"x"}}, 400, "malformed-request", "an unknown field in the body"),
+        ({"files": {"file": b"x"}}, 400, "malformed-request", "the file in the field image_blob"),
         (
             {"files": [("image_blob", b"x"), ("image_blob", b"y")]},
             400,
@@ -172,8 +173,21 @@ def test_inverted_image_gets_the_same_answer(
             "malformed-request",
             "no file in the multipart field image_blob",
         ),
-        ({"files": None}, 415, "unsupported-media-type", ""),
-        ({"files": None, "data": {"image_blob": "x"}}, 415, "unsupported-media-type", ""),
+        *[
+            ({"files": None, **body}, 415, "unsupported-media-type", "file in the field image_blob")
+            for body in (
+                {},
+                {"data": {"image_blob": "x"}},
+                {"content": b"x", "headers": {"Content-Type": "image/png"}},
+                {"json": {"image_blob": "data:image/png;base64,iVBORw0KGgo="}},
+            )
+        ],
+        (
+            {"files": {"image_blob": b"data:image/png;base64,iVBORw0KGgo="}},
+            415,
+            "unsupported-image",
+            "Decode it, of a data URL the part after the comma",
+        ),
         (
             {"files": None, "content": b"x", "headers": {"Content-Type": BOUNDED}},
             400,
@@ -236,6 +250,32 @@ def test_bad_request_gets_a_problem_that_says_what_to_do(
     assert problem["instance"].endswith(response.headers["X-Request-Id"])
     assert ("Retry-After" in response.headers) == (status == 503)
     assert len(response.content) <= 1024
+
+
+@pytest.mark.parametrize("operation", ["inference", "predictions"])
+@pytest.mark.parametrize("name", ["experiment_name", "experiments"])
+@pytest.mark.parametrize("field", ["image_blob", "images"])
+def test_both_operations_take_the_same_names(
+    client: TestClient,
+    served: list[str],
+    digits: dict[str, bytes],
+    operation: str,
+    name: str,
+    field: str,
+) -> None:
+    response = client.post(
+        f"{BASE}/{operation}",
+        params={name: served[0]},
+        files={field: digits["7"]},
+    )
+    assert response.status_code == 200, response.text
+    answer = response.json()
+    [answer] = [answer] if "class" in answer else answer["predictions"][0]["answers"]
+    expected = infer(client, served[0], digits["7"])
+    assert {answer[key] for key in ("class", "prediction_id")} == {
+        expected["class"],
+        expected["prediction_id"],
+    }
 
 
 @pytest.mark.parametrize(

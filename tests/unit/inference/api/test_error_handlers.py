@@ -11,11 +11,13 @@ from connexion.exceptions import (
     ProblemException,
 )
 from connexion.lifecycle import ConnexionRequest, ConnexionResponse
+from connexion.spec import Specification
 from jsonschema import Draft7Validator
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 
 from inference.api import error_handlers
+from inference.api.connexion_app import ROUTES, SPECIFICATION
 from inference.errors import JournalFullError, KeyRequiredError, OverloadedError, ServiceError
 from inference.observability.metrics import Metrics
 
@@ -181,3 +183,101 @@ def test_register_counts_refusals_of_a_full_journal() -> None:
     problem = document(handlers[JournalFullError](REQUEST, JournalFullError()))
     assert (problem["status"], "mlops_journal_refused_total 1.0" in metrics.text()) == (503, True)
     assert Exception in handlers
+
+
+def asked(method: str, path: str) -> ConnexionRequest:
+    """Return a request of a path below the API's base path."""
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": ROUTES.base_path + path,
+        "query_string": b"",
+        "headers": [(b"host", b"localhost")],
+    }
+    return ConnexionRequest(scope)
+
+
+OPERATIONS = error_handlers.Operations(ROUTES.base_path, Specification.load(SPECIFICATION)["paths"])
+BODIES = {
+    ("POST", "/inference"): (
+        (
+            "Send multipart/form-data with the file in the field image_blob or images "
+            "(curl -F image_blob=@digit.png)."
+        ),
+        "image_blob",
+    ),
+    ("POST", "/predictions"): (
+        (
+            "Send multipart/form-data with the file in the field images or image_blob "
+            "(curl -F images=@digit.png), or application/json with the field images."
+        ),
+        "images",
+    ),
+    ("PUT", "/predictions/1/label"): (
+        "Send application/json with the fields label, labelled_by, replaces.",
+        "label",
+    ),
+    ("PUT", "/aliases/mnist/champion"): (
+        "Send application/json with the fields experiment_name, version, reason, moved_by.",
+        "experiment_name",
+    ),
+    ("POST", "/aliases/mnist/champion/rollback"): (
+        "Send application/json with the fields reason, moved_by.",
+        "reason",
+    ),
+}
+
+
+@pytest.mark.parametrize(("method", "path"), BODIES)
+@pytest.mark.parametrize(
+    "error",
+    [
+        ProblemException(status=415, detail=SECRET),
+        ExtraParameterProblem(param_type="formData", extra_params=[SECRET]),
+        BadRequestProblem(detail="RequestBody is required"),
+        schema_problem({"minProperties": 1}, {}),
+        schema_problem({"maxProperties": 1}, {"a": 1, SECRET: 2}),
+    ],
+    ids=["type", "field", "no body", "no field", "two fields"],
+)
+def test_wrong_body_is_told_what_the_operation_takes(
+    method: str, path: str, error: ProblemException
+) -> None:
+    body, field = BODIES[method, path]
+    response = error_handlers.handle_connexion_problem(asked(method, path), error, OPERATIONS)
+    problem = document(response)
+    assert problem["detail"].endswith(body)
+    assert problem["errors"] == [{"path": field, "message": problem["detail"]}]
+    assert len(response.body) <= 1024
+
+
+def test_name_of_an_experiment_in_the_body_belongs_in_the_query() -> None:
+    for name in ("experiment_name", "experiments"):
+        error = ExtraParameterProblem(param_type="formData", extra_params=[name, SECRET])
+        problem = document(
+            error_handlers.handle_connexion_problem(asked("POST", "/inference"), error, OPERATIONS)
+        )
+        assert problem["errors"][0]["path"] == name
+        assert f"Send it in the query, such as ?{name}=champion." in problem["detail"]
+
+
+def test_unknown_query_parameter_is_told_the_known_ones() -> None:
+    error = ExtraParameterProblem(param_type="query", extra_params=[SECRET])
+    details = [
+        document(error_handlers.handle_connexion_problem(request, error, OPERATIONS))["detail"]
+        for request in (asked("POST", "/predictions"), asked("GET", "/models"))
+    ]
+    assert details == [
+        f"The request has an unknown query parameter. {known}"
+        for known in (
+            "The known ones are experiments, experiment_name, view.",
+            "This operation takes none.",
+        )
+    ]
+
+
+def test_wrong_method_is_told_the_methods_of_its_path() -> None:
+    error = HTTPException(405, headers={"allow": "POST"})
+    response = error_handlers.handle_http_status(asked("PUT", "/predictions"), error, OPERATIONS)
+    assert document(response)["detail"].endswith("Use POST, GET, HEAD.")
+    assert response.headers["allow"] == "POST, GET, HEAD"

@@ -35,8 +35,9 @@ def test_infer_with_output_that_is_not_finite_raises(digits: dict[str, bytes]) -
 
 
 def test_infer_with_unusable_image_raises() -> None:
-    with pytest.raises(UnsupportedImageError):
+    with pytest.raises(UnsupportedImageError) as raised:
         infer(b"hello")
+    assert raised.value.path == "image_blob"
     with pytest.raises(ImageTooLargeError):
         infer(b"x" * (MAX_IMAGE_BYTES + 1))
 
@@ -45,6 +46,26 @@ def test_infer_with_unusable_image_raises() -> None:
 def test_infer_without_file_raises(upload: object) -> None:
     with predicting(loaded()) as predictor, pytest.raises(MalformedRequestError, match="no file"):
         InferenceApi(predictor, ResponseEncoder()).infer("a", upload)  # type: ignore[arg-type]
+
+
+def test_infer_takes_the_names_of_post_predictions(digits: dict[str, bytes]) -> None:
+    with predicting(loaded("a")) as predictor:
+        api = InferenceApi(predictor, ResponseEncoder())
+        answer = json.loads(api.infer(experiments=["a"], images=io.BytesIO(digits["1"])))
+        assert answer["experiment_name"] == "a"
+        with pytest.raises(UnsupportedImageError) as raised:
+            api.infer(experiments=["a"], images=io.BytesIO(b"hello"))
+        assert raised.value.path == "images"
+
+
+@pytest.mark.parametrize("names", [[], ["a", "a"]])
+def test_infer_with_another_number_of_names_raises(names: list[str]) -> None:
+    with (
+        predicting(loaded("a")) as predictor,
+        pytest.raises(MalformedRequestError, match="experiment_name") as raised,
+    ):
+        InferenceApi(predictor, ResponseEncoder()).infer(None, io.BytesIO(), experiments=names)
+    assert raised.value.path == "experiment_name"
 
 
 def test_current_request_info_is_that_of_the_context() -> None:

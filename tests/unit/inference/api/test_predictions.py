@@ -80,6 +80,16 @@ def test_predict_without_file_raises(api: PredictionsApi, images: Any) -> None:
         api.predict(images=images)
 
 
+def test_predict_takes_the_names_of_post_inference(
+    api: PredictionsApi, digits: dict[str, bytes]
+) -> None:
+    uploads = [io.BytesIO(digits["1"]), io.BytesIO(digits["2"])]
+    document = api.predict(experiment_name=["b", "a"], image_blob=uploads)
+    assert isinstance(document, bytes)
+    entries = json.loads(document)["predictions"]
+    assert len(entries) == 2
+
+
 @pytest.mark.parametrize("is_stream", [True, False])
 def test_predict_raises_before_the_first_line(api: PredictionsApi, *, is_stream: bool) -> None:
     for document, error in (

@@ -1,5 +1,6 @@
 """Image decoding: every supported format to gray pixels, and rejected files with a reason."""
 
+import base64
 import struct
 import zlib
 
@@ -89,8 +90,17 @@ def test_decode_png_without_iend_is_read() -> None:
     ids=["text", "elf", "svg", "pdf", "tiff", "psd", "gzip", "wav"],
 )  # fmt: skip
 def test_decode_other_types_are_unsupported(data: bytes) -> None:
-    with pytest.raises(UnsupportedImageError):
+    with pytest.raises(UnsupportedImageError, match=r"not a supported image \(PNG, JPEG"):
         decode(data)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "GIF", "WEBP", "JPEG"])
+@pytest.mark.parametrize("before", [b"", b"data:image/png;base64,", b' \n"'])
+def test_decode_of_base64_text_says_to_decode_it(kind: str, before: bytes) -> None:
+    image = encoded(drawn(), kind)
+    for text in (base64.b64encode(image), base64.urlsafe_b64encode(image)):
+        with pytest.raises(UnsupportedImageError, match=r"base64 text\. Decode it"):
+            decode(before + text)
 
 
 @pytest.mark.parametrize(
