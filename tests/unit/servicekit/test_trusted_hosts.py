@@ -67,5 +67,20 @@ def test_admits_the_services_own_origin_by_any_name() -> None:
     assert not TrustedHosts(OWN).admits(b"evil.example", b"http://evil.example")
 
 
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "http://evil-inference:9090",
+        "http://evil.inference:9090",
+        "http://inference:9090.evil.example",
+        "http://inference:8501",
+        "http://inference",
+        "null",
+    ],
+)
+def test_admits_no_origin_that_resembles_the_services_own(origin: str) -> None:
+    assert not TrustedHosts(OWN).admits(b"inference:9090", origin.encode())
+
+
 def test_star_admits_every_host_and_origin() -> None:
     assert TrustedHosts(frozenset({"*"})).admits(b"evil.example", b"null")

@@ -55,6 +55,15 @@ def test_accepts_only_keys_of_the_file(file: Path) -> None:
     assert not any(map(keys.accepts, [b"", b"wrong", DIGEST.encode()]))
 
 
+@pytest.mark.parametrize("kept", [4, 8, 62])
+def test_accepts_no_key_whose_digest_begins_alike(file: Path, kept: int) -> None:
+    """Whatever the number and order of the keys."""
+    alike = DIGEST[:kept] + "".join("0" if digit != "0" else "1" for digit in DIGEST[kept:])
+    for lines in ([alike], [alike, OTHER_DIGEST], [OTHER_DIGEST, alike]):
+        file.write_text("\n".join(lines))
+        assert not ApiKeys(file).accepts(KEY)
+
+
 def test_accepts_nothing_without_a_readable_file(file: Path) -> None:
     keys = ApiKeys(file)
     assert not keys.accepts(KEY)
@@ -105,6 +114,15 @@ def test_unchanged_file_is_not_parsed_again(file: Path, monkeypatch: pytest.Monk
     assert keys.accepts(KEY)
     os.utime(file, ns=(1, 1))
     assert not keys.accepts(KEY)
+
+
+def test_changed_file_of_the_same_time_is_read_again(file: Path) -> None:
+    """An editor or a copy may keep the time."""
+    keys = ApiKeys(file)
+    for text, is_accepted in ((DIGEST, True), (f"# {DIGEST}", False), (f"{DIGEST} Ada!", True)):
+        file.write_text(text)
+        os.utime(file, ns=(1, 1))
+        assert keys.accepts(KEY) is is_accepted
 
 
 def test_main_prints_a_key_and_its_line(capsys: pytest.CaptureFixture[str]) -> None:

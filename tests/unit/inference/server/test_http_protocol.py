@@ -204,7 +204,9 @@ def test_disconnected_client_is_not_answered() -> None:
             while len(connection.protocol.connections) > 1:
                 await asyncio.sleep(0.01)
             answer(document, b"an-id")
+            await asyncio.sleep(0.05)  # a call of the application would take a turn of the loop
         assert gateway.called == []
+        assert connection.protocol.server_state.total_requests == 0
 
     run(test)
 
