@@ -37,6 +37,7 @@ CLOSE = b"connection: close\r\n"
 NOT_HTTP = "The bytes are not an HTTP/1.1 request with one Host and one length. Check the client."
 NO_PROXY = "The service is not a proxy and does not support CONNECT. Send the request without it."
 
+SPOKEN, UNREAD = ("1.1", "1.0"), "0.0"  # versions of HTTP, as the parser names them
 MAX_HEAD_BYTES = 65_536
 CHUNK_OVERHEAD_BYTES = 6  # on the wire, for a chunk of one byte
 MAX_CONNECTIONS = 4096  # of a worker
@@ -89,7 +90,9 @@ class HttpProtocol(HttpToolsProtocol):
             self._parse(data)
         except httptools.HttpParserError as error:
             refusal = error.__context__  # raised by a callback of the parser
-            if not isinstance(refusal, ServiceError):
+            if self.parser.get_http_version() not in (*SPOKEN, UNREAD):
+                refusal = UnsupportedVersionError()  # HTTP/1.2, or the preface of HTTP/2
+            elif not isinstance(refusal, ServiceError):
                 refusal = MalformedRequestError(NOT_HTTP)
             self._refuse(refusal, "http")
         overhead = self._received_bytes - CHUNK_OVERHEAD_BYTES * self._body_bytes
@@ -104,7 +107,7 @@ class HttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Start a request: directly where the fast path may take it and none is in progress."""
         version = self.parser.get_http_version()
-        if version not in ("1.1", "1.0"):
+        if version not in SPOKEN:
             raise UnsupportedVersionError
         if self.parser.should_upgrade():
             if self.parser.get_method() == b"CONNECT":

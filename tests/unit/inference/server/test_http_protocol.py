@@ -346,10 +346,13 @@ OFFER = OFFERS["java"]
         (b"POST / HTTP/1.1\r\n" + OFFER + b"\r\n", 400),
         (b"POST / HTTP/1.1\r\nhost: a\r\n" + OFFER + b"Transfer-Encoding: gzip\r\n\r\n", 400),
         (b"CONNECT a:80 HTTP/1.1\r\nhost: a\r\n\r\n", 400),
-        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),  # TLS
         (b"GET /other\r\nhost: a\r\n\r\n", 505),
         (b"GET /other HTTP/0.9\r\nhost: a\r\n\r\n", 505),
-        (b"GET /other HTTP/1.2\r\nhost: a\r\n\r\n", 400),
+        (b"GET /other HTTP/1.2\r\nhost: a\r\n\r\n", 505),
+        (b"GET /other HTTP/9.9\r\nhost: a\r\n\r\n", 505),
+        (b"GET /other SIP/2.0\r\nhost: a\r\n\r\n", 400),
         (b"GET /other HTTP/2.0\r\nhost: a\r\n" + OFFER + b"\r\n", 505),
     ],
 )
