@@ -1,8 +1,7 @@
-"""SavedModel reader: checks the operators of a SavedModel, loads it and converts it to LiteRT.
+"""SavedModel reader: loads the checked program of a SavedModel and converts it to LiteRT.
 
-Runs in the compiler's child. A SavedModel is a program, and loading it runs part of it. All of its
-operators are checked first, whether they run or not: a network has none that reads, writes, prints
-or calls Python. The sandbox confines whatever passes this check.
+Runs in the compiler's child. A SavedModel is a program, and loading it runs part of it.
+saved_program.py checks it first. The sandbox confines whatever passes this check.
 """
 
 import tempfile
@@ -13,31 +12,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from tensorflow.core.protobuf import saved_model_pb2
 
-from inference.compiler.config_validator import display_name
+from inference.compiler.saved_program import reduce_program
 from inference.model_format.safe_open import RejectedModelError
 
 PROGRAM = "saved_model.pb"
 SIGNATURE = "serving_default"
-# Operators of networks that Keras exports, and those that TensorFlow adds to store weights.
-OPERATORS = frozenset(
-    """
-        Abs Add AddV2 AssignVariableOp AvgPool BatchMatMulV2 BatchToSpaceND BiasAdd Cast
-        ConcatV2 Const Conv2D Conv2DBackpropInput Cos Cumsum DepthwiseConv2dNative
-        DisableCopyOnRead Elu EnsureShape Erfc Exp ExpandDims Expm1 Fill FloorMod
-        FusedBatchNormV3 GatherV2 Greater GreaterEqual Identity IdentityN
-        ImageProjectiveTransformV3 LeakyRelu Less LessEqual Log Log1p LogSoftmax MatMul Max
-        MaxPool Maximum Mean MergeV2Checkpoints Minimum Mul Neg NoOp Pack Pad PadV2
-        PartitionedCall Placeholder Pow Prod Range ReadVariableOp RealDiv Relu Relu6 Reshape
-        ResizeBilinear ResizeNearestNeighbor RestoreV2 ReverseV2 Rsqrt SaveV2 Select SelectV2
-        Selu Shape ShardedFilename Sigmoid Sin Slice Softmax Softplus Softsign SpaceToBatchND
-        Sqrt Square SquaredDifference Squeeze StatefulPartitionedCall
-        StatelessRandomGetKeyCounter StatelessRandomUniformV2 StaticRegexFullMatch StopGradient
-        StridedSlice StringJoin Sub Sum Tan Tanh Tile TopKV2 Transpose VarHandleOp
-        VarIsInitializedOp ZerosLike
-    """.split()  # noqa: SIM905
-)
 
 
 class SavedNetwork:
@@ -55,6 +35,18 @@ class SavedNetwork:
         self._input = next(iter(named), "")
         self.inputs = list(named.values())
         self.outputs = list(self._function.structured_outputs.values())
+        kind = self.inputs[0].dtype if len(self.inputs) == 1 else tf.float32
+        if kind != tf.float32:
+            raise RejectedModelError(
+                f"The model takes {kind.name}, but it must take float32. "
+                "Save it as NAME.keras or NAME.h5, whose input can be changed to float32."
+            )
+        batch = self.input_shape[0] if len(self.inputs) == 1 and self.input_shape else None
+        if batch not in (None, 1):
+            raise RejectedModelError(
+                f"The model takes exactly {batch} images at once. Build it with "
+                "keras.Input((28, 28)), without a batch size, and save it again."
+            )
 
     @property
     def input_shape(self) -> tuple[int | None, ...]:
@@ -95,31 +87,15 @@ def load(contents: Mapping[str, bytes]) -> SavedNetwork:
 
     `contents` holds its files by name. Raises RejectedModelError and whatever TensorFlow raises.
     """
-    check_operators(contents[PROGRAM])
+    contents = {**contents, PROGRAM: reduce_program(contents[PROGRAM])}
+    # In TensorFlow 2.21, the fusion of operators gives a LeakyReLU after an addition another slope.
+    tf.config.optimizer.set_experimental_options({"remapping": False})
     with tempfile.TemporaryDirectory() as directory:
         for name, content in contents.items():
             path = Path(directory, name)
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(content)
         return SavedNetwork(tf.saved_model.load(directory))
-
-
-def check_operators(program: bytes) -> None:
-    """Raise RejectedModelError unless a saved_model.pb has only operators of networks.
-
-    Raises whatever its parser raises for other content.
-    """
-    saved = saved_model_pb2.SavedModel.FromString(program)
-    for graph in (meta_graph.graph_def for meta_graph in saved.meta_graphs):
-        nodes = [
-            *graph.node,
-            *(node for function in graph.library.function for node in function.node_def),
-        ]
-        if unknown := {node.op for node in nodes} - OPERATORS:
-            raise RejectedModelError(
-                f"The model has the operator {display_name(min(unknown))}, which is not supported. "
-                "Export only the network, without reading, writing, printing or calling Python."
-            )
 
 
 def _shape(spec: Any) -> tuple[int | None, ...]:
