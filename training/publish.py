@@ -71,7 +71,7 @@ def stage(
     """Write `folder`/model, and then `folder`/row.json.
 
     The model is skipped if the experiment does not keep it or if the run diverged. Raises
-    ParityError if LiteRT differs from Keras by more than 1e-5, or in a label.
+    ParityError if LiteRT differs from Keras by more than rounding, or in a label.
     """
     model = folder / "model"
     shutil.rmtree(model, ignore_errors=True)
@@ -191,7 +191,7 @@ def check_parity(
 ) -> Parity:
     """Compare LiteRT with Keras on uint8 images (n, 28, 28).
 
-    Raises ParityError if a probability differs by more than 1e-5, or if a label differs.
+    Raises ParityError if a probability differs by more than rounding, or if a label differs.
     """
     # In batches, because Keras keeps the activations of all images of a call in memory.
     starts = range(0, len(images), PARITY_BATCH)
@@ -202,6 +202,7 @@ def check_parity(
         images=len(images),
         max_abs_difference=max(part.max_abs_difference for part in parts),
         equal_argmax=all(part.equal_argmax for part in parts),
+        limit=max(part.limit for part in parts),
     )
     # `not holds` also rejects NaN.
     if not parity.holds:

@@ -16,12 +16,9 @@ from typing import Any
 
 import h5py
 
-from inference.compiler.config_validator import (
-    ALLOWED,
-    KERAS_2_ALLOWED,
-    check_config,
-    display_name,
-)
+from inference.compiler import keras2_config
+from inference.compiler.config_validator import check_config, display_name
+from inference.compiler.served_config import to_served
 from inference.compiler.weights_validator import check_weights, first_line
 from inference.model_format.safe_open import MAX_MODEL_BYTES, SAVE_AGAIN, RejectedModelError
 
@@ -40,6 +37,11 @@ MAX_RATIO = 20  # Keras stores weights uncompressed, and deflates the config to 
 MAX_DEPTH = 32
 MAX_INT = 65536
 LARGE_INTS = frozenset({"seed", "shared_object_id"})
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+HDF5_FILE = (
+    "The file is an HDF5 model of Keras 2, whatever its name is. "
+    "Run `make convert FILE=old.h5 OUT=new.keras` and use the new file."
+)
 NOT_KERAS = f"The file is not a Keras file, or is only a part of one. {SAVE_AGAIN}"
 
 
@@ -54,10 +56,10 @@ def validate_keras_file(content: bytes) -> bytes:
         raise RejectedModelError(f"The {CONFIG} has keys that Keras does not write. {SAVE_AGAIN}")
     # The training settings are not needed here, and they often name a custom loss.
     config.pop("compile_config", None)
-    check_config(config, ALLOWED)
     metadata = _parse_json(METADATA, members[METADATA])
     if not all(isinstance(value, str) for value in metadata.values()):
         raise RejectedModelError(f"The {METADATA} holds values other than text. {SAVE_AGAIN}")
+    config = _checked(config, metadata.get("keras_version"))
     check_weights(members[WEIGHTS])
     rewritten = io.BytesIO()
     with zipfile.ZipFile(rewritten, "w") as archive:
@@ -67,25 +69,46 @@ def validate_keras_file(content: bytes) -> bytes:
     return rewritten.getvalue()
 
 
-def check_h5_model(content: bytes) -> None:
-    """Check a Keras 2 model: an HDF5 file with its config as an attribute.
+def validate_h5_config(content: bytes) -> dict[str, Any]:
+    """Return the config, for Keras 3, of an HDF5 file that holds a whole model.
 
     Raises RejectedModelError.
     """
     check_weights(content)
     with h5py.File(io.BytesIO(content), "r") as file:
-        text = file.attrs.get("model_config")
+        text, version = file.attrs.get("model_config"), file.attrs.get("keras_version")
     if not isinstance(text, str | bytes):
         raise RejectedModelError(
             "The file holds weights without a model. "
             "Build the model, load the weights into it, and save it as NAME.keras."
         )
     config = _parse_json("config", text if isinstance(text, bytes) else text.encode())
-    check_config(config, KERAS_2_ALLOWED)
+    return _checked(config, version.decode() if isinstance(version, bytes) else version, is_h5=True)
+
+
+def _checked(config: dict[str, Any], version: object, *, is_h5: bool = False) -> dict[str, Any]:
+    """Return a config of any Keras version as Keras 3 loads it for serving.
+
+    Raises RejectedModelError.
+    """
+    try:
+        if keras2_config.is_keras_2(version):
+            config = keras2_config.translate(config)
+        elif is_h5:
+            config = keras2_config.add_modules(config)
+        config = to_served(config)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise RejectedModelError(
+            f"The config is not one that Keras writes. {SAVE_AGAIN}"
+        ) from error
+    check_config(config)
+    return config
 
 
 def _read_members(content: bytes) -> dict[str, bytes]:
     """Return the three members of a zip with no others. Raises RejectedModelError."""
+    if content.startswith(HDF5_SIGNATURE):
+        raise RejectedModelError(HDF5_FILE)
     # Accept only an end record without a comment, and no zip64. zipfile would otherwise read a
     # directory of any length.
     if content[-22:-18] != b"PK\5\6" or content[-42:-38] == b"PK\6\7":

@@ -14,6 +14,7 @@ from inference.model_format.safe_open import SAVE_AGAIN, RejectedModelError
 
 MAX_OBJECTS = 10_000
 MAX_ATTRIBUTE_BYTES = 2**16
+BFLOAT16 = np.dtype("V2")
 EXCESS_DATA = f"The weights declare more data than the file holds. {SAVE_AGAIN}"
 
 
@@ -67,7 +68,9 @@ def _dataset_bytes(dataset: Any) -> int:
 
     Raises RejectedModelError unless it is a plain array of finite numbers.
     """
-    if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in "fiu":
+    if not isinstance(dataset, h5py.Dataset) or not (
+        dataset.dtype.kind in "fiu" or _is_bfloat16(dataset)
+    ):
         raise RejectedModelError(
             f"The weights hold an object that is not an array of numbers. {SAVE_AGAIN}"
         )
@@ -77,12 +80,24 @@ def _dataset_bytes(dataset: Any) -> int:
     size: int = math.prod(dataset.shape) * dataset.dtype.itemsize
     if size > dataset.id.get_storage_size():
         raise RejectedModelError(EXCESS_DATA)
-    if dataset.dtype.kind == "f" and size and not np.isfinite(dataset[()]).all():
+    if size and dataset.dtype.kind != "i" and not _is_finite(dataset[()]):
         raise RejectedModelError(
             "The weights hold NaN or infinity: the training may have diverged. "
             "Train the model again with a lower learning rate."
         )
     return size
+
+
+def _is_bfloat16(dataset: Any) -> bool:
+    """Return whether Keras wrote a dataset as bfloat16, which HDF5 lacks."""
+    return bool(dataset.dtype == BFLOAT16) and dataset.attrs.get("dtype") == "bfloat16"
+
+
+def _is_finite(values: Any) -> bool:
+    """Return whether all numbers of an array are finite."""
+    if values.dtype == BFLOAT16:  # the upper half of a float32
+        values = (values.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
+    return bool(np.isfinite(values).all())
 
 
 def _check_attributes(owner: Any) -> None:

@@ -124,17 +124,19 @@ def file_record(content: bytes) -> FileRecord:
 class Parity:
     """Agreement of a LiteRT model with its Keras model over a number of images.
 
-    `max_abs_difference` is the largest difference of a probability, 0 to 1.
+    `max_abs_difference` is the largest difference of a probability, 0 to 1. `limit` is the largest
+    that rounding explains: it is higher for models with large logits.
     """
 
     images: int
     max_abs_difference: float
     equal_argmax: bool
+    limit: float = MAX_ABS_DIFFERENCE
 
     @property
     def holds(self) -> bool:
         """Whether every label is equal and probabilities differ by rounding alone."""
-        return self.equal_argmax and self.max_abs_difference <= MAX_ABS_DIFFERENCE
+        return self.equal_argmax and self.max_abs_difference <= self.limit
 
 
 # Required fields of a card before its model is compiled.
@@ -226,7 +228,8 @@ class Card:
             raise ValueError(f"each class must be 1 to {MAX_LABEL_LENGTH} printable characters")
         if not isinstance(self.task, str) or not TASK_PATTERN.fullmatch(self.task):
             raise ValueError("task must be a word of a-z 0-9 _ -, such as mnist")
-        if not (_is_number(self.parity.images) and _is_number(self.parity.max_abs_difference)):
+        parity = (self.parity.images, self.parity.max_abs_difference, self.parity.limit)
+        if not all(map(_is_number, parity)):
             raise ValueError("parity must hold finite numbers")
         if not isinstance(self.parity.equal_argmax, bool):
             raise ValueError("equal_argmax must be true or false")

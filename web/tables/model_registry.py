@@ -106,7 +106,8 @@ def parity_status(parity: Mapping[str, Any] | None) -> str:
     """Return the parity of LiteRT and Keras in a table cell."""
     if parity is None or not parity["images"]:
         return "Not compared"
-    is_same = parity["equal_argmax"] and parity["max_abs_difference"] <= MAX_ABS_DIFFERENCE
+    limit = parity.get("limit", MAX_ABS_DIFFERENCE)
+    is_same = parity["equal_argmax"] and parity["max_abs_difference"] <= limit
     return "Matches" if is_same else "Differs"
 
 

@@ -1,5 +1,6 @@
 """Keras file validator: what is rejected before Keras sees a file, and what is not."""
 
+import json
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 from inference.compiler import keras_validator
 from inference.model_format.safe_open import RejectedModelError, open_regular
 from tests.conftest import SHIPPED
-from tests.corpus.keras_models import Hostile, corpus, good_config, members, of_config
+from tests.corpus.keras_models import Hostile, corpus, good_config, members, of_config, zipped
 
 MAX_SECONDS = 1.0  # usually 10 ms; a busy machine takes longer
 
@@ -106,8 +107,40 @@ def test_validator_imports_no_keras_and_serving_no_h5py(module: str, unwanted: s
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
-def test_check_h5_model_without_a_model_gives_the_reason() -> None:
+def test_validate_h5_config_without_a_model_gives_the_reason() -> None:
     with pytest.raises(RejectedModelError, match="weights without a model"):
-        keras_validator.check_h5_model(members()[keras_validator.WEIGHTS])
+        keras_validator.validate_h5_config(members()[keras_validator.WEIGHTS])
     with pytest.raises(RejectedModelError, match="not a valid HDF5 file"):
-        keras_validator.check_h5_model(b"x")
+        keras_validator.validate_h5_config(b"x")
+
+
+def test_validate_keras_file_that_is_hdf5_names_convert() -> None:
+    with pytest.raises(
+        RejectedModelError, match=r"HDF5 model of Keras 2(.*)make convert FILE=old\.h5"
+    ):
+        keras_validator.validate_keras_file(members()[keras_validator.WEIGHTS])
+
+
+@pytest.mark.parametrize("version", ["2.15.0", "3.15.1"])
+def test_validate_keras_file_of_a_strange_config_is_rejected(version: str) -> None:
+    """A config that Keras does not write must not end the validator, whatever its version."""
+    metadata = json.dumps({"keras_version": version}).encode()
+    root = {"module": "keras", "class_name": "Functional", "registered_name": None}
+    dense = {"class_name": "Dense", "config": {"units": 10}}
+    configs: list[object] = [
+        None, [], "x", {}, {"name": 3}, {"name": "a", "layers": {}, "input_layers": 3},
+        {"name": "a", "layers": [dense], "input_layers": [], "output_layers": []},
+        {"name": "a", "layers": [{**dense, "name": "a", "inbound_nodes": [[["b", 0, 0, 1]]]}]},
+        {"name": "a", "layers": [{**dense, "name": "a", "inbound_nodes": 7}], "input_layers": {}},
+        {"name": [1], "layers": [[[]]], "input_layers": [[]], "output_layers": [[]]},
+    ]  # fmt: skip
+    for config in configs:
+        parts = members() | {
+            keras_validator.METADATA: metadata,
+            keras_validator.CONFIG: json.dumps({**root, "config": config}).encode(),
+        }
+        try:
+            validated = keras_validator.validate_keras_file(zipped(parts))
+        except RejectedModelError:
+            continue
+        assert version == "3.15.1", f"Keras decides on {validated!r}"

@@ -79,6 +79,7 @@ def test_parity_holds_for_rounding_and_equal_labels(
     difference: float, *, equal_argmax: bool, holds: bool
 ) -> None:
     assert Parity(9, difference, equal_argmax=equal_argmax).holds is holds
+    assert Parity(9, 3e-5, equal_argmax=equal_argmax, limit=2e-4).holds is equal_argmax
 
 
 def test_file_record_has_digest_and_size() -> None:

@@ -68,8 +68,15 @@ def test_version_table_has_missing_values() -> None:
 def test_parity_matches_only_within_rounding() -> None:
     assert [
         parity_status({**SAME, **change})
-        for change in ({}, {"max_abs_difference": 0.1}, {"equal_argmax": False}, {"images": 0})
+        for change in (
+            {},
+            {"max_abs_difference": 3e-5, "limit": 2e-4},
+            {"max_abs_difference": 0.1},
+            {"equal_argmax": False},
+            {"images": 0},
+        )
     ] == [
+        "Matches",
         "Matches",
         "Differs",
         "Differs",
