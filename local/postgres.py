@@ -262,6 +262,8 @@ def _server_options(settings: Settings) -> list[str]:
         "dynamic_shared_memory_type": _shared_memory_type(),
         # The queue of NOTIFY, which no program here uses. Any role may fill it: by default, 8 GB.
         "max_notify_queue_pages": 64,
+        # Thirty connections that lock every relation once nearly fill the default table of 64.
+        "max_locks_per_transaction": 128,
     }
     return [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
 
