@@ -29,6 +29,11 @@ def test_refusal_default_passwords_on_loopback_is_none(address: str) -> None:
     assert password_check.refusal(address, DEFAULT) is None
 
 
+@pytest.mark.parametrize("address", [ALL_INTERFACES, "192.168.0.7", "10.0.0.1", "169.254.1.1"])
+def test_refusal_default_passwords_off_loopback(address: str) -> None:
+    assert "publishes ports" in str(password_check.refusal(address, DEFAULT))
+
+
 @pytest.mark.parametrize("name", password_check.PASSWORDS)
 @pytest.mark.parametrize("password", ["pass123", ""])
 def test_refusal_one_default_password_names_variable(name: str, password: str) -> None:
