@@ -207,7 +207,7 @@ def _bad_request(error: ProblemException, accepted: Accepted) -> MalformedReques
         return MalformedRequestError(_schema_fault(fault, body), path or field)
     if error.detail == "RequestBody is required":
         advice = body if field else "Send one with a Content-Length."
-        return MalformedRequestError(f"The request has no body. {advice}", field or None)
+        return MalformedRequestError(f"The request has no body. {advice}")
     return MalformedRequestError()
 
 

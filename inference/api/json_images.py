@@ -42,11 +42,10 @@ def parse_images(document: Any, max_images: int) -> list[Pixels]:
     if not isinstance(document, dict) or not isinstance(document.get("images"), list):
         raise MalformedRequestError(
             'The body must be JSON, {"images": [...]}, with a list of images. '
-            f"Each image is 28 rows of 28 numbers. {SEND_FILES}",
-            "images",
+            f"Each image is 28 rows of 28 numbers. {SEND_FILES}"
         )
     if len(document) > 1:
-        raise MalformedRequestError("The body has a field other than images. Remove it.", "images")
+        raise MalformedRequestError("The body has a field other than images. Remove it.")
     images = document["images"]
     if len(images) > max_images:
         raise RequestTooLargeError(

@@ -106,6 +106,7 @@ def test_inference_names_class_model_and_image(
         "image_digest",
         "milliseconds",
         "prediction_id",
+        "warnings",
     }
 
 
