@@ -16,9 +16,11 @@ from starlette.testclient import TestClient
 from db.initialize import set_up
 from db.settings import from_environment as db_settings
 from inference.app import create_app
+from inference.database.pool import Arguments, Database, Record
 from inference.model_format.card import CARD_FILE
 from inference.models.alias_sync import ALIASES, write_aliases
 from inference.models.aliases import ALIASES_FILE
+from inference.models.promotion import POINT_BACK
 from inference.settings import from_environment
 from tests.conftest import SHIPPED, wait_until_ready
 from tests.unit.inference.conftest import change_card, eventually
@@ -183,6 +185,43 @@ def test_repeated_rollbacks_undo_one_move_each(
     assert [pointed_back() for _ in range(3)] == [(SMALL, 2), (SMALL, 1), 409]
     put(OTHER)
     assert [pointed_back() for _ in range(2)] == [(SMALL, 1), 409]
+
+
+def test_rollback_that_another_move_overtakes_is_refused(
+    clients: list[TestClient],
+    put: Callable[..., tuple[int, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    put(SMALL, version=1)
+    put(SMALL, version=2)
+    query = Database.query
+
+    def overtaken(
+        database: Database, statement: str, arguments: Arguments | None = None
+    ) -> list[Record]:
+        if statement == POINT_BACK:
+            move = {"experiment_name": OTHER, **BY}
+            assert clients[1].put(CHAMPION, json=move).status_code == 200
+        return query(database, statement, arguments)
+
+    monkeypatch.setattr(Database, "query", overtaken)
+    answer = clients[0].post(f"{CHAMPION}/rollback", json=BY)
+    assert (answer.status_code, "Another client" in answer.json()["detail"]) == (409, True)
+    assert clients[1].get(CHAMPION).json()["experiment_name"] == OTHER
+
+
+def test_rollback_to_a_version_of_another_task_is_refused(
+    clients: list[TestClient], stack: Stack, put: Callable[..., tuple[int, Any]]
+) -> None:
+    put(SMALL, version=1)
+    put(SMALL, version=2)
+    change_card(stack.models / SMALL / "1", task="letters")
+    eventually(
+        lambda: clients[0].get(f"{BASE}/models/{SMALL}/versions/1").json()["task"] == "letters"
+    )
+    answer = clients[0].post(f"{CHAMPION}/rollback", json=BY)
+    assert (answer.status_code, "now belongs to the task" in answer.json()["detail"]) == (409, True)
+    assert clients[0].get(CHAMPION).json()["version"] == 2
 
 
 def test_alias_moves_only_to_ready_models_of_its_task(

@@ -42,6 +42,7 @@ def test_allowed_names_exist_in_keras() -> None:
         (sequential(layer("Lambda")), "part of class Lambda of keras.layers"),
         (sequential(layer("Dense", module="mine")), "part of class Dense of mine"),
         (sequential(layer("Dense", activation="evil")), "unknown activation evil"),
+        (sequential(layer("Dense", recurrent_activation="evil")), "unknown activation evil"),
         (sequential(layer("Dense") | {"registered_name": "mine"}), "registered as mine"),
         (sequential(*[layer("Flatten")] * (MAX_LAYERS + 1)), "limit is 200"),
     ],

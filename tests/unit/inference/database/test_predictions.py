@@ -48,6 +48,17 @@ def test_page_returns_probabilities_by_label_and_its_cursor() -> None:
     assert read_cursor(cursor) == (CREATED_AT, ID)
 
 
+def test_next_page_starts_after_its_cursor() -> None:
+    database = FakeDatabase([make_row(), make_row()], [])
+    history = History(database, no_backlog)
+    _, cursor = history.page(Filter(), 1)
+    assert history.page(Filter(), 1, cursor) == ([], None)
+    statement, arguments = database.queries[1]
+    assert "(p.created_at, p.id) < (%(before)s, %(before_id)s)" in statement
+    assert isinstance(arguments, dict)
+    assert (arguments["before"], arguments["before_id"], arguments["limit"]) == (CREATED_AT, ID, 2)
+
+
 def test_last_page_has_no_cursor() -> None:
     assert History(FakeDatabase([make_row()]), no_backlog).page(Filter(), 1)[1] is None
 

@@ -36,6 +36,28 @@ def test_targets_are_empty_until_the_file_exists(path: Path) -> None:
         followed.close()
 
 
+def test_start_reads_the_file_and_close_ends_the_thread(path: Path) -> None:
+    write(path, champion=FIRST)
+    followed = Aliases(path)
+    followed.start()
+    targets = followed.targets()
+    followed.close()
+    assert (targets, followed._thread.is_alive()) == ({CHAMPION: FIRST}, False)
+
+
+def test_close_without_start_returns(path: Path) -> None:
+    Aliases(path).close()
+
+
+def test_unchanged_file_is_not_read_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(path, champion=FIRST)
+    followed = Aliases(path)
+    followed._refresh()
+    monkeypatch.setattr(aliases, "read_aliases", None)
+    followed._refresh()
+    assert followed.targets() == {CHAMPION: FIRST}
+
+
 def test_aliases_of_returns_those_of_one_version(path: Path) -> None:
     write(path, stable=FIRST, champion=FIRST, next=SECOND)
     followed = Aliases(path)
@@ -47,6 +69,7 @@ def test_aliases_of_returns_those_of_one_version(path: Path) -> None:
 def test_record_move_precedes_an_older_file(path: Path) -> None:
     followed = Aliases(path)
     followed.record_move(*CHAMPION, SECOND)
+    assert followed.targets() == {CHAMPION: SECOND}
     write(path, champion=FIRST)
     followed._refresh()
     assert followed.targets() == {CHAMPION: SECOND}

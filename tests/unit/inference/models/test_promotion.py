@@ -11,7 +11,13 @@ import pytest
 from inference.errors import AliasConflictError, InvalidValueError, UnknownAliasError
 from inference.models.aliases import Aliases, Target
 from inference.models.catalog import ModelCatalog
-from inference.models.promotion import POINT, SELECT_PREVIOUS, Promotions
+from inference.models.promotion import (
+    POINT,
+    POINT_BACK,
+    SELECT_HISTORY,
+    SELECT_PREVIOUS,
+    Promotions,
+)
 from inference.models.version import ModelVersion, State
 
 MODELS = ModelCatalog(
@@ -87,6 +93,34 @@ def test_move_to_an_unsuitable_version_raises(
 def test_move_that_another_client_overtook_raises(tmp_path: Path) -> None:
     with pytest.raises(AliasConflictError, match="Another client"):
         promotions(tmp_path)[0].move("mnist", "champion", "a", 1, "ann", "better")
+
+
+def test_roll_back_asks_for_the_move_that_was_read(tmp_path: Path) -> None:
+    row: dict[str, object] = {
+        "from_experiment_name": "a",
+        "from_version": 1,
+        "takes_back": 5,
+        "last": 6,
+    }
+    moves, aliases, database = promotions(tmp_path, {SELECT_PREVIOUS: [row], POINT_BACK: [MOVE]})
+    assert moves.roll_back("mnist", "champion", "ann", "worse") == MOVE
+    assert {name: database.arguments[1][name] for name in ("last", "takes_back")} == {
+        "last": 6,
+        "takes_back": 5,
+    }
+    assert aliases.targets() == {("mnist", "champion"): Target("a", 1, 7)}
+
+
+@pytest.mark.parametrize(("name", "before"), [(None, None), ("b", {"experiment_name": "b"})])
+def test_get_returns_the_rollback_target(
+    tmp_path: Path, name: str | None, before: dict[str, object] | None
+) -> None:
+    history = dict.fromkeys(("model_digest", "moved_at", "moved_by", "reason")) | MOVE
+    previous: dict[str, object] = {"from_experiment_name": name, "from_version": 2}
+    rows = {SELECT_HISTORY: [history], SELECT_PREVIOUS: [previous]}
+    found = promotions(tmp_path, rows)[0].get("mnist", "champion")
+    assert found["before"] == (before and {**before, "version": 2})
+    assert (found["serving"], found["history"]) == ("READY", [history])
 
 
 @pytest.mark.parametrize(

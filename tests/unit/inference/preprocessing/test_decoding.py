@@ -115,10 +115,21 @@ def test_decode_of_base64_text_says_to_decode_it(kind: str, before: bytes) -> No
             "broken|side outside",
         ),
         (encoded(np.zeros((1, 4097), np.uint8)), "side outside"),
+        (encoded(np.zeros((4097, 1), np.uint8)), "side outside"),
         (encoded(np.zeros((12000, 12000), np.uint8)), "side outside"),
         (encoded(drawn()).replace(b"IDAT", b"IDAX"), "broken"),
     ],
-    ids=["empty", "cut-png", "cut-jpeg", "no-header", "0x0", "too-wide", "bomb", "no-pixels"],
+    ids=[
+        "empty",
+        "cut-png",
+        "cut-jpeg",
+        "no-header",
+        "0x0",
+        "too-wide",
+        "too-high",
+        "bomb",
+        "no-pixels",
+    ],
 )
 def test_decode_unusable_image_gives_the_reason(data: bytes, detail: str) -> None:
     with pytest.raises(UnreadableImageError, match=detail):

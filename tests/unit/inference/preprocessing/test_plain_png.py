@@ -34,6 +34,16 @@ def test_decode_plain_png_returns_none_for_other_files() -> None:
         assert decode_plain_png(data) is None
 
 
+@pytest.mark.parametrize(
+    ("shape", "is_read"),
+    [((1, 4096), True), ((4096, 1), True), ((1, 4097), False), ((4097, 1), False)],
+)
+def test_decode_plain_png_limits_both_sides(shape: tuple[int, int], *, is_read: bool) -> None:
+    decoded = decode_plain_png(encoded(np.zeros(shape, np.uint8)))
+    assert (decoded is not None) == is_read
+    assert decoded is None or decoded.shape == shape
+
+
 def test_is_small_plain_png_rejects_chunks_and_large_sides(
     digits: dict[str, bytes],
 ) -> None:

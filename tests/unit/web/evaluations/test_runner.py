@@ -3,6 +3,8 @@
 import threading
 from collections.abc import Sequence
 
+import pytest
+
 from tests.support.fakes import make_version
 from web.data.api_types import (
     Answer,
@@ -12,6 +14,7 @@ from web.data.api_types import (
     ImageResult,
     Prediction,
 )
+from web.evaluations import runner
 from web.evaluations.labeled_set import LabeledSet, make_set
 from web.evaluations.runner import Evaluator, Run
 
@@ -82,6 +85,16 @@ def test_cached_predictions_are_not_requested_again() -> None:
     ended(evaluator.start([A, B], images(1)))
     ended(evaluator.start([A, B], labeled_set))
     assert api.calls == [(1, ("a@1",)), (1, ("b@1",))]
+
+
+def test_full_cache_drops_the_longest_unused_predictions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "CACHE_CAPACITY", 2)
+    api = Api()
+    evaluator, sets = Evaluator(api.predict, lambda: api.digests), [images(n) for n in (1, 2, 3)]
+    for labeled_set in sets:
+        ended(evaluator.start([A], labeled_set))
+        evaluator.cached_predictions(A, sets[0])
+    assert [evaluator.cached_predictions(A, one) is not None for one in sets] == [True, False, True]
 
 
 def test_canceled_run_caches_nothing() -> None:
