@@ -102,3 +102,24 @@ def test_failure_of_one_file_does_not_affect_another(tmp_path: Path) -> None:
     (tmp_path / "ab").write_text("in the way")
     result = LocalStore(tmp_path).put_many({KEY: b"1", OTHER: b"2"})
     assert (set(result.failures), set(result.urls)) == ({KEY}, {OTHER})
+
+
+def test_put_flushes_the_content_before_the_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a power failure, the name would belong to an empty file otherwise."""
+    calls: list[str] = []
+    fsync, replace = os.fsync, Path.replace
+
+    def record_fsync(descriptor: int) -> None:
+        fsync(descriptor)
+        calls.append(f"flush {os.fstat(descriptor).st_size}")
+
+    def record_replace(path: Path, target: Path) -> Path:
+        calls.append(f"rename {target.name}")
+        return replace(path, target)
+
+    monkeypatch.setattr(os, "fsync", record_fsync)
+    monkeypatch.setattr(Path, "replace", record_replace)
+    LocalStore(tmp_path).put(KEY, b"123")
+    assert calls == ["flush 3", f"rename {Path(KEY).name}"]

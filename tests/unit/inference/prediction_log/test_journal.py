@@ -96,7 +96,8 @@ def test_failed_write_leaves_no_part_of_the_record(
     assert "JOURNAL_DIR" in journal.failure
     assert append(journal, b"2\n") == 2
     assert journal.failure is None
-    assert read_lines(tmp_path) == [b"1\n", b"2\n"]
+    contents = [segment.path.read_bytes() for segment in list_segments(tmp_path)]
+    assert contents == [b"1\n", b"2\n"]
 
 
 def test_file_in_place_of_the_directory_is_explained(tmp_path: Path) -> None:
@@ -259,6 +260,33 @@ def test_watch_notices_a_lost_file_within_a_second(tmp_path: Path) -> None:
         time.sleep(0.02)
     journal.close()
     assert read_lines(tmp_path) == [record(1)]
+
+
+def test_check_restores_a_full_segment(tmp_path: Path) -> None:
+    """Until the rescuer has opened it, too."""
+    journal = Journal(tmp_path, 8 * 30)
+    append(journal, record(1))
+    append(journal, record(2))
+    list_segments(tmp_path)[0].path.unlink()
+    journal.check()
+    assert read_lines(tmp_path) == [record(1), record(2)]
+    assert list_segments(tmp_path)[0].is_complete()
+
+
+def test_full_segments_are_closed_after_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "RETIREMENT_SECONDS", 0.0)
+    journal = Journal(tmp_path, 8 * 30)
+    before = count_open_files()
+    for number in range(4):
+        append(journal, record(number))
+    journal.check()
+    assert count_open_files() == before + 1
+
+
+def count_open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def test_shipped_full_segment_is_not_restored(tmp_path: Path) -> None:

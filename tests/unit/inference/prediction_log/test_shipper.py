@@ -227,6 +227,25 @@ def test_ship_to_a_database_that_writes_nothing_changes_nothing(harness: Shipper
     assert list_segments(harness.folder) == [segment]
 
 
+def test_ship_reads_what_the_writer_added_before_it_ended(
+    rows_only: ShipperHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segment = rows_only.add_segment(b"1\n")
+
+    written = [b"1\n"]
+
+    def end(_segment: Segment) -> bool:
+        written.append(b"%d\n" % (len(written) + 1))
+        with segment.path.open("ab") as file:
+            file.write(written[-1])
+        return True
+
+    monkeypatch.setattr(Segment, "is_complete", end)
+    rows_only.shipper.ship()
+    assert rows_only.writer.lines == written
+    assert list_segments(rows_only.folder) == []
+
+
 def test_ship_continues_with_other_segments(
     harness: ShipperHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
