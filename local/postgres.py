@@ -152,7 +152,8 @@ class Postgres(process.Program):
         if version != MAJOR_VERSION:
             raise StartError(
                 f"{self.data} was created by Postgres {version}, but this is {MAJOR_VERSION}. "
-                "Set LOCAL_DIR to another folder."
+                "Set LOCAL_DIR to another folder. To keep the data, make a backup with the version "
+                "that created it and restore it here (doc/backup.md)."
             )
 
     def _create_data(self) -> None:

@@ -53,7 +53,7 @@ class Supervisor:
             signal.signal(number, self._on_signal)
         started = time.monotonic()
         try:
-            with _stack_lock(self.settings.directory):
+            with stack_lock(self.settings.directory):
                 terminate_leftovers(self.stack)
                 self._check_ports()
                 for program in self.stack.programs:
@@ -169,7 +169,7 @@ def down(settings: Settings) -> int:
     try:
         if supervisor is not None:
             process.terminate(supervisor, signal.SIGTERM, DOWN_TIMEOUT_SECONDS)
-        with _stack_lock(settings.directory):
+        with stack_lock(settings.directory):
             had_leftovers = terminate_leftovers(Stack(settings))
     except (StartRefusedError, StartError, process.ForeignProcessError) as error:
         print_line(str(error))
@@ -197,7 +197,7 @@ def terminate_leftovers(stack: Stack) -> bool:
 
 
 @contextlib.contextmanager
-def _stack_lock(directory: Path) -> Iterator[None]:
+def stack_lock(directory: Path) -> Iterator[None]:
     """Hold the lock of a LOCAL_DIR. The kernel releases it when the process ends.
 
     Raises:

@@ -1,0 +1,280 @@
+"""A backup restores into an empty stack with equal sums, or changes nothing."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import tarfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from db.initialize import set_up
+from db.settings import from_environment
+from inference.prediction_log.segments import list_segments
+from local import ports
+from local.backup.__main__ import main
+from local.backup.deployment import LocalDeployment
+from tests.support.prediction_log import LogHarness, make_image
+
+LIBPQ = ("PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE")
+PNG = b"\x89PNG\r\n\x1a\n"
+TABLES = ("experiments", "metric_curves", "images", "predictions", "prediction_events", "labels")
+SUMS = " UNION ALL ".join(
+    f"SELECT '{table}', count(*), md5(string_agg(t::text, ',' ORDER BY t::text)) FROM {table} t"
+    for table in (*TABLES, "traffic", "model_versions", "migration_fingerprints")
+)
+OBJECTS = """
+SELECT 'grants', count(*)::text, md5(string_agg(g::text, ',' ORDER BY g::text))
+FROM information_schema.role_table_grants g WHERE grantee LIKE 'mlops%'
+UNION ALL SELECT 'functions', count(*)::text, '' FROM pg_proc
+WHERE pronamespace = 'public'::regnamespace
+UNION ALL SELECT 'triggers', count(*)::text, '' FROM pg_trigger
+UNION ALL SELECT 'indexes', count(*)::text, '' FROM pg_indexes WHERE schemaname = 'public'
+UNION ALL SELECT 'statistics', count(*)::text, '' FROM pg_statistic_ext
+"""
+
+
+class Machine:
+    """A LOCAL_DIR with its own ports, in the environment while it is `here`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.variables = {
+            "LOCAL_DIR": str(folder),
+            **{name: str(ports.find_free()) for name in ("DB_PORT", "API_PORT", "WEB_PORT")},
+            "DATA_CSV": "data.csv",
+            "DATA_DIR": str(folder / "none"),
+        }
+
+    @contextmanager
+    def here(self) -> Iterator[LocalDeployment]:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self.variables.items():
+                patch.setenv(name, value)
+            yield LocalDeployment()
+
+    def run(self, *arguments: str) -> int:
+        with self.here():
+            return main(list(arguments))
+
+    def sums(self) -> tuple[str, str]:
+        with self.here() as deployment, deployment.running_database(exclusively=True):
+            return deployment.sql("mlopsdb", SUMS), deployment.sql("mlopsdb", OBJECTS)
+
+    def databases(self) -> str:
+        with self.here() as deployment, deployment.running_database(exclusively=True):
+            return deployment.sql("postgres", "SELECT datname FROM pg_database ORDER BY 1")
+
+    def files(self) -> dict[str, bytes]:
+        return {
+            path.relative_to(self.folder).as_posix(): path.read_bytes()
+            for name in ("journal", "images")
+            for path in (self.folder / name).rglob("*")
+            if path.is_file()
+        }
+
+    def fill(self) -> None:
+        """Set up the database, with predictions in it and others only in the journal."""
+        with self.service() as harness:
+            harness.predict_images([make_image(seed, PNG + bytes([seed])) for seed in (1, 2)])
+            harness.ship_and_archive()
+            harness.query(
+                "INSERT INTO labels (image_id, task, label, labelled_by)"
+                " SELECT image_id, task, label, 'ann' FROM predictions LIMIT 1"
+            )
+            harness.predict_images([make_image(3, PNG)])
+
+    @contextmanager
+    def service(self) -> Iterator[LogHarness]:
+        """Set up the database, and run the parts of the service that write."""
+        with (
+            self.here() as deployment,
+            deployment.running_database(exclusively=True),
+            pytest.MonkeyPatch.context() as patch,
+        ):
+            owner = {name: deployment.environment[name] for name in LIBPQ}
+            for name, value in owner.items():
+                patch.setenv(name, value)
+            set_up(from_environment(os.environ))
+            patch.setenv("PGUSER", "mlops_app")
+            harness = LogHarness(self.folder, owner)
+            yield harness
+            harness.disconnect()
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    machine = Machine(tmp_path_factory.mktemp("source"))
+    machine.fill()
+    return machine
+
+
+@pytest.fixture(scope="module")
+def backup(source: Machine, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("backup") / "mlops.tar"
+    assert source.run("create", str(path)) == 0
+    return path
+
+
+def test_backup_restores_into_an_empty_stack(source: Machine, backup: Path, tmp_path: Path) -> None:
+    target = Machine(tmp_path / "target")
+    assert target.run("restore", str(backup)) == 0
+    rows, objects = source.sums()
+    restored_rows, restored_objects = target.sums()
+    assert restored_objects == objects
+    old, new = source.folder.as_uri(), target.folder.as_uri()
+    with target.here() as deployment, deployment.running_database(exclusively=True):
+        urls = deployment.sql("mlopsdb", "SELECT string_agg(original_url, ' ') FROM images")
+        assert urls.count(new) == 2
+        deployment.sql(
+            "mlopsdb", f"UPDATE images SET original_url = replace(original_url, '{new}', '{old}')"
+        )
+        assert deployment.sql("mlopsdb", SUMS) == rows != restored_rows
+    kept = {name: data for name, data in source.files().items() if is_backed_up(name)}
+    assert target.files() == kept
+    assert len([name for name in kept if name.endswith(".png")]) == 2
+    assert target.databases().split() == ["mlopsdb", "postgres", "template0", "template1"]
+    ship(target)
+
+
+def is_backed_up(name: str) -> bool:
+    return name.endswith((".png", ".jsonl"))
+
+
+def ship(target: Machine) -> None:
+    """Ship the restored journal. It adds the prediction that was only there, and no other."""
+    with target.service() as harness:
+        harness.ship_and_archive()
+        assert harness.count_events() == 6
+        assert harness.query("SELECT count(original_url)::int FROM images") == [(3,)]
+
+
+def test_backup_is_readable_by_its_owner_only(source: Machine, backup: Path) -> None:
+    assert backup.stat().st_mode & 0o777 == 0o600
+    assert source.run("create", str(backup)) == 1  # an existing file is kept
+    with tarfile.open(backup) as archive:
+        manifest = json.loads((archive.extractfile("manifest.json") or io.BytesIO()).read())
+        assert manifest["members"].keys() == set(archive.getnames()) - {"manifest.json"}
+    assert manifest["models"]
+
+
+def test_restore_replaces_only_when_told(
+    source: Machine, backup: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = Machine(tmp_path / "target")
+    target.fill()
+    sums, files = target.sums(), target.files()
+    assert target.run("restore", str(backup)) == 1
+    assert "not empty" in capsys.readouterr().out
+    assert (target.sums(), target.files()) == (sums, files)
+    assert target.run("restore", str(backup), "--replace") == 0
+    assert target.files() == {n: data for n, data in source.files().items() if is_backed_up(n)}
+    assert target.sums() != sums
+
+
+def cut(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def flip_a_byte(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 1
+    path.write_bytes(content)
+
+
+def add_member(name: str) -> Callable[[Path], None]:
+    def add(path: Path) -> None:
+        with tarfile.open(path, "a") as archive:
+            entry = tarfile.TarInfo(name)
+            entry.size = 4
+            archive.addfile(entry, io.BytesIO(b"evil"))
+
+    return add
+
+
+def add_link(path: Path) -> None:
+    with tarfile.open(path, "a") as archive:
+        entry = tarfile.TarInfo("journal/a.jsonl")
+        entry.type, entry.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(entry)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        cut,
+        flip_a_byte,
+        add_member("../evil"),
+        add_member("/tmp/evil"),  # noqa: S108
+        add_member("journal/../../evil.jsonl"),
+        add_member("journal/more.jsonl"),
+        add_link,
+    ],
+)
+def test_changed_backup_is_rejected_before_anything(
+    backup: Path,
+    tmp_path: Path,
+    change: Callable[[Path], None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    changed = tmp_path / "changed.tar"
+    shutil.copy(backup, changed)
+    change(changed)
+    target = Machine(tmp_path / "target")
+    assert target.run("restore", str(changed)) == 1
+    assert "Nothing was changed" in capsys.readouterr().out
+    assert not target.folder.exists()
+    assert not (tmp_path / "evil").exists()
+
+
+def test_failed_restore_leaves_the_stack_as_it_was(
+    backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = Machine(tmp_path / "target")
+    target.fill()
+    sums, files = target.sums(), target.files()
+    sql = LocalDeployment.sql
+    for statement in ("ANALYZE", "RENAME TO mlopsdb_replaced"):
+
+        def fail(
+            deployment: LocalDeployment, database: str, *texts: str, failing: str = statement
+        ) -> str:
+            return sql(deployment, database, *[text.replace(failing, "x") for text in texts])
+
+        with monkeypatch.context() as patch:
+            patch.setattr(LocalDeployment, "sql", fail)
+            assert target.run("restore", str(backup), "--replace") == 1
+        assert (target.sums(), target.files()) == (sums, files)
+        assert target.databases().split() == ["mlopsdb", "postgres", "template0", "template1"]
+
+
+def test_backup_of_a_newer_version_is_rejected(
+    source: Machine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "newer.tar.gz"
+    with source.here() as deployment, deployment.running_database(exclusively=True):
+        deployment.sql(
+            "mlopsdb",
+            "INSERT INTO _yoyo_migration (migration_hash, migration_id, applied_at_utc)"
+            " VALUES ('x', '9999_future', now())",
+        )
+    assert source.run("create", str(path)) == 0
+    with source.here() as deployment, deployment.running_database(exclusively=True):
+        deployment.sql("mlopsdb", "DELETE FROM _yoyo_migration WHERE migration_hash = 'x'")
+    assert Machine(tmp_path / "target").run("restore", str(path)) == 1
+    assert "9999_future" in capsys.readouterr().out
+
+
+def test_running_stack_is_not_restored(
+    backup: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = Machine(tmp_path / "target")
+    with target.here() as deployment, deployment.running_database(exclusively=True):
+        assert main(["restore", str(backup)]) == 1
+    assert "already running" in capsys.readouterr().out
+    assert list_segments(target.folder / "journal") == []
