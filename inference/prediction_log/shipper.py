@@ -59,6 +59,7 @@ SIZE_ERRORS = (
     psycopg2.errors.OutOfMemory,
     psycopg2.errors.ConfigurationLimitExceeded,
 )
+MAX_LOSSES = 3  # of the connection during one batch, after which the batch counts as the cause
 POSTPONED = "postponed-"  # start of the name of a postponed record's segment, which sorts last
 MIN_POSTPONE_SECONDS, MAX_POSTPONE_SECONDS = 30.0, 300.0  # doubled with each failure
 
@@ -99,6 +100,7 @@ class Shipper:
         self._remove_segment = remove_segment
         self._is_behind = False
         self._batch_bytes = BATCH_BYTES
+        self._losses = ("", 0, 0)  # segment and offset of a batch, see _count_losses
         # time.monotonic() of the next attempt and the interval before it, by postponed segment
         self._postponed: dict[str, tuple[float, float]] = {}
         self._writer: TableWriter | None = None
@@ -166,6 +168,7 @@ class Shipper:
             if not lines:
                 break  # an incomplete last line, whose request got no response
             batch_bytes = sum(map(len, lines))
+            self._connect()
             try:
                 started = time.monotonic()
                 self._write(lines, may_rewind=segment.name not in self._rewound)
@@ -176,9 +179,15 @@ class Shipper:
                 self._rewound[segment.name] = offset
                 offset = 0
                 continue
-            except SIZE_ERRORS as error:
+            except (*SIZE_ERRORS, psycopg2.OperationalError) as error:
                 if len(lines) > 1:
-                    self._batch_bytes = batch_bytes // 2
+                    self._batch_bytes = sum(map(len, lines[: len(lines) // 2]))
+                losses = (
+                    0 if isinstance(error, SIZE_ERRORS) else self._count_losses(segment, offset)
+                )
+                if 0 < losses < MAX_LOSSES:
+                    raise  # the connection is lost, which may have any reason at first
+                if len(lines) > 1:
                     continue
                 if not self._postpone(segment, lines[0], error):
                     return shipped_bytes
@@ -195,6 +204,13 @@ class Shipper:
             self._rewound.pop(segment.name, None)
             self._postponed.pop(segment.name, None)
         return shipped_bytes
+
+    def _count_losses(self, segment: Segment, offset: int) -> int:
+        """Return how often in succession the connection was lost while a batch was written."""
+        name, lost_offset, count = self._losses
+        count = count + 1 if (name, lost_offset) == (segment.name, offset) else 1
+        self._losses = segment.name, offset, count
+        return count
 
     def _postpone(self, segment: Segment, line: bytes, error: Exception) -> bool:
         """Put a record aside, or its halves if it was put aside before, and return whether it was.

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
+import psycopg2
 import psycopg2.errors
 import psycopg2.extensions
 
@@ -132,6 +133,12 @@ class TableWriter:
             self._seen.clear()
         try:
             self._write_rows(self._decode(lines))
+        except psycopg2.InterfaceError as error:
+            self._seen.clear()
+            # The rollback of a connection that Postgres has closed. The reason is more useful.
+            if isinstance(error.__context__, psycopg2.Error):
+                raise error.__context__ from None
+            raise
         except BaseException:
             self._seen.clear()  # it holds keys that were not written
             raise

@@ -4,6 +4,7 @@ import json
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg2
@@ -38,13 +39,14 @@ class FakeWriter:
         self.failures: list[Exception] = []
         self.max_lines = 1000
         self.slow: list[bytes] = []  # texts of records that cannot be written in time
+        self.error: Exception = psycopg2.errors.QueryCanceled("canceling statement")
         self.batch_sizes: list[int] = []
 
     def write(self, lines: Sequence[bytes]) -> None:
         if self.failures:
             raise self.failures.pop(0)
         if len(lines) > self.max_lines or any(slow in line for slow in self.slow for line in lines):
-            raise psycopg2.errors.QueryCanceled("canceling statement due to statement timeout")
+            raise self.error
         self.batch_sizes.append(len(lines))
         if INVALID in lines:
             raise InvalidRecordError("It is invalid.")
@@ -161,7 +163,7 @@ def numbered(number: int, images: Sequence[str] = ()) -> bytes:
 
 
 def test_ship_halves_a_batch_that_takes_too_long(rows_only: ShipperHarness) -> None:
-    lines = [numbered(number) for number in range(64)]
+    lines = [numbered(number, ["a"] * (number % 7)) for number in range(64)]
     rows_only.add_segment(b"".join(lines))
     rows_only.writer.max_lines = 10
     rows_only.shipper.ship()
@@ -212,6 +214,20 @@ def test_postponed_record_is_halved_down_to_a_prediction(
     rows_only.writer.slow = []
     rows_only.shipper.ship()
     assert images_of(rows_only.writer.lines) == ["a", "b", "d", "slow"]
+
+
+def test_record_that_ends_the_connection_is_postponed(rows_only: ShipperHarness) -> None:
+    """Such as one on which Postgres crashes."""
+    lines = [numbered(number, ["a"]) for number in range(4)]
+    rows_only.add_segment(b"".join(lines))
+    rows_only.writer.slow, rows_only.writer.error = [lines[1]], psycopg2.OperationalError("lost")
+    for _ in range(8):
+        with suppress(psycopg2.OperationalError):
+            rows_only.shipper.ship()
+    written = [line for line in rows_only.writer.lines if line in lines]
+    assert written == [lines[0], *lines[2:]]
+    [postponed] = list_segments(rows_only.folder)
+    assert postponed.path.read_bytes() == lines[1]
 
 
 def images_of(lines: list[bytes]) -> list[str]:
