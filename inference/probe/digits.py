@@ -124,7 +124,7 @@ def _draw(digit: int, hand: int, random: np.random.Generator) -> Pixels:
         curve[:, 0] -= slant * curve[:, 1]
         turn = np.array([[math.cos(tilt), math.sin(tilt)], [-math.sin(tilt), math.cos(tilt)]])
         path = [(float(x), float(y)) for x, y in curve @ turn + PAPER / 2]
-        draw.line(path, fill=255, width=round(pen), joint="curve")
+        draw.line(path, fill=255, width=round(pen))
         for x, y in path:
             draw.ellipse((x - pen / 2, y - pen / 2, x + pen / 2, y + pen / 2), fill=255)
     return normalize(np.asarray(image))

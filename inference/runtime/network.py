@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
-from PIL import Image
 
 from inference.model_format.card import (
     CHANNELS_FIRST,
@@ -29,6 +28,7 @@ from inference.model_format.card import (
 from inference.model_format.safe_open import RejectedModelError
 from inference.preprocessing.digits import SIDE
 from inference.runtime.flatbuffer_validator import check_flatbuffer
+from inference.runtime.image_size import pad, resize
 
 # Allowed deviation of a probe's sum from 1. A float32 softmax stays within 1e-6.
 PROBABILITY_SUM_TOLERANCE = 1e-3
@@ -70,7 +70,7 @@ def to_input(pixels: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.float32]:
     if spec.transpose:
         pixels = pixels.transpose(0, 2, 1)
     if (spec.height, spec.width) != (SIDE, SIDE):
-        fit = _pad if spec.fit == PAD else _resize
+        fit = pad if spec.fit == PAD else resize
         pixels = fit(pixels, spec.height, spec.width)
     if spec.invert:
         pixels = 255 - pixels
@@ -283,25 +283,6 @@ class _ResizableInterpreter:
 def _interned(spec: InputSpec) -> InputSpec:
     """Return one object for all equal specs: comparing identities is fast."""
     return spec
-
-
-def _pad(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """Return images with background around them, (n, height, width)."""
-    top, left = (height - SIDE) // 2, (width - SIDE) // 2
-    return np.pad(
-        pixels, ((0, 0), (top, height - SIDE - top), (left, width - SIDE - left)), mode="constant"
-    )
-
-
-def _resize(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """Return images resized to (n, height, width), by area averages or linear interpolation."""
-    size = (width, height)
-    return np.stack(
-        [
-            np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
-            for image in pixels
-        ]
-    )
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

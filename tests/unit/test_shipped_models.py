@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from inference.model_format.card import Card, file_record
+from inference.probe.prober import Prober
 from inference.runtime.network import Network
 from training.experiment import read_all
 from training.provenance import provenance
@@ -105,6 +106,18 @@ def test_shipped_model_can_be_served(name: str) -> None:
     Network(
         (MODELS / name / "model.tflite").read_bytes(), len(card.classes), card.input, card.output
     )
+
+
+@each_card
+def test_shipped_model_reads_the_probe_as_well_as_mnist(name: str) -> None:
+    card = CARDS[name]
+    flatbuffer = (MODELS / name / "model.tflite").read_bytes()
+    network = Network(flatbuffer, len(card.classes), card.input, card.output)
+    report = Prober().report(network, file_record(flatbuffer), card)
+    assert not report.warning
+    if card.classes == DIGITS.labels:
+        assert card.test_accuracy is not None
+        assert report.reading.accuracy == pytest.approx(card.test_accuracy, abs=0.07)
 
 
 def test_all_models_share_training_data_and_tensorflow_version() -> None:

@@ -166,6 +166,7 @@ def test_ship_stores_the_probe_and_skips_it_as_champion(
     harness.log.record_versions([*MODELS, replace(COMPILED, test_accuracy=None)])
     if not at_once:
         harness.shipper.ship()
+    harness.replace_worker()
     harness.log.record_versions(
         [*MODELS, replace(COMPILED, probe=WRONG), replace(COMPILED, name="ok", test_accuracy=0.5)]
     )

@@ -16,6 +16,7 @@ from inference.models.repository import ModelRepository
 from inference.models.version import State
 from inference.models.watcher import MIN_POLL_SECONDS
 from inference.preprocessing.digits import read_digit
+from inference.probe import prober
 from tests.unit.inference.conftest import Serve, change_card, eventually
 
 COMPILE_SECONDS = 400
@@ -223,6 +224,20 @@ def test_network_scales_and_inverts_pixels_by_its_card(
     other = serve(models_dir).snapshot().find(name).network()
     even = image // 2 * 2  # even values halve without rounding
     assert (other.probabilities(255 - even) == plain.probabilities(even // 2)).all()
+
+
+def test_copied_model_with_a_wrong_card_is_served_with_its_probe(
+    serve: Serve, models_dir: Path, shipped_names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = shipped_names[0]
+    change_card(models_dir / name, input={"invert": True})
+    model = serve(models_dir).snapshot().find(name)
+    assert model.probe is not None
+    assert (model.state, model.probe.passed, model.probe.warning) == (State.READY, False, True)
+    monkeypatch.setattr(prober, "read_probe", None)  # fails if it is called again
+    again = serve(models_dir, probe_min_accuracy=0.0).snapshot().find(name)
+    assert again.probe is not None
+    assert (again.probe.reading, again.probe.passed) == (model.probe.reading, True)
 
 
 def test_keras_file_that_is_a_pipe_fails_without_blocking(serve: Serve, models_dir: Path) -> None:
