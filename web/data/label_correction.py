@@ -68,7 +68,10 @@ def correct_label(
             hint = " Click again in a moment." if problem.status == UNAVAILABLE else ""
             return Correction(label, CorrectionState.FAILED, problem=message + hint)
         try:
-            return Correction(label, CorrectionState.CONFLICT, existing=current(prediction_id))
+            existing = current(prediction_id)
         except (ApiUnreachableError, ApiProblemError):
+            existing = None
+        if existing is None:  # or the image takes no label
             return Correction(label, CorrectionState.FAILED, problem=message)
+        return Correction(label, CorrectionState.CONFLICT, existing=existing)
     return Correction(label, CorrectionState.STORED)

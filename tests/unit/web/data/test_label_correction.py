@@ -11,8 +11,15 @@ ANN = Label("4", "ann", datetime(2026, 1, 31, tzinfo=UTC))
 class Api:
     """Fake API that raises a given error, or records the stored labels."""
 
-    def __init__(self, failure: Exception | None = None, *, is_gone: bool = False) -> None:
+    def __init__(
+        self,
+        failure: Exception | None = None,
+        *,
+        is_gone: bool = False,
+        existing: Label | None = ANN,
+    ) -> None:
         self.failure = failure
+        self.existing = existing
         self.is_gone = is_gone
         self.stored: list[tuple[str, str, str, str | None]] = []
 
@@ -26,7 +33,7 @@ class Api:
     def current(self, _prediction_id: str) -> Label | None:
         if self.is_gone:
             raise ApiUnreachableError
-        return ANN
+        return self.existing
 
     def correct(self, replaces: str | None = None) -> Correction:
         return correct_label(self.store, self.current, "p", "9", replaces)
@@ -48,6 +55,12 @@ def test_existing_label_is_reported_and_kept() -> None:
 def test_conflict_with_unreadable_label_shows_the_detail() -> None:
     found = Api(ApiProblemError(409, "Label conflict", "4 stands"), is_gone=True).correct()
     assert (found.state, found.problem) == (CorrectionState.FAILED, "4 stands")
+
+
+def test_image_that_takes_no_label_shows_the_detail() -> None:
+    refused = ApiProblemError(409, "Image without a label", "No digit. Send one.")
+    found = Api(refused, existing=None).correct()
+    assert (found.state, found.problem) == (CorrectionState.FAILED, r"No digit\. Send one\.")
 
 
 def test_failure_says_what_to_do() -> None:
