@@ -11,7 +11,12 @@ import secrets
 import sys
 from pathlib import Path
 
-PASSWORD_FILES = ("postgres_password", "mlops_app_password", "mlops_read_password")
+PASSWORD_FILES = (
+    "postgres_password",
+    "mlops_app_password",
+    "mlops_read_password",
+    "mlops_web_password",
+)
 API_KEY_FILE = "api_key"  # the dashboard's key
 API_KEYS_FILE = "api_keys"  # digests of all accepted keys
 FOLDER_MODE, FILE_MODE = 0o700, 0o644

@@ -50,6 +50,7 @@ class Stack:
         passwords = {
             "MLOPS_APP_PASSWORD": settings.app_password,
             "MLOPS_READ_PASSWORD": settings.read_password,
+            "MLOPS_WEB_PASSWORD": settings.web_password,
         }
         self.postgres = Postgres(settings)
         self.setup = Program(
@@ -86,7 +87,7 @@ class Stack:
             ],
             {
                 **common,
-                **settings.libpq_variables("mlops_read", settings.read_password),
+                **settings.libpq_variables("mlops_web", settings.web_password),
                 "API_URL": settings.api_url,
             },
             directory,

@@ -29,7 +29,7 @@ class Settings:
     database_host: str = "localhost"
     database_port: int = 5432
     database_name: str = "mlopsdb"
-    database_user: str = "mlops_read"
+    database_user: str = "mlops_web"
     database_password: str = field(default="pass123", repr=False)
     mnist_path: Path | None = None
     api_key: str = field(default="", repr=False)

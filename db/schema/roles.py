@@ -1,4 +1,4 @@
-"""Roles: creates mlops_app and mlops_read with their limits, settings and passwords.
+"""Roles: creates mlops_app, mlops_read and mlops_web with their limits, settings and passwords.
 
 Roles belong to the server, so no dump of a database has them. Every set-up creates them before the
 migrations, and `python -m db.initialize roles` before a dump is restored into an empty server.
@@ -23,7 +23,11 @@ def create_roles(connection: psycopg2.extensions.connection, settings: Settings)
         psycopg2.errors.UniqueViolation: likewise, while both create a role.
         psycopg2.Error: the role of the connection may not create roles.
     """
-    passwords = {"mlops_app": settings.app_password, "mlops_read": settings.read_password}
+    passwords = {
+        "mlops_app": settings.app_password,
+        "mlops_read": settings.read_password,
+        "mlops_web": settings.web_password,
+    }
     with connection, connection.cursor() as cursor:
         cursor.execute(ROLES.read_text())
         for role, password in passwords.items():

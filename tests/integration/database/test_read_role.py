@@ -85,7 +85,7 @@ def test_read_role_may_call_nothing_that_stops_others(
     assert allowed == []
 
 
-@pytest.mark.parametrize("role", ["mlops_read", "mlops_app"])
+@pytest.mark.parametrize("role", ["mlops_read", "mlops_app", "mlops_web"])
 @pytest.mark.parametrize("name", ["postgres", "template1"])
 def test_role_connects_to_this_database_only(database: Database, role: str, name: str) -> None:
     with pytest.raises(psycopg2.OperationalError, match="permission denied for database"):
@@ -118,8 +118,34 @@ def test_read_role_leaves_connections_to_others(database: Database) -> None:
             stack.callback(connection.close)
         assert refused is not None
         assert 'too many connections for role "mlops_read"' in refused
-        for _ in range(20):
-            stack.callback(connect(database.environment, "mlops_app").close)
+        for role, count in (("mlops_app", 20), ("mlops_web", 6)):  # a pool of the dashboard: 6
+            for _ in range(count):
+                stack.callback(connect(database.environment, role).close)
+        database.set_up()
+
+
+def test_dashboard_works_whatever_the_read_role_does_to_itself(
+    database: Database, reader: psycopg2.extensions.connection
+) -> None:
+    with reader, reader.cursor() as cursor:
+        cursor.execute("ALTER ROLE mlops_read PASSWORD 'other'")
+        cursor.execute("ALTER ROLE mlops_read SET search_path = nowhere")
+        cursor.execute("ALTER ROLE mlops_read SET statement_timeout = 1")
+    try:
+        assert database.rows("SELECT count(*) FROM leaderboard", role="mlops_web") == [(0,)]
+        with (
+            reader,
+            reader.cursor() as cursor,
+            pytest.raises(psycopg2.errors.InsufficientPrivilege),
+        ):
+            cursor.execute("ALTER ROLE mlops_web PASSWORD 'other'")
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            database.rows(
+                "SET default_transaction_read_only = off; BEGIN READ WRITE;"
+                " DELETE FROM experiments",
+                role="mlops_web",
+            )
+    finally:
         database.set_up()
 
 

@@ -58,6 +58,14 @@ def test_command_refusal_names_remedy_and_fails() -> None:
     assert "make secrets" in done.stderr
 
 
+def test_command_checks_password_of_dashboard_if_it_has_one() -> None:
+    own = {**OWN, "BIND_ADDRESS": ALL_INTERFACES}
+    assert run(**own).returncode == 0
+    assert run(**own, MLOPS_WEB_PASSWORD="").returncode == 0
+    done = run(**own, MLOPS_WEB_PASSWORD="pass123")
+    assert "are the public default: MLOPS_WEB_PASSWORD." in done.stderr
+
+
 def test_command_with_defaults_succeeds() -> None:
     assert run().returncode == 0
 

@@ -27,3 +27,9 @@ def test_from_environment_reads_password_files(tmp_path: Path) -> None:
 def test_from_environment_missing_password_file_raises_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="MLOPS_READ_PASSWORD_FILE"):
         from_environment({"MLOPS_READ_PASSWORD_FILE": str(tmp_path / "none")})
+
+
+def test_password_of_dashboard_is_by_default_that_of_readers() -> None:
+    settings = from_environment({"MLOPS_READ_PASSWORD": "own"})
+    assert (settings.read_password, settings.web_password) == ("own", "own")
+    assert from_environment({"MLOPS_WEB_PASSWORD": "other"}).web_password == "other"

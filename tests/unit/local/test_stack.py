@@ -38,12 +38,13 @@ def test_parse_readiness_reports_loading_and_counts(
 def test_only_set_up_gets_the_owners_password(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    owner, app, read = "owner-secret", "app-secret", "read-secret"
+    owner, app, read, web = "owner-secret", "app-secret", "read-secret", "web-secret"
     (tmp_path / "app").write_text(app)
     variables = {
         "POSTGRES_PASSWORD": owner,
         "MLOPS_APP_PASSWORD_FILE": str(tmp_path / "app"),
         "MLOPS_READ_PASSWORD": read,
+        "MLOPS_WEB_PASSWORD": web,
         "LOCAL_DIR": str(tmp_path),
         "MAKEFLAGS": f" -- POSTGRES_PASSWORD={owner}",
         "MAKEOVERRIDES": f"POSTGRES_PASSWORD={owner}",
@@ -54,15 +55,15 @@ def test_only_set_up_gets_the_owners_password(
     found = {
         program.name: {
             secret
-            for secret in (owner, app, read)
+            for secret in (owner, app, read, web)
             if secret in " ".join([*program.environment.values(), *program.command])
         }
         for program in programs
     }
     assert found == {
         "postgres": set(),
-        "db-setup": {owner, app, read},
+        "db-setup": {owner, app, read, web},
         "inference": {app},
-        "web": {read},
+        "web": {web},
     }
     assert not any("MLOPS_APP_PASSWORD_FILE" in program.environment for program in programs)
