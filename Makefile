@@ -17,11 +17,11 @@ down:  ## stop a running `make up` and the leftovers of a crash
 	@if [ -x $(RUN) ]; then exec $(RUN) -m local down; else echo "Nothing is running: .venv is missing"; fi
 
 backup:  ## back up the stack to FILE=mlops.tar (or .tar.gz), also while it runs; COMPOSE=1 for docker compose
-	@$(if $(COMPOSE),,$(PYTHON) local/bootstrap.py up &&) exec $(if $(COMPOSE),$(PYTHON),$(RUN)) -m local.backup create $(if $(FILE),"$(FILE)") $(if $(COMPOSE),--compose)
+	@exec $(PYTHON) $(if $(COMPOSE),,local/bootstrap.py up) -m local.backup create $(if $(FILE),"$(FILE)") $(if $(COMPOSE),--compose)
 
 restore:  ## restore FILE=mlops.tar into an empty stack that is stopped; REPLACE=1 replaces its content, COMPOSE=1 as for backup
 	@$(if $(FILE),,echo "usage: make restore FILE=mlops.tar [REPLACE=1] [COMPOSE=1]" >&2; exit 2;) \
-	$(if $(COMPOSE),,$(PYTHON) local/bootstrap.py up &&) exec $(if $(COMPOSE),$(PYTHON),$(RUN)) -m local.backup restore "$(FILE)" $(if $(REPLACE),--replace) $(if $(COMPOSE),--compose)
+	exec $(PYTHON) $(if $(COMPOSE),,local/bootstrap.py up) -m local.backup restore "$(FILE)" $(if $(REPLACE),--replace) $(if $(COMPOSE),--compose)
 
 check-data:  ## validate FILE=more.csv without importing it; without FILE, all imported files
 	@exec $(PYTHON) local/bootstrap.py up -m db.validate $(if $(FILE),"$(FILE)")

@@ -119,8 +119,12 @@ class Stack:
     def run_setup(self, report: ProgressCallback) -> None:
         """Run the database setup to completion. Raises NotReadyError if it fails."""
         self.setup.start()
+        last_report = time.monotonic()
         while (status := self.setup.exit_status()) is None:
             self.wait(POLL_SECONDS)
+            if time.monotonic() - last_report > PROGRESS_SECONDS:
+                last_report = time.monotonic()
+                report("data", self.setup.tail(1).strip())
         if status != 0:
             raise NotReadyError(
                 f"The database setup ended with status {status}. "

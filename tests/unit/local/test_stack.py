@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,16 @@ def test_only_set_up_gets_the_owners_password(
         "web": {web},
     }
     assert not any("MLOPS_APP_PASSWORD_FILE" in program.environment for program in programs)
+
+
+def test_set_up_that_waits_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stack, "PROGRESS_SECONDS", 0.2)
+    current = stack.Stack(settings.read({"LOCAL_DIR": str(tmp_path)}))
+    code = (
+        "import time; print('Waiting for mlops_read', flush=True); time.sleep(1.5); print('done')"
+    )
+    current.setup.command = [sys.executable, "-c", code]
+    reports: list[tuple[str, str]] = []
+    current.run_setup(lambda name, text: reports.append((name, text)))
+    assert ("data", "Waiting for mlops_read") in reports
+    assert reports[-1][1].startswith("done (")
