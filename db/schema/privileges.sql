@@ -1,9 +1,9 @@
--- Privileges of the two roles: the complete list. Every set-up runs this after the migrations, in their transaction, so a database
+-- Privileges of mlops_app and mlops_read: the complete list. Every set-up runs this after the migrations, in their transaction, so a database
 -- that was restored without roles gets them as well. A migration that adds a relation or function adds its privileges here.
 
 DO $$
 BEGIN
-    EXECUTE format('REVOKE CONNECT, CREATE, TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
+    EXECUTE format('REVOKE CREATE, TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO mlops_app, mlops_read', current_database());
     EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO mlops_app', current_database());
 END $$;
