@@ -50,11 +50,8 @@ def restore(deployment: Deployment, path: Path, *, replaces: bool) -> None:
                     functools.partial(backup.copy_tree, kind),
                 )
             _put_in_place(deployment, kinds)
-        except BaseException:
-            for step in ("undo", "finish"):
-                for kind in kinds:
-                    deployment.run(deployment.trees(step, kind))
-            _drop(deployment, RESTORING)
+        except BaseException as error:
+            _undo(deployment, kinds, error)
             raise
         for kind in kinds:
             deployment.run(deployment.trees("finish", kind))
@@ -107,6 +104,20 @@ def _put_in_place(deployment: Deployment, kinds: list[str]) -> None:
         f"ALTER DATABASE {DATABASE} RENAME TO {REPLACED}",
         f"ALTER DATABASE {RESTORING} RENAME TO {DATABASE}",
     )
+
+
+def _undo(deployment: Deployment, kinds: list[str], reason: BaseException) -> None:
+    """Put the present files back, and drop what was restored. Raises BackupError."""
+    try:
+        for step in ("undo", "finish"):
+            for kind in kinds:
+                deployment.run(deployment.trees(step, kind))
+        _drop(deployment, RESTORING)
+    except BackupError as error:
+        raise BackupError(
+            f"{reason}\nThe previous state could not be put back: {error}\n"
+            "Its files are in the folders .replaced of the journal and of the originals."
+        ) from reason
 
 
 def _feed(deployment: Deployment, command: list[str], write: Callable[[IO[bytes]], object]) -> None:
