@@ -65,5 +65,8 @@ def loaded(name: str = "a", network: FakeNetwork | None = None, **changes: Any) 
 
 
 def image(value: int) -> PreprocessedImage:
-    """Return an image of one gray."""
-    return PreprocessedImage.from_array(np.full((28, 28), value, np.uint8))
+    """Return an image of a stroke, with one pixel of this value."""
+    pixels = np.zeros((28, 28), np.uint8)
+    pixels[6:22, 12:16] = 255
+    pixels[14, 14] = value
+    return PreprocessedImage.from_array(pixels)

@@ -11,11 +11,10 @@ from inference.errors import ServiceError
 from inference.ids import prediction_id
 from inference.models.version import ModelVersion, State
 from inference.prediction.results import ImageBatch, ModelSelection, PredictionBatch
-from inference.preprocessing.digits import PreprocessedImage
 from inference.runtime.outputs import Outputs, collect_outputs
-from tests.support.fake_models import loaded
+from tests.support.fake_models import image, loaded
 
-IMAGES = [PreprocessedImage.from_array(np.full((28, 28), value, np.uint8)) for value in (1, 2)]
+IMAGES = [image(1), image(2)]
 DIGESTS = [image.digest for image in IMAGES]
 MODEL = ModelVersion("a", State.READY, 3, digest="d" * 64, classes=("x", "y"))
 
@@ -94,7 +93,7 @@ def test_answer_about_a_warned_image_has_its_warnings() -> None:
 
 @pytest.mark.parametrize("view", [False, True])
 def test_entry_of_a_warned_image_has_no_consensus(view: bool) -> None:  # noqa: FBT001
-    images = [IMAGES[0]._replace(warnings=()), IMAGES[1]._replace(warnings=("no digit found",))]
+    images = [IMAGES[0], IMAGES[1]._replace(warnings=("no digit found",))]
     batch = PredictionBatch(
         ModelSelection([loaded()]),
         ImageBatch(0, images, [None, None]),

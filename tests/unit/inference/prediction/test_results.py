@@ -98,7 +98,7 @@ def test_not_finite_error_is_a_failed_model_with_its_own_detail() -> None:
 
 def test_consensus_leaves_out_images_with_a_warning() -> None:
     warned = image(1)._replace(warnings=("no digit found",))
-    batch = ImageBatch(0, [warned, image(2)._replace(warnings=())], [None, None])
+    batch = ImageBatch(0, [warned, image(2)], [None, None])
     selection = ModelSelection([loaded("a"), loaded("b", task="letters")])
     columns = [outputs((0.9, 0.1), (0.9, 0.1)), outputs((0.0, 1.0), (0.0, 1.0))]
     consensus = PredictionBatch(selection, batch, columns).consensus()
