@@ -120,6 +120,20 @@ def test_blank_sheet_is_told_in_words(stack: Any, page: Page) -> None:
     expect(page.get_by_text("Correct label")).to_have_count(0)
 
 
+@pytest.mark.slow
+def test_photo_of_two_digits_is_told_in_words(stack: Any, page: Page) -> None:
+    open_page(page, stack)
+    upload(page, ("two.jpg", noisy_photo("42")), ("one.jpg", noisy_photo("7")))
+    expect(page.get_by_text("1 of 2 images predicted. 1 without a digit or with")).to_be_visible(
+        timeout=FIRST_PAINT_MILLISECONDS
+    )
+    open_page(page, stack)
+    upload(page, ("two.jpg", noisy_photo("42")))
+    expect(page.get_by_text("Several digits (2): the models read one of them")).to_be_visible(
+        timeout=FIRST_PAINT_MILLISECONDS
+    )
+
+
 def test_photo_of_12_megapixels_is_predicted(stack: Any, page: Page) -> None:
     photo = noisy_photo("7", orientation=6)
     assert len(photo) > 4 * 2**20
