@@ -88,7 +88,8 @@ def _operation(handler: Handler) -> Handler:
     def operation(*arguments: Any, **keywords: Any) -> Any:
         if "is_stream" in parameters:
             keywords["is_stream"] = _accepts_stream()
-            keywords["document"] = _json_body() if flask.request.is_json else None
+            # None is a form; a body of null is JSON without a field.
+            keywords["document"] = (_json_body() or {}) if flask.request.is_json else None
         elif "document" in parameters:
             keywords["document"] = _json_body()
         return _response(handler(*arguments, **keywords), is_stream=keywords.get("is_stream"))

@@ -102,6 +102,12 @@ def test_json_body_reaches_the_handler(client: TestClient) -> None:
     assert broken.json()["document"] == {}
 
 
+def test_body_of_null_is_json_and_not_a_form(client: TestClient) -> None:
+    headers = {"Content-Type": "application/json"}
+    response = client.post(f"{BASE}/predictions", content=b"null", headers=headers)
+    assert response.content == b'{"document":True}'
+
+
 @pytest.mark.parametrize(
     ("accept", "media_type", "body"),
     [
