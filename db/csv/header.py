@@ -91,7 +91,7 @@ def read_header(text: io.TextIOWrapper, file_name: str) -> Header:
 def _read_first_lines(text: io.TextIOWrapper) -> list[str]:
     lines: list[str] = []
     remaining = MAX_FIRST_CHARACTERS
-    while remaining > 0 and len(lines) < MAX_FIRST_LINES and (line := text.readline(remaining)):
+    while len(lines) < MAX_FIRST_LINES and (line := text.readline(remaining)):
         lines.append(line)
         remaining -= len(line)
     return lines

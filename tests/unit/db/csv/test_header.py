@@ -77,9 +77,11 @@ def test_delimiter_in_a_title_does_not_decide(tmp_path: Path, title: str) -> Non
     assert (row.line, list(row.params.values())) == (content.count("\n", 0, -1) + 1, ["x"])
 
 
-def test_row_above_the_header_is_rejected(tmp_path: Path) -> None:
-    reject, row = read_entries(tmp_path, f"\n{ROW}\n# a,1,0,x\n{HEADER}\nb,1,0,{LOSS}\n")
-    assert reject == Reject(2, None, ROW_IS_ABOVE_HEADER, ROW)
+@pytest.mark.parametrize("end", ["", ","])
+def test_row_above_the_header_is_rejected(tmp_path: Path, end: str) -> None:
+    lines = ("", ROW, "# a,1,0,x", HEADER, f"b,1,0,{LOSS}")
+    reject, row = read_entries(tmp_path, "".join(f"{line}{end}\n" for line in lines))
+    assert reject == Reject(2, None, ROW_IS_ABOVE_HEADER, ROW + end)
     assert isinstance(row, Row)
 
 
@@ -87,9 +89,11 @@ def test_row_above_the_header_is_rejected(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ("sep=;\nname;rate\n", "Loss: its first line is 'sep=;'. Add to its header: Exp"),
+        ("sep=;\n", "its first line is 'sep=;'."),
         ("\n\n# made by hand\na,b\n", "its line 3 is '# made by hand'."),
         ("name,lr\n" * 500, "its first line is 'name,lr'."),
         ("# c\nExperiment Name;Loss\n", "Rate, Momentum: its line 2 is 'Experiment Name;Loss'."),
+        ("Loss,Momentum\nMomentum,Loss\n", "Rate: its first line is 'Loss,Momentum'."),
         ("x" * 200, f"its first line is '{'x' * 60}...'."),
         ("a\x1b[31m\u202eb\udcff", r"its first line is 'a\x1b[31m\u202eb\udcff'."),
     ],
@@ -103,6 +107,15 @@ def test_message_shows_the_first_line(tmp_path: Path, content: str, message: str
 def test_header_after_too_many_lines_is_not_found(tmp_path: Path) -> None:
     comments = "# comment\n" * header_module.MAX_FIRST_LINES
     with pytest.raises(UnreadableFileError, match="its first line is '# comment'"):
+        read_entries(tmp_path, f"{comments}{HEADER}\n{ROW}\n")
+
+
+def test_header_after_too_many_characters_is_not_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(header_module, "MAX_FIRST_CHARACTERS", 100)
+    comments = f"# {'x' * 60}\n" * 2
+    with pytest.raises(UnreadableFileError, match="its first line is '# xxx"):
         read_entries(tmp_path, f"{comments}{HEADER}\n{ROW}\n")
 
 

@@ -53,9 +53,10 @@ def test_unchanged_file_is_not_read_again(path: Path, monkeypatch: pytest.Monkey
     write(path, champion=FIRST)
     followed = Aliases(path)
     followed._refresh()
-    monkeypatch.setattr(aliases, "read_aliases", None)
+    reads: list[Path] = []
+    monkeypatch.setattr(aliases, "read_aliases", lambda path: reads.append(path) or {})
     followed._refresh()
-    assert followed.targets() == {CHAMPION: FIRST}
+    assert (reads, followed.targets()) == ([], {CHAMPION: FIRST})
 
 
 def test_aliases_of_returns_those_of_one_version(path: Path) -> None:
@@ -76,6 +77,16 @@ def test_record_move_precedes_an_older_file(path: Path) -> None:
     write(path, champion=Target("c", 3, event_id=3))
     followed._refresh()
     assert followed.targets()[CHAMPION].experiment_name == "c"
+
+
+def test_record_move_is_forgotten_once_the_file_has_it(path: Path) -> None:
+    followed = Aliases(path)
+    followed.record_move(*CHAMPION, SECOND)
+    write(path, champion=SECOND)
+    followed._refresh()
+    write(path)
+    followed._refresh()
+    assert followed.targets() == {}
 
 
 def test_record_move_is_forgotten_after_the_precedence_time(
