@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.compiler.process import CompilationError
+from inference.compiler.child_errors import CompilationError
 from inference.compiler.signature import infer_card
 from inference.model_format.card import (
     KERAS_FILE,

@@ -10,10 +10,12 @@ import argparse
 import os
 import shutil
 import sys
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from inference.compiler.process import CompilationError, Compiler
+from inference.compiler.child_errors import CompilationError
+from inference.compiler.process import Compiler
 from inference.model_format import layout
 from inference.model_format.atomic_file import write_atomically
 from inference.model_format.card import (
@@ -33,6 +35,10 @@ def convert(source: Path, target: Path, card_file: Path | None = None) -> None:
 
     `card_file` declares classes, input and output of a SavedModel. Raises ConversionError.
     """
+    if source.suffix == layout.LOOSE_SUFFIX and zipfile.is_zipfile(source):
+        raise ConversionError(
+            f"{source}: this is a Keras file already. Run `make publish FILE=... NAME=...` with it."
+        )
     if source.suffix == ".pb":
         raise ConversionError(
             f"{source}: this is a part of a SavedModel. FILE must be the directory that holds it."
@@ -47,11 +53,12 @@ def convert(source: Path, target: Path, card_file: Path | None = None) -> None:
             f"{card_file}: an HDF5 file takes no card here. Pass the card to `publish` instead."
         )
     try:
+        # FILE may be a link. Links inside a SavedModel are not followed.
         if source.is_dir():
-            _convert_saved_model(source, target, card_file)
+            _convert_saved_model(source.resolve(), target, card_file)
         else:
             with Compiler() as compiler:
-                content = compiler.convert(source)
+                content = compiler.convert(source.resolve())
             write_atomically(target, content)
     except (CompilationError, InvalidCardError) as error:
         raise ConversionError(f"{source}: {error}") from error

@@ -18,7 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, cast
 
-from inference.compiler import sandbox
+from inference.compiler import child_errors, sandbox
+from inference.compiler.child_errors import CompilationError, CompilerDiedError
 from inference.model_format.atomic_file import write_atomically
 from inference.model_format.card import (
     CARD_FILE,
@@ -30,11 +31,6 @@ from inference.model_format.card import (
 )
 from inference.model_format.safe_open import SAVE_AGAIN, RejectedModelError, open_regular
 
-# TensorFlow's import takes 3 s. On a busy machine it takes more than ten times as long.
-START_SECONDS = 180
-# The largest shipped model takes 2 s. sandbox.CPU_SECONDS limits the CPU time of the same job, and
-# must be smaller.
-WALL_SECONDS = 30
 MAX_LINE_BYTES = 2**23  # a card of 1 MB, written as JSON
 EXIT_SECONDS = 2  # from hanging up to the exit
 VARIABLES = "variables"
@@ -45,39 +41,7 @@ SAVED_MODEL_FILES = (
     f"{VARIABLES}/variables.data-00000-of-00001",
 )
 CHILD = ["-m", "inference.compiler.sandbox", "inference.compiler.worker"]
-NO_TENSORFLOW = (
-    "TensorFlow is not installed, so the Keras file cannot be compiled. "
-    "Provide model.tflite and card.json."
-)
-OUT_OF_MEMORY = (
-    f"Compiling takes more than {sandbox.ADDRESS_SPACE_BYTES // 2**30} GB of memory. "
-    "Make a smaller model."
-)
-STOPPED = "The service stopped before the model was compiled."
-TIMED_OUT = (
-    f"Compiling takes longer than {WALL_SECONDS} s. "
-    "Make a smaller model, or try again when the machine is less busy."
-)
-CRASHED = "The compiler crashed (exit code {code}). Save the model again, or make a smaller one."
-INVALID_REPLY = f"The compiler sent an invalid reply. {SAVE_AGAIN}"
-NOT_STARTED = (
-    f"The compiler did not start within {START_SECONDS} s. See the output of "
-    "`python -P -s -m inference.compiler.sandbox inference.compiler.worker` on this machine."
-)
-SIGNAL_REASONS = {
-    int(signal.SIGXCPU): (
-        f"Compiling takes more than {sandbox.CPU_SECONDS} s of CPU time. Make a smaller model."
-    ),
-    int(signal.SIGKILL): (
-        "The compiler was killed, possibly for lack of memory. Make a smaller model."
-    ),
-}
-
 logger = logging.getLogger(__name__)
-
-
-class CompilationError(Exception):
-    """A model could not be compiled to LiteRT. The message says why and what to do."""
 
 
 class Compiler:
@@ -180,10 +144,20 @@ class Compiler:
     def _run(
         self, files: Sequence[Path], job: Mapping[str, Any], result: str
     ) -> tuple[dict[str, Any], bytes]:
-        """Send the child a job. Return its reply and the content of its result file.
+        """Send the child a job, and once more if it dies. Return its reply and its result file.
 
         Raises CompilationError and OSError.
         """
+        try:
+            return self._run_once(files, job, result)
+        except CompilerDiedError as error:
+            logger.warning("%s The model is compiled once more.", error)
+            return self._run_once(files, job, result)
+
+    def _run_once(
+        self, files: Sequence[Path], job: Mapping[str, Any], result: str
+    ) -> tuple[dict[str, Any], bytes]:
+        """Send the child a job. Return its reply and the content of its result file."""
         try:
             with contextlib.ExitStack() as opened:
                 sources = [
@@ -194,11 +168,14 @@ class Compiler:
                     self.close()  # the child died after the previous job
                 if self._child is None:
                     self._start()
-                self._channel.settimeout(WALL_SECONDS)
+                os.ftruncate(self._output, 0)
+                self._channel.settimeout(child_errors.WALL_SECONDS)
                 with contextlib.suppress(OSError):  # a dead child is handled by the read below
                     socket.send_fds(self._channel, [b"\0"], sources)
                     self._channel.sendall(json.dumps(job).encode() + b"\n")
-                reply = self._receive(WALL_SECONDS, TIMED_OUT, CRASHED)
+                reply = self._receive(
+                    child_errors.WALL_SECONDS, child_errors.TIMED_OUT, child_errors.CRASHED
+                )
             with os.fdopen(open_regular(self._directory / result), "rb") as file:
                 return reply, file.read()
         except RejectedModelError as error:
@@ -218,6 +195,8 @@ class Compiler:
         self._directory = Path(
             self._resources.enter_context(tempfile.TemporaryDirectory(prefix="compiler-"))
         )
+        output = self._resources.enter_context((self._directory / "output").open("a+b"))
+        self._output = output.fileno()
         self._channel, child_channel = socket.socketpair()
         self._resources.enter_context(self._channel)
         with child_channel:
@@ -225,7 +204,8 @@ class Compiler:
         self._resources.callback(self._child.wait)
         self._resources.callback(self._child.kill)
         try:
-            self._receive(START_SECONDS, NOT_STARTED, NOT_STARTED)
+            not_started = child_errors.NOT_STARTED
+            self._receive(child_errors.START_SECONDS, not_started, not_started)
         except CompilationError:
             self.close()
             raise
@@ -237,8 +217,8 @@ class Compiler:
             [sys.executable, "-P", "-s", *CHILD],
             stdin=channel.fileno(),
             stdout=subprocess.DEVNULL,
-            # TensorFlow logs a lot, and the reply holds the error.
-            stderr=subprocess.DEVNULL,
+            # TensorFlow logs a lot. The end of it is of use when the child dies.
+            stderr=self._output,
             cwd=own,
             # No secrets of the service, and no user settings for Keras.
             env={
@@ -257,21 +237,25 @@ class Compiler:
         child = cast("subprocess.Popen[bytes]", self._child)
         try:
             if self._is_stopped:
-                raise ConnectionError(STOPPED)
+                raise ConnectionError(child_errors.STOPPED)
             reply: dict[str, Any] = json.loads(read_line(self._channel, seconds))
             error = reply["error"]
         except TimeoutError:
             self.close()
-            raise CompilationError(timed_out) from None
+            raise CompilerDiedError(timed_out) from None
         except (OSError, ValueError, TypeError, KeyError):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(EXIT_SECONDS)
-            code = child.returncode
+            code, output = child.returncode, child_errors.last_lines(self._output)
             self.close()
-            reason = INVALID_REPLY
-            if code is not None:
-                reason = SIGNAL_REASONS.get(-code, crashed.format(code=code))
-            raise CompilationError(STOPPED if self._is_stopped else reason) from None
+            if self._is_stopped:
+                raise CompilationError(child_errors.STOPPED) from None
+            if code is None:
+                raise CompilationError(child_errors.INVALID_REPLY) from None
+            if -code == signal.SIGXCPU:
+                raise CompilationError(child_errors.OUT_OF_TIME) from None
+            reason = child_errors.KILLED if -code == signal.SIGKILL else crashed.format(code=code)
+            raise CompilerDiedError(reason + output) from None
         if error is not None:
             raise CompilationError(error)
         return reply

@@ -24,7 +24,7 @@ from pathlib import Path
 
 ADDRESS_SPACE_BYTES = 4 * 2**30
 FILE_BYTES = 512 * 2**20
-# CPU time of one job. process.WALL_SECONDS limits its wall time and must be larger.
+# CPU time of one job. child_errors.WALL_SECONDS limits its wall time and must be larger.
 CPU_SECONDS = 20
 
 # Numbers of system calls (x86-64, arm64; None where it does not exist), of prctl and of Landlock,

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from inference.compiler.process import CompilationError
+from inference.compiler.child_errors import CompilationError
 from inference.model_format.card import (
     CARD_FILE,
     CHANNELS_FIRST,

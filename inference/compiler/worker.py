@@ -17,13 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from inference.compiler import conversion, sandbox
-from inference.compiler.process import (
-    NO_TENSORFLOW,
-    OUT_OF_MEMORY,
-    SAVED_MODEL_FILES,
-    CompilationError,
-    read_line,
-)
+from inference.compiler.child_errors import NO_TENSORFLOW, OUT_OF_MEMORY, CompilationError
+from inference.compiler.process import SAVED_MODEL_FILES, read_line
 from inference.model_format.card import KERAS_FILE, LITERT_FILE, InvalidCardError
 from inference.model_format.safe_open import MAX_MODEL_BYTES, RejectedModelError
 from inference.runtime.network import UnservableModelError

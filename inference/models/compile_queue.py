@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from inference.compiler.process import CompilationError, Compiler
+from inference.compiler.child_errors import CompilationError
+from inference.compiler.process import Compiler
 from inference.model_format.layout import ModelFiles
 from inference.models import artifacts
 from inference.models.artifacts import PendingCompilation

@@ -16,7 +16,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from inference.compiler.process import CompilationError, Compiler
+from inference.compiler.child_errors import CompilationError
+from inference.compiler.process import Compiler
 from inference.model_format import layout
 from inference.model_format.card import CARD_FILE, KERAS_FILE, LITERT_FILE, Card, InvalidCardError
 from inference.models import artifacts

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from inference.compiler import sandbox
-from inference.compiler.process import OUT_OF_MEMORY, CompilationError, Compiler
+from inference.compiler.child_errors import OUT_OF_MEMORY, CompilationError
+from inference.compiler.process import Compiler
 from inference.model_format.card import CARD_FILE, KERAS_FILE, LITERT_FILE, Card
 from inference.runtime.network import Network
 from tests.corpus.keras_models import GOOD, corpus
@@ -171,7 +172,7 @@ def test_compiler_replaces_a_compromised_child_without_harm(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, reason: str
 ) -> None:
     (tmp_path / "child.py").write_text(CHILD_START + code)
-    monkeypatch.setattr("inference.compiler.process.WALL_SECONDS", 4)
+    monkeypatch.setattr("inference.compiler.child_errors.WALL_SECONDS", 4)
     monkeypatch.setattr(
         "inference.compiler.process.CHILD",
         ["-c", f"exec(open({str(tmp_path / 'child.py')!r}).read())"],

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from inference.compiler import sandbox
-from inference.compiler.process import CompilationError, Compiler
+from inference.compiler.child_errors import CompilationError
+from inference.compiler.process import Compiler
 from tests.corpus.saved_models import Hostile, corpus, saved
 
 PATIENCE_SECONDS = 600

@@ -10,8 +10,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from inference.compiler import conversion
+from inference.compiler.child_errors import CompilationError
 from inference.compiler.conversion import compile_keras, measure_parity, to_litert, upgrade_h5
-from inference.compiler.process import CompilationError
 from inference.model_format.card import (
     KERAS_FILE,
     LITERT_FILE,

@@ -16,6 +16,7 @@ from inference.model_format.card import CARD_FILE, LITERT_FILE
 from inference.models.publish import publish
 from inference.models.version import State
 from inference.runtime.network import to_input
+from tests.corpus.keras_models import GOOD
 from tests.unit.inference.conftest import Serve
 
 CONVERT_SECONDS = 300
@@ -76,12 +77,17 @@ def test_convert_invalid_source_gives_reason_and_writes_nothing(tmp_path: Path) 
     (tmp_path / "card.json").write_text('{"output": "odds"}')
     (tmp_path / "there.keras").touch()
     (tmp_path / "text.h5").write_text("hello")
+    (tmp_path / "good.keras").write_bytes(GOOD.read_bytes())
+    (tmp_path / "linked.h5").symlink_to("w.weights.h5")
     for name, out, reason in [
         ("lambda.h5", "out.keras", "class Lambda"),
         ("whole.h5", "out.keras", "link to other data"),
         ("w.weights.h5", "out.keras", "weights without a model"),
         ("text.h5", "out.keras", "not a valid HDF5 file"),
         ("nowhere.h5", "out.keras", "No such file"),
+        ("there.keras", "other.keras", "0 bytes"),
+        ("linked.h5", "out.keras", "weights without a model"),
+        ("good.keras", "out.keras", "is a Keras file already"),
         ("saved", "out.keras", "For a SavedModel, it must be a directory"),
         ("saved", "saved", "must not exist yet"),
         ("saved", "nowhere/out", "nowhere.*No such file"),

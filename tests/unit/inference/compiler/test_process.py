@@ -10,14 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from inference.compiler import process, sandbox
-from inference.compiler.process import (
-    MAX_LINE_BYTES,
-    STOPPED,
-    CompilationError,
-    Compiler,
-    read_line,
-)
+from inference.compiler import child_errors, process, sandbox
+from inference.compiler.child_errors import STOPPED, CompilationError
+from inference.compiler.process import MAX_LINE_BYTES, Compiler, read_line
 from tests.corpus.keras_models import GOOD
 
 REFUSING_CHILD = """
@@ -76,6 +71,42 @@ def test_compile_passes_the_error_of_the_child(
     assert not (tmp_path / "out").exists()
 
 
+DYING_CHILD = """
+import os, socket, sys
+channel = socket.socket(fileno=0)
+channel.sendall(b'{"error": null}\\n')
+channel.recv(1)
+print("terminate called after throwing an instance of std::bad_alloc", file=sys.stderr)
+os.abort()
+"""
+DYING_ONCE = """
+import os, sys
+if not os.path.exists(sys.argv[1]):
+    open(sys.argv[1], "w").close()
+    os.abort()
+"""
+
+
+def test_compile_by_a_dying_child_fails_with_its_last_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "CHILD", ["-c", DYING_CHILD])
+    reason = r"crashed \(exit code -6\)\. .* Its last output: terminate .* std::bad_alloc\."
+    with Compiler() as compiler, pytest.raises(CompilationError, match=reason):
+        compiler.compile(GOOD, tmp_path / "out", {})
+
+
+def test_compile_by_a_dying_child_is_tried_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        process, "CHILD", ["-c", DYING_ONCE + REFUSING_CHILD, str(tmp_path / "died")]
+    )
+    with Compiler() as compiler, pytest.raises(CompilationError, match="No TensorFlow here"):
+        compiler.compile(GOOD, tmp_path / "out", {})
+    assert (tmp_path / "died").exists()
+
+
 def test_compile_after_stop_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "CHILD", ["-c", REFUSING_CHILD])
     with Compiler() as compiler:
@@ -98,4 +129,4 @@ def test_compile_missing_or_linked_file_starts_no_child(
 
 
 def test_wall_limit_exceeds_the_cpu_limit() -> None:
-    assert process.WALL_SECONDS > sandbox.CPU_SECONDS
+    assert child_errors.WALL_SECONDS > sandbox.CPU_SECONDS

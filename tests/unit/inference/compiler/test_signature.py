@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from inference.compiler.child_errors import CompilationError
 from inference.compiler.conversion import compile_keras
-from inference.compiler.process import CompilationError
 from inference.model_format.card import CARD_FILE, KERAS_FILE, LITERT_FILE, Card
 from inference.models.repository import ModelRepository
 from inference.models.version import State

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from inference.compiler import conversion, worker
-from inference.compiler.process import OUT_OF_MEMORY, CompilationError
+from inference.compiler.child_errors import OUT_OF_MEMORY, CompilationError
 from inference.model_format.card import LITERT_FILE, Card, Parity
 
 KERAS_ERROR = "Keras cannot load or convert the model"

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inference.compiler.process import CompilationError, Compiler
+from inference.compiler.child_errors import CompilationError
+from inference.compiler.process import Compiler
 from inference.errors import ModelFailedError, ModelNotReadyError, UnknownExperimentError
 from inference.model_format.card import CARD_FILE, KERAS_FILE, LITERT_FILE
 from inference.models.repository import ModelRepository
