@@ -1,5 +1,6 @@
 """`python -m inference`: the service. With a command, `publish`, `convert` or `keys`: a tool."""
 
+import contextlib
 import importlib
 import multiprocessing
 import multiprocessing.connection
@@ -16,6 +17,7 @@ from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
 from inference.background_process import BackgroundProcess
+from inference.models import compile_failures
 from inference.originals.open_store import open_store
 from inference.server.http_protocol import HttpProtocol
 from inference.server.listener import SharedPort
@@ -48,6 +50,8 @@ def main(arguments: Sequence[str] = ()) -> int:
         password = secret(os.environ, "PGPASSWORD")
     except ValueError as error:
         sys.exit(f"Cannot start: {error}")
+    with contextlib.suppress(OSError):
+        compile_failures.remove_all(settings.compiled_dir)
     if password is not None:
         # libpq, in this process and in its children, does not know PGPASSWORD_FILE.
         os.environ["PGPASSWORD"] = password

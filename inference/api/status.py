@@ -31,7 +31,6 @@ class StatusApi:
         self._log = log
         self._metrics = metrics
         self._keys = keys
-        self._was_ready = False
 
     def health(self) -> Document:
         """Return that the process is alive."""
@@ -40,17 +39,14 @@ class StatusApi:
     def readiness(self) -> tuple[Document, int]:
         """Return the state of the service's dependencies, and 200 if it can predict, else 503.
 
-        The service is starting until every model found at its start is loaded or failed. Models
-        added later do not make it unready.
+        The service is starting until a model is READY. Compiling further ones does not make it
+        unready, however long it takes and however it ends.
         """
         models, database, log = self._model_states(), self._database_state(), self._log.document()
         keys_fault = self._keys.fault() if self._keys is not None else None
         is_serving, is_loading = models["ready"] > 0, models["loading"] > 0
-        self._was_ready = self._was_ready or (is_serving and not is_loading)
-        if not self._was_ready:
+        if not is_serving:
             status = "starting" if is_loading else "failed"
-        elif not is_serving:
-            status = "failed"
         elif (
             models["failed"]
             or database["status"] == "down"

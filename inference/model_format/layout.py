@@ -4,16 +4,19 @@
 
 The latter two may have model.tflite and card.json beside model.keras. Files directly in NAME/ and
 a loose NAME.keras are version 1. NAME/1/ takes precedence over NAME/, and NAME/ over NAME.keras.
+Symbolic links below the model directory are not followed. A link, or a file of another format, is a
+version that cannot be served: its problem says what to do.
 """
 
 import contextlib
 import os
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from inference.model_format.card import CARD_FILE, KERAS_FILE, LITERT_FILE
+from inference.model_format.misplaced import find_problem, is_note
 
 FIRST_VERSION = 1
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
@@ -30,12 +33,14 @@ class ModelFiles:
 
     `fingerprint` holds name, size, mtime and ctime (both in ns) and inode of each file.
     `changed_at` is the last ctime (Unix time, s): unlike the mtime, a copy cannot set it back.
+    `problem` says why these are not the files of a model.
     """
 
     path: Path
     is_loose: bool
     fingerprint: Fingerprint
     changed_at: float
+    problem: str | None = None
 
     @property
     def keras_file(self) -> Path:
@@ -94,6 +99,8 @@ def find_models(
             messages.append(
                 f"Ignored {name!r} in the model directory: a name is 1 to 128 of A-Z a-z 0-9 _ . -"
             )
+        if not numbered and not is_note(name) and (root / name).is_file():
+            messages.append(f"Ignored {name!r} in the model directory: it is not a model.")
     return found, messages
 
 
@@ -105,13 +112,16 @@ def find_versions(root: Path, name: str) -> tuple[dict[int, ModelFiles], list[Pa
     top, numbered = _scan_directory(path)
     candidates = [(FIRST_VERSION, _find_loose(path + LOOSE_SUFFIX)), (FIRST_VERSION, top)]
     for version in numbered:
-        files, _ = _scan_directory(os.path.join(path, version))  # noqa: PTH118
-        candidates.append((int(version), files))
+        version_path = os.path.join(path, version)  # noqa: PTH118
+        files, _ = _scan_directory(version_path)
+        candidates.append((int(version), files or _find_misplaced(version_path)))
     for number, candidate in candidates:
         if candidate is not None:
             if number in found:
                 ignored.append(found[number].path)
             found[number] = candidate
+    if not found and (misplaced := _find_misplaced(path)) is not None:
+        found[FIRST_VERSION] = misplaced
     return found, ignored
 
 
@@ -122,24 +132,35 @@ def find_files(directory: Path) -> ModelFiles | None:
 
 def _find_loose(path: str) -> ModelFiles | None:
     try:
-        return _files(path, [(os.path.basename(path), os.stat(path))], is_loose=True)  # noqa: PTH116, PTH119
+        return _files(path, [(os.path.basename(path), os.lstat(path))], is_loose=True)  # noqa: PTH119
     except FileNotFoundError:
         return None
     except OSError as error:
         return _unreadable(path, error, is_loose=True)
 
 
+def _find_misplaced(path: str) -> ModelFiles | None:
+    """Return the entry of a link or a file of another format, so that its problem is visible."""
+    problem = find_problem(path, FILES)
+    if problem is None:
+        return None
+    with contextlib.suppress(FileNotFoundError):
+        files = _files(path, [(os.path.basename(path), os.lstat(path))], is_loose=True)  # noqa: PTH119
+        return replace(files, problem=problem)
+    return None
+
+
 def _scan_directory(path: str) -> tuple[ModelFiles | None, list[str]]:
     """Return the model files directly in a directory and the names of its version directories."""
     stats, numbered = [], []
+    if os.path.islink(path):  # noqa: PTH114
+        return None, []
     try:
         with os.scandir(path) as entries:
             for entry in entries:
                 if entry.name in FILES:
-                    # The file may disappear meanwhile. A dangling link is reported as the link.
-                    with contextlib.suppress(FileNotFoundError):
-                        has_target = os.path.exists(entry.path)  # noqa: PTH110
-                        stats.append((entry.name, entry.stat(follow_symlinks=has_target)))
+                    with contextlib.suppress(FileNotFoundError):  # it may disappear meanwhile
+                        stats.append((entry.name, entry.stat(follow_symlinks=False)))
                 elif VERSION_PATTERN.fullmatch(entry.name) and entry.is_dir():
                     numbered.append(entry.name)
     except (FileNotFoundError, NotADirectoryError):

@@ -23,6 +23,7 @@ from inference.model_format.card import (
     read_document,
 )
 from inference.model_format.layout import ModelFiles
+from inference.model_format.misplaced import LINK
 from inference.model_format.safe_open import MAX_MODEL_BYTES
 from inference.runtime.network import Network, UnservableModelError
 
@@ -45,13 +46,15 @@ class Artifact:
 class PendingCompilation:
     """A Keras file without a LiteRT model.
 
-    `declared` holds the fields of its card. The compiler writes to `directory`.
+    `declared` holds the fields of its card. The compiler writes to `directory`. `changed_at` is the
+    last change of the model's files (Unix time, s).
     """
 
     keras_file: Path
     digest: str
     declared: Mapping[str, Any]
     directory: Path
+    changed_at: float = 0.0
 
 
 def read(files: ModelFiles, compiled_dir: Path) -> Artifact | PendingCompilation:
@@ -60,6 +63,8 @@ def read(files: ModelFiles, compiled_dir: Path) -> Artifact | PendingCompilation
     Without one, return the compilation to run. Raises OSError, InvalidCardError and
     UnservableModelError.
     """
+    if files.problem is not None:
+        raise UnservableModelError(files.problem)
     keras = _read_record(files.keras_file)
     artifact = None if files.is_loose else _read_confirmed(files.path, keras)
     if artifact is not None:
@@ -70,13 +75,14 @@ def read(files: ModelFiles, compiled_dir: Path) -> Artifact | PendingCompilation
             "Publish the Keras file."
         )
     declared = {}
-    if not files.is_loose and CARD_FILE in files.sizes:
+    if not files.is_loose and _is_file(files.path / CARD_FILE):
         declared = declared_fields(read_document(files.path / CARD_FILE), keras)
     pending = PendingCompilation(
         files.keras_file,
         keras.sha256,
         declared,
         compiled_dir / _directory_name(keras.sha256, declared),
+        files.changed_at,
     )
     return find_compiled(pending) or pending
 
@@ -93,6 +99,19 @@ def find_compiled(pending: PendingCompilation) -> Artifact | None:
         )
         return _read_confirmed(pending.directory, keras)
     except (OSError, KeyError, TypeError, InvalidCardError, UnservableModelError):
+        return None
+
+
+def read_previous(files: ModelFiles) -> Artifact | None:
+    """Return the LiteRT model that a card confirms, whatever the Keras file beside it is now.
+
+    Return None when there is none.
+    """
+    if files.is_loose or files.problem is not None:
+        return None
+    try:
+        return _read_confirmed(files.path, None)
+    except (OSError, InvalidCardError, UnservableModelError):
         return None
 
 
@@ -120,7 +139,7 @@ def load_network(card: Card, flatbuffer: bytes) -> Network:
 def _read_confirmed(directory: Path, keras: FileRecord | None) -> Artifact | None:
     """Return the artifact in a directory if its card confirms it for this Keras file."""
     path = directory / LITERT_FILE
-    if not _is_file(path) or not (directory / CARD_FILE).exists():
+    if not _is_file(path) or not _is_file(directory / CARD_FILE):
         return None
     document = read_document(directory / CARD_FILE)
     if "files" not in document and keras is not None:
@@ -162,9 +181,11 @@ def _is_file(path: Path) -> bool:
     from a pipe would never return.
     """
     try:
-        status = path.stat()
+        status = path.lstat()
     except FileNotFoundError:
         return False
+    if stat.S_ISLNK(status.st_mode):
+        raise UnservableModelError(f"{path.name} {LINK}")
     if not stat.S_ISREG(status.st_mode):
         raise UnservableModelError(f"{path.name} is not a regular file. Replace it with a copy.")
     if status.st_size > MAX_MODEL_BYTES:

@@ -15,7 +15,7 @@ from pathlib import Path
 from inference.compiler.child_errors import CompilationError
 from inference.compiler.process import Compiler
 from inference.model_format.layout import ModelFiles
-from inference.models import artifacts
+from inference.models import artifacts, compile_failures
 from inference.models.artifacts import PendingCompilation
 
 IDLE_COMPILER_SECONDS = 5.0  # the child takes 500 MB, and 3 s to start
@@ -86,22 +86,41 @@ class CompileQueue:
     def _compile(self, pending: PendingCompilation) -> str | None:
         """Compile one model unless another worker does. Return the reason of a failure."""
 
+        def failure() -> str | None:
+            return compile_failures.read(pending.directory, pending.changed_at)
+
         def is_obsolete() -> bool:
-            return self._closing.is_set() or artifacts.find_compiled(pending) is not None
+            is_done = artifacts.find_compiled(pending) is not None or failure() is not None
+            return is_done or self._closing.is_set()
 
         try:
             with compile_lock(self._compiled_dir, is_obsolete) as is_needed:
                 if is_needed:
-                    self._compiler.compile(pending.keras_file, pending.directory, pending.declared)
+                    self._compile_once(pending)
         except CompilationError as error:
             return str(error)
         except OSError as error:
             return f"The model could not be compiled: {error.strerror}. Try again."
+        if artifacts.find_compiled(pending) is None and (reason := failure()) is not None:
+            return reason  # another worker tried
         return (
             None
             if artifacts.find_compiled(pending) is not None
             else "The Keras file changed while it was compiled. Copy it again."
         )
+
+    def _compile_once(self, pending: PendingCompilation) -> None:
+        """Compile one model, or record for all workers why it failed.
+
+        Raises CompilationError and OSError.
+        """
+        try:
+            self._compiler.compile(pending.keras_file, pending.directory, pending.declared)
+        except CompilationError as error:
+            if not self._closing.is_set():
+                with contextlib.suppress(OSError):
+                    compile_failures.write(pending.directory, str(error))
+            raise
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from inference.errors import ModelNotReadyError, UnknownExperimentError
 from inference.model_format import layout
 from inference.model_format.card import InvalidCardError
 from inference.model_format.layout import Fingerprint, ModelFiles
-from inference.models import artifacts
+from inference.models import artifacts, compile_failures
 from inference.models.aliases import AliasTargets
 from inference.models.artifacts import Artifact
 from inference.models.catalog import NO_ALIASES, ModelCatalog, Unresolved
@@ -59,6 +59,7 @@ class ModelRepository:
         self._lock = threading.RLock()  # guards the table's changes and all below
         self._taken: dict[Key, Fingerprint] = {}
         self._settling: dict[Key, tuple[Fingerprint | None, float]] = {}
+        self._failed: dict[Key, Job] = {}  # compilations
         self._logged: set[str] = set()
         self._queue = CompileQueue(compiled_dir, self._is_wanted, self._on_compiled)
         self._watcher = DirectoryWatcher(directory, self._scan)
@@ -124,6 +125,7 @@ class ModelRepository:
             for key in sorted(self._table.keys(names) | set(found)):
                 self._update(key, found.get(key))
                 self._table.publish_if_due()
+            self._adopt_results()
             self._table.publish()
             self._residency.evict()
             return {name for name, _ in self._settling}
@@ -177,8 +179,7 @@ class ModelRepository:
             if isinstance(content, Artifact):
                 self._table.serve(key, content)
             else:
-                self._table.mark_compiling(key, content.digest)
-                self._queue.put(Job(*key, files, content))
+                self._compile(Job(*key, files, content))
         except Exception as error:  # noqa: BLE001  # one model's error must not stop the others
             if only_confirmed:
                 return False
@@ -191,8 +192,44 @@ class ModelRepository:
                 reason = str(error)
                 if not isinstance(error, InvalidCardError | UnservableModelError):
                     reason = f"The model cannot be loaded: {type(error).__name__}: {error}"
+            self._serve_previous(key, files)
             self._table.mark_failed(key, reason)
         return True
+
+    def _compile(self, job: Job) -> None:
+        """Queue a compilation, unless it failed in another worker."""
+        key = (job.name, job.version)
+        self._serve_previous(key, job.files)
+        reason = compile_failures.read(job.pending.directory, job.files.changed_at)
+        if reason is not None:
+            self._mark_failed(job, reason)
+        else:
+            self._table.mark_compiling(key, job.pending.digest)
+            self._queue.put(job)
+
+    def _serve_previous(self, key: Key, files: ModelFiles) -> None:
+        """Serve the LiteRT model beside a Keras file that is not served, or not yet."""
+        before = self._table.get(key)
+        if before is not None and before.resident is not None:
+            return
+        artifact = artifacts.read_previous(files)
+        if artifact is not None:
+            with contextlib.suppress(UnservableModelError):
+                self._table.serve(key, artifact)
+
+    def _mark_failed(self, job: Job, reason: str) -> None:
+        key = (job.name, job.version)
+        self._failed[key] = job
+        self._table.mark_failed(key, reason, job.pending.digest)
+
+    def _adopt_results(self) -> None:
+        """Serve what another worker has compiled after all."""
+        for key, job in list(self._failed.items()):
+            if not self._is_wanted(job):
+                del self._failed[key]
+            elif artifacts.find_compiled(job.pending) is not None:
+                del self._failed[key]
+                self._take(key, job.files)
 
     def _log_once(self, message: str) -> None:
         if message not in self._logged:
@@ -237,5 +274,5 @@ class ModelRepository:
             if reason is None:
                 self._take(key, job.files)
             else:
-                self._table.mark_failed(key, reason, job.pending.digest)
+                self._mark_failed(job, reason)
             self._table.publish()

@@ -55,7 +55,9 @@ def test_health_is_always_ok() -> None:
     [
         ([], "failed", 503, "empty"),
         ([LOADING], "starting", 503, "loading"),
-        ([READY, LOADING], "starting", 503, "loading"),
+        ([READY, LOADING], "ready", 200, "loading"),
+        ([READY, FAILED, LOADING], "degraded", 200, "loading"),
+        ([FAILED, LOADING], "starting", 503, "loading"),
         ([FAILED], "failed", 503, "failed"),
         ([READY, FAILED], "degraded", 200, "ok"),
         ([READY], "ready", 200, "ok"),

@@ -106,10 +106,70 @@ def test_model_name_is_the_first_part_below_the_root(tmp_path: Path) -> None:
 def test_find_models_reports_invalid_names(tmp_path: Path) -> None:
     (tmp_path / "bad name.keras").touch()
     (tmp_path / "README.md").touch()
+    (tmp_path / "LICENSE").touch()
     found, messages = find_models(tmp_path)
     assert (found, [message[:18] for message in messages]) == ({}, ["Ignored 'bad name'"])
     with pytest.raises(FileNotFoundError):
         find_models(tmp_path / "nowhere")
+
+
+def problems(root: Path) -> dict[tuple[str, int], str | None]:
+    found, _ = find_models(root)
+    return {key: files.problem for key, files in found.items()}
+
+
+def test_find_models_has_misplaced_files_with_their_problem(tmp_path: Path) -> None:
+    for name in ("mlp.h5", "a.weights.h5", "b.tflite", "c.onnx", "d.pt", "e.pkl", "f.zip"):
+        (tmp_path / name).touch()
+    for directory, file in (
+        ("saved", "saved_model.pb"),
+        ("h5", "model.h5"),
+        ("named", "best.keras"),
+        ("unzipped", "config.json"),
+        ("versions/2", "saved_model.pb"),
+        ("deep/v1", KERAS_FILE),
+    ):
+        (tmp_path / directory).mkdir(parents=True)
+        (tmp_path / directory / file).touch()
+    (tmp_path / "unzipped" / "metadata.json").touch()
+    (tmp_path / "empty").mkdir()
+    found = problems(tmp_path)
+    assert None not in found.values()
+    assert set(found) == {
+        ("mlp.h5", 1), ("a.weights.h5", 1), ("b.tflite", 1), ("c.onnx", 1), ("d.pt", 1),
+        ("e.pkl", 1), ("f.zip", 1), ("saved", 1), ("h5", 1), ("named", 1), ("unzipped", 1),
+        ("versions", 2), ("deep", 1),
+    }  # fmt: skip
+
+
+def test_find_models_prefers_models_to_misplaced_files(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    for name in (KERAS_FILE, "a.h5", "saved_model.pb"):
+        (tmp_path / "a" / name).touch()
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "b.h5").touch()
+    (tmp_path / "b.keras").touch()
+    assert problems(tmp_path) == {("a", 1): None, ("b", 1): None}
+
+
+def test_find_models_follows_no_links(tmp_path: Path, models_dir: Path, names: list[str]) -> None:
+    (tmp_path / "root").mkdir()
+    target = models_dir / names[0]
+    (tmp_path / "root" / "directory").symlink_to(target)
+    (tmp_path / "root" / "nowhere").symlink_to("/nowhere")
+    (tmp_path / "root" / "versions").mkdir()
+    (tmp_path / "root" / "versions" / "3").symlink_to(target)
+    found = problems(tmp_path / "root")
+    assert set(found) == {("directory", 1), ("nowhere", 1), ("versions", 3)}
+    assert all("links are not followed" in str(problem) for problem in found.values())
+
+
+def test_find_models_logs_other_files_but_no_notes(tmp_path: Path) -> None:
+    for name in ("README", "notes.txt", "report.md", ".gitignore", "data.csv"):
+        (tmp_path / name).touch()
+    found, messages = find_models(tmp_path)
+    assert found == {}
+    assert messages == ["Ignored 'data.csv' in the model directory: it is not a model."]
 
 
 def test_find_files_has_sizes_and_a_changing_fingerprint(tmp_path: Path) -> None:

@@ -26,7 +26,10 @@ COMPILE_SECONDS = 400
 def settled(directory: ModelRepository) -> ModelRepository:
     """Wait until no model is LOADING."""
     eventually(
-        lambda: all(model.state is not State.LOADING for model in directory.snapshot().all()),
+        lambda: all(
+            State.LOADING not in (model.state, model.update and model.update.state)
+            for model in directory.snapshot().all()
+        ),
         COMPILE_SECONDS,
     )
     return directory
@@ -103,7 +106,7 @@ def test_keras_files_without_artifact_compile_in_background(
     assert {model.name: model.state for model in directory.snapshot().all()} == {
         name: State.LOADING,
         other: State.READY,
-        third: State.LOADING,
+        third: State.READY,  # its earlier LiteRT model, until the Keras file is compiled
         "loose": State.LOADING,
         "broken": State.LOADING,
     }
@@ -251,7 +254,22 @@ def test_keras_file_that_is_a_pipe_fails_without_blocking(serve: Serve, models_d
 
 def test_unreadable_entry_fails_alone(serve: Serve, models_dir: Path) -> None:
     (models_dir / "loop").symlink_to("loop")
-    assert "cannot be read" in only_failure(serve(models_dir), "loop")
+    assert "links are not followed" in only_failure(serve(models_dir), "loop")
+
+
+@pytest.mark.parametrize("file", [KERAS_FILE, LITERT_FILE, CARD_FILE])
+def test_linked_file_is_not_followed(
+    serve: Serve, models_dir: Path, shipped_names: list[str], tmp_path: Path, file: str
+) -> None:
+    (models_dir / shipped_names[0] / file).rename(tmp_path / file)
+    (models_dir / shipped_names[0] / file).symlink_to(tmp_path / file)
+    directory = settled(serve(models_dir))
+    model = directory.snapshot().find(shipped_names[0])
+    reason = model.update.reason if model.update is not None else model.reason
+    assert reason is not None
+    assert reason.startswith(f"{file} is a symbolic link, and links are not followed.")
+    expected = State.READY if file == KERAS_FILE else State.FAILED
+    assert model.state is expected, "the card confirms the LiteRT model itself"
 
 
 def test_card_that_is_a_pipe_fails_without_blocking(
@@ -284,7 +302,7 @@ def test_dangling_link_does_not_hide_another_version(
     )
 
 
-def test_code_formats_in_the_model_directory_are_ignored(
+def test_code_formats_in_the_model_directory_fail_with_advice(
     serve: Serve, models_dir: Path, shipped_names: list[str]
 ) -> None:
     (models_dir / "old.h5").write_bytes(b"x")
@@ -297,8 +315,23 @@ def test_code_formats_in_the_model_directory_are_ignored(
             (models_dir / shipped_names[0] / LITERT_FILE).read_bytes()
         )
     directory = serve(models_dir)
-    assert "no card.json confirms" in only_failure(directory, "own")
-    assert {model.name for model in directory.snapshot().all()} == {*shipped_names[:3], "own"}
+    failed = {
+        model.name: str(model.reason)
+        for model in settled(directory).snapshot().all()
+        if model.state is State.FAILED
+    }
+    assert set(failed) == {"old.h5", "loose.tflite", "h5", "saved", "own"}
+    for name, advice in [
+        ("old.h5", r"old.h5 is an HDF5 file, which is not served as it is. Run `make convert"),
+        ("loose.tflite", "loose.tflite is a LiteRT file without the card"),
+        ("h5", "model.h5 is an HDF5 file"),
+        ("saved", "saved is a SavedModel"),
+        ("own", "There is no model.keras, and no card.json confirms"),
+    ]:
+        assert failed[name].startswith(advice)
+    assert len(directory.snapshot().all()) == 3 + len(failed)
+    (models_dir / "old.h5").unlink()
+    eventually(lambda: "old.h5" not in {model.name for model in directory.snapshot().all()})
 
 
 def test_model_that_crashed_the_compiler_is_not_tried_again(

@@ -205,6 +205,7 @@ def test_unreadable_files_are_tried_again_without_a_change(
     with monkeypatch.context() as patch:
         patch.setattr(watcher.DirectoryWatcher, "start", lambda _: None)
         patch.setattr(artifacts, "read", refuse)
+        patch.setattr(artifacts, "read_previous", lambda _: None)
         directory = serve(models_dir)
         eventually(lambda: directory._scan(None) == set())
         assert {model.reason for model in directory.snapshot().all()} == {
