@@ -13,6 +13,7 @@ import psycopg2.errors
 import psycopg2.extensions
 import pytest
 
+import db.schema.connection
 import db.schema.locks
 import db.schema.migrate
 from db.initialize import set_up
@@ -60,6 +61,14 @@ def database(
         monkeypatch.setenv(name, value)
     set_up(from_environment(os.environ))
     return database
+
+
+@pytest.fixture
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set-ups that wait for a lock for a fifth of a second."""
+    for module in (db.schema.connection, db.schema.migrate):
+        monkeypatch.setattr(module, "SESSION", "SET lock_timeout = '200ms'")
+    monkeypatch.setattr(db.schema.locks, "PAUSE_SECONDS", 0.1)
 
 
 @pytest.fixture
@@ -149,6 +158,7 @@ def test_dashboard_works_whatever_the_read_role_does_to_itself(
         database.set_up()
 
 
+@pytest.mark.usefixtures("short_waits")
 def test_set_up_waits_for_open_reader_and_names_it(
     database: Database,
     reader: psycopg2.extensions.connection,
@@ -161,10 +171,9 @@ def test_set_up_waits_for_open_reader_and_names_it(
     shutil.copytree(db.schema.migrate.MIGRATIONS, folder)
     (folder / "9999_test.sql").write_text("ALTER TABLE predictions ADD COLUMN added integer")
     monkeypatch.setattr(db.schema.migrate, "MIGRATIONS", folder)
-    monkeypatch.setattr(db.schema.locks, "PAUSE_SECONDS", 0.1)
     with reader.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM predictions")
-    monkeypatch.setattr(db.schema.locks, "MAX_WAIT_SECONDS", 3)
+    monkeypatch.setattr(db.schema.locks, "MAX_WAIT_SECONDS", 1)
     holder = rf"mlops_read \(no name, process {reader.info.backend_pid}, since .* UTC\)"
     with pytest.raises(BlockedError, match=rf"An open transaction locks .*: {holder}\. End that"):
         set_up(from_environment(os.environ))
@@ -177,11 +186,11 @@ def test_set_up_waits_for_open_reader_and_names_it(
     assert database.rows("SELECT added FROM predictions") == []
 
 
-@pytest.mark.usefixtures("database")
+@pytest.mark.usefixtures("database", "short_waits")
 def test_second_set_up_waits_for_the_first_and_names_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(db.schema.locks, "MAX_SETUP_SECONDS", 3)
+    monkeypatch.setattr(db.schema.locks, "MAX_SETUP_SECONDS", 1)
     settings = from_environment(os.environ)
     with db.schema.locks.setup_lock(settings):
         started = time.monotonic()

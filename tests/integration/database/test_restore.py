@@ -45,6 +45,7 @@ def target(tmp_path: Path) -> Iterator[Database]:
         server.stop(timeout_seconds=5)
 
 
+@pytest.mark.slow
 def test_dump_restores_after_set_up_of_roles(
     source: Database, target: Database, tmp_path: Path
 ) -> None:
@@ -57,6 +58,7 @@ def test_dump_restores_after_set_up_of_roles(
     assert target.rows("SELECT name FROM experiments", role="mlops_read") == [("a",)]
 
 
+@pytest.mark.slow
 def test_set_up_grants_what_a_restore_without_roles_lost(
     source: Database, target: Database, tmp_path: Path
 ) -> None:

@@ -14,6 +14,7 @@ from tests.support.earlier_migrations import COMMITS, write_migrations
 
 # Each earlier text at once, as of a database that every commit has updated.
 EVERY_EARLIER_TEXT = {"all": "1- 2- 3- 4- 6- 7- 8-"}
+ALWAYS_TESTED = ("4df321a", "52f84d4", "e20bd36", "04e5e35", "18025fe", "299a3ee", "all")
 ID = "11111111-1111-1111-1111-111111111111"
 EXPERIMENT = """
 INSERT INTO experiments (name, learning_rate, momentum, source_file, source_line, content_digest)
@@ -92,7 +93,13 @@ def read_rows(database: Database, queries: tuple[str, ...]) -> list[list[tuple[o
     return [database.rows(query) for query in queries]
 
 
-@pytest.mark.parametrize("commit", [*COMMITS, *EVERY_EARLIER_TEXT])
+@pytest.mark.parametrize(
+    "commit",
+    [
+        pytest.param(commit, marks=() if commit in ALWAYS_TESTED else pytest.mark.slow)
+        for commit in (*COMMITS, *EVERY_EARLIER_TEXT)
+    ],
+)
 def test_database_of_earlier_commit_is_like_a_new_one(
     database: Database, new_schema: list[str], tmp_path: Path, commit: str
 ) -> None:

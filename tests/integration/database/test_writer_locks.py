@@ -4,7 +4,6 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 
 import psycopg2
 import psycopg2.errors
@@ -47,24 +46,32 @@ WRITERS = {
 }
 MOVE = (
     "SELECT from_experiment_name, experiment_name"
-    " FROM move_alias('mnist', 'champion', '{}', 1, NULL, 'ann', 'better')"
+    " FROM move_alias('mnist', '{}', '{}', 1, NULL, 'ann', 'better')"
 )
 MAKE_MONTH = "SELECT make_events_partition('2030-01-01')"
 Connections = tuple[psycopg2.extensions.connection, psycopg2.extensions.connection]
 
 
+@pytest.fixture(scope="module")
+def environment(
+    postgres_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
+    """A database with one prediction and two images."""
+    none = str(tmp_path_factory.mktemp("data") / "none")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {**postgres_environment, "DATA_CSV": none, "DATA_DIR": none}.items():
+            patch.setenv(name, value)
+        set_up(from_environment(os.environ))
+    with closing(connect(postgres_environment)) as connection:
+        execute(connection, ROWS)
+        connection.commit()
+    return postgres_environment
+
+
 @pytest.fixture
-def connections(
-    empty_database: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Connections]:
-    """Two sessions of the owner in a database with one prediction and two images."""
-    none = str(tmp_path / "none")
-    for name, value in {**empty_database, "DATA_CSV": none, "DATA_DIR": none}.items():
-        monkeypatch.setenv(name, value)
-    set_up(from_environment(os.environ))
-    with closing(connect(empty_database)) as first, closing(connect(empty_database)) as second:
-        execute(first, ROWS)
-        first.commit()
+def connections(environment: dict[str, str]) -> Iterator[Connections]:
+    """Two sessions of the owner."""
+    with closing(connect(environment)) as first, closing(connect(environment)) as second:
         yield first, second
 
 
@@ -90,8 +97,8 @@ def test_writer_waits_for_another_writer(connections: Connections, writer: str) 
 @pytest.mark.parametrize(
     ("before", "after", "result"),
     [
-        (MOVE.format("a"), MOVE.format("b"), [("a", "b")]),
-        (MOVE.format("a"), MOVE.format("a"), [(None, "a")]),  # the first move, not a second one
+        (MOVE.format("x", "a"), MOVE.format("x", "b"), [("a", "b")]),
+        (MOVE.format("y", "a"), MOVE.format("y", "a"), [(None, "a")]),  # no second move
         (MAKE_MONTH, MAKE_MONTH, [(None,)]),
     ],
     ids=["next move", "same move", "month"],
