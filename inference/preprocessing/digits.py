@@ -1,34 +1,39 @@
 """Digit normalization: gray pixels of any size to the canonical 28x28 pixels.
 
-The canonical form is MNIST's: uint8, 28x28, ink high (255) on 0. The digit fits a 20x20 box, with
-its center of mass in the middle of the image (Y. LeCun, C. Cortes, C. Burges, "The MNIST database
-of handwritten digits").
+Small images and drawings keep their ink. A photo is read by `photos`.
 """
 
 import hashlib
+import re
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from inference.preprocessing.canonical import SIDE, Pixels, fit, stretch
 from inference.preprocessing.decoding import decode
-from inference.preprocessing.image_warnings import NO_DIGIT
+from inference.preprocessing.drawings import (
+    border_of,
+    count_digits,
+    ink_over,
+    is_drawing,
+)
+from inference.preprocessing.image_warnings import NO_DIGIT, several_digits
+from inference.preprocessing.photos.reader import read_photo
 
-SIDE = 28  # pixels
+__all__ = ["SIDE", "Pixels", "PreprocessedImage", "normalize", "pixel_digest", "read_digit"]
+
 BLACK_ROW = bytes(SIDE)
-BOX = 20  # pixels; the digit's longer side
-# Index of the pixel at the center of mass of MNIST's digits (measured: 13.99 and 14.01 over its
-# test digits).
-CENTER = 14.0
-# A larger image is averaged down to this side first: the digit needs 20 pixels, and this bounds
+# A larger drawing is averaged down to this side first: the digit needs 20 pixels, and this bounds
 # memory.
 LARGE_SIDE = 1024
-# A quarter of the range. JPEG's ringing and a scanner's paper stay below it.
-INK_THRESHOLD = 64
-
-Pixels = NDArray[np.uint8]
-EMPTY_DIGEST = hashlib.sha256(bytes(SIDE * SIDE)).hexdigest()
+PHOTO_SIDE = 64  # pixels; a smaller image holds no paper around its digit
+# Ink differs from its paper by this, a 16th of the range. On a background of exactly one shade,
+# such as the 16 shades that 12 bits leave of 16, a few are enough.
+MIN_CONTRAST, MIN_FLAT_CONTRAST = 16, 4
+INK = re.compile(rb"[\x10-\xff]")  # a pixel of MIN_CONTRAST
+# A 28x28 image keeps its pixels on a background as dark as this. Models read it as well as black.
+DARK = 32
 
 
 class PreprocessedImage(NamedTuple):
@@ -49,16 +54,16 @@ class PreprocessedImage(NamedTuple):
     @classmethod
     def from_bytes(cls, data: bytes) -> "PreprocessedImage":
         """Decode an image file. Raises UnsupportedImageError and UnreadableImageError."""
-        return cls.from_array(decode(data), data)
+        image = decode(data)
+        pixels, count = _read(image.gray)
+        return cls(pixels, pixel_digest(pixels), image.width, image.height, data, _warnings(count))
 
     @classmethod
-    def from_array(cls, gray: Pixels, original: bytes | None = None) -> "PreprocessedImage":
+    def from_array(cls, gray: Pixels) -> "PreprocessedImage":
         """Normalize gray pixels, uint8 of shape (height, width)."""
-        pixels = normalize(gray)
-        digest = pixel_digest(pixels)
+        pixels, count = _read(gray)
         height, width = gray.shape
-        warnings = (NO_DIGIT,) if digest == EMPTY_DIGEST else ()
-        return cls(pixels, digest, width, height, original, warnings)
+        return cls(pixels, pixel_digest(pixels), width, height, None, _warnings(count))
 
 
 def read_digit(data: bytes) -> Pixels:
@@ -66,7 +71,7 @@ def read_digit(data: bytes) -> Pixels:
 
     Raises UnsupportedImageError and UnreadableImageError.
     """
-    return normalize(decode(data))
+    return normalize(decode(data).gray)
 
 
 def pixel_digest(pixels: Pixels) -> str:
@@ -80,20 +85,66 @@ def pixel_digest(pixels: Pixels) -> str:
 def normalize(gray: Pixels) -> Pixels:
     """Return gray pixels, uint8 of shape (height, width), as canonical pixels.
 
-    An image of 28x28 is only inverted, if its border is light: MNIST's own digits pass unchanged.
-    Any other is cropped to its ink, fitted into 20x20 and centered by mass. An image without ink
-    becomes zeros.
+    MNIST's own digits pass unchanged, and a 28x28 image on white is only inverted. Any other is
+    cropped to its digit, fitted into 20x20 and centered by mass. An image without ink becomes
+    zeros.
     """
-    if gray.shape == (SIDE, SIDE) and _has_black_border(gray):
-        return np.ascontiguousarray(gray)
+    return _read(gray)[0]
+
+
+def _warnings(count: int) -> tuple[str, ...]:
+    if count == 1:
+        return ()
+    return (several_digits(count),) if count else (NO_DIGIT,)
+
+
+def _read(gray: Pixels) -> tuple[Pixels, int]:
+    """Return canonical pixels, and the number of digits in the image."""
+    if gray.shape == (SIDE, SIDE):
+        pixels = _read_canonical_size(gray)
+        return pixels, int(INK.search(pixels.data) is not None)
+    if max(gray.shape) > PHOTO_SIDE and not is_drawing(gray):
+        return _read_photo(gray)
     if max(gray.shape) > LARGE_SIDE:
         gray = np.asarray(Image.fromarray(gray).reduce(-(-max(gray.shape) // LARGE_SIDE)))
-    border = np.concatenate([gray[0], gray[-1], gray[:, 0], gray[:, -1]])
-    background = int(np.median(border))
-    ink_high = gray if background < 128 else 255 - gray  # noqa: PLR2004  # middle of the range
-    if gray.shape == (SIDE, SIDE):
+    ink = _stretched(gray)
+    if not ink.any():
+        return np.zeros((SIDE, SIDE), np.uint8), 0
+    if max(gray.shape) <= PHOTO_SIDE:
+        return fit(ink), 1
+    counted = count_digits(ink)
+    if counted is None:
+        return _read_photo(gray)
+    return fit(counted[1]), counted[0]
+
+
+def _read_photo(gray: Pixels) -> tuple[Pixels, int]:
+    digit = read_photo(gray)
+    if digit is None:
+        return np.zeros((SIDE, SIDE), np.uint8), 0
+    return fit(digit.ink), digit.total
+
+
+def _read_canonical_size(gray: Pixels) -> Pixels:
+    """Return 28x28 pixels as they are, inverted, or stretched if their background is gray."""
+    if _has_black_border(gray):
+        return np.ascontiguousarray(gray)
+    ink_high, background = _ink_high(gray)
+    if background <= DARK and ink_high.max() >= background + MIN_CONTRAST:
         return np.ascontiguousarray(ink_high)
-    return _fit(_stretch(ink_high, min(background, 255 - background)))
+    return _stretched(gray)
+
+
+def _ink_high(gray: Pixels) -> tuple[Pixels, int]:
+    """Return a picture with high ink, and the shade of its background."""
+    return ink_over(gray, int(np.median(border_of(gray))))
+
+
+def _stretched(gray: Pixels) -> Pixels:
+    """Return ink above a background of 0, up to 255. A picture without ink becomes zeros."""
+    ink_high, background = _ink_high(gray)
+    is_flat = (border_of(ink_high) == background).all()
+    return stretch(ink_high, background, MIN_FLAT_CONTRAST if is_flat else MIN_CONTRAST)
 
 
 def _has_black_border(gray: Pixels) -> bool:
@@ -111,36 +162,3 @@ def _has_black_border(gray: Pixels) -> bool:
         + pixels[2 * SIDE - 1 : -SIDE : SIDE]
     )
     return border.count(0) > 2 * SIDE
-
-
-def _stretch(ink_high: Pixels, background: int) -> Pixels:
-    """Scale shades so that the background becomes 0 and the strongest ink 255."""
-    strongest = int(ink_high.max()) - background
-    if strongest < INK_THRESHOLD / 4:  # only paper and noise
-        return np.zeros_like(ink_high)
-    shades = (np.arange(256) - background) * (255 / strongest)
-    stretched: Pixels = shades.clip(0, 255).round().astype(np.uint8)[ink_high]
-    return stretched
-
-
-def _fit(ink: Pixels) -> Pixels:
-    mask = ink >= INK_THRESHOLD
-    if not mask.any():
-        return np.zeros((SIDE, SIDE), np.uint8)
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    # As floats: with bytes, a few dots in a large picture would be averaged to nothing.
-    cropped = Image.fromarray(
-        ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.float32)
-    )
-    scale = BOX / max(cropped.size)
-    size = (max(1, round(cropped.width * scale)), max(1, round(cropped.height * scale)))
-    digit = np.array(cropped.resize(size, Image.Resampling.BILINEAR, reducing_gap=3.0))
-    digit *= 255 / digit.max()  # a thin stroke fades when it shrinks
-    height, width = digit.shape
-    mass = digit.sum()
-    top = round(CENTER - float((digit.sum(axis=1) @ np.arange(height)) / mass))
-    left = round(CENTER - float((digit.sum(axis=0) @ np.arange(width)) / mass))
-    top, left = min(max(top, 0), SIDE - height), min(max(left, 0), SIDE - width)
-    canonical = np.zeros((SIDE, SIDE), np.uint8)
-    canonical[top : top + height, left : left + width] = digit.round().astype(np.uint8)
-    return canonical

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from inference.preprocessing.canonical import fit, stretch
 from inference.preprocessing.digits import (
     PreprocessedImage,
     normalize,
     pixel_digest,
     read_digit,
 )
+from inference.preprocessing.image_warnings import NO_DIGIT, several_digits
 from tests.support.images import drawn, encoded
 
 
@@ -112,3 +114,64 @@ def test_preprocessed_blank_image_warns_of_no_digit(shade: int, side: int) -> No
 
 def test_preprocessed_digit_has_no_warnings() -> None:
     assert PreprocessedImage.from_array(drawn(side=60)).warnings == ()
+
+
+@pytest.mark.parametrize("text", "0123456789")
+@pytest.mark.parametrize("side", [20, 64, 65, 140, 280, 700])
+def test_drawings_keep_their_pixels(side: int, text: str) -> None:
+    """A canvas drawing is only fitted, whatever its size: no photo path, no warning."""
+    drawing = drawn(text, side=side)
+    for picture in (drawing, 255 - drawing):
+        image = PreprocessedImage.from_array(picture)
+        assert (image.pixels == fit(stretch(drawing, 0, 16))).all()
+        assert image.warnings == ()
+
+
+@pytest.mark.parametrize(("ink", "paper"), [(30, 100), (170, 100), (220, 150), (60, 150), (70, 60)])
+@pytest.mark.parametrize("side", [28, 50, 140])
+def test_polarity_and_contrast_come_from_the_picture(side: int, ink: int, paper: int) -> None:
+    image = PreprocessedImage.from_array(drawn("3", side=side, ink=ink, paper=paper))
+    expected = normalize(drawn("3", side=side)).astype(int)
+    assert np.abs(image.pixels - expected).max() <= 255 / abs(ink - paper) + 1
+    assert image.warnings == ()
+
+
+@pytest.mark.parametrize("background", [1, 32, 230, 254])
+def test_28x28_on_dark_or_light_keeps_its_pixels(background: int) -> None:
+    ink = 255 if background < 128 else 0
+    picture = drawn(ink=ink, paper=background)
+    expected = picture if background < 128 else 255 - picture
+    assert (normalize(picture) == expected).all()
+
+
+@pytest.mark.parametrize("shade", [0, 7, 100, 200, 255])
+@pytest.mark.parametrize("shape", [(1, 1), (8, 8), (28, 28), (64, 64), (65, 65), (300, 400)])
+def test_uniform_image_is_warned_of(shape: tuple[int, int], shade: int) -> None:
+    image = PreprocessedImage.from_array(np.full(shape, shade, np.uint8))
+    assert (image.pixels.any(), image.warnings) == (False, (NO_DIGIT,))
+
+
+def test_fully_transparent_image_is_warned_of() -> None:
+    for side in (28, 200):
+        image = PreprocessedImage.from_bytes(encoded(Image.new("RGBA", (side, side))))
+        assert image.warnings == (NO_DIGIT,)
+
+
+@pytest.mark.parametrize("text", ["42", "11", "305"])
+def test_drawing_of_several_digits_is_warned_of(text: str) -> None:
+    picture = np.hstack([drawn(digit, side=140) for digit in text])
+    image = PreprocessedImage.from_array(picture)
+    assert image.warnings == (several_digits(len(text)),)
+    assert any((image.pixels == normalize(drawn(digit, side=140))).mean() > 0.9 for digit in text)
+
+
+def test_white_strokes_on_transparent_equal_black_on_white() -> None:
+    strokes = drawn("7", side=280)
+    image = Image.merge("LA", (Image.new("L", (280, 280), 255), Image.fromarray(strokes)))
+    assert (read_digit(encoded(image)) == read_digit(encoded(255 - strokes))).all()
+
+
+def test_image_keeps_the_size_of_a_reduced_jpeg() -> None:
+    data = encoded(Image.new("L", (4100, 3000), 200), "JPEG")
+    image = PreprocessedImage.from_bytes(data)
+    assert (image.width, image.height, image.original) == (4100, 3000, data)

@@ -1,0 +1,74 @@
+"""Photos: every kind is read as its digit, several digits are counted, and blank ones found."""
+
+import functools
+
+import numpy as np
+import pytest
+
+from inference.model_format.card import LITERT_FILE
+from inference.preprocessing.digits import Pixels, PreprocessedImage
+from inference.preprocessing.image_warnings import NO_DIGIT, several_digits
+from inference.runtime.network import Network
+from tests.conftest import SHIPPED
+from tests.corpus.photos.corpus import photos
+from tests.corpus.photos.counts import BLANK, SEVERAL
+from tests.corpus.photos.kinds import KINDS
+from tests.corpus.photos.scenes import NO_DIGIT as NO_LABEL
+from tests.corpus.photos.scenes import draw_digit
+
+CHAMPION = "mnist_experiment_25__deep_cnn_16_48_96_augmented"
+NUMBERED = list(enumerate(KINDS))
+
+
+@functools.cache
+def champion() -> Network:
+    return Network((SHIPPED / CHAMPION / LITERT_FILE).read_bytes(), 10)
+
+
+def label_of(pixels: Pixels) -> str:
+    return str(int(champion().probabilities(pixels[np.newaxis]).argmax()))
+
+
+@pytest.mark.parametrize(("number", "kind"), NUMBERED, ids=list(KINDS))
+def test_photo_is_read_as_its_digit(number: int, kind: str) -> None:
+    label = str("2345680947"[number % 10])
+    photo = KINDS[kind](label, np.random.default_rng((7, number)), draw_digit)
+    image = PreprocessedImage.from_bytes(photo)
+    expected = label if kind != "split" else "457"
+    assert (label_of(image.pixels), image.warnings) == (expected, ())
+
+
+@pytest.mark.parametrize("kind", BLANK)
+def test_photo_without_a_digit_is_warned_of(kind: str) -> None:
+    for seed in range(3):
+        image = PreprocessedImage.from_bytes(BLANK[kind](np.random.default_rng((7, seed))))
+        assert image.warnings == (NO_DIGIT,)
+        assert not image.pixels.any()
+
+
+@pytest.mark.parametrize("kind", SEVERAL)
+def test_photo_of_several_digits_counts_them(kind: str) -> None:
+    for label, data in SEVERAL[kind](np.random.default_rng(7), draw_digit):
+        image = PreprocessedImage.from_bytes(data)
+        expected = (several_digits(len(label)),) if len(label) > 1 else ()
+        assert image.warnings == expected
+        assert label_of(image.pixels) in label
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_photos_of_every_kind_and_digit_are_read() -> None:
+    """At least 95 of 100 of each seed's photos are read right, and 7 of 10 of each kind."""
+    right: dict[str, list[bool]] = {}
+    for photo in photos(11):
+        image = PreprocessedImage.from_bytes(photo.data)
+        if photo.label == NO_LABEL:
+            is_right = image.warnings == (NO_DIGIT,)
+        elif len(photo.label) > 1:
+            is_right = image.warnings == (several_digits(len(photo.label)),)
+        else:
+            is_right = (label_of(image.pixels), image.warnings) == (photo.label, ())
+        right.setdefault(photo.kind, []).append(is_right)
+    results = [is_right for kind in right.values() for is_right in kind]
+    assert sum(results) >= 0.95 * len(results), right
+    assert all(sum(kind) >= 0.7 * len(kind) for kind in right.values() if len(kind) > 5), right
