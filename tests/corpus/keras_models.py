@@ -443,7 +443,7 @@ def _contracts() -> Iterator[Hostile]:
         ),
         "two inputs": of_config(two_in),
         "two outputs": of_config(two_out),
-        "29x29x3": plain(29 * 29 * 3, 10, flatten, shape=(29, 29, 3)),
+        "29x29x4": plain(29 * 29 * 4, 10, flatten, shape=(29, 29, 4)),
         "any size": plain(1, 10, pooled, shape=(None, None, 1)),
         "a sequence": plain(28, 10),
         "a picture": of_config(sequential(layer("Softmax")), {}),

@@ -227,8 +227,8 @@ def _networks() -> list[Hostile]:
         "two outputs": (lambda path: saved(path, two_outputs), "one image"),
         "nothing that serves": (nothing, "no signature"),
         "colors": (
-            lambda path: saved(path, colors, **spec(None, 29, 29, 3)),
-            r"image of shape \(29, 29, 3\)",
+            lambda path: saved(path, colors, **spec(None, 29, 29, 4)),
+            r"image of shape \(29, 29, 4\)",
         ),
         "no shape": (lambda path: saved(path, **no_shape), "image of shape"),
         "bytes": (
