@@ -30,7 +30,7 @@ def measure(lenet: ModelFiles, images: Sequence[bytes]) -> dict[str, float]:
     bodies = cycle([inference_request(png, lenet.name)[1] for png in sample])
     headers = [(b"content-type", CONTENT_TYPE.encode())]
     files = cycle(sample)
-    gray = cycle([decode(png) for png in sample])
+    gray = cycle([decode(png).gray for png in sample])
     pixels = cycle([digits.read_digit(png) for png in sample])
     network = Network(lenet.litert.read_bytes(), len(DIGITS))
     responses = cycle(
