@@ -1,6 +1,7 @@
 """Pages of other origins and clients behind a proxy, against the whole application."""
 
 import hashlib
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,8 +22,7 @@ Client = Callable[..., TestClient]
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[Client]:
     """Return a client of the service with one model."""
-    (tmp_path / "models").mkdir()
-    (tmp_path / "models" / FIRST).symlink_to(SHIPPED / FIRST)
+    shutil.copytree(SHIPPED / FIRST, tmp_path / "models" / FIRST)
     (tmp_path / "keys").write_text(hashlib.sha256(KEY.encode()).hexdigest())
     clients: list[TestClient] = []
 
