@@ -71,6 +71,7 @@ OPERATIONS = frozenset(
     }.items()
     for name in names
 )
+ALLOWED_IN_GRAPHS = ALLOWED | OPERATIONS
 # Operands of these operations, by class: the keys of their config.
 OPERANDS = {
     "__keras_tensor__": None,
@@ -100,11 +101,17 @@ def check_config(config: dict[str, Any]) -> None:
         )
     in_graphs = {id(layer) for entry in objects for layer in _graph_layers(entry)}
     for entry in objects:
-        _check_object(entry, ALLOWED | OPERATIONS if id(entry) in in_graphs else ALLOWED)
-    layers = sum(entry.get("class_name") in LAYERS or id(entry) in in_graphs for entry in objects)
-    if layers > MAX_LAYERS:
+        _check_object(entry, ALLOWED_IN_GRAPHS if id(entry) in in_graphs else ALLOWED)
+    check_layers(
+        sum(entry.get("class_name") in LAYERS or id(entry) in in_graphs for entry in objects)
+    )
+
+
+def check_layers(count: int) -> None:
+    """Raise RejectedModelError when a model has too many layers."""
+    if count > MAX_LAYERS:
         raise RejectedModelError(
-            f"The model has {layers} layers. The limit is {MAX_LAYERS}: make a smaller model."
+            f"The model has {count} layers. The limit is {MAX_LAYERS}: make a smaller model."
         )
 
 

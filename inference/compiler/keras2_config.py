@@ -8,7 +8,7 @@ other config. Settings are dropped only where they have their default or concern
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from inference.compiler.config_validator import LAYERS, PARTS, display_name
+from inference.compiler.config_validator import LAYERS, PARTS, check_layers, display_name
 from inference.compiler.keras2_operators import OPERATORS, translate_call
 from inference.model_format.safe_open import RejectedModelError
 
@@ -123,6 +123,7 @@ def _sequential_layers(settings: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _graph(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Translate the layers of a Functional model and their connections."""
     layers = settings["layers"]
+    check_layers(len(layers))
     shifts = {layer["name"]: _node_shift(layer, layers) for layer in layers}
     dtypes = {
         layer["name"]: layer["config"].get("dtype", "float32")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from inference.compiler.config_validator import check_config
+from inference.compiler.config_validator import MAX_LAYERS, check_config
 from inference.compiler.keras2_config import add_modules, is_keras_2, translate
 from inference.compiler.served_config import to_served
 from inference.model_format.safe_open import RejectedModelError
@@ -96,6 +96,11 @@ def test_translate_settings_without_equivalent_fails(
 ) -> None:
     with pytest.raises(RejectedModelError, match=reason):
         settings(kind, **config)
+
+
+def test_translate_of_too_many_layers_fails_at_once() -> None:
+    with pytest.raises(RejectedModelError, match="limit is 200"):
+        translated(*(layer2("ReLU", f"a{number}", "input_1") for number in range(MAX_LAYERS)))
 
 
 def test_translate_adds_modules_to_parts() -> None:
