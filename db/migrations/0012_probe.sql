@@ -14,6 +14,7 @@ COMMENT ON COLUMN model_versions.probe_best IS 'Card keys under which the model 
 COMMENT ON COLUMN model_versions.input IS 'Input specification: height and width in pixels, scale, invert; offset, fit, transpose, channels and layout if they differ from their defaults.';
 
 CREATE OR REPLACE FUNCTION first_champions() RETURNS SETOF alias_events LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    LOCK TABLE alias_events IN SHARE ROW EXCLUSIVE MODE; -- a move that another session makes now comes first
     SELECT e.* FROM (
         SELECT DISTINCT ON (m.task) m.* FROM model_versions m
         WHERE m.status = 'READY' AND m.test_accuracy IS NOT NULL AND m.probe_passed IS NOT FALSE
