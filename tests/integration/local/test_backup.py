@@ -232,6 +232,7 @@ def test_changed_backup_is_rejected_before_anything(
     assert not (tmp_path / "evil").exists()
 
 
+@pytest.mark.slow
 def test_failed_restore_leaves_the_stack_as_it_was(
     backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
