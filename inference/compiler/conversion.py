@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from inference.compiler.child_errors import CompilationError
 from inference.compiler.signature import infer_card
 from inference.model_format.card import (
+    CARD_FILE,
     KERAS_FILE,
     LITERT_FILE,
     MAX_ABS_DIFFERENCE,
@@ -209,8 +210,9 @@ def _difference(model: Any, parity: Parity, images: NDArray[np.float32]) -> str:
     if parity.max_abs_difference <= LARGEST_ROUNDING * parity.limit:
         return (
             f"Rounding in float32 changes the model's probabilities by "
-            f"{parity.max_abs_difference:.1e}. Its values are too large: begin it with "
-            "keras.layers.Rescaling(1/255) and train it again."
+            f"{parity.max_abs_difference:.1e}, because its values are too large. If it was trained "
+            f'on 0 to 1, add {{"input": {{"scale": 0.00392157}}}} to {CARD_FILE}. '
+            "Otherwise begin it with keras.layers.Rescaling(1/255) and train it again."
         )
     return (
         f"The conversion to LiteRT changed the model's probabilities by "
