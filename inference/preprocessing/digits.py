@@ -20,6 +20,7 @@ from inference.preprocessing.drawings import (
 )
 from inference.preprocessing.image_warnings import NO_DIGIT, several_digits
 from inference.preprocessing.photos.reader import read_photo
+from inference.preprocessing.plain_png import SMALL_SIDE
 
 __all__ = ["SIDE", "Pixels", "PreprocessedImage", "normalize", "pixel_digest", "read_digit"]
 
@@ -27,7 +28,7 @@ BLACK_ROW = bytes(SIDE)
 # A larger drawing is averaged down to this side first: the digit needs 20 pixels, and this bounds
 # memory.
 LARGE_SIDE = 1024
-PHOTO_SIDE = 64  # pixels; a smaller image holds no paper around its digit
+PHOTO_SIDE = SMALL_SIDE  # pixels; a smaller image holds no paper around its digit
 # Ink differs from its paper by this, a 16th of the range. On a background of exactly one shade,
 # such as the 16 shades that 12 bits leave of 16, a few are enough.
 MIN_CONTRAST, MIN_FLAT_CONTRAST = 16, 4

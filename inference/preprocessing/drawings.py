@@ -23,7 +23,7 @@ MIN_BACKGROUND_SHARE, MIN_SHEET_SHARE = 0.2, 0.1
 # all of the ink.
 FILLED_SHARE, MIN_FILLED_SHARE = 0.9, 0.4
 MAX_STROKE_SHARE = 0.32  # of the longer side; a shadow or a table is wider than a stroke
-COUNT_SIDE = 256  # pixels of the copy on which digits are counted
+COUNT_SIDE = 160  # pixels of the copy on which digits are counted
 MIN_DIGIT_SHARE = 0.04  # of the picture's longer side
 
 

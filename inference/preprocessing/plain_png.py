@@ -13,7 +13,7 @@ from pyspng import _pyspng_c as spng  # pyspng's wrapper takes a fifth of a smal
 
 MAX_SIDE = 4096  # pixels, for images of every format
 SMALL_BYTES = 65_536
-SMALL_SIDE = 128  # pixels; normalizing a larger image takes longer than everything else
+SMALL_SIDE = 64  # pixels; a larger image may be a photo, whose digit takes milliseconds to find
 
 # PNG specification (ISO/IEC 15948): signature, then IHDR with its length of 13.
 HEADER_START = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"

@@ -12,7 +12,7 @@ Gray = NDArray[np.uint8]
 WINDOW_SHARE, MIN_WINDOW_SHARE = 0.24, 0.16
 # Side of the copy on which the surroundings' median decides between dark and light ink, in pixels,
 # and its window.
-POLARITY_SIDE, POLARITY_WINDOW = 32, 13
+POLARITY_SIDE, POLARITY_WINDOW = 24, 13
 MIN_LIGHT = 24  # darker paper, of 255, holds only the camera's noise
 
 

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from inference.preprocessing.canonical import BOX, INK_THRESHOLD
 from inference.preprocessing.photos.components import find_components
@@ -14,6 +15,8 @@ from inference.preprocessing.photos.sheet import find_sheet
 WORK_SIDE = 448  # pixels
 FINE_SIDE = 90  # pixels; a smaller digit is read again from the picture around it
 LEVELS = (150, 110, 80, 56, 40, 29, 21, 15, 11)  # ink strengths at which a digit is sought
+# Columns per row. Digits of MNIST slant as much, and a photo held askew turns them further.
+NATURAL_SLANT = 0.2
 MIN_STROKE = 1.9  # pixels in the box of 20
 KEPT_SHARE = 0.42  # of the digit's strength
 
@@ -81,7 +84,29 @@ def _find(gray: Gray, *, is_light: bool) -> tuple[Gray, Digits] | None:
     shades = np.where(mask, shades, 0).astype(np.uint8)
     top, bottom, left, right = digits.box
     crop = shades[max(0, top - 1) : bottom + 1, max(0, left - 1) : right + 1]
-    return _thicken(crop), digits
+    return _thicken(_straighten(crop)), digits
+
+
+def _straighten(ink: Gray) -> Gray:
+    """Shear a slanted digit until its slant is natural. The slant is that of its second moments."""
+    mass = ink.astype(np.float64)
+    rows, columns = np.arange(ink.shape[0]), np.arange(ink.shape[1])
+    total = mass.sum()
+    middle = float(mass.sum(axis=1) @ rows) / total
+    rows = rows - middle
+    columns = columns - float(mass.sum(axis=0) @ columns) / total
+    slant = float(rows @ mass @ columns) / max(float(mass.sum(axis=1) @ rows**2), 1.0)
+    excess = slant - min(max(slant, -NATURAL_SLANT), NATURAL_SLANT)
+    if not excess:
+        return ink
+    margin = int(abs(excess) * ink.shape[0]) + 1
+    image = Image.fromarray(np.pad(ink, ((0, 0), (margin, margin))))
+    shear = (1, excess, -excess * middle, 0, 1, 0)
+    upright = np.asarray(
+        image.transform(image.size, Image.Transform.AFFINE, shear, Image.Resampling.BILINEAR)
+    )
+    inked = np.flatnonzero(upright.any(axis=0))
+    return upright[:, inked[0] : inked[-1] + 1]
 
 
 def _thicken(ink: Gray) -> Gray:

@@ -8,6 +8,7 @@ import pytest
 from inference.model_format.card import LITERT_FILE
 from inference.preprocessing.digits import Pixels, PreprocessedImage
 from inference.preprocessing.image_warnings import NO_DIGIT, several_digits
+from inference.preprocessing.photos.reader import read_photo
 from inference.runtime.network import Network
 from tests.conftest import SHIPPED
 from tests.corpus.photos.corpus import photos
@@ -15,6 +16,7 @@ from tests.corpus.photos.counts import BLANK, SEVERAL
 from tests.corpus.photos.kinds import KINDS
 from tests.corpus.photos.scenes import NO_DIGIT as NO_LABEL
 from tests.corpus.photos.scenes import draw_digit
+from tests.corpus.photos.strokes import Hand, draw
 
 CHAMPION = "mnist_experiment_25__deep_cnn_16_48_96_augmented"
 NUMBERED = list(enumerate(KINDS))
@@ -53,6 +55,16 @@ def test_photo_of_several_digits_counts_them(kind: str) -> None:
         expected = (several_digits(len(label)),) if len(label) > 1 else ()
         assert image.warnings == expected
         assert label_of(image.pixels) in label
+
+
+@pytest.mark.parametrize("angle", [-30, 30])
+def test_read_photo_straightens_a_tilted_digit(angle: int) -> None:
+    rng = np.random.default_rng(3)
+    upright = draw((400, 400), "1", (200, 200), 180, Hand(wobble=0, tilt=angle), rng)
+    photo = 220 - 180 * upright + rng.normal(0, 3, upright.shape)
+    digit = read_photo(photo.clip(0, 255).astype(np.uint8))
+    assert digit is not None
+    assert digit.ink.shape[1] < 0.45 * digit.ink.shape[0]  # of 0.58 when tilted
 
 
 @pytest.mark.slow
