@@ -260,12 +260,13 @@ def test_alias_resolves_bare_by_task_and_by_model(
         f"{OTHER}@stable",
         "letters@stable",
         "nobody@stable",
+        "champion",  # of two tasks: that of DEFAULT_TASK
     ]
     assert [infer(clients[0], name, digits["1"]) for name in names] == [
-        (SMALL, 1), (SMALL, 1), (SMALL, 1), ("letters", 1), 404, 404, 404,
+        (SMALL, 1), (SMALL, 1), (SMALL, 1), ("letters", 1), 404, 404, 404, (OTHER, 1),
     ]  # fmt: skip
     several = clients[0].post(
-        f"{BASE}/inference?experiment_name=champion", files={"image_blob": digits["1"]}
+        f"{BASE}/inference?experiment_name=all", files={"image_blob": digits["1"]}
     )
     assert (several.status_code, "TASK@champion" in several.json()["detail"]) == (400, True)
     elsewhere = clients[0].post(
