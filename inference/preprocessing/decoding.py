@@ -11,7 +11,8 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from inference.errors import UnreadableImageError, UnsupportedImageError
 from inference.preprocessing.jpeg import has_single_scan
-from inference.preprocessing.plain_png import CHUNK_HEAD, MAX_SIDE, decode_plain_png
+from inference.preprocessing.plain_png import MAX_SIDE, decode_plain_png
+from servicekit.image_files import MAX_JPEG_SCANS, MAX_PNG_COST, jpeg_scans, png_cost
 
 # The supported formats, by the first bytes of their files. A new format must also be added to
 # errors.UnsupportedImageError, originals/keys.py, openapi.yaml and doc/api.md, and in web/ to
@@ -31,16 +32,9 @@ ENCODED = (
 )
 MEDIA_TYPES = {name: f"image/{name.lower()}" for name in SIGNATURES}
 UNKNOWN_MEDIA_TYPE = "application/octet-stream"
-# A chunk costs Pillow some 5 us. A text or a profile may unpack to 1 MB and costs a thousand times
-# as much.
-MAX_CHUNKS = 10_000
-COMPRESSED_CHUNK_COST = 200
-COMPRESSED_CHUNKS = frozenset({b"zTXt", b"iTXt", b"iCCP"})
 # A JPEG of a single scan is decoded row by row and at 1/2 to 1/8 of its size (measured: 50
 # megapixels in 0.15 s and 6 MB, 100 of one shade in 0.1 s and 4 MB).
 MAX_JPEG_SIDE = 10_000  # pixels
-# Another scan over 4096x4096 pixels costs 10 ms for 14 bytes. Cameras and editors write about 10.
-MAX_SCANS = 64
 REDUCED_SIDE = 1024  # pixels; a JPEG is decoded at the smallest scale with both sides this long
 TURNED = frozenset({5, 6, 7, 8})  # EXIF orientations that exchange width and height
 # Ink on a transparent picture: shades of one color differ by at most this, and light is above the
@@ -81,9 +75,9 @@ def decode(data: bytes) -> DecodedImage:
         return DecodedImage(plain, plain.shape[1], plain.shape[0])
     if not data:
         raise UnreadableImageError("The file is empty. Send the bytes of an image.")
-    if data.startswith(SIGNATURES["PNG"]) and _chunk_cost(data) > MAX_CHUNKS:
+    if data.startswith(SIGNATURES["PNG"]) and png_cost(data) > MAX_PNG_COST:
         raise UnreadableImageError(
-            f"The PNG file has more than {MAX_CHUNKS} chunks. Save it without metadata."
+            f"The PNG file has more than {MAX_PNG_COST} chunks. Save it without metadata."
         )
     formats = [name for name, signatures in SIGNATURES.items() if data.startswith(signatures)]
     if not formats:
@@ -116,19 +110,6 @@ def decode(data: bytes) -> DecodedImage:
         ) from error
 
 
-def _chunk_cost(data: bytes) -> int:
-    """Return the number of chunks of a PNG, with compressed chunks counted by their cost.
-
-    Counting stops above MAX_CHUNKS.
-    """
-    position, cost = 8, 0
-    while position + 8 <= len(data) and cost <= MAX_CHUNKS:
-        length, kind = CHUNK_HEAD.unpack_from(data, position)
-        cost += COMPRESSED_CHUNK_COST if kind in COMPRESSED_CHUNKS else 1
-        position += 12 + length
-    return cost
-
-
 def _check_header(image: Image.Image, data: bytes) -> None:
     """Reject an image by its header, before anything is decompressed."""
     is_jpeg = image.format in ("JPEG", "MPO")
@@ -137,8 +118,10 @@ def _check_header(image: Image.Image, data: bytes) -> None:
         raise UnreadableImageError(
             f"The image has a side outside 1 to {max_side} pixels. Resize it."
         )
-    if is_jpeg and max_side == MAX_SIDE and data.count(b"\xff\xda") > MAX_SCANS:
-        raise UnreadableImageError(f"The JPEG file has more than {MAX_SCANS} scans. Save it again.")
+    if is_jpeg and max_side == MAX_SIDE and jpeg_scans(data) > MAX_JPEG_SCANS:
+        raise UnreadableImageError(
+            f"The JPEG file has more than {MAX_JPEG_SCANS} scans. Save it again."
+        )
     # A camera's JPEG may carry previews behind the first picture (MPO), which are not an animation.
     if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
         raise UnreadableImageError("The image is animated. Send a single frame.")
