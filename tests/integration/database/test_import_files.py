@@ -142,6 +142,29 @@ def test_unreadable_file_stops_no_other_file(database: Database) -> None:
     ]
 
 
+def test_rejected_row_keeps_its_experiment(database: Database) -> None:
+    database.write(csv_row("a") + csv_row("b"))
+    database.set_up()
+    database.write(csv_row("a", "fast") + csv_row("b"))
+    assert "gone from the file" not in database.set_up()
+    assert database.rows(
+        "SELECT name, learning_rate, missing_since FROM experiments ORDER BY name"
+    ) == [
+        ("a", 0.1, None),
+        ("b", 0.1, None),
+    ]
+
+
+def test_unreadable_directory_keeps_its_experiments(database: Database) -> None:
+    database.write(csv_row("a"), x=HEADER + csv_row("b"))
+    database.set_up()
+    database.folder.joinpath("x.csv").unlink()
+    database.folder.rmdir()
+    database.folder.touch()
+    assert "not imported: data.d cannot be read" in database.set_up()
+    assert database.rows("SELECT count(*) FROM experiments WHERE missing_since IS NULL") == [(2,)]
+
+
 def test_missing_data_csv_keeps_other_files(database: Database) -> None:
     database.write(csv_row("a"), x=HEADER + csv_row("b"))
     database.set_up()
