@@ -9,11 +9,11 @@ from tests.corpus.photos.kinds import KINDS
 from tests.corpus.photos.scenes import NO_DIGIT, DrawDigit, Photo, draw_digit
 
 
-def photos(seed: int, digit: DrawDigit = draw_digit) -> Iterator[Photo]:
+def photos(seed: int, digit: DrawDigit = draw_digit, labels: str = "0123456789") -> Iterator[Photo]:
     """Yield the photos of a seed, one for every kind and label."""
     for number, (kind, make) in enumerate(KINDS.items()):
         rng = np.random.default_rng((seed, number))
-        for label in "0123456789":
+        for label in labels:
             yield Photo(kind, label, make(label, rng, digit))
     for number, (kind, make_several) in enumerate(SEVERAL.items()):
         for label, data in make_several(np.random.default_rng((seed, 1000 + number)), digit):
