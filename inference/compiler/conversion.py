@@ -29,7 +29,7 @@ from inference.model_format.card import (
     Parity,
     file_record,
 )
-from inference.preprocessing.digits import SIDE
+from inference.preprocessing.canonical import SIDE
 from inference.runtime.network import Network, softmax, to_input
 
 # flatbuffer_validator.MAX_WORKING_BYTES is derived from this number.

@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from inference.preprocessing.digits import SIDE, Pixels
+from inference.preprocessing.canonical import SIDE, Pixels
 
 
 def pad(pixels: Pixels, height: int, width: int) -> Pixels:

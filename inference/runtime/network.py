@@ -26,7 +26,7 @@ from inference.model_format.card import (
     InputSpec,
 )
 from inference.model_format.safe_open import RejectedModelError
-from inference.preprocessing.digits import SIDE
+from inference.preprocessing.canonical import SIDE
 from inference.runtime.flatbuffer_validator import check_flatbuffer
 from inference.runtime.image_size import pad, resize
 
