@@ -132,6 +132,7 @@ def test_up_works_after_the_supervisor_was_killed(make_up: MakeUp) -> None:
     assert (second.wait(timeout=20), make_up.find_processes()) == (0, [])
 
 
+@pytest.mark.slow
 def test_second_up_names_the_first_and_down_stops_it(make_up: MakeUp) -> None:
     first = make_up.start()
     make_up.wait_until_ready(first)

@@ -134,6 +134,7 @@ def test_photo_of_two_digits_is_told_in_words(stack: Any, page: Page) -> None:
     )
 
 
+@pytest.mark.slow
 def test_photo_of_12_megapixels_is_predicted(stack: Any, page: Page) -> None:
     photo = noisy_photo("7", orientation=6)
     assert len(photo) > 4 * 2**20

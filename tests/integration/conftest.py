@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg2
 import pytest
@@ -48,20 +47,31 @@ def empty_database(postgres: Postgres) -> Iterator[dict[str, str]]:
     yield from _new_database(postgres)
 
 
-@pytest.fixture
-def service_database(empty_database: dict[str, str], tmp_path: Path) -> Iterator[dict[str, str]]:
-    """A database with the schema; the process environment is that of the service."""
+@pytest.fixture(scope="session")
+def schema(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A database with the schema and without rows, which others are copied from."""
+    none = str(tmp_path_factory.mktemp("schema") / "none")
+    environment = {**_create_database(postgres), "DATA_CSV": none, "DATA_DIR": none}
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {
-            **empty_database,
-            "DATA_CSV": str(tmp_path / "none"),
-            "DATA_DIR": str(tmp_path / "none"),
-        }.items():
+        for name, value in environment.items():
             patch.setenv(name, value)
         set_up(from_environment(os.environ))
-        patch.setenv("PGUSER", "mlops_app")
-        patch.setenv("PGPASSWORD", "pass123")
-        yield empty_database
+    return environment["PGDATABASE"]
+
+
+@pytest.fixture
+def service_database(postgres: Postgres, schema: str) -> Iterator[dict[str, str]]:
+    """A database with the schema; the process environment is that of the service."""
+    environment = _create_database(postgres, schema)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {
+            **environment,
+            "PGUSER": "mlops_app",
+            "PGPASSWORD": "pass123",
+        }.items():
+            patch.setenv(name, value)
+        yield environment
+    _drop_database(postgres, environment)
 
 
 @pytest.fixture(scope="module")
@@ -71,11 +81,21 @@ def postgres_environment(postgres: Postgres) -> Iterator[dict[str, str]]:
 
 
 def _new_database(postgres: Postgres) -> Iterator[dict[str, str]]:
+    environment = _create_database(postgres)
+    yield environment
+    _drop_database(postgres, environment)
+
+
+def _create_database(postgres: Postgres, template: str = "template1") -> dict[str, str]:
+    """Create a database and return the owner's libpq variables for it."""
     name = f"test_{uuid.uuid4().hex}"
-    _execute(postgres, f"CREATE DATABASE {name}")
+    _execute(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
     settings = postgres.settings
-    yield {**settings.libpq_variables("postgres", settings.owner_password), "PGDATABASE": name}
-    _execute(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+    return {**settings.libpq_variables("postgres", settings.owner_password), "PGDATABASE": name}
+
+
+def _drop_database(postgres: Postgres, environment: dict[str, str]) -> None:
+    _execute(postgres, f"DROP DATABASE {environment['PGDATABASE']} WITH (FORCE)")
 
 
 def _execute(postgres: Postgres, statement: str) -> None:

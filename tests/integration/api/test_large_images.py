@@ -28,6 +28,7 @@ def serving(folder: Path, **environment: str) -> Iterator[TestClient]:
         yield client
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fast_path", ["0", "1"])
 def test_setting_admits_photos_of_12_megapixels(tmp_path: Path, fast_path: str) -> None:
     photo = noisy_photo("7")

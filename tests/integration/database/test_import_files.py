@@ -52,6 +52,7 @@ def test_directory_is_imported_after_data_csv_by_name(
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exists", [True, False])
 def test_missing_or_empty_directory_is_accepted(database: Database, *, exists: bool) -> None:
     database.write(csv_row("a"))
@@ -69,6 +70,7 @@ def test_name_of_earlier_file_is_rejected(database: Database) -> None:
     assert database.rows("SELECT learning_rate FROM experiments WHERE name = 'a'") == [(0.1,)]
 
 
+@pytest.mark.slow
 def test_row_moved_to_another_file_keeps_its_id(
     database: Database,
 ) -> None:
@@ -123,6 +125,7 @@ def test_removed_file_leaves_the_lists_of_imports(database: Database) -> None:
     assert listed() == ["data.csv", "data.d/x.csv"]
 
 
+@pytest.mark.slow
 def test_unreadable_file_stops_no_other_file(database: Database) -> None:
     database.write(csv_row("a"), x=HEADER + csv_row("b"), y=HEADER + csv_row("c"))
     database.set_up()
@@ -155,6 +158,7 @@ def test_rejected_row_keeps_its_experiment(database: Database) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_unreadable_directory_keeps_its_experiments(database: Database) -> None:
     database.write(csv_row("a"), x=HEADER + csv_row("b"))
     database.set_up()
@@ -165,6 +169,7 @@ def test_unreadable_directory_keeps_its_experiments(database: Database) -> None:
     assert database.rows("SELECT count(*) FROM experiments WHERE missing_since IS NULL") == [(2,)]
 
 
+@pytest.mark.slow
 def test_missing_data_csv_keeps_other_files(database: Database) -> None:
     database.write(csv_row("a"), x=HEADER + csv_row("b"))
     database.set_up()
@@ -190,6 +195,7 @@ def test_unchanged_files_update_times_only(database: Database) -> None:
     assert all(str(new) > str(old) for new, old in zip(after, before, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [
@@ -316,6 +322,7 @@ def test_fifty_killed_set_ups_converge(
             assert database.rows(CONTENTS) == expected[kill % 2]
 
 
+@pytest.mark.slow
 def test_two_set_ups_at_once_equal_one(database: Database) -> None:
     database.write(
         "".join(csv_row(f"e{n}") for n in range(200)), x=HEADER + csv_row("e1") + csv_row("f")

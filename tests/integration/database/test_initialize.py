@@ -77,6 +77,7 @@ def test_set_up_adds_updates_and_marks_rows(database: Database) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_returned_row_is_not_missing_and_keeps_its_id(database: Database) -> None:
     row = f"a,0.1,0.9,{LOSS},0.98\n"
     for content in (row, "", row):
@@ -112,12 +113,14 @@ def test_unreadable_file_changes_no_experiment(database: Database) -> None:
     ) == [(True,)]
 
 
+@pytest.mark.slow
 def test_first_10000_rejects_are_stored(database: Database) -> None:
     database.csv.write_text(HEADER + "a,b\n" * 12_000)
     assert "12000 rejected" in database.set_up()
     assert database.rows("SELECT count(*) FROM import_rejects") == [(10_000,)]
 
 
+@pytest.mark.slow
 def test_row_rejected_after_10000_is_not_missing(database: Database) -> None:
     database.csv.write_text(f"{HEADER}a,0.1,0.9,{LOSS},0.98\n")
     database.set_up()
@@ -126,6 +129,7 @@ def test_row_rejected_after_10000_is_not_missing(database: Database) -> None:
     assert database.rows("SELECT learning_rate, missing_since FROM experiments") == [(0.1, None)]
 
 
+@pytest.mark.slow
 def test_very_long_cell_is_stored(database: Database) -> None:
     database.csv.write_text(HEADER + f"{'x' * 50_000},0.1,0.9,{LOSS},1\n")
     database.set_up()
@@ -138,6 +142,7 @@ def test_shipped_file_has_no_rejects(database: Database) -> None:
     assert database.rows("SELECT rows_read = rows_added, rows_rejected FROM imports") == [(True, 0)]
 
 
+@pytest.mark.slow
 def test_eight_set_ups_at_once_all_succeed(database: Database) -> None:
     database.csv.write_text(HEADER + "".join(f"e{n},0.1,0.9,{LOSS},0.98\n" for n in range(50)))
     children = [database.start_set_up() for _ in range(8)]

@@ -158,6 +158,7 @@ def test_dashboard_works_whatever_the_read_role_does_to_itself(
         database.set_up()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("short_waits")
 def test_set_up_waits_for_open_reader_and_names_it(
     database: Database,
@@ -186,6 +187,7 @@ def test_set_up_waits_for_open_reader_and_names_it(
     assert database.rows("SELECT added FROM predictions") == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("database", "short_waits")
 def test_second_set_up_waits_for_the_first_and_names_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

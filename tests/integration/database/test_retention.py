@@ -51,6 +51,7 @@ def expire(clock: str = "2100-01-01") -> list[str]:
         connection.close()
 
 
+@pytest.mark.slow
 def test_events_are_kept_by_default(harness: LogHarness) -> None:
     add_old_event(harness)
     run_service(harness, 10_000)
@@ -70,6 +71,7 @@ def test_events_expire_after_days_of_service(harness: LogHarness) -> None:
     assert harness.query("SELECT count(*)::int FROM prediction_events") == [(2,)]
 
 
+@pytest.mark.slow
 def test_new_event_of_an_old_month_delays_its_end(harness: LogHarness) -> None:
     """A clock that was set back writes events of today into an old month."""
     add_old_event(harness)
@@ -82,6 +84,7 @@ def test_new_event_of_an_old_month_delays_its_end(harness: LogHarness) -> None:
     assert expire() == [MONTH]
 
 
+@pytest.mark.slow
 def test_current_month_survives_a_clock_that_is_ahead(harness: LogHarness) -> None:
     """As if the date were 50 years later: the months of today are then old."""
     add_old_event(harness)

@@ -163,6 +163,7 @@ def test_backup_is_readable_by_its_owner_only(source: Machine, backup: Path) -> 
     assert manifest["models"]
 
 
+@pytest.mark.slow
 def test_restore_replaces_only_when_told(
     source: Machine, backup: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -288,6 +288,7 @@ def test_alias_resolves_bare_by_task_and_by_model(
     ]
 
 
+@pytest.mark.slow
 def test_alias_to_a_deleted_version_gives_the_reason(
     clients: list[TestClient],
     stack: Stack,
@@ -330,6 +331,7 @@ def test_alias_move_without_postgres_fails(
     assert infer(clients[0], "mnist@champion", digits["1"]) == (OTHER, 1)
 
 
+@pytest.mark.slow
 def test_broken_alias_file_keeps_the_earlier_aliases(
     clients: list[TestClient],
     stack: Stack,

@@ -260,6 +260,7 @@ def test_predictions_are_stored_once_after_all_failures(  # noqa: PLR0915  # one
     )
 
 
+@pytest.mark.slow
 def test_same_image_sent_concurrently_is_one_prediction(
     stack: Stack,
 ) -> None:
@@ -383,6 +384,7 @@ def test_killed_background_process_is_restarted(stack: Stack) -> None:
     eventually(lambda: stack.rows("SELECT 1 FROM predictions WHERE id = %s", prediction))
 
 
+@pytest.mark.slow
 def test_unwritable_log_refuses_and_explains_in_readyz(tmp_path: Path, models_dir: Path) -> None:
     (tmp_path / "journal").write_text("not a directory")
     stack = Stack(tmp_path, models_dir, PGPORT="1")

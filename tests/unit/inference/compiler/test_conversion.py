@@ -187,6 +187,7 @@ def test_measure_parity_limit_grows_with_the_logits() -> None:
     assert model.layers[-1].activation is keras.activations.softmax
 
 
+@pytest.mark.slow
 def test_upgrade_h5_of_keras_2_gives_equal_answers(tmp_path: Path) -> None:
     config, model = separable_model()
     keras2_h5(tmp_path / "old.h5", config, model)

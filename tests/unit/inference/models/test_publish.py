@@ -33,6 +33,7 @@ def command(models_dir: Path, *arguments: str | Path) -> subprocess.CompletedPro
     )
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(COMPILE_SECONDS)
 def test_publish_command_compiles_a_keras_file_by_its_card(
     serve: Serve, source: Path, tmp_path: Path

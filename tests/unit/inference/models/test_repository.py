@@ -334,6 +334,7 @@ def test_code_formats_in_the_model_directory_fail_with_advice(
     eventually(lambda: "old.h5" not in {model.name for model in directory.snapshot().all()})
 
 
+@pytest.mark.slow
 def test_model_that_crashed_the_compiler_is_not_tried_again(
     serve: Serve, models_dir: Path, shipped_names: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

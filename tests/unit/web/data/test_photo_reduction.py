@@ -27,6 +27,7 @@ def opened(data: bytes) -> Image.Image:
     return Image.open(io.BytesIO(data))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("orientation", [1, 6])
 @pytest.mark.parametrize("is_progressive", [False, True])
 def test_photo_of_12_megapixels_shows_the_same_digit(
@@ -101,6 +102,7 @@ def test_transparency_is_kept() -> None:
     assert (reduced.getpixel((10, 10)), reduced.getpixel((half, half))) == (0, 255)
 
 
+@pytest.mark.slow
 def test_drawing_is_reduced_without_loss(monkeypatch: pytest.MonkeyPatch) -> None:
     drawing = Image.new("RGB", (3000, 3000), (250, 250, 245))
     ImageDraw.Draw(drawing).line((1500, 500, 1500, 2500), (20, 30, 90), 200)
