@@ -24,6 +24,8 @@ from tests.support.asgi_client import listening, running
 pytestmark = pytest.mark.slow
 
 BOUNDARY = b"7d1e0f3a9c5b4e2d8a6f1c3b5d7e9f0a"
+# 505 is for a damaged version of HTTP.
+ANSWERS = {200, 400, 403, 404, 405, 408, 413, 415, 422, 431, 505}
 MAX_BYTES = 4096  # of an answer to one image, or of an error with its head
 fuzzed = settings(
     max_examples=1000,
@@ -130,9 +132,7 @@ def test_undamaged_request_gets_200(port: int, data: bytes) -> None:
 def test_damaged_request_gets_a_small_answer_but_no_500(port: int, data: bytes) -> None:
     answer = ask(port, data)
     status = int(answer.split(b" ", 2)[1]) if answer else None
-    assert status is None or status in {200, 400, 403, 404, 405, 408, 413, 415, 422, 431}, answer[
-        :500
-    ]
+    assert status is None or status in ANSWERS, answer[:500]
     assert len(answer) <= MAX_BYTES
 
 
