@@ -8,7 +8,6 @@ segments, and those of a writer that was killed.
 import logging
 import os
 import threading
-import time
 from pathlib import Path
 
 from inference.prediction_log.segments import (
@@ -32,17 +31,17 @@ logger = logging.getLogger(__name__)
 def restore_if_lost(file: int, path: Path) -> None:
     """Copy an open, complete segment to its path if another program removed it. Raises OSError.
 
-    If another file is there, the copy gets a name of its own. Records that Postgres has already are
-    shipped again, which adds nothing.
+    If another file is there, the copy gets another name, the same in each process. Records that
+    Postgres has already are shipped again, which adds nothing.
     """
     if is_at(file, path):
         return
     content = b"".join(intact_records(os.pread(file, os.fstat(file).st_size, 0)))
-    if not content or _is_start(content, path):
+    copy = path.with_name(f"{path.stem}-copy{SUFFIX}")
+    if not content or _is_start(content, path) or _is_start(content, copy):
         return  # deleted by the shipper, or restored by another process
-    copy = path
-    if os.path.lexists(path):
-        copy = path.with_name(f"{path.stem}-{time.time_ns():x}{SUFFIX}")
+    if not os.path.lexists(path):
+        copy = path
     os.close(create_segment(copy, content))
     logger.error(LOST_TEXT, path, copy)
 

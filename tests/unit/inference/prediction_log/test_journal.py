@@ -289,6 +289,17 @@ def count_open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
+def test_replaced_full_segment_is_copied_once(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, 8 * 30)
+    append(journal, record(1))
+    append(journal, record(2))
+    replace(list_segments(tmp_path)[0].path)
+    for _ in range(3):
+        journal.check()
+    lines = read_lines(tmp_path)
+    assert (lines.count(record(1)), lines.count(record(2))) == (1, 1)
+
+
 def test_shipped_full_segment_is_not_restored(tmp_path: Path) -> None:
     journal = Journal(tmp_path, 8 * 30)
     append(journal, record(1))

@@ -49,6 +49,15 @@ def test_replaced_segment_gets_another_name(segment: Segment) -> None:
     assert (first, second) == (b"other\n", LINES)
 
 
+def test_replaced_segment_is_copied_once_by_two_processes(segment: Segment) -> None:
+    rescuers = checked(segment), checked(segment)
+    segment.path.unlink()
+    segment.path.write_bytes(b"other\n")
+    for rescuer in rescuers:
+        rescuer.check()
+    assert len(list_segments(segment.path.parent)) == 2
+
+
 def test_removal_of_a_shipped_segment_is_final(segment: Segment) -> None:
     rescuer = checked(segment)
     assert rescuer.remove(segment, len(LINES))
