@@ -242,8 +242,7 @@ class Journal:
         """Restore full segments that another program removed, and close those old enough."""
         for segment in list(self._retired):
             with contextlib.suppress(OSError):
-                is_lost = not is_at(segment.file, segment.path)
-                restore_if_lost(segment.file, segment.path)
+                is_lost = restore_if_lost(segment.file, segment.path)
                 if is_lost or time.monotonic() - segment.retired_at > RETIREMENT_SECONDS:
                     self._retired.remove(segment)
                     os.close(segment.file)

@@ -28,22 +28,24 @@ LOST_TEXT = "Another program removed or replaced %s. All of its records are in %
 logger = logging.getLogger(__name__)
 
 
-def restore_if_lost(file: int, path: Path) -> None:
-    """Copy an open, complete segment to its path if another program removed it. Raises OSError.
+def restore_if_lost(file: int, path: Path) -> bool:
+    """Copy an open, complete segment to its path if another program removed it.
 
     If another file is there, the copy gets another name, the same in each process. Records that
-    Postgres has already are shipped again, which adds nothing.
+    Postgres has already are shipped again, which adds nothing. Return whether the segment was no
+    longer at its path, also if the shipper has deleted it. Raises OSError.
     """
     if is_at(file, path):
-        return
+        return False
     content = b"".join(intact_records(os.pread(file, os.fstat(file).st_size, 0)))
     copy = path.with_name(f"{path.stem}-copy{SUFFIX}")
     if not content or _is_start(content, path) or _is_start(content, copy):
-        return  # deleted by the shipper, or restored by another process
+        return True  # deleted by the shipper, or restored by another process
     if not os.path.lexists(path):
         copy = path
     os.close(create_segment(copy, content))
     logger.error(LOST_TEXT, path, copy)
+    return True
 
 
 class SegmentRescuer:
