@@ -1,6 +1,6 @@
 """Locks: one set-up of a database at a time, and a bounded wait for locks of other sessions.
 
-An advisory lock is no use here, because every role may take it and stop the set-up.
+An advisory lock does not serve here: every role may take it and stop the set-up.
 """
 
 import time

@@ -181,7 +181,7 @@ class Journal:
         is_near = is_over or self.is_half_full
         now = time.monotonic() if is_due or is_near else 0.0
         if is_due or (is_near and now - self._measured_at > MEASUREMENT_SECONDS):
-            with contextlib.suppress(OSError):  # an unreadable directory is no reason to refuse
+            with contextlib.suppress(OSError):  # an unreadable directory does not stop predictions
                 self._measured_bytes = total_bytes(self.directory)
                 self._unmeasured_bytes, self._measured_at = 0, now
             is_over = self._measured_bytes + self._unmeasured_bytes >= self._limit_bytes

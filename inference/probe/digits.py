@@ -1,6 +1,6 @@
 """Probe digits: a labeled set drawn by this module as strokes in many hands, always the same.
 
-They stand for handwriting of which the service knows the labels. No image of MNIST is among them.
+They stand for handwriting with known labels. None of them is an image of MNIST.
 """
 
 import functools

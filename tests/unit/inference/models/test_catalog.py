@@ -87,7 +87,7 @@ def test_select_malformed_name_raises(wanted: str) -> None:
 
 
 def test_champion_reads_the_probe_digits() -> None:
-    """A card may promise anything: a version that fails the probe is nobody's choice."""
+    """A card may promise anything: a version that fails the probe is not the default."""
     good, bad = (ProbeReport(Reading(share, 200), passed=share > 0.7) for share in (0.95, 0.12))
     models = ModelCatalog(
         [
