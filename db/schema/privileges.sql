@@ -1,10 +1,10 @@
--- Privileges of mlops_app and mlops_read: the complete list. Every set-up runs this after the migrations, in their transaction, so a database
--- that was restored without roles gets them as well. A migration that adds a relation or function adds its privileges here.
+-- Privileges of mlops_app, mlops_read and mlops_pipeline: the complete list. Every set-up runs this after the migrations, in their
+-- transaction, so a database that was restored without roles gets them as well. A migration that adds a relation or function adds its privileges here.
 
 DO $$
 BEGIN
     EXECUTE format('REVOKE CREATE, TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
-    EXECUTE format('GRANT CONNECT ON DATABASE %I TO mlops_app, mlops_read', current_database());
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO mlops_app, mlops_read, mlops_pipeline', current_database());
     EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO mlops_app', current_database());
 END $$;
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
@@ -25,7 +25,7 @@ BEGIN
         EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', function);
     END LOOP;
 END $$;
-GRANT USAGE ON SCHEMA public TO mlops_app, mlops_read;
+GRANT USAGE ON SCHEMA public TO mlops_app, mlops_read, mlops_pipeline;
 
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO mlops_read;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO mlops_read;
@@ -33,12 +33,20 @@ ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO mlops_read;
 GRANT SELECT ON experiments, metric_curves, imports, import_rejects, leaderboard,
     model_versions, images, predictions, prediction_events, labels, image_votes, confusion_counts, traffic,
     prediction_log, confusion, live_accuracy, disagreements, traffic_per_minute,
-    alias_events, aliases, alias_history, tasks, retention TO mlops_app;
+    alias_events, aliases, alias_history, tasks, retention,
+    datasets, dataset_images, uploads, pipeline_runs, pipeline_triggers, pipeline_steps, trainings, evaluations, comparisons,
+    promotion_decisions, label_requests, schedules, retrain_requests, pipeline_workers, pipeline_overview, step_durations,
+    dataset_lineage, retraining_history, labels_waiting, champion_timeline, lineage TO mlops_app, mlops_pipeline;
 GRANT INSERT ON model_versions, images, prediction_events TO mlops_app;
 GRANT INSERT (id, image_id, model_version_id, task, label, confidence, probabilities, created_at, last_event_at, events)
     ON predictions TO mlops_app;
 GRANT UPDATE (status, reason, status_since, bytes, parity, test_accuracy, probe_accuracy, probe_digits, probe_passed, probe_sentence,
-    probe_best) ON model_versions TO mlops_app;
+    probe_best, training) ON model_versions TO mlops_app;
+GRANT INSERT (task, digest, url, bytes, media_type, name, uploaded_by) ON uploads TO mlops_app;
+GRANT INSERT (model_digest, experiment_name, version, image_set, set_digest, images, correct, by_class, evaluated_by)
+    ON evaluations TO mlops_app;
+GRANT INSERT, DELETE ON schedules TO mlops_app;
+GRANT UPDATE (cron, experiment_name, params, enabled, changed_by, changed_at) ON schedules TO mlops_app;
 GRANT UPDATE (original_url, stored_at, stored_seconds, deleted_at, warnings) ON images TO mlops_app;
 DO $$
 DECLARE
@@ -49,9 +57,25 @@ BEGIN
     END LOOP;
 END $$;
 
+-- The worker of the pipeline. It moves no alias and requests no run except by the functions below.
+GRANT INSERT ON datasets, dataset_images, pipeline_steps, trainings, evaluations, comparisons, promotion_decisions, label_requests,
+    pipeline_workers TO mlops_pipeline;
+GRANT UPDATE ON pipeline_steps, trainings, pipeline_workers TO mlops_pipeline;
+GRANT UPDATE (dataset_id, code_digest, state, reason, started_at, finished_at, deaths, lease_token, heartbeat_at, worker)
+    ON pipeline_runs TO mlops_pipeline;
+GRANT UPDATE (state, reason, images, rejected, rejects) ON uploads TO mlops_pipeline;
+GRANT UPDATE (candidate_version) ON promotion_decisions TO mlops_pipeline;
+GRANT UPDATE (last_fired_at) ON schedules TO mlops_pipeline;
+GRANT UPDATE (status, reason, run_id) ON retrain_requests TO mlops_pipeline;
+GRANT DELETE ON pipeline_workers TO mlops_pipeline;
+
 -- Functions of our own act as their owner, so only the service may call them.
-REVOKE EXECUTE ON FUNCTION advance_retention, apply_label, apply_warnings, count_events, count_traffic, drop_events_before, expire_events,
-    first_champions, keep_events, label_prediction, lock_summaries, make_events_partition, move_alias, replace_label, summarise_events,
-    summarise_predictions FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION advance_retention, apply_label, apply_warnings, cancel_run, count_events, count_traffic, drop_events_before,
+    enqueue_run, expire_events, first_champions, keep_events, label_prediction, lock_summaries, make_events_partition, move_alias,
+    promote_run, replace_label, request_comparison, request_labels, request_run, request_score, retry_run, skip_label_request,
+    summarise_events, summarise_predictions, withdraw_label FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION advance_retention, count_events, count_traffic, expire_events, first_champions, label_prediction, lock_summaries,
-    make_events_partition, move_alias TO mlops_app;
+    make_events_partition, move_alias, skip_label_request, withdraw_label TO mlops_app;
+GRANT EXECUTE ON FUNCTION cancel_run, promote_run, request_comparison, request_labels, request_run, request_score, retry_run
+    TO mlops_app, mlops_pipeline;
+GRANT EXECUTE ON FUNCTION enqueue_run TO mlops_pipeline;

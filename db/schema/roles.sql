@@ -4,7 +4,7 @@ DO $$
 DECLARE
     role text;
 BEGIN
-    FOREACH role IN ARRAY ARRAY['mlops_app', 'mlops_read', 'mlops_web'] LOOP
+    FOREACH role IN ARRAY ARRAY['mlops_app', 'mlops_read', 'mlops_web', 'mlops_pipeline'] LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) THEN EXECUTE format('CREATE ROLE %I', role); END IF;
         EXECUTE format('ALTER ROLE %I RESET ALL', role);
         EXECUTE format('ALTER ROLE %I IN DATABASE %I RESET ALL', role, current_database());
@@ -15,6 +15,7 @@ END $$;
 ALTER ROLE mlops_app LOGIN CONNECTION LIMIT 60;
 ALTER ROLE mlops_read LOGIN CONNECTION LIMIT 24;
 ALTER ROLE mlops_web LOGIN CONNECTION LIMIT 12;
+ALTER ROLE mlops_pipeline LOGIN CONNECTION LIMIT 24;
 -- The dashboard reads what mlops_read does. With a name and password of its own, it works on whatever users of mlops_read do to theirs.
 GRANT mlops_read TO mlops_web;
 ALTER ROLE mlops_app SET statement_timeout = '10s';
@@ -26,7 +27,10 @@ ALTER ROLE mlops_read SET default_transaction_read_only = on;
 ALTER ROLE mlops_web SET statement_timeout = '10s';
 ALTER ROLE mlops_web SET idle_in_transaction_session_timeout = '60s';
 ALTER ROLE mlops_web SET default_transaction_read_only = on;
-COMMENT ON ROLE mlops_app IS 'Inference service: adds predictions and labels, moves aliases, deletes nothing. Statements end after 10 s.';
+ALTER ROLE mlops_pipeline SET statement_timeout = '60s';
+ALTER ROLE mlops_pipeline SET idle_in_transaction_session_timeout = '60s';
+COMMENT ON ROLE mlops_app IS 'Inference service: adds predictions, labels and uploads, moves aliases, requests runs, deletes only schedules. Statements end after 10 s.';
+COMMENT ON ROLE mlops_pipeline IS 'Worker of the pipeline: writes runs, datasets and verdicts, moves the champion by promote_run. Statements end after 60 s.';
 COMMENT ON ROLE mlops_read IS 'pgAdmin and SQL users: reads every table and writes none. Statements end after 10 s unless SET statement_timeout extends it.';
 COMMENT ON ROLE mlops_web IS 'Dashboard: reads what mlops_read reads.';
 
@@ -39,7 +43,7 @@ BEGIN
     ALTER ROLE mlops_read SET temp_file_limit = '2GB'; -- a sort fails before it fills the disk
     -- Databases that every server has, in which the roles would have the privileges that privileges.sql takes from them. Where another
     -- role can log in, the server has other users, and their access is not ours to change.
-    IF EXISTS (SELECT FROM pg_roles WHERE rolcanlogin AND NOT rolsuper AND rolname !~ '^mlops_(app|read|web)$') THEN RETURN; END IF;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolcanlogin AND NOT rolsuper AND rolname !~ '^mlops_(app|read|web|pipeline)$') THEN RETURN; END IF;
     FOR database IN
         SELECT datname FROM pg_database
         WHERE datname IN ('postgres', 'template1') AND datname <> current_database() AND has_database_privilege('mlops_read', oid, 'CONNECT')

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg2
 import psycopg2.extensions
+import pytest
 from yoyo import get_backend, read_migrations
 
 HEADER = "Experiment Name,Learning Rate,Momentum,Loss,Test Accuracy\n"
@@ -93,3 +94,9 @@ class Database:
         ):
             cursor.execute(query)
             return cursor.fetchall() if cursor.description else []
+
+
+def use_owner(patch: pytest.MonkeyPatch, environment: Mapping[str, str]) -> None:
+    """Let libpq connect as the owner of a database of a test."""
+    for name, value in environment.items():
+        patch.setenv(name, value)
