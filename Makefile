@@ -82,7 +82,7 @@ audit:  ## check locked packages for known vulnerabilities with PyPI, or with OS
 lock:  ## update requirements/*.txt from pyproject.toml to the newest versions, the same in all lock files
 	@$(PYTHON) local/bootstrap.py dev
 	$(COMPILE) --upgrade --group dev -o requirements/dev.txt
-	for group in bench up db inference tensorflow web; do $(COMPILE) --group $$group -c requirements/dev.txt -o requirements/$$group.txt || exit 1; done
+	for group in bench up db inference pipeline tensorflow web; do $(COMPILE) --group $$group -c requirements/dev.txt -o requirements/$$group.txt || exit 1; done
 	$(patsubst 3.11,3.13,$(COMPILE)) --upgrade --group pgadmin -o requirements/pgadmin.txt
 	$(COMPILE) --upgrade --group supply_chain -o requirements/supply_chain.txt
 	echo uv | $(COMPILE) -c requirements/dev.txt -o requirements/bootstrap.txt -

@@ -21,6 +21,7 @@ DIRECTORY = ROOT / ".local" / "sbom"
 PAGE = ROOT / "doc" / "licenses.md"
 IMAGES = {
     "inference": ("inference", "tensorflow"),
+    "pipeline": ("inference", "tensorflow", "pipeline"),
     "web": ("web",),
     "db-setup": ("db",),
     "pgadmin": ("pgadmin",),
