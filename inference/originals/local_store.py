@@ -1,11 +1,14 @@
 """Local store: originals as files below a directory, readable by their owner only."""
 
 import contextlib
+import io
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from inference.originals.keys import validate_keys
 from inference.originals.store import OriginalStore, PutResult, StorageUnavailableError
@@ -13,6 +16,7 @@ from inference.originals.store import OriginalStore, PutResult, StorageUnavailab
 # Temporary files are on the same file system as their destination, which `rename` requires.
 # No key looks like this name.
 TEMPORARY_DIRECTORY = ".unfinished"
+COPY_BYTES = 2**20
 MAX_TEMPORARY_SECONDS = 3600.0  # a file this old belongs to a killed writer
 
 
@@ -30,11 +34,20 @@ class LocalStore(OriginalStore):
         urls, failures = {}, {}
         for key, data in objects.items():
             try:
-                self._write(key, data)
+                self._write(key, io.BytesIO(data))
                 urls[key] = (self.path / key).as_uri()
             except OSError as error:
                 failures[key] = self._unavailable("write to", error)
         return PutResult(urls, failures)
+
+    def put_file(self, key: str, file: BinaryIO) -> str:
+        """See OriginalStore."""
+        validate_keys([key])
+        try:
+            self._write(key, file)
+        except OSError as error:
+            raise self._unavailable("write to", error) from error
+        return (self.path / key).as_uri()
 
     def get(self, key: str) -> bytes | None:
         """See OriginalStore."""
@@ -57,7 +70,7 @@ class LocalStore(OriginalStore):
                 failures[key] = self._unavailable("delete from", error)
         return failures
 
-    def _write(self, key: str, data: bytes) -> None:
+    def _write(self, key: str, source: BinaryIO) -> None:
         """Write a temporary file, flush it to the disk and rename it. Raises OSError."""
         temporary, destination = self.path / TEMPORARY_DIRECTORY, self.path / key
         temporary.mkdir(parents=True, exist_ok=True)
@@ -66,7 +79,7 @@ class LocalStore(OriginalStore):
         descriptor, name = tempfile.mkstemp(dir=temporary)
         try:
             with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
+                shutil.copyfileobj(source, file, COPY_BYTES)
                 file.flush()
                 os.fsync(file.fileno())
             Path(name).replace(destination)

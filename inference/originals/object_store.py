@@ -11,7 +11,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 from urllib.parse import urlsplit
 
 from inference.originals.keys import validate_keys
@@ -25,6 +25,8 @@ REQUEST_SECONDS = 10.0  # of one attempt
 MAX_RETRIES = 1
 CALL_SECONDS = 30.0  # limit of one put_many, get or delete
 MAX_CONCURRENT_REQUESTS = 16  # more gain nothing: signing them takes one core
+# A file is sent in parts of this size, a few at a time: these are in memory. The least of S3 is 5.
+PART_BYTES, MAX_CONCURRENT_PARTS = 8 * 2**20, 2
 
 # obstore's exceptions hold details only in their text. Error bodies of all providers have a `Code`.
 CODES = [
@@ -84,6 +86,17 @@ class ObjectStore(OriginalStore):
         )
         urls = {key: f"{self.url}/{key}" for key in objects if key not in failures}
         return PutResult(urls, failures)
+
+    def put_file(self, key: str, file: BinaryIO) -> str:
+        """See OriginalStore. CALL_SECONDS is the limit of each part, not of the file."""
+        validate_keys([key])
+        self._call(
+            "write to",
+            lambda: self._store.put(
+                key, file, chunk_size=PART_BYTES, max_concurrency=MAX_CONCURRENT_PARTS
+            ),
+        )
+        return f"{self.url}/{key}"
 
     def get(self, key: str) -> bytes | None:
         """See OriginalStore.

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import BinaryIO
 
 
 class StorageUnavailableError(Exception):
@@ -37,6 +38,14 @@ class OriginalStore(ABC):
         """Store objects, each atomically. The failure of one does not affect the others.
 
         Raises ValueError for an invalid key before anything is stored.
+        """
+
+    @abstractmethod
+    def put_file(self, key: str, file: BinaryIO) -> str:
+        """Store the rest of a file as an object, piece by piece, and return its URL.
+
+        Atomic as `put`, for objects that are too large for the memory. Raises
+        StorageUnavailableError, and ValueError for an invalid key.
         """
 
     @abstractmethod

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from PIL import Image
@@ -198,10 +199,10 @@ def test_archiver_frees_a_full_store_by_expired_originals(
     harness.shipper.ship()
     write = LocalStore._write
 
-    def write_if_empty(storage: LocalStore, key: str, data: bytes) -> None:
+    def write_if_empty(storage: LocalStore, key: str, source: BinaryIO) -> None:
         if harness.stored_names():
             raise OSError(errno.ENOSPC, "No space left on device")
-        write(storage, key, data)
+        write(storage, key, source)
 
     monkeypatch.setattr(LocalStore, "_write", write_if_empty)
     stopping = threading.Event()

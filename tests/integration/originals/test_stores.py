@@ -1,6 +1,7 @@
 """A directory and a real S3 server behave alike, and failures of S3 are explained in time."""
 
 import http.server
+import io
 import os
 import socket
 import subprocess
@@ -143,6 +144,20 @@ def test_put_many_stores_all(store: OriginalStore) -> None:
     assert {key: store.get(key) for key in objects} == objects
 
 
+def test_put_file_stores_what_follows_in_a_file(store: OriginalStore, tmp_path: Path) -> None:
+    content = b"0123456789abcdef" * (20 * 2**16)  # 20 MB: three parts
+    (tmp_path / "file").write_bytes(b"read before" + content)
+    with (tmp_path / "file").open("rb") as file:
+        file.seek(len(b"read before"))
+        assert store.put_file(KEY, file) == f"{store.url}/{KEY}"
+    assert store.get(KEY) == content
+
+
+def test_put_file_of_an_empty_file_stores_an_empty_object(store: OriginalStore) -> None:
+    store.put_file(KEY, io.BytesIO())
+    assert store.get(KEY) == b""
+
+
 def test_put_many_without_objects_does_nothing(store: OriginalStore) -> None:
     result = store.put_many({})
     assert (result.urls, result.failures) == ({}, {})
@@ -176,6 +191,8 @@ def test_invalid_key_is_rejected_before_any_change(store: OriginalStore, key: st
         store.delete([KEY, key])
     with pytest.raises(ValueError, match="Invalid object key"):
         store.get(key)
+    with pytest.raises(ValueError, match="Invalid object key"):
+        store.put_file(key, io.BytesIO(b"1"))
     assert store.get(KEY) is None
 
 

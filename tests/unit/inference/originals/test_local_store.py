@@ -1,5 +1,6 @@
 """The local store writes atomically and explains a directory that it cannot use."""
 
+import io
 import os
 import re
 import shutil
@@ -54,7 +55,11 @@ def test_file_in_place_of_the_directory_is_explained(tmp_path: Path) -> None:
     (tmp_path / "images").write_text("")
     store = LocalStore(tmp_path / "images")
     message = f"directory {tmp_path}/images .*IMAGES_URL"
-    for use in (lambda: store.put(KEY, b"1"), lambda: store.get(KEY)):
+    for use in (
+        lambda: store.put(KEY, b"1"),
+        lambda: store.put_file(KEY, io.BytesIO(b"1")),
+        lambda: store.get(KEY),
+    ):
         with pytest.raises(StorageUnavailableError, match=message):
             use()
     failures = store.delete([KEY, OTHER])

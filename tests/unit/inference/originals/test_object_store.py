@@ -1,5 +1,6 @@
 """The object store reads its endpoint and credentials from the environment."""
 
+import io
 import os
 
 import pytest
@@ -25,6 +26,7 @@ def test_endpoint_without_http_is_explained(monkeypatch: pytest.MonkeyPatch, add
     for use in (
         lambda: store.get(KEY),
         lambda: store.put(KEY, b"1"),
+        lambda: store.put_file(KEY, io.BytesIO(b"1")),
         lambda: store.delete([KEY]),
     ):
         with pytest.raises(

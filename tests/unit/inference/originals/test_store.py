@@ -1,6 +1,7 @@
 """The store interface: `put` is a `put_many` of one object."""
 
 from collections.abc import Mapping, Sequence
+from typing import BinaryIO
 
 import pytest
 
@@ -17,6 +18,9 @@ class FakeStore(OriginalStore):
     def put_many(self, objects: Mapping[str, bytes]) -> PutResult:
         urls = {key: f"{self.url}/{key}" for key in objects if key not in self._failures}
         return PutResult(urls, self._failures)
+
+    def put_file(self, key: str, file: BinaryIO) -> str:
+        raise NotImplementedError
 
     def get(self, key: str) -> bytes | None:
         raise NotImplementedError
