@@ -29,6 +29,7 @@ from inference.server.multipart import MultipartRequest
 INFERENCE, PREDICTIONS = "inference", "predictions"
 IS_STREAM = {b"*/*": False, b"application/json": False, NDJSON: True}
 BOOLEANS = {"true": True, "false": False}
+PARAMETERS = {"experiments", "view", "log"}  # of POST /predictions
 
 Respond = Callable[[bytes | None], None]
 
@@ -123,18 +124,20 @@ class FastPath:
         Raises ServiceError.
         """
         query = request.query
-        names, views = query.get("experiments", ["all"]), query.get("view", ["false"])
+        names = query.get("experiments", ["all"])
+        views, logs = query.get("view", ["false"]), query.get("log", ["true"])
         is_stream = IS_STREAM.get(request.head.accept)
-        is_usual = len(views) == 1 and views[0] in BOOLEANS
-        if is_stream is None or not is_usual or query.keys() - {"experiments", "view"}:
+        is_usual = len(views) == len(logs) == 1 and views[0] in BOOLEANS and logs[0] in BOOLEANS
+        if is_stream is None or not is_usual or query.keys() - PARAMETERS:
             return None
         selection = self._predictor.select(names, loaded=True)
         if not selection.is_complete:
             return None
         files = request.files(body, b"images")
-        info = RequestInfo(request_id, request.head.source, time.perf_counter())
         if files is None:
             return None
+        is_logged = BOOLEANS[logs[0]]
+        info = RequestInfo(request_id, request.head.source, time.perf_counter(), is_logged)
         return _PredictionsCall(selection, files, info, BOOLEANS[views[0]], is_stream)
 
     def _predict_inline(self, call: "_PredictionsCall") -> bytes | None:

@@ -34,16 +34,18 @@ class PredictionsApi:
         experiment_name: Sequence[str] = (),
         image_blob: Sequence[Upload] = (),
         view: bool = False,
+        log: bool = True,
         document: Any = None,
         is_stream: bool = False,
     ) -> bytes | Iterator[bytes]:
         """Predict images, uploaded or in a JSON document, with one or more models, by default all.
 
-        Models and images may have their names in POST /inference. Returns a JSON document or, for
+        Models and images may have their names in POST /inference. Without `log`, nothing is
+        recorded and the predictions have no ids. Returns a JSON document or, for
         a stream, one line for each image. Raises the errors of openapi.yaml, 400 to 503, all of
         them before the first line.
         """
-        info = current_request_info()
+        info = current_request_info()._replace(is_logged=log)
         selection = self._predictor.select([*experiments, *experiment_name] or [ALL])
         sources: Sequence[bytes | Pixels]
         if document is not None:

@@ -27,6 +27,9 @@ from inference.runtime.outputs import Outputs, Probabilities, stack
 MAX_ENCODERS = 4096  # far more than one directory serves; hot reload adds versions over time
 BOOLEANS = {False: b"false", True: b"true"}
 NO_WARNINGS = b"[]"
+# An answer begins with the id of its prediction, a UUID; one that is not logged has none.
+ID_BYTES = len(b'{"prediction_id":"') + 36 + len(b'"')
+NO_ID = b'{"prediction_id":null'
 
 
 class AnswerEncoder:
@@ -120,6 +123,8 @@ class ResponseEncoder:
             self._encode_model(model, outputs, literals, digests)
             for model, outputs in zip(batch.selection.models, batch.outputs, strict=True)
         ]
+        if not batch.is_logged:
+            columns = [_without_ids(answers) for answers in columns]
         consensus = batch.consensus()
         for row, (image, *answers) in enumerate(zip(images, *columns, strict=True)):
             shown = b'"view":"%b",' % _png(image.pixels) if view else b""
@@ -200,6 +205,14 @@ def _problem(problem: ServiceError) -> bytes:
 
 def _unanswered(name: str, problem: ServiceError) -> bytes:
     return orjson.dumps({"experiment_name": name, "problem": problem.document()})
+
+
+def _without_ids(answers: Sequence[bytes]) -> list[bytes]:
+    """Return a model's answers with null as their ids; a problem, which has no id, stays."""
+    return [
+        NO_ID + answer[ID_BYTES:] if answer.startswith(b'{"prediction_id":') else answer
+        for answer in answers
+    ]
 
 
 def _png(pixels: Pixels) -> bytes:

@@ -108,6 +108,8 @@ class Predictor:
     ) -> Iterator[Future[PredictionBatch]]:
         """Yield a call's predictions in order, batch by batch, each logged before it is done.
 
+        Those of a request that is not logged are only computed.
+
         Takes encoded images or pixels. Raises RequestTooLargeError; the first batch may raise
         JournalFullError.
         """
@@ -118,7 +120,7 @@ class Predictor:
     def predict_batch(
         self, selection: ModelSelection, request: RequestInfo, batch: ImageBatch
     ) -> PredictionBatch:
-        """Run every model of the selection on a batch and log the predictions.
+        """Run every model of the selection on a batch and log the predictions of a logged request.
 
         Raises JournalFullError for the first batch of a call. For a later one, whose call is
         already being answered, that error becomes the problem of its images.
@@ -127,6 +129,8 @@ class Predictor:
         if not batch.images:
             return PredictionBatch(selection, batch, nothing)
         columns = self._run(selection.models, batch.images)
+        if not request.is_logged:
+            return PredictionBatch(selection, batch, columns, is_logged=False)
         logged = [
             ModelOutputs(model.version, outputs)
             for model, outputs in zip(selection.models, columns, strict=True)

@@ -105,12 +105,14 @@ class PredictionBatch:
     """The predictions of a call's models for a batch of images.
 
     `outputs` has an entry for each model of the selection: None for an unavailable model, and for
-    every model where no image of the batch could be read.
+    every model where no image of the batch could be read. Predictions that are not logged have no
+    ids.
     """
 
     selection: ModelSelection
     batch: ImageBatch
     outputs: Sequence[Outputs | None]
+    is_logged: bool = True
 
     def consensus(self) -> dict[str, list[Consensus | None]]:
         """Return for each task the consensus of its models on each readable image.

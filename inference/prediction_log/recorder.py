@@ -32,11 +32,15 @@ logger = logging.getLogger(__name__)
 
 
 class RequestInfo(NamedTuple):
-    """Request for predictions: its id, the client program, and its start by time.perf_counter()."""
+    """Request for predictions: its id, the client program, and its start by time.perf_counter().
+
+    Its predictions are recorded only if it is logged.
+    """
 
     request_id: str
     source: str | None
     started: float
+    is_logged: bool = True
 
     def milliseconds(self) -> float:
         """Return the milliseconds since the start."""

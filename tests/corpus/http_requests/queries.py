@@ -157,8 +157,20 @@ def predictions() -> Iterator[Request]:
         "view twice": (first + b"&view=true&view=false", (200, 400)),
         "view first": (b"view=true&" + first, (200,)),
         "view alone": (b"view=true", (200,)),
+        "log=false": (first + b"&log=false", (200,)),
+        "log=true": (first + b"&log=true", (200,)),
+        "log=false with a failing model": (first + b"&" + failing + b"&log=false", (200,)),
+        "log=False": (first + b"&log=False", (200, 400)),
+        "log=0": (first + b"&log=0", (200, 400)),
+        "log=nonsense": (first + b"&log=nonsense", (400,)),
+        "log without a value": (first + b"&log=", (400,)),
+        "log twice": (first + b"&log=false&log=true", (200, 400)),
+        "log and view": (b"log=false&view=true&" + first, (200,)),
     }
-    plain = {"two experiments", "two experiments, the other first", "view=true", "view=false"}
+    plain = {
+        "two experiments", "two experiments, the other first", "view=true", "view=false",
+        "log=false", "log=true", "log and view",
+    }  # fmt: skip
     for name, (query, statuses) in queries.items():
         yield post(
             f"query: {name}",
@@ -194,6 +206,14 @@ def predictions() -> Iterator[Request]:
     yield post("every odd image in one call", PREDICTIONS, form(*mixed), 200)
     lines = ((b"accept", b"application/x-ndjson"),)
     yield post("ten images in lines", PREDICTIONS, form(*digits), 200, extra=lines)
+    yield post(
+        "ten images in lines without log",
+        PREDICTIONS,
+        form(*digits),
+        200,
+        extra=lines,
+        query=first + b"&log=false",
+    )
     yield post("odd images in lines", PREDICTIONS, form(*mixed), 200, extra=lines)
     yield post(
         "unknown experiment in lines", PREDICTIONS, form(*digits), 404, extra=lines, query=unknown

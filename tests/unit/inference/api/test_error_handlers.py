@@ -271,7 +271,7 @@ def test_unknown_query_parameter_is_told_the_known_ones() -> None:
     assert details == [
         f"The request has an unknown query parameter. {known}"
         for known in (
-            "The known ones are experiments, experiment_name, view.",
+            "The known ones are experiments, experiment_name, view, log.",
             "This operation takes none.",
         )
     ]

@@ -68,6 +68,15 @@ def test_predict_with_view_has_a_picture(api: PredictionsApi, digits: dict[str, 
     assert entry["view"].startswith("iVBOR")
 
 
+def test_predict_without_log_has_no_ids(api: PredictionsApi, digits: dict[str, bytes]) -> None:
+    [entry] = predict(api, digits["1"], log=False)
+    assert [answer.get("prediction_id", "none") for answer in entry["answers"]] == [
+        None,
+        "none",
+        None,
+    ]
+
+
 def test_predict_as_stream_yields_lines(api: PredictionsApi, digits: dict[str, bytes]) -> None:
     images = [io.BytesIO(digits["1"]) for _ in range(5)]
     lines = list(api.predict(images=images, is_stream=True))

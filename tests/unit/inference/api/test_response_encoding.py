@@ -2,15 +2,21 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from inference.api.response_encoding import ResponseEncoder
-from inference.errors import ServiceError
+from inference.errors import ModelNotReadyError, ServiceError
 from inference.ids import prediction_id
 from inference.models.version import ModelVersion, State
-from inference.prediction.results import ImageBatch, ModelSelection, PredictionBatch
+from inference.prediction.results import (
+    ImageBatch,
+    ModelSelection,
+    PredictionBatch,
+    UnavailableModel,
+)
 from inference.runtime.outputs import Outputs, collect_outputs
 from tests.support.fake_models import image, loaded
 
@@ -107,3 +113,18 @@ def test_entry_of_a_warned_image_has_no_consensus(view: bool) -> None:  # noqa: 
     assert entries[0]["consensus"]["mnist"]["class"] == "y"
     assert entries[1]["consensus"] == {"mnist": None}
     assert [entry["answers"][0]["class"] for entry in entries] == ["y", "y"]
+
+
+def test_answer_that_is_not_logged_differs_only_in_its_id() -> None:
+    unavailable = UnavailableModel("gone", ModelNotReadyError())
+    selection = ModelSelection([loaded(), unavailable])
+    columns = [outputs((0.25, 0.75), (math.nan, 0.5)), None]
+    batch = PredictionBatch(selection, ImageBatch(0, IMAGES, [None, None]), columns)
+    first, second = ResponseEncoder().encode_batch(batch, view=False)
+    unlogged = replace(batch, is_logged=False)
+    first_unlogged, second_unlogged = ResponseEncoder().encode_batch(unlogged, view=False)
+    expected = json.loads(first)
+    assert expected["answers"][0]["prediction_id"] == prediction_id(loaded().version.id, DIGESTS[0])
+    expected["answers"][0]["prediction_id"] = None
+    assert json.loads(first_unlogged) == expected
+    assert second_unlogged == second  # problems only, which have no id

@@ -125,6 +125,17 @@ def test_predict_batch_runs_each_model_and_logs_once(predictor: Predictor, log: 
     assert [names for _, _, names in log.logged] == [["a", "b"]]
 
 
+def test_predict_batch_of_an_unlogged_request_is_not_recorded(
+    predictor: Predictor, log: FakeLog
+) -> None:
+    log.is_full = True
+    request, selection = REQUEST._replace(is_logged=False), ModelSelection([loaded()])
+    predicted = predictor.predict_batch(selection, request, batch_of(1))
+    assert predicted.outputs[0] is not None
+    assert (list(predicted.outputs[0].class_indexes), predicted.is_logged) == ([1], False)
+    assert log.logged == []
+
+
 def test_predict_batch_without_readable_image_logs_nothing(
     predictor: Predictor, log: FakeLog
 ) -> None:
