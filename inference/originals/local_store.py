@@ -2,16 +2,24 @@
 
 import contextlib
 import io
+import itertools
 import os
 import shutil
+import stat
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from inference.originals.keys import validate_keys
-from inference.originals.store import OriginalStore, PutResult, StorageUnavailableError
+from inference.originals.keys import folder_of, is_listed, validate_keys, validate_names
+from inference.originals.store import (
+    OriginalStore,
+    PutResult,
+    ReadResult,
+    StorageUnavailableError,
+    StoredObject,
+)
 
 # Temporary files are on the same file system as their destination, which `rename` requires.
 # No key looks like this name.
@@ -70,6 +78,28 @@ class LocalStore(OriginalStore):
                 failures[key] = self._unavailable("delete from", error)
         return failures
 
+    def list_keys(self, prefix: str, after: str = "", limit: int = 1000) -> list[StoredObject]:
+        """See OriginalStore. Symbolic links are left out."""
+        folder = folder_of(prefix)
+        try:
+            found = _walk(self.path, folder, os.fsencode(after))
+            return list(itertools.islice(found, limit))
+        except OSError as error:
+            raise self._unavailable("list", error) from error
+
+    def read_many(self, names: Sequence[str], max_bytes: int) -> ReadResult:
+        """See OriginalStore."""
+        validate_names(names)
+        objects, failures = {}, {}
+        for name in names:
+            try:
+                objects[name] = _read_regular(self.path / name, max_bytes)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                failures[name] = self._unavailable("read from", error)
+        return ReadResult(objects, failures)
+
     def _write(self, key: str, source: BinaryIO) -> None:
         """Write a temporary file, flush it to the disk and rename it. Raises OSError."""
         temporary, destination = self.path / TEMPORARY_DIRECTORY, self.path / key
@@ -104,3 +134,38 @@ class LocalStore(OriginalStore):
             f"Cannot {verb} the image directory {self.path} ({reason})."
             " Set IMAGES_URL to a writable directory with free space."
         )
+
+
+def _walk(root: Path, folder: str, after: bytes) -> Iterator[StoredObject]:
+    """Yield the regular files in a folder and below whose names come after `after`, in order.
+
+    A folder that disappears is empty. Raises OSError.
+    """
+    try:
+        with os.scandir(root / folder) as entries:
+            found = [
+                (f"{folder}/{entry.name}" if folder else entry.name, entry) for entry in entries
+            ]
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    ordered = []
+    for name, entry in found:
+        if is_listed(name) and not entry.is_symlink():
+            # With its slash, a folder takes the place of the names in it.
+            ordered.append((os.fsencode(f"{name}/" if entry.is_dir() else name), name, entry))
+    for order, name, entry in sorted(ordered, key=lambda item: item[0]):
+        if order.endswith(b"/"):
+            if order > after or after.startswith(order):
+                yield from _walk(root, name, after)
+        elif order > after and entry.is_file():
+            with contextlib.suppress(FileNotFoundError):
+                yield StoredObject(name, entry.stat(follow_symlinks=False).st_size)
+
+
+def _read_regular(path: Path, max_bytes: int) -> bytes:
+    """Return the beginning of a regular file; a pipe does not block. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise FileNotFoundError(path)
+        return file.read(max_bytes)

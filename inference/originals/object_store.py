@@ -14,8 +14,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 from urllib.parse import urlsplit
 
-from inference.originals.keys import validate_keys
-from inference.originals.store import OriginalStore, PutResult, StorageUnavailableError
+from inference.originals.keys import folder_of, is_listed, validate_keys, validate_names
+from inference.originals.store import (
+    OriginalStore,
+    PutResult,
+    ReadResult,
+    StorageUnavailableError,
+    StoredObject,
+)
 
 if TYPE_CHECKING:
     import obstore.store
@@ -23,7 +29,8 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 3.0
 REQUEST_SECONDS = 10.0  # of one attempt
 MAX_RETRIES = 1
-CALL_SECONDS = 30.0  # limit of one put_many, get or delete
+CALL_SECONDS = 30.0  # limit of one put_many, get, read_many or delete
+LIST_PAGE = 1000  # names that a response of S3 holds
 MAX_CONCURRENT_REQUESTS = 16  # more gain nothing: signing them takes one core
 # A file is sent in parts of this size, a few at a time: these are in memory. The least of S3 is 5.
 PART_BYTES, MAX_CONCURRENT_PARTS = 8 * 2**20, 2
@@ -40,6 +47,7 @@ CREDENTIALS_MISSING = re.compile(
 )
 FAILED_OBJECT = "request failed for key"  # in a bulk deletion that S3 accepted
 BARE_REDIRECT = "redirect without LOCATION"  # S3's response for a bucket in another region
+EMPTY_PART = "contained empty path segment"  # such a name ends a listing
 BUCKET_MISSING_CODES = {"NoSuchBucket", "ContainerNotFound"}
 WRONG_KEY_CODES = {
     "InvalidAccessKeyId",
@@ -120,6 +128,42 @@ class ObjectStore(OriginalStore):
             return self._for_all("delete from", keys, self._delete_one)
         return {}
 
+    def list_keys(self, prefix: str, after: str = "", limit: int = 1000) -> list[StoredObject]:
+        """See OriginalStore."""
+        folder = folder_of(prefix)
+        return self._call("list", lambda: self._list(folder, after, limit))
+
+    def _list(self, folder: str, after: str, limit: int) -> list[StoredObject]:
+        found: list[StoredObject] = []
+        pages = self._store.list(folder or None, offset=after or None, chunk_size=LIST_PAGE)
+        for page in pages:
+            found += [
+                StoredObject(item["path"], item["size"]) for item in page if is_listed(item["path"])
+            ]
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+    def read_many(self, names: Sequence[str], max_bytes: int) -> ReadResult:
+        """See OriginalStore. The call takes CALL_SECONDS at most."""
+        validate_names(names)
+        objects: dict[str, bytes] = {}
+
+        async def read(name: str) -> None:
+            try:
+                content = bytearray()
+                async for part in (await self._store.get_async(name)).stream():
+                    content += part
+                    if len(content) >= max_bytes:
+                        break
+                objects[name] = bytes(content[:max_bytes])
+            except FileNotFoundError as error:
+                if _is_bucket_missing(error):
+                    raise
+
+        failures = self._for_all("read from", names, read)
+        return ReadResult(objects, failures)
+
     async def _delete_one(self, key: str) -> None:
         try:
             await self._store.delete_async(key)
@@ -193,6 +237,8 @@ class ObjectStore(OriginalStore):
             reason = f"The bucket is in another region. Set {self._provider.prefix}DEFAULT_REGION."
         elif CREDENTIALS_MISSING.search(str(error)):
             reason = f"{title} needs credentials. Set {keys}."
+        elif EMPTY_PART in str(error):
+            reason = "The name of an object has an empty part (//). Rename it."
         elif not code:
             reason = (
                 f"{title} does not answer."

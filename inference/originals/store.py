@@ -18,6 +18,22 @@ class PutResult:
     failures: Mapping[str, StorageUnavailableError]
 
 
+@dataclass(frozen=True)
+class StoredObject:
+    """Name and size in bytes of an object in a listing."""
+
+    key: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class ReadResult:
+    """Outcome of `read_many`: an object that does not exist is in neither."""
+
+    objects: Mapping[str, bytes]
+    failures: Mapping[str, StorageUnavailableError]
+
+
 class OriginalStore(ABC):
     """Objects by key. `url` is the address of the whole store, without credentials."""
 
@@ -61,4 +77,21 @@ class OriginalStore(ABC):
 
         A key without an object is not a failure. Raises StorageUnavailableError when the store
         does not accept the request, and ValueError for an invalid key before anything is deleted.
+        """
+
+    @abstractmethod
+    def list_keys(self, prefix: str, after: str = "", limit: int = 1000) -> list[StoredObject]:
+        """Return at most `limit` objects in a folder and below, in the order of their names.
+
+        The order is that of the UTF-8 bytes. An empty prefix lists the whole store. For the next
+        page, `after` is the last key of the page before. Names that `keys.is_listed` rejects are
+        left out. Raises StorageUnavailableError, and ValueError for an invalid prefix.
+        """
+
+    @abstractmethod
+    def read_many(self, names: Sequence[str], max_bytes: int) -> ReadResult:
+        """Return the content of listed objects, each cut off after `max_bytes`.
+
+        The failure of one does not affect the others. Raises ValueError for a name that is never
+        listed, before anything is read.
         """

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import botocore.session
 import pytest
@@ -194,6 +195,85 @@ def test_invalid_key_is_rejected_before_any_change(store: OriginalStore, key: st
     with pytest.raises(ValueError, match="Invalid object key"):
         store.put_file(key, io.BytesIO(b"1"))
     assert store.get(KEY) is None
+
+
+NAMES = [
+    "ab/abcd.png", "in-1/a.png", "in/a b.png", "in/sub-1.png", "in/sub.png", "in/sub/1.png",
+    "in/sub/2/3.png", "in/sub0.png", "in/x#%41.png", "in/z+1.png", "in/\u00fc.png",
+]  # fmt: skip
+
+
+def fill(store: OriginalStore, names: list[str]) -> None:
+    """Write objects of any names, as another program would."""
+    for name in names:
+        if store.url.startswith("file:"):
+            path = Path(unquote(urlsplit(store.url).path), name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(name.encode())
+        else:
+            bucket, _, prefix = store.url.removeprefix("s3://").partition("/")
+            client = botocore.session.get_session().create_client(
+                "s3", endpoint_url=os.environ["AWS_ENDPOINT_URL"], region_name="us-east-1"
+            )
+            client.put_object(Bucket=bucket, Key=f"{prefix}/{name}", Body=name.encode())
+            client.close()
+
+
+def test_list_keys_returns_names_in_byte_order(store: OriginalStore) -> None:
+    fill(store, [*reversed(NAMES), ".hidden/a.png", "in/.hidden.png"])
+    expected = [(name, len(name.encode())) for name in NAMES]
+    assert [(found.key, found.bytes) for found in store.list_keys("")] == expected
+
+
+@pytest.mark.parametrize("prefix", ["in", "in/", "in/sub/"])
+def test_list_keys_of_a_prefix_is_its_folder(store: OriginalStore, prefix: str) -> None:
+    fill(store, NAMES)
+    folder = prefix.rstrip("/") + "/"
+    expected = [name for name in NAMES if name.startswith(folder)]
+    assert [found.key for found in store.list_keys(prefix)] == expected
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 100])
+def test_list_keys_by_pages_returns_each_name_once(store: OriginalStore, limit: int) -> None:
+    fill(store, NAMES)
+    names: list[str] = []
+    while page := store.list_keys("", names[-1] if names else "", limit):
+        assert len(page) <= limit
+        names += [found.key for found in page]
+    assert names == NAMES
+
+
+def test_list_keys_of_an_unknown_prefix_is_empty(store: OriginalStore) -> None:
+    assert store.list_keys("") == []
+    fill(store, NAMES)
+    assert store.list_keys("unknown") == []
+    with pytest.raises(ValueError, match="Invalid object name"):
+        store.list_keys("../in")
+
+
+def test_read_many_returns_listed_objects(store: OriginalStore) -> None:
+    fill(store, NAMES)
+    store.put(KEY, b"")
+    result = store.read_many([*NAMES, KEY, "unknown.png"], 1000)
+    assert result.objects == {KEY: b"", **{name: name.encode() for name in NAMES}}
+    assert result.failures == {}
+
+
+def test_read_many_cuts_off_large_objects(store: OriginalStore) -> None:
+    store.put_many({KEY: b"1" * 5_000_000, OTHER: b"22"})
+    result = store.read_many([KEY, OTHER], 1000)
+    assert result.objects == {KEY: b"1" * 1000, OTHER: b"22"}
+
+
+def test_read_many_rejects_names_outside_the_store(store: OriginalStore) -> None:
+    with pytest.raises(ValueError, match="Invalid object name"):
+        store.read_many([KEY, "../secret.png"], 10)
+
+
+def test_s3_name_with_an_empty_part_is_explained(s3_store: OriginalStore) -> None:
+    fill(s3_store, ["in//a.png"])
+    with pytest.raises(StorageUnavailableError, match="empty part"):
+        s3_store.list_keys("")
 
 
 def test_open_store_does_not_import_obstore(tmp_path: Path) -> None:

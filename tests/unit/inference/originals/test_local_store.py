@@ -128,3 +128,36 @@ def test_put_flushes_the_content_before_the_name(
     monkeypatch.setattr(Path, "replace", record_replace)
     LocalStore(tmp_path).put(KEY, b"123")
     assert calls == ["flush 3", f"rename {Path(KEY).name}"]
+
+
+def test_list_keys_leaves_out_links_and_hidden_files(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "images")
+    store.put(KEY, b"1")  # beside the directory of unfinished files
+    (tmp_path / "secret.png").write_bytes(b"secret")
+    (tmp_path / "images" / "link.png").symlink_to(tmp_path / "secret.png")
+    (tmp_path / "images" / "parent").symlink_to(tmp_path)
+    (tmp_path / "images" / ".hidden.png").write_bytes(b"1")
+    os.mkfifo(tmp_path / "images" / "pipe.png")
+    (tmp_path / "images" / os.fsdecode(b"not-utf-8-\xff.png")).write_bytes(b"1")
+    assert [found.key for found in store.list_keys("")] == [KEY]
+
+
+def test_read_many_neither_follows_links_nor_blocks(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "images")
+    store.put(KEY, b"1")
+    (tmp_path / "secret.png").write_bytes(b"secret")
+    (tmp_path / "images" / "link.png").symlink_to(tmp_path / "secret.png")
+    os.mkfifo(tmp_path / "images" / "pipe.png")
+    result = store.read_many(["link.png", "pipe.png", KEY], 10)
+    assert (result.objects, set(result.failures)) == ({KEY: b"1"}, {"link.png"})
+
+
+def test_list_keys_of_an_unreadable_folder_is_explained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deny(path: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "scandir", deny)
+    with pytest.raises(StorageUnavailableError, match="Cannot list the image directory"):
+        LocalStore(tmp_path).list_keys("")

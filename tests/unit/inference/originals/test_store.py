@@ -5,7 +5,13 @@ from typing import BinaryIO
 
 import pytest
 
-from inference.originals.store import OriginalStore, PutResult, StorageUnavailableError
+from inference.originals.store import (
+    OriginalStore,
+    PutResult,
+    ReadResult,
+    StorageUnavailableError,
+    StoredObject,
+)
 
 KEY = "ab/abcd.png"
 
@@ -26,6 +32,12 @@ class FakeStore(OriginalStore):
         raise NotImplementedError
 
     def delete(self, keys: Sequence[str]) -> Mapping[str, StorageUnavailableError]:
+        raise NotImplementedError
+
+    def list_keys(self, prefix: str, after: str = "", limit: int = 1000) -> list[StoredObject]:
+        raise NotImplementedError
+
+    def read_many(self, names: Sequence[str], max_bytes: int) -> ReadResult:
         raise NotImplementedError
 
 
