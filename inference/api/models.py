@@ -8,7 +8,7 @@ from inference.models.aliases import Aliases
 from inference.models.repository import ModelRepository
 from inference.models.version import ModelVersion
 
-CARD_PARTS = ("parameters", "config", "metrics", "data", "code")
+CARD_PARTS = ("parameters", "config", "metrics", "data", "code", "run")
 
 
 class ModelsApi:

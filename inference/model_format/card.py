@@ -150,6 +150,7 @@ class Card:
     `files` holds the record of each file by name. `classes` holds the labels in output order.
     `config`, `metrics`, `data` and `code` describe the training: settings, results, the digest of
     the data, and the digest and versions of the code. They are empty for models trained elsewhere.
+    `run` has the id and seed of the pipeline run that trained the model. Other cards lack it.
     """
 
     experiment: str
@@ -164,6 +165,7 @@ class Card:
     metrics: Mapping[str, float] = field(default_factory=dict)
     data: Mapping[str, str] = field(default_factory=dict)
     code: Mapping[str, str] = field(default_factory=dict)
+    run: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path) -> "Card":
@@ -233,14 +235,15 @@ class Card:
             raise ValueError("parity must hold finite numbers")
         if not isinstance(self.parity.equal_argmax, bool):
             raise ValueError("equal_argmax must be true or false")
-        if not all(
-            isinstance(part, Mapping) for part in (self.config, self.metrics, self.data, self.code)
-        ):
-            raise ValueError("config, metrics, data and code must be objects")
+        parts = (self.config, self.metrics, self.data, self.code, self.run)
+        if not all(isinstance(part, Mapping) for part in parts):
+            raise ValueError("config, metrics, data, code and run must be objects")
 
     def write(self, path: Path) -> None:
         """Write the card atomically. Raises OSError."""
         document = {**asdict(self), "input": self.input.document()}
+        if not self.run:
+            del document["run"]
         write_atomically(path, (json.dumps(document, indent=1) + "\n").encode())
 
 

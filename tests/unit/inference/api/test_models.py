@@ -62,7 +62,7 @@ def test_get_model_returns_the_default_version_with_its_card() -> None:
 
 def test_get_model_version_returns_the_parts_of_the_card() -> None:
     model = API.get_model_version(NAME, 1)
-    assert set(model["card"]) == {"parameters", "config", "metrics", "data", "code"}
+    assert set(model["card"]) == {"parameters", "config", "metrics", "data", "code", "run"}
     assert model["card"]["config"]["learning_rate"] == 0.1
     assert model["test_accuracy"] == CARD.test_accuracy
 

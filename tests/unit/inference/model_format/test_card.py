@@ -39,9 +39,15 @@ def test_card_round_trips_through_its_file(tmp_path: Path) -> None:
         input=InputSpec(32, 30, 0.5, True, -1.0, "pad", True, 3, "channels_first"),  # noqa: FBT003
         output="logits",
         metrics={"test_accuracy": 0.5},
+        run={"id": 20, "seed": 1},
     )
     card.write(tmp_path / CARD_FILE)
     assert Card.read(tmp_path / CARD_FILE) == card
+
+
+def test_card_without_a_run_is_written_without_the_key(tmp_path: Path) -> None:
+    Card.from_document(DOCUMENT).write(tmp_path / CARD_FILE)
+    assert "run" not in read_document(tmp_path / CARD_FILE)
 
 
 @pytest.mark.parametrize("label", ["", "\ud800", "\0", "a\nb", "x" * 65])
