@@ -13,6 +13,7 @@ from training.task import DIGITS, Task
 # The modules that determine the results. A change in any other module requires no retraining.
 HASHED_SOURCES = ("architectures.py", "augment.py", "dataset.py", "run.py")
 HASHED_TASK_SOURCES = ("task.py",)  # hashed in addition for all tasks but the default one
+HASHED_SPLIT_SOURCES = ("split_dataset.py",)  # hashed in addition for a split dataset
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 TENSORFLOW = ("tensorflow-cpu", "tensorflow")  # the same library under two package names
 
@@ -40,10 +41,13 @@ class Provenance:
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def provenance(data_sha256: str, task: Task = DIGITS) -> Provenance:
+def provenance(
+    data_sha256: str, task: Task = DIGITS, *, is_split_dataset: bool = False
+) -> Provenance:
     """Hash the code that a task's experiments depend on, and read the library versions."""
     code = hashlib.sha256()
-    for name in HASHED_SOURCES if task == DIGITS else (*HASHED_SOURCES, *HASHED_TASK_SOURCES):
+    sources = HASHED_SOURCES if task == DIGITS else (*HASHED_SOURCES, *HASHED_TASK_SOURCES)
+    for name in (*sources, *HASHED_SPLIT_SOURCES) if is_split_dataset else sources:
         code.update(f"{name}\n{normalized((Path(__file__).parent / name).read_text())}\n".encode())
     return Provenance(
         data_sha256, code.hexdigest(), metadata.version("keras"), _tensorflow_version()

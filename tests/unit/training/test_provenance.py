@@ -73,3 +73,9 @@ def test_fingerprint_changes_with_the_task() -> None:
     origin = provenance("a" * 64, task)
     moved = replace(task, classes=(("round", (0, 3, 6, 8)), ("straight", (1, 4, 7, 9))))
     assert origin.fingerprint(experiment) != origin.fingerprint(replace(experiment, task=moved))
+
+
+def test_provenance_of_a_split_dataset_hashes_its_module() -> None:
+    plain, split = provenance("a"), provenance("a", is_split_dataset=True)
+    assert plain.code_sha256 != split.code_sha256
+    assert replace(plain, code_sha256="") == replace(split, code_sha256="")
