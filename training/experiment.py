@@ -113,6 +113,32 @@ def read(path: Path) -> Experiment:
         raise InvalidExperimentError(f"{path}: {error}") from None
 
 
+def from_config(name: str, config: Mapping[str, Any]) -> Experiment:
+    """Return the experiment of a name and the values of `Experiment.config`.
+
+    Raises InvalidExperimentError if they are not those of a valid experiment.
+    """
+    table = dict(config)
+    try:
+        task, architecture = table.pop("task", None), table.pop("architecture")
+        parameters = {key: value for key, value in architecture.items() if key != "name"}
+        return typing.cast(
+            "Experiment",
+            _parse(
+                Experiment,
+                table,
+                "",
+                name=name,
+                architecture=_parse(
+                    ARCHITECTURES[architecture["name"]], parameters, "architecture."
+                ),
+                task=_task_from_config(task) if task else DIGITS,
+            ),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InvalidExperimentError(f"{name}: the config is invalid: {error}") from None
+
+
 def read_all(folder: Path = EXPERIMENTS) -> list[Experiment]:
     """Read all experiments of a folder in natural order of the file names (2 before 14).
 
@@ -122,6 +148,12 @@ def read_all(folder: Path = EXPERIMENTS) -> list[Experiment]:
     if not paths:
         raise InvalidExperimentError(f"{folder}: no experiment files (*.toml)")
     return [read(path) for path in paths]
+
+
+def _task_from_config(config: Mapping[str, Any]) -> Task:
+    """Return the task of the values of `Task.config`."""
+    classes = tuple((label, tuple(digits)) for label, digits in config["classes"].items())
+    return Task(config["name"], classes, config["pixels"])
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:

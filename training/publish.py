@@ -31,10 +31,12 @@ from inference.model_format.card import (
 from inference.model_format.layout import VERSION_PATTERN
 from training.dataset import Digits
 from training.experiment import Experiment
+from training.origin import NO_ORIGIN, Origin
 from training.provenance import Provenance
 from training.run import Curve, Run
 from training.task import DIGITS
 
+MODEL = "model"  # directory of the staged model, next to the checkpoint
 PARITY_BATCH = 500
 SIGNIFICANT_DIGITS = 7  # of a published loss: the decimal precision of float32
 COLUMNS = (
@@ -66,18 +68,23 @@ class ParityError(RuntimeError):
 
 
 def stage(
-    experiment: Experiment, run: Run, test: Digits, provenance: Provenance, folder: Path
+    experiment: Experiment,
+    run: Run,
+    test: Digits,
+    provenance: Provenance,
+    folder: Path,
+    origin: Origin = NO_ORIGIN,
 ) -> None:
     """Write `folder`/model, and then `folder`/row.json.
 
-    The model is skipped if the experiment does not keep it or if the run diverged. Raises
-    ParityError if LiteRT differs from Keras by more than rounding, or in a label.
+    The model is skipped if the experiment does not keep it or if the run diverged. Its card names
+    `origin`. Raises ParityError if LiteRT differs from Keras by more than rounding, or in a label.
     """
-    model = folder / "model"
+    model = folder / MODEL
     shutil.rmtree(model, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     if experiment.keep_model and run.outcome == "finished":
-        _write_model(experiment, run, test, provenance, model)
+        _write_model(experiment, run, test, provenance, model, origin)
     row = {
         "fingerprint": provenance.fingerprint(experiment),
         "row": build_row(experiment, run, datetime.now(UTC)),
@@ -104,7 +111,7 @@ def publish(rows: list[dict[str, str]], work: Path, models: Path, data_csv: Path
     models.mkdir(parents=True, exist_ok=True)
     for row in rows:
         name = row["Experiment Name"]
-        staged, target = work / name / "model", models / name
+        staged, target = work / name / MODEL, models / name
         # Hidden names, so that the service ignores a partly copied directory.
         incoming, outgoing = models / f".{name}.new", models / f".{name}.old"
         for leftover in (incoming, outgoing):
@@ -211,7 +218,12 @@ def check_parity(
 
 
 def _write_model(
-    experiment: Experiment, run: Run, test: Digits, provenance: Provenance, folder: Path
+    experiment: Experiment,
+    run: Run,
+    test: Digits,
+    provenance: Provenance,
+    folder: Path,
+    origin: Origin,
 ) -> None:
     folder.mkdir()
     task = experiment.task
@@ -231,19 +243,23 @@ def _write_model(
         parameters=run.model.count_params(),
         config=experiment.config(),
         metrics=run.scores | {"last_loss": run.loss.values[-1]},
-        data={"name": "mnist", "sha256": provenance.data_sha256},
+        data={"name": "mnist", "sha256": provenance.data_sha256} | origin.data(),
         code={
             "sha256": provenance.code_sha256,
             "keras": provenance.keras,
             "tensorflow": provenance.tensorflow,
         },
+        run=origin.run(experiment.seed),
     ).write(folder / CARD_FILE)
 
 
+def curve_document(curve: Curve) -> dict[str, list[Any]]:
+    """Return a curve as a cell of the CSV files has it, with rounded values."""
+    return {"Step": list(curve.steps), "Value": [_round(value) for value in curve.values]}
+
+
 def _curve(curve: Curve) -> str:
-    return json.dumps(
-        {"Step": curve.steps, "Value": [_round(value) for value in curve.values]}, allow_nan=False
-    )
+    return json.dumps(curve_document(curve), allow_nan=False)
 
 
 def _round(value: float) -> float:

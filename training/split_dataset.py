@@ -62,10 +62,10 @@ def sha256(arrays: dict[str, npt.NDArray[Any]], classes: Sequence[str]) -> str:
 def fold(data: Dataset, number: int) -> Dataset:
     """Return the training part without one of its FOLDS folds, which validates.
 
-    `number` counts from 0. The digest of an image decides its fold, so copies stay together. The
+    `number` counts from 1. The digest of an image decides its fold, so copies stay together. The
     test part is that fold, too, so that choosing hyperparameters never looks at the test images.
     """
-    held_out = _folds(data.train.images) == number
+    held_out = _folds(data.train.images) == number - 1
     validation = _chosen(data.train, held_out)
     return Dataset(_chosen(data.train, ~held_out), validation, validation, data.sha256)
 

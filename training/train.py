@@ -22,6 +22,7 @@ from pathlib import Path
 
 from training import dataset, publish, worker
 from training.experiment import EXPERIMENTS, Experiment, InvalidExperimentError, read_all
+from training.job import Job
 from training.progress import ProgressBars
 from training.provenance import Provenance, provenance
 
@@ -113,7 +114,8 @@ def _train(experiments: list[Experiment], origins: Origins, work: Path, jobs: in
         while waiting or running:
             while waiting and len(running) < max(jobs, 1):
                 experiment = waiting.pop(0)
-                running[worker.start(experiment, origins[experiment.name], work)] = experiment.name
+                job = Job(experiment, origins[experiment.name], work / experiment.name)
+                running[worker.start(job)] = experiment.name
             for connection in wait(list(running)):
                 # wait() is typed to return more kinds of objects than it gets here.
                 assert isinstance(connection, Connection)  # noqa: S101

@@ -9,18 +9,15 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from pathlib import Path
 
-from training import dataset, publish, run
-from training.experiment import Experiment
-from training.provenance import Provenance
+from training import run
+from training.job import Job, execute
 
 LOG_FILE = "log.txt"  # library output and tracebacks, next to the checkpoint
-CHECKPOINT_FILE = "checkpoint.npz"
 REPORT_INTERVAL_SECONDS = 0.2  # a softmax regression takes less than 1 ms per step
 
 
@@ -32,13 +29,11 @@ class Finished:
     failed: bool = False
 
 
-def start(experiment: Experiment, provenance: Provenance, work: Path) -> Connection:
+def start(job: Job) -> Connection:
     """Start a worker process and return the connection that receives its messages."""
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    context.Process(
-        target=_main, args=(experiment, provenance, work / experiment.name, sender), daemon=True
-    ).start()
+    context.Process(target=_main, args=(job, sender), daemon=True).start()
     sender.close()
     return receiver
 
@@ -65,28 +60,8 @@ def terminate_on_exit() -> Iterator[None]:
             process.join()
 
 
-def _main(experiment: Experiment, provenance: Provenance, folder: Path, sender: Connection) -> None:
-    # Ctrl-C reaches the whole process group. The command handles it and terminates its workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    folder.mkdir(parents=True, exist_ok=True)
-    # TensorFlow's output would break the progress bars.
-    with (folder / LOG_FILE).open("a") as log:
-        os.dup2(log.fileno(), sys.stdout.fileno())
-        os.dup2(log.fileno(), sys.stderr.fileno())
-    try:
-        _use_one_thread()
-        sender.send(Finished(_train(experiment, provenance, folder, sender)))
-    except BrokenPipeError:
-        return  # the command ended; the last epoch's checkpoint remains
-    except Exception as error:
-        sender.send(
-            Finished(f"{type(error).__name__}: {error} (see {folder / LOG_FILE})", failed=True)
-        )
-        raise  # writes the traceback to the log
-
-
-def _use_one_thread() -> None:
-    """Limit TensorFlow to one thread.
+def use_one_thread() -> None:
+    """Limit TensorFlow to one thread. Call it before TensorFlow computes anything.
 
     The number of threads determines how TensorFlow splits a sum. One thread therefore makes the
     results independent of the number of cores. Two single-threaded experiments in parallel also
@@ -99,7 +74,8 @@ def _use_one_thread() -> None:
     tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
-def _train(experiment: Experiment, provenance: Provenance, folder: Path, sender: Connection) -> str:
+def throttled(send: Callable[[run.Progress], None]) -> Callable[[run.Progress], None]:
+    """Return a report for `execute` that sends at most five messages a second, and each epoch."""
     last_report_seconds, last_epoch = 0.0, 0
 
     def report(progress: run.Progress) -> None:
@@ -107,18 +83,31 @@ def _train(experiment: Experiment, provenance: Provenance, folder: Path, sender:
         now = time.monotonic()
         if now - last_report_seconds >= REPORT_INTERVAL_SECONDS or progress.epoch != last_epoch:
             last_report_seconds, last_epoch = now, progress.epoch
-            sender.send(progress)
+            send(progress)
 
-    data = dataset.load()
-    if data.sha256 != provenance.data_sha256:
-        raise dataset.InvalidDatasetError("the dataset changed after the command started")
-    data = experiment.task.with_class_labels(data)
-    prepared = replace(
-        experiment, architecture=experiment.task.with_output_layer(experiment.architecture)
-    )
-    result = run.train(
-        prepared, data, folder / CHECKPOINT_FILE, provenance.fingerprint(experiment), report
-    )
-    publish.stage(experiment, result, data.test, provenance, folder)
+    return report
+
+
+def _main(job: Job, sender: Connection) -> None:
+    # Ctrl-C reaches the whole process group. The command handles it and terminates its workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    job.folder.mkdir(parents=True, exist_ok=True)
+    # TensorFlow's output would break the progress bars.
+    with (job.folder / LOG_FILE).open("a") as log:
+        os.dup2(log.fileno(), sys.stdout.fileno())
+        os.dup2(log.fileno(), sys.stderr.fileno())
+    try:
+        use_one_thread()
+        sender.send(Finished(_summary(execute(job, throttled(sender.send)))))
+    except BrokenPipeError:
+        return  # the command ended; the last epoch's checkpoint remains
+    except Exception as error:
+        sender.send(
+            Finished(f"{type(error).__name__}: {error} (see {job.folder / LOG_FILE})", failed=True)
+        )
+        raise  # writes the traceback to the log
+
+
+def _summary(result: run.Run) -> str:
     accuracy = f", test accuracy {result.scores['test_accuracy']:.2%}" if result.scores else ""
     return f"{result.outcome} in {result.seconds:.0f} s{accuracy}"

@@ -60,3 +60,20 @@ def train_exploding(data: Dataset, folder: Path) -> run.Run:
         data,
         folder,
     )
+
+
+def write_split_dataset(
+    path: Path, count: int = 360, classes: tuple[str, ...] = tuple("0123456789")
+) -> Path:
+    """Write drawn digits in the layout of training.split_dataset: every sixth one validates."""
+    (x_train, y_train), (x_test, y_test) = draw_digits(count, seed=1), draw_digits(60, seed=2)
+    np.savez(
+        path,
+        x_train=x_train,
+        y_train=(y_train % len(classes)).astype(np.uint8),
+        split=(np.arange(count) % 6 == 5).astype(np.uint8),
+        x_test=x_test,
+        y_test=(y_test % len(classes)).astype(np.uint8),
+        classes=np.array(classes),
+    )
+    return path

@@ -15,6 +15,7 @@ from tests.support.training import FAST, ORIGIN, SMALL, draw_digits, train_explo
 from training import publish, run
 from training.architectures import SoftmaxRegression
 from training.dataset import Dataset
+from training.origin import Origin
 
 # Keras saves its weights through a protocol that numpy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings(
@@ -47,7 +48,8 @@ def test_check_parity_different_model_raises() -> None:
 def test_stage_card_describes_run_and_file_digests(
     small: run.Run, data: Dataset, tmp_path: Path
 ) -> None:
-    publish.stage(SMALL, small, data.test, ORIGIN, tmp_path)
+    origin = Origin("d" * 64, 20)
+    publish.stage(SMALL, small, data.test, ORIGIN, tmp_path, origin)
     card = Card.read(tmp_path / "model" / "card.json")
     assert {
         name: file_record((tmp_path / "model" / name).read_bytes()) for name in card.files
@@ -55,6 +57,8 @@ def test_stage_card_describes_run_and_file_digests(
     assert (card.experiment, card.config) == (SMALL.name, SMALL.config())
     assert card.metrics == small.scores | {"last_loss": small.loss.values[-1]}
     assert card.parity.images == len(data.test.labels)
+    assert card.data == {"name": "mnist", "sha256": "a" * 64, "dataset_digest": "d" * 64}
+    assert card.run == {"id": 20, "seed": SMALL.seed}
 
 
 def test_build_row_has_columns_and_formats_of_data_csv(small: run.Run) -> None:

@@ -106,7 +106,7 @@ def test_load_damaged_file_says_so(tmp_path: Path, content: bytes) -> None:
 
 def test_folds_divide_the_training_part(tmp_path: Path) -> None:
     data = split_dataset.load(write(tmp_path / "a.npz", arrays(600)), CLASSES)
-    folds = [split_dataset.fold(data, number) for number in range(split_dataset.FOLDS)]
+    folds = [split_dataset.fold(data, number + 1) for number in range(split_dataset.FOLDS)]
     held_out = [{image.tobytes() for image in part.validation.images} for part in folds]
     assert sum(map(len, held_out)) == len(set().union(*held_out)) == len(data.train.labels)
     assert min(map(len, held_out)) > 60
@@ -120,5 +120,5 @@ def test_fold_keeps_copies_of_an_image_together(tmp_path: Path) -> None:
     content = arrays()
     content["x_train"][:] = content["x_train"][0]
     data = split_dataset.load(write(tmp_path / "a.npz", content), CLASSES)
-    sizes = sorted(len(split_dataset.fold(data, n).validation.labels) for n in range(5))
+    sizes = sorted(len(split_dataset.fold(data, n).validation.labels) for n in range(1, 6))
     assert sizes == [0, 0, 0, 0, 50]
