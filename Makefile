@@ -5,7 +5,7 @@ RUN = .venv/bin/python
 COMPILE = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help up down backup restore check-data test test-slow test-faults soak test-compose lint bench bench-full bench-data bench-pages pictures train publish convert secrets sbom audit lock
+.PHONY: help up down backup restore check-data test test-slow test-faults soak test-compose lint bench bench-full bench-data bench-pages pictures train reproduce publish convert secrets sbom audit lock
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target what; do printf '  make %-13s %s\n' "$$target" "$$what"; done
@@ -62,6 +62,10 @@ pictures:  ## create the screenshots of doc/ from a running stack
 
 train:  ## train the shipped experiments; writes models/ and data.csv
 	@exec $(PYTHON) local/bootstrap.py dev -m training.train
+
+reproduce:  ## NAME=experiment [VERSION=N] [DATA=dataset.npz]: train a published model again and compare the digests of model.tflite
+	@$(if $(NAME),,echo "usage: make reproduce NAME=experiment [VERSION=N] [DATA=dataset.npz]" >&2; exit 2;) \
+	exec $(PYTHON) local/bootstrap.py dev -m training.reproduce "$(NAME)" $(if $(VERSION),--version "$(VERSION)") $(if $(DATA),--data "$(DATA)")
 
 publish:  ## FILE=model.keras NAME=experiment [CARD=card.json] [FORCE=1]: publish the next version of a model in MODELS_DIR (models)
 	@$(if $(and $(FILE),$(NAME)),,echo "usage: make publish FILE=model.keras NAME=experiment [CARD=card.json] [FORCE=1]" >&2; exit 2;) \
