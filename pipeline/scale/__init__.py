@@ -1,0 +1,1 @@
+"""Computations that several processes or machines share, behind one Executor."""
