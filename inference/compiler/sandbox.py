@@ -19,7 +19,7 @@ import resource
 import runpy
 import struct
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 ADDRESS_SPACE_BYTES = 4 * 2**30
@@ -88,17 +88,23 @@ def missing_features() -> list[str]:
     return missing
 
 
-def enter(own: Path) -> None:
-    """Confine this process permanently. It may write the directory `own`. Raises OSError."""
+def enter(
+    own: Path, readable: Sequence[Path] = (), address_space_bytes: int = ADDRESS_SPACE_BYTES
+) -> None:
+    """Confine this process permanently. Raises OSError.
+
+    It may write the directory `own`, and read the directories `readable` beside Python, its
+    packages and this package.
+    """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_BYTES, FILE_BYTES))
     if sys.platform != "darwin":
-        resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE_BYTES, ADDRESS_SPACE_BYTES))
+        resource.setrlimit(resource.RLIMIT_AS, (address_space_bytes, address_space_bytes))
     version = _landlock_version()
     if version >= 1 or _has_seccomp():
         _check(_libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
     if version >= 1:
-        _restrict_files(version, own)
+        _restrict_files(version, own, map(str, readable))
     if _has_seccomp():
         _forbid_calls(MACHINES[platform.machine()])
 
@@ -119,7 +125,7 @@ def _landlock_version() -> int:
     return int(_libc.syscall(CREATE_RULESET, None, ctypes.c_size_t(0), ASK_VERSION))
 
 
-def _restrict_files(version: int, own: Path) -> None:
+def _restrict_files(version: int, own: Path, additional: Iterable[str]) -> None:
     files, tcp, scopes = RIGHTS[min(version, max(RIGHTS))]
     handled = (1 << files) - 1
     rights = struct.pack("=QQQ", handled, (1 << tcp) - 1, (1 << scopes) - 1)
@@ -132,6 +138,7 @@ def _restrict_files(version: int, own: Path) -> None:
         sys.base_prefix,
         *packages,
         str(Path(__file__).parent.parent),
+        *additional,
     )
     for paths, access in (
         (readable, READ),

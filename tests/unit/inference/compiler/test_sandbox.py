@@ -72,6 +72,24 @@ def test_sandbox_denies_other_files(tmp_path: Path, code: str) -> None:
 
 
 @needs_landlock
+def test_sandbox_allows_additional_directories(tmp_path: Path) -> None:
+    own, readable = tmp_path / "own", tmp_path / "readable"
+    own.mkdir()
+    readable.mkdir()
+    (readable / "file").write_text("text")
+    enter = ENTER.replace("Path.cwd()", f"Path.cwd(), [Path({str(readable)!r})]")
+    assert run("print(open('../readable/file').read())", own, enter).stdout == "text\n"
+    assert "PermissionError" in run("open('../readable/file', 'a')", own, enter).stderr
+
+
+@needs_address_space
+def test_sandbox_limits_memory_to_an_argument(tmp_path: Path) -> None:
+    enter = ENTER.replace("Path.cwd()", "Path.cwd(), (), 2**30")
+    done = run("import mmap; mmap.mmap(-1, 2 * 2**30)", tmp_path, enter)
+    assert done.stderr.splitlines()[-1].startswith("OSError")
+
+
+@needs_landlock
 def test_sandbox_confines_threads(tmp_path: Path) -> None:
     code = """
 from concurrent.futures import ThreadPoolExecutor
