@@ -22,6 +22,7 @@ from db.schema.connection import connect
 from db.schema.fingerprints import EditedMigrationError
 from db.schema.locks import BlockedError, retry_while_locked, setup_lock
 from db.schema.migrate import migrate
+from db.schema.queue import NewerQueueError, create_queue
 from db.schema.roles import create_roles
 from db.settings import Settings
 from db.staging import ImportResult
@@ -45,10 +46,13 @@ def set_up(settings: Settings) -> None:
     Raises:
         BlockedError: another session holds a lock for too long.
         EditedMigrationError: the file of an applied migration was edited.
+        NewerQueueError: a newer package wrote the schema of the pipeline's queue.
         psycopg2.Error: Postgres does not answer, denies access, or rejects a migration.
     """
     with setup_lock(settings), closing(connect(settings)) as connection:
         create_roles(connection, settings)
+        for migration in retry_while_locked(connection, lambda: create_queue(connection)):
+            print(f"applied migration {migration} of the queue", flush=True)
         for migration in retry_while_locked(connection, lambda: migrate(settings.database)):
             print(f"applied migration {migration}", flush=True)
         with connection, connection.cursor() as cursor:
@@ -103,7 +107,7 @@ def main(arguments: Sequence[str] = ()) -> int:
                 if attempt == MAX_ATTEMPTS:
                     raise
                 time.sleep(attempt * RETRY_PAUSE_SECONDS)
-    except (psycopg2.Error, BlockedError, EditedMigrationError) as error:
+    except (psycopg2.Error, BlockedError, EditedMigrationError, NewerQueueError) as error:
         print(f"The database set-up failed: {str(error).strip()}", file=sys.stderr)
         return 1
     return 0

@@ -12,7 +12,8 @@ from db.settings import DEFAULT_PASSWORD
 from servicekit.settings import secret
 
 PASSWORDS = ("POSTGRES_PASSWORD", "MLOPS_APP_PASSWORD", "MLOPS_READ_PASSWORD")
-WEB_PASSWORD = "MLOPS_WEB_PASSWORD"  # noqa: S105  # by default that of MLOPS_READ_PASSWORD
+# By default those of MLOPS_READ_PASSWORD and MLOPS_APP_PASSWORD.
+OPTIONAL_PASSWORDS = ("MLOPS_WEB_PASSWORD", "MLOPS_PIPELINE_PASSWORD")
 
 
 def refusal(bind_address: str, passwords: Mapping[str, str]) -> str | None:
@@ -41,8 +42,8 @@ def main() -> int:
     """Return 0 if the stack may start, else print the reason and return 1."""
     try:
         passwords = {name: secret(os.environ, name) or DEFAULT_PASSWORD for name in PASSWORDS}
-        if web_password := secret(os.environ, WEB_PASSWORD):
-            passwords[WEB_PASSWORD] = web_password
+        optional = {name: secret(os.environ, name) for name in OPTIONAL_PASSWORDS}
+        passwords |= {name: password for name, password in optional.items() if password}
         reason = refusal(os.environ.get("BIND_ADDRESS") or "127.0.0.1", passwords)
     except ValueError as error:
         reason = str(error)

@@ -16,6 +16,7 @@ PASSWORD_FILES = (
     "mlops_app_password",
     "mlops_read_password",
     "mlops_web_password",
+    "mlops_pipeline_password",
 )
 API_KEY_FILE = "api_key"  # the dashboard's key
 API_KEYS_FILE = "api_keys"  # digests of all accepted keys

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from db.password_check import PASSWORDS, WEB_PASSWORD, refusal
+from db.password_check import OPTIONAL_PASSWORDS, PASSWORDS, refusal
 from db.settings import DEFAULT_PASSWORD
 from servicekit.settings import secret
 
@@ -36,6 +36,7 @@ class Settings:
     app_password: str
     read_password: str
     web_password: str
+    pipeline_password: str
     directory: Path
     bind_address: str = HOST
     root: Path = ROOT
@@ -99,9 +100,12 @@ def read(environment: Mapping[str, str]) -> Settings:
     if len(set(ports.values())) < len(ports):
         described = ", ".join(f"{name}={port}" for name, port in ports.items())
         raise InvalidSettingError(f"WEB_PORT, API_PORT and DB_PORT must differ: {described}")
-    names = [*PASSWORDS]
-    if environment.get(WEB_PASSWORD) or environment.get(f"{WEB_PASSWORD}_FILE"):
-        names.append(WEB_PASSWORD)
+    stated = [
+        name
+        for name in OPTIONAL_PASSWORDS
+        if environment.get(name) or environment.get(f"{name}_FILE")
+    ]
+    names = [*PASSWORDS, *stated]
     passwords = {name: _read_password(name, environment) for name in names}
     bind_address = environment.get("BIND_ADDRESS") or HOST
     if (reason := refusal(bind_address, passwords)) is not None:
@@ -113,7 +117,8 @@ def read(environment: Mapping[str, str]) -> Settings:
         owner_password=passwords["POSTGRES_PASSWORD"],
         app_password=passwords["MLOPS_APP_PASSWORD"],
         read_password=passwords["MLOPS_READ_PASSWORD"],
-        web_password=passwords.get(WEB_PASSWORD, passwords["MLOPS_READ_PASSWORD"]),
+        web_password=passwords.get("MLOPS_WEB_PASSWORD", passwords["MLOPS_READ_PASSWORD"]),
+        pipeline_password=passwords.get("MLOPS_PIPELINE_PASSWORD", passwords["MLOPS_APP_PASSWORD"]),
         directory=(ROOT / (environment.get("LOCAL_DIR") or ".local")).resolve(),
         bind_address=bind_address,
     )
@@ -130,7 +135,7 @@ def inherited_environment(environment: Mapping[str, str] = os.environ) -> dict[s
         name: value
         for name, value in environment.items()
         if not re.match("PG|MAKE|MFLAGS", name)
-        and name.removesuffix("_FILE") not in (*PASSWORDS, WEB_PASSWORD)
+        and name.removesuffix("_FILE") not in (*PASSWORDS, *OPTIONAL_PASSWORDS)
     }
     for name in ("no_proxy", "NO_PROXY"):
         variables[name] = ",".join(filter(None, (variables.get(name), f"localhost,{HOST}")))

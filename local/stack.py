@@ -51,6 +51,7 @@ class Stack:
             "MLOPS_APP_PASSWORD": settings.app_password,
             "MLOPS_READ_PASSWORD": settings.read_password,
             "MLOPS_WEB_PASSWORD": settings.web_password,
+            "MLOPS_PIPELINE_PASSWORD": settings.pipeline_password,
         }
         self.postgres = Postgres(settings)
         self.setup = Program(

@@ -1,4 +1,4 @@
-"""Roles: creates mlops_app, mlops_read and mlops_web with their limits, settings and passwords.
+"""Roles: creates the four roles with their limits, settings and passwords.
 
 Roles belong to the server, so no dump of a database has them. Every set-up creates them before the
 migrations, and `python -m db.initialize roles` before a dump is restored into an empty server.
@@ -27,6 +27,7 @@ def create_roles(connection: psycopg2.extensions.connection, settings: Settings)
         "mlops_app": settings.app_password,
         "mlops_read": settings.read_password,
         "mlops_web": settings.web_password,
+        "mlops_pipeline": settings.pipeline_password,
     }
     with connection, connection.cursor() as cursor:
         cursor.execute(ROLES.read_text())

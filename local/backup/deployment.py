@@ -108,6 +108,7 @@ class LocalDeployment(Deployment):
             "MLOPS_APP_PASSWORD": self.settings.app_password,
             "MLOPS_READ_PASSWORD": self.settings.read_password,
             "MLOPS_WEB_PASSWORD": self.settings.web_password,
+            "MLOPS_PIPELINE_PASSWORD": self.settings.pipeline_password,
         }
         directory = self.settings.directory
         images = os.environ.get("IMAGES_URL") or str(directory / "images")

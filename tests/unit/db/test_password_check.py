@@ -58,12 +58,13 @@ def test_command_refusal_names_remedy_and_fails() -> None:
     assert "make secrets" in done.stderr
 
 
-def test_command_checks_password_of_dashboard_if_it_has_one() -> None:
+@pytest.mark.parametrize("name", password_check.OPTIONAL_PASSWORDS)
+def test_command_checks_optional_password_if_it_is_stated(name: str) -> None:
     own = {**OWN, "BIND_ADDRESS": ALL_INTERFACES}
     assert run(**own).returncode == 0
-    assert run(**own, MLOPS_WEB_PASSWORD="").returncode == 0
-    done = run(**own, MLOPS_WEB_PASSWORD="pass123")
-    assert "are the public default: MLOPS_WEB_PASSWORD." in done.stderr
+    assert run(**own, **{name: ""}).returncode == 0
+    done = run(**own, **{name: "pass123"})
+    assert f"are the public default: {name}." in done.stderr
 
 
 def test_command_with_defaults_succeeds() -> None:

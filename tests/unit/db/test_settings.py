@@ -33,3 +33,8 @@ def test_password_of_dashboard_is_by_default_that_of_readers() -> None:
     settings = from_environment({"MLOPS_READ_PASSWORD": "own"})
     assert (settings.read_password, settings.web_password) == ("own", "own")
     assert from_environment({"MLOPS_WEB_PASSWORD": "other"}).web_password == "other"
+
+
+def test_pipeline_password_defaults_to_that_of_the_service() -> None:
+    assert from_environment({"MLOPS_APP_PASSWORD": "own"}).pipeline_password == "own"
+    assert from_environment({"MLOPS_PIPELINE_PASSWORD": "other"}).pipeline_password == "other"

@@ -39,13 +39,16 @@ def test_parse_readiness_reports_loading_and_counts(
 def test_only_set_up_gets_the_owners_password(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    owner, app, read, web = "owner-secret", "app-secret", "read-secret", "web-secret"
+    owner, app, read, web, pipeline = (
+        f"{name}-secret" for name in ("owner", "app", "read", "web", "pipeline")
+    )
     (tmp_path / "app").write_text(app)
     variables = {
         "POSTGRES_PASSWORD": owner,
         "MLOPS_APP_PASSWORD_FILE": str(tmp_path / "app"),
         "MLOPS_READ_PASSWORD": read,
         "MLOPS_WEB_PASSWORD": web,
+        "MLOPS_PIPELINE_PASSWORD": pipeline,
         "LOCAL_DIR": str(tmp_path),
         "MAKEFLAGS": f" -- POSTGRES_PASSWORD={owner}",
         "MAKEOVERRIDES": f"POSTGRES_PASSWORD={owner}",
@@ -56,14 +59,14 @@ def test_only_set_up_gets_the_owners_password(
     found = {
         program.name: {
             secret
-            for secret in (owner, app, read, web)
+            for secret in (owner, app, read, web, pipeline)
             if secret in " ".join([*program.environment.values(), *program.command])
         }
         for program in programs
     }
     assert found == {
         "postgres": set(),
-        "db-setup": {owner, app, read, web},
+        "db-setup": {owner, app, read, web, pipeline},
         "inference": {app},
         "web": {web},
     }
