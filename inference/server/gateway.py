@@ -23,7 +23,7 @@ from inference.observability.metrics import Metrics
 from inference.server import cors
 from inference.server.access import AccessPolicy
 from inference.server.admission import AdmissionController
-from inference.server.fast_path_interface import FastPath, send_answer
+from inference.server.fast_path_interface import NDJSON, FastPath, send_answer
 from inference.server.multipart import MAX_LENGTH_DIGITS, MultipartRequest
 from inference.server.problem_details import send_problem, wire_problem
 from inference.server.request_body import BufferedBody
@@ -195,7 +195,8 @@ class Gateway:
         finally:
             seconds = time.perf_counter() - started
             self._metrics.count_request(operation, status, "connexion", seconds)
-            if status >= SERVER_ERROR or seconds > SLOW_SECONDS:
+            is_long = scope["path"] in self._routes.streamed_bodies or head.accept == NDJSON
+            if status >= SERVER_ERROR or (seconds > SLOW_SECONDS and not is_long):
                 milliseconds = round(1000 * seconds)
                 extra = {"operation": operation, "status": status, "milliseconds": milliseconds}
                 logger.warning("Request failed or was slow.", extra=extra)
@@ -208,11 +209,12 @@ class Gateway:
         if scope["method"] == "OPTIONS" and head.origin:
             await cors.send_preflight(send)
             return
-        size = self._body_bytes(head)
+        streamed_bytes = self._routes.streamed_bodies.get(scope["path"])
+        size = self._body_bytes(head, streamed_bytes or self._max_request_bytes)
         if head.is_encoded:
             raise UnsupportedEncodingError
-        with self._admitted(operation, size):
-            if head.is_chunked:
+        with self._admitted(operation, 0 if streamed_bytes else size):
+            if head.is_chunked and not streamed_bytes:
                 receive = body = BufferedBody(receive)
                 length = await self._chunked_length(body)
                 headers = [pair for pair in scope["headers"] if pair[0] != b"transfer-encoding"]
@@ -229,15 +231,15 @@ class Gateway:
             self.count_limit("key")
             raise
 
-    def _body_bytes(self, head: RequestHead) -> int:
+    def _body_bytes(self, head: RequestHead, limit: int) -> int:
         """Return the length of the body. Raises ServiceError if it is invalid or too large."""
         length = b"0" if head.content_length is None else head.content_length
         if not length.isdigit():
             raise MalformedRequestError("Content-Length is not a number of bytes.")
         is_absurd = len(length) > MAX_LENGTH_DIGITS
-        size = self._max_request_bytes + 1 if is_absurd else int(length)
-        if size > self._max_request_bytes:
-            raise self._too_large()
+        size = limit + 1 if is_absurd else int(length)
+        if size > limit:
+            raise self._too_large(limit)
         return size
 
     @contextmanager
@@ -261,13 +263,13 @@ class Gateway:
         while (chunk := await body.read_chunk()) is not None:
             length += len(chunk)
             if length > self._max_request_bytes:
-                raise self._too_large()
+                raise self._too_large(self._max_request_bytes)
         return length
 
-    def _too_large(self) -> ServiceError:
+    def _too_large(self, limit: int) -> ServiceError:
         self.count_limit("request_bytes")
         return RequestTooLargeError(
-            f"The body is larger than {self._max_request_bytes} bytes. Send less in one request."
+            f"The body is larger than {limit} bytes. Send less in one request."
         )
 
     def _request_id(self, head: RequestHead) -> bytes:

@@ -22,7 +22,7 @@ from inference.errors import (
     UnsupportedVersionError,
 )
 from inference.server.coalesced_writes import CoalescingTransport
-from inference.server.request_head import RequestHead, encode_head
+from inference.server.request_head import DISCARDED, RequestHead, encode_head
 from inference.server.slow_clients import CHECK_SECONDS, Awaited, StallTimer
 
 if TYPE_CHECKING:  # the parent process of the workers does not import it
@@ -98,6 +98,12 @@ class HttpProtocol(HttpToolsProtocol):
         overhead = self._received_bytes - CHUNK_OVERHEAD_BYTES * self._body_bytes
         if overhead > MAX_HEAD_BYTES and not self.transport.is_closing():
             self._refuse(HeadTooLargeError(), "head_bytes")
+
+    def shutdown(self) -> None:
+        """Close the connection, or ask for the end of a response that would last."""
+        if self.scope is not None:
+            self.scope["is_stopping"] = True  # type: ignore[typeddict-unknown-key]
+        super().shutdown()
 
     def pause_writing(self) -> None:
         """Note that the client does not read."""
@@ -256,16 +262,6 @@ class HttpProtocol(HttpToolsProtocol):
         if self.cycle is cast("RequestResponseCycle", direct):
             self.cycle = cycle
         self._start_asgi_task(cycle, self.app)
-
-
-class Discarded(list[tuple[bytes, bytes]]):
-    """Takes the trailer fields behind a body without keeping them: they are never read."""
-
-    def append(self, _header: tuple[bytes, bytes]) -> None:
-        """Drop a header."""
-
-
-DISCARDED = Discarded()
 
 
 class DirectCycle:

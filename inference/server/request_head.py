@@ -17,6 +17,16 @@ HARMLESS_HEADERS = frozenset(
 Headers = Iterable[tuple[bytes, bytes]]
 
 
+class Discarded(list[tuple[bytes, bytes]]):
+    """Takes the trailer fields behind a body without keeping them: they are never read."""
+
+    def append(self, _header: tuple[bytes, bytes]) -> None:
+        """Drop a header."""
+
+
+DISCARDED = Discarded()
+
+
 @dataclass(slots=True)
 class RequestHead:
     """The headers of a request that decide what happens to it.

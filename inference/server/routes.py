@@ -1,7 +1,7 @@
 """Routes: the paths of the API, as far as the gateway has to know them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -11,7 +11,8 @@ class Routes:
     `operations` are the first path segments below `base_path`; they label the metrics. Those in
     `always_admitted` are answered even when the service is overloaded. Those in `private_reads`
     show images that clients sent, or names of users. `fast_paths` maps the paths of POST requests
-    for the fast path to their operations.
+    for the fast path to their operations. `streamed_bodies` maps the paths whose requests are read
+    piece by piece, and never whole into memory, to the largest body in bytes.
     """
 
     base_path: str
@@ -19,6 +20,7 @@ class Routes:
     always_admitted: frozenset[str]
     private_reads: frozenset[str]
     fast_paths: Mapping[str, str]
+    streamed_bodies: Mapping[str, int] = field(default_factory=dict)
 
     def operation(self, path: str) -> str:
         """Return the operation of a path, "other" for an unknown one."""

@@ -25,6 +25,7 @@ ROUTES = Routes(
     always_admitted=frozenset({"healthz"}),
     private_reads=frozenset(),
     fast_paths={"/api/infer": "infer"},
+    streamed_bodies={"/api/upload": 5_000_000},
 )
 MAX_BYTES = 1000
 PLAIN = (
@@ -338,3 +339,51 @@ def test_declined_submit_releases_its_slot() -> None:
     for _ in range(2):
         assert not setup.gateway.submit(request, b"/api/infer", b"", 0.0, lambda *_: None)
     assert setup.admission.try_acquire(0) is None
+
+
+def test_streamed_body_has_a_limit_of_its_own_and_takes_no_memory() -> None:
+    large_bytes: list[int] = []
+
+    class Watching(Application):
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            large_bytes.append(setup.admission._large_bytes)
+            await super().__call__(scope, receive, send)
+
+    setup = Setup(app=Watching())
+    headers = [*PLAIN[:2], (b"content-length", b"5000000")]
+    assert setup.ask(headers, path="/api/upload")[0] == 200
+    assert large_bytes == [0]
+    too_long = [*PLAIN[:2], (b"content-length", b"5000001")]
+    assert setup.detail(too_long, path="/api/upload") == (
+        413,
+        "The body is larger than 5000000 bytes. Send less in one request.",
+    )
+    assert setup.ask(headers, path="/api/upload/more")[0] == 413  # only the path itself
+
+
+def test_streamed_body_in_chunks_is_not_read_ahead() -> None:
+    setup = Setup()
+    headers = [*PLAIN[:2], (b"transfer-encoding", b"chunked")]
+    assert setup.ask(headers, [b"a"] * 3, path="/api/upload")[2] == b"aaa"
+    [scope] = setup.app.scopes
+    assert (b"transfer-encoding", b"chunked") in scope["headers"]
+
+
+@pytest.mark.parametrize(
+    ("path", "accept", "is_reported"),
+    [
+        ("/api/infer", b"*/*", True),
+        ("/api/infer", b"application/x-ndjson", False),
+        ("/api/upload", b"*/*", False),
+    ],
+)
+def test_request_that_takes_its_time_is_reported_unless_it_is_long(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    path: str,
+    accept: bytes,
+    is_reported: bool,  # noqa: FBT001
+) -> None:
+    monkeypatch.setattr("inference.server.gateway.SLOW_SECONDS", 0.0)
+    Setup().ask([*PLAIN, (b"accept", accept)], path=path)
+    assert ("Request failed or was slow." in caplog.text) == is_reported

@@ -66,6 +66,8 @@ class FakeGateway:
             message = await receive()
             body += message.get("body", b"")
         self.called.append((scope["method"], scope["path"], scope["query_string"], body))
+        while scope["path"] == "/stream" and not scope.get("is_stopping"):
+            await asyncio.sleep(0.01)
         if scope["path"] == "/empty":
             await send(
                 {
@@ -361,5 +363,26 @@ def test_other_protocols_are_refused(data: bytes, status: int) -> None:
         connection.writer.write(data + OTHER)
         assert await connection.rest() == b"%d" % status
         assert ("GET", "/other", b"", b"") not in gateway.called
+
+    run(test)
+
+
+def test_shutdown_asks_a_lasting_response_to_end() -> None:
+    async def test(gateway: FakeGateway, connection: Connection) -> None:
+        connection.writer.write(b"GET /stream HTTP/1.1\r\nHost: a\r\n\r\n")
+        while not gateway.called:
+            await asyncio.sleep(0.01)
+        connection.protocol.shutdown()
+        assert (await connection.rest()).endswith(b"called")
+
+    run(test)
+
+
+def test_shutdown_closes_a_connection_without_a_request() -> None:
+    async def test(_gateway: FakeGateway, connection: Connection) -> None:
+        while not connection._protocols:
+            await asyncio.sleep(0.01)
+        connection.protocol.shutdown()
+        assert await connection.rest() == b""
 
     run(test)
