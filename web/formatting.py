@@ -15,6 +15,8 @@ _JUST_NOW_SECONDS = 5
 _DAY_SECONDS = 86400
 # Unit, its length in seconds, and the age up to which it is used.
 _UNITS = (("s", 1, 60), ("min", 60, 3600), ("h", 3600, 2 * _DAY_SECONDS))
+_TENTHS_BELOW = 10
+_MINUTE_SECONDS = 60
 _WHOLE = 100
 _KILO = 1000
 
@@ -33,6 +35,27 @@ def format_age(seconds: float) -> str:
         ((unit, size) for unit, size, up_to in _UNITS if seconds < up_to), ("days", _DAY_SECONDS)
     )
     return f"{seconds // size:.0f} {unit} ago"
+
+
+def format_duration(seconds: float) -> str:
+    """Format a duration in at most two units: 0.4 s, 12 s, 3 min 20 s, 1 h 5 min."""
+    if seconds < _TENTHS_BELOW:
+        return f"{max(0.0, seconds):.1f} s"
+    whole = round(seconds)
+    if whole < _MINUTE_SECONDS:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, _MINUTE_SECONDS)
+    if minutes < _MINUTE_SECONDS:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, _MINUTE_SECONDS)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def format_points(share: float, digits: int = 2) -> str:
+    """Format a difference of shares in percentage points with its sign: +0.16, -0.02, 0.00."""
+    shown = f"{share * 100:+.{digits}f}"
+    is_zero = float(shown) == 0
+    return shown[1:] if is_zero else shown.replace("-", "\N{MINUS SIGN}")
 
 
 def format_percent(share: float, digits: int = 0) -> str:

@@ -16,8 +16,11 @@ from web.data import leaderboard_queries, queries
 from web.data.api_client import EVALUATION_USER_AGENT, ApiClient
 from web.data.api_types import Alias, ApiProblemError, Model, ModelVersion, Readiness
 from web.data.leaderboard_queries import LeaderboardPage, LeaderboardQuery
+from web.data.learning.client import LearningClient
+from web.data.learning.reader import LearningReader
 from web.data.queries import Snapshot
 from web.data.stale_cache import CachedResult, StaleCache
+from web.evaluations.image_store import ImageStore
 from web.evaluations.runner import Evaluator
 from web.formatting import escape_markdown
 from web.settings import Settings
@@ -25,6 +28,8 @@ from web.settings import Settings
 # Imports and published models change the data, both rarely. These ages limit the load.
 DATABASE_FRESH_SECONDS = 10.0
 API_FRESH_SECONDS = 3.0
+# Progress of a run, which its page reads every second. All viewers share one read.
+LIVE_FRESH_SECONDS = 0.8
 # Pause after a failure. Shorter than the refresh of the status strip, which shows the recovery.
 RETRY_SECONDS = 2.0
 # Longest time that a page waits for a source that hangs.
@@ -47,11 +52,14 @@ class Sources:
     database_cache: StaleCache
     api_cache: StaleCache
     evaluator: Evaluator
+    learning: LearningReader
+    learning_api: LearningClient
+    images: ImageStore
 
     def snapshot(self) -> CachedResult[Snapshot]:
         """Return the data of every page, see queries.read_snapshot."""
         return self.database_cache.get(
-            "snapshot", partial(queries.read_snapshot, self.engine), self._describe_database_error
+            "snapshot", partial(queries.read_snapshot, self.engine), self.describe_database_error
         )
 
     def curves(self, metric: str, experiments: Sequence[str]) -> CachedResult[pd.DataFrame]:
@@ -59,7 +67,7 @@ class Sources:
         return self.database_cache.get(
             ("curves", metric, tuple(experiments)),
             partial(queries.read_curves, self.engine, metric, experiments),
-            self._describe_database_error,
+            self.describe_database_error,
         )
 
     def runs(self, experiments: Sequence[str]) -> CachedResult[pd.DataFrame]:
@@ -67,7 +75,7 @@ class Sources:
         return self.database_cache.get(
             ("runs", tuple(experiments)),
             partial(queries.read_runs, self.engine, experiments),
-            self._describe_database_error,
+            self.describe_database_error,
         )
 
     def top_experiments(self, count: int) -> CachedResult[list[str]]:
@@ -75,7 +83,7 @@ class Sources:
         return self.database_cache.get(
             ("top_experiments", count),
             partial(queries.read_top_experiments, self.engine, count),
-            self._describe_database_error,
+            self.describe_database_error,
         )
 
     def column_keys(self) -> CachedResult[list[str]]:
@@ -83,7 +91,7 @@ class Sources:
         return self.database_cache.get(
             "column_keys",
             partial(leaderboard_queries.read_column_keys, self.engine),
-            self._describe_database_error,
+            self.describe_database_error,
         )
 
     def leaderboard(self, query: LeaderboardQuery, page: int) -> CachedResult[LeaderboardPage]:
@@ -91,7 +99,7 @@ class Sources:
         return self.database_cache.get(
             ("leaderboard", query, page),
             partial(leaderboard_queries.read_leaderboard, self.engine, query, page),
-            self._describe_database_error,
+            self.describe_database_error,
         )
 
     def points(self, query: LeaderboardQuery, limit: int) -> CachedResult[pd.DataFrame]:
@@ -99,7 +107,7 @@ class Sources:
         return self.database_cache.get(
             ("points", query, limit),
             partial(leaderboard_queries.read_points, self.engine, query, limit),
-            self._describe_database_error,
+            self.describe_database_error,
         )
 
     def export(self, query: LeaderboardQuery) -> pd.DataFrame:
@@ -143,8 +151,10 @@ class Sources:
         """Read both sources again at the next access, even after a failure."""
         self.database_cache.retry()
         self.api_cache.retry()
+        self.learning.retry()
 
-    def _describe_database_error(self, error: Exception) -> str:
+    def describe_database_error(self, error: Exception) -> str:
+        """Return what is wrong with Postgres, and what to do, as Markdown."""
         return queries.describe_error(error, self.settings.database_address)
 
     def describe_api_error(self, error: Exception) -> str:
@@ -170,21 +180,31 @@ def make_sources(settings: Settings) -> Sources:
     def current_digests() -> dict[str, str | None]:
         return {version.pinned_name: version.digest for version in evaluation_api.versions()}
 
+    def make_cache(fresh_seconds: float) -> StaleCache:
+        return StaleCache(
+            fresh_seconds=fresh_seconds,
+            retry_seconds=RETRY_SECONDS,
+            deadline_seconds=DEADLINE_SECONDS,
+        )
+
+    engine = queries.make_engine(settings)
+    api = ApiClient(settings.api_url, key=settings.api_key)
+    database_cache = make_cache(DATABASE_FRESH_SECONDS)
     return Sources(
         settings=settings,
-        engine=queries.make_engine(settings),
-        api=ApiClient(settings.api_url, key=settings.api_key),
-        database_cache=StaleCache(
-            fresh_seconds=DATABASE_FRESH_SECONDS,
-            retry_seconds=RETRY_SECONDS,
-            deadline_seconds=DEADLINE_SECONDS,
-        ),
-        api_cache=StaleCache(
-            fresh_seconds=API_FRESH_SECONDS,
-            retry_seconds=RETRY_SECONDS,
-            deadline_seconds=DEADLINE_SECONDS,
-        ),
+        engine=engine,
+        api=api,
+        database_cache=database_cache,
+        api_cache=make_cache(API_FRESH_SECONDS),
         evaluator=Evaluator(evaluation_api.predict, current_digests),
+        learning=LearningReader(
+            engine,
+            make_cache(LIVE_FRESH_SECONDS),
+            database_cache,
+            lambda error: queries.describe_error(error, settings.database_address),
+        ),
+        learning_api=LearningClient(api),
+        images=ImageStore(api.image, settings.mnist_path),
     )
 
 

@@ -31,6 +31,7 @@ READ_TIMEOUT_SECONDS = 8.0
 MAX_REQUEST_BYTES = 15 * 2**20
 MAX_REQUEST_IMAGES = 1000
 MAX_REQUEST_ANSWERS = 100_000
+OK, NO_CONTENT, NOT_FOUND = 200, 204, 404
 # A page makes one request at a time, so this serves as many concurrent pages.
 POOLED_CONNECTIONS = 32
 
@@ -67,12 +68,12 @@ class ApiClient:
 
     def models(self) -> dict[str, Model]:
         """Fetch the default version of each model by name."""
-        return api_parsing.parse_document(api_parsing.parse_models, self._request("GET", "/models"))
+        return api_parsing.parse_document(api_parsing.parse_models, self.request("GET", "/models"))
 
     def versions(self) -> list[ModelVersion]:
         """Fetch every version of every model."""
         return api_parsing.parse_document(
-            api_parsing.parse_versions, self._request("GET", "/models")
+            api_parsing.parse_versions, self.request("GET", "/models")
         )
 
     def card(self, name: str, version: int) -> Mapping[str, Any]:
@@ -80,7 +81,7 @@ class ApiClient:
 
         Empty without a card.
         """
-        body = self._request("GET", f"/models/{quote(name, safe='')}/versions/{version}")
+        body = self.request("GET", f"/models/{quote(name, safe='')}/versions/{version}")
         card = body.get("card") if isinstance(body, dict) else None
         return card if isinstance(card, dict) else {}
 
@@ -88,17 +89,17 @@ class ApiClient:
         """Fetch every alias with its moves."""
         paths = api_parsing.parse_document(
             lambda body: [_alias_path(row["task"], row["alias"]) for row in body["aliases"]],
-            self._request("GET", "/aliases"),
+            self.request("GET", "/aliases"),
         )
         return [
-            api_parsing.parse_document(api_parsing.parse_alias, self._request("GET", path))
+            api_parsing.parse_document(api_parsing.parse_alias, self.request("GET", path))
             for path in paths
         ]
 
     def readiness(self) -> Readiness:
         """Fetch the state of the API. A 503 with a readiness document is a valid response."""
         return api_parsing.parse_document(
-            api_parsing.parse_readiness, self._request("GET", "/readyz", accept=(200, 503))
+            api_parsing.parse_readiness, self.request("GET", "/readyz", accept=(200, 503))
         )
 
     def move_alias(
@@ -111,11 +112,11 @@ class ApiClient:
             "moved_by": moved_by,
             "reason": reason,
         }
-        self._request("PUT", _alias_path(task, alias), json=move)
+        self.request("PUT", _alias_path(task, alias), json=move)
 
     def roll_back_alias(self, task: str, alias: str, *, moved_by: str, reason: str) -> None:
         """Point an alias to its target before the last move."""
-        self._request(
+        self.request(
             "POST",
             _alias_path(task, alias) + "/rollback",
             json={"moved_by": moved_by, "reason": reason},
@@ -142,13 +143,13 @@ class ApiClient:
             "labelled_by": labelled_by,
             **({} if replaces is None else {"replaces": replaces}),
         }
-        self._request("PUT", f"/predictions/{quote(prediction_id, safe='')}/label", json=body)
+        self.request("PUT", f"/predictions/{quote(prediction_id, safe='')}/label", json=body)
 
     def current_label(self, prediction_id: str) -> Label | None:
         """Fetch the current label of a predicted image, None without one."""
         return api_parsing.parse_document(
             api_parsing.parse_current_label,
-            self._request("GET", f"/predictions/{quote(prediction_id, safe='')}"),
+            self.request("GET", f"/predictions/{quote(prediction_id, safe='')}"),
         )
 
     def predict(
@@ -183,7 +184,7 @@ class ApiClient:
     ) -> list[ImageResult]:
         names = [("experiments", name) for name in experiments]
         try:
-            body = self._request(
+            body = self.request(
                 "POST",
                 "/predictions",
                 params=[*names, *([("view", "true")] if view else [])],
@@ -201,21 +202,21 @@ class ApiClient:
                 return [problem for _ in images]
             return [[Answer(name, problem=problem) for name in experiments] for _ in images]
 
-    def _request(
+    def request(
         self, method: str, path: str, *, accept: tuple[int, ...] = (200,), **arguments: Any
     ) -> Any:
-        """Send a request and return the JSON document of its response."""
-        # The same id is in the API's log and in its SQL tables.
-        request_id = f"web-{uuid.uuid4().hex}"
-        headers = {"X-Request-ID": request_id}
-        try:
-            response = self._session.request(
-                method, self.base_url + path, timeout=self._timeout, headers=headers, **arguments
-            )
-        except requests.RequestException as error:
-            raise ApiUnreachableError(
-                f"The inference API at {self.base_url} does not respond."
-            ) from error
+        """Send a request and return the JSON document of its response, None for a 204.
+
+        Args:
+            method: HTTP method.
+            path: path and query after the base URL.
+            accept: statuses of a valid response.
+            arguments: of requests.Session.request.
+
+        """
+        response, request_id = self._send(method, path, **arguments)
+        if response.status_code == NO_CONTENT and NO_CONTENT in accept:
+            return None
         try:
             body = response.json()
         except requests.JSONDecodeError:
@@ -230,12 +231,40 @@ class ApiClient:
                 extra={"request_id": request_id},
             )
         if response.status_code not in accept:
-            problem = body if isinstance(body, dict) else {}
-            title = str(problem.get("title") or response.reason or f"HTTP {response.status_code}")
-            raise ApiProblemError(response.status_code, title, str(problem.get("detail") or ""))
+            raise _problem(response, body)
         if body is None:
             raise api_parsing.unexpected_response()
         return body
+
+    def image(self, digest: str) -> bytes | None:
+        """Fetch the original of an image by the digest of its pixels, None if it is not stored."""
+        response, _ = self._send("GET", f"/images/{quote(digest, safe='')}")
+        if response.status_code == NOT_FOUND:
+            return None
+        if response.status_code != OK:
+            raise _problem(response, None)
+        return response.content
+
+    def _send(self, method: str, path: str, **arguments: Any) -> tuple[requests.Response, str]:
+        """Send a request and return its response and its id."""
+        # The same id is in the API's log and in its SQL tables.
+        request_id = f"web-{uuid.uuid4().hex}"
+        arguments = {"timeout": self._timeout, **arguments}
+        try:
+            response = self._session.request(
+                method, self.base_url + path, headers={"X-Request-ID": request_id}, **arguments
+            )
+        except requests.RequestException as error:
+            raise ApiUnreachableError(
+                f"The inference API at {self.base_url} does not respond."
+            ) from error
+        return response, request_id
+
+
+def _problem(response: requests.Response, body: object) -> ApiProblemError:
+    document = body if isinstance(body, dict) else {}
+    title = str(document.get("title") or response.reason or f"HTTP {response.status_code}")
+    return ApiProblemError(response.status_code, title, str(document.get("detail") or ""))
 
 
 def _alias_path(task: str, alias: str) -> str:

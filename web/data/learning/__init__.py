@@ -1,0 +1,1 @@
+"""Learning loop: runs, datasets, uploads and label requests from SQL, and their API calls."""
