@@ -22,6 +22,7 @@ from web.views.compare import page as compare
 from web.views.evaluate import page as evaluate
 from web.views.leaderboard import page as leaderboard
 from web.views.models import page as models
+from web.views.pipelines import page as pipelines
 from web.views.predict import page as predict
 
 NAME = "ML Ops Starter"
@@ -50,17 +51,22 @@ def main() -> None:
     def show_models() -> None:
         models.show(sources)
 
+    def show_pipelines() -> None:
+        pipelines.show(sources)
+
     leaderboard_page = st.Page(show_leaderboard, title="Leaderboard", default=True)
     compare_page = st.Page(show_compare, title="Compare", url_path="compare")
     predict_page = st.Page(show_predict, title="Predict", url_path="predict")
     evaluate_page = st.Page(show_evaluate, title="Evaluate", url_path="evaluate")
     models_page = st.Page(show_models, title="Models", url_path="models")
+    pipelines_page = st.Page(show_pipelines, title="Pipelines", url_path="pipelines")
     widget_keys = {
         leaderboard_page: (*PICKER_KEYS, *leaderboard.WIDGET_KEYS),
         compare_page: (*PICKER_KEYS, *compare.WIDGET_KEYS),
         predict_page: (*PICKER_KEYS, *predict.WIDGET_KEYS),
         evaluate_page: evaluate.WIDGET_KEYS,
         models_page: models.WIDGET_KEYS,
+        pipelines_page: pipelines.WIDGET_KEYS,
     }
     page = st.navigation(list(widget_keys), position="top")
     all_keys = {key for keys in widget_keys.values() for key in keys}

@@ -1,0 +1,1 @@
+"""Pipelines page: runs, data, labeling and schedules of the learning loop."""
