@@ -5,9 +5,7 @@ obstore is imported on first use, because it takes 7 MB of memory.
 """
 
 import asyncio
-import enum
 import os
-import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
@@ -15,6 +13,13 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 from urllib.parse import urlsplit
 
 from inference.originals.keys import folder_of, is_listed, validate_keys, validate_names
+from inference.originals.provider import (
+    FAILED_OBJECT,
+    Provider,
+    error_code,
+    is_bucket_missing,
+    reason,
+)
 from inference.originals.store import (
     OriginalStore,
     PutResult,
@@ -35,47 +40,7 @@ MAX_CONCURRENT_REQUESTS = 16  # more gain nothing: signing them takes one core
 # A file is sent in parts of this size, a few at a time: these are in memory. The least of S3 is 5.
 PART_BYTES, MAX_CONCURRENT_PARTS = 8 * 2**20, 2
 
-# obstore's exceptions hold details only in their text. Error bodies of all providers have a `Code`.
-CODES = [
-    re.compile(pattern)
-    for pattern in (r"<Code>(\w+)</Code>", r"\(code: (\w+)\)", r"status code: (\d{3})")
-]
-# Without credentials in the environment, obstore asks the metadata service of AWS, Google or Azure.
-CREDENTIALS_MISSING = re.compile(
-    r"Missing(AccessKeyId|SecretAccessKey|Account)|/latest/api/token|/computeMetadata/"
-    r"|/metadata/identity/|token request|OpenCredentials|DecodeCredentials"
-)
-FAILED_OBJECT = "request failed for key"  # in a bulk deletion that S3 accepted
-BARE_REDIRECT = "redirect without LOCATION"  # S3's response for a bucket in another region
-EMPTY_PART = "contained empty path segment"  # such a name ends a listing
-BUCKET_MISSING_CODES = {"NoSuchBucket", "ContainerNotFound"}
-WRONG_KEY_CODES = {
-    "InvalidAccessKeyId",
-    "SignatureDoesNotMatch",
-    "InvalidToken",
-    "ExpiredToken",
-    "AuthenticationFailed",
-    "401",
-}
-
-
 T = TypeVar("T")
-
-
-class Provider(enum.Enum):
-    """Cloud storage providers: name, variables of the credentials, of the endpoint and of both."""
-
-    S3 = "S3", "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "AWS_"
-    GS = "Google Cloud Storage", "GOOGLE_SERVICE_ACCOUNT_KEY", "GOOGLE_BASE_URL", "GOOGLE_"
-    AZ = (
-        "Azure",
-        "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
-        "AZURE_STORAGE_ENDPOINT",
-        "AZURE_",
-    )
-
-    def __init__(self, title: str, keys: str, endpoint: str, prefix: str) -> None:
-        self.title, self.keys, self.endpoint, self.prefix = title, keys, endpoint, prefix
 
 
 class ObjectStore(OriginalStore):
@@ -158,7 +123,7 @@ class ObjectStore(OriginalStore):
                         break
                 objects[name] = bytes(content[:max_bytes])
             except FileNotFoundError as error:
-                if _is_bucket_missing(error):
+                if is_bucket_missing(error):
                     raise
 
         failures = self._for_all("read from", names, read)
@@ -168,7 +133,7 @@ class ObjectStore(OriginalStore):
         try:
             await self._store.delete_async(key)
         except FileNotFoundError as error:
-            if _is_bucket_missing(error):
+            if is_bucket_missing(error):
                 raise
 
     @cached_property
@@ -215,7 +180,7 @@ class ObjectStore(OriginalStore):
         except (StorageUnavailableError, KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:
-            if isinstance(error, FileNotFoundError) and not _is_bucket_missing(error):
+            if isinstance(error, FileNotFoundError) and not is_bucket_missing(error):
                 raise
             if FAILED_OBJECT in str(error):
                 raise _PartialFailureError from None
@@ -232,28 +197,7 @@ class ObjectStore(OriginalStore):
         """Return the error for the user: what is wrong, then what to do."""
         if isinstance(error, StorageUnavailableError):
             return error
-        title, keys, code = self._provider.title, self._provider.keys, _code(error)
-        if BARE_REDIRECT in str(error):
-            reason = f"The bucket is in another region. Set {self._provider.prefix}DEFAULT_REGION."
-        elif CREDENTIALS_MISSING.search(str(error)):
-            reason = f"{title} needs credentials. Set {keys}."
-        elif EMPTY_PART in str(error):
-            reason = "The name of an object has an empty part (//). Rename it."
-        elif not code:
-            reason = (
-                f"{title} does not answer."
-                f" Check that the server runs and that {self._provider.endpoint} is its address."
-            )
-        elif code in BUCKET_MISSING_CODES:
-            reason = f"The bucket does not exist ({code}). Create it or correct IMAGES_URL."
-        elif code in WRONG_KEY_CODES:
-            reason = f"{title} rejects the credentials ({code}). Correct {keys}."
-        else:
-            reason = (
-                f"{title} responds {code}."
-                f" Check that {keys} may list, read, write and delete in the bucket."
-            )
-        return StorageUnavailableError(f"Cannot {verb} {self.url}: {reason}")
+        return StorageUnavailableError(f"Cannot {verb} {self.url}: {reason(self._provider, error)}")
 
 
 class _PartialFailureError(Exception):
@@ -279,7 +223,7 @@ async def _gather(
             except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
                 raise
             except BaseException as error:  # noqa: BLE001  # a panic of obstore is a BaseException
-                if not _code(error):
+                if not error_code(error):
                     unanswered.append(error)
                 return error
             return None
@@ -294,15 +238,3 @@ async def _gather(
         key: TimeoutError() if task.cancelled() else task.result() for key, task in tasks.items()
     }
     return {key: error for key, error in errors.items() if error is not None}
-
-
-def _is_bucket_missing(error: FileNotFoundError) -> bool:
-    return _code(error) in BUCKET_MISSING_CODES
-
-
-def _code(error: BaseException) -> str:
-    """Return the provider's error code, else the HTTP status, empty if there was no response."""
-    for pattern in CODES:
-        if match := pattern.search(str(error)):
-            return match[1]
-    return ""

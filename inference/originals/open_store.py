@@ -29,7 +29,8 @@ def open_store(url: str) -> OriginalStore:
     bucket = BUCKET_PATTERN.fullmatch(url)
     if bucket is not None:
         # Saves the memory of its imports where a directory is used.
-        from inference.originals.object_store import ObjectStore, Provider  # noqa: PLC0415
+        from inference.originals.object_store import ObjectStore  # noqa: PLC0415
+        from inference.originals.provider import Provider  # noqa: PLC0415
 
         return ObjectStore(Provider[bucket["scheme"].upper()], url.rstrip("/"))
     if url and not SCHEME_PATTERN.match(url):
