@@ -18,6 +18,7 @@ import orjson
 
 from inference import ids
 from inference.errors import JournalFullError
+from inference.models.origin import describe_origin
 from inference.models.version import ModelVersion, State
 from inference.observability.metrics import Metrics
 from inference.prediction_log.journal import Journal
@@ -249,6 +250,7 @@ def describe_version(model: ModelVersion) -> dict[str, Any]:
         "bytes": model.bytes,
         "parity": asdict(model.parity) if model.parity else None,
         "test_accuracy": model.test_accuracy,
+        "training": describe_origin(model.card) if model.card else None,
         "probe": model.probe.document() if model.probe else None,
         "status": State.READY.value,
         "reason": None,

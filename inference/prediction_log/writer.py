@@ -41,24 +41,25 @@ INSERT_VERSIONS = """
 INSERT INTO model_versions AS m (
     id, experiment_name, version, digest, format, task, classes, input, output, bytes, status,
     reason, parity, test_accuracy, probe_accuracy, probe_digits, probe_passed, probe_sentence,
-    probe_best, first_seen_at, status_since)
+    probe_best, training, first_seen_at, status_since)
 SELECT id, experiment_name, version, digest, format, task,
        ARRAY(SELECT jsonb_array_elements_text(classes)), input, output, bytes, status, reason,
        nullif(parity, 'null'), test_accuracy, (probe->>'accuracy')::double precision,
        (probe->>'digits')::integer, (probe->>'passed')::boolean, probe->>'sentence',
-       nullif(probe->'best', 'null'), at, at
+       nullif(probe->'best', 'null'), nullif(training, 'null'), at, at
 FROM jsonb_to_recordset(%s) AS v (
     id uuid, experiment_name text, version integer, digest text, format text, task text,
     classes jsonb, input jsonb, output text, bytes bigint, status text, reason text, parity jsonb,
-    test_accuracy double precision, probe jsonb, at timestamptz)
+    test_accuracy double precision, probe jsonb, training jsonb, at timestamptz)
 ORDER BY id
 ON CONFLICT (id) DO UPDATE SET
     bytes = coalesce(m.bytes, excluded.bytes), parity = coalesce(m.parity, excluded.parity),
     test_accuracy = coalesce(m.test_accuracy, excluded.test_accuracy),
     probe_accuracy = excluded.probe_accuracy, probe_digits = excluded.probe_digits,
     probe_passed = excluded.probe_passed, probe_sentence = excluded.probe_sentence,
-    probe_best = excluded.probe_best
+    probe_best = excluded.probe_best, training = coalesce(m.training, excluded.training)
 WHERE (m.bytes IS NULL AND excluded.bytes IS NOT NULL)
+      OR (m.training IS NULL AND excluded.training IS NOT NULL)
       OR (m.probe_sentence, m.probe_passed)
          IS DISTINCT FROM (excluded.probe_sentence, excluded.probe_passed)
          AND excluded.probe_sentence IS NOT NULL

@@ -27,7 +27,7 @@ MODELS = [
 # Leaves an empty database, as a new installation has.
 EMPTY = """
 TRUNCATE prediction_events, predictions, images, image_votes, traffic, model_versions,
-         confusion_counts, labels
+         confusion_counts, labels, label_requests
 """
 # All ways to add up the events
 COUNTS = """

@@ -22,6 +22,7 @@ from inference.prediction_log.shipper import Shipper
 from tests.conftest import SHIPPED, digit_png, wait_until_ready
 from tests.support.database import connect
 from tests.support.images import encoded
+from tests.support.learning_rows import fill
 
 PAGE = (Path(__file__).parents[3] / "doc" / "sql.md").read_text()
 QUERIES = [
@@ -38,6 +39,13 @@ VIEWS = (
     "confusion",
     "traffic_per_minute",
     "alias_history",
+    "pipeline_overview",
+    "retraining_history",
+    "champion_timeline",
+    "lineage",
+    "dataset_lineage",
+    "labels_waiting",
+    "step_durations",
     "import_rejects",
 )
 # The shipped data and a few predictions have no rows for these.
@@ -83,6 +91,10 @@ def environment(
                 for answer in entry["answers"][:2]:
                     label = {"label": "4", "labelled_by": "ann"}
                     client.put(f"{BASE}/predictions/{answer['prediction_id']}/label", json=label)
+        connection = connect(postgres_environment)
+        with connection:
+            fill(connection)
+        connection.close()
         yield postgres_environment
 
 

@@ -15,7 +15,7 @@ from inference.database.connection import connect
 from inference.database.pool import Database
 from inference.database.predictions import History
 from inference.ids import prediction_id
-from inference.model_format.card import Parity
+from inference.model_format.card import Card, Parity
 from inference.models.version import ModelVersion, State
 from inference.prediction_log import shipper
 from inference.prediction_log.backlog import pending_bytes
@@ -151,6 +151,21 @@ def test_ship_describes_a_compiled_version_as_first_champion(
     )
     assert described == [("READY", 1000, 0.98, "10")]
     assert harness.query("SELECT experiment_name FROM aliases") == [("new",)]
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_ship_stores_the_origin_that_a_card_states(harness: LogHarness, *, at_once: bool) -> None:
+    """Versions of a database before the learning loop get theirs with their next state."""
+    harness.log.record_versions([*MODELS, COMPILED])
+    if not at_once:
+        harness.shipper.ship()
+    harness.replace_worker()
+    card = Card("new", {}, Parity(0, 0.0, equal_argmax=True), run={"id": 20, "seed": 3})
+    harness.log.record_versions([*MODELS, replace(COMPILED, card=card)])
+    harness.shipper.ship()
+    assert harness.query("SELECT training FROM model_versions WHERE experiment_name = 'new'") == [
+        ({"run_id": 20, "seed": 3},)
+    ]
 
 
 WRONG = ProbeReport(
