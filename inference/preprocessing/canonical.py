@@ -52,6 +52,7 @@ def stretch(ink_high: Pixels, background: int, min_contrast: int) -> Pixels:
     strongest = int(ink_high.max()) - background
     if strongest < min_contrast:
         return np.zeros_like(ink_high)
+    if strongest == 255 and background == 0:  # noqa: PLR2004  # nothing to scale
+        return ink_high
     shades = (np.arange(256) - background) * (255 / strongest)
-    stretched: Pixels = shades.clip(0, 255).round().astype(np.uint8)[ink_high]
-    return stretched
+    return shades.clip(0, 255).round().astype(np.uint8).take(ink_high)

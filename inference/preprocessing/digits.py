@@ -13,8 +13,10 @@ from PIL import Image
 from inference.preprocessing.canonical import SIDE, Pixels, fit, stretch
 from inference.preprocessing.decoding import decode
 from inference.preprocessing.drawings import (
-    border_of,
+    Counts,
+    background_of,
     count_digits,
+    count_shades,
     ink_over,
     is_drawing,
 )
@@ -104,11 +106,13 @@ def _read(gray: Pixels) -> tuple[Pixels, int]:
     if gray.shape == (SIDE, SIDE):
         pixels = _read_canonical_size(gray)
         return pixels, int(INK.search(pixels.data) is not None)
-    if max(gray.shape) > PHOTO_SIDE and not is_drawing(gray):
+    counts = count_shades(gray)
+    if max(gray.shape) > PHOTO_SIDE and not is_drawing(gray, counts):
         return _read_photo(gray)
     if max(gray.shape) > LARGE_SIDE:
         gray = np.asarray(Image.fromarray(gray).reduce(-(-max(gray.shape) // LARGE_SIDE)))
-    ink = _stretched(gray)
+        counts = count_shades(gray)
+    ink = _stretched(gray, counts)
     if not ink.any():
         return np.zeros((SIDE, SIDE), np.uint8), 0
     if max(gray.shape) <= PHOTO_SIDE:
@@ -130,21 +134,17 @@ def _read_canonical_size(gray: Pixels) -> Pixels:
     """Return 28x28 pixels as they are, inverted, or stretched if their background is gray."""
     if _has_black_border(gray):
         return np.ascontiguousarray(gray)
-    ink_high, background = _ink_high(gray)
+    counts = count_shades(gray)
+    ink_high, background = ink_over(gray, counts, background_of(gray)[0])
     if background <= DARK and ink_high.max() >= background + MIN_CONTRAST:
         return np.ascontiguousarray(ink_high)
-    return _stretched(gray)
+    return _stretched(gray, counts)
 
 
-def _ink_high(gray: Pixels) -> tuple[Pixels, int]:
-    """Return a picture with high ink, and the shade of its background."""
-    return ink_over(gray, int(np.median(border_of(gray))))
-
-
-def _stretched(gray: Pixels) -> Pixels:
+def _stretched(gray: Pixels, counts: Counts) -> Pixels:
     """Return ink above a background of 0, up to 255. A picture without ink becomes zeros."""
-    ink_high, background = _ink_high(gray)
-    is_flat = (border_of(ink_high) == background).all()
+    shade, is_flat = background_of(gray)
+    ink_high, background = ink_over(gray, counts, shade)
     return stretch(ink_high, background, MIN_FLAT_CONTRAST if is_flat else MIN_CONTRAST)
 
 

@@ -4,6 +4,8 @@ A drawing keeps every pixel of its ink. A photo has grain and shadows, and is re
 """
 
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 from inference.preprocessing.canonical import INK_THRESHOLD, Pixels
 from inference.preprocessing.photos.components import Mask, find_components
@@ -25,6 +27,10 @@ FILLED_SHARE, MIN_FILLED_SHARE = 0.9, 0.4
 MAX_STROKE_SHARE = 0.32  # of the longer side; a shadow or a table is wider than a stroke
 COUNT_SIDE = 160  # pixels of the copy on which digits are counted
 MIN_DIGIT_SHARE = 0.04  # of the picture's longer side
+FEW_PIXELS = 4096  # numpy counts as many sooner than Pillow does, and any more later
+SQUARES = np.arange(256) ** 2
+
+Counts = NDArray[np.int64]  # pixels of each shade, of shape (256,)
 
 
 def border_of(gray: Pixels) -> Pixels:
@@ -32,20 +38,37 @@ def border_of(gray: Pixels) -> Pixels:
     return np.concatenate([gray[0], gray[-1], gray[:, 0], gray[:, -1]])
 
 
-def ink_over(gray: Pixels, background: int) -> tuple[Pixels, int]:
+def background_of(gray: Pixels) -> tuple[int, bool]:
+    """Return the median shade of the border, and whether all of the border has it."""
+    border = border_of(gray)
+    if (border == border[0]).all():
+        return int(border[0]), True
+    return int(np.median(border)), False
+
+
+def count_shades(gray: Pixels) -> Counts:
+    """Return the number of pixels of each shade, int64 of shape (256,)."""
+    if gray.size <= FEW_PIXELS:
+        return np.bincount(gray.ravel(), minlength=256)
+    return np.array(Image.fromarray(gray).histogram(), np.int64)
+
+
+def ink_over(gray: Pixels, counts: Counts, background: int) -> tuple[Pixels, int]:
     """Return a picture with high ink and its background's shade, whichever of the two is darker.
 
-    Ink is what differs most from the background, in sum.
+    Ink is what differs most from the background, in sum. `counts` are those of the shades.
     """
-    counts = np.bincount(gray.ravel(), minlength=256)
-    power = counts * np.abs(np.arange(256) - background) ** 2
-    light, dark = int(power[background + 1 :].sum()), int(power[:background].sum())
+    light = int(counts[background:] @ SQUARES[: 256 - background])
+    dark = int(counts[background::-1] @ SQUARES[: background + 1])
     return (gray, background) if light > dark else (255 - gray, 255 - background)
 
 
-def is_drawing(gray: Pixels) -> bool:
-    """Return whether a picture is drawn on a background of one shade, and no photo of a sheet."""
-    exact, flat, near, ringing = _background_counts(gray)
+def is_drawing(gray: Pixels, counts: Counts) -> bool:
+    """Return whether a picture is drawn on a background of one shade, and no photo of a sheet.
+
+    `counts` are those of its shades.
+    """
+    exact, flat, near, ringing = _background_counts(gray, counts)
     if exact < MIN_EXACT_SHARE * near:
         return False
     if flat < MIN_FLAT_SHARE * ringing or flat < MIN_BACKGROUND_SHARE * gray.size:
@@ -55,10 +78,9 @@ def is_drawing(gray: Pixels) -> bool:
     return find_sheet(gray) is None
 
 
-def _background_counts(gray: Pixels) -> tuple[int, ...]:
+def _background_counts(gray: Pixels, counts: Counts) -> tuple[int, ...]:
     """Return the numbers of pixels of the background's shade, and within 1, NEAR and RINGING."""
     background = int(np.bincount(border_of(gray), minlength=256).argmax())
-    counts = np.bincount(gray.ravel(), minlength=256)
     return tuple(
         int(counts[max(0, background - reach) : background + reach + 1].sum())
         for reach in (0, 1, NEAR, RINGING)
@@ -68,7 +90,7 @@ def _background_counts(gray: Pixels) -> tuple[int, ...]:
 def _is_filled(gray: Pixels) -> bool:
     """Return whether a picture is cropped to its digit, so that no paper is left around it."""
     small = shrink(gray, COUNT_SIDE)
-    ink_high, background = ink_over(small, int(np.median(border_of(small))))
+    ink_high, background = ink_over(small, count_shades(small), background_of(small)[0])
     mask = ink_high.astype(np.int32) > (int(ink_high.max()) + background) // 2
     height, width = mask.shape
     components = find_components(mask)
@@ -94,7 +116,10 @@ def count_digits(ink: Pixels) -> tuple[int, Pixels] | None:
     mask = small >= INK_THRESHOLD
     if _has_rules(mask):
         return None
-    digits = find_digits(find_components(mask), MIN_DIGIT_SHARE * max(small.shape))
+    components = find_components(mask)
+    if components.area.size == 1:
+        return 1, ink
+    digits = find_digits(components, MIN_DIGIT_SHARE * max(small.shape))
     if digits is None or digits.total == 1:
         return 1, ink
     scale = max(ink.shape) / max(small.shape)

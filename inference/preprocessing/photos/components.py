@@ -88,16 +88,27 @@ def _label(runs: Runs) -> Integers:
     stride = runs.shape[1] + 2
     first, last = runs.row * stride + runs.start, runs.row * stride + runs.stop
     # The runs of the row above that touch a run are neighbors in this order.
-    begin = np.searchsorted(last, first - stride, "left")
-    counts = np.maximum(np.searchsorted(first, last - stride, "right") - begin, 0)
-    below = np.repeat(np.arange(first.size), counts)
+    begin = last.searchsorted(first - stride, "left")
+    counts = first.searchsorted(last - stride, "right") - begin
+    index = np.arange(first.size)
+    # Trees of runs and the first that touches each above, then the other touching runs as edges.
+    root = _find_roots(np.where(counts > 0, begin, index))
+    counts = np.maximum(counts - 1, 0)
+    below = np.repeat(index, counts)
     above = np.arange(below.size) - np.repeat(np.cumsum(counts) - counts, counts)
-    above += np.repeat(begin, counts)
-    root = np.arange(first.size)
-    while True:  # each round joins trees and halves their depth
+    above += np.repeat(begin + 1, counts)
+    while True:  # each round joins trees
         one, other = root[below], root[above]
         if (one == other).all():
-            return np.unique(root, return_inverse=True)[1]
+            return (np.cumsum(root == index) - 1)[root]
         np.minimum.at(root, np.maximum(one, other), np.minimum(one, other))
-        while (root != root[root]).any():
-            root = root[root]
+        root = _find_roots(root)
+
+
+def _find_roots(parent: Integers) -> Integers:
+    """Return the root of each entry's tree. Each round halves the depth of the trees."""
+    while True:
+        root = parent[parent]
+        if (root == parent).all():
+            return root
+        parent = root

@@ -1,6 +1,6 @@
 """Ink map: the share of light that ink takes from the paper, with shadows evened out."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,13 +96,21 @@ def close(gray: Gray, window: int) -> Gray:
 
 
 def slide(gray: Gray, window: int, axis: int, extreme: np.ufunc, outside: int) -> Gray:
-    """Return the extreme of a centered window, in log2(window) passes over the picture."""
+    """Return the extreme of a centered window."""
     pad = [(0, 0), (0, 0)]
     pad[axis] = (window // 2, window // 2)
     values = np.moveaxis(np.pad(gray, pad, constant_values=outside), axis, 0)
+    return np.moveaxis(over_windows(values, window, extreme), 0, axis)
+
+
+def over_windows(rows: NDArray[Any], window: int, combine: np.ufunc) -> NDArray[Any]:
+    """Combine each `window` rows that follow one another, in log2(window) passes.
+
+    There are `window` - 1 fewer results than rows.
+    """
     reach = 1
     while reach < window:
         step = min(reach, window - reach)
-        values = extreme(values[:-step], values[step:])
+        rows = combine(rows[:-step], rows[step:])
         reach += step
-    return np.moveaxis(values, 0, axis)
+    return rows

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inference.preprocessing.drawings import border_of, count_digits, ink_over, is_drawing
+from inference.preprocessing.drawings import (
+    background_of,
+    count_digits,
+    count_shades,
+    ink_over,
+)
+from inference.preprocessing.drawings import is_drawing as is_drawing_of_shades
 from tests.corpus.photos.kinds import KINDS
 from tests.corpus.photos.scenes import draw_digit
 from tests.support.images import drawn, encoded
@@ -16,6 +22,27 @@ SHADES = [(255, 0), (0, 255), (40, 200), (100, 60), (130, 120)]
 
 def gray_of(data: bytes) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(data)).convert("L"))
+
+
+def is_drawing(gray: np.ndarray) -> bool:
+    return is_drawing_of_shades(gray, count_shades(gray))
+
+
+@pytest.mark.parametrize("side", [1, 28, 64, 65, 300])
+def test_count_shades_counts_every_pixel(side: int) -> None:
+    gray = np.random.default_rng(side).integers(0, 256, (side, 2 * side)).astype(np.uint8)
+    counts = count_shades(gray)
+    assert counts.tolist() == [int((gray == shade).sum()) for shade in range(256)]
+
+
+@pytest.mark.parametrize("side", [28, 140])
+def test_background_is_the_median_of_the_border(side: int) -> None:
+    gray = drawn("8", side=side, ink=0, paper=200).copy()
+    assert background_of(gray) == (200, True)
+    gray[0] = 10
+    assert background_of(gray) == (200, False)
+    gray[:, 0] = gray[-1] = 90
+    assert background_of(gray) == (90, False)
 
 
 @pytest.mark.parametrize(("ink", "paper"), SHADES)
@@ -55,9 +82,10 @@ def test_is_drawing_of_no_sheet_on_a_flat_table() -> None:
 
 @pytest.mark.parametrize(("ink", "paper"), SHADES)
 def test_ink_over_is_high_whichever_is_darker(ink: int, paper: int) -> None:
-    ink_high, background = ink_over(drawn(ink=ink, paper=paper), paper)
+    picture = drawn(ink=ink, paper=paper)
+    ink_high, background = ink_over(picture, count_shades(picture), paper)
     assert int(ink_high.max()) - background == abs(ink - paper)
-    assert int(np.median(border_of(ink_high))) == background
+    assert background_of(ink_high)[0] == background
 
 
 @pytest.mark.parametrize("text", "0123456789")

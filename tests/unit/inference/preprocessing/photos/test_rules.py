@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from inference.preprocessing.photos.components import Mask
-from inference.preprocessing.photos.rules import find_ruling
+from inference.preprocessing.photos.components import Mask, find_runs
+from inference.preprocessing.photos.rules import _count_thin, _find_thin, find_ruling
 from tests.support.images import drawn
 
 SIDE = 300
@@ -60,3 +60,25 @@ def test_remove_rules_keeps_a_large_digit_of_a_thin_pen() -> None:
     mask[20:280, 150:152] = True  # the upright of a 4
     mask[180:182, 40:260] = True  # its bar
     assert (remove_rules(mask) == mask).all()
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("max_thickness", [3, 4, 11])
+@pytest.mark.parametrize("height", [1, 3, 4, 5, 80])
+def test_find_thin_equals_short_runs(height: int, max_thickness: int, order: str) -> None:
+    ink = np.random.default_rng(height).random((height, 50)) < 0.8
+    upright = find_runs(np.ascontiguousarray(ink.T))
+    expected = upright.paint(upright.stop - upright.start <= max_thickness).T
+    ink = np.asarray(ink, order="F" if order == "F" else "C")
+    assert (_find_thin(ink, max_thickness) == expected).all()
+    assert _count_thin(ink, max_thickness) == expected.sum()
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 3, 4, 5, 8])
+def test_dashed_lines_are_rules_if_they_span_half_a_sheet(pieces: int) -> None:
+    mask = np.zeros((SIDE, SIDE), np.bool_)
+    for row in (50, 100, 150):
+        for piece in range(pieces):
+            mask[row, 10 + 30 * piece : 22 + 30 * piece] = True
+    is_rule = 12 * pieces + 18 * (pieces - 1) >= SIDE / 2
+    assert remove_rules(mask, is_several=True).any() != is_rule

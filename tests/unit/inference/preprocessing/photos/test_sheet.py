@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inference.preprocessing.photos.sheet import find_sheet
+from inference.preprocessing.photos.sheet import (
+    SMALL_SIDE,
+    _find_outline,
+    _upper_quartile,
+    find_sheet,
+)
 from tests.support.images import drawn
 
 
@@ -42,3 +47,33 @@ def test_find_sheet_is_none_for_a_thick_digit_on_black(text: str) -> None:
     image = Image.fromarray(drawn(text, side=200))
     wide = np.asarray(image.crop((40, 30, 160, 170)).resize((300, 350)))
     assert find_sheet(wide) is None
+
+
+@pytest.mark.parametrize(
+    ("ink", "paper", "has_sheets"),
+    [(255, 0, True), (170, 90, True), (139, 90, False), (0, 255, False), (250, 40, True)],
+)
+@pytest.mark.parametrize("side", [66, 140, 300, 1100])
+def test_find_sheet_in_a_flat_frame_agrees_with_the_full_search(
+    side: int, ink: int, paper: int, *, has_sheets: bool
+) -> None:
+    """A frame of one shade spares most of the search."""
+    rng = np.random.default_rng(side)
+    found = []
+    for _ in range(8):
+        picture = np.full((side, side), paper, np.uint8)
+        top, left = rng.integers(side // 12, side // 5, 2)
+        height, width = rng.integers(side // 5, side * 3 // 4, 2)
+        picture[top : top + height, left : left + width] = ink
+        picture[top + 5 : top + height - 5 : 4, left + 5 : left + width - 5 : 5] = paper
+        small = Image.fromarray(picture)
+        small.thumbnail((SMALL_SIDE, SMALL_SIDE), Image.Resampling.BOX, reducing_gap=2.0)
+        found.append(find_sheet(picture) is not None)
+        assert found[-1] == (_find_outline(small) is not None)
+    assert any(found) == has_sheets
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (7, 9), (128, 96)])
+def test_upper_quartile_equals_numpys(size: tuple[int, int]) -> None:
+    shades = np.random.default_rng(size[0]).integers(0, 256, size).astype(np.uint8)
+    assert _upper_quartile(Image.fromarray(shades)) == np.percentile(shades, 75)
