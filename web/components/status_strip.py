@@ -1,4 +1,4 @@
-"""Status strip of every page: database, API, age of the data and rejected rows."""
+"""Status strip of every page: database, API and its faults, age of the data, rejected rows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +27,15 @@ _STYLES: dict[Tone, tuple[Literal["green", "orange", "red", "gray"], str]] = {
     "bad": ("red", ":material/error:"),
     "neutral": ("gray", ":material/schedule:"),
 }
+# States of the prediction log, and their reasons if the API gives none.
+_LOG_FAULTS: dict[str, tuple[Tone, str]] = {
+    "waiting": ("busy", "Predictions wait on disk until Postgres takes them."),
+    "full": (
+        "bad",
+        "The journal is full: Postgres takes no records. See JOURNAL_BYTES in doc/data.md.",
+    ),
+    "failing": ("bad", "The prediction log cannot be written. See the log of the API."),
+}
 
 
 @dataclass(frozen=True)
@@ -41,8 +50,13 @@ class StatusBadge:
 def status_badges(
     snapshot: CachedResult[Snapshot], readiness: CachedResult[Readiness], now: datetime
 ) -> list[StatusBadge]:
-    """Return the badges of the database, the API and the data."""
-    return [_database_badge(snapshot), _api_badge(readiness), *_data_badges(snapshot, now)]
+    """Return the badges of the database, the API, its prediction log and keys, and the data."""
+    return [
+        _database_badge(snapshot),
+        _api_badge(readiness),
+        *_fault_badges(readiness),
+        *_data_badges(snapshot, now),
+    ]
 
 
 def _database_badge(snapshot: CachedResult[Snapshot]) -> StatusBadge:
@@ -76,6 +90,23 @@ def _api_badge(readiness: CachedResult[Readiness]) -> StatusBadge:
         "busy" if state.failed else "good",
         " ".join(details),
     )
+
+
+def _fault_badges(readiness: CachedResult[Readiness]) -> list[StatusBadge]:
+    """Return a badge for a prediction log, and for API keys, that need the operator."""
+    state = readiness.value
+    if readiness.problem is not None or state is None:
+        return []
+    badges: list[StatusBadge] = []
+    if state.log_fault is not None:
+        tone, reason = _LOG_FAULTS.get(state.log_fault, ("bad", ""))
+        detail = reason if state.log_detail is None else escape_markdown(state.log_detail)
+        badges.append(StatusBadge(f"Prediction log {state.log_fault}", tone, detail))
+    if state.keys_detail is not None:
+        badges.append(
+            StatusBadge("API keys file invalid", "bad", escape_markdown(state.keys_detail))
+        )
+    return badges
 
 
 def _data_badges(snapshot: CachedResult[Snapshot], now: datetime) -> list[StatusBadge]:

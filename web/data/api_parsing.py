@@ -117,14 +117,21 @@ def parse_alias(document: Any) -> Alias:
 def parse_readiness(document: Any) -> Readiness:
     """Return the state of the API."""
     models = document["dependencies"]["models"]
-    database = document["dependencies"].get("database") or {}
+    database, log, keys = (
+        document["dependencies"].get(name) or {} for name in ("database", "log", "api_keys")
+    )
     is_up = database.get("status") == "ok"
+    has_log_fault = log.get("status", "off") not in ("ok", "off")
+    has_keys_fault = keys.get("status", "ok") != "ok"
     return Readiness(
         status=str(document["status"]),
         ready=int(models["ready"]),
         loading=int(models["loading"]),
         failed=int(models["failed"]),
         database_detail=None if is_up else str(database.get("detail") or "down"),
+        log_fault=str(log["status"]) if has_log_fault else None,
+        log_detail=str(log["detail"]) if has_log_fault and log.get("detail") else None,
+        keys_detail=str(keys.get("detail") or "invalid") if has_keys_fault else None,
     )
 
 

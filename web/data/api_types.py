@@ -155,6 +155,10 @@ class Readiness:
         status: ready, degraded or starting.
         ready, loading, failed: number of models in each state.
         database_detail: why the API has no database, None if it has one.
+        log_fault: state of a prediction log that does not reach the database: waiting, full or
+            failing. None while it does, and for no log.
+        log_detail: the reason, None if the API gives none.
+        keys_detail: what is wrong with the file of API keys, None if nothing is.
 
     """
 
@@ -163,6 +167,9 @@ class Readiness:
     loading: int
     failed: int
     database_detail: str | None
+    log_fault: str | None = None
+    log_detail: str | None = None
+    keys_detail: str | None = None
 
 
 @dataclass(frozen=True)

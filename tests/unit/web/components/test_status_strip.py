@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pandas as pd
+import pytest
 
 from web.components.status_strip import (
     StatusBadge,
@@ -77,6 +78,34 @@ def test_loading_and_failed_models_are_counted() -> None:
     failed = good(Readiness("ready", 3, 0, 1, None))
     found = [status_badges(good(snapshot()), state, NOW)[1].text for state in (loading, failed)]
     assert found == ["API up · 3 models ready, 2 loading", "API up · 3 models ready, 1 failed"]
+
+
+def test_faults_of_log_and_keys_are_reported() -> None:
+    state = Readiness(
+        "degraded", 3, 0, 0, None, "waiting", "It has waited 90 s.", "Line 2 *is* bad"
+    )
+    found = status_badges(good(snapshot()), good(state), NOW)
+    assert found[2:4] == [
+        StatusBadge("Prediction log waiting", "busy", r"It has waited 90 s\."),
+        StatusBadge("API keys file invalid", "bad", r"Line 2 \*is\* bad"),
+    ]
+
+
+@pytest.mark.parametrize(("fault", "reason"), [("full", "JOURNAL_BYTES"), ("failing", "written")])
+def test_log_that_is_full_or_failing_is_bad(fault: str, reason: str) -> None:
+    state = Readiness("degraded", 3, 0, 0, None, fault)
+    badge = status_badges(good(snapshot()), good(state), NOW)[2]
+    assert (badge.text, badge.tone) == (f"Prediction log {fault}", "bad")
+    assert reason in badge.detail
+
+
+def test_faults_of_an_api_that_is_down_are_not_reported() -> None:
+    state = Readiness("degraded", 3, 0, 0, None, "waiting", None, "bad")
+    gone = CachedResult(value=state, age_seconds=9.0, problem="refused")
+    assert texts(status_badges(good(snapshot()), gone, NOW))[1:] == [
+        "API down",
+        "Data imported 3 min ago",
+    ]
 
 
 def test_failed_import_is_reported() -> None:

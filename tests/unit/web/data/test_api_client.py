@@ -322,6 +322,31 @@ def test_readiness_accepts_status_503(api: FakeApi, status: int) -> None:
     assert ApiClient(api.url).readiness() == Readiness("degraded", 3, 2, 1, "refused")
 
 
+def readiness_with(api: FakeApi, **dependencies: dict[str, str]) -> tuple[str | None, ...]:
+    models = {"status": "ok", "ready": 3, "failed": 0, "loading": 0}
+    document = {
+        "status": "degraded",
+        "dependencies": {"models": models, "database": {"status": "ok"}, **dependencies},
+    }
+    api.respond = lambda *_: (200, document)
+    found = ApiClient(api.url).readiness()
+    return found.log_fault, found.log_detail, found.keys_detail
+
+
+@pytest.mark.parametrize("status", ["ok", "off"])
+def test_readiness_of_a_sound_log_and_keys_has_no_fault(api: FakeApi, status: str) -> None:
+    none = (None, None, None)
+    assert readiness_with(api) == none
+    assert readiness_with(api, log={"status": status}, api_keys={"status": "ok"}) == none
+
+
+def test_readiness_has_the_faults_of_log_and_keys(api: FakeApi) -> None:
+    keys = {"status": "failing", "detail": "bad line"}
+    waiting = {"status": "waiting", "detail": "90 s"}
+    assert readiness_with(api, log=waiting, api_keys=keys) == ("waiting", "90 s", "bad line")
+    assert readiness_with(api, log={"status": "full"}) == ("full", None, None)
+
+
 def test_number_of_images_per_request_is_limited(
     api: FakeApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
