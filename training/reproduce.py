@@ -117,21 +117,10 @@ def reproduce(card: Card, data_file: Path | None = None) -> Comparison:
         job = _job(card, experiment, Path(folder), data_file)
         _train(job)
         trained = file_record((job.folder / publish.MODEL / LITERT_FILE).read_bytes()).sha256
-    return Comparison(card.files[LITERT_FILE].sha256, trained, tuple(_changes(card, job)))
+    return Comparison(card.files[LITERT_FILE].sha256, trained, tuple(changes(card, job.provenance)))
 
 
-def _job(card: Card, experiment: Experiment, folder: Path, data_file: Path | None) -> Job:
-    is_split = "dataset_digest" in card.data
-    if is_split:
-        path = data_file or _find_data(card, experiment)
-        sha256 = split_dataset.load(path, experiment.task.labels).sha256
-    else:
-        path, sha256 = None, dataset.load().sha256
-    inputs = provenance(sha256, experiment.task, is_split_dataset=is_split)
-    return Job(experiment, inputs, folder, path)
-
-
-def _find_data(card: Card, experiment: Experiment) -> Path:
+def find_data(card: Card, experiment: Experiment) -> Path:
     """Return the split dataset of a card's run in the work directory of the pipeline."""
     work = Path(os.environ.get("PIPELINE_WORK") or ".local/pipeline") / str(card.run.get("id"))
     for path in sorted(work.rglob("*.npz")):
@@ -146,6 +135,30 @@ def _find_data(card: Card, experiment: Experiment) -> Path:
     )
 
 
+def changes(card: Card, now: Provenance) -> Iterator[str]:
+    """Yield the inputs of the training that differ from those in the card."""
+    pairs = [
+        ("data", card.data["sha256"], now.data_sha256),
+        ("code", card.code.get("sha256"), now.code_sha256),
+        ("keras", card.code.get("keras"), now.keras),
+        ("tensorflow", card.code.get("tensorflow"), now.tensorflow),
+    ]
+    for name, published, current in pairs:
+        if published != current:
+            yield f"{name}: published with {published}, now {current}"
+
+
+def _job(card: Card, experiment: Experiment, folder: Path, data_file: Path | None) -> Job:
+    is_split = "dataset_digest" in card.data
+    if is_split:
+        path = data_file or find_data(card, experiment)
+        sha256 = split_dataset.load(path, experiment.task.labels).sha256
+    else:
+        path, sha256 = None, dataset.load().sha256
+    inputs = provenance(sha256, experiment.task, is_split_dataset=is_split)
+    return Job(experiment, inputs, folder, path)
+
+
 def _train(job: Job) -> None:
     """Train in a worker process. Raises CannotReproduceError if it fails or diverges."""
     with ProgressBars(1, 1) as bars, worker.terminate_on_exit():
@@ -158,20 +171,6 @@ def _train(job: Job) -> None:
     if message.failed or not (job.folder / publish.MODEL).exists():
         log = (job.folder / worker.LOG_FILE).read_text(errors="replace")[-LOG_CHARACTERS:]
         raise CannotReproduceError(f"The training gave no model: {message.summary}\n{log}")
-
-
-def _changes(card: Card, job: Job) -> Iterator[str]:
-    """Yield the inputs of the training that differ from those in the card."""
-    now: Provenance = job.provenance
-    pairs = [
-        ("data", card.data["sha256"], now.data_sha256),
-        ("code", card.code.get("sha256"), now.code_sha256),
-        ("keras", card.code.get("keras"), now.keras),
-        ("tensorflow", card.code.get("tensorflow"), now.tensorflow),
-    ]
-    for name, published, current in pairs:
-        if published != current:
-            yield f"{name}: published with {published}, now {current}"
 
 
 def _parse_options(arguments: Sequence[str] | None) -> argparse.Namespace:
