@@ -1,0 +1,1 @@
+"""Programs that the pipeline starts as child processes with `pipeline.training.child_process`."""
