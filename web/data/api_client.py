@@ -153,7 +153,12 @@ class ApiClient:
         )
 
     def predict(
-        self, images: Sequence[bytes], experiments: Sequence[str], *, view: bool = False
+        self,
+        images: Sequence[bytes],
+        experiments: Sequence[str],
+        *,
+        view: bool = False,
+        log: bool = True,
     ) -> list[ImageResult]:
         """Predict each image with each model, in as few requests as possible.
 
@@ -161,6 +166,7 @@ class ApiClient:
             images: image files (PNG, JPEG, WebP, BMP or GIF).
             experiments: names of the models.
             view: whether to return the 28x28 model input, too.
+            log: whether the prediction log gets the answers.
 
         Returns:
             One result per image, in order, with its answers in the order of the models. A problem
@@ -176,18 +182,19 @@ class ApiClient:
         return [
             result
             for batch in _batches(images, max_images)
-            for result in self._predict_batch(batch, experiments, view=view)
+            for result in self._predict_batch(batch, experiments, view=view, log=log)
         ]
 
     def _predict_batch(
-        self, images: Sequence[bytes], experiments: Sequence[str], *, view: bool
+        self, images: Sequence[bytes], experiments: Sequence[str], *, view: bool, log: bool
     ) -> list[ImageResult]:
-        names = [("experiments", name) for name in experiments]
+        params = [("experiments", name) for name in experiments]
+        params += [("view", "true")] * view + [("log", "false")] * (not log)
         try:
             body = self.request(
                 "POST",
                 "/predictions",
-                params=[*names, *([("view", "true")] if view else [])],
+                params=params,
                 # The user's file name is private and the API does not need it.
                 files=[
                     ("images", ("image", image, "application/octet-stream")) for image in images

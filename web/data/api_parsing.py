@@ -97,6 +97,7 @@ def parse_alias(document: Any) -> Alias:
             from_version=move["from_version"],
             moved_by=str(move["moved_by"]),
             reason=str(move["reason"]),
+            event_id=int(move["event_id"]),
         )
         for move in document["history"]
     )

@@ -113,6 +113,7 @@ class AliasMove:
         experiment, version: the new target.
         from_experiment, from_version: the previous target, None for the first move.
         moved_by, reason: who moved it and why.
+        event_id: number of the move.
 
     """
 
@@ -123,6 +124,7 @@ class AliasMove:
     from_version: int | None
     moved_by: str
     reason: str
+    event_id: int = 0
 
 
 @dataclass(frozen=True)

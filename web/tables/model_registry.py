@@ -84,8 +84,14 @@ def _join_aliases(aliases: Sequence[str]) -> str:
     )
 
 
-def alias_move_table(moves: Sequence[AliasMove]) -> pd.DataFrame:
-    """Return one row per move, in their order: at, to, from, moved_by, reason."""
+def alias_move_table(moves: Sequence[AliasMove], run_of: Mapping[int, int]) -> pd.DataFrame:
+    """Return one row per move, in their order: at, to, from, moved_by, reason, run (a link).
+
+    Args:
+        moves: the moves.
+        run_of: run of the pipeline by event id of its move.
+
+    """
     return pd.DataFrame(
         {
             "at": pd.Series([move.at for move in moves], dtype="datetime64[ns, UTC]"),
@@ -98,6 +104,10 @@ def alias_move_table(moves: Sequence[AliasMove]) -> pd.DataFrame:
             ],
             "moved_by": [move.moved_by for move in moves],
             "reason": [move.reason for move in moves],
+            "run": [
+                f"pipelines?run={run_of[move.event_id]}" if move.event_id in run_of else None
+                for move in moves
+            ],
         }
     )
 

@@ -8,9 +8,11 @@ from urllib.parse import quote
 from web.data import api_parsing
 from web.data.api_client import READ_TIMEOUT_SECONDS, ApiClient
 
-ACCEPTED, OK, CREATED, NO_CONTENT = 202, 200, 201, 204
+OK, CREATED, ACCEPTED = 200, 201, 202
 # The API writes an upload to its storage before it responds.
 UPLOAD_TIMEOUT_SECONDS = 120.0
+# Parameters of the runs of a schedule
+SCHEDULED = ("seeds", "dataset", "sweep", "keep")
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class LearningClient:
             "experiment_name": experiment,
             "seeds": seeds,
             "dataset": dataset,
+            "trigger": "manual",
             "by": by,
             "reason": reason,
         }
@@ -95,12 +98,10 @@ class LearningClient:
             json={"by": by, "reason": reason},
         )
 
-    def upload(self, task: str, name: str, data: bytes) -> tuple[int, bool]:
-        """Store a file with labeled images. A worker reads it in the next run.
+    def upload(self, task: str, name: str, data: bytes, *, by: str) -> int:
+        """Store a file with labeled images, which the next run reads. Return its number.
 
-        Returns:
-            The number of the upload, and whether the same bytes were stored before.
-
+        The same bytes again have the same number.
         """
         document = self._api.request(
             "POST",
@@ -108,22 +109,20 @@ class LearningClient:
             accept=(OK, ACCEPTED),
             params={"task": task},
             files={"file": (name, data, "application/octet-stream")},
-            data={"name": name},
+            data={"name": name, "by": by},
             timeout=(READ_TIMEOUT_SECONDS, UPLOAD_TIMEOUT_SECONDS),
         )
-        return api_parsing.parse_document(
-            lambda one: (int(one["upload_id"]), one.get("state") != "RECEIVED"), document
-        )
+        return api_parsing.parse_document(lambda one: int(one["upload_id"]), document)
 
     def request_labels(self, task: str, images: int, *, by: str) -> int:
         """Ask for labels of images drawn at random from the log. Return the number of images."""
         document = self._api.request(
             "POST",
             "/label-requests",
-            accept=(OK, CREATED, ACCEPTED),
+            accept=(CREATED,),
             json={"task": task, "images": images, "by": by},
         )
-        return api_parsing.parse_document(lambda one: int(one["requested"]), document)
+        return api_parsing.parse_document(lambda one: int(one["asked"]), document)
 
     def answer(self, prediction_id: str, label: str, *, labelled_by: str, request: int) -> None:
         """Store the label that a request asks for."""
@@ -138,7 +137,6 @@ class LearningClient:
         self._api.request(
             "DELETE",
             f"/predictions/{quote(prediction_id, safe='')}/label",
-            accept=(OK, NO_CONTENT),
             params={"withdrawn_by": by},
         )
 
@@ -147,34 +145,46 @@ class LearningClient:
         self._api.request(
             "POST",
             f"/label-requests/{request}/skip",
-            accept=(OK, NO_CONTENT),
             json={"by": by},
         )
 
     def set_schedule(
-        self, task: str, *, cron: str, experiment: str, enabled: bool, by: str
+        self,
+        task: str,
+        *,
+        cron: str,
+        experiment: str,
+        enabled: bool,
+        params: Mapping[str, Any],
+        by: str,
     ) -> None:
-        """Set the schedule of a task. The API rejects an invalid cron expression."""
+        """Set the schedule of a task. The API rejects an invalid cron expression.
+
+        Args:
+            task: the task.
+            cron: five fields: minute, hour, day of month, month, day of week.
+            experiment: the experiment to train.
+            enabled: whether it starts runs.
+            params: seeds, dataset, sweep and keep of the runs.
+            by: author.
+
+        """
         self._api.request(
             "PUT",
             f"/schedules/{quote(task, safe='')}",
-            accept=(OK, CREATED),
-            json={"cron": cron, "experiment_name": experiment, "enabled": enabled, "by": by},
+            json={
+                **{name: params[name] for name in SCHEDULED if params.get(name) is not None},
+                "cron": cron,
+                "experiment_name": experiment,
+                "enabled": enabled,
+                "by": by,
+            },
         )
 
-    def delete_schedule(self, task: str, *, by: str) -> None:
+    def delete_schedule(self, task: str) -> None:
         """Delete the schedule of a task."""
-        self._api.request(
-            "DELETE",
-            f"/schedules/{quote(task, safe='')}",
-            accept=(OK, NO_CONTENT),
-            params={"by": by},
-        )
+        self._api.request("DELETE", f"/schedules/{quote(task, safe='')}")
 
     def store_evaluation(self, evaluation: Mapping[str, Any]) -> None:
-        """Store the result of an evaluation, see openapi.yaml."""
-        self._api.request("POST", "/evaluations", accept=(OK, CREATED), json=dict(evaluation))
-
-    def image(self, digest: str) -> bytes | None:
-        """Fetch the original of an image by the digest of its pixels, None if it is not stored."""
-        return self._api.image(digest)
+        """Store the result of an evaluation, see NewEvaluation in openapi.yaml."""
+        self._api.request("POST", "/evaluations", accept=(CREATED,), json=dict(evaluation))

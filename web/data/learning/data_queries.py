@@ -3,7 +3,7 @@
 import pandas as pd
 from sqlalchemy import Engine, text
 
-from web.data.learning.types import LabelQueue, LabelRequest, Schedule
+from web.data.learning.types import LabelQueue, LabelRequest, Schedule, StoredEvaluation
 
 # Shown in the dashboard. GET /datasets of the API has all.
 MAX_DATASETS, MAX_UPLOADS, MAX_REQUESTS = 100, 100, 50
@@ -56,9 +56,17 @@ REQUEST_COUNTS = text("""
 """)
 WAITING = text("SELECT count(*) FROM labels_waiting WHERE task = :task")
 SCHEDULES = text("""
-    SELECT task, cron, experiment_name, enabled, changed_by, changed_at, last_fired_at
+    SELECT task, cron, experiment_name, params, enabled, changed_by, changed_at, last_fired_at
     FROM schedules
     ORDER BY task
+""")
+
+EVALUATION = text("""
+    SELECT images, correct, by_class, evaluated_by, at
+    FROM evaluations
+    WHERE model_digest = :model AND set_digest = :set
+    ORDER BY id DESC
+    LIMIT 1
 """)
 
 
@@ -140,3 +148,16 @@ def read_schedules(engine: Engine) -> tuple[Schedule, ...]:
     """
     with engine.connect() as connection:
         return tuple(Schedule(**row) for row in connection.execute(SCHEDULES).mappings())
+
+
+def read_evaluation(engine: Engine, model_digest: str, set_digest: str) -> StoredEvaluation | None:
+    """Read the last stored accuracy of a model on a set, None without one.
+
+    Raises:
+        SQLAlchemyError: as read_datasets.
+
+    """
+    with engine.connect() as connection:
+        arguments = {"model": model_digest, "set": set_digest}
+        row = connection.execute(EVALUATION, arguments).mappings().first()
+    return None if row is None else StoredEvaluation(**row)

@@ -8,7 +8,14 @@ import pandas as pd
 from sqlalchemy import Engine
 
 from web.data.learning import data_queries, run_queries
-from web.data.learning.types import Evidence, LabelQueue, RunDetail, RunList, Schedule
+from web.data.learning.types import (
+    Evidence,
+    LabelQueue,
+    RunDetail,
+    RunList,
+    Schedule,
+    StoredEvaluation,
+)
 from web.data.stale_cache import CachedResult, StaleCache
 
 
@@ -52,6 +59,12 @@ class LearningReader:
             self.describe,
         )
 
+    def runs_of_moves(self) -> CachedResult[dict[int, int]]:
+        """Return the run of each move of an alias, see run_queries.read_runs_of_moves."""
+        return self.cache.get(
+            "runs_of_moves", partial(run_queries.read_runs_of_moves, self.engine), self.describe
+        )
+
     def datasets(self) -> CachedResult[pd.DataFrame]:
         """Return the newest datasets, see data_queries.read_datasets."""
         return self.cache.get(
@@ -90,6 +103,16 @@ class LearningReader:
         """Return the schedules, see data_queries.read_schedules."""
         return self.cache.get(
             "schedules", partial(data_queries.read_schedules, self.engine), self.describe
+        )
+
+    def evaluation(
+        self, model_digest: str, set_digest: str
+    ) -> CachedResult[StoredEvaluation | None]:
+        """Return the last stored accuracy of a model, see data_queries.read_evaluation."""
+        return self.cache.get(
+            ("evaluation", model_digest, set_digest),
+            partial(data_queries.read_evaluation, self.engine, model_digest, set_digest),
+            self.describe,
         )
 
     def expire(self) -> None:

@@ -89,6 +89,7 @@ LAST_DECISION = text(
 )
 # Columns of STEP_ROWS that need a conversion
 _CONVERTED = ("outputs", "progress", "typical_seconds")
+MOVES = text("SELECT event_id, run_id FROM alias_history WHERE run_id IS NOT NULL")
 LABELING = text("""
     SELECT count(*), count(*) FILTER (WHERE answered_at IS NOT NULL)
     FROM label_requests WHERE run_id = :run
@@ -154,6 +155,17 @@ def read_evidence(engine: Engine, name: str, version: int) -> Evidence | None:
             return None
         decision = _decision(row)
         return Evidence(_comparisons(connection, decision.run_id), decision)
+
+
+def read_runs_of_moves(engine: Engine) -> dict[int, int]:
+    """Read the run of each move of an alias that carries out or undoes a verdict, by event id.
+
+    Raises:
+        SQLAlchemyError: as read_runs.
+
+    """
+    with engine.connect() as connection:
+        return {int(event): int(run) for event, run in connection.execute(MOVES)}
 
 
 def _run(row: Mapping[Any, Any]) -> Run:

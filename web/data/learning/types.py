@@ -326,6 +326,7 @@ class Schedule:
         task: the task.
         cron: five fields: minute, hour, day, month, weekday.
         experiment_name: the experiment to train.
+        params: seeds, dataset, sweep and keep of its runs.
         enabled: whether it starts runs.
         changed_by, changed_at: the last change.
         last_fired_at: the last start, None before the first one.
@@ -335,7 +336,27 @@ class Schedule:
     task: str
     cron: str
     experiment_name: str
+    params: Mapping[str, Any]
     enabled: bool
     changed_by: str
     changed_at: datetime
     last_fired_at: datetime | None
+
+
+@dataclass(frozen=True)
+class StoredEvaluation:
+    """Stored accuracy of a model on a set.
+
+    Attributes:
+        images, correct: numbers of images.
+        by_class: label -> its images and correct ones.
+        evaluated_by: program or person.
+        at: time with time zone.
+
+    """
+
+    images: int
+    correct: int
+    by_class: Mapping[str, Mapping[str, int]]
+    evaluated_by: str
+    at: datetime

@@ -1,19 +1,17 @@
 """Aliases of the Models page: targets, history, rollback and promotion."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import streamlit as st
 
-from web.data.api_types import Alias, ApiProblemError, ApiUnreachableError, ModelVersion
+from web.components.authored_action import AUTHOR, REASON, author_input, reason_input, submit
+from web.data.api_types import Alias, ModelVersion
 from web.formatting import escape_markdown, format_age, pluralize
 from web.sources import Sources
 from web.tables.model_registry import CHAMPION, alias_move_table, find_version
 from web.views.models.details import SELECTED
-
-# Limits of the API, in characters.
-MAX_AUTHOR_CHARACTERS, MAX_REASON_CHARACTERS = 100, 500
-AUTHOR, REASON = "Your name", "Reason"
+from web.views.models.evidence import show_evidence
 
 
 def show_aliases(sources: Sources, versions: Sequence[ModelVersion]) -> None:
@@ -48,7 +46,7 @@ def _show_alias(sources: Sources, alias: Alias) -> None:
                     _show_rollback(sources, alias, *alias.rollback_target)
         with st.expander(f"History: {pluralize(len(alias.moves), 'move')}"):
             st.dataframe(
-                alias_move_table(alias.moves),
+                alias_move_table(alias.moves, sources.learning.runs_of_moves().value or {}),
                 hide_index=True,
                 alt=f"Moves of {alias.alias}, newest first",
                 placeholder="\N{EN DASH}",
@@ -58,6 +56,12 @@ def _show_alias(sources: Sources, alias: Alias) -> None:
                     "from": st.column_config.TextColumn("From", width=330),
                     "moved_by": st.column_config.TextColumn("By"),
                     "reason": st.column_config.TextColumn("Reason"),
+                    "run": st.column_config.LinkColumn(
+                        "Run",
+                        display_text=r"run=(\d+)",
+                        width=60,
+                        help="Run of the pipeline whose verdict the move carries out or undoes.",
+                    ),
                 },
             )
 
@@ -79,17 +83,16 @@ def _show_target(alias: Alias) -> None:
 def _show_rollback(sources: Sources, alias: Alias, experiment: str, version: int) -> None:
     with st.form(f"rollback-{alias.task}-{alias.alias}", border=False):
         st.markdown(f"Back to **{escape_markdown(experiment)}**, version {version}.")
-        author = st.text_input(AUTHOR, max_chars=MAX_AUTHOR_CHARACTERS)
-        reason = st.text_input(REASON, max_chars=MAX_REASON_CHARACTERS, placeholder="misreads 7")
-        if st.form_submit_button("Roll back", type="primary"):
-            _submit(
-                sources,
-                {AUTHOR: author, REASON: reason},
-                lambda: sources.api.roll_back_alias(
-                    alias.task, alias.alias, moved_by=author.strip(), reason=reason.strip()
-                ),
-                f"{escape_markdown(alias.alias)} of {escape_markdown(alias.task)} rolled back",
+        author, reason = author_input(), reason_input("misreads 7")
+
+        def roll_back() -> str:
+            sources.api.roll_back_alias(
+                alias.task, alias.alias, moved_by=author.strip(), reason=reason.strip()
             )
+            return f"{escape_markdown(alias.alias)} of {escape_markdown(alias.task)} rolled back"
+
+        if st.form_submit_button("Roll back", type="primary"):
+            submit(sources, {AUTHOR: author, REASON: reason}, roll_back, failure="Alias not moved")
 
 
 def _show_promotion(
@@ -97,77 +100,55 @@ def _show_promotion(
 ) -> None:
     ready = {version.pinned_name: version for version in versions if version.state == "READY"}
     selected = find_version(str(st.session_state.get(SELECTED)), list(ready.values()))
-    with (
-        st.expander("Promote a version", icon=":material/trophy:"),
-        st.form("promotion", border=False),
-    ):
-        left, right = st.columns(2)
-        name = left.selectbox(
+    with st.expander("Promote a version", icon=":material/trophy:"):
+        name = st.selectbox(
             "Version",
             list(ready),
             index=None if selected is None else list(ready).index(selected.pinned_name),
             format_func=lambda name: f"{name} \N{MIDDLE DOT} {ready[name].task}",
             placeholder="Choose a version",
         )
-        alias_names = list(dict.fromkeys([CHAMPION, *(alias.alias for alias in aliases)]))
-        alias = right.selectbox(
+        if name is not None:
+            show_evidence(sources, ready[name], aliases)
+        _show_form(sources, None if name is None else ready[name], aliases)
+
+
+def _show_form(sources: Sources, version: ModelVersion | None, aliases: Sequence[Alias]) -> None:
+    with st.form("promotion", border=False):
+        alias = st.selectbox(
             "Alias",
-            alias_names,
+            list(dict.fromkeys([CHAMPION, *(alias.alias for alias in aliases)])),
             accept_new_options=True,
             help="Choose an alias or type a new one.",
         )
-        author = left.text_input(AUTHOR, max_chars=MAX_AUTHOR_CHARACTERS)
-        reason = right.text_input(
-            REASON, max_chars=MAX_REASON_CHARACTERS, placeholder="reads 4 better"
-        )
+        left, right = st.columns(2)
+        with left:
+            author = author_input()
+        with right:
+            reason = reason_input("reads 4 better")
         if not st.form_submit_button("Promote", type="primary"):
             return
-        if name is None:
+        if version is None:
             st.error("Choose a version first.")
             return
-        version = ready[name]
-        _submit(
-            sources,
-            {"Alias": alias or "", AUTHOR: author, REASON: reason},
-            lambda: sources.api.move_alias(
+
+        def promote() -> str:
+            sources.api.move_alias(
                 version.task,
                 str(alias).strip(),
                 version.name,
                 version.version,
                 moved_by=author.strip(),
                 reason=reason.strip(),
-            ),
-            f"{escape_markdown(str(alias))} of {escape_markdown(version.task)} is now"
-            f" {escape_markdown(name)}",
+            )
+            return (
+                f"{escape_markdown(str(alias))} of {escape_markdown(version.task)} is now"
+                f" {escape_markdown(version.pinned_name)}"
+            )
+
+        submit(
+            sources,
+            {"Alias": alias or "", AUTHOR: author, REASON: reason},
+            promote,
+            failure="Alias not moved",
         )
-
-
-def _submit(
-    sources: Sources, fields: Mapping[str, str], move: Callable[[], None], message: str
-) -> None:
-    """Move an alias, or show which fields are empty or why it failed.
-
-    Args:
-        sources: sources to read again afterwards.
-        fields: required texts by label.
-        move: sends the request.
-        message: shown after success.
-
-    """
-    empty = [name for name, value in fields.items() if not value.strip()]
-    if empty:
-        st.error(f"Fill in: {', '.join(empty)}. The history stores both author and reason.")
-        return
-    try:
-        move()
-    except ApiUnreachableError:
-        st.error(
-            f"The inference API at `{sources.settings.api_url}` does not respond. The alias was not"
-            " moved. Try again."
-        )
-    except ApiProblemError as problem:
-        st.error(escape_markdown(problem.detail or problem.title), title="Alias not moved")
-    else:
-        sources.expire_models()
-        st.toast(message, icon=":material/check_circle:")
-        st.rerun()

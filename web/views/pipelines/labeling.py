@@ -18,6 +18,7 @@ from web.data.api_types import ApiProblemError, ApiUnreachableError
 from web.data.learning.types import LabelQueue, LabelRequest
 from web.formatting import escape_markdown, pluralize
 from web.sources import Sources
+from web.tables.pipeline_data import describe_waiting
 from web.views.pipelines.task_picker import pick_task
 
 # Key of the widget
@@ -86,7 +87,7 @@ def _show_progress(queue: LabelQueue) -> None:
             text=f"**{queue.answered:,} of {total:,}** labeled{skipped}",
         )
     if queue.waiting:
-        st.caption(f"{pluralize(queue.waiting, 'label')} wait for the next run.")
+        st.caption(f"{describe_waiting(queue.waiting)}.")
 
 
 def _show_image(sources: Sources, queue: LabelQueue, author: str) -> None:

@@ -10,7 +10,7 @@ from web.sources import Sources
 from web.tables.pipeline_runs import DIGEST_CHARACTERS
 from web.views.pipelines.task_picker import DEFAULT_TASK
 
-MAX_SEEDS, DEFAULT_SEEDS = 10, 3
+MAX_SEEDS, DEFAULT_SEEDS = 20, 3
 MAX_TRIALS = 50
 LATEST = "latest"
 

@@ -9,6 +9,7 @@ from web.components.outage import show_database_down, show_stale_data
 from web.data.learning.types import Schedule
 from web.formatting import escape_markdown
 from web.sources import Sources
+from web.views.pipelines.retrain import DEFAULT_SEEDS, MAX_SEEDS
 from web.views.pipelines.task_picker import pick_task
 
 DEFAULT_CRON = "0 3 * * 1"
@@ -79,6 +80,8 @@ def _show_form(sources: Sources, task: str, schedule: Schedule | None) -> None:
             index=None if current is None else experiments.index(current),
             placeholder="Choose an experiment",
         )
+        params = {} if schedule is None else dict(schedule.params)
+        seeds = st.number_input("Seeds", 1, MAX_SEEDS, int(params.get("seeds") or DEFAULT_SEEDS))
         enabled = st.toggle("Enabled", schedule is None or schedule.enabled)
         author = author_input()
         with st.container(horizontal=True):
@@ -94,6 +97,7 @@ def _show_form(sources: Sources, task: str, schedule: Schedule | None) -> None:
                     cron=cron.strip(),
                     experiment=str(experiment),
                     enabled=enabled,
+                    params={**params, "seeds": int(seeds)},
                     by=author.strip(),
                 )
                 return f"The schedule of {escape_markdown(task)} is stored"
@@ -107,7 +111,7 @@ def _show_form(sources: Sources, task: str, schedule: Schedule | None) -> None:
         if is_deleted:
 
             def delete() -> str:
-                sources.learning_api.delete_schedule(task, by=author.strip())
+                sources.learning_api.delete_schedule(task)
                 return f"{escape_markdown(task)} has no schedule any more"
 
-            submit(sources, {AUTHOR: author}, delete, failure="Schedule not deleted")
+            submit(sources, {}, delete, failure="Schedule not deleted")

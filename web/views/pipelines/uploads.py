@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from web.components.authored_action import submit
+from web.components.authored_action import AUTHOR, author_input, submit
 from web.formatting import escape_markdown, pluralize
 from web.sources import Sources
 from web.tables.pipeline_data import rejects_table, upload_table
@@ -68,6 +68,7 @@ def _show_form(sources: Sources, task: str) -> None:
             " label, image in base64), an .npz file (images, labels) or a Parquet file (image,"
             " label). Larger files, up to 256 MB: `make load FILE=digits.zip`.",
         )
+        author = author_input()
         if not st.form_submit_button("Add to the next run", icon=":material/add:"):
             return
         if file is None:
@@ -75,15 +76,10 @@ def _show_form(sources: Sources, task: str) -> None:
             return
 
         def store() -> str:
-            _, is_known = sources.learning_api.upload(task, file.name, file.getvalue())
-            name = escape_markdown(file.name)
-            return (
-                f"{name} was uploaded before"
-                if is_known
-                else f"{name} is stored. Press Retrain to use it"
-            )
+            sources.learning_api.upload(task, file.name, file.getvalue(), by=author.strip())
+            return f"{escape_markdown(file.name)} is stored. Press Retrain to use it"
 
-        submit(sources, {}, store, failure="File not uploaded")
+        submit(sources, {AUTHOR: author}, store, failure="File not uploaded")
 
 
 def _show_rejects(uploads: pd.DataFrame) -> None:

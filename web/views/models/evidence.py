@@ -1,0 +1,69 @@
+"""Evidence for a promotion by hand: the last comparison of the version with the champion."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from web.components.evidence import show_cells
+from web.data.api_types import Alias, ModelVersion
+from web.data.learning.types import Evidence
+from web.formatting import escape_markdown, format_age
+from web.sources import Sources
+from web.tables.model_registry import CHAMPION
+from web.tables.pipeline_runs import VERDICTS, describe_comparison
+
+
+def show_evidence(sources: Sources, version: ModelVersion, aliases: Sequence[Alias]) -> None:
+    """Show the last comparison of a version with a champion, or how to get one."""
+    champion = next(
+        (
+            f"{alias.experiment}@{alias.version}"
+            for alias in aliases
+            if alias.task == version.task and alias.alias == CHAMPION
+        ),
+        None,
+    )
+    if champion == version.pinned_name:
+        st.caption("This version is the champion.")
+        return
+    result = sources.learning.evidence(version.name, version.version)
+    if result.value is None:
+        _show_none(version, champion, result.problem)
+        return
+    _show_comparison(result.value, champion)
+
+
+def _show_none(version: ModelVersion, champion: str | None, problem: str | None) -> None:
+    if problem is not None:
+        st.caption(f"The last comparison with the champion cannot be read. {problem}")
+        return
+    query = {"model": version.pinned_name, **({"vs": champion} if champion else {})}
+    st.info(
+        f"Run one: [compare both on Evaluate](evaluate?{urlencode(query)}), or retrain the"
+        " experiment on [Pipelines](pipelines).",
+        icon=":material/balance:",
+        title="No comparison with the champion is stored",
+    )
+
+
+def _show_comparison(evidence: Evidence, champion: str | None) -> None:
+    decision = evidence.decision
+    age = format_age(max(0.0, (datetime.now(UTC) - decision.at).total_seconds()))
+    verdict = VERDICTS[decision.verdict]
+    st.markdown(
+        f"**Last comparison with the champion**, {age}: [run {decision.run_id}]"
+        f"(pipelines?run={decision.run_id}), verdict **{verdict}**"
+    )
+    if decision.champion is not None and decision.champion != champion:
+        st.warning(
+            f"It was compared with {escape_markdown(decision.champion)}. The champion is"
+            f" {escape_markdown(champion or 'none')} now.",
+            icon=":material/history:",
+        )
+    if evidence.comparisons:
+        st.markdown(escape_markdown(describe_comparison(evidence.comparisons[0], decision)))
+        show_cells(evidence.comparisons, decision)
+    for reason in decision.reasons:
+        st.markdown(f"- {escape_markdown(reason)}")
