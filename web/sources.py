@@ -11,6 +11,7 @@ import pandas as pd
 import streamlit as st
 from sqlalchemy import Engine
 
+from evaluation.metrics import Predictions
 from servicekit import json_logging
 from web.data import leaderboard_queries, queries
 from web.data.api_client import EVALUATION_USER_AGENT, ApiClient
@@ -21,7 +22,9 @@ from web.data.learning.reader import LearningReader
 from web.data.queries import Snapshot
 from web.data.stale_cache import CachedResult, StaleCache
 from web.evaluations.image_store import ImageStore
+from web.evaluations.labeled_set import LabeledSet
 from web.evaluations.runner import Evaluator
+from web.evaluations.stored_result import stored_result
 from web.formatting import escape_markdown
 from web.settings import Settings
 
@@ -169,7 +172,7 @@ class Sources:
 
 def make_sources(settings: Settings) -> Sources:
     """Wire the sources. Nothing connects yet."""
-    # Evaluations have a user agent of their own, so that the prediction log distinguishes them.
+    # Evaluations have a user agent of their own, so that the access log distinguishes them.
     evaluation_api = ApiClient(
         settings.api_url,
         key=settings.api_key,
@@ -180,6 +183,14 @@ def make_sources(settings: Settings) -> Sources:
     def current_digests() -> dict[str, str | None]:
         return {version.pinned_name: version.digest for version in evaluation_api.versions()}
 
+    api = ApiClient(settings.api_url, key=settings.api_key)
+    learning_api = LearningClient(api)
+
+    def store(model: ModelVersion, labeled_set: LabeledSet, predictions: Predictions) -> None:
+        result = stored_result(model, labeled_set, predictions)
+        if result is not None:
+            learning_api.store_evaluation(result)
+
     def make_cache(fresh_seconds: float) -> StaleCache:
         return StaleCache(
             fresh_seconds=fresh_seconds,
@@ -188,7 +199,6 @@ def make_sources(settings: Settings) -> Sources:
         )
 
     engine = queries.make_engine(settings)
-    api = ApiClient(settings.api_url, key=settings.api_key)
     database_cache = make_cache(DATABASE_FRESH_SECONDS)
     return Sources(
         settings=settings,
@@ -196,14 +206,14 @@ def make_sources(settings: Settings) -> Sources:
         api=api,
         database_cache=database_cache,
         api_cache=make_cache(API_FRESH_SECONDS),
-        evaluator=Evaluator(evaluation_api.predict, current_digests),
+        evaluator=Evaluator(partial(evaluation_api.predict, log=False), current_digests, store),
         learning=LearningReader(
             engine,
             make_cache(LIVE_FRESH_SECONDS),
             database_cache,
             lambda error: queries.describe_error(error, settings.database_address),
         ),
-        learning_api=LearningClient(api),
+        learning_api=learning_api,
         images=ImageStore(api.image, settings.mnist_path),
     )
 

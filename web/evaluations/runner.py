@@ -7,9 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evaluation.metrics import Predictions
 from web.data.api_types import (
+    Answer,
     ApiProblemError,
     ApiUnreachableError,
     ImageResult,
@@ -25,6 +27,8 @@ MAX_CONCURRENT_RUNS = 2
 # Predictions of one model for 10,000 images and 10 classes take 400 kB.
 CACHE_CAPACITY = 64
 
+# Stores the result of a model on a set.
+Store = Callable[[ModelVersion, LabeledSet, Predictions], None]
 Predict = Callable[[Sequence[bytes], Sequence[str]], list[ImageResult]]
 Key = tuple[str, str]
 
@@ -37,6 +41,7 @@ class Run:
         total: number of images.
         done: number of images that are predicted.
         problem: why it ended without a result, else None.
+        warning: why its result is not stored, else None.
         is_started: whether a thread works on it.
         ended: set at the end.
 
@@ -45,6 +50,7 @@ class Run:
     total: int
     done: int = 0
     problem: str | None = None
+    warning: str | None = None
     is_started: bool = False
     ended: threading.Event = field(default_factory=threading.Event)
     _canceled: threading.Event = field(default_factory=threading.Event)
@@ -66,12 +72,19 @@ class Evaluator:
         predict: predicts images with models, see ApiClient.predict.
         digests: returns the current digest of each version by its pinned name, to detect a model
             that was replaced during a run.
+        store: stores each result, see evaluations.stored_result.
 
     """
 
-    def __init__(self, predict: Predict, digests: Callable[[], Mapping[str, str | None]]) -> None:
+    def __init__(
+        self,
+        predict: Predict,
+        digests: Callable[[], Mapping[str, str | None]],
+        store: Store,
+    ) -> None:
         self._predict = predict
         self._digests = digests
+        self._store = store
         self._cache: OrderedDict[Key, Predictions] = OrderedDict()
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(
@@ -138,11 +151,7 @@ class Evaluator:
                     warnings[index] = warnings_of(result)
                     continue
                 for model, answer, rows in zip(models, result, probabilities, strict=True):
-                    if answer.problem is not None:
-                        raise answer.problem
-                    if answer.prediction is not None:
-                        by_label = answer.prediction.probabilities
-                        rows[index] = [by_label.get(label, 0.0) for label in model.classes]
+                    _fill(rows[index], model, answer)
             run.done = start + len(batch)
         run.done = run.total
         current = self._digests()
@@ -152,11 +161,37 @@ class Evaluator:
         if replaced:
             run.problem = f"{', '.join(replaced)} was replaced during the run. Evaluate again."
             return
+        results = [
+            Predictions(model.classes, rows, warnings)
+            for model, rows in zip(models, probabilities, strict=True)
+        ]
+        self._keep(models, labeled_set, results)
+        try:
+            for model, predictions in zip(models, results, strict=True):
+                self._store(model, labeled_set, predictions)
+        except (ApiUnreachableError, ApiProblemError) as error:
+            run.warning = f"The result is shown, but not stored: {error}"
+
+    def _keep(
+        self,
+        models: Sequence[ModelVersion],
+        labeled_set: LabeledSet,
+        results: Sequence[Predictions],
+    ) -> None:
         with self._lock:
-            for model, rows in zip(models, probabilities, strict=True):
-                self._cache[_key(model, labeled_set)] = Predictions(model.classes, rows, warnings)
+            for model, predictions in zip(models, results, strict=True):
+                self._cache[_key(model, labeled_set)] = predictions
             while len(self._cache) > CACHE_CAPACITY:
                 self._cache.popitem(last=False)
+
+
+def _fill(row: NDArray[np.float32], model: ModelVersion, answer: Answer) -> None:
+    """Write the probabilities of an answer into the row of its image."""
+    if answer.problem is not None:
+        raise answer.problem
+    if answer.prediction is not None:
+        by_label = answer.prediction.probabilities
+        row[:] = [by_label.get(label, 0.0) for label in model.classes]
 
 
 def _progress(run: Run) -> str:

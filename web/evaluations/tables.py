@@ -1,6 +1,6 @@
 """Tables of the Evaluate page: per-class metrics, calibration bins and model comparison."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 import pandas as pd
@@ -64,6 +64,17 @@ def model_table(
             "Calibration error": [report.calibration_error for report in reports],
             "Correct only here": [agreement.only_first, agreement.only_second],
         }
+    )
+
+
+def stored_table(by_class: Mapping[str, Mapping[str, int]]) -> pd.DataFrame:
+    """Return one row per label of a stored evaluation: label, images, accuracy (percent)."""
+    return pd.DataFrame(
+        [
+            (label, counts["images"], counts["correct"] / max(1, counts["images"]) * 100)
+            for label, counts in sorted(by_class.items())
+        ],
+        columns=["label", "images", "accuracy"],
     )
 
 

@@ -14,6 +14,7 @@ from web.tables.model_registry import find_version, sort_versions
 from web.views.evaluate import images, set_picker
 from web.views.evaluate.comparison import show_comparison
 from web.views.evaluate.report import show_report
+from web.views.evaluate.stored import show_stored
 
 # The widgets' keys, which are also the URL parameters.
 MODEL, OTHER_MODEL = "model", "vs"
@@ -75,6 +76,7 @@ def show(sources: Sources) -> None:
     )
     first, second = predictions[0], predictions[-1]
     if first is None:
+        show_stored(sources, models, adapted_set)
         return
     show_report(adapted_set.labels, model, first)
     if other is not None and second is not None:
@@ -124,6 +126,8 @@ def _show_run(
         return
     if run is not None and run.problem is not None:
         st.warning(escape_markdown(run.problem), icon=":material/info:")
+    if run is not None and run.warning is not None:
+        st.warning(escape_markdown(run.warning), icon=":material/cloud_off:")
     if is_complete:
         st.session_state.pop(RUN, None)
         return

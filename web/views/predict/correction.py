@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from web.data.api_client import ApiClient
-from web.data.api_types import Answer
+from web.data.api_types import Answer, ApiProblemError, ApiUnreachableError
 from web.data.label_correction import (
     LABELED_BY,
     Correction,
@@ -13,10 +12,15 @@ from web.data.label_correction import (
     correct_label,
 )
 from web.formatting import escape_markdown
+from web.sources import Sources
+from web.tables.pipeline_data import describe_waiting
 
 
 def show_correction(
-    api: ApiClient, answers: Sequence[Answer], classes_of: Mapping[str, Sequence[str]]
+    sources: Sources,
+    task: str,
+    answers: Sequence[Answer],
+    classes_of: Mapping[str, Sequence[str]],
 ) -> None:
     """Show the labels to click, and the result of the last click.
 
@@ -24,8 +28,9 @@ def show_correction(
     stores no predictions.
 
     Args:
-        api: client that stores the label.
-        answers: answers of one task.
+        sources: sources that store the label.
+        task: the task.
+        answers: its answers.
         classes_of: class labels of each experiment.
 
     """
@@ -48,8 +53,19 @@ def show_correction(
         if replaces is None and last is not None and last.state is CorrectionState.STORED:
             replaces = last.label  # the user's own label of a moment ago
         corrections[prediction_id] = correct_label(
-            api.store_label, api.current_label, prediction_id, label, replaces
+            sources.api.store_label, sources.api.current_label, prediction_id, label, replaces
         )
+        sources.learning.expire()
+
+    def withdraw() -> None:
+        try:
+            sources.learning_api.withdraw(prediction_id, by=LABELED_BY)
+        except (ApiUnreachableError, ApiProblemError) as error:
+            st.toast(f"Label not withdrawn. {escape_markdown(str(error))}", icon=":material/error:")
+            return
+        corrections.pop(prediction_id, None)
+        st.session_state[key] = None
+        sources.learning.expire()
 
     st.pills("Correct label", list(classes_of[experiment]), key=key, on_change=store)
     last = corrections.get(prediction_id)
@@ -57,7 +73,18 @@ def show_correction(
         return
     label = escape_markdown(last.label)
     if last.state is CorrectionState.STORED:
-        st.badge(f"Labeled {label}", icon=":material/check_circle:", color="green")
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.badge(f"Labeled {label}", icon=":material/check_circle:", color="green")
+            st.button(
+                "Withdraw",
+                icon=":material/undo:",
+                type="tertiary",
+                key=f"withdraw-{prediction_id}",
+                on_click=withdraw,
+            )
+        waiting = sources.learning.waiting(task).value
+        if waiting:
+            st.caption(f"{describe_waiting(waiting)} on [Pipelines](pipelines).")
     elif last.state is CorrectionState.FAILED:
         st.warning(last.problem or "", icon=":material/error:", title="Label not stored")
     elif last.existing is not None:

@@ -120,7 +120,7 @@ def _show_predictions(
             show_image_problem(image, result)
         return
     show_results(
-        sources.api,
+        sources,
         image,
         result,
         group_by_task(result, task_of),

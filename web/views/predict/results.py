@@ -7,11 +7,11 @@ import streamlit as st
 from web.charts import probability_heat_map
 from web.charts.probability_bars import probability_bars
 from web.components.thumbnail import ThumbnailError, make_thumbnail
-from web.data.api_client import ApiClient
 from web.data.api_types import Answer, Answers, warnings_of
 from web.data.consensus import Consensus, find_consensus
 from web.data.image_warnings import warning_advice, warning_title
 from web.formatting import escape_markdown, format_percent, join_names
+from web.sources import Sources
 from web.tables.predictions import answer_table, probability_table
 from web.views.predict.correction import show_correction
 from web.views.predict.inputs import InputImage
@@ -21,7 +21,7 @@ MAX_SIGN_CHARACTERS = 2
 
 
 def show_results(
-    api: ApiClient,
+    sources: Sources,
     image: InputImage,
     result: Answers | list[Answer],
     answers_by_task: Mapping[str, list[Answer]],
@@ -30,7 +30,7 @@ def show_results(
     """Show all results for one image, task by task.
 
     Args:
-        api: client that stores the correct label.
+        sources: sources that store the correct label.
         image: the image.
         result: all answers with the model input.
         answers_by_task: answers of each task. The task is shown only if there are several.
@@ -66,7 +66,7 @@ def show_results(
                     name,
                     f"0-{index}",
                 )
-                show_correction(api, answers, classes_of)
+                show_correction(sources, task, answers, classes_of)
             _show_details(answers, consensus)
 
 
