@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.support.fakes import FakeSources, make_version, open_alone, visible_text
+from web.data.learning.types import StoredEvaluation
 from web.settings import Settings
 
 WAIT_SECONDS = 20
@@ -170,3 +172,25 @@ def test_api_down_keeps_finished_evaluations(sources: FakeSources) -> None:
 def test_no_ready_model_shows_a_message(sources: FakeSources) -> None:
     sources.listed = [make_version("torn", state="FAILED", reason="torn")]
     assert "No models are ready" in visible_text(evaluate_page())
+
+
+def test_stored_result_is_shown_before_a_run(sources: FakeSources) -> None:
+    sources.learning.evaluated = StoredEvaluation(
+        images=500,
+        correct=480,
+        by_class={"7": {"images": 50, "correct": 40}},
+        evaluated_by="dashboard",
+        at=datetime.now(UTC) - timedelta(days=3),
+    )
+    app = evaluate_page()
+    text = visible_text(app)
+    assert "**ready\\_1: 96.00\N{NO-BREAK SPACE}%** of 500 images" in text
+    assert "evaluated 3 days ago by dashboard" in text
+    assert app.dataframe[-1].value.to_dict("records") == [
+        {"label": "7", "images": 50, "accuracy": 80.0}
+    ]
+
+
+@pytest.mark.usefixtures("sources")
+def test_no_stored_result_shows_none() -> None:
+    assert "Stored results" not in [one.value for one in evaluate_page().subheader]

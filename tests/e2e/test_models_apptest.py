@@ -3,8 +3,10 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.support.fake_learning import make_comparison, make_decision
 from tests.support.fakes import DOWN, FakeSources, make_version, open_alone, visible_text
 from web.data.api_types import ApiProblemError
+from web.data.learning.types import Evidence
 
 
 def models_script() -> None:
@@ -108,6 +110,47 @@ def test_rejected_promotion_shows_the_reason(sources: FakeSources) -> None:
     sources.api_error = ApiProblemError(409, "Alias not movable", "It is *not* ready.")
     app = fill(models_page(m="ready_2"), "Promote", author="ann", reason="x")
     assert r"It is \*not\* ready\." in visible_text(app)
+
+
+def test_promotion_shows_the_last_comparison(sources: FakeSources) -> None:
+    sources.learning.proof = Evidence((make_comparison(),), make_decision("REFUSE"))
+    app = models_page(m="ready_2")
+    text = visible_text(app)
+    assert "[run 7](pipelines?run=7), verdict **Refuse**" in text
+    assert "| **Candidate wrong** | **18** | 98 |" in text
+    assert r"Not \*better\*\." in text
+    assert "It was compared with" not in text
+
+
+def test_comparison_with_an_earlier_champion_says_so(sources: FakeSources) -> None:
+    decision = make_decision("PROMOTE", champion="old@1")
+    sources.learning.proof = Evidence((make_comparison(),), decision)
+    assert r"It was compared with old\@1" in visible_text(models_page(m="ready_2"))
+
+
+@pytest.mark.usefixtures("sources")
+def test_promotion_without_a_comparison_says_how_to_get_one() -> None:
+    text = visible_text(models_page(m="ready_2"))
+    assert "No comparison with the champion is stored" in text
+    assert "(evaluate?model=ready_2%402&vs=ready_1%401)" in text
+
+
+def test_promotion_without_a_database_still_works(sources: FakeSources) -> None:
+    sources.learning.problem, sources.learning.was_ever_up = DOWN, False
+    app = fill(models_page(m="ready_2"), "Promote", author="ann", reason="x")
+    assert "The last comparison with the champion cannot be read" in visible_text(app)
+    assert sources.moved == [("digits", "champion", "ready_2@2", "ann", "x")]
+
+
+@pytest.mark.usefixtures("sources")
+def test_champion_needs_no_evidence() -> None:
+    assert "This version is the champion" in visible_text(models_page(m="ready_1"))
+
+
+def test_move_of_a_run_links_to_it(sources: FakeSources) -> None:
+    sources.learning.moves = {2: 20}
+    history = models_page().dataframe[1].value
+    assert list(history["run"].fillna("")) == ["pipelines?run=20", ""]
 
 
 def test_rollback_stores_author_and_reason(sources: FakeSources) -> None:

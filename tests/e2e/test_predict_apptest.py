@@ -169,6 +169,32 @@ def test_click_stores_the_correct_label(sources: FakeSources) -> None:
     assert (sources.stored_label.label, "Labeled 9" in visible_text(app)) == ("9", True)
 
 
+def test_stored_label_says_how_many_wait(sources: FakeSources) -> None:
+    sources.learning.labels_waiting = 12
+    app = predict_page(("seven.png", b"seven"))
+    app.button_group(key="label-p").set_value("4").run()
+    assert "12 labels wait for the next run on [Pipelines](pipelines)." in visible_text(app)
+
+
+def test_stored_label_can_be_withdrawn(sources: FakeSources) -> None:
+    app = predict_page(("seven.png", b"seven"))
+    app.button_group(key="label-p").set_value("4").run()
+    app.button(key="withdraw-p").click().run()
+    assert sources.learning_api.calls == [("withdraw", "p", "dashboard")]
+    assert ("Labeled 4" in visible_text(app), app.button_group(key="label-p").value) == (
+        False,
+        None,
+    )
+
+
+def test_withdrawal_that_fails_keeps_the_label(sources: FakeSources) -> None:
+    app = predict_page(("seven.png", b"seven"))
+    app.button_group(key="label-p").set_value("4").run()
+    sources.learning_api.error = ApiProblemError(503, "Unavailable", "No database.")
+    app.button(key="withdraw-p").click().run()
+    assert "Labeled 4" in visible_text(app)
+
+
 def test_existing_label_is_replaced_only_on_request(sources: FakeSources) -> None:
     sources.stored_label = Label("1", "*ann*", datetime(2026, 1, 31, 12, 0, tzinfo=UTC))
     app = predict_page(("seven.png", b"seven"))

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 from streamlit.testing.v1 import AppTest
 
+from tests.support.fake_learning import FakeImages, FakeLearning, FakeLearningApi
 from web.data.api_types import (
     Alias,
     AliasMove,
@@ -91,8 +92,13 @@ class FakeSources:
         self.moved: list[tuple[str, ...]] = []
         self.api_error: ApiProblemError | None = None
         self.evaluator = Evaluator(
-            self.predict, lambda: {version.pinned_name: version.digest for version in self.listed}
+            self.predict,
+            lambda: {version.pinned_name: version.digest for version in self.listed},
+            lambda *_result: None,
         )
+        self.learning = FakeLearning()
+        self.learning_api = FakeLearningApi(self.learning)
+        self.images = FakeImages()
         self.imported_at = datetime.now(UTC)
         self.matched = ["ready_1"]  # experiments that match any filter
         self.last_query: LeaderboardQuery | None = None
@@ -233,7 +239,7 @@ class FakeSources:
         return CachedResult({"config": {"learning_rate": 0.1}}, 0.0, None)
 
     def aliases(self) -> CachedResult[list[Alias]]:
-        last = AliasMove(datetime.now(UTC), "ready_1", 1, "ready_2", 2, "ann", "better")
+        last = AliasMove(datetime.now(UTC), "ready_1", 1, "ready_2", 2, "ann", "better", 2)
         first = AliasMove(
             datetime(2026, 1, 1, tzinfo=UTC), "ready_2", 2, None, None, "ml-ops-starter", "first"
         )

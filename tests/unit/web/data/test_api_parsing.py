@@ -14,6 +14,7 @@ from web.data.api_parsing import (
 from web.data.api_types import ApiProblemError, Label, warnings_of
 
 MOVE = {
+    "event_id": 5,
     "moved_at": "2026-01-31T00:00:00+00:00",
     "experiment_name": "b",
     "version": 2,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from evaluation.metrics import Predictions
 from tests.support.fakes import make_version
 from web.data.api_types import (
     Answer,
@@ -12,6 +13,7 @@ from web.data.api_types import (
     ApiProblemError,
     ApiUnreachableError,
     ImageResult,
+    ModelVersion,
     Prediction,
 )
 from web.evaluations import runner
@@ -32,6 +34,8 @@ class Api:
         self.calls: list[tuple[int, tuple[str, ...]]] = []
         self.digests: dict[str, str | None] = {"a@1": "da", "b@1": "db"}
         self.failure: Exception | None = None
+        self.stored: list[tuple[str, str, list[str | None]]] = []
+        self.store_failure: Exception | None = None
         self.gate = threading.Event()
         self.gate.set()
 
@@ -47,11 +51,20 @@ class Api:
             for image in images
         ]
 
+    def store(self, model: ModelVersion, labeled_set: LabeledSet, result: Predictions) -> None:
+        if self.store_failure is not None:
+            raise self.store_failure
+        self.stored.append((model.name, labeled_set.digest, result.labels))
+
     @staticmethod
     def _answers(image: bytes, names: Sequence[str]) -> Answers:
         answers = Answers(Answer(name, Prediction("0", 1.0, {"0": 1.0})) for name in names)
         answers.warnings = ("no digit found",) if image == b"blank" else ()
         return answers
+
+
+def make_evaluator(api: Api) -> Evaluator:
+    return Evaluator(api.predict, lambda: api.digests, api.store)
 
 
 def images(number: int, *more: bytes) -> LabeledSet:
@@ -66,7 +79,7 @@ def ended(run: Run) -> Run:
 
 def test_models_share_requests_of_100_images() -> None:
     api = Api()
-    evaluator, labeled_set = Evaluator(api.predict, lambda: api.digests), images(250)
+    evaluator, labeled_set = make_evaluator(api), images(250)
     run = ended(evaluator.start([A, B], labeled_set))
     assert (run.done, run.problem, api.calls) == (
         250,
@@ -80,7 +93,7 @@ def test_models_share_requests_of_100_images() -> None:
 
 def test_cached_predictions_are_not_requested_again() -> None:
     api = Api()
-    evaluator, labeled_set = Evaluator(api.predict, lambda: api.digests), images(1)
+    evaluator, labeled_set = make_evaluator(api), images(1)
     ended(evaluator.start([A], labeled_set))
     ended(evaluator.start([A, B], images(1)))
     ended(evaluator.start([A, B], labeled_set))
@@ -90,7 +103,7 @@ def test_cached_predictions_are_not_requested_again() -> None:
 def test_full_cache_drops_the_longest_unused_predictions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "CACHE_CAPACITY", 2)
     api = Api()
-    evaluator, sets = Evaluator(api.predict, lambda: api.digests), [images(n) for n in (1, 2, 3)]
+    evaluator, sets = make_evaluator(api), [images(n) for n in (1, 2, 3)]
     for labeled_set in sets:
         ended(evaluator.start([A], labeled_set))
         evaluator.cached_predictions(A, sets[0])
@@ -100,7 +113,7 @@ def test_full_cache_drops_the_longest_unused_predictions(monkeypatch: pytest.Mon
 def test_canceled_run_caches_nothing() -> None:
     api = Api()
     api.gate.clear()
-    evaluator, labeled_set = Evaluator(api.predict, lambda: api.digests), images(250)
+    evaluator, labeled_set = make_evaluator(api), images(250)
     run = evaluator.start([A], labeled_set)
     run.cancel()
     api.gate.set()
@@ -112,13 +125,13 @@ def test_canceled_run_caches_nothing() -> None:
 def test_api_outage_is_reported_with_the_progress() -> None:
     api = Api()
     api.failure = ApiUnreachableError()
-    run = ended(Evaluator(api.predict, lambda: api.digests).start([A], images(1)))
+    run = ended(make_evaluator(api).start([A], images(1)))
     assert "stopped responding after 0 of 1 images" in (run.problem or "")
 
 
 def test_model_replaced_during_the_run_has_no_result() -> None:
     api = Api()
-    evaluator, labeled_set = Evaluator(api.predict, lambda: api.digests), images(1)
+    evaluator, labeled_set = make_evaluator(api), images(1)
     api.digests["a@1"] = "other"
     run = ended(evaluator.start([A], labeled_set))
     assert (
@@ -132,7 +145,7 @@ def test_model_replaced_during_the_run_has_no_result() -> None:
 
 def test_unreadable_image_has_no_answer() -> None:
     api = Api()
-    evaluator, labeled_set = Evaluator(api.predict, lambda: api.digests), images(1, b"bad")
+    evaluator, labeled_set = make_evaluator(api), images(1, b"bad")
     ended(evaluator.start([A], labeled_set))
     predictions = evaluator.cached_predictions(A, labeled_set)
     assert predictions is not None
@@ -141,9 +154,29 @@ def test_unreadable_image_has_no_answer() -> None:
 
 def test_warned_image_stays_without_an_answer() -> None:
     api = Api()
-    evaluator, labeled_set = Evaluator(api.predict, lambda: api.digests), images(1, b"blank")
+    evaluator, labeled_set = make_evaluator(api), images(1, b"blank")
     ended(evaluator.start([A, B], labeled_set))
     for model in (A, B):
         predictions = evaluator.cached_predictions(model, labeled_set)
         assert predictions is not None
         assert (predictions.labels, predictions.warnings) == (["0", None], {1: ("no digit found",)})
+
+
+def test_result_is_stored_once() -> None:
+    api = Api()
+    evaluator, labeled_set = make_evaluator(api), images(1, b"blank")
+    ended(evaluator.start([A], labeled_set))
+    ended(evaluator.start([A], labeled_set))
+    assert api.stored == [("a", labeled_set.digest, ["0", None])]
+
+
+def test_unstored_result_is_shown_with_a_warning() -> None:
+    api = Api()
+    api.store_failure = ApiProblemError(503, "Unavailable", "No database.")
+    evaluator, labeled_set = make_evaluator(api), images(1)
+    run = ended(evaluator.start([A], labeled_set))
+    assert (run.problem, run.warning) == (
+        None,
+        "The result is shown, but not stored: Unavailable: No database.",
+    )
+    assert evaluator.cached_predictions(A, labeled_set) is not None

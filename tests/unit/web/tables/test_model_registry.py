@@ -151,8 +151,10 @@ def test_reconcile_finds_unmatched_names() -> None:
 
 def test_alias_move_has_its_previous_target() -> None:
     first = AliasMove(datetime(2026, 1, 31, tzinfo=UTC), "a", 1, None, None, "ann", "first")
-    table = alias_move_table([AliasMove(first.at, "b", 2, "a", 1, "bob", "better"), first])
+    last = AliasMove(first.at, "b", 2, "a", 1, "bob", "better", event_id=5)
+    table = alias_move_table([last, first], {5: 20})
     assert (table["to"].tolist(), table["from"].fillna("").tolist()) == (
         ["b@2", "a@1"],
         ["a@1", ""],
     )
+    assert table["run"].fillna("").tolist() == ["pipelines?run=20", ""]
