@@ -127,7 +127,7 @@ class Network:
         """
         # Unique in the process. A network's probabilities for the same pixels never change.
         self.serial = next(_serials)
-        self._flatbuffer = flatbuffer
+        self.flatbuffer = flatbuffer
         self._spec = _interned(spec)
         self._is_logits = output == LOGITS
         self._max_batch = BATCH
@@ -151,8 +151,8 @@ class Network:
     @property
     def bytes(self) -> int:
         """Estimated memory use in bytes."""
-        return len(self._flatbuffer) + max(1, len(self._idle)) * (
-            len(self._flatbuffer) + INTERPRETER_BYTES
+        return len(self.flatbuffer) + max(1, len(self._idle)) * (
+            len(self.flatbuffer) + INTERPRETER_BYTES
         )
 
     def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -180,7 +180,7 @@ class Network:
         try:
             interpreter = self._idle.pop()
         except IndexError:
-            interpreter = _ResizableInterpreter(self._flatbuffer)
+            interpreter = _ResizableInterpreter(self.flatbuffer)
         try:
             return self._run_split(interpreter, values)
         finally:
