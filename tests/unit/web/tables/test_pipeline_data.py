@@ -21,7 +21,7 @@ def test_dataset_counts_its_images_beyond_the_base() -> None:
     table = dataset_table(LEARNING.dataset_rows)
     assert list(table["added"]) == [12, 0]
     assert table["parent"].iloc[0] == "aaaaaaaa"
-    assert list(table["runs"]) == ["7", None]
+    assert list(table["runs"].fillna("")) == ["7", ""]
 
 
 def test_lineage_ends_at_the_base() -> None:
