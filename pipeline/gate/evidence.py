@@ -101,6 +101,7 @@ class Facts:
     """Measurements that a promotion requires, whatever the comparisons say.
 
     Attributes:
+        is_champion: whether the candidate is the champion's own file.
         parity_holds: whether LiteRT and Keras agree, according to the candidate's card.
         unpredicted: classes that the candidate never predicts on base-test.
         candidate_bytes, champion_bytes: sizes of model.tflite; None without a champion.
@@ -109,6 +110,7 @@ class Facts:
 
     """
 
+    is_champion: bool
     parity_holds: bool
     unpredicted: tuple[str, ...]
     candidate_bytes: int

@@ -181,10 +181,11 @@ def _loss(name: str, cells: Cells, settings: GateSettings) -> tuple[_Loss, str]:
 
 def _class_losses(one: SetEvidence) -> list[str]:
     """Return a sentence for each class on which the candidate is worse."""
-    adjusted = holm([cells.p_worse for cells in one.by_class.values()])
+    classes = sorted(one.by_class.items())
+    adjusted = holm([cells.p_worse for _, cells in classes])
     return [
         texts.class_loss(one.name, label, cells, p_value, BOUND_ALPHA)
-        for (label, cells), p_value in zip(one.by_class.items(), adjusted, strict=True)
+        for (label, cells), p_value in zip(classes, adjusted, strict=True)
         if p_value <= BOUND_ALPHA
     ]
 
@@ -205,6 +206,8 @@ def _decide_first(evidence: Evidence, settings: GateSettings, baseline: str) -> 
 def _failures(facts: Facts) -> list[str]:
     """Return a sentence for each measurement that forbids a promotion."""
     failures = []
+    if facts.is_champion:
+        failures.append("The candidate is the same file as the champion.")
     if not facts.parity_holds:
         failures.append("LiteRT and Keras disagree about the candidate, according to its card.")
     if facts.unpredicted:

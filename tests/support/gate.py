@@ -14,6 +14,7 @@ from pipeline.gate.evidence import (
 )
 
 FACTS = Facts(
+    is_champion=False,
     parity_holds=True,
     unpredicted=(),
     candidate_bytes=250_000,

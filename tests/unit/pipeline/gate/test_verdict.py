@@ -167,6 +167,7 @@ def test_decide_class_loss_refuses() -> None:
 @pytest.mark.parametrize(
     ("fact", "value", "reason"),
     [
+        ("is_champion", True, "the same file as the champion"),
         ("parity_holds", False, "LiteRT and Keras disagree"),
         ("unpredicted", ("4", "7"), "never predicts 4, 7 on base-test"),
         ("contaminated", 3, "3 images of base-test are among the training images"),
