@@ -1,18 +1,10 @@
 """Step prepare: writes the run's dataset as the npz file that training reads."""
 
-import io
 from typing import Any
 
-import numpy as np
-
-from inference.model_format.atomic_file import write_atomically
-from pipeline.data.assembly import SPLIT_NUMBERS, added, base_test, base_train
-from pipeline.data.dataset import StoredDataset, read_dataset
-from pipeline.data.rows import TRAIN, VALIDATION
+from pipeline.data import prepared
+from pipeline.data.dataset import read_dataset
 from pipeline.steps.context import StepContext
-from training import split_dataset
-
-FILE = "dataset.npz"
 
 
 def run(context: StepContext) -> dict[str, Any]:
@@ -20,36 +12,6 @@ def run(context: StepContext) -> dict[str, Any]:
 
     Raises PermanentError, StorageUnavailableError, OSError and psycopg2.Error.
     """
-    dataset = read_dataset(context)
-    arrays = to_arrays(dataset)
-    file = io.BytesIO()
-    np.savez(file, **arrays, classes=np.array(dataset.task.labels))
-    context.progress(bytes=file.getbuffer().nbytes)
-    write_atomically(context.work / FILE, file.getvalue())
-    return {
-        "file": FILE,
-        "sha256": split_dataset.sha256(arrays, dataset.task.labels),
-        "train": int((arrays["split"] == SPLIT_NUMBERS[TRAIN]).sum()),
-        "validation": int((arrays["split"] == SPLIT_NUMBERS[VALIDATION]).sum()),
-        "test": len(arrays["y_test"]),
-    }
-
-
-def to_arrays(dataset: StoredDataset) -> dict[str, Any]:
-    """Return the arrays of training.split_dataset.
-
-    The base's images come first, in their order, then the others by digest, repeated by their
-    weight. The test part is the base's: added images of the split test are for the gate only.
-    """
-    base, base_splits = base_train(dataset.base, dataset.task, dataset.content)
-    part, rows = added(dataset.task, dataset.content, TRAIN, VALIDATION)
-    repeats = np.array([row.weight for row in rows], np.int64)
-    splits = np.array([SPLIT_NUMBERS[row.split] for row in rows], np.uint8)
-    test = base_test(dataset.base, dataset.task)
-    return {
-        "x_train": np.concatenate([base.images, part.images.repeat(repeats, axis=0)]),
-        "y_train": np.concatenate([base.labels, part.labels.repeat(repeats)]),
-        "split": np.concatenate([base_splits, splits.repeat(repeats)]),
-        "x_test": test.images,
-        "y_test": test.labels,
-    }
+    outputs = prepared.write(read_dataset(context), context.work / prepared.FILE)
+    context.progress(bytes=(context.work / prepared.FILE).stat().st_size)
+    return outputs

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pipeline.data import prepared
 from pipeline.steps.context import PermanentError, StepContext
 from pipeline.training.candidates import choose, train_seeds
 from pipeline.training.recipe import read_recipe, read_seeds
@@ -17,6 +18,7 @@ def run(context: StepContext) -> dict[str, Any]:
     """
     recipe = read_recipe(context)
     seeds = read_seeds(context)
+    prepared.ensure(context)
     params = recipe.params
     if context.run.params.get("sweep") is not None:
         try:

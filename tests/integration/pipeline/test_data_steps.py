@@ -10,6 +10,7 @@ import pytest
 
 from inference.originals.store import OriginalStore, StorageUnavailableError
 from inference.preprocessing.digits import pixel_digest
+from pipeline.data import prepared
 from pipeline.database import Database
 from pipeline.steps import ingest, prepare, validate
 from pipeline.steps.context import (
@@ -145,11 +146,21 @@ def test_versions_read_back_from_differences(loop: Loop) -> None:
     again = run_steps(loop, dataset=second["ingest"]["digest"])
     assert again["ingest"]["dataset_id"] == ids[1]
     assert again["prepare"] == second["prepare"]
-    prepared = [
-        (outputs["work"]["path"] / "dataset.npz").read_bytes() for outputs in (second, again)
-    ]
-    assert prepared[0] == prepared[1]
+    files = [(outputs["work"]["path"] / "dataset.npz").read_bytes() for outputs in (second, again)]
+    assert files[0] == files[1]
     assert upload_row(loop, first_upload)["state"] == "ACCEPTED"
+
+
+def test_ensure_prepares_the_dataset_on_another_machine(loop: Loop) -> None:
+    context = loop.start_run()
+    outputs = {"ingest": ingest.run(context)}
+    outputs["prepare"] = prepare.run(replace(context, outputs=outputs))
+    path = context.work / outputs["prepare"]["file"]
+    content = path.read_bytes()
+    path.unlink()
+    for _ in range(2):
+        prepared.ensure(replace(context, outputs=outputs))
+    assert path.read_bytes() == content
 
 
 def test_label_outlives_its_original(loop: Loop) -> None:
