@@ -54,11 +54,15 @@ def publish(
     models_dir: Path,
     prober: Prober | None = None,
     check: Callable[[ProbeReport], None] = require_digits,
+    attempt: str | None = None,
 ) -> tuple[Path, Card]:
     """Publish a Keras file or a directory as the next version of a model.
 
-    `check` takes the report of the probe, and raises PublishError to refuse the model. Return the
-    new directory and its card. Raises PublishError, and leaves no files behind then.
+    `check` takes the report of the probe, and raises PublishError to refuse the model. `attempt` is
+    a unique part of the name of the hidden directory, by which a caller finds what a killed attempt
+    left (`hidden_directory`).
+
+    Return the new directory and its card. Raises PublishError, and leaves no files behind then.
     """
     if not layout.NAME_PATTERN.fullmatch(name):
         raise PublishError(
@@ -68,7 +72,7 @@ def publish(
         raise PublishError(
             f"NAME must not end in {layout.LOOSE_SUFFIX}, which marks loose Keras files."
         )
-    incoming = models_dir / f".publish-{name}-{uuid.uuid4().hex}"  # hidden from the service
+    incoming = hidden_directory(models_dir, name, attempt or uuid.uuid4().hex)
     try:
         models_dir.mkdir(parents=True, exist_ok=True)
         incoming.mkdir()
@@ -82,6 +86,11 @@ def publish(
         raise PublishError(f"{error.filename or models_dir}: {error.strerror}.") from error
     finally:
         shutil.rmtree(incoming, ignore_errors=True)
+
+
+def hidden_directory(models_dir: Path, name: str, attempt: str) -> Path:
+    """Return the directory in which an attempt prepares a version, hidden from the service."""
+    return models_dir / f".publish-{name}-{attempt}"
 
 
 def _copy(source: Path, card_file: Path | None, incoming: Path) -> None:

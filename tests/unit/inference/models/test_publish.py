@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from inference.model_format.card import CARD_FILE, KERAS_FILE, LITERT_FILE, Card
-from inference.models.publish import PublishError, publish
+from inference.models.publish import PublishError, hidden_directory, publish
 from inference.models.version import State
 from inference.probe.prober import Prober
+from inference.probe.report import ProbeReport
 from tests.conftest import SHIPPED
 from tests.unit.inference.conftest import Serve, change_card
 
@@ -51,6 +52,19 @@ def test_publish_command_compiles_a_keras_file_by_its_card(
     assert (model.state, model.task, model.classes) == (State.READY, "letters", tuple("abcdefghij"))
     assert Card.read(models_dir / "mine" / "1" / CARD_FILE).experiment == "mine"
     assert [path.name for path in models_dir.iterdir()] == ["mine"]
+
+
+def test_publish_prepares_a_named_attempt_in_its_hidden_directory(
+    source: Path, tmp_path: Path
+) -> None:
+    prepared: list[str] = []
+
+    def check(_: ProbeReport) -> None:
+        prepared.extend(path.name for path in tmp_path.iterdir())
+
+    publish(source, "again", None, tmp_path, check=check, attempt="run-1-a")
+    assert prepared == [hidden_directory(tmp_path, "again", "run-1-a").name]
+    assert [path.name for path in tmp_path.iterdir()] == ["again"]
 
 
 def test_publish_copies_a_directory_unchanged(source: Path, tmp_path: Path) -> None:

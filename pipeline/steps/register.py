@@ -1,0 +1,123 @@
+"""Step register: publishes the candidate, if the verdict is PROMOTE or the run asks to keep it.
+
+The model directory is outside of Postgres, so no lease protects it. A repeated attempt removes what
+an earlier one prepared, and looks for the candidate among the versions before it publishes. So a
+worker that was frozen in the middle cannot publish a second version after its run was continued.
+"""
+
+import hashlib
+import io
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from inference.model_format import layout
+from inference.model_format.card import CARD_FILE, KERAS_FILE, LITERT_FILE
+from inference.models.publish import PublishError, hidden_directory, publish, require_digits
+from inference.originals.keys import key_in
+from inference.originals.open_store import open_store
+from inference.probe.prober import Prober
+from inference.probe.report import ProbeReport
+from inference.settings import from_environment
+from pipeline.steps.context import PermanentError, StepContext
+
+FILES = (KERAS_FILE, LITERT_FILE, CARD_FILE)
+SET_VERSION = """
+UPDATE promotion_decisions SET candidate_version = %s
+WHERE id = (SELECT max(id) FROM promotion_decisions WHERE run_id = %s)
+"""
+
+
+def run(context: StepContext) -> dict[str, Any]:
+    """Return the published version, null without one.
+
+    Raises PermanentError if the candidate cannot be published.
+    """
+    name, chosen = context.run.experiment_name, context.outputs["train"]["chosen"]
+    outputs = {"experiment_name": name, "model_digest": chosen["model_digest"]}
+    is_wanted = context.outputs["compare"]["verdict"] == "PROMOTE"
+    if not is_wanted and not context.run.params.get("keep"):
+        return {**outputs, "version": None, "published": "no"}
+    models_dir = context.settings.models_dir
+    _remove_attempts(context, name)
+    published = "before"
+    version = find_version(models_dir, name, chosen["model_digest"])
+    if version is None:
+        published, version = "now", _publish(context, name, chosen)
+    context.write(SET_VERSION, [version, context.run.id])
+    return {**outputs, "version": version, "published": published}
+
+
+def find_version(models_dir: Path, name: str, digest: str) -> int | None:
+    """Return the version of a model whose model.tflite has a SHA-256, None without one."""
+    if not models_dir.is_dir():
+        return None
+    for version, files in sorted(layout.find_versions(models_dir, name)[0].items()):
+        file = files.path / LITERT_FILE
+        if not files.is_loose and file.is_file() and _sha256(file.read_bytes()) == digest:
+            return version
+    return None
+
+
+def _publish(context: StepContext, name: str, chosen: dict[str, Any]) -> int:
+    source = context.work / "register"
+    _unpack(context, chosen["artifact_url"], source)
+
+    def check(report: ProbeReport) -> None:
+        require_digits(report)
+        context.write("SELECT")  # the last moment before the version appears
+
+    try:
+        directory, _ = publish(
+            source,
+            name,
+            None,
+            context.settings.models_dir,
+            Prober(min_accuracy=from_environment().probe_min_accuracy),
+            check,
+            f"{_prefix(context)}{context.lease_token}",
+        )
+    except PublishError as error:
+        raise PermanentError(
+            f"The candidate could not be published: {error} Then retry the run."
+        ) from error
+    shutil.rmtree(source, ignore_errors=True)
+    digest = _sha256((directory / LITERT_FILE).read_bytes())
+    if digest != chosen["model_digest"]:
+        raise PermanentError(
+            f"Version {directory.name} was published with another model.tflite than the evaluated "
+            f"one: {digest}. Remove it, then start another run."
+        )
+    return int(directory.name)
+
+
+def _unpack(context: StepContext, url: str, folder: Path) -> None:
+    """Write the files of a candidate. Raises PermanentError and StorageUnavailableError."""
+    key = key_in(url)
+    data = open_store(context.settings.images_url).get(key)
+    if data is None or _sha256(data) != Path(key).stem:
+        raise PermanentError(
+            f"The candidate's files {key} are missing or damaged in the storage. Start another run."
+        )
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for name in FILES:
+            with archive.open(name) as member, (folder / name).open("wb") as file:
+                shutil.copyfileobj(member, file)
+
+
+def _remove_attempts(context: StepContext, name: str) -> None:
+    """Remove what earlier attempts of this run left in the model directory."""
+    pattern = hidden_directory(context.settings.models_dir, name, f"{_prefix(context)}*").name
+    for directory in context.settings.models_dir.glob(pattern):
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _prefix(context: StepContext) -> str:
+    return f"run-{context.run.id}-"
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
