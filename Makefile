@@ -5,7 +5,7 @@ RUN = .venv/bin/python
 COMPILE = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help up down backup restore check-data test test-slow test-faults soak test-compose lint bench bench-full bench-data bench-pages pictures train reproduce publish convert secrets sbom audit lock
+.PHONY: help up down backup restore check-data test test-slow test-faults soak test-compose lint bench bench-full bench-data bench-pages pictures train reproduce publish convert load retrain runs rollback worker secrets sbom audit lock
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target what; do printf '  make %-13s %s\n' "$$target" "$$what"; done
@@ -73,6 +73,23 @@ publish:  ## FILE=model.keras NAME=experiment [CARD=card.json] [FORCE=1]: publis
 
 convert:  ## FILE=old.h5 OUT=new.keras, or FILE=saved_model OUT=directory [CARD=card.json]: convert a model for publication
 	@exec $(PYTHON) local/bootstrap.py up -m inference convert "$(FILE)" "$(OUT)" $(if $(CARD),--card "$(CARD)")
+
+load:  ## FILE=digits.zip [TASK=mnist]: upload labeled images (zip, CSV, npz, Parquet) for the next retraining
+	@$(if $(FILE),,echo "usage: make load FILE=digits.zip [TASK=mnist]" >&2; exit 2;) \
+	exec $(PYTHON) local/bootstrap.py up -m pipeline load "$(FILE)" $(if $(TASK),--task "$(TASK)")
+
+retrain:  ## [EXPERIMENT=name] [SEEDS=3] [TASK=mnist]: train again with all labels; without EXPERIMENT, that of the champion
+	@exec $(PYTHON) local/bootstrap.py up -m pipeline retrain $(if $(EXPERIMENT),--experiment "$(EXPERIMENT)") \
+		$(if $(SEEDS),--seeds "$(SEEDS)") $(if $(TASK),--task "$(TASK)")
+
+runs:  ## list the latest runs of the learning loop
+	@exec $(PYTHON) local/bootstrap.py up -m pipeline runs
+
+rollback:  ## [TASK=mnist]: undo the last move of the champion
+	@exec $(PYTHON) local/bootstrap.py up -m pipeline rollback $(if $(TASK),--task "$(TASK)")
+
+worker:  ## execute runs of the learning loop until Ctrl-C; `make up` starts one worker by itself
+	@exec $(PYTHON) local/bootstrap.py up -m pipeline worker
 
 secrets:  ## create passwords and API keys in secrets/ for a reachable stack; existing files are kept
 	@$(PYTHON) -m local.passwords
