@@ -1,4 +1,4 @@
-"""Stack: the four programs (Postgres, database setup, inference, web) and their start and stop.
+"""Stack: Postgres, database setup, inference, web and the pipeline's worker, started and stopped.
 
 Runs as processes the same modules that compose runs as containers. Only the addresses differ.
 """
@@ -24,7 +24,7 @@ POLL_SECONDS = 0.1
 PROGRESS_SECONDS = 5.0  # maximum time without a progress line
 MAX_BODY_BYTES = 100_000
 # The documentation promises a stop within ten seconds.
-STOP_SECONDS = 6.0  # for web and inference
+STOP_SECONDS = 6.0  # for all but Postgres
 STOP_POSTGRES_SECONDS = 3.0
 ProgressCallback = Callable[[str, str], None]  # arguments: program name, status text
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # without a proxy
@@ -94,10 +94,28 @@ class Stack:
             directory,
             root,
         )
-        self.programs: tuple[Program, ...] = (self.postgres, self.setup, self.inference, self.web)
+        self.pipeline = Program(
+            "pipeline",
+            [sys.executable, "-m", "pipeline", "worker"],
+            {
+                **common,
+                **settings.libpq_variables("mlops_pipeline", settings.pipeline_password),
+                "IMAGES_URL": common.get("IMAGES_URL") or str(directory / "images"),
+                "PIPELINE_WORK": common.get("PIPELINE_WORK") or str(directory / "pipeline"),
+            },
+            directory,
+            root,
+        )
+        self.programs: tuple[Program, ...] = (
+            self.postgres,
+            self.setup,
+            self.inference,
+            self.web,
+            self.pipeline,
+        )
 
     def start(self, report: ProgressCallback = ignore_progress) -> None:
-        """Start all programs and return when all are ready.
+        """Start all programs but the pipeline, and return when all are ready.
 
         `report(name, text)` is called after each step. Web needs nothing to start, so it starts in
         parallel with the database. Inference needs the tables.
@@ -149,12 +167,16 @@ class Stack:
             self.web, f"http://{self.settings.host}:{self.settings.web_port}/_stcore/health", report
         )
 
+    def start_pipeline(self) -> None:
+        """Start the pipeline's worker. Nothing waits for it, so its start costs no time."""
+        self.pipeline.start()
+
     def stop(self, is_urgent: Callable[[], bool] = lambda: False) -> None:
         """Stop all programs within ten seconds, Postgres last. Idempotent.
 
         Once `is_urgent` returns True, the programs are killed immediately.
         """
-        services = (self.web, self.inference, self.setup)
+        services = (self.pipeline, self.web, self.inference, self.setup)
         running = [program for program in services if program.is_running()]
         for program in running:
             program.signal(program.stop_signal)

@@ -69,6 +69,7 @@ class Supervisor:
             print_line("Starting (Ctrl-C stops)")
             self.stack.start(_print_progress)
             print_line(_format_addresses(self.settings, time.monotonic() - started))
+            self.stack.start_pipeline()
             self._watch()
         except InterruptedStartError:
             print_line("\nStopping (press Ctrl-C again to stop immediately)")
@@ -130,7 +131,12 @@ class Supervisor:
                     program.limit_log_size()
 
     def _services(self) -> tuple[Program, ...]:
-        return (self.stack.postgres, self.stack.inference, self.stack.web)
+        return (
+            self.stack.postgres,
+            self.stack.inference,
+            self.stack.web,
+            self.stack.pipeline,
+        )
 
     def _backoff(self, program: Program) -> float:
         count = self.failures.get(program.name, 0)
@@ -181,7 +187,7 @@ def down(settings: Settings) -> int:
 def terminate_leftovers(stack: Stack) -> bool:
     """Terminate the programs of a supervisor that died. Returns whether there were any."""
     has_leftovers = False
-    for program in (stack.web, stack.inference, stack.setup):
+    for program in (stack.pipeline, stack.web, stack.inference, stack.setup):
         leftover = process.find_recorded_process(program.run_file)
         if leftover is not None:
             process_text = ports.describe_process(leftover.pid)

@@ -69,6 +69,7 @@ def test_only_set_up_gets_the_owners_password(
         "db-setup": {owner, app, read, web, pipeline},
         "inference": {app},
         "web": {web},
+        "pipeline": {pipeline},
     }
     assert not any("MLOPS_APP_PASSWORD_FILE" in program.environment for program in programs)
 
