@@ -16,6 +16,8 @@ from inference.api.fast_path import FastPath
 from inference.api.images import ImagesApi
 from inference.api.imports import ImportsApi
 from inference.api.inference import InferenceApi
+from inference.api.learning import operations
+from inference.api.learning.streaming import StreamingOperations
 from inference.api.models import ModelsApi
 from inference.api.predictions import PredictionsApi
 from inference.api.response_encoding import ResponseEncoder
@@ -29,6 +31,7 @@ from inference.models.metrics import ModelStateCollector
 from inference.models.promotion import Promotions
 from inference.models.repository import ModelRepository
 from inference.observability.metrics import Metrics
+from inference.originals.open_store import open_store
 from inference.originals.reader import OriginalReader
 from inference.prediction.predictor import Predictor
 from inference.prediction.resolver import ModelResolver
@@ -118,10 +121,14 @@ def create_app(settings: Settings) -> ASGIApp:
             return 1
 
     predictions = PredictionsApi(predictor, encoder, History(database, pending))
-    experiments = ExperimentsApi(Experiments(database), models)
+    experiments_table = Experiments(database)
+    experiments = ExperimentsApi(experiments_table, models)
     model_versions = ModelsApi(models, aliases)
     promotions = AliasesApi(Promotions(database, models, aliases))
     imports = ImportsApi(Imports(database))
+    learning = operations.build(
+        database, experiments_table, open_store(settings.images_url), aliases.record_move
+    )
     images = ImagesApi(OriginalReader(database, settings.images_url))
     keys = ApiKeys(settings.api_keys_file) if settings.api_keys_file is not None else None
     status = StatusApi(models, database, log_status, metrics, keys)
@@ -145,10 +152,18 @@ def create_app(settings: Settings) -> ASGIApp:
         "health": status.health,
         "readiness": status.readiness,
         "metrics": status.metrics,
+        **learning.handlers,
     }
     # Redirects name the scheme under which a trusted proxy was asked. uvicorn's ASGI types differ.
     connexion_app: Any = create_connexion_app(handlers, metrics, lifespan)
-    application: Any = ProxyHeadersMiddleware(connexion_app, settings.trusted_proxies)
+    streaming: Any = StreamingOperations(
+        connexion_app,
+        ROUTES.base_path,
+        learning.uploads,
+        learning.streams,
+        settings.journal_dir,  # unnamed files: on a disk, and gone after a crash
+    )
+    application: Any = ProxyHeadersMiddleware(streaming, settings.trusted_proxies)
     return Gateway(
         application,
         ROUTES,

@@ -21,6 +21,8 @@ from inference.api import error_handlers
 from inference.api.connexion_workarounds import ConnexionWorkarounds, UncheckedBody
 from inference.api.fast_path import INFERENCE, PREDICTIONS
 from inference.api.json_images import parse_document
+from inference.api.learning import streaming
+from inference.api.learning.responses import Located
 from inference.api.parameter_validator import NamedParameterValidator
 from inference.observability.metrics import Metrics
 from inference.originals.reader import Original
@@ -31,16 +33,25 @@ SPECIFICATION = Path(__file__).parent.parent / "openapi.yaml"
 BASE_PATH = "/api/v1.0"
 JSON, NDJSON = "application/json", "application/x-ndjson"
 STATUS_OPERATIONS = frozenset({"healthz", "readyz", "metrics"})
-RESOURCES = frozenset(
-    {INFERENCE, PREDICTIONS, "experiments", "models", "aliases", "imports", "images", "ui"}
-)
-PUBLIC_RESOURCES = frozenset({"experiments", "models", "ui"})
+LEARNING_RESOURCES = frozenset(
+    {
+        streaming.UPLOAD, "uploads", "datasets", "header", "retrain", "score", "runs", "schedules",
+        "label-requests", "evaluations",
+    }
+)  # fmt: skip
+RESOURCES = LEARNING_RESOURCES | {
+    INFERENCE, PREDICTIONS, "experiments", "models", "aliases", "imports", "images", "ui",
+}  # fmt: skip
+PUBLIC_RESOURCES = frozenset({"experiments", "models", "header", "ui"})
 ROUTES = Routes(
     base_path=BASE_PATH,
     operations=RESOURCES | STATUS_OPERATIONS,
     always_admitted=STATUS_OPERATIONS,
     private_reads=RESOURCES - PUBLIC_RESOURCES,
     fast_paths={f"{BASE_PATH}/{operation}": operation for operation in (INFERENCE, PREDICTIONS)},
+    streamed_bodies={
+        f"{BASE_PATH}/{streaming.UPLOAD}": streaming.MAX_UPLOAD_BYTES + streaming.FORM_BYTES
+    },
 )
 # The digest in its URL identifies an original, so it never changes. The bytes are a client's:
 # a browser must not guess another type.
@@ -104,6 +115,9 @@ def _response(result: Any, *, is_stream: bool | None) -> Any:
         return flask.Response(result, content_type=JSON)
     if isinstance(result, Original):
         return result.data, 200, {"Content-Type": result.media_type, **ORIGINAL_HEADERS}
+    if isinstance(result, Located):
+        location = {"Location": BASE_PATH + result.location}
+        return result.document, result.status, {"Content-Type": JSON, **location}
     body, status = result if isinstance(result, tuple) else (result, 200)
     return body, status, {"Content-Type": "text/plain" if isinstance(body, str) else JSON}
 

@@ -1,11 +1,13 @@
 """Workarounds for Connexion: inputs on which it fails instead of rejecting them, and its noise."""
 
 import logging
+import re
 
 from connexion.validators import AbstractRequestBodyValidator
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 OCTETS = (b"content-type", b"application/octet-stream")
+LONG_NUMBER = re.compile(r"[0-9]{1000,}")  # of more digits than Python reads, with a margin
 
 
 class UncheckedBody(AbstractRequestBodyValidator):  # type: ignore[misc]  # connexion is untyped
@@ -38,6 +40,9 @@ def _acceptable(scope: Scope) -> Scope:
         # Its router and Flask's disagree about a newline at the end and about empty segments;
         # neither occurs in a name.
         scope = {**scope, "path": path.replace("\n", "\ufffd").replace("//", "/\ufffd/")}
+    if LONG_NUMBER.search(path):
+        # Flask reads a number before it looks for a handler. No id and no name is that long.
+        scope = {**scope, "path": LONG_NUMBER.sub("\ufffd", scope["path"])}
     if not any(name == b"content-type" for name, _ in scope["headers"]):
         # RFC 9110, 8.3: without a Content-Type, a body is octets. Connexion would assume the type
         # that it expects.

@@ -7,6 +7,7 @@ from typing import Any
 from inference.api import validation
 from inference.api.inference import Upload, current_request_info, is_upload
 from inference.api.json_images import parse_images
+from inference.api.learning import fields
 from inference.api.response_encoding import ResponseEncoder, encode_predictions
 from inference.api.validation import MAX_LABEL, MAX_PERSON
 from inference.database.predictions import Filter, History
@@ -109,13 +110,16 @@ class PredictionsApi:
     def label_prediction(self, prediction_id: str, document: Any) -> Document:
         """Store the true label of a prediction's image."""
         prediction_id = validation.identity(prediction_id, "prediction_id")
-        validation.record(document, ("label", "labelled_by", "replaces"))
+        validation.record(document, ("label", "labelled_by", "replaces", "answers_request"))
         label = validation.text(document, "label", MAX_LABEL)
         labelled_by = validation.text(document, "labelled_by", MAX_PERSON)
         replaces = None
         if document.get("replaces") is not None:
             replaces = validation.text(document, "replaces", MAX_LABEL)
-        return self._history.label(prediction_id, label, labelled_by, replaces)
+        request = None
+        if document.get("answers_request") is not None:
+            request = fields.whole(document, "answers_request", (1, fields.MAX_ID))
+        return self._history.label(prediction_id, label, labelled_by, replaces, request)
 
     def _encode(self, batches: Iterable[PredictionBatch], *, view: bool) -> Iterator[bytes]:
         for batch in batches:

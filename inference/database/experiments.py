@@ -8,6 +8,7 @@ experiment_name AS name, task, learning_rate, momentum, params, metrics, best_lo
 last_step, to_char(missing_since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS missing_since
 """
 SELECT_ALL = f"SELECT {COLUMNS} FROM leaderboard ORDER BY experiment_id"
+SELECT_TASKS = "SELECT name, task FROM experiments"
 SELECT_ONE = f"SELECT {COLUMNS} FROM leaderboard WHERE experiment_name = %s"
 
 
@@ -20,6 +21,10 @@ class Experiments:
     def all(self) -> list[Record]:
         """Return all experiments, oldest first. Raises DatabaseUnavailableError."""
         return self._database.query(SELECT_ALL)
+
+    def tasks(self) -> dict[str, str]:
+        """Return the task of each experiment by its name. Raises DatabaseUnavailableError."""
+        return {row["name"]: row["task"] for row in self._database.query(SELECT_TASKS)}
 
     def one(self, name: str) -> Record:
         """Return one experiment. Raises UnknownExperimentError and DatabaseUnavailableError."""

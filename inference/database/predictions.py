@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from inference.database.learning.errors import UnrequestedLabelError
 from inference.database.pool import Database, Record, utc
 from inference.errors import (
     InvalidValueError,
@@ -67,7 +68,7 @@ SELECT {NAMED},
 FROM predictions p {JOIN_NAMES} WHERE p.id = %s"""
 STORE_LABEL = f"""
 SELECT outcome, task, classes, current_label, current_by, {utc("labelled_at")} AS labelled_at
-FROM label_prediction(%s, %s, %s, %s)"""
+FROM label_prediction(%s, %s, %s, %s, %s)"""
 
 
 @dataclass(frozen=True)
@@ -117,14 +118,20 @@ class History:
         return _item(rows[0])
 
     def label(
-        self, prediction_id: str, label: str, labelled_by: str, replaces: str | None
+        self,
+        prediction_id: str,
+        label: str,
+        labelled_by: str,
+        replaces: str | None,
+        answers_request: int | None = None,
     ) -> Record:
         """Store the true label of a prediction's image. Waits for a prediction that may be pending.
 
-        Raises LabelConflictError, UnlabelableImageError, InvalidValueError, UnknownPredictionError,
-        NotYetStoredError and DatabaseUnavailableError.
+        `answers_request` is the id of the label request that it answers. Raises
+        UnrequestedLabelError, LabelConflictError, UnlabelableImageError, InvalidValueError,
+        UnknownPredictionError, NotYetStoredError and DatabaseUnavailableError.
         """
-        arguments = [prediction_id, label, labelled_by, replaces]
+        arguments = [prediction_id, label, labelled_by, replaces, answers_request]
         # Before the query, because the prediction may arrive after it
         may_be_pending = self._pending_bytes() > 0
         [row] = self._database.query(STORE_LABEL, arguments)
@@ -144,6 +151,8 @@ class History:
                 "The image has several digits, so one label does not describe it. "
                 "Send a picture of each digit and label those."
             )
+        if outcome == "no request":
+            raise UnrequestedLabelError(path="answers_request")
         if outcome == "conflict":
             raise LabelConflictError(
                 "The image has no label to replace. Send the request without `replaces`."

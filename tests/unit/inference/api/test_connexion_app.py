@@ -27,7 +27,10 @@ OPERATIONS = {
 }
 
 
-PRIVATE = {"predictions", "images", "aliases", "imports", "inference"}
+PRIVATE = {
+    "predictions", "images", "aliases", "imports", "inference", "load_new_data", "uploads",
+    "datasets", "retrain", "score", "runs", "schedules", "label-requests", "evaluations",
+}  # fmt: skip
 
 
 def predict(*, document: Any = None, is_stream: bool = False, **_arguments: Any) -> Any:

@@ -33,6 +33,8 @@ def call(**changes: Any) -> Scope:
         ("//a", "/\ufffd/a"),
         ("/a//b", "/a/\ufffd/b"),
         ("/a/b/", "/a/b/"),
+        ("/a/" + "9" * 5000, "/a/\ufffd"),
+        ("/a/" + "9" * 999, "/a/" + "9" * 999),
     ],
 )
 def test_path_of_no_name_is_replaced(path: str, replaced: str) -> None:

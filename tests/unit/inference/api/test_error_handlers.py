@@ -214,7 +214,7 @@ BODIES = {
         "images",
     ),
     ("PUT", "/predictions/1/label"): (
-        "Send application/json with the fields label, labelled_by, replaces.",
+        "Send application/json with the fields label, labelled_by, replaces, answers_request.",
         "label",
     ),
     ("PUT", "/aliases/mnist/champion"): (

@@ -177,8 +177,9 @@ def test_label_prediction_passes_its_fields() -> None:
     for replaces in (None, "9"):
         document = {**label, "replaces": replaces}
         labeled = cast("Any", API.label_prediction(UUID, document))
-        assert labeled == (UUID, "4", "ann", replaces)
-    assert cast("Any", API.label_prediction(UUID, label)) == (UUID, "4", "ann", None)
+        assert labeled == (UUID, "4", "ann", replaces, None)
+    answer = {**label, "answers_request": 5}
+    assert cast("Any", API.label_prediction(UUID, answer)) == (UUID, "4", "ann", None, 5)
 
 
 @pytest.mark.parametrize(
@@ -188,6 +189,9 @@ def test_label_prediction_passes_its_fields() -> None:
         ({"label": "4" * 65}, "label"),
         ({"labelled_by": " "}, "labelled_by"),
         ({"replaces": 9}, "replaces"),
+        ({"answers_request": 0}, "answers_request"),
+        ({"answers_request": "5"}, "answers_request"),
+        ({"answers_request": 2**63}, "answers_request"),
         ({"more": 1}, ""),
     ],
 )

@@ -1,0 +1,133 @@
+"""Streaming operations: an ASGI layer in front of Connexion for uploads and streams of runs.
+
+Connexion holds a whole body in memory, and a response in one of its ten threads. The layer takes
+every upload of a form, and a request for one run that prefers lines. Connexion takes all others: it
+refuses an upload of another type unread.
+"""
+
+import logging
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from inference.api.learning import fields
+from inference.api.learning.responses import Located
+from inference.api.learning.run_stream import RunStreams
+from inference.api.learning.uploads import FILE_FIELD, TEXT_FIELDS, UploadsApi
+from inference.database.learning.errors import StorageDownError
+from inference.errors import MalformedRequestError, OverloadedError, ServiceError
+from inference.server.streamed_form import MULTIPART, ClientLeftError, StreamedForm, read_form
+
+UPLOAD = "load_new_data"
+MAX_UPLOAD_BYTES = 256 * 2**20
+FORM_BYTES = 65_536  # of a request around its file: multipart framing
+MAX_UPLOADS = 2  # at once, of a process
+MAX_ID_DIGITS = 18
+JSON, NDJSON = b"application/json", "application/x-ndjson"
+
+logger = logging.getLogger(__name__)
+
+
+def load_new_data(**_arguments: Any) -> None:
+    """Stand for an operation of openapi.yaml that Connexion never has to answer."""
+    raise ServiceError
+
+
+class StreamingOperations:
+    """Wraps Connexion. For the thread of one event loop."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        base_path: str,
+        uploads: UploadsApi,
+        streams: RunStreams,
+        directory: Path,
+    ) -> None:
+        """Write files that arrive to unnamed files in a directory."""
+        self._app = app
+        self._base_path = base_path
+        self._run_path = re.compile(re.escape(base_path) + rf"/runs/([0-9]{{1,{MAX_ID_DIGITS}}})")
+        self._uploads = uploads
+        self._streams = streams
+        self._directory = directory
+        self._uploading = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a streaming operation, or call Connexion. Raises ServiceError."""
+        if scope["type"] == "http":
+            headers = Headers(scope=scope)
+            if scope["method"] == "POST" and scope["path"] == f"{self._base_path}/{UPLOAD}":
+                content_type = headers.get("content-type", "").encode("latin-1")
+                if content_type.split(b";")[0].strip().lower() == MULTIPART:
+                    task = _only_task(scope["query_string"])
+                    await self._upload(task, content_type, receive, send)
+                    return
+            elif scope["method"] == "GET" and not scope["query_string"]:
+                found = self._run_path.fullmatch(scope["path"])
+                if found is not None and _prefers_lines(headers.get("accept", "")):
+                    await self._streams.answer(int(found[1]), scope, receive, send)
+                    return
+        await self._app(scope, receive, send)
+
+    async def _upload(self, task: str, content_type: bytes, receive: Receive, send: Send) -> None:
+        if self._uploading >= MAX_UPLOADS:
+            raise OverloadedError("Other files are being uploaded. Try again in a few seconds.")
+        self._uploading += 1
+        try:
+            form = await read_form(
+                content_type,
+                receive,
+                self._directory,
+                (FILE_FIELD, TEXT_FIELDS),
+                MAX_UPLOAD_BYTES + FORM_BYTES,
+            )
+            stored = await run_in_threadpool(self._store, task, form)
+        except ClientLeftError:
+            return
+        except OSError as error:
+            logger.exception("An upload could not be written.")
+            raise StorageDownError from error
+        finally:
+            self._uploading -= 1
+        await self._send(stored, send)
+
+    def _store(self, task: str, form: StreamedForm) -> Located:
+        try:
+            return self._uploads.store(task, form)
+        finally:
+            form.close()
+
+    async def _send(self, stored: Located, send: Send) -> None:
+        body = orjson.dumps(stored.document)
+        headers = [
+            (b"content-type", JSON),
+            (b"content-length", b"%d" % len(body)),
+            (b"location", f"{self._base_path}{stored.location}".encode()),
+        ]
+        await send({"type": "http.response.start", "status": stored.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+def _prefers_lines(accept: str) -> bool:
+    return accept.split(",", maxsplit=1)[0].split(";", maxsplit=1)[0].strip().lower() == NDJSON
+
+
+def _only_task(query_string: bytes) -> str:
+    """Return the task of a query that has nothing else. Raises MalformedRequestError."""
+    try:
+        query = query_string.decode("ascii")
+        pairs = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=9)
+    except ValueError:
+        pairs = []
+    if [name for name, _ in pairs] != ["task"]:
+        raise MalformedRequestError(
+            "The query must have the parameter task, once, and no other. Send ?task=mnist.", "task"
+        )
+    return fields.task(pairs[0][1])

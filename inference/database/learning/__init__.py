@@ -1,0 +1,1 @@
+"""Queries of the learning loop: uploads, datasets, runs, label requests, schedules, evaluations."""
