@@ -103,7 +103,7 @@ def test_link_that_is_no_number_says_so() -> None:
 
 def test_running_run_shows_progress_and_curves(sources: FakeSources) -> None:
     run = make_run(8, state="RUNNING", finished_at=None, verdict=None, gain=None)
-    progress = {"seed": 2, "seeds": 3, "epoch": 5, "epochs": 12}
+    progress = {"training": "2 of 3", "seed": 7, "epoch": 5, "epochs": 12}
     sources.learning.details[8] = make_detail(
         run,
         steps=(
@@ -116,7 +116,9 @@ def test_running_run_shows_progress_and_curves(sources: FakeSources) -> None:
     )
     app = pipelines_page()
     assert app.selectbox(key="run").value == "8"
-    assert "seed 2 of 3, epoch 5 of 12" in app.get("progress")[0].proto.text.replace("\\", "")
+    assert "training 2 of 3, seed 7, epoch 5 of 12" in app.get("progress")[0].proto.text.replace(
+        "\\", ""
+    )
     assert [one.label for one in app.button if one.label == "Cancel"] == ["Cancel"]
     assert len(app.get("echarts_chart")) == 3  # graph, seeds, loss
 
@@ -257,6 +259,36 @@ def test_retraining_stores_author_and_reason(sources: FakeSources) -> None:
     assert sources.learning_api.calls == [
         ("retrain", "digits", "ready_2", 5, "latest", None, "ann", "new pens")
     ]
+
+
+def test_search_varies_the_chosen_ranges(sources: FakeSources) -> None:
+    app = pipelines_page()
+    next(one for one in app.selectbox if one.label == "Experiment").set_value("ready_2")
+    next(one for one in app.number_input if one.label == "Trials").set_value(8)
+    next(one for one in app.slider if one.label == "Momentum").set_value((0.9, 0.9))
+    next(one for one in app.multiselect if one.label == "Batch sizes").set_value([64, 32])
+    press(app, "Retrain", name="ann", reason="new pens")
+    [(*_, sweep, _, _)] = sources.learning_api.calls
+    assert sweep == {"trials": 8, "learning_rate": [0.01, 0.1, "log"], "batch_size": [32, 64]}
+
+
+def test_losses_of_a_running_training_add_up(sources: FakeSources) -> None:
+    run = make_run(state="RUNNING", finished_at=None, verdict=None, gain=None)
+    app = None
+    for step, loss in ((100, 0.9), (200, 0.5)):
+        progress = {"seed": 2, "step": step, "loss": loss}
+        sources.learning.details = {
+            7: make_detail(
+                run,
+                steps=(make_step("train", "RUNNING", progress=progress),),
+                trainings=(make_training(2, None, curve=()),),
+                comparisons=(),
+                decision=None,
+            )
+        }
+        app = pipelines_page() if app is None else app.run()
+    assert app is not None
+    assert app.session_state["live_losses"] == {(7, 2): {100.0: 0.9, 200.0: 0.5}}
 
 
 def test_retraining_needs_every_field(sources: FakeSources) -> None:

@@ -468,7 +468,15 @@ def _add_running(writer: Writer, history: History, dataset: int) -> None:
         steps=STEPS[:4],
         last={
             "state": "RUNNING",
-            "progress": {"seed": 2, "seeds": 3, "epoch": 7, "epochs": 12, "loss": 0.0731},
+            "progress": {
+                "training": "2 of 3",
+                "seed": 2,
+                "epoch": 7,
+                "epochs": 12,
+                "step": 1700,
+                "steps": 3000,
+                "loss": 0.0731,
+            },
         },
         triggers=[
             ("labels", "worker-1", "204 labels since run 5"),

@@ -1,21 +1,17 @@
-"""Tables and descriptions of pipeline runs: rows, step boxes, progress, verdict and advice."""
+"""Tables and descriptions of pipeline runs: rows, verdict, cells, losses and advice."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 import pandas as pd
 
-from web.charts.step_graph import StepBox
 from web.data.learning.types import (
     PROMOTE,
-    STEPS,
     UNDECIDED,
     Comparison,
     Decision,
     Run,
     RunDetail,
-    Step,
     Training,
 )
 from web.formatting import format_age, format_duration, format_points, pluralize
@@ -38,7 +34,6 @@ TRIGGERS = {
 }
 IMAGE_SETS = {"base-test": "MNIST test", "audit": "Audit labels", "corrections": "Corrections"}
 DIGEST_CHARACTERS = 8
-OUTCOMES = {"RUNNING": "RUNNING", "finished": "SUCCEEDED"}
 EMPTY = "\N{EN DASH}"
 
 
@@ -58,7 +53,7 @@ def run_table(runs: Sequence[Run], now: datetime) -> pd.DataFrame:
             "trigger": [describe_trigger(run) for run in runs],
             "by": [run.triggers[0].requested_by if run.triggers else None for run in runs],
             "dataset": [describe_dataset(run) for run in runs],
-            "started": [format_age(_seconds(run.created_at, now)) for run in runs],
+            "started": [format_age(seconds_between(run.created_at, now)) for run in runs],
             "took": [describe_duration(run, now) for run in runs],
         }
     )
@@ -93,7 +88,7 @@ def describe_duration(run: Run, now: datetime) -> str | None:
     """Return the time that a run took, or takes until now. None for a queued run."""
     if run.started_at is None:
         return None
-    return format_duration(_seconds(run.started_at, run.finished_at or now))
+    return format_duration(seconds_between(run.started_at, run.finished_at or now))
 
 
 def format_gain(gain: float | None, lower: float | None) -> str | None:
@@ -104,86 +99,22 @@ def format_gain(gain: float | None, lower: float | None) -> str | None:
     return f"{format_points(gain)}{bound}"
 
 
-def step_boxes(detail: RunDetail, now: datetime) -> list[StepBox]:
-    """Return the boxes of the step graph: every step of the plan, also those ahead."""
-    names = STEPS if detail.run.kind != "score" else ("score",)
-    return [_step_box(name, detail, now) for name in names]
-
-
-def _step_box(name: str, detail: RunDetail, now: datetime) -> StepBox:
-    step = detail.step(name)
-    if step is None:
-        return StepBox(name, "WAITING", "" if detail.run.is_open else "not run")
-    seconds = _seconds(step.started_at, step.finished_at or now)
-    if step.state == "RUNNING" and not detail.run.is_open:
-        return StepBox(name, "CANCELLED", "stopped")
-    if step.state == "RUNNING":
-        share = progress_share(step.progress)
-        note = format_duration(seconds) if share is None else f"{share * 100:.0f} %"
-        return StepBox(name, "RUNNING", note)
-    if step.state == "SKIPPED":
-        return StepBox(name, "SKIPPED", "skipped")
-    note = format_duration(seconds)
-    return StepBox(name, step.state, note if step.attempt == 1 else f"{note}, try {step.attempt}")
-
-
-def seed_states(detail: RunDetail) -> list[str]:
-    """Return the state of each training, then WAITING for each seed that has not started."""
-    states = [OUTCOMES.get(one.outcome, "FAILED") for one in detail.trainings]
-    seeds = detail.run.params.get("seeds")
-    ahead = seeds - len(states) if isinstance(seeds, int) and detail.run.is_open else 0
-    return states + ["WAITING"] * max(0, ahead)
-
-
-def progress_share(progress: Mapping[str, Any]) -> float | None:
-    """Return the progress of a step from 0 to 1, None if it reports none."""
-    share = progress.get("share")
-    if isinstance(share, int | float):
-        return min(1.0, max(0.0, float(share)))
-    for done, total in (("done", "total"), ("epoch", "epochs"), ("images", "of")):
-        one, all_of_them = progress.get(done), progress.get(total)
-        if isinstance(one, int | float) and isinstance(all_of_them, int | float) and all_of_them:
-            return min(1.0, max(0.0, one / all_of_them))
-    return None
-
-
-def describe_progress(progress: Mapping[str, Any]) -> str:
-    """Describe the progress of a step: seed 2 of 3, epoch 5 of 12."""
-    shown = dict(progress)
-    parts = []
-    for one, total, noun in (
-        ("seed", "seeds", "seed"),
-        ("trial", "trials", "trial"),
-        ("epoch", "epochs", "epoch"),
-        ("done", "total", ""),
-    ):
-        if one in shown:
-            whole = f" of {_value(shown.pop(total))}" if shown.get(total) is not None else ""
-            parts.append(f"{noun} {_value(shown.pop(one))}{whole}".strip())
-    shown.pop("share", None)
-    parts += [
-        f"{name.replace('_', ' ')} {_value(value)}"
-        for name, value in shown.items()
-        if isinstance(value, int | float | str)
-    ]
-    return ", ".join(parts)
-
-
-def _value(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-
-
 def verdict_sentence(detail: RunDetail) -> str:
-    """Return the sentence of the verdict: the counts, p, and the limit of the gate."""
+    """Return the sentence of the verdict, else one of the counts and p. Empty without a verdict."""
+    if detail.decision is None:
+        return ""
     compare = detail.step("compare")
     stored = None if compare is None else compare.outputs.get("sentence")
     if stored:
         return str(stored)
-    if detail.decision is None or not detail.comparisons:
+    if not detail.comparisons:
         return ""
     return describe_comparison(detail.comparisons[0], detail.decision)
+
+
+def further_reasons(sentence: str, reasons: Sequence[str]) -> list[str]:
+    """Return the reasons that the sentence of the verdict does not repeat."""
+    return [reason for reason in reasons if reason.rstrip(".") not in sentence]
 
 
 def describe_comparison(comparison: Comparison, decision: Decision) -> str:
@@ -210,27 +141,6 @@ def cells_table(comparison: Comparison) -> str:
         "| | Champion correct | Champion wrong |\n|---|---:|---:|\n"
         f"| **Candidate correct** | {both} | {candidate} |\n"
         f"| **Candidate wrong** | {champion} | {neither} |"
-    )
-
-
-def step_table(steps: Sequence[Step], now: datetime) -> pd.DataFrame:
-    """Return one row per step: step, state, took, typical, attempt, worker, error."""
-    return pd.DataFrame(
-        {
-            "step": [step.name for step in steps],
-            "state": [step.state.capitalize() for step in steps],
-            "took": [
-                format_duration(_seconds(step.started_at, step.finished_at or now))
-                for step in steps
-            ],
-            "typical": [
-                None if step.typical_seconds is None else format_duration(step.typical_seconds)
-                for step in steps
-            ],
-            "attempt": [step.attempt for step in steps],
-            "worker": [step.worker for step in steps],
-            "error": [step.error for step in steps],
-        }
     )
 
 
@@ -280,5 +190,6 @@ def _advise_on_verdict(detail: RunDetail) -> str:
     return "More labels or more data may decide."
 
 
-def _seconds(start: datetime, end: datetime) -> float:
+def seconds_between(start: datetime, end: datetime) -> float:
+    """Return the seconds between two times, 0 if the clocks differ."""
     return max(0.0, (end - start).total_seconds())

@@ -119,7 +119,7 @@ def _show_picture(
     sources: Sources, requests: Sequence[LabelRequest], request: LabelRequest
 ) -> None:
     files = sources.images.get([one.image_digest for one in requests[:READ_AHEAD]])
-    with st.container(key="view-label", horizontal_alignment="center", gap="small"):
+    with st.container(key="view-label", gap="small"):
         try:
             if files[0] is None:
                 raise ThumbnailError("Not stored.")

@@ -14,8 +14,10 @@ from web.tables.pipeline_runs import (
     STATES,
     TRIGGERS,
     advise,
-    describe_progress,
     describe_verdict,
+)
+from web.tables.run_progress import (
+    describe_progress,
     progress_share,
     seed_states,
     step_boxes,

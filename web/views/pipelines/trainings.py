@@ -1,6 +1,7 @@
 """Trainings of a run: seeds as dots with mean and spread, and their loss curves."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import streamlit as st
 
@@ -10,6 +11,8 @@ from web.data.learning.types import RunDetail, Training
 from web.formatting import format_duration, pluralize
 from web.tables.pipeline_runs import loss_frame, name_training
 
+# Session key of the losses of running trainings
+_LOSSES = "live_losses"
 ACCENT = {False: "#d9622b", True: "#f6955f"}
 
 
@@ -27,7 +30,7 @@ def show_trainings(detail: RunDetail) -> None:
         for one in trainings
         if one.validation_accuracy is not None
     ]
-    losses = loss_frame(trainings)
+    losses = loss_frame([_with_live_losses(detail, one) for one in trainings])
     left, right = st.columns(2, gap="large")
     with left:
         st.subheader("Seeds" if trainings[0].trial is None else "Trials", anchor=False)
@@ -53,6 +56,27 @@ def show_trainings(detail: RunDetail) -> None:
                 height=HEIGHT_PIXELS,
                 alt=f"Training loss of {pluralize(len(names), 'training')}",
             )
+
+
+def _with_live_losses(detail: RunDetail, training: Training) -> Training:
+    """Return a running training with the losses that this page has seen of it.
+
+    The database has the curve of a training only at its end, and before its latest loss.
+    """
+    train = detail.step("train")
+    if training.outcome != "RUNNING" or training.curve or train is None:
+        return training
+    progress = train.progress
+    seen: dict[tuple[int, int], dict[float, float]] = st.session_state.setdefault(_LOSSES, {})
+    losses = seen.setdefault((detail.run.id, training.seed), {})
+    step, loss = progress.get("step"), progress.get("loss")
+    if (
+        progress.get("seed") == training.seed
+        and isinstance(step, int | float)
+        and isinstance(loss, int | float)
+    ):
+        losses[float(step)] = float(loss)
+    return replace(training, curve=tuple(sorted(losses.items())))
 
 
 def _describe(trainings: Sequence[Training], dots: Sequence[SeedDot]) -> str:

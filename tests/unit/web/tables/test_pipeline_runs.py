@@ -1,6 +1,5 @@
 """Tables and descriptions of pipeline runs."""
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -18,16 +17,12 @@ from web.tables import pipeline_runs
 from web.tables.pipeline_runs import (
     advise,
     describe_comparison,
-    describe_progress,
     describe_trigger,
     format_gain,
+    further_reasons,
     loss_frame,
     name_training,
-    progress_share,
     run_table,
-    seed_states,
-    step_boxes,
-    step_table,
     verdict_sentence,
 )
 
@@ -85,82 +80,6 @@ def test_gain_without_a_bound_has_none() -> None:
     assert format_gain(0.0, None) == "0.00"
 
 
-def test_every_step_has_a_box() -> None:
-    run = make_run(state="RUNNING", finished_at=None)
-    steps = (
-        make_step("ingest"),
-        make_step("validate", "SKIPPED"),
-        make_step("prepare", attempt=2),
-        make_step("train", "RUNNING", progress={"share": 0.584}),
-    )
-    boxes = step_boxes(make_detail(run, steps=steps), NOW)
-    assert [(box.state, box.note) for box in boxes[:5]] == [
-        ("SUCCEEDED", "12 s"),
-        ("SKIPPED", "skipped"),
-        ("SUCCEEDED", "12 s, try 2"),
-        ("RUNNING", "58 %"),
-        ("WAITING", ""),
-    ]
-    assert len(boxes) == 8
-
-
-def test_step_without_a_share_shows_its_time() -> None:
-    run = make_run(state="RUNNING", finished_at=None)
-    [box, *_] = step_boxes(make_detail(run, steps=(make_step("ingest", "RUNNING"),)), NOW)
-    assert box.note == "5 min"
-
-
-def test_canceled_step_is_stopped_and_the_rest_did_not_run() -> None:
-    run = make_run(state="CANCELLED", reason="x")
-    boxes = step_boxes(make_detail(run, steps=(make_step("ingest", "RUNNING"),)), NOW)
-    assert [(box.state, box.note) for box in boxes[:2]] == [
-        ("CANCELLED", "stopped"),
-        ("WAITING", "not run"),
-    ]
-
-
-def test_scoring_is_one_box() -> None:
-    boxes = step_boxes(make_detail(make_run(kind="score"), steps=()), NOW)
-    assert [box.name for box in boxes] == ["score"]
-
-
-def test_seeds_ahead_are_waiting() -> None:
-    trainings = (make_training(1), make_training(2, None))
-    detail = make_detail(make_run(state="RUNNING", finished_at=None), trainings=trainings)
-    assert seed_states(detail) == ["SUCCEEDED", "RUNNING", "WAITING"]
-
-
-def test_diverged_seed_is_failed() -> None:
-    detail = make_detail(trainings=(make_training(1, outcome="diverged"),))
-    assert seed_states(detail) == ["FAILED"]
-
-
-@pytest.mark.parametrize(
-    ("progress", "share"),
-    [
-        ({}, None),
-        ({"share": 1.7}, 1.0),
-        ({"done": 30, "total": 120}, 0.25),
-        ({"epoch": 3, "epochs": 12, "seed": 2}, 0.25),
-        ({"epoch": 3, "epochs": 0}, None),
-        ({"epoch": "x", "epochs": 3}, None),
-    ],
-)
-def test_share_of_a_step(progress: dict[str, Any], share: float | None) -> None:
-    assert progress_share(progress) == share
-
-
-def test_progress_is_described_in_order() -> None:
-    progress = {"loss": 0.07311, "epoch": 5, "epochs": 12, "seed": 2, "seeds": 3, "share": 0.5}
-    assert describe_progress(progress) == "seed 2 of 3, epoch 5 of 12, loss 0.07311"
-
-
-def test_unknown_progress_is_described_too() -> None:
-    assert describe_progress({"images_read": 1200, "file": "a.zip", "x": {}}) == (
-        "images read 1,200, file a.zip"
-    )
-
-
 def test_stored_sentence_of_the_gate_is_used() -> None:
     compare = make_step("compare", outputs={"sentence": "As stored."})
     assert verdict_sentence(make_detail(steps=(compare,))) == "As stored."
@@ -195,12 +114,6 @@ def test_advice_fits_the_state(changes: dict[str, Any], advice: str) -> None:
     assert advised == advice if not advice else advice in advised
 
 
-def test_steps_show_their_usual_time() -> None:
-    table = step_table(make_detail().steps, NOW + timedelta(days=1))
-    assert set(table["took"]) == {"12 s"}
-    assert set(table["typical"]) == {"20 s"}
-
-
 def test_losses_are_in_long_form() -> None:
     frame = loss_frame((make_training(1), make_training(2, None)))
     assert frame.to_numpy().tolist() == [
@@ -214,3 +127,8 @@ def test_losses_are_in_long_form() -> None:
 def test_trials_are_named_by_their_fold() -> None:
     assert name_training(make_training(0, trial=3, fold=2)) == "trial 3 fold 2"
     assert name_training(make_training(0, trial=3)) == "trial 3"
+
+
+def test_sentence_repeats_no_reason() -> None:
+    reasons = ("Not better: p = 0.02.", "No class is worse.")
+    assert further_reasons("Refuse. Not better: p = 0.02.", reasons) == ["No class is worse."]
