@@ -1,5 +1,6 @@
 """Atomic file writes: readers see the old content or the new content, never a part of it."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -16,3 +17,15 @@ def write_atomically(path: Path, content: bytes, *, flush: bool = True) -> None:
         if flush:
             os.fsync(file.fileno())
     temporary.replace(path)
+
+
+def flush(path: Path) -> None:
+    """Flush a file, or the names in a directory, to the disk. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some file systems cannot flush a directory: fsync(2)
+            raise
+    finally:
+        os.close(descriptor)

@@ -8,7 +8,6 @@ is refused.
 
 import argparse
 import json
-import os
 import shutil
 import sys
 import uuid
@@ -19,6 +18,7 @@ from pathlib import Path
 from inference.compiler.child_errors import CompilationError
 from inference.compiler.process import Compiler
 from inference.model_format import layout
+from inference.model_format.atomic_file import flush
 from inference.model_format.card import CARD_FILE, KERAS_FILE, LITERT_FILE, Card, InvalidCardError
 from inference.models import artifacts
 from inference.models.artifacts import Artifact, PendingCompilation
@@ -132,7 +132,7 @@ def _compile(incoming: Path, name: str, prober: Prober) -> tuple[Card, ProbeRepo
         )
     card.write(incoming / CARD_FILE)
     for path in (*incoming.iterdir(), incoming):
-        _flush(path)
+        flush(path)
     return card, report
 
 
@@ -166,18 +166,9 @@ def _install(incoming: Path, models_dir: Path, name: str) -> Path:
         if is_new:
             parent.rmdir()
         raise
-    _flush(parent)
-    _flush(models_dir)
+    flush(parent)
+    flush(models_dir)
     return parent / str(version)
-
-
-def _flush(path: Path) -> None:
-    """Flush a file, or the entries of a directory, to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from inference.model_format.atomic_file import flush
 from inference.originals.keys import folder_of, is_listed, validate_keys, validate_names
 from inference.originals.store import (
     OriginalStore,
@@ -34,18 +35,27 @@ class LocalStore(OriginalStore):
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
         self.url = self.path.as_uri()
-        self._is_cleaned = False
+        self._is_prepared = False
 
     def put_many(self, objects: Mapping[str, bytes]) -> PutResult:
         """See OriginalStore. A stored object survives a power failure."""
         validate_keys(objects)
-        urls, failures = {}, {}
+        failures = {}
+        written: dict[Path, list[str]] = {}
         for key, data in objects.items():
             try:
                 self._write(key, io.BytesIO(data))
-                urls[key] = (self.path / key).as_uri()
+                written.setdefault((self.path / key).parent, []).append(key)
             except OSError as error:
                 failures[key] = self._unavailable("write to", error)
+        # The names last, each directory once: a file system writes most of them together.
+        stored = [key for keys in written.values() for key in keys]
+        for directory, keys in (*written.items(), *([(self.path, stored)] if stored else [])):
+            try:
+                flush(directory)
+            except OSError as error:
+                failures |= dict.fromkeys(keys, self._unavailable("write to", error))
+        urls = {key: (self.path / key).as_uri() for key in objects if key not in failures}
         return PutResult(urls, failures)
 
     def put_file(self, key: str, file: BinaryIO) -> str:
@@ -53,6 +63,8 @@ class LocalStore(OriginalStore):
         validate_keys([key])
         try:
             self._write(key, file)
+            for directory in ((self.path / key).parent, self.path):
+                flush(directory)
         except OSError as error:
             raise self._unavailable("write to", error) from error
         return (self.path / key).as_uri()
@@ -101,11 +113,14 @@ class LocalStore(OriginalStore):
         return ReadResult(objects, failures)
 
     def _write(self, key: str, source: BinaryIO) -> None:
-        """Write a temporary file, flush it to the disk and rename it. Raises OSError."""
+        """Write a temporary file, flush it to the disk and rename it. Raises OSError.
+
+        The new name is not flushed.
+        """
         temporary, destination = self.path / TEMPORARY_DIRECTORY, self.path / key
         temporary.mkdir(parents=True, exist_ok=True)
         destination.parent.mkdir(exist_ok=True)
-        self._delete_abandoned_files(temporary)
+        self._prepare(temporary)
         descriptor, name = tempfile.mkstemp(dir=temporary)
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -118,11 +133,13 @@ class LocalStore(OriginalStore):
                 Path(name).unlink()
             raise
 
-    def _delete_abandoned_files(self, temporary: Path) -> None:
-        """Delete the temporary files of killed writers, once per store."""
-        if self._is_cleaned:
+    def _prepare(self, temporary: Path) -> None:
+        """Flush the name of the directory; delete files of killed writers. Once per store."""
+        if self._is_prepared:
             return
-        self._is_cleaned = True
+        self._is_prepared = True
+        with contextlib.suppress(PermissionError):  # then this store did not create its directory
+            flush(self.path.parent)
         for path in temporary.iterdir():
             with contextlib.suppress(FileNotFoundError):  # another process may delete it first
                 if path.stat().st_mtime < time.time() - MAX_TEMPORARY_SECONDS:

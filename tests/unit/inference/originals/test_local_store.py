@@ -1,5 +1,6 @@
 """The local store writes atomically and explains a directory that it cannot use."""
 
+import errno
 import io
 import os
 import re
@@ -109,16 +110,21 @@ def test_failure_of_one_file_does_not_affect_another(tmp_path: Path) -> None:
     assert (set(result.failures), set(result.urls)) == ({KEY}, {OTHER})
 
 
-def test_put_flushes_the_content_before_the_name(
+def test_put_flushes_the_content_then_the_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After a power failure, the name would belong to an empty file otherwise."""
+    """After a power failure, a name could belong to an empty file, or be gone, otherwise."""
     calls: list[str] = []
     fsync, replace = os.fsync, Path.replace
 
     def record_fsync(descriptor: int) -> None:
         fsync(descriptor)
-        calls.append(f"flush {os.fstat(descriptor).st_size}")
+        status = os.fstat(descriptor)
+        if stat.S_ISDIR(status.st_mode):
+            path = Path(f"/proc/self/fd/{descriptor}").readlink()
+            calls.append(f"flush {path.relative_to(tmp_path)}")
+        else:
+            calls.append(f"flush {status.st_size}")
 
     def record_replace(path: Path, target: Path) -> Path:
         calls.append(f"rename {target.name}")
@@ -126,8 +132,30 @@ def test_put_flushes_the_content_before_the_name(
 
     monkeypatch.setattr(os, "fsync", record_fsync)
     monkeypatch.setattr(Path, "replace", record_replace)
-    LocalStore(tmp_path).put(KEY, b"123")
-    assert calls == ["flush 3", f"rename {Path(KEY).name}"]
+    store = LocalStore(tmp_path / "new")
+    store.put_many({KEY: b"123", OTHER: b"4567"})
+    renames = [f"rename {Path(key).name}" for key in (KEY, OTHER)]
+    assert calls[:5] == ["flush .", "flush 3", renames[0], "flush 4", renames[1]]
+    assert calls[5:] == ["flush new/ab", "flush new/cd", "flush new"]
+    calls.clear()
+    store.put(KEY, b"123")
+    assert calls == ["flush 3", renames[0], "flush new/ab", "flush new"]
+
+
+def test_name_that_does_not_reach_the_disk_is_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsync = os.fsync
+
+    def fail_for_one_directory(descriptor: int) -> None:
+        if Path(f"/proc/self/fd/{descriptor}").readlink().name == "ab":
+            raise OSError(errno.EIO, "Input/output error")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fail_for_one_directory)
+    result = LocalStore(tmp_path).put_many({KEY: b"1", OTHER: b"2"})
+    assert (set(result.failures), set(result.urls)) == ({KEY}, {OTHER})
+    assert "Input/output error" in str(result.failures[KEY])
 
 
 def test_list_keys_leaves_out_links_and_hidden_files(tmp_path: Path) -> None:
