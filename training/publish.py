@@ -9,6 +9,7 @@ import csv
 import io
 import json
 import shutil
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,10 @@ class ParityError(RuntimeError):
     """LiteRT and Keras disagree on the test digits, so the model must not be published."""
 
 
+class UnmergeableFileError(ValueError):
+    """A CSV file has a form that `merge_rows` cannot read, and so would lose rows."""
+
+
 def stage(
     experiment: Experiment,
     run: Run,
@@ -106,8 +111,12 @@ def publish(rows: list[dict[str, str]], work: Path, models: Path, data_csv: Path
 
     A row with a known name replaces the old row in place. A new row is appended. Other rows are
     unchanged. An experiment without a staged model loses its published model. Staged files remain,
-    so a publication that was killed can be repeated.
+    so a publication that was killed can be repeated. Raises UnmergeableFileError before any change.
     """
+    by_file: dict[Path, list[dict[str, str]]] = {}
+    for row in rows:
+        by_file.setdefault(csv_path(row, data_csv), []).append(row)
+    texts = {file: merge_rows(file, file_rows) for file, file_rows in by_file.items()}
     models.mkdir(parents=True, exist_ok=True)
     for row in rows:
         name = row["Experiment Name"]
@@ -127,12 +136,9 @@ def publish(rows: list[dict[str, str]], work: Path, models: Path, data_csv: Path
         if incoming.exists():
             incoming.rename(target)
         shutil.rmtree(outgoing, ignore_errors=True)
-    by_file: dict[Path, list[dict[str, str]]] = {}
-    for row in rows:
-        by_file.setdefault(csv_path(row, data_csv), []).append(row)
-    for file, file_rows in by_file.items():
+    for file, text in texts.items():
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(file, merge_rows(file, file_rows).encode())
+        write_atomically(file, text.encode())
 
 
 def csv_path(row: dict[str, str], data_csv: Path) -> Path:
@@ -146,14 +152,13 @@ def csv_path(row: dict[str, str], data_csv: Path) -> Path:
 
 
 def merge_rows(data_csv: Path, rows: list[dict[str, str]]) -> str:
-    """Return the new text of a CSV file. Unknown columns are kept, after the known ones."""
-    present: list[dict[str, str]] = []
+    """Return the new text of a CSV file. Unknown columns are kept, after the known ones.
+
+    Raises UnmergeableFileError.
+    """
+    present_columns, present = read_rows(data_csv)
     columns = [*COLUMNS, *([TASK_COLUMN] if any(TASK_COLUMN in row for row in rows) else [])]
-    if data_csv.exists():
-        with data_csv.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            present = list(reader)
-            columns += [column for column in reader.fieldnames or () if column not in columns]
+    columns += [column for column in present_columns if column not in columns]
     by_name = {row["Experiment Name"]: row for row in present} | {
         row["Experiment Name"]: row for row in rows
     }
@@ -162,6 +167,38 @@ def merge_rows(data_csv: Path, rows: list[dict[str, str]]) -> str:
     writer.writeheader()
     writer.writerows(by_name.values())
     return text.getvalue()
+
+
+def read_rows(data_csv: Path) -> tuple[Sequence[str], list[dict[str, str]]]:
+    """Return the columns and rows of a CSV file, none of a file that is missing or blank.
+
+    The import of the database accepts more forms: other separators, and lines above the header.
+    Raises UnmergeableFileError for them.
+    """
+    try:
+        text = data_csv.read_bytes().decode("utf-8-sig")
+        if not text.strip():
+            return (), []
+        reader = csv.DictReader(io.StringIO(text, newline=""))
+        if COLUMNS[0] not in (reader.fieldnames or ()):
+            raise _unmergeable(data_csv, f"its first line has no column {COLUMNS[0]}")
+        rows = []
+        for row in reader:
+            if None in row:
+                raise _unmergeable(data_csv, f"line {reader.line_num} has too many values")
+            rows.append(row)
+    except FileNotFoundError:
+        return (), []
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise _unmergeable(data_csv, str(error)) from error
+    return reader.fieldnames or (), rows
+
+
+def _unmergeable(data_csv: Path, reason: str) -> UnmergeableFileError:
+    return UnmergeableFileError(
+        f"{data_csv} cannot take new rows: {reason}. Save it as UTF-8, with the header"
+        f" {COLUMNS[0]},... as the first line and a comma between values."
+    )
 
 
 def build_row(experiment: Experiment, run: Run, now: datetime) -> dict[str, str]:
@@ -186,8 +223,12 @@ def build_row(experiment: Experiment, run: Run, now: datetime) -> dict[str, str]
         "Trained At": now.isoformat(timespec="seconds").replace("+00:00", "Z"),
         "Seconds": round(run.seconds, 1),
     }
-    task = {} if experiment.task == DIGITS else {TASK_COLUMN: experiment.task.name}
-    return {column: str(values[column]) for column in COLUMNS} | task
+    return {column: str(values[column]) for column in COLUMNS} | task_cell(experiment)
+
+
+def task_cell(experiment: Experiment) -> dict[str, str]:
+    """Return the cell of a row that names a non-default task, which decides on its file."""
+    return {} if experiment.task == DIGITS else {TASK_COLUMN: experiment.task.name}
 
 
 def check_parity(

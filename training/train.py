@@ -43,6 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _raise_interrupt)
     try:
         experiments = _select(read_all(options.experiments), options.names)
+        for path in {
+            publish.csv_path(publish.task_cell(experiment), options.data_csv)
+            for experiment in experiments
+        }:
+            publish.read_rows(path)  # before hours of training
         with _exclusive_lock(options.work):
             data_sha256 = dataset.load().sha256
             origins = {
@@ -54,7 +59,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Stopped. The same command resumes after the last finished epochs.", file=sys.stderr)
         return INTERRUPTED_STATUS
-    except (InvalidExperimentError, dataset.InvalidDatasetError, TrainingFailedError) as error:
+    except (
+        InvalidExperimentError,
+        dataset.InvalidDatasetError,
+        publish.UnmergeableFileError,
+        TrainingFailedError,
+    ) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

@@ -83,6 +83,43 @@ def test_merge_rows_replaces_in_place_and_keeps_the_rest(tmp_path: Path) -> None
     ]
 
 
+UNMERGEABLE = {
+    "separator line": "sep=,\nExperiment Name,Seed\nmine,1\n",
+    "semicolons": "Experiment Name;Seed\nmine;1\n",
+    "caption": "Our runs\n\nExperiment Name,Seed\nmine,1\n",
+    "blank first line": "\nExperiment Name,Seed\nmine,1\n",
+    "other title": "experiment_name,Seed\nmine,1\n",
+    "more cells than titles": "Experiment Name,Seed\nmine,1,2\n",
+    "UTF-16": "Experiment Name,Seed\nmine,1\n",
+}
+
+
+@pytest.mark.parametrize("kind", UNMERGEABLE)
+def test_publish_file_it_cannot_merge_is_told_before_any_change(tmp_path: Path, kind: str) -> None:
+    data_csv, models = tmp_path / "data.csv", tmp_path / "models"
+    data_csv.write_text(UNMERGEABLE[kind], encoding="utf-16" if kind == "UTF-16" else "utf-8")
+    before = data_csv.read_bytes()
+    rows = [stage_model(tmp_path, "new", "new")]
+    with pytest.raises(publish.UnmergeableFileError, match=r"data\.csv .*Experiment Name.*comma"):
+        publish.publish(rows, tmp_path, models, data_csv)
+    assert data_csv.read_bytes() == before
+    assert not models.exists()
+
+
+def test_merge_rows_accepts_a_byte_order_mark(tmp_path: Path) -> None:
+    data_csv = tmp_path / "data.csv"
+    data_csv.write_text("Experiment Name,Note\nmine,x\n", encoding="utf-8-sig")
+    table = list(csv.DictReader(io.StringIO(publish.merge_rows(data_csv, []))))
+    assert [(row["Experiment Name"], row["Note"]) for row in table] == [("mine", "x")]
+
+
+@pytest.mark.parametrize("text", ["", "\n \n"])
+def test_merge_rows_into_a_blank_file_writes_the_header(tmp_path: Path, text: str) -> None:
+    (tmp_path / "data.csv").write_text(text)
+    merged = publish.merge_rows(tmp_path / "data.csv", [{"Experiment Name": "new"}])
+    assert [row["Experiment Name"] for row in csv.DictReader(io.StringIO(merged))] == ["new"]
+
+
 def test_publish_replaces_and_removes_models_keeps_others(
     tmp_path: Path,
 ) -> None:
