@@ -65,7 +65,7 @@ train:  ## train the shipped experiments; writes models/ and data.csv
 
 reproduce:  ## NAME=experiment [VERSION=N] [DATA=dataset.npz]: train a published model again and compare the digests of model.tflite
 	@$(if $(NAME),,echo "usage: make reproduce NAME=experiment [VERSION=N] [DATA=dataset.npz]" >&2; exit 2;) \
-	exec $(PYTHON) local/bootstrap.py dev -m training.reproduce "$(NAME)" $(if $(VERSION),--version "$(VERSION)") $(if $(DATA),--data "$(DATA)")
+	exec $(PYTHON) local/bootstrap.py dev -m pipeline.training.reproduce "$(NAME)" $(if $(VERSION),--version "$(VERSION)") $(if $(DATA),--data "$(DATA)")
 
 publish:  ## FILE=model.keras NAME=experiment [CARD=card.json] [FORCE=1]: publish the next version of a model in MODELS_DIR (models)
 	@$(if $(and $(FILE),$(NAME)),,echo "usage: make publish FILE=model.keras NAME=experiment [CARD=card.json] [FORCE=1]" >&2; exit 2;) \

@@ -12,7 +12,7 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,8 @@ from training.progress import ProgressBars
 from training.provenance import Provenance, provenance
 
 EQUAL, DIFFERENT, FAILED = 0, 1, 2
+# Finds the split dataset of a model, and may write it into the folder.
+DataFinder = Callable[[Card, Experiment, Path], Path]
 LOG_CHARACTERS = 2000  # of the end of the log of a failed training
 
 
@@ -66,12 +68,15 @@ class Comparison:
         return "\n".join(lines)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit status."""
+def main(arguments: Sequence[str] | None = None, find: DataFinder | None = None) -> int:
+    """Run the command and return its exit status.
+
+    `find` replaces `find_data` for models of a run.
+    """
     options = _parse_options(arguments)
     try:
         card = find_card(options.models, options.name, options.version)
-        comparison = reproduce(card, options.data)
+        comparison = reproduce(card, options.data, find or find_data)
     except (CannotReproduceError, InvalidDatasetError) as error:
         print(f"error: {error}", file=sys.stderr)
         return FAILED
@@ -103,25 +108,11 @@ def find_card(models: Path, name: str, version: int | None) -> Card:
     return card
 
 
-def reproduce(card: Card, data_file: Path | None = None) -> Comparison:
-    """Train the model of a card again in a process of its own, and compare.
+def find_data(card: Card, experiment: Experiment, _folder: Path) -> Path:
+    """Return the split dataset of a card's run in the work directory of the pipeline.
 
-    `data_file` names the split dataset of a run's model. Raises CannotReproduceError and
-    InvalidDatasetError.
+    Raises CannotReproduceError if it is not there.
     """
-    try:
-        experiment = from_config(card.experiment, card.config)
-    except InvalidExperimentError as error:
-        raise CannotReproduceError(f"{error}. The code no longer knows this experiment.") from None
-    with tempfile.TemporaryDirectory(prefix="reproduce-") as folder:
-        job = _job(card, experiment, Path(folder), data_file)
-        _train(job)
-        trained = file_record((job.folder / publish.MODEL / LITERT_FILE).read_bytes()).sha256
-    return Comparison(card.files[LITERT_FILE].sha256, trained, tuple(changes(card, job.provenance)))
-
-
-def find_data(card: Card, experiment: Experiment) -> Path:
-    """Return the split dataset of a card's run in the work directory of the pipeline."""
     work = Path(os.environ.get("PIPELINE_WORK") or ".local/pipeline") / str(card.run.get("id"))
     for path in sorted(work.rglob("*.npz")):
         try:
@@ -133,6 +124,25 @@ def find_data(card: Card, experiment: Experiment) -> Path:
         f"{work} does not have the dataset {card.data['dataset_digest']} of run"
         f" {card.run.get('id')}. Pass its npz file with --data (DATA=)."
     )
+
+
+def reproduce(
+    card: Card, data_file: Path | None = None, find: DataFinder = find_data
+) -> Comparison:
+    """Train the model of a card again in a process of its own, and compare.
+
+    `data_file` names the split dataset of a run's model, else `find` finds it. Raises
+    CannotReproduceError and InvalidDatasetError.
+    """
+    try:
+        experiment = from_config(card.experiment, card.config)
+    except InvalidExperimentError as error:
+        raise CannotReproduceError(f"{error}. The code no longer knows this experiment.") from None
+    with tempfile.TemporaryDirectory(prefix="reproduce-") as folder:
+        job = _job(card, experiment, Path(folder), data_file, find)
+        _train(job)
+        trained = file_record((job.folder / publish.MODEL / LITERT_FILE).read_bytes()).sha256
+    return Comparison(card.files[LITERT_FILE].sha256, trained, tuple(changes(card, job.provenance)))
 
 
 def changes(card: Card, now: Provenance) -> Iterator[str]:
@@ -148,10 +158,16 @@ def changes(card: Card, now: Provenance) -> Iterator[str]:
             yield f"{name}: published with {published}, now {current}"
 
 
-def _job(card: Card, experiment: Experiment, folder: Path, data_file: Path | None) -> Job:
+def _job(
+    card: Card,
+    experiment: Experiment,
+    folder: Path,
+    data_file: Path | None,
+    find: DataFinder,
+) -> Job:
     is_split = "dataset_digest" in card.data
     if is_split:
-        path = data_file or find_data(card, experiment)
+        path = data_file or find(card, experiment, folder)
         sha256 = split_dataset.load(path, experiment.task.labels).sha256
     else:
         path, sha256 = None, dataset.load().sha256

@@ -7,7 +7,7 @@ from pipeline.data import records, versions
 from pipeline.data.base import Base, UnusableBaseError, load_base
 from pipeline.data.rows import Content
 from pipeline.data.versions import UnreadableVersionError
-from pipeline.database import Record
+from pipeline.database import Database, Record
 from pipeline.steps.context import PermanentError, StepContext
 from training import task as tasks
 from training.task import InvalidTaskError, Task
@@ -44,9 +44,13 @@ def read_content(context: StepContext, dataset_id: int) -> Content:
 
     Raises PermanentError, StorageUnavailableError and psycopg2.Error.
     """
-    chain = records.find_chain(context.database, dataset_id)
+    return _load_content(context.database, context.settings.images_url, dataset_id)
+
+
+def _load_content(database: Database, images_url: str, dataset_id: int) -> Content:
+    chain = records.find_chain(database, dataset_id)
     try:
-        return versions.load(open_store(context.settings.images_url), chain)
+        return versions.load(open_store(images_url), chain)
     except UnreadableVersionError as error:
         raise PermanentError(str(error)) from error
 
@@ -56,9 +60,19 @@ def read_dataset(context: StepContext) -> StoredDataset:
 
     Raises PermanentError, StorageUnavailableError and psycopg2.Error.
     """
-    task, base = read_task(context.run.task), read_base()
     record = records.dataset_by_id(context.database, context.outputs["ingest"]["dataset_id"])
-    content = read_content(context, record["id"])
+    return read_stored(context.database, context.settings.images_url, context.run.task, record)
+
+
+def read_stored(
+    database: Database, images_url: str, task_name: str, record: Record
+) -> StoredDataset:
+    """Return the dataset of a row of a task, with its content from the storage.
+
+    Raises PermanentError, StorageUnavailableError and psycopg2.Error.
+    """
+    task, base = read_task(task_name), read_base()
+    content = _load_content(database, images_url, record["id"])
     if content.base_sha256 != base.sha256:
         raise PermanentError(
             f"Dataset {record['digest']} adds to a base dataset with the digest "

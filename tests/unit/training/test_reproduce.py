@@ -129,4 +129,4 @@ def test_find_data_returns_the_dataset_of_the_run(
     card = replace(
         CARD, data={"sha256": sha256, "dataset_digest": "d" * 64}, run={"id": 20, "seed": 5}
     )
-    assert reproduce.find_data(card, FAST) == path
+    assert reproduce.find_data(card, FAST, tmp_path) == path
