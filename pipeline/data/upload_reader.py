@@ -32,6 +32,7 @@ from pipeline.data.readers.worker import IMAGES, JOB, PROJECT, RESULT
 
 PIXELS = SIDE * SIDE
 MAX_RESULT_BYTES = 512 * 2**20  # 200,000 rows with the longest place and group, as escaped JSON
+TEMPORARY_PREFIX = "upload-"
 POLL_SECONDS = 0.05
 CHILD = ["-P", "-s", "-m", "pipeline.data.readers.worker"]
 TIMED_OUT = f"Reading the file takes longer than {WALL_SECONDS // 60} minutes. Load it in parts."
@@ -84,7 +85,7 @@ def read_upload(
         OSError: the child cannot be started.
 
     """
-    with tempfile.TemporaryDirectory(prefix="upload-", dir=work) as name:
+    with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=work) as name:
         own = Path(name)
         (own / JOB).write_text(json.dumps({"classes": list(classes)}), encoding="utf-8")
         with tempfile.TemporaryFile(dir=work) as upload:

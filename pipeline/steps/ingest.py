@@ -5,6 +5,7 @@ row, its images and the states of the uploads are committed together.
 """
 
 import hashlib
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -20,7 +21,7 @@ from pipeline.data.merge import Merged, merge
 from pipeline.data.readers.limits import MAX_REASON_CHARACTERS, RejectedUploadError, printable
 from pipeline.data.records import FinishedUpload, NewDataset
 from pipeline.data.rows import TEST, TRAIN, VALIDATION, Content, dataset_digest
-from pipeline.data.upload_reader import LabeledImages, Reject, read_upload
+from pipeline.data.upload_reader import TEMPORARY_PREFIX, LabeledImages, Reject, read_upload
 from pipeline.database import Record
 from pipeline.steps.context import PermanentError, StepContext
 from training.task import Task
@@ -99,6 +100,8 @@ def _read_uploads(
     """Return the images of the uploads that no run has read, and the uploads without any."""
     contents: dict[int, LabeledImages] = {}
     unreadable = []
+    for leftover in context.work.glob(f"{TEMPORARY_PREFIX}*"):  # of a killed worker
+        shutil.rmtree(leftover, ignore_errors=True)
     for upload in records.received_uploads(context.database, task.name):
         try:
             contents[upload["id"]] = _read_upload(context, store, task, upload)

@@ -1,5 +1,9 @@
 """Steps ingest, validate and prepare, with a real Postgres and a local store."""
 
+import json
+import subprocess
+import sys
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -415,3 +419,44 @@ def test_unavailable_storage_is_not_permanent(loop: Loop, monkeypatch: pytest.Mo
     with pytest.raises(StorageUnavailableError):
         ingest.run(loop.start_run())
     assert upload_row(loop, upload)["state"] == "RECEIVED"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_steps_killed_at_any_time_end_as_if_undisturbed(loop: Loop) -> None:
+    """kill -9 after 0 to 3 s: either nothing is stored, or everything."""
+    images, numbers = different_digits(400, 3)
+    labels = [str(number) for number in numbers]
+    upload = loop.upload(zip_of_digits(images[:380], labels[:380]))
+    for number in range(380, 400):
+        loop.label(images[number], labels[number])
+    context = loop.start_run()
+    words = [str(context.run.id), context.lease_token, str(context.work), loop.images_url]
+    command = [sys.executable, "-m", "tests.support.killed_data_steps", *words]
+
+    for seconds in np.linspace(0, 3, 10):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+            assert child.stdout is not None
+            assert child.stdout.readline() == "started\n"
+            time.sleep(float(seconds))
+            child.kill()
+        datasets = loop.database.query("SELECT * FROM datasets")
+        assert len(datasets) == (upload_row(loop, upload)["state"] == "ACCEPTED")
+        for dataset in datasets:
+            assert len(loop.rows(dataset["id"])) == 400
+
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    outputs = json.loads(done.stdout.splitlines()[-1])
+    [dataset] = loop.database.query("SELECT * FROM datasets")
+    assert dataset["digest"] == outputs["ingest"]["digest"]
+    data = split_dataset.load(context.work / "dataset.npz", CLASSES)
+    assert data.sha256 == outputs["prepare"]["sha256"]
+    assert list(context.work.glob("upload-*")) == []
+    loop.database.query("DELETE FROM pipeline_steps")
+    loop.database.query("UPDATE pipeline_runs SET dataset_id = NULL")
+    loop.database.query("DELETE FROM dataset_images")
+    loop.database.query("DELETE FROM datasets")
+    loop.database.query("UPDATE uploads SET state = 'RECEIVED'")
+    undisturbed = run_steps(loop)
+    assert undisturbed["ingest"]["digest"] == outputs["ingest"]["digest"]
+    assert undisturbed["prepare"] == outputs["prepare"]
