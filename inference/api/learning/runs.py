@@ -1,6 +1,5 @@
 """/retrain, /score and /runs: start a run of the pipeline, follow it, and carry out its verdict."""
 
-import re
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -14,10 +13,12 @@ from inference.database.learning.run_requests import RunRequests
 from inference.database.learning.runs import Runs
 from inference.errors import Document, MalformedRequestError
 from inference.models.aliases import Target
+from inference.originals.keys import folder_of
 
 TRIGGERS = ("api", "manual")
-PREFIX_PATTERN = re.compile(r"[A-Za-z0-9_.=/-]{1,500}")
+MAX_PREFIX = 500
 MAX_EXPERIMENTS = 100
+BASE = "base"  # the base dataset without additions
 CHAMPION = "champion"
 
 RecordMove = Callable[[str, str, Target], None]
@@ -67,11 +68,13 @@ class RunsApi:
         names = fields.selection(document, "experiments", [CHAMPION], MAX_EXPERIMENTS)
         author = fields.author(document)
         if document.get("prefix") is None:
-            digest = fields.digest_or_latest(document, "dataset")
-            self._check_dataset(task, digest)
-            images = {"dataset": digest}
+            dataset = document.get("dataset")
+            if dataset != BASE:
+                dataset = fields.digest_or_latest(document, "dataset")
+                self._check_dataset(task, dataset)
+            images = {"dataset": dataset}
         elif document.get("dataset") is None:
-            images = {"prefix": _prefix(validation.text(document, "prefix", 500))}
+            images = {"prefix": _prefix(validation.text(document, "prefix", MAX_PREFIX))}
         else:
             raise MalformedRequestError("Send either dataset or prefix, not both.", "prefix")
         run_id = self._requests.score(task, {**images, "experiments": names}, author)
@@ -141,9 +144,11 @@ def _status(*, is_over: bool) -> int:
 
 
 def _prefix(value: str) -> str:
-    if not PREFIX_PATTERN.fullmatch(value) or ".." in value or value.startswith("/"):
+    try:
+        return folder_of(value)
+    except ValueError:
         raise MalformedRequestError(
-            "prefix must be a path below the storage: characters A-Z a-z 0-9 _ . = - and /.",
+            "prefix must be a folder of the storage, such as scans/2026: parts between single"
+            " slashes that do not begin with a dot.",
             "prefix",
-        )
-    return value
+        ) from None

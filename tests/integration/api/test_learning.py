@@ -18,7 +18,6 @@ from db.settings import from_environment as db_settings
 from inference.app import create_app
 from inference.settings import from_environment
 from tests.conftest import SHIPPED, digit_png, wait_until_ready
-from tests.support import job_queue
 
 BASE = "/api/v1.0"
 FIRST = "mnist_experiment_1__softmax_regression"
@@ -43,7 +42,6 @@ def connection(
         set_up(db_settings(os.environ))
         owner = psycopg2.connect("", cursor_factory=RealDictCursor)
         owner.autocommit = True
-        job_queue.ensure(owner)
         patch.setenv("PGUSER", "mlops_app")
         patch.setenv("PGPASSWORD", "pass123")
         yield owner
@@ -440,8 +438,9 @@ def test_score_starts_a_run_of_its_own(client: Any, connection: Any) -> None:
         {"prefix": "scans/2026", "experiments": ["champion", f"{FIRST}@1"]},
     )
     add_dataset(connection)
-    by_dataset = client.post(f"{BASE}/score", json={"task": "mnist", "dataset": DIGEST, **BY})
-    assert by_dataset.status_code == 202
+    for known in (DIGEST, "base", "latest", None):
+        by_dataset: dict[str, Any] = {"task": "mnist", "dataset": known, **BY}
+        assert client.post(f"{BASE}/score", json=by_dataset).status_code == 202
     for bad in ({"prefix": "../etc"}, {"prefix": "/etc"}, {"dataset": DIGEST, "prefix": "a"}):
         response = client.post(f"{BASE}/score", json={"task": "mnist", **bad, **BY})
         assert response.status_code == 400, bad

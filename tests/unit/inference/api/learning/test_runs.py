@@ -109,7 +109,7 @@ def test_score_takes_a_dataset_or_a_prefix() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"prefix": "/a"}, {"prefix": "a/../b"}, {"prefix": "a b"}, {"prefix": ""},
+        {"prefix": "/a"}, {"prefix": "a/../b"}, {"prefix": "a//b"}, {"prefix": ""},
         {"prefix": "a", "dataset": "latest"}, {"experiments": []}, {"prefix": 1},
     ],
 )  # fmt: skip
