@@ -162,6 +162,7 @@ def create_app(settings: Settings) -> ASGIApp:
         learning.uploads,
         learning.streams,
         settings.journal_dir,  # unnamed files: on a disk, and gone after a crash
+        lambda limit: metrics.limits.labels(limit).inc(),
     )
     application: Any = ProxyHeadersMiddleware(streaming, settings.trusted_proxies)
     return Gateway(

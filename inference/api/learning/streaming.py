@@ -7,6 +7,8 @@ refuses an upload of another type unread.
 
 import logging
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -21,7 +23,12 @@ from inference.api.learning.responses import Located
 from inference.api.learning.run_stream import RunStreams
 from inference.api.learning.uploads import FILE_FIELD, TEXT_FIELDS, UploadsApi
 from inference.database.learning.errors import StorageDownError
-from inference.errors import MalformedRequestError, OverloadedError, ServiceError
+from inference.errors import (
+    MalformedRequestError,
+    OverloadedError,
+    RequestTooLargeError,
+    ServiceError,
+)
 from inference.server.streamed_form import MULTIPART, ClientLeftError, StreamedForm, read_form
 
 UPLOAD = "load_new_data"
@@ -49,14 +56,19 @@ class StreamingOperations:
         uploads: UploadsApi,
         streams: RunStreams,
         directory: Path,
+        count_limit: Callable[[str], None],
     ) -> None:
-        """Write files that arrive to unnamed files in a directory."""
+        """Write files that arrive to unnamed files in a directory.
+
+        `count_limit` counts a request that exceeds the limit of this name.
+        """
         self._app = app
         self._base_path = base_path
         self._run_path = re.compile(re.escape(base_path) + rf"/runs/([0-9]{{1,{MAX_ID_DIGITS}}})")
         self._uploads = uploads
         self._streams = streams
         self._directory = directory
+        self._count_limit = count_limit
         self._uploading = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,14 +79,28 @@ class StreamingOperations:
                 content_type = headers.get("content-type", "").encode("latin-1")
                 if content_type.split(b";")[0].strip().lower() == MULTIPART:
                     task = _only_task(scope["query_string"])
-                    await self._upload(task, content_type, receive, send)
+                    with self._counting("uploads"):
+                        await self._upload(task, content_type, receive, send)
                     return
             elif scope["method"] == "GET" and not scope["query_string"]:
                 found = self._run_path.fullmatch(scope["path"])
                 if found is not None and _prefers_lines(headers.get("accept", "")):
-                    await self._streams.answer(int(found[1]), scope, receive, send)
+                    with self._counting("streams"):
+                        await self._streams.answer(int(found[1]), scope, receive, send)
                     return
         await self._app(scope, receive, send)
+
+    @contextmanager
+    def _counting(self, limit: str) -> Iterator[None]:
+        """Count a request that is refused because of this limit, or of its size."""
+        try:
+            yield
+        except OverloadedError:
+            self._count_limit(limit)
+            raise
+        except RequestTooLargeError:
+            self._count_limit("request_bytes")
+            raise
 
     async def _upload(self, task: str, content_type: bytes, receive: Receive, send: Send) -> None:
         if self._uploading >= MAX_UPLOADS:

@@ -17,6 +17,7 @@ from inference.database.learning.errors import StorageDownError
 from inference.errors import MalformedRequestError, OverloadedError, ServiceError
 from inference.server.streamed_form import StreamedForm
 
+BUSY = 99  # a run that too many clients follow
 FORM = "multipart/form-data; boundary=xyz"
 BODY = (
     b'--xyz\r\nContent-Disposition: form-data; name="file"; filename="a.zip"\r\n\r\ncontent\r\n'
@@ -44,6 +45,8 @@ class FakeStreams:
         self.followed: list[int] = []
 
     async def answer(self, run_id: int, _scope: Scope, _receive: Receive, _send: Send) -> None:
+        if run_id == BUSY:
+            raise OverloadedError
         self.followed.append(run_id)
 
 
@@ -53,6 +56,7 @@ class Setup:
     def __init__(self, directory: Path) -> None:
         self.uploads, self.streams = FakeUploads(), FakeStreams()
         self.called: list[str] = []
+        self.limits: list[str] = []
 
         async def app(scope: Scope, _receive: Receive, _send: Send) -> None:
             self.called.append(scope["path"])
@@ -63,6 +67,7 @@ class Setup:
             cast("UploadsApi", self.uploads),
             cast("RunStreams", self.streams),
             directory,
+            self.limits.append,
         )
 
     async def ask(
@@ -134,6 +139,7 @@ def test_body_beyond_the_limit_is_refused(setup: Setup, monkeypatch: pytest.Monk
     monkeypatch.setattr(streaming, "FORM_BYTES", 10)
     with pytest.raises(ServiceError, match="larger than 20 bytes"):
         upload(setup)
+    assert setup.limits == ["request_bytes"]
 
 
 def test_disk_that_cannot_be_written_is_a_503(tmp_path: Path) -> None:
@@ -168,6 +174,7 @@ def test_number_of_uploads_is_limited_and_recovers(setup: Setup) -> None:
         await asyncio.gather(*slow)
 
     asyncio.run(run())
+    assert setup.limits == ["uploads"]
     assert upload(setup)[0]["status"] == 202
 
 
@@ -177,6 +184,12 @@ def test_number_of_uploads_is_limited_and_recovers(setup: Setup) -> None:
 def test_run_is_followed(setup: Setup, accept: str) -> None:
     asyncio.run(setup.ask("GET", "/api/runs/12", {"accept": accept}))
     assert (setup.streams.followed, setup.called) == ([12], [])
+
+
+def test_stream_over_the_limit_is_counted(setup: Setup) -> None:
+    with pytest.raises(OverloadedError):
+        asyncio.run(setup.ask("GET", f"/api/runs/{BUSY}", {"accept": "application/x-ndjson"}))
+    assert setup.limits == ["streams"]
 
 
 @pytest.mark.parametrize(
