@@ -11,7 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.support.fakes import FakeSources, make_version, open_alone, visible_text
-from web.data.learning.types import StoredEvaluation
+from web.data.learning.data_types import StoredEvaluation
 from web.settings import Settings
 
 WAIT_SECONDS = 20

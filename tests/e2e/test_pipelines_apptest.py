@@ -21,7 +21,7 @@ from tests.support.fake_learning import (
 from tests.support.fakes import DOWN, FakeSources, open_alone, visible_text
 from web.components.label_keys import SKIP, UNDO
 from web.data.api_types import ApiProblemError, ApiUnreachableError
-from web.data.learning.types import Schedule
+from web.data.learning.data_types import Schedule
 from web.views.pipelines import labeling
 
 

@@ -8,20 +8,17 @@ import pandas as pd
 
 from web.data.api_types import ApiProblemError, ApiUnreachableError
 from web.data.learning.client import StartedRun
+from web.data.learning.data_types import LabelQueue, LabelRequest, Schedule, StoredEvaluation
 from web.data.learning.types import (
     STEPS,
     Comparison,
     Decision,
     DiscordantImage,
     Evidence,
-    LabelQueue,
-    LabelRequest,
     Run,
     RunDetail,
     RunList,
-    Schedule,
     Step,
-    StoredEvaluation,
     Training,
     Trigger,
 )

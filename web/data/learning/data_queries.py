@@ -3,7 +3,7 @@
 import pandas as pd
 from sqlalchemy import Engine, text
 
-from web.data.learning.types import LabelQueue, LabelRequest, Schedule, StoredEvaluation
+from web.data.learning.data_types import LabelQueue, LabelRequest, Schedule, StoredEvaluation
 
 # Shown in the dashboard. GET /datasets of the API has all.
 MAX_DATASETS, MAX_UPLOADS, MAX_REQUESTS = 100, 100, 50

@@ -8,14 +8,8 @@ import pandas as pd
 from sqlalchemy import Engine
 
 from web.data.learning import data_queries, run_queries
-from web.data.learning.types import (
-    Evidence,
-    LabelQueue,
-    RunDetail,
-    RunList,
-    Schedule,
-    StoredEvaluation,
-)
+from web.data.learning.data_types import LabelQueue, Schedule, StoredEvaluation
+from web.data.learning.types import Evidence, RunDetail, RunList
 from web.data.stale_cache import CachedResult, StaleCache
 
 

@@ -7,7 +7,7 @@ import streamlit as st
 
 from evaluation.metrics import wilson_interval
 from web.data.api_types import ModelVersion
-from web.data.learning.types import StoredEvaluation
+from web.data.learning.data_types import StoredEvaluation
 from web.evaluations.labeled_set import LabeledSet
 from web.evaluations.tables import format_interval, stored_table
 from web.formatting import escape_markdown, format_age, format_percent, pluralize

@@ -15,7 +15,7 @@ from web.components.label_keys import SKIP, UNDO, show_label_keys
 from web.components.outage import show_database_down, show_stale_data
 from web.components.thumbnail import ThumbnailError, make_thumbnail
 from web.data.api_types import ApiProblemError, ApiUnreachableError
-from web.data.learning.types import LabelQueue, LabelRequest
+from web.data.learning.data_types import LabelQueue, LabelRequest
 from web.formatting import escape_markdown, pluralize
 from web.sources import Sources
 from web.tables.pipeline_data import describe_waiting

@@ -6,7 +6,7 @@ import streamlit as st
 
 from web.components.authored_action import AUTHOR, author_input, submit
 from web.components.outage import show_database_down, show_stale_data
-from web.data.learning.types import Schedule
+from web.data.learning.data_types import Schedule
 from web.formatting import escape_markdown
 from web.sources import Sources
 from web.views.pipelines.retrain import DEFAULT_SEEDS, MAX_SEEDS
