@@ -82,8 +82,9 @@ def create_app(settings: Settings) -> ASGIApp:
     log_status = LogStatus(journal, settings.journal_max_wait_seconds)
     if journal is not None:
         metrics.register(JournalCollector(settings.journal_dir, log_status))
+    resolver = ModelResolver(models, settings.default_task)
     predictor = Predictor(
-        ModelResolver(models, settings.default_task),
+        resolver,
         metrics,
         log,
         max_image_bytes=settings.max_image_bytes,
@@ -123,7 +124,7 @@ def create_app(settings: Settings) -> ASGIApp:
     predictions = PredictionsApi(predictor, encoder, History(database, pending))
     experiments_table = Experiments(database)
     experiments = ExperimentsApi(experiments_table, models)
-    model_versions = ModelsApi(models, aliases)
+    model_versions = ModelsApi(models, aliases, resolver)
     promotions = AliasesApi(Promotions(database, models, aliases))
     imports = ImportsApi(Imports(database))
     learning = operations.build(

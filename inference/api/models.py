@@ -7,6 +7,7 @@ from inference.errors import Document
 from inference.models.aliases import Aliases
 from inference.models.repository import ModelRepository
 from inference.models.version import ModelVersion
+from inference.prediction.resolver import ModelResolver
 
 CARD_PARTS = ("parameters", "config", "metrics", "data", "code", "run")
 
@@ -14,17 +15,21 @@ CARD_PARTS = ("parameters", "config", "metrics", "data", "code", "run")
 class ModelsApi:
     """The operations of the resource /models."""
 
-    def __init__(self, models: ModelRepository, aliases: Aliases) -> None:
+    def __init__(self, models: ModelRepository, aliases: Aliases, resolver: ModelResolver) -> None:
         self._models = models
         self._aliases = aliases
+        self._resolver = resolver
 
     def list_models(self) -> Document:
         """Return every version of every model."""
         return {"models": [self._summary(version) for version in self._models.snapshot().all()]}
 
     def get_model(self, experiment_name: str) -> Document:
-        """Return the default version of a model. Raises UnknownExperimentError."""
-        return self._detail(self._models.snapshot().find(validation.name(experiment_name)))
+        """Return the version of a name, version or alias: for a bare name, its default version.
+
+        Raises ServiceError.
+        """
+        return self._detail(self._resolver.find(experiment_name))
 
     def get_model_version(self, experiment_name: str, version: int) -> Document:
         """Return one version of a model. Raises UnknownExperimentError."""

@@ -40,6 +40,18 @@ class ModelResolver:
             if loaded:
                 return _load(version, loaded=True)
             return LoadedModel(*self._repository.resolve(name))
+        return _load(self._target(name), loaded=loaded)
+
+    def find(self, name: str) -> ModelVersion:
+        """Return the version of a name, version or alias.
+
+        It is in any state, but an alias's target that is not READY is an error, which names it.
+        Raises ServiceError.
+        """
+        version = self._repository.snapshot().default_version(name)
+        return self._target(name) if version is None else version
+
+    def _target(self, name: str) -> ModelVersion:
         targets = self._repository.select([name])
         if name != ALL:
             targets = [one for one in targets if _task(one) == self._default_task] or targets
@@ -48,7 +60,7 @@ class ModelResolver:
             raise MalformedRequestError(SEVERAL)
         if isinstance(found, Unresolved):
             raise found.error
-        return _load(found, loaded=loaded)
+        return found
 
     def select(self, names: Sequence[str], *, loaded: bool = False) -> ModelSelection:
         """Return the models of several names, versions and aliases, in order.

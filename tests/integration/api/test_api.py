@@ -340,6 +340,14 @@ def test_unknown_experiments_and_models_get_404(client: TestClient) -> None:
         assert client.get(f"{BASE}/{path}").status_code == 404
 
 
+def test_model_is_found_by_its_alias(client: TestClient, served: list[str]) -> None:
+    model = client.get(f"{BASE}/models/{served[0]}").json()
+    for name in ("champion", f"{model['task']}@champion", f"{served[0]}@1"):
+        assert client.get(f"{BASE}/models/{name}").json() == model
+    assert client.get(f"{BASE}/models/lost@champion").status_code == 404
+    assert client.get(f"{BASE}/models/failing").json()["state"] == "FAILED"
+
+
 def test_readiness_names_failed_models(client: TestClient) -> None:
     response = client.get(f"{BASE}/readyz")
     dependencies = response.json()["dependencies"]

@@ -9,6 +9,7 @@ from inference.api.models import ModelsApi
 from inference.errors import MalformedRequestError, UnknownExperimentError
 from inference.model_format.card import MNIST_INPUT, Card
 from inference.models.version import ModelVersion, State, Update
+from inference.prediction.resolver import ModelResolver
 from inference.probe.report import BetterCard, ProbeReport, Reading
 from tests.conftest import SHIPPED
 from tests.support.fake_models import FakeRepository
@@ -26,7 +27,12 @@ class FakeAliases:
         return ["champion"] if version == 1 else []
 
 
-API = ModelsApi(cast("Any", FakeRepository(OLD, NEW)), cast("Any", FakeAliases()))
+def make_api(*versions: ModelVersion) -> ModelsApi:
+    repository = cast("Any", FakeRepository(*versions))
+    return ModelsApi(repository, cast("Any", FakeAliases()), ModelResolver(repository, "mnist"))
+
+
+API = make_api(OLD, NEW)
 
 
 def test_list_models_describes_each_version() -> None:
@@ -42,8 +48,7 @@ def test_list_models_describes_each_version() -> None:
 def test_list_models_has_the_probe_of_a_ready_version() -> None:
     reading = Reading(0.12, 200, BetterCard(0.91, {"invert": True}))
     probed = replace(OLD, state=State.READY, probe=ProbeReport(reading, passed=False, warning=True))
-    api = ModelsApi(cast("Any", FakeRepository(probed, NEW)), cast("Any", FakeAliases()))
-    first, second = api.list_models()["models"]
+    first, second = make_api(probed, NEW).list_models()["models"]
     assert first["probe"] == {
         "accuracy": 0.12,
         "digits": 200,
@@ -58,6 +63,25 @@ def test_list_models_has_the_probe_of_a_ready_version() -> None:
 def test_get_model_returns_the_default_version_with_its_card() -> None:
     model = API.get_model(NAME)
     assert (model["version"], model["card"]) == (2, None)
+
+
+@pytest.mark.parametrize("name", ["champion", "mnist@champion", f"{NAME}@champion", f"{NAME}@1"])
+def test_get_model_takes_aliases_and_versions(name: str) -> None:
+    model = make_api(replace(OLD, state=State.READY), NEW).get_model(name)
+    assert (model["name"], model["version"], model["card"] is None) == (NAME, 1, False)
+
+
+def test_get_model_of_an_alias_of_several_tasks_is_the_default_task() -> None:
+    ready = replace(OLD, state=State.READY)
+    api = make_api(ready, replace(ready, name="odd", task="parity"))
+    assert [api.get_model(name)["name"] for name in ("champion", "parity@champion")] == [
+        NAME,
+        "odd",
+    ]
+
+
+def test_get_model_returns_a_version_in_any_state_by_number() -> None:
+    assert API.get_model(f"{NAME}@2")["state"] == "FAILED"
 
 
 def test_get_model_version_returns_the_parts_of_the_card() -> None:
