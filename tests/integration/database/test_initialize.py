@@ -31,7 +31,7 @@ def database(empty_database: dict[str, str], tmp_path: Path) -> Database:
 
 def test_first_set_up_creates_schema_and_imports_rows(database: Database) -> None:
     database.csv.write_text(f"{HEADER}a,0.1,0.9,{LOSS},0.98\nb,fast,0.9,{LOSS},0.97\n")
-    output = database.set_up()
+    output = database.run("db.initialize")
     assert "applied migration 0001_experiments" in output
     assert "2 rows: 1 new, 1 rejected" in output
     assert database.rows(
