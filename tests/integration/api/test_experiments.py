@@ -38,7 +38,12 @@ def test_empty_table_gives_no_experiments(environment: dict[str, str]) -> None:
     database.close()
 
 
-def test_concurrent_queries_are_all_answered(environment: dict[str, str]) -> None:
+def test_concurrent_queries_are_all_answered(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A busy machine takes longer than a healthy Postgres may.
+    for limit in ("QUEUE_SECONDS", "TIMEOUT_SECONDS"):
+        monkeypatch.setattr(f"inference.database.pool.{limit}", 60)
     set_up(from_environment(environment))
     database = Database()
     experiments = Experiments(database)
