@@ -36,6 +36,7 @@ class LocalStore(OriginalStore):
         self.path = path.absolute()
         self.url = self.path.as_uri()
         self._is_prepared = False
+        self._flushed: set[Path] = set()  # directories whose own name is on the disk, at most 256
 
     def put_many(self, objects: Mapping[str, bytes]) -> PutResult:
         """See OriginalStore. A stored object survives a power failure."""
@@ -49,10 +50,12 @@ class LocalStore(OriginalStore):
             except OSError as error:
                 failures[key] = self._unavailable("write to", error)
         # The names last, each directory once: a file system writes most of them together.
-        stored = [key for keys in written.values() for key in keys]
-        for directory, keys in (*written.items(), *([(self.path, stored)] if stored else [])):
+        for directory, keys in written.items():
             try:
                 flush(directory)
+                if directory not in self._flushed:
+                    flush(self.path)
+                    self._flushed.add(directory)
             except OSError as error:
                 failures |= dict.fromkeys(keys, self._unavailable("write to", error))
         urls = {key: (self.path / key).as_uri() for key in objects if key not in failures}
@@ -119,7 +122,9 @@ class LocalStore(OriginalStore):
         """
         temporary, destination = self.path / TEMPORARY_DIRECTORY, self.path / key
         temporary.mkdir(parents=True, exist_ok=True)
-        destination.parent.mkdir(exist_ok=True)
+        if not destination.parent.exists():
+            destination.parent.mkdir(exist_ok=True)
+            self._flushed.discard(destination.parent)
         self._prepare(temporary)
         descriptor, name = tempfile.mkstemp(dir=temporary)
         try:

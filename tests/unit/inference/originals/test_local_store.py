@@ -136,8 +136,12 @@ def test_put_flushes_the_content_then_the_names(
     store.put_many({KEY: b"123", OTHER: b"4567"})
     renames = [f"rename {Path(key).name}" for key in (KEY, OTHER)]
     assert calls[:5] == ["flush .", "flush 3", renames[0], "flush 4", renames[1]]
-    assert calls[5:] == ["flush new/ab", "flush new/cd", "flush new"]
+    assert calls[5:] == ["flush new/ab", "flush new", "flush new/cd", "flush new"]
     calls.clear()
+    store.put(KEY, b"123")
+    assert calls == ["flush 3", renames[0], "flush new/ab"]
+    calls.clear()
+    shutil.rmtree(tmp_path / "new" / "ab")
     store.put(KEY, b"123")
     assert calls == ["flush 3", renames[0], "flush new/ab", "flush new"]
 
