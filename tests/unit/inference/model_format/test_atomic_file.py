@@ -1,10 +1,12 @@
 """Atomic file writes: complete content or none, and no leftovers."""
 
+import errno
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
-from inference.model_format.atomic_file import write_atomically
+from inference.model_format.atomic_file import flush, write_atomically
 
 
 @pytest.mark.parametrize("flush", [True, False])
@@ -24,3 +26,15 @@ def test_write_atomically_keeps_the_file_of_open_readers(tmp_path: Path) -> None
 def test_write_atomically_missing_directory_raises(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write_atomically(tmp_path / "nowhere" / "x", b"new")
+
+
+@pytest.mark.parametrize(("number", "is_raised"), [(errno.EINVAL, False), (errno.EIO, True)])
+def test_flush_accepts_a_file_system_without_flushed_directories(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, *, is_raised: bool
+) -> None:
+    def fail(_descriptor: int) -> None:
+        raise OSError(number, "fsync")
+
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(OSError, match="fsync") if is_raised else nullcontext():
+        flush(tmp_path)
