@@ -71,6 +71,9 @@ def report(run_id: int, found: StoredVerdict) -> str:
         lines += _set_lines(one)
     lines += [f"Verdict (rules {found.computed.rule_version}): {found.computed.outcome}"]
     lines += [f"- {reason}" for reason in found.computed.reasons]
+    if found.later is not None:
+        reasons = " ".join(found.later["reasons"])
+        lines.append(f"After this verdict: {found.later['verdict']}. {reasons}")
     return "\n".join(lines)
 
 

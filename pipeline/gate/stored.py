@@ -29,17 +29,20 @@ VALUES (%(run_id)s, %(verdict)s, %(rule_version)s, %(settings)s, %(reasons)s, %(
     %(champion_version)s, %(champion_digest)s, %(candidate_name)s, %(candidate_digest)s,
     %(expected_event_id)s)
 """
+# The rows of one comparison are written in one transaction, and have its time.
 SELECT_DECISION = """
-SELECT d.verdict, d.rule_version, d.settings, d.reasons, d.champion_name, d.champion_version,
-       d.champion_digest, d.candidate_name, d.candidate_version, d.candidate_digest, d.at
-FROM promotion_decisions d WHERE d.run_id = %s ORDER BY d.id DESC LIMIT 1
+SELECT d.* FROM promotion_decisions d
+WHERE d.run_id = %s
+  AND EXISTS (SELECT FROM comparisons c WHERE c.run_id = d.run_id AND c.at = d.at)
+ORDER BY d.id DESC LIMIT 1
 """
-# Of a repeated step, the last rows count.
 SELECT_COMPARISONS = """
-SELECT DISTINCT ON (c.image_set) c.*
-FROM comparisons c
-WHERE c.run_id = %(run_id)s AND c.candidate_digest = %(candidate_digest)s AND c.at <= %(at)s
-ORDER BY c.image_set, c.id DESC
+SELECT * FROM comparisons WHERE run_id = %s AND at = %s ORDER BY image_set
+"""
+# The step promote refuses if the champion has changed since the verdict.
+SELECT_LATER = """
+SELECT verdict, reasons FROM promotion_decisions WHERE run_id = %s AND id > %s
+ORDER BY id DESC LIMIT 1
 """
 
 
@@ -69,10 +72,12 @@ class Decision:
 class StoredVerdict:
     """Verdict of a run, with its evidence, and the verdict that follows from the evidence now.
 
-    `differences` are sentences about everything that differs between the two.
+    `differences` are sentences about everything that differs between the two. `later` is a verdict
+    of the run that rests on no evidence, None without one.
     """
 
     row: Record
+    later: Record | None
     evidence: Evidence
     settings: GateSettings
     computed: Verdict
@@ -136,10 +141,8 @@ def read_verdict(database: Database, run_id: int) -> StoredVerdict | None:
     if not rows:
         return None
     [row] = rows
-    stored = database.query(
-        SELECT_COMPARISONS,
-        {"run_id": run_id, "candidate_digest": row["candidate_digest"], "at": row["at"]},
-    )
+    stored = database.query(SELECT_COMPARISONS, [run_id, row["at"]])
+    later = database.query(SELECT_LATER, [run_id, row["id"]])
     evidence, settings = _evidence(row["settings"], stored), _settings(row["settings"])
     computed = decide(evidence, settings)
     differences = [
@@ -156,7 +159,9 @@ def read_verdict(database: Database, run_id: int) -> StoredVerdict | None:
             f"The verdict was computed by version {row['rule_version']} of the rules. "
             f"This program has version {computed.rule_version}."
         )
-    return StoredVerdict(row, evidence, settings, computed, tuple(differences))
+    return StoredVerdict(
+        row, later[0] if later else None, evidence, settings, computed, tuple(differences)
+    )
 
 
 def _evidence(document: Mapping[str, Any], rows: list[Record]) -> Evidence:

@@ -85,7 +85,6 @@ class GateRuns:
             "MNIST_PATH": str(folder / "mnist.npz"),
         }.items():
             patch.setenv(name, value)
-        self.rows("ALTER ROLE mlops_pipeline PASSWORD 'pass123'")
         self.rows(INSERT_VERSION, [self._version, list("0123456789")])
         [dataset] = self.rows(
             """INSERT INTO datasets (task, digest, images, train, validation, test, classes,

@@ -326,6 +326,22 @@ def test_command_finds_a_changed_row(runs: GateRuns) -> None:
     assert "The stored verdict is PROMOTE, and the evidence gives" in done.stderr
 
 
+def test_command_after_the_champion_changed_names_both_verdicts(runs: GateRuns) -> None:
+    runs.set_champion(BAD)
+    context = runs.start(GOOD)
+    runs.finish(context)
+    runs.rows(
+        """INSERT INTO promotion_decisions (run_id, verdict, rule_version, settings, reasons,
+            candidate_name, candidate_digest)
+        SELECT run_id, 'REFUSE', rule_version, settings, '{The champion has changed.}',
+            candidate_name, candidate_digest FROM promotion_decisions"""
+    )
+    done = run_command(context.run.id, "mlops_read")
+    assert done.returncode == 0, done.stderr
+    assert "After this verdict: REFUSE. The champion has changed." in done.stdout
+    assert "The stored verdict PROMOTE follows from the stored evidence." in done.stdout
+
+
 @pytest.mark.usefixtures("runs")
 def test_command_without_a_verdict_says_so() -> None:
     done = run_command(12345, "mlops_read")
