@@ -71,14 +71,14 @@ class _Loss(StrEnum):
 
 def decide(evidence: Evidence, settings: GateSettings) -> Verdict:
     """Return the verdict about a candidate."""
-    reports = tuple(_report(one) for one in evidence.sets if not one.decides)
-    if failures := _failures(evidence.facts):
-        return _verdict(Outcome.REFUSE, failures, reports)
+    reports = [_report(one) for one in evidence.sets if not one.decides and one.cells.images]
+    failures = _failures(evidence.facts)
     if evidence.baseline is not None:
-        return _decide_first(evidence, settings, evidence.baseline)
-    if losses := [loss for one in evidence.sets if one.decides for loss in _class_losses(one)]:
-        return _verdict(Outcome.REFUSE, losses, reports)
+        return _decide_first(evidence, settings, failures)
     tests = _Tests(evidence, settings)
+    losses = [loss for one in evidence.sets if one.decides for loss in _class_losses(one)]
+    if failures or losses:
+        return _verdict(Outcome.REFUSE, [*failures, *losses, *tests.sentences.values()], reports)
     outcome, reasons = _weigh(tests, settings) if tests.better else _weigh_open(tests, settings)
     verdict = _verdict(outcome, reasons, reports)
     return replace(verdict, closes_audit=tests.audit_can_prove and BASE_TEST not in tests.better)
@@ -190,17 +190,19 @@ def _class_losses(one: SetEvidence) -> list[str]:
     ]
 
 
-def _decide_first(evidence: Evidence, settings: GateSettings, baseline: str) -> Verdict:
+def _decide_first(evidence: Evidence, settings: GateSettings, failures: Sequence[str]) -> Verdict:
     """Decide about the first model of a task: it must read more than a constant answer does."""
     cells = evidence.cells(BASE_TEST)
     remark = (
-        f"The task has no champion. The candidate is compared with the constant answer {baseline}."
+        "The task has no champion. The candidate is compared with the constant answer "
+        f"{evidence.baseline}."
     )
     sentence = texts.gain_test(BASE_TEST, cells, cells.p_better, 1, settings.alpha).replace(
         "only the champion", "only the constant answer"
     )
     is_better = cells.p_better <= settings.alpha and cells.discordant >= MIN_DISCORDANT
-    return _verdict(Outcome.PROMOTE if is_better else Outcome.REFUSE, [sentence, remark], ())
+    outcome = Outcome.PROMOTE if is_better and not failures else Outcome.REFUSE
+    return _verdict(outcome, [*failures, sentence, remark], [])
 
 
 def _failures(facts: Facts) -> list[str]:

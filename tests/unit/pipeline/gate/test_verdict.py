@@ -146,6 +146,7 @@ def test_decide_closes_the_audit_once_it_could_prove() -> None:
 def test_decide_corrections_never_decide() -> None:
     found = evidence(EQUAL, None, cells(0, 64, 119))
     verdict = decide(found, MANUAL)
+    assert decide(evidence(EQUAL, None, cells(0, 0, 0)), MANUAL).reasons == verdict.reasons[:-1]
     assert verdict.outcome is Outcome.UNDECIDED
     assert verdict.reasons[-1].startswith("corrections: 64 images only the candidate reads, 0")
     assert decide(evidence(BETTER, None, cells(64, 0, 119)), MANUAL).outcome is Outcome.PROMOTE
@@ -181,6 +182,7 @@ def test_decide_forbidding_fact_refuses(fact: str, value: object, reason: str) -
     verdict = decide(forbidden, SETTINGS)
     assert verdict.outcome is Outcome.REFUSE
     assert reason in verdict.reasons[0]
+    assert verdict.reasons[1].startswith("base-test: 60 images only the candidate reads")
     assert decide(found, SETTINGS).outcome is Outcome.PROMOTE
 
 
@@ -195,10 +197,18 @@ def test_decide_first_model_must_beat_a_constant_answer() -> None:
         "The task has no champion. The candidate is compared with the constant answer 1."
     )
     assert decide(first_evidence(cells(300, 310)), SETTINGS).outcome is Outcome.REFUSE
+    broken = first_evidence(cells(300, 8000), unpredicted=("4",))
+    assert decide(broken, SETTINGS).outcome is Outcome.REFUSE
 
 
-def first_evidence(base_test: Cells) -> Evidence:
-    return evidence(base_test, baseline="1", champion_bytes=None, champion_seconds=None)
+def first_evidence(base_test: Cells, unpredicted: tuple[str, ...] = ()) -> Evidence:
+    return evidence(
+        base_test,
+        baseline="1",
+        champion_bytes=None,
+        champion_seconds=None,
+        unpredicted=unpredicted,
+    )
 
 
 @given(COUNTS, COUNTS, COUNTS, COUNTS, st.integers(0, 30))
