@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from pipeline.steps import train
-from pipeline.steps.context import CancelledError, StepContext
+from pipeline.steps.context import CancelledError, PermanentError, StepContext
 from pipeline.training.child_process import ChildDiedError
 from tests.support.database import use_owner
 from tests.support.processes import assert_ended
@@ -128,11 +128,12 @@ def test_model_of_a_run_is_reproduced_from_its_card(
 
 
 def test_diverging_training_is_a_row(tmp_path: Path) -> None:
-    context = make_context(tmp_path, DIVERGING, seeds=1, sweep=None)
-    with pytest.raises(Exception, match="Every training diverged"):
+    context = make_context(tmp_path, DIVERGING, 25_000, seeds=1)  # 480 steps to overflow
+    with pytest.raises(PermanentError, match="Every training diverged"):
         train.run(context)
-    [row] = context.database.query("SELECT outcome, curve FROM trainings")
-    assert row["outcome"] == "diverged"
+    [row] = context.database.query("SELECT outcome, curve, artifact_url FROM trainings")
+    assert (row["outcome"], row["artifact_url"]) == ("diverged", None)
+    assert row["curve"]["Step"]
 
 
 def test_sweep_trains_folds_in_processes(tmp_path: Path) -> None:
