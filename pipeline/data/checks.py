@@ -79,10 +79,12 @@ def find_warnings(dataset: StoredDataset, per_class: Mapping[str, int]) -> list[
     ]
     overlap = len(dataset.base.train_index.keys() & dataset.base.test_index.keys())
     if overlap:
-        warnings.append(f"{overlap} training images of the base dataset are in its test part, too.")
+        warnings.append(
+            f"Training images of the base dataset that its test part also has: {overlap}."
+        )
     conflicts = len(dataset.content.conflicts.keys() - dataset.content.answered.keys())
     if conflicts:
-        warnings.append(f"{conflicts} images are left out because uploads label them differently.")
+        warnings.append(f"Images left out because uploads label them differently: {conflicts}.")
     part, _ = added(dataset.task, dataset.content, TRAIN, VALIDATION, TEST)
     if len(part.labels) < MIN_DRIFT_IMAGES:
         return warnings

@@ -1,5 +1,6 @@
 """Load command, against a small HTTP server in this process."""
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from inference.server.streamed_form import read_form
 from pipeline.data import load_command
 
 
@@ -160,3 +162,26 @@ def test_load_from_an_address_without_the_api_prints_why(
     with pytest.raises(load_command.NotLoadedError, match="is not the address of the API"):
         load_command.load(file, "mnist", environ)
     assert api.path
+
+
+def test_form_of_the_command_is_one_that_the_api_reads(file: Path, tmp_path: Path) -> None:
+    start, end = load_command._envelope("b" * 32, file.name)
+    with file.open("rb") as content:
+        chunks = list(load_command._body(start, content, file.stat().st_size, end))
+
+    async def receive() -> dict[str, Any]:
+        body = chunks.pop(0)
+        return {"type": "http.request", "body": body, "more_body": bool(chunks)}
+
+    form = asyncio.run(
+        read_form(
+            b"multipart/form-data; boundary=" + b"b" * 32,
+            receive,
+            tmp_path,
+            ("file", ("name", "by")),
+            10_000,
+        )
+    )
+    with form.file:
+        assert form.file.read() == b"12\r\n3"
+    assert (form.fields["name"], form.bytes) == (file.name, 5)
