@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable
 
 import procrastinate
 
+from pipeline.database import CONNECT_TIMEOUT_SECONDS
+
 QUEUE = "pipeline"
 TASK = "run"
 SCHEMA = "procrastinate"
@@ -22,10 +24,11 @@ def create_app(execute: Callable[[int], Awaitable[None]]) -> procrastinate.App:
         kwargs={
             "options": f"-c search_path={SCHEMA},public",
             "application_name": "mlops pipeline queue",
-            "connect_timeout": 5,
+            "connect_timeout": CONNECT_TIMEOUT_SECONDS,
         },
         min_size=1,
         max_size=MAX_CONNECTIONS,
+        timeout=CONNECT_TIMEOUT_SECONDS,  # by default 30 s, for each statement of an outage
     )
     app = procrastinate.App(connector=connector)
 
