@@ -65,7 +65,9 @@ def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
 
 def _on_loss() -> None:
     """Interrupt the step: a worker that was frozen must not go on where another one continued."""
-    threading.Timer(END_SECONDS, os._exit, [1]).start()
+    end = threading.Timer(END_SECONDS, os._exit, [1])
+    end.daemon = True
+    end.start()
     signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
 
 

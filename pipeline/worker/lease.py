@@ -100,13 +100,15 @@ class Heartbeat:
 
     def _run(self) -> None:
         database = Database("mlops pipeline heartbeat")
-        while not self._stopping.wait(self._pause_seconds):
+        while True:
             try:
                 is_mine = bool(database.query(BEAT, [self._lease.run_id, self._lease.token]))
             except FAILURES as error:
                 logger.warning("Postgres is unavailable", extra={"error": str(error).strip()})
-                continue
-            if not is_mine:
-                self._on_loss()
+            else:
+                if not is_mine:
+                    self._on_loss()
+                    break
+            if self._stopping.wait(self._pause_seconds):
                 break
         database.close()

@@ -5,6 +5,7 @@ The parameters of a run say what its steps do:
     poison     name of a step that kills its process
     failures   {step: number of attempts that raise OSError}
     permanent  name of a step that raises PermanentError
+    open       name of a step whose first attempt raises LeftOpenError
 """
 
 import os
@@ -16,6 +17,7 @@ from typing import Any
 from pipeline.settings import from_environment
 from pipeline.steps import plan
 from pipeline.steps.context import PermanentError, StepContext
+from pipeline.steps.outcome import LeftOpenError
 from pipeline.worker import __main__ as worker
 from pipeline.worker.child import execute
 from pipeline.worker.lease import Lease
@@ -36,6 +38,8 @@ def load(name: str) -> plan.Step:
             os.kill(os.getpid(), signal.SIGKILL)
         if params.get("permanent") == name:
             raise PermanentError("The data is unusable. Upload other data.")
+        if params.get("open") == name and row["attempt"] == 1:
+            raise LeftOpenError("The champion was not moved. Retry the run.")
         if row["attempt"] <= params.get("failures", {}).get(name, 0):
             raise OSError("storage is away")
         deadline = time.monotonic() + params.get("seconds", 0)

@@ -179,6 +179,43 @@ def test_changed_code_repeats_the_steps_after_prepare(workers: Workers) -> None:
     assert worker.poll() is None
 
 
+def test_step_that_is_left_open_ends_the_run_and_a_retry_does_it(workers: Workers) -> None:
+    run_id, _ = workers.request(open="promote")
+    workers.start()
+    state = workers.wait_until_over(run_id)
+    assert state == ("SUCCEEDED", "The champion was not moved. Retry the run.")
+    assert workers.succeeded(run_id) == sorted(plan.RETRAIN[:-1])
+    assert workers.rows("SELECT retry_run(%s, 'test', 'again')", run_id) == [("queued",)]
+    assert workers.wait_until_over(run_id) == ("SUCCEEDED", None)
+    assert workers.trace(run_id) == list(plan.RETRAIN)
+
+
+def test_run_of_kind_compare_has_the_outputs_of_its_parent(workers: Workers) -> None:
+    parent, _ = workers.request()
+    workers.start()
+    workers.wait_until_over(parent)
+    [(run_id, _)] = workers.rows(
+        "SELECT * FROM request_comparison(%s, 'labels', 'test', 'answers')", parent
+    )
+    assert workers.wait_until_over(run_id)[0] == "SUCCEEDED"
+    assert workers.trace(run_id) == list(plan.RETRAIN[4:])
+    skipped = """
+        SELECT c.name FROM pipeline_steps c JOIN pipeline_steps p USING (name, outputs)
+        WHERE c.run_id = %s AND c.state = 'SKIPPED' AND p.run_id = %s ORDER BY c.ordinal
+    """
+    assert [row[0] for row in workers.rows(skipped, run_id, parent)] == list(plan.RETRAIN[:4])
+
+
+def test_scoring_does_not_wait_for_a_training(workers: Workers) -> None:
+    run_id, _ = workers.request(seconds=20)
+    workers.start()
+    workers.wait_for_step(run_id, "ingest")
+    [(score,)] = workers.rows("SELECT request_score('mnist', '{}', 'test', 'a test')")
+    assert workers.wait_until_over(score)[0] == "SUCCEEDED"
+    assert workers.trace(score) == ["score"]
+    assert workers.state(run_id)[0] == "RUNNING"
+
+
 def test_idle_worker_is_small(workers: Workers) -> None:
     worker = workers.start()
     workers.wait(lambda: workers.rows("SELECT 1 FROM pipeline_workers"))
