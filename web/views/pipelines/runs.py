@@ -45,10 +45,12 @@ def show(sources: Sources) -> None:
     if result.value is None:
         show_database_down(result.problem, sources.retry, title="No runs to show")
         return
-    if result.is_stale:
-        show_stale_data(result.problem)
     listed = result.value
-    _show_worker(listed)
+    # Always there, so that a message moves no form that is open.
+    with st.container():
+        if result.is_stale:
+            show_stale_data(result.problem)
+        _show_worker(listed)
     with st.container(
         horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
     ):

@@ -12,7 +12,7 @@ from web.views.pipelines.discordant import show_discordant
 _TITLES = {
     "PROMOTE": "Promote: the candidate is better",
     "REFUSE": "Refused: the champion stays",
-    "UNDECIDED": "Undecided: the images prove nothing",
+    "UNDECIDED": "Undecided: more labels are needed",
 }
 
 
