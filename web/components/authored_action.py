@@ -13,6 +13,13 @@ MAX_AUTHOR_CHARACTERS, MAX_REASON_CHARACTERS = 100, 500
 AUTHOR, REASON = "Your name", "Reason"
 # Session key of the last author, the default of every form.
 _LAST_AUTHOR = "author"
+# Session key of the number of actions.
+_ACTIONS = "actions"
+
+
+def fresh_key(name: str) -> str:
+    """Return a key that changes after each action, so that its popover closes and is empty."""
+    return f"{name}-{st.session_state.get(_ACTIONS, 0)}"
 
 
 def author_input(key: str | None = None) -> str:
@@ -63,6 +70,7 @@ def submit(
     else:
         if AUTHOR in fields:
             st.session_state[_LAST_AUTHOR] = fields[AUTHOR].strip()
+        st.session_state[_ACTIONS] = st.session_state.get(_ACTIONS, 0) + 1
         sources.expire_models()
         sources.learning.expire()
         if message:

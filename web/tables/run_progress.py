@@ -15,6 +15,7 @@ from web.tables.pipeline_runs import seconds_between
 OUTCOMES = {"RUNNING": "RUNNING", "finished": "SUCCEEDED"}
 # What a step reports of its progress: done, total. The finest one comes first.
 SHARES = (("step", "steps"), ("epoch", "epochs"), ("done", "folds"), ("done", "total"))
+TOTALS = frozenset(total for _, total in SHARES)
 # What comes first in its description: done, total, words
 PROGRESS_WORDS = (
     ("training", None, "training {}"),
@@ -89,7 +90,11 @@ def describe_progress(progress: Mapping[str, Any]) -> str:
         if one in shown and (total is None or total in shown):
             whole = "" if total is None else f" of {_value(shown.pop(total))}"
             parts.append(noun.format(f"{_value(shown.pop(one))}{whole}"))
-    parts += [f"{name.replace('_', ' ')} {_value(value)}" for name, value in shown.items()]
+    parts += [
+        f"{name.replace('_', ' ')} {_value(value)}"
+        for name, value in shown.items()
+        if name not in TOTALS
+    ]
     return ", ".join(parts)
 
 

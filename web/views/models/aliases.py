@@ -5,7 +5,14 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from web.components.authored_action import AUTHOR, REASON, author_input, reason_input, submit
+from web.components.authored_action import (
+    AUTHOR,
+    REASON,
+    author_input,
+    fresh_key,
+    reason_input,
+    submit,
+)
 from web.data.api_types import Alias, ModelVersion
 from web.formatting import escape_markdown, format_age, pluralize
 from web.sources import Sources
@@ -40,7 +47,10 @@ def _show_alias(sources: Sources, alias: Alias) -> None:
         ):
             _show_target(alias)
             with st.popover(
-                "Roll back", icon=":material/undo:", disabled=alias.rollback_target is None
+                "Roll back",
+                icon=":material/undo:",
+                disabled=alias.rollback_target is None,
+                key=fresh_key(f"rollback-popover-{alias.task}-{alias.alias}"),
             ):
                 if alias.rollback_target is not None:
                     _show_rollback(sources, alias, *alias.rollback_target)
@@ -81,7 +91,7 @@ def _show_target(alias: Alias) -> None:
 
 
 def _show_rollback(sources: Sources, alias: Alias, experiment: str, version: int) -> None:
-    with st.form(f"rollback-{alias.task}-{alias.alias}", border=False):
+    with st.form(fresh_key(f"rollback-{alias.task}-{alias.alias}"), border=False):
         st.markdown(f"Back to **{escape_markdown(experiment)}**, version {version}.")
         author, reason = author_input(), reason_input("misreads 7")
 

@@ -4,7 +4,14 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from web.components.authored_action import AUTHOR, REASON, author_input, reason_input, submit
+from web.components.authored_action import (
+    AUTHOR,
+    REASON,
+    author_input,
+    fresh_key,
+    reason_input,
+    submit,
+)
 from web.data.learning.types import PROMOTE, RunDetail
 from web.formatting import escape_markdown
 from web.sources import Sources
@@ -95,8 +102,13 @@ def _show_action(
 
     """
     with (
-        st.popover(label, icon=icon, type="primary" if is_primary else "secondary"),
-        st.form(f"run-{label}", border=False),
+        st.popover(
+            label,
+            icon=icon,
+            type="primary" if is_primary else "secondary",
+            key=fresh_key(f"popover-{label}"),
+        ),
+        st.form(fresh_key(f"run-{label}"), border=False),
     ):
         st.markdown(consequence)
         author, reason = author_input(), reason_input(example)

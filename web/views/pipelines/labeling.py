@@ -9,6 +9,7 @@ from web.components.authored_action import (
     AUTHOR,
     MAX_AUTHOR_CHARACTERS,
     author_input,
+    fresh_key,
     submit,
 )
 from web.components.label_keys import SKIP, UNDO, show_label_keys
@@ -162,8 +163,12 @@ def _act(
 
 def _show_ask(sources: Sources, task: str) -> None:
     with (
-        st.popover("Ask for images", icon=":material/add_photo_alternate:"),
-        st.form("ask", border=False),
+        st.popover(
+            "Ask for images",
+            icon=":material/add_photo_alternate:",
+            key=fresh_key("ask_popover"),
+        ),
+        st.form(fresh_key("ask"), border=False),
     ):
         st.markdown("Draws predicted images at random, without a label, that are stored.")
         images = st.number_input("Images", 1, MAX_IMAGES, DEFAULT_IMAGES)

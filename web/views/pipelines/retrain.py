@@ -5,7 +5,14 @@ from typing import Any
 
 import streamlit as st
 
-from web.components.authored_action import AUTHOR, REASON, author_input, reason_input, submit
+from web.components.authored_action import (
+    AUTHOR,
+    REASON,
+    author_input,
+    fresh_key,
+    reason_input,
+    submit,
+)
 from web.formatting import escape_markdown
 from web.sources import Sources
 from web.tables.pipeline_runs import DIGEST_CHARACTERS
@@ -23,8 +30,13 @@ def show_retrain(sources: Sources) -> None:
     snapshot = sources.snapshot().value
     task_of = {} if snapshot is None else snapshot.task_of
     with (
-        st.popover("Retrain", icon=":material/model_training:", type="primary"),
-        st.form("retrain", border=False),
+        st.popover(
+            "Retrain",
+            icon=":material/model_training:",
+            type="primary",
+            key=fresh_key("retrain_popover"),
+        ),
+        st.form(fresh_key("retrain"), border=False),
     ):
         experiment = st.selectbox(
             "Experiment",

@@ -90,7 +90,6 @@ def _show_head(sources: Sources, detail: RunDetail) -> None:
                 color="orange",
                 help="Another worker took the run over. The third death ends it.",
             )
-    _show_triggers(run.triggers)
     if run.parent_run_id is not None:
         st.markdown(
             f"Compares the candidate of [run {run.parent_run_id}](?run={run.parent_run_id}) again,"
@@ -122,6 +121,7 @@ def _show_live(sources: Sources, run: int) -> None:
     if detail is None:
         return
     now = datetime.now(UTC)
+    _show_triggers(detail.run.triggers)
     boxes = step_boxes(detail, now)
     done = sum(box.state in ("SUCCEEDED", "SKIPPED") for box in boxes)
     st.echarts_chart(

@@ -86,6 +86,7 @@ def test_share_of_a_step(progress: dict[str, Any], share: float | None) -> None:
 def test_progress_is_described_in_order() -> None:
     progress = {"loss": 0.07311, "epoch": 5, "epochs": 12, "seed": 7, "training": "2 of 3"}
     assert describe_progress(progress) == "training 2 of 3, seed 7, epoch 5 of 12, loss 0.07311"
+    assert describe_progress({"seed": 1, "epochs": 10}) == "seed 1"
     assert describe_progress({"trial": 3, "folds": 5, "done": 2}) == "trial 3, fold 2 of 5"
 
 
