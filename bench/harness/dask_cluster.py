@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -21,10 +21,15 @@ COMMAND = [sys.executable, "-m", "pipeline.scale"]
 class DaskCluster:
     """A scheduler on a free port of this machine, and workers of one process each."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, protocol: str = "tcp", variables: Mapping[str, str] | None = None
+    ) -> None:
+        """Start a scheduler. `variables` are added to the environment of all processes."""
         self.port = ports.find_free()
-        self.url = f"tcp://127.0.0.1:{self.port}"
+        self.url = f"{protocol}://127.0.0.1:{self.port}"
         self._folder = folder
+        self._protocol = protocol
+        self._variables = variables or {}
         self._processes: list[subprocess.Popen[bytes]] = []
         self.scheduler = self.start_scheduler()
 
@@ -42,7 +47,9 @@ class DaskCluster:
 
     def start_scheduler(self) -> subprocess.Popen[bytes]:
         """Start a scheduler on the port."""
-        self.scheduler = self._start("scheduler", "--port", str(self.port))
+        self.scheduler = self._start(
+            "scheduler", "--port", str(self.port), "--protocol", self._protocol
+        )
         return self.scheduler
 
     def start_worker(self) -> subprocess.Popen[bytes]:
@@ -56,16 +63,13 @@ class DaskCluster:
             pids: dict[str, int] = client.run(os.getpid)
         return list(pids.values())
 
-    def output(self) -> str:
-        """Return everything that the processes have logged."""
-        return "".join(path.read_text() for path in sorted(self._folder.glob("*.log")))
-
     def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
         log = self._folder / f"{len(self._processes)}-{arguments[0]}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [*COMMAND, *arguments],
                 cwd=ROOT,
+                env={**os.environ, **self._variables},
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

@@ -20,7 +20,9 @@ def main(arguments: Sequence[str]) -> int:
     scheduler.add_argument("--protocol", choices=["tcp", "tls"], default="tcp")
     worker = commands.add_parser("worker", help="run worker processes")
     worker.add_argument("url", nargs="?", help="address of the scheduler, by default SCALE_URL")
-    worker.add_argument("--host", help="address at which the scheduler and other workers reach it")
+    worker.add_argument(
+        "--host", help="address to listen on, by default the one that reaches the scheduler"
+    )
     worker.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     worker.add_argument("--once", action="store_true", help="end when the scheduler is lost")
     options = parser.parse_args(arguments)

@@ -1,12 +1,14 @@
 """Dask cluster: its scheduler and worker processes, with the settings that the pipeline needs.
 
-Whoever reaches a scheduler or a worker can run code there, because tasks are pickles. Both listen
-on loopback unless told otherwise, and serve no dashboard. TLS certificates come from Dask's own
+A client that reaches a scheduler or a worker can run code there, because tasks are pickles. Each
+listens on one address, and serves no dashboard. TLS certificates come from Dask's own
 settings (DASK_DISTRIBUTED__COMM__TLS__...), with addresses of tls:// instead of tcp://.
 """
 
+import socket
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import dask
 from distributed.cli import dask_scheduler, dask_worker
@@ -36,11 +38,27 @@ def run_worker(url: str, host: str | None, processes: int) -> None:
     """Run worker processes of one thread until a signal ends them, or the scheduler is lost.
 
     A process that dies is started again. Without a scheduler at `url`, they wait for one. `host` is
-    the address at which others reach them, by default the one that reaches the scheduler.
+    the only address that they listen on, by default the one from which they reach the scheduler.
+    Raises OSError if the scheduler's name is unknown.
     """
-    own = ["--host", host] if host else []
+    own = ["--host", host or own_address(url)]
     counts = ["--nworkers", str(processes), "--nthreads", "1", "--memory-limit", "0"]
     _run(dask_worker.main, [url, *own, *counts, *NO_DASHBOARD])
+
+
+def own_address(url: str) -> str:
+    """Return the address of this machine from which it reaches a scheduler.
+
+    Without an address, Dask's workers listen on all. Raises OSError if the name is unknown.
+    """
+    parts = urlsplit(url)
+    [(family, kind, *_, address), *_] = socket.getaddrinfo(
+        parts.hostname, parts.port, type=socket.SOCK_DGRAM
+    )
+    with socket.socket(family, kind) as probe:
+        probe.connect(address)  # sends nothing
+        own: str = probe.getsockname()[0]
+        return own
 
 
 def _run(command: Any, arguments: Sequence[str]) -> None:

@@ -2,17 +2,20 @@
 
 import hashlib
 import os
+import shutil
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import dask
 import numpy as np
 import psutil
 import pytest
 
-from bench.harness.dask_cluster import DaskCluster
+from bench.harness.dask_cluster import DaskCluster, client_of
 from pipeline.scale import chunk_runner, scoring
 from pipeline.scale.chunk import ChunkScores
 from pipeline.scale.chunk_runner import ChunkRunner
@@ -20,6 +23,7 @@ from pipeline.scale.executor import ScaleUnavailableError, open_executor
 from pipeline.scale.scored_images import ScoredImages
 from pipeline.scale.scored_models import ScoredModel, select_models
 from pipeline.scale.scoring import score
+from tests.support import scaled_functions
 from tests.support.serial_executor import serial_runner
 
 pytestmark = [
@@ -160,7 +164,8 @@ def test_scheduler_restarted_in_the_middle_changes_nothing(
 def test_cluster_without_a_worker_is_explained_in_time(
     cluster: DaskCluster, images: ScoredImages, models: tuple[ScoredModel, ...]
 ) -> None:
-    cluster.wait_for_workers(0)
+    with client_of(cluster.url):
+        pass  # it is up
     started = time.monotonic()
     with pytest.raises(ScaleUnavailableError, match=f"{cluster.url} .*has no worker"):
         score_on(cluster, images, models)
@@ -192,6 +197,51 @@ def test_scheduler_that_is_absent_is_explained_in_time() -> None:
     ):
         pass
     assert time.monotonic() - started < 60
+
+
+def certificates(folder: Path) -> dict[str, str]:
+    """Create a CA and a certificate of a node, and return Dask's settings for them."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("certificates need openssl")
+    key = ["-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    issuer = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"]
+    for command in (
+        ["req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=ca"],
+        ["req", *key[:3], "-keyout", "node.key", "-out", "node.csr", "-subj", "/CN=node"],
+        ["x509", "-req", "-in", "node.csr", *issuer, "-days", "2", "-out", "node.pem"],
+    ):
+        subprocess.run([openssl, *command], cwd=folder, check=True, capture_output=True)
+    settings = {"distributed.comm.tls.ca-file": str(folder / "ca.pem")}
+    for role in ("scheduler", "worker", "client"):
+        settings[f"distributed.comm.tls.{role}.cert"] = str(folder / "node.pem")
+        settings[f"distributed.comm.tls.{role}.key"] = str(folder / "node.key")
+    return settings
+
+
+def test_cluster_with_tls_rejects_clients_without_a_certificate(tmp_path: Path) -> None:
+    settings = certificates(tmp_path)
+    variables = {
+        "DASK_" + name.upper().replace(".", "__").replace("-", "_"): value
+        for name, value in settings.items()
+    }
+    variables["DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION"] = "true"
+    with DaskCluster(tmp_path, "tls", variables) as cluster:
+        cluster.start_worker()
+        with dask.config.set(settings):
+            cluster.wait_for_workers(1)
+            with open_executor(cluster.url) as executor:
+                assert executor.submit(scaled_functions.add, 1, 2).result(60) == 3
+        for url, known in (
+            (cluster.url, {"distributed.comm.tls.ca-file": str(tmp_path / "ca.pem")}),
+            (cluster.url.replace("tls:", "tcp:"), {}),
+        ):
+            with (
+                dask.config.set(known),
+                pytest.raises((ScaleUnavailableError, TypeError)),
+                open_executor(url),
+            ):
+                pass
 
 
 def get(port: int, path: str) -> bytes:
