@@ -836,11 +836,16 @@ COMMENT ON COLUMN retraining_history.rolled_back_by IS 'Person or program that r
 CREATE VIEW labels_waiting AS
 SELECT l.task, i.digest AS image_digest, l.label, l.source, l.labelled_by, l.labelled_at, i.original_url IS NOT NULL AS has_original
 FROM labels l JOIN images i ON i.id = l.image_id
+LEFT JOIN (
+    SELECT r.task, max(s.started_at) AS read_at FROM pipeline_steps s JOIN pipeline_runs r ON r.id = s.run_id
+    WHERE s.name = 'ingest' AND s.state = 'SUCCEEDED' AND coalesce(r.params ->> 'dataset', 'latest') = 'latest' GROUP BY r.task
+) AS n ON n.task = l.task
 WHERE l.replaced_at IS NULL
+  AND (n.read_at IS NULL OR l.labelled_at > n.read_at) -- an older label is in a dataset, or the step says why none can have it
   AND NOT EXISTS (
       SELECT FROM dataset_images d JOIN datasets s ON s.id = d.dataset_id
       WHERE d.image_digest = i.digest AND s.task = l.task AND d.label = l.label);
-COMMENT ON VIEW labels_waiting IS 'Current labels that no dataset has yet: SELECT task, source, count(*) FROM labels_waiting GROUP BY task, source.';
+COMMENT ON VIEW labels_waiting IS 'Current labels that no run has read yet: SELECT task, source, count(*) FROM labels_waiting GROUP BY task, source.';
 COMMENT ON COLUMN labels_waiting.task IS 'Classification task.';
 COMMENT ON COLUMN labels_waiting.image_digest IS 'Image: images.digest.';
 COMMENT ON COLUMN labels_waiting.label IS 'Label.';
