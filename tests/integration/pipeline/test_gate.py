@@ -191,7 +191,7 @@ def test_selective_answers_do_not_promote(runs: GateRuns) -> None:
     assert runs.requested(second.run.id) == []
 
 
-def test_skipped_and_replaced_and_withdrawn_answers_count_against(runs: GateRuns) -> None:
+def test_skipped_replaced_and_withdrawn_answers_count_against(runs: GateRuns) -> None:
     images, _ = disagreeing(40)
     similar, good = predictions_of(SIMILAR, images), predictions_of(GOOD, images)
     digests = runs.log(images)

@@ -114,7 +114,7 @@ def test_judge_who_answers_only_where_the_candidate_is_right(gain: float, alpha:
 
 
 @pytest.mark.parametrize("alpha", ALPHAS)
-def test_judge_who_answers_only_where_the_candidate_is_right_or_both_are_wrong(
+def test_judge_who_also_answers_where_both_are_wrong(
     alpha: float,
 ) -> None:
     """A request on which both are wrong proves nothing, answered or not."""

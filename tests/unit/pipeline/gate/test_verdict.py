@@ -60,7 +60,7 @@ def test_decide_gain_below_the_minimum_refuses() -> None:
     assert decide(evidence(cells(0, 10), None), SETTINGS).outcome is Outcome.PROMOTE
 
 
-def test_decide_better_on_audit_promotes_unless_worse_on_base_test() -> None:
+def test_decide_better_on_audit_and_worse_on_base_test() -> None:
     audit = cells(100, 200, 300)
     assert decide(evidence(EQUAL, audit), SETTINGS).outcome is Outcome.PROMOTE
     verdict = decide(evidence(WORSE, audit), SETTINGS)
@@ -69,7 +69,7 @@ def test_decide_better_on_audit_promotes_unless_worse_on_base_test() -> None:
     assert "not above the limit of -0.30 points" in verdict.reasons[0]
 
 
-def test_decide_loss_beyond_the_margin_cannot_be_ruled_out_refuses() -> None:
+def test_decide_loss_that_is_not_ruled_out_refuses() -> None:
     """Not significantly worse, but a loss of 0.3 points is possible."""
     base_test, audit = cells(110, 95), cells(100, 200, 300)
     assert base_test.p_worse > 0.05
