@@ -1,6 +1,7 @@
 """Upload reader: runs the sandboxed child that reads an upload, and checks what it returns."""
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.compiler import sandbox
 from inference.model_format.safe_open import RejectedModelError, open_regular
 from inference.preprocessing.canonical import SIDE
 from pipeline.data.readers.limits import (
@@ -40,6 +42,7 @@ OUT_OF_TIME = f"Reading the file takes more than {CPU_SECONDS} s of CPU time. Lo
 CRASHED = "The file crashes its reader. Create it again, or load it as a zip of images."
 KILLED = "The reader was killed, possibly for lack of memory. Load the file in parts."
 INVALID = "The reader returned an invalid result. Create the file again."
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,11 @@ def read_upload(
         OSError: the child cannot be started.
 
     """
+    if missing := sandbox.missing_features():
+        logger.warning(
+            "The sandbox of the upload reader lacks %s on this platform. Load only trusted files.",
+            ", ".join(missing),
+        )
     with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=work) as name:
         own = Path(name)
         (own / JOB).write_text(json.dumps({"classes": list(classes)}), encoding="utf-8")

@@ -44,7 +44,7 @@ def run(context: StepContext) -> dict[str, Any]:
     Raises PermanentError, StorageUnavailableError, OSError, psycopg2.Error, SupersededError and
     CancelledError.
     """
-    wanted = context.run.params.get("dataset", LATEST)
+    wanted = context.run.params.get("dataset") or LATEST
     if wanted != LATEST:
         return _use_existing(context, wanted)
     task, base = read_task(context.run.task), read_base()

@@ -40,6 +40,14 @@ def test_upload_is_read_in_a_child(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_incomplete_sandbox_is_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(sandbox, "missing_features", lambda: ["Landlock (files)"])
+    read_upload(uploads.zip_of_digits(IMAGES[:1], LABELS[:1]), CLASSES, tmp_path)
+    assert "lacks Landlock (files) on this platform" in caplog.text
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_upload_is_rejected(name: str, tmp_path: Path) -> None:
