@@ -154,6 +154,17 @@ def test_run_that_kills_its_worker_three_times_fails(workers: Workers) -> None:
     assert worker.poll() is None
 
 
+def test_worker_that_was_taken_for_dead_registers_again(workers: Workers) -> None:
+    worker = workers.start()
+    registered = "SELECT 1 FROM procrastinate.procrastinate_workers"
+    workers.wait(lambda: workers.rows(registered))
+    workers.rows("DELETE FROM procrastinate.procrastinate_workers")
+    run_id, _ = workers.request()
+    assert workers.wait_until_over(run_id)[0] == "SUCCEEDED"
+    assert worker.poll() is None
+    assert workers.rows(registered)
+
+
 def test_child_ends_with_its_worker(workers: Workers) -> None:
     run_id, _ = workers.request(seconds=20)
     worker = workers.start()
