@@ -18,7 +18,7 @@ from inference.errors import UnreadableImageError, UnsupportedImageError
 from inference.preprocessing.digits import SIDE, read_digit
 from inference.settings import from_environment
 from tests.conftest import SHIPPED, digit_png
-from tests.corpus.http_requests.message import FIRST, INFERENCE, PREDICTIONS, good
+from tests.corpus.http_requests.message import BASE, FIRST, INFERENCE, PREDICTIONS, good
 from tests.support.asgi_client import listening, running
 
 pytestmark = pytest.mark.slow
@@ -53,6 +53,22 @@ def request(path: str, query: bytes) -> bytes:
     )
     body = good(path)
     return head + b"Connection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+
+
+def upload() -> bytes:
+    parts = b"".join(
+        b'--%b\r\nContent-Disposition: form-data; name="%b"%b\r\n\r\n%b\r\n' % (BOUNDARY, *part)
+        for part in (
+            (b"name", b"", b"pens"),
+            (b"file", b'; filename="a.zip"\r\nContent-Type: application/zip', b"PK\x03\x04"),
+        )
+    )
+    body = parts + b"--%b--\r\n" % BOUNDARY
+    head = (
+        b"POST %b/load_new_data?task=mnist HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+        b"Content-Type: multipart/form-data; boundary=%b\r\n" % (BASE.encode(), BOUNDARY)
+    )
+    return head + b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
 
 
 IMAGES = [digit_png("7"), *map(encoded, ("PNG", "JPEG", "WEBP", "BMP", "GIF"))]
@@ -133,6 +149,16 @@ def test_damaged_request_gets_a_small_answer_but_no_500(port: int, data: bytes) 
     answer = ask(port, data)
     status = int(answer.split(b" ", 2)[1]) if answer else None
     assert status is None or status in ANSWERS, answer[:500]
+    assert len(answer) <= MAX_BYTES
+
+
+@fuzzed
+@given(data=damaged([upload()]))
+def test_damaged_upload_gets_a_small_answer_but_no_500(port: int, data: bytes) -> None:
+    answer = ask(port, data)
+    status = int(answer.split(b" ", 2)[1]) if answer else None
+    # Without a database, an undamaged upload gets 503, and so does one with harmless damage.
+    assert status is None or status in ANSWERS | {503}, answer[:500]
     assert len(answer) <= MAX_BYTES
 
 
