@@ -79,6 +79,16 @@ def test_verdict_has_its_sentence_and_cells() -> None:
     assert r"Not \*better\*\." in text
 
 
+def test_sentence_of_the_gate_is_not_repeated(sources: FakeSources) -> None:
+    compare = make_step("compare", outputs={"sentence": "Refuse: p is large."})
+    decision = make_decision(reasons=("p is large.", "No class is worse."))
+    sources.learning.details = {7: make_detail(steps=(compare,), decision=decision)}
+    assert pipelines_page().error[0].value.split("\n\n") == [
+        r"Refuse\: p is large\.",
+        r"- No class is worse\.",
+    ]
+
+
 @pytest.mark.usefixtures("sources")
 def test_unstored_images_say_so() -> None:
     assert "2 images cannot be shown. Set `MNIST_PATH`" in visible_text(pipelines_page())

@@ -6,6 +6,9 @@ HEIGHT_PIXELS = 120
 # Space on both sides of the values: a share of their range, at least this many points
 PAD_SHARE, MIN_PAD_POINTS = 0.15, 0.05
 
+# Share of the range that the labels of two lines need between them
+LABELS_APART = 0.12
+
 
 def gain_interval(gain: float, lower: float, margin: float | None, *, dark: bool) -> Option:
     """Return a chart of one row: a dot at the gain, and a bar from its lower bound.
@@ -20,8 +23,9 @@ def gain_interval(gain: float, lower: float, margin: float | None, *, dark: bool
     lines: list[Option] = [{"xAxis": 0, "label": {"formatter": "equal"}}]
     values = [gain, lower, 0.0]
     if margin is not None:
-        lines.append({"xAxis": -margin, "label": {"formatter": "limit"}})
         values.append(-margin)
+        is_apart = margin >= (max(values) - min(values)) * LABELS_APART
+        lines.append({"xAxis": -margin, "label": {"show": is_apart, "formatter": "limit"}})
     pad = max(MIN_PAD_POINTS, (max(values) - min(values)) * PAD_SHARE)
     return {
         "aria": {"enabled": True},

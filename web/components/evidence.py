@@ -7,7 +7,7 @@ import streamlit as st
 from web.charts.gain_interval import HEIGHT_PIXELS, gain_interval
 from web.data.learning.types import Comparison, Decision
 from web.formatting import format_points, pluralize
-from web.tables.pipeline_runs import cells_table, name_image_set
+from web.tables.pipeline_runs import cells_table, format_p, name_image_set
 
 
 def show_cells(comparisons: Sequence[Comparison], decision: Decision) -> Comparison:
@@ -52,7 +52,7 @@ def _describe(comparison: Comparison) -> str:
     parts = [
         pluralize(comparison.images, "image"),
         f"gain {gain} points, at least {lower}",
-        f"p = {comparison.p_better:.2g}, McNemar's exact test, one-sided",
+        f"{format_p(comparison.p_better)}, McNemar's exact test, one-sided",
     ]
     if comparison.unanswered:
         parts.append(

@@ -121,11 +121,16 @@ def describe_comparison(comparison: Comparison, decision: Decision) -> str:
     """Describe a comparison: images that only one reads, the p-value and the limit of the gate."""
     limit = decision.settings.get("alpha")
     asked = f"; the gate asks for less than {limit:g}" if isinstance(limit, int | float) else ""
-    p_value = f": p = {comparison.p_better:.2g}{asked}"
+    p_value = f": {format_p(comparison.p_better)}{asked}"
     only = pluralize(comparison.only_candidate, "image")
     return (
         f"Only the candidate reads {only}, only the champion {comparison.only_champion:,}{p_value}."
     )
+
+
+def format_p(p_value: float) -> str:
+    """Format a p-value: p = 0.018. Zero is a number below the smallest one."""
+    return f"p = {p_value:.2g}" if p_value > 0 else "p < 1e-300"
 
 
 def name_image_set(name: str) -> str:

@@ -54,8 +54,9 @@ def show_discordant(sources: Sources, comparison: Comparison) -> None:
             )
             st.caption(f"{pluralize(missing, 'image')} cannot be shown. {where}")
         stored = len(comparison.discordant)
-        if comparison.only_candidate + comparison.only_champion > stored and limit == ALL:
-            st.caption(f"The first {stored} are stored.")
+        total = comparison.only_candidate + comparison.only_champion
+        if total > stored:
+            st.caption(f"The run has stored the first {stored} of {pluralize(total, 'image')}.")
         if max(len(by_candidate), len(by_champion)) > limit:
             st.button("Show all", on_click=lambda: st.session_state.update(all_discordant=True))
 

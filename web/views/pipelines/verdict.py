@@ -6,7 +6,7 @@ from web.components.evidence import show_cells
 from web.data.learning.types import Decision, RunDetail
 from web.formatting import escape_markdown, pluralize
 from web.sources import Sources
-from web.tables.pipeline_runs import advise, verdict_sentence
+from web.tables.pipeline_runs import advise, further_reasons, verdict_sentence
 from web.views.pipelines.discordant import show_discordant
 
 _TITLES = {
@@ -28,13 +28,13 @@ def show_verdict(sources: Sources, detail: RunDetail) -> None:
 
 
 def _show_sentence(detail: RunDetail, decision: Decision) -> None:
-    sentence = escape_markdown(verdict_sentence(detail))
-    reasons = "\n".join(f"- {escape_markdown(reason)}" for reason in decision.reasons)
-    text = "\n\n".join(
-        part
-        for part in (sentence, reasons, f"**{advise(detail)}**" if advise(detail) else "")
-        if part
+    sentence = verdict_sentence(detail)
+    reasons = "\n".join(
+        f"- {escape_markdown(reason)}" for reason in further_reasons(sentence, decision.reasons)
     )
+    advice = advise(detail)
+    parts = (escape_markdown(sentence), reasons, f"**{advice}**" if advice else "")
+    text = "\n\n".join(part for part in parts if part)
     title = _TITLES[decision.verdict]
     if decision.verdict == "PROMOTE":
         st.success(text, icon=":material/thumb_up:", title=title)

@@ -19,6 +19,7 @@ from web.tables.pipeline_runs import (
     describe_comparison,
     describe_trigger,
     format_gain,
+    format_p,
     further_reasons,
     loss_frame,
     name_training,
@@ -132,3 +133,7 @@ def test_trials_are_named_by_their_fold() -> None:
 def test_sentence_repeats_no_reason() -> None:
     reasons = ("Not better: p = 0.02.", "No class is worse.")
     assert further_reasons("Refuse. Not better: p = 0.02.", reasons) == ["No class is worse."]
+
+
+def test_p_value_of_zero_is_a_bound() -> None:
+    assert (format_p(0.0184), format_p(0.0)) == ("p = 0.018", "p < 1e-300")
