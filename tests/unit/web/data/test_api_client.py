@@ -393,3 +393,39 @@ def test_failed_request_is_logged_with_its_id(
         sent,
         "GET /models returned an unusable response with status 500.",
     )
+
+
+def test_unlogged_prediction_says_so(api: FakeApi) -> None:
+    queries: list[dict[str, list[str]]] = []
+
+    def respond(_method: str, _path: str, query: dict[str, list[str]], _: bytes) -> tuple[int, Any]:
+        queries.append(query)
+        return 200, document({"answers": [answer("a")]})
+
+    api.respond = respond
+    ApiClient(api.url).predict([b"x"], ["a"], log=False)
+    ApiClient(api.url).predict([b"x"], ["a"])
+    assert [query.get("log") for query in queries] == [["false"], None]
+
+
+def test_image_is_fetched_by_its_digest(api: FakeApi) -> None:
+    paths: list[str] = []
+
+    def respond(_method: str, path: str, _query: dict[str, list[str]], _: bytes) -> tuple[int, Any]:
+        paths.append(path)
+        return 200, b"png"
+
+    api.respond = respond
+    assert ApiClient(api.url).image("a/b") == b"png"
+    assert paths == ["/api/v1.0/images/a%2Fb"]
+
+
+def test_missing_image_is_none(api: FakeApi) -> None:
+    assert ApiClient(api.url).image("a") is None
+
+
+def test_image_of_an_api_without_storage_is_a_problem(api: FakeApi) -> None:
+    api.respond = lambda *_: (503, {"title": "Unavailable", "detail": ""})
+    with pytest.raises(ApiProblemError) as raised:
+        ApiClient(api.url).image("a")
+    assert raised.value.status == 503
