@@ -119,6 +119,27 @@ def test_train_of_another_fingerprint_is_repeated(
     assert child.calls == [1, 1]
 
 
+def test_train_started_again_has_a_row_without_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: Any) -> Any:
+        raise ChildDiedError("killed")
+
+    use(monkeypatch, FakeChild({1: 0.9}))
+    context = make_context(tmp_path, seeds=1)
+    train.run(context)
+    context.database.query("UPDATE trainings SET fingerprint = 'of other code'")
+    (context.work / "seed_1" / "row.json").unlink()
+    use(monkeypatch, die)
+    with pytest.raises(ChildDiedError):
+        train.run(context)
+    [row] = rows(context)
+    scores = [row[name] for name in ("validation_accuracy", "test_accuracy", "seconds", "curve")]
+    model = [row[name] for name in ("artifact_url", "model_digest", "keras_digest", "finished_at")]
+    assert scores + model == [None] * 8
+    assert row["outcome"] == "RUNNING"
+
+
 def test_train_diverged_seed_has_a_row_and_is_not_chosen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
