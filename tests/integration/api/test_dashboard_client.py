@@ -175,6 +175,7 @@ def test_versions_have_failure_reason_and_card(api: ApiClient, served: list[str]
         "metrics",
         "data",
         "code",
+        "run",
     }
     assert "learning_rate" in api.card(good.name, good.version)["config"]
     assert api.card("failing", 1) == {}
