@@ -13,8 +13,7 @@ from typing import Any
 from training import dataset, publish, run, split_dataset
 from training.dataset import Dataset
 from training.experiment import Experiment, from_config
-from training.origin import NO_ORIGIN, Origin
-from training.provenance import Provenance
+from training.provenance import NO_ORIGIN, Origin, Provenance
 
 CHECKPOINT_FILE = "checkpoint.npz"
 

@@ -41,6 +41,25 @@ class Provenance:
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Pipeline run of a model, and the digest of its dataset. Both are empty for `make train`."""
+
+    dataset_digest: str | None = None
+    run_id: int | None = None
+
+    def data(self) -> dict[str, str]:
+        """Return the card's entries about the data."""
+        return {"dataset_digest": self.dataset_digest} if self.dataset_digest else {}
+
+    def run(self, seed: int) -> dict[str, int]:
+        """Return the card's entries about the run."""
+        return {} if self.run_id is None else {"id": self.run_id, "seed": seed}
+
+
+NO_ORIGIN = Origin()
+
+
 def provenance(
     data_sha256: str, task: Task = DIGITS, *, is_split_dataset: bool = False
 ) -> Provenance:

@@ -5,11 +5,8 @@ model, its card and its row next to the checkpoint in the work directory. `publi
 models into place and then replaces the CSV files. A stopped training leaves both unchanged.
 """
 
-import csv
-import io
 import json
 import shutil
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,46 +27,19 @@ from inference.model_format.card import (
     file_record,
 )
 from inference.model_format.layout import VERSION_PATTERN
+from training.csv_rows import COLUMNS, csv_path, merge_rows, task_cell
 from training.dataset import Digits
 from training.experiment import Experiment
-from training.origin import NO_ORIGIN, Origin
-from training.provenance import Provenance
+from training.provenance import NO_ORIGIN, Origin, Provenance
 from training.run import Curve, Run
-from training.task import DIGITS
 
 MODEL = "model"  # directory of the staged model, next to the checkpoint
 PARITY_BATCH = 500
 SIGNIFICANT_DIGITS = 7  # of a published loss: the decimal precision of float32
-COLUMNS = (
-    "Experiment Name",
-    "Learning Rate",
-    "Momentum",
-    "Loss",
-    "Architecture",
-    "Parameters",
-    "Epochs",
-    "Batch Size",
-    "Seed",
-    "Schedule",
-    "Weight Decay",
-    "Augment",
-    "Outcome",
-    "Test Accuracy",
-    "Test Loss",
-    "Validation Loss",
-    "Trained At",
-    "Seconds",
-)
-TASK_COLUMN = "Task"  # additional column for experiments with a non-default task
-TASK_FOLDER = "data.d"  # next to data.csv, with one file per non-default task
 
 
 class ParityError(RuntimeError):
     """LiteRT and Keras disagree on the test digits, so the model must not be published."""
-
-
-class UnmergeableFileError(ValueError):
-    """A CSV file has a form that `merge_rows` cannot read, and so would lose rows."""
 
 
 def stage(
@@ -141,66 +111,6 @@ def publish(rows: list[dict[str, str]], work: Path, models: Path, data_csv: Path
         write_atomically(file, text.encode())
 
 
-def csv_path(row: dict[str, str], data_csv: Path) -> Path:
-    """Return the file for a row.
-
-    It is `data_csv`, or data.d/TASK.csv next to it if the row names a task.
-    """
-    if TASK_COLUMN not in row:
-        return data_csv
-    return data_csv.parent / TASK_FOLDER / f"{row[TASK_COLUMN]}.csv"
-
-
-def merge_rows(data_csv: Path, rows: list[dict[str, str]]) -> str:
-    """Return the new text of a CSV file. Unknown columns are kept, after the known ones.
-
-    Raises UnmergeableFileError.
-    """
-    present_columns, present = read_rows(data_csv)
-    columns = [*COLUMNS, *([TASK_COLUMN] if any(TASK_COLUMN in row for row in rows) else [])]
-    columns += [column for column in present_columns if column not in columns]
-    by_name = {row["Experiment Name"]: row for row in present} | {
-        row["Experiment Name"]: row for row in rows
-    }
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(by_name.values())
-    return text.getvalue()
-
-
-def read_rows(data_csv: Path) -> tuple[Sequence[str], list[dict[str, str]]]:
-    """Return the columns and rows of a CSV file, none of a file that is missing or blank.
-
-    The import of the database accepts more forms: other separators, and lines above the header.
-    Raises UnmergeableFileError for them.
-    """
-    try:
-        text = data_csv.read_bytes().decode("utf-8-sig")
-        if not text.strip():
-            return (), []
-        reader = csv.DictReader(io.StringIO(text, newline=""))
-        if COLUMNS[0] not in (reader.fieldnames or ()):
-            raise _unmergeable(data_csv, f"its first line has no column {COLUMNS[0]}")
-        rows = []
-        for row in reader:
-            if None in row:
-                raise _unmergeable(data_csv, f"line {reader.line_num} has too many values")
-            rows.append(row)
-    except FileNotFoundError:
-        return (), []
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise _unmergeable(data_csv, str(error)) from error
-    return reader.fieldnames or (), rows
-
-
-def _unmergeable(data_csv: Path, reason: str) -> UnmergeableFileError:
-    return UnmergeableFileError(
-        f"{data_csv} cannot take new rows: {reason}. Save it as UTF-8, with the header"
-        f" {COLUMNS[0]},... as the first line and a comma between values."
-    )
-
-
 def build_row(experiment: Experiment, run: Run, now: datetime) -> dict[str, str]:
     """Return the CSV row of a run. Scores that a diverged run lacks are empty cells."""
     values: dict[str, object] = {
@@ -224,11 +134,6 @@ def build_row(experiment: Experiment, run: Run, now: datetime) -> dict[str, str]
         "Seconds": round(run.seconds, 1),
     }
     return {column: str(values[column]) for column in COLUMNS} | task_cell(experiment)
-
-
-def task_cell(experiment: Experiment) -> dict[str, str]:
-    """Return the cell of a row that names a non-default task, which decides on its file."""
-    return {} if experiment.task == DIGITS else {TASK_COLUMN: experiment.task.name}
 
 
 def check_parity(

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from training import dataset, publish, worker
+from training import csv_rows, dataset, publish, worker
 from training.experiment import EXPERIMENTS, Experiment, InvalidExperimentError, read_all
 from training.job import Job
 from training.progress import ProgressBars
@@ -44,10 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         experiments = _select(read_all(options.experiments), options.names)
         for path in {
-            publish.csv_path(publish.task_cell(experiment), options.data_csv)
+            csv_rows.csv_path(csv_rows.task_cell(experiment), options.data_csv)
             for experiment in experiments
         }:
-            publish.read_rows(path)  # before hours of training
+            csv_rows.read_rows(path)  # before hours of training
         with _exclusive_lock(options.work):
             data_sha256 = dataset.load().sha256
             origins = {
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (
         InvalidExperimentError,
         dataset.InvalidDatasetError,
-        publish.UnmergeableFileError,
+        csv_rows.UnmergeableFileError,
         TrainingFailedError,
     ) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -149,7 +149,7 @@ def _publish(experiments: list[Experiment], origins: Origins, options: argparse.
     publish.publish(rows, options.work, options.models, options.data_csv)
     for experiment in experiments:
         shutil.rmtree(options.work / experiment.name)
-    files = sorted({str(publish.csv_path(row, options.data_csv)) for row in rows})
+    files = sorted({str(csv_rows.csv_path(row, options.data_csv)) for row in rows})
     print(
         f"published {len(rows)} experiments in {options.models} and {', '.join(files)}",
         file=sys.stderr,

@@ -9,8 +9,7 @@ from typing import Any
 from pipeline.steps.context import PermanentError, StepContext
 from training.experiment import EXPERIMENTS, Experiment, InvalidExperimentError, read
 from training.job import Job
-from training.origin import Origin
-from training.provenance import Provenance, provenance
+from training.provenance import Origin, Provenance, provenance
 
 MAX_SEEDS = 100
 CLOSE_NAMES, CLOSENESS = 5, 0.4  # how many names an error lists, and how alike they are

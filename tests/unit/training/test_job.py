@@ -11,7 +11,7 @@ from tests.support.training import FAST, ORIGIN, SMALL, write_split_dataset
 from training import experiment, split_dataset
 from training.dataset import InvalidDatasetError
 from training.job import Job, execute, load_data
-from training.origin import Origin
+from training.provenance import Origin
 from training.task import DIGITS, Task
 
 CURVES = Task("curves", (("round", (0, 3, 6, 8, 9)), ("straight", (1, 4, 7))), "0..1")

@@ -1,7 +1,6 @@
 """Publication: staged models and rows, and their atomic replacement."""
 
 import csv
-import io
 import json
 import re
 from datetime import UTC, datetime
@@ -12,10 +11,10 @@ import pytest
 from inference.compiler.conversion import to_litert
 from inference.model_format.card import Card, file_record
 from tests.support.training import FAST, ORIGIN, SMALL, draw_digits, train_exploding
-from training import publish, run
+from training import csv_rows, publish, run
 from training.architectures import SoftmaxRegression
 from training.dataset import Dataset
-from training.origin import Origin
+from training.provenance import Origin
 
 # Keras saves its weights through a protocol that numpy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings(
@@ -63,24 +62,11 @@ def test_stage_card_describes_run_and_file_digests(
 
 def test_build_row_has_columns_and_formats_of_data_csv(small: run.Run) -> None:
     row = publish.build_row(SMALL, small, datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC))
-    assert tuple(row) == publish.COLUMNS
+    assert tuple(row) == csv_rows.COLUMNS
     assert row["Experiment Name"] == "mnist_experiment_1__small"
     assert row["Trained At"] == "2030-01-02T03:04:05Z"
     assert json.loads(row["Loss"])["Step"] == list(range(1, 103))
     assert len(json.loads(row["Validation Loss"])["Value"]) == 3
-
-
-def test_merge_rows_replaces_in_place_and_keeps_the_rest(tmp_path: Path) -> None:
-    data_csv = tmp_path / "data.csv"
-    data_csv.write_text("Experiment Name,Note\nmine,x\nours,\nlast,z\n")
-    rows = [{"Experiment Name": name, "Seed": "7"} for name in ("ours", "new")]
-    table = list(csv.DictReader(io.StringIO(publish.merge_rows(data_csv, rows))))
-    assert [(row["Experiment Name"], row["Seed"], row["Note"]) for row in table] == [
-        ("mine", "", "x"),
-        ("ours", "7", ""),
-        ("last", "", "z"),
-        ("new", "7", ""),
-    ]
 
 
 UNMERGEABLE = {
@@ -100,24 +86,10 @@ def test_publish_file_it_cannot_merge_is_told_before_any_change(tmp_path: Path, 
     data_csv.write_text(UNMERGEABLE[kind], encoding="utf-16" if kind == "UTF-16" else "utf-8")
     before = data_csv.read_bytes()
     rows = [stage_model(tmp_path, "new", "new")]
-    with pytest.raises(publish.UnmergeableFileError, match=r"data\.csv .*Experiment Name.*comma"):
+    with pytest.raises(csv_rows.UnmergeableFileError, match=r"data\.csv .*Experiment Name.*comma"):
         publish.publish(rows, tmp_path, models, data_csv)
     assert data_csv.read_bytes() == before
     assert not models.exists()
-
-
-def test_merge_rows_accepts_a_byte_order_mark(tmp_path: Path) -> None:
-    data_csv = tmp_path / "data.csv"
-    data_csv.write_text("Experiment Name,Note\nmine,x\n", encoding="utf-8-sig")
-    table = list(csv.DictReader(io.StringIO(publish.merge_rows(data_csv, []))))
-    assert [(row["Experiment Name"], row["Note"]) for row in table] == [("mine", "x")]
-
-
-@pytest.mark.parametrize("text", ["", "\n \n"])
-def test_merge_rows_into_a_blank_file_writes_the_header(tmp_path: Path, text: str) -> None:
-    (tmp_path / "data.csv").write_text(text)
-    merged = publish.merge_rows(tmp_path / "data.csv", [{"Experiment Name": "new"}])
-    assert [row["Experiment Name"] for row in csv.DictReader(io.StringIO(merged))] == ["new"]
 
 
 def test_publish_replaces_and_removes_models_keeps_others(
