@@ -18,7 +18,7 @@ HISTORY_LIMIT = 100  # latest moves shown per alias
 NO_MODEL = "NO_MODEL"
 MOVE = f"""
     id AS event_id, {utc("at")} AS moved_at, from_experiment_name, from_version,
-    experiment_name, version, model_digest, moved_by, reason
+    experiment_name, version, model_digest, moved_by, reason, run_id
 """
 SELECT_ALL = f"""
     SELECT task, alias, experiment_name, version, model_digest, {utc("moved_at")} AS moved_at,

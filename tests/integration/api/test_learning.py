@@ -401,6 +401,8 @@ def test_promoted_run_answers_as_champion_at_once(client: Any, connection: Any) 
         f"{BASE}/aliases/mnist/champion/rollback", json={"moved_by": "ann", "reason": "worse"}
     )
     assert back.json()["experiment_name"] == FIRST
+    moves = client.get(f"{BASE}/aliases/mnist/champion").json()["history"]
+    assert [move["run_id"] for move in moves] == [run, run, None]
     assert client.get(f"{BASE}/runs/{run}").json()["decision"]["alias_event_id"] is not None
 
 
