@@ -16,10 +16,33 @@ from tests.support.digits import seven_png
 from tests.support.learning_rows import EXPERIMENT, TASK, History
 
 LIVE_MILLISECONDS = 10_000
-TABLES = (
-    "pipeline_triggers, pipeline_steps, trainings, evaluations, comparisons, promotion_decisions,"
-    " label_requests, retrain_requests, pipeline_workers, schedules, uploads, dataset_images,"
-    " pipeline_runs, datasets, alias_events, labels"
+# In an order that no foreign key forbids
+CLEAN_UP = (
+    *(
+        f"DELETE FROM {table}"
+        for table in (
+            "retrain_requests",
+            "label_requests",
+            "comparisons",
+            "promotion_decisions",
+            "evaluations",
+            "trainings",
+            "pipeline_steps",
+            "pipeline_triggers",
+        )
+    ),
+    "DELETE FROM alias_events WHERE run_id IS NOT NULL",
+    *(
+        f"DELETE FROM {table}"
+        for table in (
+            "pipeline_runs",
+            "dataset_images",
+            "datasets",
+            "uploads",
+            "schedules",
+            "pipeline_workers",
+        )
+    ),
 )
 
 
@@ -29,8 +52,8 @@ def database(stack: Any) -> Iterator[psycopg2.extensions.connection]:
     with closing(psycopg2.connect(stack.db_dsn)) as connection:
         connection.autocommit = True
         yield connection
-        with connection.cursor() as cursor:
-            cursor.execute(f"TRUNCATE {TABLES} RESTART IDENTITY CASCADE")
+        for statement in CLEAN_UP:
+            execute(connection, statement)
 
 
 @pytest.fixture
@@ -124,8 +147,9 @@ def test_image_is_labeled_by_a_key(
     page.keyboard.press("7")
     expect(page.get_by_text(f"1 of {asked} labeled")).to_be_visible(timeout=LIVE_MILLISECONDS)
     with database.cursor() as cursor:
-        cursor.execute("SELECT label, labelled_by FROM labels WHERE replaced_at IS NULL")
-        assert cursor.fetchall() == [("7", "ann")]
+        cursor.execute("SELECT label, labelled_by, source FROM labels WHERE replaced_at IS NULL")
+        assert ("7", "ann", "disagreement") in cursor.fetchall()
+    expect(page.get_by_role("button", name="Undo")).to_be_enabled(timeout=LIVE_MILLISECONDS)
     page.keyboard.press("u")
     expect(page.get_by_text(f"0 of {asked} labeled")).to_be_visible(timeout=LIVE_MILLISECONDS)
 
@@ -137,7 +161,9 @@ def test_retraining_queues_a_run(
     expect(page.get_by_text("No runs yet")).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
     page.get_by_role("button", name="Retrain").first.click()
     form = page.locator("[data-testid=stForm]").filter(visible=True).first
-    form.get_by_role("combobox", name="Experiment").click()
+    picker = form.get_by_role("combobox", name="Experiment")
+    picker.click()
+    picker.fill(EXPERIMENT)
     page.get_by_role("option", name=EXPERIMENT, exact=True).click()
     form.get_by_role("textbox", name="Your name").fill("ann")
     form.get_by_role("textbox", name="Reason").fill("new pens")
@@ -153,12 +179,13 @@ def test_retraining_queues_a_run(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("query", ["?run=2", "?tab=Data", "?tab=Label", "?tab=Schedule"])
+@pytest.mark.parametrize("query", ["?run={promoted}", "?tab=Data", "?tab=Label", "?tab=Schedule"])
 @pytest.mark.parametrize("width", [1440, 390])
-@pytest.mark.usefixtures("history")
-def test_page_fits_the_screen(stack: Any, page: Page, width: int, query: str) -> None:
+def test_page_fits_the_screen(
+    stack: Any, page: Page, history: History, width: int, query: str
+) -> None:
     page.set_viewport_size({"width": width, "height": 900})
-    open_page(page, stack, query)
+    open_page(page, stack, query.format(**history.runs))
     page.locator("[data-testid=stAppSkeleton]").wait_for(state="hidden")
     page.wait_for_timeout(3000)
     assert max(page_widths(page)) <= width

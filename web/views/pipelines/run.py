@@ -1,6 +1,6 @@
 """One run of the Pipelines page: its head, step graph, progress, verdict and trainings."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from datetime import UTC, datetime
 
 import streamlit as st
@@ -43,14 +43,36 @@ _VERDICT_BADGES = {
 }
 
 
-def show_run(sources: Sources, run: int, live_seconds: float) -> None:
-    """Show a run. While it is open, its progress refreshes every `live_seconds`."""
+def run_state(detail: RunDetail | None) -> Hashable:
+    """Return what the head of a run shows. Its change reruns the page."""
+    if detail is None:
+        return None
+    run = detail.run
+    return (
+        run.id,
+        run.state,
+        run.verdict,
+        run.is_champion,
+        run.cancel_requested_at is None,
+        detail.labels_answered,
+    )
+
+
+def show_run(sources: Sources, run: int, live_seconds: float) -> Hashable:
+    """Show a run and return its state. While it is open, its progress refreshes.
+
+    Args:
+        sources: sources of the page.
+        run: its number.
+        live_seconds: time between two refreshes.
+
+    """
     result = sources.learning.run(run)
     detail = result.value
     if detail is None:
         text = f"Run {run} is not in the database. Choose another one."
         st.warning(result.problem or text, icon=":material/help:", title=f"No run {run}")
-        return
+        return None
     is_live = detail.run.is_open and result.problem is None
     with st.container(border=True):
         _show_head(sources, detail)
@@ -59,6 +81,7 @@ def show_run(sources: Sources, run: int, live_seconds: float) -> None:
         if not is_live:
             show_trainings(detail)
             _show_steps(detail)
+    return run_state(detail)
 
 
 def _show_head(sources: Sources, detail: RunDetail) -> None:

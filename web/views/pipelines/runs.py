@@ -11,7 +11,7 @@ from web.formatting import format_age, pluralize
 from web.sources import Sources
 from web.tables.pipeline_runs import run_table
 from web.views.pipelines.retrain import show_retrain
-from web.views.pipelines.run import show_run
+from web.views.pipelines.run import run_state, show_run
 
 # Key of the widget, which is also the URL parameter: ?run=20
 RUN = "run"
@@ -61,6 +61,7 @@ def show(sources: Sources) -> None:
             width="content",
         )
         show_retrain(sources)
+    chosen, drawn = None, None
     if not listed.runs:
         st.info(
             "Press *Retrain* to train an experiment on the newest labels. The candidate is compared"
@@ -72,10 +73,11 @@ def show(sources: Sources) -> None:
         _show_list(listed)
         chosen = _choose(listed.runs)
         if chosen is not None:
-            show_run(sources, chosen, LIVE_SECONDS)
-    st.session_state[_STATES] = _states(listed)
+            drawn = show_run(sources, chosen, LIVE_SECONDS)
+    st.session_state[_STATES] = (_states(listed), drawn)
     is_live = listed.has_open_run and not result.is_stale
-    st.fragment(_watch, run_every=LIVE_SECONDS if is_live else IDLE_SECONDS)(sources, limit)
+    refresh = st.fragment(_watch, run_every=LIVE_SECONDS if is_live else IDLE_SECONDS)
+    refresh(sources, limit, chosen)
 
 
 def _show_worker(listed: RunList) -> None:
@@ -176,10 +178,14 @@ def _states(listed: RunList) -> Hashable:
     )
 
 
-def _watch(sources: Sources, limit: int) -> None:
-    """Rerun the page when a run starts, ends or gets a verdict."""
+def _watch(sources: Sources, limit: int, chosen: int | None) -> None:
+    """Rerun the page when a run starts, ends or gets a verdict.
+
+    The list and the chosen run are two reads, so both are compared with what the page shows.
+    """
     result = sources.learning.runs(limit)
     if result.value is None or result.is_stale:
         return
-    if _states(result.value) != st.session_state.get(_STATES):
+    state = None if chosen is None else run_state(sources.learning.run(chosen).value)
+    if (_states(result.value), state) != st.session_state.get(_STATES):
         st.rerun()
