@@ -5,7 +5,7 @@ RUN = .venv/bin/python
 COMPILE = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help up down backup restore check-data test test-slow test-faults soak test-compose lint bench bench-full bench-data bench-pages pictures train reproduce publish convert load retrain runs rollback worker secrets sbom audit lock
+.PHONY: help up down backup restore check-data test test-slow test-faults soak test-compose lint bench bench-full bench-data bench-pages bench-score pictures train reproduce publish convert load retrain runs rollback worker secrets sbom audit lock
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target what; do printf '  make %-13s %s\n' "$$target" "$$what"; done
@@ -56,6 +56,9 @@ bench-data:  ## measure SQL and API queries with a million predictions and five 
 
 bench-pages:  ## measure the dashboard's response times with 10,000 experiments and 50 curves, in two minutes
 	@exec $(PYTHON) local/bootstrap.py dev -m bench.dashboard
+
+bench-score:  ## measure bulk scoring in one process and on two Dask workers, in two minutes; MNIST_PATH=mnist.npz
+	@exec $(PYTHON) local/bootstrap.py dev -m bench.scoring
 
 pictures:  ## create the screenshots of doc/ from a running stack
 	@exec $(PYTHON) local/bootstrap.py dev -m doc.pictures

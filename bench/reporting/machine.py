@@ -19,9 +19,13 @@ PACKAGES = (
 
 def description() -> str:
     """Return cores, processor, Python and package versions."""
-    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    return f"{hardware()}; {', '.join(f'{name} {version(name)}' for name in PACKAGES)}"
+
+
+def hardware() -> str:
+    """Return cores, processor and Python version."""
     system = f"{platform.system()}, Python {platform.python_version()}"
-    return f"{os.cpu_count()} cores of {_processor()}, {system}; {versions}"
+    return f"{os.cpu_count()} cores of {_processor()}, {system}"
 
 
 def load_average() -> str:
