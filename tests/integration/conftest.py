@@ -75,6 +75,14 @@ def service_database(postgres: Postgres, schema: str) -> Iterator[dict[str, str]
 
 
 @pytest.fixture(scope="module")
+def module_database(postgres: Postgres, schema: str) -> Iterator[dict[str, str]]:
+    """The owner's libpq variables for a database of one module, with the schema."""
+    environment = _create_database(postgres, schema)
+    yield environment
+    _drop_database(postgres, environment)
+
+
+@pytest.fixture(scope="module")
 def postgres_environment(postgres: Postgres) -> Iterator[dict[str, str]]:
     """The owner's libpq variables for an empty database of one module."""
     yield from _new_database(postgres)
