@@ -65,5 +65,4 @@ def _show_comparison(evidence: Evidence, champion: str | None) -> None:
     if evidence.comparisons:
         st.markdown(escape_markdown(describe_comparison(evidence.comparisons[0], decision)))
         show_cells(evidence.comparisons, decision)
-    for reason in decision.reasons:
-        st.markdown(f"- {escape_markdown(reason)}")
+    st.markdown("\n".join(f"- {escape_markdown(reason)}" for reason in decision.reasons))
