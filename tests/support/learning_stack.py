@@ -20,8 +20,13 @@ from tests.support.workers import Workers
 
 Images = NDArray[np.uint8]
 EXPERIMENT = "mnist_experiment_1__softmax_regression"
+LONG_EXPERIMENT = "mnist_experiment_12__lenet5"  # each epoch takes about a second
 TIMEOUT_SECONDS = 60
 IMAGES_PER_CALL = 50
+ADD_EXPERIMENT = """
+INSERT INTO experiments (name, learning_rate, momentum, source_file, source_line, content_digest)
+VALUES (%s, 0.1, 0, 'data.csv', 2, 'd')
+"""
 
 
 def draw_base(path: Path) -> None:
@@ -64,6 +69,8 @@ class LearningStack(Workers):
             "MNIST_PATH": str(folder / "mnist.npz"),
         }
         self.environment |= shared
+        for experiment in (EXPERIMENT, LONG_EXPERIMENT):
+            self.rows(ADD_EXPERIMENT, experiment)
         self.service = self._start_service(folder, shared)
 
     def start(self, **settings: str) -> subprocess.Popen[bytes]:

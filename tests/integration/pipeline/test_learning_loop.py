@@ -10,12 +10,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from scipy.stats import binomtest
 
 from pipeline.steps import plan
-from tests.support.learning_stack import EXPERIMENT, LearningStack, digests, new_pen
+from tests.support.learning_stack import (
+    EXPERIMENT,
+    LONG_EXPERIMENT,
+    LearningStack,
+    digests,
+    new_pen,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -45,6 +52,8 @@ def stack(
         running.start()
         first = running.retrain(seeds=1)
         assert running.wait_until_over(first, RUN_SECONDS)[0] == "SUCCEEDED"
+        document = running.call("GET", f"runs/{first}")
+        assert document["decision"]["verdict"] == "PROMOTE", document
         running.wait(lambda: _is_ready(running, 1))
         _promote(running, first)
         yield running
@@ -82,7 +91,7 @@ def test_loop_promotes_what_a_new_pen_needs_and_rolls_back(stack: LearningStack)
     assert stack.wait_until_over(run, RUN_SECONDS)[0] == "SUCCEEDED"
 
     document = stack.call("GET", f"runs/{run}")
-    assert document["verdict"]["verdict"] == "PROMOTE", document["verdict"]
+    assert document["decision"]["verdict"] == "PROMOTE", document["decision"]
     _check_cells(stack, run)
     assert stack.champion() == (EXPERIMENT, 1), "the verdict waits for a person"
     stack.wait(lambda: _is_ready(stack, 2))
@@ -106,12 +115,13 @@ def test_loop_promotes_what_a_new_pen_needs_and_rolls_back(stack: LearningStack)
 
 
 def test_run_survives_kill_9_in_each_of_its_eight_steps(stack: LearningStack) -> None:
-    calm = stack.retrain(seeds=1, keep=True)
+    calm = stack.retrain(experiment_name=LONG_EXPERIMENT, seeds=1, keep=True)
     assert stack.wait_until_over(calm, RUN_SECONDS)[0] == "SUCCEEDED"
     stack.rows(PAUSE)
     versions = _versions(stack)
 
-    run = stack.retrain(seeds=1, keep=True, dataset=_dataset(stack, calm))
+    parameters = {"seeds": 1, "keep": True, "dataset": _dataset(stack, calm)}
+    run = stack.retrain(experiment_name=LONG_EXPERIMENT, **parameters)
     for step in plan.RETRAIN:
         stack.rows("INSERT INTO paused VALUES (%s)", step)
         stack.wait_for_step(run, step)
@@ -138,10 +148,10 @@ def test_run_survives_kill_9_in_each_of_its_eight_steps(stack: LearningStack) ->
     assert _model_digest(stack, run) == _model_digest(stack, calm)
     assert len(_versions(stack) - versions) <= 1
     assert not list(stack.models.rglob(".publish-*"))
-    published = {
-        hashlib.sha256((stack.models / EXPERIMENT / v / "model.tflite").read_bytes()).hexdigest()
-        for v in _versions(stack)
-    }
+    published = [
+        hashlib.sha256((folder / "model.tflite").read_bytes()).hexdigest()
+        for folder in _versions(stack)
+    ]
     assert _model_digest(stack, run) in published
 
 
@@ -172,7 +182,7 @@ def _promote(stack: LearningStack, run: int) -> None:
 
 
 def _is_ready(stack: LearningStack, version: int) -> bool:
-    statement = "SELECT FROM model_versions WHERE version = %s AND status = 'READY'"
+    statement = "SELECT 1 FROM model_versions WHERE version = %s AND status = 'READY'"
     return bool(stack.rows(statement, version))
 
 
@@ -192,7 +202,7 @@ def _check_cells(stack: LearningStack, run: int) -> None:
 
 
 def _check_lineage(stack: LearningStack, prediction: str, run: int) -> None:
-    stack.wait(lambda: stack.rows("SELECT FROM predictions WHERE id = %s", prediction))
+    stack.wait(lambda: stack.rows("SELECT 1 FROM predictions WHERE id = %s", prediction))
     [row] = stack.rows(
         "SELECT run_id, seed IS NOT NULL, dataset_digest, dataset_sources ->> 'corrections',"
         " code_sha256 IS NOT NULL FROM lineage WHERE prediction_id = %s",
@@ -225,5 +235,6 @@ def _model_digest(stack: LearningStack, run: int) -> str:
     return str(digest)
 
 
-def _versions(stack: LearningStack) -> set[str]:
-    return {path.name for path in (stack.models / EXPERIMENT).iterdir() if path.name.isdecimal()}
+def _versions(stack: LearningStack) -> set[Path]:
+    folder = stack.models / LONG_EXPERIMENT
+    return {path for path in folder.iterdir() if path.name.isdecimal()}
