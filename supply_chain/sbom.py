@@ -31,6 +31,7 @@ TARGET = ("--python-version", "3.13", "--python-platform", "x86_64-manylinux_2_2
 UNDECLARED = {
     "keras": "Apache-2.0",
     "namex": "Apache-2.0",
+    "partd": "BSD-3-Clause",
     "pgadmin4": "PostgreSQL",
     "protobuf": "BSD-3-Clause",
     "pydeck": "Apache-2.0",
