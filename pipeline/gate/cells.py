@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.gate.evidence import Cells, ClassCells
 
-MAX_DISCORDANT = 100  # images that are stored with a comparison
+MAX_DISCORDANT = 50  # images of each side that are stored with a comparison
 
 
 @dataclass(frozen=True)
@@ -40,18 +40,26 @@ class PairedLabels:
         }
 
     def discordant(self) -> list[dict[str, Any]]:
-        """Return at most 100 images that exactly one of the models predicts correctly."""
-        found = [
-            {
-                "image_digest": self.digests[index],
-                "label": label,
-                "champion": self.champion[index],
-                "candidate": self.candidate[index],
-            }
-            for index, (label, champion, candidate) in enumerate(self._correct())
-            if champion != candidate
-        ]
-        return found[:MAX_DISCORDANT]
+        """Return images that exactly one of the models predicts correctly, by digest.
+
+        Of each model's side, the first 50.
+        """
+        rows = enumerate(self._correct())
+        found = [(self.digests[i], i, right) for i, (_, right, other) in rows if right != other]
+        counts: Counter[bool] = Counter()
+        kept = []
+        for digest, index, is_champion in sorted(found):
+            counts[is_champion] += 1
+            if counts[is_champion] <= MAX_DISCORDANT:
+                kept.append(
+                    {
+                        "image_digest": digest,
+                        "label": self.true[index],
+                        "champion": self.champion[index],
+                        "candidate": self.candidate[index],
+                    }
+                )
+        return kept
 
     def _correct(self) -> Iterator[tuple[str, bool, bool]]:
         for true, champion, candidate in zip(self.true, self.champion, self.candidate, strict=True):

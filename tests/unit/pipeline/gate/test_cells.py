@@ -34,10 +34,27 @@ def test_discordant_images_in_order() -> None:
     ]
 
 
-def test_discordant_images_are_at_most_100() -> None:
-    many = PairedLabels(["a"] * 120, ["1"] * 120, ["1"] * 120, ["7"] * 120)
-    assert len(many.discordant()) == 100
+def test_discordant_images_are_the_first_50_of_each_side_by_digest() -> None:
+    digests = [f"{number:03}" for number in reversed(range(190))]
+    champion = ["1"] * 120 + ["7"] * 70
+    candidate = ["7"] * 120 + ["1"] * 70
+    many = PairedLabels(digests, ["1"] * 190, champion, candidate)
+    kept = many.discordant()
+    assert [one["image_digest"] for one in kept if one["champion"] == "1"] == sorted(digests[:120])[
+        :50
+    ]
+    assert [one["image_digest"] for one in kept if one["candidate"] == "1"] == sorted(
+        digests[120:]
+    )[:50]
+    assert [one["image_digest"] for one in kept] == sorted(one["image_digest"] for one in kept)
     assert many.cells().only_champion == 120
+
+
+def test_discordant_images_of_a_short_side_are_all_kept() -> None:
+    """The images of the longer side do not fill the places of the other."""
+    digests = [f"{number:03}" for number in range(203)]
+    many = PairedLabels(digests, ["1"] * 203, ["1"] * 200 + ["7"] * 3, ["7"] * 200 + ["1"] * 3)
+    assert [one["image_digest"] for one in many.discordant()][50:] == digests[200:]
 
 
 @given(st.lists(st.tuples(LABELS, LABELS, LABELS), max_size=40))
