@@ -29,7 +29,7 @@ def show_cells(comparisons: Sequence[Comparison], decision: Decision) -> Compari
                 or names[0]
             )
         comparison = next(one for one in comparisons if one.image_set == chosen)
-        st.markdown(cells_table(comparison))
+        st.markdown(cells_table(comparison, decision))
     with right:
         margin = decision.settings.get("margin")
         st.echarts_chart(

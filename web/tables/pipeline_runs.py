@@ -124,8 +124,17 @@ def describe_comparison(comparison: Comparison, decision: Decision) -> str:
     p_value = f": {format_p(comparison.p_better)}{asked}"
     only = pluralize(comparison.only_candidate, "image")
     return (
-        f"Only the candidate reads {only}, only the champion {comparison.only_champion:,}{p_value}."
+        f"Only the candidate reads {only}, only the {name_opponent(decision)}"
+        f" {comparison.only_champion:,}{p_value}."
     )
+
+
+def name_opponent(decision: Decision) -> str:
+    """Return the name of what the candidate was compared with.
+
+    A task without a champion has a constant answer in its place, the most frequent label.
+    """
+    return "constant answer" if decision.champion is None else "champion"
 
 
 def format_p(p_value: float) -> str:
@@ -138,12 +147,13 @@ def name_image_set(name: str) -> str:
     return IMAGE_SETS.get(name, name)
 
 
-def cells_table(comparison: Comparison) -> str:
+def cells_table(comparison: Comparison, decision: Decision) -> str:
     """Return the four cells as a markdown table."""
+    opponent = name_opponent(decision).capitalize()
     both, champion = f"{comparison.both_right:,}", f"**{comparison.only_champion:,}**"
     candidate, neither = f"**{comparison.only_candidate:,}**", f"{comparison.both_wrong:,}"
     return (
-        "| | Champion correct | Champion wrong |\n|---|---:|---:|\n"
+        f"| | {opponent} correct | {opponent} wrong |\n|---|---:|---:|\n"
         f"| **Candidate correct** | {both} | {candidate} |\n"
         f"| **Candidate wrong** | {champion} | {neither} |"
     )

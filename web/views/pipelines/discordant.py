@@ -13,8 +13,15 @@ from web.sources import Sources
 FIRST, ALL = 12, 100
 
 
-def show_discordant(sources: Sources, comparison: Comparison) -> None:
-    """Show the images that exactly one of both models reads, nothing without any."""
+def show_discordant(sources: Sources, comparison: Comparison, opponent: str) -> None:
+    """Show the images that exactly one of both models reads, nothing without any.
+
+    Args:
+        sources: sources of the images.
+        comparison: the comparison.
+        opponent: what the candidate was compared with, such as `champion`.
+
+    """
     if not comparison.discordant:
         return
     st.subheader("Images that only one reads", anchor=False)
@@ -35,11 +42,11 @@ def show_discordant(sources: Sources, comparison: Comparison) -> None:
             f"**Only the candidate** reads {comparison.only_candidate:,}",
             [(one, one.champion) for one in by_candidate[:limit]],
             files,
-            "champion",
+            opponent,
         )
     with right:
         _show_side(
-            f"**Only the champion** reads {comparison.only_champion:,}",
+            f"**Only the {opponent}** reads {comparison.only_champion:,}",
             [(one, one.candidate) for one in by_champion[:limit]],
             files,
             "candidate",

@@ -6,7 +6,7 @@ from web.components.evidence import show_cells
 from web.data.learning.types import Decision, RunDetail
 from web.formatting import escape_markdown, pluralize
 from web.sources import Sources
-from web.tables.pipeline_runs import advise, further_reasons, verdict_sentence
+from web.tables.pipeline_runs import advise, further_reasons, name_opponent, verdict_sentence
 from web.views.pipelines.discordant import show_discordant
 
 _TITLES = {
@@ -24,7 +24,7 @@ def show_verdict(sources: Sources, detail: RunDetail) -> None:
     _show_sentence(detail, decision)
     if detail.comparisons:
         chosen = show_cells(detail.comparisons, decision)
-        show_discordant(sources, chosen)
+        show_discordant(sources, chosen, name_opponent(decision))
 
 
 def _show_sentence(detail: RunDetail, decision: Decision) -> None:

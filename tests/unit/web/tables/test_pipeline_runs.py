@@ -1,5 +1,6 @@
 """Tables and descriptions of pipeline runs."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from tests.support.fake_learning import (
 from web.tables import pipeline_runs
 from web.tables.pipeline_runs import (
     advise,
+    cells_table,
     describe_comparison,
     describe_trigger,
     format_gain,
@@ -90,6 +92,17 @@ def test_sentence_is_made_of_the_cells() -> None:
     assert describe_comparison(make_comparison(only_candidate=1), make_decision()) == (
         "Only the candidate reads 1 image, only the champion 18: p = 0.018; the gate asks for less"
         " than 0.01."
+    )
+
+
+def test_cells_of_a_first_model_name_the_constant_answer() -> None:
+    decision = replace(make_decision(), champion=None)
+    assert "only the constant answer 18: p" in describe_comparison(make_comparison(), decision)
+    assert cells_table(make_comparison(), decision).startswith(
+        "| | Constant answer correct | Constant answer wrong |"
+    )
+    assert "| | Champion correct | Champion wrong |" in cells_table(
+        make_comparison(), make_decision()
     )
 
 
