@@ -77,6 +77,22 @@ class LearningStack(Workers):
         """Start a worker."""
         return self._start("pipeline", "worker", environment={**self.environment, **settings})
 
+    def start_dashboard(self) -> str:
+        """Start the dashboard and return its URL."""
+        port = ports.find_free()
+        address = f"http://127.0.0.1:{port}"
+        options = {"server.port": port, "server.headless": "true", "server.address": "127.0.0.1"}
+        role = {"PGUSER": "mlops_web", "API_URL": f"http://127.0.0.1:{self.port}/api/v1.0"}
+        self._start(
+            "streamlit",
+            "run",
+            "web/app.py",
+            *(f"--{name}={value}" for name, value in options.items()),
+            environment={**self.environment, **role},
+        )
+        self.wait(lambda: _answers(f"{address}/_stcore/health"))
+        return address
+
     def _start_service(self, folder: Path, shared: Mapping[str, str]) -> subprocess.Popen[bytes]:
         own = {
             "API_PORT": str(self.port),
@@ -103,10 +119,7 @@ class LearningStack(Workers):
         return process
 
     def _is_up(self) -> bool:
-        try:
-            return bool(self.call("GET", "healthz")["status"] == "ok")
-        except requests.RequestException:
-            return False
+        return _answers(f"http://127.0.0.1:{self.port}/api/v1.0/healthz")
 
     def call(self, method: str, path: str, **arguments: Any) -> Any:
         """Return the JSON of a response. Raises requests.HTTPError."""
@@ -119,7 +132,7 @@ class LearningStack(Workers):
         """Ask the champion, and return its answers by image digest."""
         answers = {}
         for start in range(0, len(images), IMAGES_PER_CALL):
-            files = [("images", _png(image)) for image in images[start : start + IMAGES_PER_CALL]]
+            files = [("images", png(image)) for image in images[start : start + IMAGES_PER_CALL]]
             document = self.call(
                 "POST", "predictions", params={"experiments": "champion"}, files=files
             )
@@ -150,7 +163,14 @@ def digests(images: Images) -> list[str]:
     return [pixel_digest(image) for image in images]
 
 
-def _png(image: NDArray[np.uint8]) -> bytes:
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=TIMEOUT_SECONDS).ok
+    except requests.RequestException:
+        return False
+
+
+def png(image: NDArray[np.uint8]) -> bytes:
     file = io.BytesIO()
     Image.fromarray(image).save(file, "PNG")
     return file.getvalue()
