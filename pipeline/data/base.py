@@ -24,8 +24,17 @@ from training.task import Task
 
 NAME = "mnist"
 CACHE = Path("datasets", "mnist.npz")
-DOWNLOAD = [sys.executable, "-c", "import keras; keras.datasets.mnist.load_data()"]
-DOWNLOAD_SECONDS = 600
+# Keras sets no timeout, and would wait forever for a server that does not answer.
+PROGRAM = """
+import socket, sys
+socket.setdefaulttimeout(float(sys.argv[1]))
+import keras
+keras.datasets.mnist.load_data()
+"""
+DOWNLOAD = [sys.executable, "-c", PROGRAM]
+STALL_SECONDS = 15  # without a byte from the server
+DOWNLOAD_SECONDS = 300  # including the import of TensorFlow on a busy machine
+MAX_REASON_CHARACTERS = 200
 UNUSABLE = (
     "The base dataset cannot be read: {reason}. Set MNIST_PATH to an mnist.npz in the layout of "
     "keras.datasets.mnist."
@@ -106,11 +115,30 @@ def _path(environ: Mapping[str, str]) -> Path:
         return Path(environ["MNIST_PATH"])
     home = Path(environ["KERAS_HOME"]) if environ.get("KERAS_HOME") else Path.home() / ".keras"
     if not (home / CACHE).exists():
-        try:
-            subprocess.run(DOWNLOAD, check=True, capture_output=True, timeout=DOWNLOAD_SECONDS)
-        except (OSError, subprocess.SubprocessError) as error:
-            raise UnusableBaseError(UNUSABLE.format(reason="Keras cannot download it")) from error
+        _download(environ)
     return home / CACHE
+
+
+def _download(environ: Mapping[str, str]) -> None:
+    """Let Keras download MNIST into its cache. Raises UnusableBaseError."""
+    try:
+        subprocess.run(
+            [*DOWNLOAD, str(STALL_SECONDS)],
+            env={**os.environ, **environ},
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=DOWNLOAD_SECONDS,
+        )
+    except subprocess.CalledProcessError as error:
+        reason = (error.stderr.strip().splitlines() or ["no message"])[-1]
+        reason = f"Keras cannot download it ({reason[:MAX_REASON_CHARACTERS]})"
+        raise UnusableBaseError(UNUSABLE.format(reason=reason)) from error
+    except subprocess.TimeoutExpired as error:
+        reason = f"Keras has not downloaded it in {DOWNLOAD_SECONDS} s"
+        raise UnusableBaseError(UNUSABLE.format(reason=reason)) from error
+    except OSError as error:
+        raise UnusableBaseError(UNUSABLE.format(reason=f"Keras cannot run: {error}")) from error
 
 
 def _sha256(arrays: Mapping[str, NDArray[np.uint8]]) -> str:

@@ -1,5 +1,7 @@
 """Base dataset: MNIST as training.dataset has it."""
 
+import socket
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -52,8 +54,32 @@ def test_base_without_a_path_is_that_of_keras_cache(path: Path, tmp_path: Path) 
 def test_base_that_cannot_be_downloaded_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(base, "DOWNLOAD", ["false"])
-    with pytest.raises(UnusableBaseError, match=r"Keras cannot download it\. Set MNIST_PATH"):
+    program = "raise OSError('no route')"
+    monkeypatch.setattr(base, "DOWNLOAD", [sys.executable, "-c", program])
+    message = r"Keras cannot download it \(OSError: no route\)\. Set MNIST_PATH to an mnist\.npz"
+    with pytest.raises(UnusableBaseError, match=message):
+        load_base({"KERAS_HOME": str(tmp_path)})
+
+
+@pytest.mark.slow  # imports TensorFlow
+def test_download_from_a_silent_server_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base, "STALL_SECONDS", 1)
+    monkeypatch.setattr(base, "DOWNLOAD_SECONDS", 90)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        proxy = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        environ = {"KERAS_HOME": str(tmp_path), "https_proxy": proxy, "no_proxy": ""}
+        with pytest.raises(UnusableBaseError, match=r"timed out.*\. Set MNIST_PATH"):
+            load_base(environ)
+
+
+def test_download_that_takes_too_long_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base, "DOWNLOAD", [sys.executable, "-c", "import time; time.sleep(60)"])
+    monkeypatch.setattr(base, "DOWNLOAD_SECONDS", 0.2)
+    with pytest.raises(UnusableBaseError, match=r"not downloaded it in 0\.2 s\. Set MNIST_PATH"):
         load_base({"KERAS_HOME": str(tmp_path)})
 
 
