@@ -10,6 +10,8 @@ HEIGHT_PIXELS = 300
 CHOSEN = "chosen"
 # Space above and below the dots, in points of accuracy
 MIN_PAD_POINTS = 0.1
+# A little above 100 %, so that a dot there is whole. The axis has no label at its end.
+TOP_PERCENT = 100.02
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ def seed_spread(dots: Sequence[SeedDot]) -> tuple[float, float | None]:
 
 def seed_dots(dots: Sequence[SeedDot], *, dark: bool, accent: str) -> Option:
     """Return a chart with one dot per training, a line at the mean and a band of one deviation.
+
+    A single dot has neither line nor band.
 
     Args:
         dots: at least one.
@@ -67,7 +71,7 @@ def seed_dots(dots: Sequence[SeedDot], *, dark: bool, accent: str) -> Option:
             "nameTextStyle": {"align": "left"},
             "axisLabel": {"showMinLabel": False, "showMaxLabel": False},
             "min": round(min(values) - pad, 2),
-            "max": round(max(values) + pad, 2),
+            "max": min(TOP_PERCENT, round(max(values) + pad, 2)),
         },
         "series": [
             {
@@ -95,7 +99,7 @@ def seed_dots(dots: Sequence[SeedDot], *, dark: bool, accent: str) -> Option:
                     "animation": False,
                     "lineStyle": {"type": "dashed", "width": 1.5},
                     "label": {"formatter": "mean", "position": "insideStartTop"},
-                    "data": [{"yAxis": mean * 100}],
+                    "data": [] if deviation is None else [{"yAxis": mean * 100}],
                 },
                 "markArea": {
                     "silent": True,

@@ -14,7 +14,12 @@ def test_spread_is_mean_and_sample_deviation() -> None:
 def test_single_dot_has_no_spread() -> None:
     assert seed_spread(DOTS[:1]) == (0.98, None)
     series = seed_dots(DOTS[:1], dark=False, accent="red")["series"][0]
-    assert series["markArea"]["data"] == []
+    assert series["markArea"]["data"] == series["markLine"]["data"] == []
+
+
+def test_axis_ends_at_100_percent() -> None:
+    dots = [SeedDot("seed 1", 1.0, is_chosen=True)]
+    assert seed_dots(dots, dark=False, accent="red")["yAxis"]["max"] == pytest.approx(100.02)
 
 
 def test_chosen_dot_is_marked() -> None:
