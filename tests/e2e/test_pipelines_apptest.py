@@ -181,6 +181,15 @@ def test_promotion_in_force_can_be_rolled_back(sources: FakeSources) -> None:
     assert sources.moved == [("digits", "champion", "back", "ann", "misreads 7")]
 
 
+def test_first_champion_cannot_be_rolled_back(sources: FakeSources) -> None:
+    run = make_run(verdict="PROMOTE", is_promoted=True, is_champion=True)
+    decision = replace(make_decision("PROMOTE"), champion=None)
+    sources.learning.details = {7: make_detail(run, decision=decision)}
+    app = pipelines_page()
+    assert "Roll back" not in [one.label for one in app.button]
+    assert "| Constant answer correct |" in visible_text(app)
+
+
 def test_promotion_of_an_earlier_champion_stays(sources: FakeSources) -> None:
     run = make_run(verdict="PROMOTE", is_promoted=True, is_rolled_back=True)
     sources.learning.details = {7: make_detail(run, decision=make_decision("PROMOTE"))}

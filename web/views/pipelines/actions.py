@@ -51,14 +51,15 @@ def show_actions(sources: Sources, detail: RunDetail) -> None:
             done=f"The candidate of run {run.id} is the champion",
             is_primary=True,
         )
-    if run.is_champion:
-        before = detail.decision.champion if detail.decision is not None else None
+    before = detail.decision.champion if detail.decision is not None else None
+    # Without an earlier champion, there is no version to roll back to.
+    if run.is_champion and before is not None:
         _show_action(
             sources,
             "Roll back",
             ":material/undo:",
             f"The champion of {escape_markdown(run.task)} becomes the version before the last"
-            f" move{f', **{escape_markdown(before)}** before this run' if before else ''}.",
+            f" move, **{escape_markdown(before)}** before this run.",
             "misreads 7",
             lambda by, reason: sources.api.roll_back_alias(
                 run.task, CHAMPION, moved_by=by, reason=reason
