@@ -93,6 +93,8 @@ def _show_version(sources: Sources, datasets: pd.DataFrame, row: int) -> None:
             count_table(result.value),
             hide_index=True,
             alt="Images beyond the base dataset by label, split and source",
+            # The sum first: a phone shows three columns.
+            column_order=("label", "total", "train", "validation", "test"),
             column_config={
                 "label": st.column_config.TextColumn("Label", width=70),
                 "train": st.column_config.NumberColumn("Training", width=80),
