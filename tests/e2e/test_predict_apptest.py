@@ -271,6 +271,12 @@ def test_experiments_without_models_offer_all_models() -> None:
     assert "Switch on *Use all 3 models*" in visible_text(app)
 
 
+def test_only_model_is_named_as_such(sources: FakeSources) -> None:
+    ready = [name for name, model in sources.served.items() if model.state == "READY"]
+    sources.served = {ready[0]: sources.served[ready[0]]}
+    assert predict_page().toggle[0].label == "Use the only model"
+
+
 @pytest.mark.usefixtures("sources")
 def test_all_models_can_be_used() -> None:
     app = predict_page(experiments=["bare"])

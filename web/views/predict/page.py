@@ -32,7 +32,7 @@ def show(sources: Sources, selection: Selection) -> None:
     models = result.value or {}
     ready_count = sum(model.state == "READY" for model in models.values())
     use_all = st.toggle(
-        f"Use all {pluralize(ready_count, 'model')}" if ready_count else "Use all models",
+        _describe_all(ready_count),
         key=ALL,
         bind="query-params",
         help="Instead of the experiments selected above.",
@@ -74,7 +74,7 @@ def _show_api_down(sources: Sources, problem: str) -> None:
 
 def _show_no_models(ready_count: int, *, use_all: bool) -> None:
     hint = (
-        f"Switch on *Use all {pluralize(ready_count, 'model')}*."
+        f"Switch on *{_describe_all(ready_count)}*."
         if ready_count
         else "Add a model to `models/` in a folder named by its experiment."
     )
@@ -131,6 +131,13 @@ def _show_predictions(
         image,
         ["all"] if use_all else [model.name for model in ready],
     )
+
+
+def _describe_all(count: int) -> str:
+    """Return the label of the switch for all ready models."""
+    if count == 1:
+        return "Use the only model"
+    return f"Use all {count:,} models" if count else "Use all models"
 
 
 def _show_code(api_url: str, image: InputImage, names: Sequence[str]) -> None:
