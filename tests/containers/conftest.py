@@ -18,10 +18,12 @@ import pytest
 import requests
 
 from local import ports
+from tests.support.learning_data import write_base
 
 ROOT = Path(__file__).parent.parent.parent
 BUILD_AND_START_SECONDS = 1500
 TIMEOUT_SECONDS = 60
+BASE_IMAGE = "python:3.13-slim"
 DOCKER = shutil.which("docker") or "docker"
 
 
@@ -119,6 +121,18 @@ def pgadmin_url(compose: Compose) -> str:
     return f"http://localhost:{compose.ports['PGADMIN_PORT']}"
 
 
+@pytest.fixture(scope="session")
+def loop(compose: Compose, tmp_path_factory: pytest.TempPathFactory) -> Compose:
+    """Add the worker of the learning loop, with a small MNIST and models that it may write."""
+    for path in (compose.folder / "models").rglob("*"):
+        path.chmod(0o777 if path.is_dir() else 0o666)
+    (compose.folder / "models").chmod(0o777)
+    mnist = write_base(tmp_path_factory.mktemp("mnist") / "mnist.npz")
+    compose.variables |= {"MNIST_PATH": str(mnist), "PIPELINE_HEARTBEAT_SECONDS": "5"}
+    compose.run("--profile", "loop", "up", "-d", "--build", "--wait", "pipeline")
+    return compose
+
+
 def inspect_object(*arguments: str) -> dict[str, Any]:
     """Return the one object that a docker command describes."""
     [inspect_object] = json.loads(
@@ -127,9 +141,9 @@ def inspect_object(*arguments: str) -> dict[str, Any]:
     return dict(inspect_object)
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = TIMEOUT_SECONDS) -> None:
     """Wait until a condition is true. An unavailable service makes it false."""
-    deadline = time.monotonic() + TIMEOUT_SECONDS
+    deadline = time.monotonic() + seconds
     while True:
         try:
             if condition():

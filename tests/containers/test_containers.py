@@ -12,9 +12,8 @@ import psutil
 import pytest
 import requests
 
-from tests.containers.conftest import DOCKER, ROOT, Compose, inspect_object, wait_until
+from tests.containers.conftest import BASE_IMAGE, DOCKER, ROOT, Compose, inspect_object, wait_until
 
-BASE_IMAGE = "python:3.13-slim"
 MEGABYTE = 10**6
 SERVICES = ("db", "inference", "web")
 LONGEST_LINE = 10_000

@@ -30,7 +30,7 @@ def secure_stack(project: Path, secrets: dict[str, str]) -> Iterator[Compose]:
     stack = Compose(project, COMPOSE_FILE=SECRET_FILES)
     stack.password = secrets["postgres_password"]
     try:
-        stack.run("up", "-d", "--build", "--wait")
+        stack.run("--profile", "loop", "up", "-d", "--build", "--wait")
         yield stack
     finally:
         stack.tear_down()
@@ -97,7 +97,7 @@ def test_predictions_need_an_api_key_and_dashboard_has_one(
     assert experiment in output
 
 
-@pytest.mark.parametrize("service", ["guard", "db", "db-setup", "inference", "web"])
+@pytest.mark.parametrize("service", ["guard", "db", "db-setup", "inference", "web", "pipeline"])
 def test_inspect_output_contains_no_secret(
     secure_stack: Compose, secrets: dict[str, str], service: str
 ) -> None:

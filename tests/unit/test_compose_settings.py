@@ -1,0 +1,56 @@
+"""Compose: the containers get every documented setting of the code that runs in them."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+
+ROOT = Path(__file__).parent.parent.parent
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+# Set by the image, or passed under the name that libpq reads.
+ELSEWHERE = {"PIPELINE_WORK", "MLOPS_PIPELINE_PASSWORD"}
+ALSO_READ = {"IMAGES_URL", "MAX_IMAGE_BYTES", "PROBE_MIN_ACCURACY"}
+ALWAYS = {"guard", "db", "db-setup", "inference", "web"}
+
+
+def service(name: str) -> dict[str, Any]:
+    return dict(COMPOSE["services"][name])
+
+
+def test_pipeline_gets_every_setting_of_the_learning_loop() -> None:
+    page = (ROOT / "doc" / "learning-loop.md").read_text()
+    table = page[page.index("## Settings") :]
+    documented = set(re.findall(r"^\| `([A-Z_]+)` \|", table, re.MULTILINE))
+    assert len(documented) > len(ELSEWHERE)
+    assert (documented | ALSO_READ) - ELSEWHERE - service("pipeline")["environment"].keys() == set()
+
+
+def test_pipeline_stores_objects_where_inference_does() -> None:
+    names = {
+        name
+        for name in service("inference")["environment"]
+        if re.match("AWS_|GOOGLE_|AZURE_|IMAGES_URL$", name)
+    }
+    assert names
+    assert names - service("pipeline")["environment"].keys() == set()
+
+
+def test_services_without_a_profile_are_the_stack() -> None:
+    assert {name for name in COMPOSE["services"] if "profiles" not in service(name)} == ALWAYS
+
+
+@pytest.mark.parametrize("name", sorted(COMPOSE["services"]))
+def test_cluster_shares_its_network_with_pipeline_only(name: str) -> None:
+    is_on_scale = "scale" in service(name).get("networks", [])
+    assert is_on_scale == (name in {"scheduler", "scale-worker", "pipeline"})
+
+
+@pytest.mark.parametrize("name", sorted(ALWAYS | {"scheduler", "scale-worker", "pgadmin"}))
+def test_models_are_writable_for_pipeline_only(name: str) -> None:
+    volumes = service(name).get("volumes", [])
+    assert [
+        volume for volume in volumes if volume.startswith("./") and not volume.endswith(":ro")
+    ] == []
+    assert "./models:/models" in service("pipeline")["volumes"]
