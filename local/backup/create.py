@@ -2,8 +2,9 @@
 
 The service may run. The order makes the backup complete: a record of the journal is in Postgres
 before the shipper deletes it, so the journal is read before the database. An original is stored
-before its row names it, so the originals are read after the database. Records that are in both are
-shipped again after a restore, which adds nothing.
+before its row names it, so the originals are read after the database. The same holds for the
+datasets and models of the learning loop. Records that are in both are shipped again after a
+restore, which adds nothing.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def create(deployment: Deployment, path: Path) -> None:
             started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
             segments = _add_tree(deployment, writer, "journal")
             _add_dump(deployment, writer, path.parent)
-            originals = (
+            objects = (
                 _add_tree(deployment, writer, "images") if deployment.images_url is not None else 0
             )
             properties = {
@@ -46,10 +47,10 @@ def create(deployment: Deployment, path: Path) -> None:
     finally:
         writer.discard()
     print_line(
-        f"{path}: database, {segments} journal files, {originals} originals, {size / 1e6:.1f} MB"
+        f"{path}: database, {segments} journal files, {objects} stored objects, {size / 1e6:.1f} MB"
     )
     if deployment.images_url is None:
-        print_line("The originals are in object storage and not in the backup. See doc/backup.md.")
+        print_line("IMAGES_URL is object storage, which is not in the backup. See doc/backup.md.")
 
 
 def model_digests(folder: Path) -> dict[str, str]:

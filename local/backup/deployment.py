@@ -21,6 +21,7 @@ from local.backup.archive import BackupError
 ROOT = Path(__file__).resolve().parents[2]
 TREES = Path(__file__).with_name("trees.py").read_text()
 DATABASE, OWNER = "mlopsdb", "postgres"
+WRITERS = {"inference", "web", "pipeline", "db-setup"}  # services of compose, to the database
 
 
 class Deployment(ABC):
@@ -200,13 +201,15 @@ class ComposeDeployment(Deployment):
     def is_running(self) -> bool:
         """See Deployment."""
         services = self.run(["docker", "compose", "ps", "--services", "--status", "running"])
-        return not {"inference", "web", "db-setup"}.isdisjoint(services.split())
+        return not WRITERS.isdisjoint(services.split())
 
     @contextmanager
     def running_database(self, *, exclusively: bool) -> Iterator[None]:
         """See Deployment. A Postgres that is not running is started and left running."""
         if exclusively and self.is_running():
-            raise BackupError("The stack is running. Stop it: docker compose stop inference web")
+            raise BackupError(
+                "The stack is running. Stop it: docker compose stop inference web pipeline"
+            )
         self.run(["docker", "compose", "up", "-d", "--wait", "db"])
         yield
 

@@ -22,9 +22,33 @@ RESTORING, REPLACED = f"{DATABASE}_restoring", f"{DATABASE}_replaced"
 COUNT_TABLES = """
 SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
 """
-MOVE_ORIGINALS = """
-UPDATE images SET original_url = {new} || substr(original_url, length({old}) + 1)
-WHERE starts_with(original_url, {old} || '/')
+# A backup of an older version lacks some of the columns.
+MOVE_URLS = """
+DO $$
+DECLARE
+    place record;
+    old text := {old} || '/';
+    new text := {new} || '/';
+BEGIN
+    FOR place IN SELECT table_name, column_name, data_type FROM information_schema.columns
+        WHERE table_schema = 'public' AND (table_name, column_name) IN (
+            ('images', 'original_url'), ('datasets', 'url'), ('uploads', 'url'),
+            ('trainings', 'artifact_url'), ('evaluations', 'predictions_url'),
+            ('pipeline_steps', 'outputs'))
+    LOOP
+        IF place.data_type = 'jsonb' THEN
+            EXECUTE format(
+                'UPDATE %1$I SET %2$I = replace(%2$I::text, $1, $2)::jsonb'
+                ' WHERE strpos(%2$I::text, $1) > 0', place.table_name, place.column_name)
+                USING '"' || old, '"' || new;
+        ELSE
+            EXECUTE format(
+                'UPDATE %1$I SET %2$I = $2 || substr(%2$I, length($1) + 1)'
+                ' WHERE starts_with(%2$I, $1)', place.table_name, place.column_name)
+                USING old, new;
+        END IF;
+    END LOOP;
+END $$
 """
 MAX_NAMED = 5
 
@@ -90,7 +114,7 @@ def _restore_database(deployment: Deployment, backup: BackupReader) -> None:
     old, new = backup.manifest.get("images_url"), deployment.images_url
     if old and new and old != new:
         quoted = {"old": _quote(old), "new": _quote(new)}
-        deployment.sql(RESTORING, MOVE_ORIGINALS.format(**quoted))
+        deployment.sql(RESTORING, MOVE_URLS.format(**quoted))
     deployment.sql(RESTORING, "ANALYZE")
 
 

@@ -15,18 +15,25 @@ import pytest
 
 from db.initialize import set_up
 from db.settings import from_environment
+from inference.originals.open_store import open_store
 from inference.prediction_log.segments import list_segments
 from local import ports
 from local.backup.__main__ import main
 from local.backup.deployment import LocalDeployment
+from pipeline.steps import plan
 from tests.support.prediction_log import LogHarness, make_image
+from tests.support.workers import Workers
 
 LIBPQ = ("PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE")
 PNG = b"\x89PNG\r\n\x1a\n"
 TABLES = ("experiments", "metric_curves", "images", "predictions", "prediction_events", "labels")
+LOOP_TABLES = (
+    *("datasets", "uploads", "pipeline_runs", "pipeline_triggers", "pipeline_steps"),
+    *("procrastinate.procrastinate_jobs", "procrastinate.procrastinate_events"),
+)
 SUMS = " UNION ALL ".join(
     f"SELECT '{table}', count(*), md5(string_agg(t::text, ',' ORDER BY t::text)) FROM {table} t"
-    for table in (*TABLES, "traffic", "model_versions", "migration_fingerprints")
+    for table in (*TABLES, "traffic", "model_versions", "migration_fingerprints", *LOOP_TABLES)
 )
 OBJECTS = """
 SELECT 'grants', count(*)::text, md5(string_agg(g::text, ',' ORDER BY g::text))
@@ -37,6 +44,38 @@ UNION ALL SELECT 'triggers', count(*)::text, '' FROM pg_trigger
 UNION ALL SELECT 'indexes', count(*)::text, '' FROM pg_indexes WHERE schemaname = 'public'
 UNION ALL SELECT 'statistics', count(*)::text, '' FROM pg_statistic_ext
 """
+
+
+# A dataset, a queued run, and one whose worker was lost.
+FILL_LOOP = """
+INSERT INTO datasets (task, digest, url, bytes, images, train, validation, test, classes, sources,
+    created_by)
+VALUES ('mnist', 'ab12', '{url}', 9, 3, 1, 1, 1, '[]', '{{}}', 'ann');
+INSERT INTO uploads (task, digest, url, bytes, media_type, name, uploaded_by)
+VALUES ('mnist', 'cd', '{url}', 9, 'text/csv', 'a.csv', 'ann');
+SELECT request_run('mnist', 'a', '{{}}', 'manual', 'ann', 'test');
+SELECT request_run('parity', 'a', '{{}}', 'manual', 'ann', 'test');
+UPDATE pipeline_runs SET state = 'RUNNING', started_at = now(), worker = 'lost',
+    lease_token = gen_random_uuid(), heartbeat_at = now() WHERE task = 'parity';
+INSERT INTO pipeline_steps (run_id, name, ordinal, attempt, state, finished_at, worker, outputs)
+SELECT id, 'ingest', 1, 1, 'SUCCEEDED', now(), 'lost', jsonb_build_object('url', '{url}')
+FROM pipeline_runs WHERE task = 'parity';
+SET LOCAL search_path = procrastinate, public;
+UPDATE procrastinate_jobs SET status = 'doing'
+WHERE (args->>'run_id')::int = (SELECT id FROM pipeline_runs WHERE task = 'parity');
+"""
+STORED_URLS = """
+SELECT url FROM datasets UNION ALL SELECT url FROM uploads
+UNION ALL SELECT outputs->>'url' FROM pipeline_steps WHERE name = 'ingest' AND worker = 'lost'
+UNION ALL SELECT original_url FROM images WHERE original_url IS NOT NULL
+"""
+
+MOVE_BACK = (
+    "UPDATE images SET original_url = replace(original_url, '{new}', '{old}')",
+    "UPDATE datasets SET url = replace(url, '{new}', '{old}')",
+    "UPDATE uploads SET url = replace(url, '{new}', '{old}')",
+    "UPDATE pipeline_steps SET outputs = replace(outputs::text, '{new}', '{old}')::jsonb",
+)
 
 
 class Machine:
@@ -88,6 +127,8 @@ class Machine:
                 " SELECT image_id, task, label, 'ann' FROM predictions LIMIT 1"
             )
             harness.predict_images([make_image(3, PNG)])
+            url = open_store(str(self.folder / "images")).put("ab/ab12.npz", b"a dataset")
+            harness.query(FILL_LOOP.format(url=url))
 
     @contextmanager
     def service(self) -> Iterator[LogHarness]:
@@ -129,21 +170,34 @@ def test_backup_restores_into_an_empty_stack(source: Machine, backup: Path, tmp_
     assert restored_objects == objects
     old, new = source.folder.as_uri(), target.folder.as_uri()
     with target.here() as deployment, deployment.running_database(exclusively=True):
-        urls = deployment.sql("mlopsdb", "SELECT string_agg(original_url, ' ') FROM images")
-        assert urls.count(new) == 2
-        deployment.sql(
-            "mlopsdb", f"UPDATE images SET original_url = replace(original_url, '{new}', '{old}')"
-        )
+        urls = deployment.sql("mlopsdb", STORED_URLS).split()
+        assert [url.startswith(f"{new}/images/") for url in urls] == [True] * 5
+        deployment.sql("mlopsdb", *(statement.format(old=old, new=new) for statement in MOVE_BACK))
         assert deployment.sql("mlopsdb", SUMS) == rows != restored_rows
     kept = {name: data for name, data in source.files().items() if is_backed_up(name)}
     assert target.files() == kept
     assert len([name for name in kept if name.endswith(".png")]) == 2
     assert target.databases().split() == ["mlopsdb", "postgres", "template0", "template1"]
     ship(target)
+    continue_runs(target, tmp_path)
 
 
 def is_backed_up(name: str) -> bool:
-    return name.endswith((".png", ".jsonl"))
+    return name.endswith((".png", ".npz", ".jsonl"))
+
+
+def continue_runs(target: Machine, folder: Path) -> None:
+    """Let a worker finish the runs that were open, after those steps that had succeeded."""
+    with target.here() as deployment, deployment.running_database(exclusively=True):
+        workers = Workers({name: deployment.environment[name] for name in LIBPQ}, folder)
+        try:
+            workers.start()
+            for task, steps in (("mnist", plan.RETRAIN), ("parity", plan.RETRAIN[1:])):
+                [(run_id,)] = workers.rows("SELECT id FROM pipeline_runs WHERE task = %s", task)
+                assert workers.wait_until_over(run_id) == ("SUCCEEDED", None)
+                assert workers.trace(run_id) == list(steps)
+        finally:
+            workers.stop()
 
 
 def ship(target: Machine) -> None:
