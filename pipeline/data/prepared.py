@@ -6,6 +6,7 @@ The same version gives the same bytes on every machine.
 import io
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -37,11 +38,24 @@ def write(dataset: StoredDataset, path: Path) -> dict[str, Any]:
 def ensure(context: StepContext) -> None:
     """Write the file of a run again if this machine lacks it, because another one prepared it.
 
+    After the restore of a backup, the folder may have a file of another run with the same id.
     Raises PermanentError, StorageUnavailableError, OSError and psycopg2.Error.
     """
-    path = context.work / context.outputs["prepare"]["file"]
-    if not path.exists():
+    prepared = context.outputs["prepare"]
+    path = context.work / prepared["file"]
+    if not _is_intact(path, prepared["sha256"]):
         write(read_dataset(context), path)
+
+
+def _is_intact(path: Path, sha256: str) -> bool:
+    """Return whether a file exists and is that of a digest."""
+    try:
+        with path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            arrays = {key: archive[key] for key in split_dataset.ARRAYS}
+            return split_dataset.sha256(arrays, archive["classes"].tolist()) == sha256
+    except (OSError, KeyError, ValueError, EOFError, BadZipFile):
+        return False
 
 
 def to_arrays(dataset: StoredDataset) -> dict[str, Any]:

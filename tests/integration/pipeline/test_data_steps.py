@@ -167,6 +167,23 @@ def test_ensure_prepares_the_dataset_on_another_machine(loop: Loop) -> None:
     assert path.read_bytes() == content
 
 
+def test_ensure_replaces_the_file_of_another_dataset(loop: Loop) -> None:
+    """Before the restore of a backup, another run had the same id and thus the same folder."""
+    first = run_steps(loop)
+    other = (first["work"]["path"] / "dataset.npz").read_bytes()
+    loop.label(different_digits(1, 3)[0][0], "7")
+    context = loop.start_run()
+    outputs = {"ingest": ingest.run(context)}
+    outputs["prepare"] = prepare.run(replace(context, outputs=outputs))
+    path = context.work / outputs["prepare"]["file"]
+    content = path.read_bytes()
+    assert other != content
+    for wrong in (other, content[:100], b""):
+        path.write_bytes(wrong)
+        prepared.ensure(replace(context, outputs=outputs))
+        assert path.read_bytes() == content
+
+
 def test_label_outlives_its_original(loop: Loop) -> None:
     image = different_digits(1, 3)[0][0]
     digest = loop.label(image, "7")
