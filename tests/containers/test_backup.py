@@ -64,7 +64,7 @@ def test_backup_restores_in_place_of_the_stack(
 ) -> None:
     kept, backup = predict(loop, digits["3"]), str(tmp_path / "mlops.tar")
     wait_for_end(loop, request_run(loop))  # leaves a dataset in the storage
-    loop.run("stop", "pipeline")
+    loop.run("pause", "pipeline")
     queued = request_run(loop)
     before = loop.rows(SUMS)
     assert run_backup(loop, "create", backup)[0] == 0
@@ -73,8 +73,7 @@ def test_backup_restores_in_place_of_the_stack(
     status, output = run_backup(loop, "restore", backup, "--replace")
     assert (status, "is running" in output) == (1, True)
     loop.run("stop", "web", "inference")
-    loop.run("--profile", "loop", "up", "-d", "--wait", "pipeline")
-    wait_for_end(loop, queued)
+    loop.run("unpause", "pipeline")
     status, output = run_backup(loop, "restore", backup, "--replace")
     assert (status, "is running" in output) == (1, True)  # the worker writes, too
     loop.run("stop", "pipeline")

@@ -14,7 +14,7 @@ client = Client('tcp://127.0.0.1:8786', timeout=60)
 client.wait_for_workers(2, timeout=60)
 print(len(client.ncores()))
 """
-REACH = "import socket; socket.create_connection(({host!r}, 8786), timeout=2)"
+REACH = "import socket; socket.create_connection(({host!r}, {port}), timeout=2)"
 REQUEST = "SELECT request_score('mnist', '{params}', 'test', 'a test')"
 
 
@@ -59,18 +59,17 @@ def test_scale_profile_runs_two_workers_without_ports(cluster: Compose) -> None:
 @pytest.mark.parametrize("service", ["inference", "web"])
 def test_scheduler_is_unreachable_for_other_services(cluster: Compose, service: str) -> None:
     for host in ("scheduler", addresses(cluster, "scheduler")["scale"]):
-        reach = REACH.format(host=host)
+        reach = REACH.format(host=host, port=8786)
         cluster.run("exec", "-T", "pipeline", "python", "-c", reach)
         assert cluster.call("exec", "-T", service, "python", "-c", reach).returncode == 1
 
 
 def test_cluster_does_not_reach_postgres_and_inference(cluster: Compose) -> None:
+    """Names are not tried: a network without a way out takes seconds to miss one."""
     for service, port in (("db", 5432), ("inference", 9090)):
-        for host in (service, addresses(cluster, service)["back"]):
-            reach = REACH.format(host=host).replace("8786", str(port))
-            cluster.run("exec", "-T", "pipeline", "python", "-c", reach)
-            refused = cluster.call("exec", "-T", "scheduler", "python", "-c", reach)
-            assert refused.returncode == 1
+        reach = REACH.format(host=addresses(cluster, service)["back"], port=port)
+        cluster.run("exec", "-T", "pipeline", "python", "-c", reach)
+        assert cluster.call("exec", "-T", "scheduler", "python", "-c", reach).returncode == 1
 
 
 def test_scoring_run_succeeds_on_the_cluster(cluster: Compose) -> None:
