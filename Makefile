@@ -5,7 +5,7 @@ RUN = .venv/bin/python
 COMPILE = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help up down backup restore check-data test test-slow test-faults soak test-compose lint bench bench-full bench-data bench-pages bench-score pictures train reproduce publish convert load retrain runs rollback worker secrets sbom audit lock
+.PHONY: help up down backup restore check-data test test-slow test-faults soak soak-pipeline test-compose lint bench bench-full bench-data bench-pages bench-score pictures train reproduce publish convert load retrain runs rollback worker secrets sbom audit lock
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target what; do printf '  make %-13s %s\n' "$$target" "$$what"; done
@@ -37,6 +37,9 @@ test-faults:  ## all fault injection tests with their measurements, in twenty mi
 
 soak:  ## MINUTES=10 of load with random faults; checks responses, rows and memory; SEED=1 repeats the same faults
 	@exec $(PYTHON) local/bootstrap.py dev -m tests.resilience.soak $(or $(MINUTES),10) $(SEED)
+
+soak-pipeline:  ## MINUTES=10 of the learning loop with workers, Postgres and the service killed and frozen at random; SEED=1 as above
+	@exec $(PYTHON) local/bootstrap.py dev -m tests.resilience.pipeline_soak $(or $(MINUTES),10) $(SEED)
 
 test-compose:  ## build, start and test the compose stack; needs a Docker engine
 	@exec $(PYTHON) local/bootstrap.py dev -m pytest tests/containers

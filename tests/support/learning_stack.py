@@ -59,19 +59,19 @@ class LearningStack(Workers):
 
     def __init__(self, database: Mapping[str, str], folder: Path) -> None:
         super().__init__(database, folder)
-        self.models = folder / "models"
+        self.folder, self.models = folder, folder / "models"
         self.models.mkdir()
         draw_base(folder / "mnist.npz")
         self.port = ports.find_free()
-        shared = {
+        self._shared = {
             "MODELS_DIR": str(self.models),
             "IMAGES_URL": str(folder / "images"),
             "MNIST_PATH": str(folder / "mnist.npz"),
         }
-        self.environment |= shared
+        self.environment |= self._shared
         for experiment in (EXPERIMENT, LONG_EXPERIMENT):
             self.rows(ADD_EXPERIMENT, experiment)
-        self.service = self._start_service(folder, shared)
+        self.service = self.start_service()
 
     def start(self, **settings: str) -> subprocess.Popen[bytes]:
         """Start a worker."""
@@ -93,15 +93,16 @@ class LearningStack(Workers):
         self.wait(lambda: _answers(f"{address}/_stcore/health"))
         return address
 
-    def _start_service(self, folder: Path, shared: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    def start_service(self) -> subprocess.Popen[bytes]:
+        """Start the service and wait until it answers."""
         own = {
             "API_PORT": str(self.port),
             "API_WORKERS": "1",
-            "COMPILED_DIR": str(folder / "compiled"),
-            "JOURNAL_DIR": str(folder / "journal"),
+            "COMPILED_DIR": str(self.folder / "compiled"),
+            "JOURNAL_DIR": str(self.folder / "journal"),
         }
         role = {"PGUSER": "mlops_app", "PGPASSWORD": "pass123"}
-        environment = {**os.environ, **self.database, **role, **shared, **own}
+        environment = {**os.environ, **self.database, **role, **self._shared, **own}
         service = self._start("inference", environment=environment)
         self.wait(self._is_up)
         return service
