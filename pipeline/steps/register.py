@@ -14,12 +14,13 @@ from typing import Any
 
 from inference.model_format import layout
 from inference.model_format.card import CARD_FILE, KERAS_FILE, LITERT_FILE
-from inference.models.publish import PublishError, hidden_directory, publish, require_digits
+from inference.models.publish import PublishError, publish, require_digits
 from inference.originals.keys import key_in
 from inference.originals.open_store import open_store
 from inference.probe.prober import Prober
 from inference.probe.report import ProbeReport
 from inference.settings import from_environment
+from pipeline.steps import unpublished
 from pipeline.steps.context import PermanentError, StepContext
 
 FILES = (KERAS_FILE, LITERT_FILE, CARD_FILE)
@@ -40,7 +41,9 @@ def run(context: StepContext) -> dict[str, Any]:
     if not is_wanted and not context.run.params.get("keep"):
         return {**outputs, "version": None, "published": "no"}
     models_dir = context.settings.models_dir
-    _remove_attempts(context, name)
+    for run_id, directory in list(unpublished.find(models_dir)):
+        if run_id == context.run.id:
+            unpublished.remove(directory)
     published = "before"
     version = find_version(models_dir, name, chosen["model_digest"])
     if version is None:
@@ -76,7 +79,7 @@ def _publish(context: StepContext, name: str, chosen: dict[str, Any]) -> int:
             context.settings.models_dir,
             Prober(min_accuracy=from_environment().probe_min_accuracy),
             check,
-            f"{_prefix(context)}{context.lease_token}",
+            unpublished.attempt_name(context.run.id, context.lease_token),
         )
     except PublishError as error:
         raise PermanentError(
@@ -106,17 +109,6 @@ def _unpack(context: StepContext, url: str, folder: Path) -> None:
         for name in FILES:
             with archive.open(name) as member, (folder / name).open("wb") as file:
                 shutil.copyfileobj(member, file)
-
-
-def _remove_attempts(context: StepContext, name: str) -> None:
-    """Remove what earlier attempts of this run left in the model directory."""
-    pattern = hidden_directory(context.settings.models_dir, name, f"{_prefix(context)}*").name
-    for directory in context.settings.models_dir.glob(pattern):
-        shutil.rmtree(directory, ignore_errors=True)
-
-
-def _prefix(context: StepContext) -> str:
-    return f"run-{context.run.id}-"
 
 
 def _sha256(data: bytes) -> str:

@@ -117,6 +117,7 @@ class Service:
         sweep.free_runs(self._database, self._settings.heartbeat_seconds)
         self._triggers.check()
         sweep.remove_folders(self._database, self._settings.work)
+        sweep.remove_unpublished(self._database, self._settings.models_dir)
 
     def _forget(self) -> None:
         """Remove the row of this worker."""

@@ -12,6 +12,7 @@ from typing import Any
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from pipeline.database import Database, Record, fetch_all
+from pipeline.steps import unpublished
 from pipeline.worker.executor import run_folder
 from pipeline.worker.lease import END_ATTEMPTS, ENQUEUE
 
@@ -63,6 +64,11 @@ SELECT id FROM pipeline_runs WHERE id = ANY (%s) AND (
     ) AND finished_at < now() - interval '1 minute')
     OR finished_at < now() - %s)
 """
+ENDED = """
+SELECT id FROM pipeline_runs
+WHERE id = ANY (%s) AND state NOT IN ('QUEUED', 'RUNNING')
+  AND finished_at < now() - interval '1 minute'
+"""
 
 logger = logging.getLogger(__name__)
 
@@ -90,6 +96,21 @@ def remove_folders(database: Database, work: Path) -> None:
     ids = [int(folder.name) for folder in work.iterdir() if folder.name.isdigit()]
     for row in database.query(OVER, [ids, FAILED_FOLDERS_KEPT]):
         shutil.rmtree(run_folder(work, row["id"]), ignore_errors=True)
+
+
+def remove_unpublished(database: Database, models_dir: Path) -> None:
+    """Remove what killed attempts of ended runs left in the model directory.
+
+    Raises psycopg2.Error and OSError.
+    """
+    found = list(unpublished.find(models_dir))
+    if not found:
+        return
+    rows = database.query(ENDED, [[run_id for run_id, _ in found]])
+    ended = {row["id"] for row in rows}
+    for run_id, directory in found:
+        if run_id in ended:
+            unpublished.remove(directory)
 
 
 def report_worker(database: Database, name: str, host: str, pid: int, version: str) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import shutil
 import uuid
 import zipfile
 from dataclasses import replace
@@ -20,6 +21,7 @@ from pipeline.steps import register
 from pipeline.steps.context import PermanentError, Run, StepContext, SupersededError
 from pipeline.steps.outcome import LeftOpenError
 from pipeline.steps.promote import Promoter
+from pipeline.worker import sweep
 from tests.conftest import SHIPPED
 from tests.support.database import use_owner
 
@@ -146,6 +148,49 @@ def test_register_removes_what_a_killed_attempt_left(context: StepContext) -> No
         folder.mkdir()
     register.run(context)
     assert names(models_dir) == sorted([other.name, "a"])
+
+
+def test_register_does_not_let_a_frozen_attempt_publish_one_half(
+    context: StepContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The frozen worker goes on while its directory is being removed."""
+    models_dir = context.settings.models_dir
+    attempt = hidden_directory(models_dir, "a", f"run-{context.run.id}-{uuid.uuid4()}")
+    attempt.mkdir()
+    (attempt / KERAS_FILE).write_bytes(b"a model")
+    (models_dir / "a").mkdir()
+    remove = shutil.rmtree
+
+    def remove_slowly(directory: Path, *, ignore_errors: bool) -> None:
+        if directory.name.startswith(attempt.name):
+            with pytest.raises(FileNotFoundError):
+                attempt.rename(models_dir / "a" / "1")
+        remove(directory, ignore_errors=ignore_errors)
+
+    monkeypatch.setattr(shutil, "rmtree", remove_slowly)
+    assert register.run(context)["version"] == 1
+    assert names(models_dir) == ["a"]
+    assert names(models_dir / "a") == ["1"]
+
+
+@pytest.mark.parametrize(("state", "is_left"), [("RUNNING", True), ("FAILED", False)])
+def test_sweep_removes_attempts_of_ended_runs(
+    context: StepContext, state: str, *, is_left: bool
+) -> None:
+    """A worker was killed in the step register of a run that was not continued."""
+    models_dir = context.settings.models_dir
+    attempt = hidden_directory(models_dir, "a", f"run-{context.run.id}-{uuid.uuid4()}")
+    other = hidden_directory(models_dir, "a", "of-a-person")
+    for folder in (attempt, other):
+        folder.mkdir()
+    context.database.query(
+        "UPDATE pipeline_runs SET state = %(state)s, reason = 'It died.',"
+        " lease_token = CASE WHEN %(state)s = 'RUNNING' THEN lease_token END, finished_at ="
+        " CASE WHEN %(state)s <> 'RUNNING' THEN now() - interval '2 minutes' END",
+        {"state": state},
+    )
+    sweep.remove_unpublished(context.database, models_dir)
+    assert names(models_dir) == sorted([other.name, *([attempt.name] if is_left else [])])
 
 
 def test_register_without_the_lease_publishes_nothing(context: StepContext) -> None:
