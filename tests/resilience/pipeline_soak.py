@@ -20,7 +20,10 @@ from tests.resilience.pipeline_promises import Promise, check
 from tests.support.faulty_loop import FaultyLoop, open_server
 
 RUN_INTERVAL_SECONDS = 60.0
-PAUSE_SECONDS = (3.0, 25.0)
+PAUSE_SECONDS = (5.0, 30.0)
+STEP_SHARE = 0.7  # of the faults of a run that happen at the start of a step: most are short
+STEP_PAUSE_SECONDS = (0.0, 0.5)
+STEP_SECONDS = 20.0  # the longest wait for one
 AWAY_SECONDS = (0.0, 5.0)
 FREEZE_POSTGRES_SECONDS = 5.0
 IDLE_FREEZE_SECONDS = 10.0  # of a worker without a run
@@ -31,6 +34,7 @@ LIFE_SECONDS = 5.0  # after a thaw
 END_SECONDS = 300.0  # of the last runs, without faults
 POLL_SECONDS = 0.2
 WORKERS = 2
+STEPS = "SELECT count(*) FROM pipeline_steps WHERE run_id = %s"
 IS_OVER = "SELECT 1 FROM pipeline_runs WHERE id = %s AND state NOT IN ('QUEUED', 'RUNNING')"
 
 
@@ -49,6 +53,8 @@ class Faults:
         others = [self.kill_postgres, self.freeze_postgres, self.kill_service]
         kind = self._random.choice([*kinds, *kinds, *kinds, *others])
         self.counts[kind.__name__] += 1
+        if run is not None and self._random.random() < STEP_SHARE:
+            self._wait_for_step(run)
         kind(run)
 
     def kill_worker(self, run: int | None) -> None:
@@ -109,6 +115,15 @@ class Faults:
         """Return the worker with a name, else a random one."""
         named = [worker for worker in self._loop.workers if f"-{worker.pid}-" in f"{name}"]
         return named[0] if named else self._random.choice(self._loop.workers)
+
+    def _wait_for_step(self, run: int) -> None:
+        """Wait for the start of the next step, and a moment."""
+        started, before = time.monotonic(), self._loop.rows(STEPS, run)
+        while self._loop.rows(STEPS, run) == before and not self._loop.rows(IS_OVER, run):
+            if time.monotonic() - started > STEP_SECONDS:
+                return
+            time.sleep(0.02)
+        time.sleep(self._random.uniform(*STEP_PAUSE_SECONDS))
 
     def _random_pause(self) -> None:
         time.sleep(self._random.uniform(*AWAY_SECONDS))
