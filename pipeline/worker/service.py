@@ -8,8 +8,10 @@ import secrets
 import signal
 import socket
 from collections.abc import Sequence
+from typing import Any
 
 import psycopg2
+from procrastinate.exceptions import ConnectorException
 
 from pipeline.database import Database
 from pipeline.settings import Settings
@@ -45,6 +47,7 @@ class Service:
     async def run(self) -> None:
         """Work until SIGTERM or SIGINT, and through outages of Postgres."""
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_log_failure)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
         logger.info("The worker has started", extra={"worker": self._name, "slots": SLOTS})
@@ -124,3 +127,13 @@ class Service:
         with contextlib.suppress(psycopg2.Error):
             sweep.forget_worker(self._database, self._name)
         self._database.close()
+
+
+def _log_failure(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log an exception of a task, but a line only for a job that was failed as a dead worker's."""
+    error = context.get("exception")
+    if isinstance(error, ConnectorException):
+        reason = str(error.__cause__ or error).strip().split("\n", 1)[0]
+        logger.warning("The end of a job could not be stored", extra={"error": reason})
+    else:
+        loop.default_exception_handler(context)

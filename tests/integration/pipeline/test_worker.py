@@ -117,6 +117,7 @@ def test_frozen_worker_that_thaws_writes_nothing_and_lives(workers: Workers) -> 
     assert [process.poll() for process in workers.processes] == [None, None]
     other, _ = workers.request()
     assert workers.wait_until_over(other)[0] == "SUCCEEDED"
+    assert "never retrieved" not in workers.log.read_text()
 
 
 def test_stopped_worker_gives_its_run_back_at_once(workers: Workers) -> None:
