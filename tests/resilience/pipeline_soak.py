@@ -27,9 +27,9 @@ STEP_SECONDS = 20.0  # the longest wait for one
 AWAY_SECONDS = (0.0, 5.0)
 FREEZE_POSTGRES_SECONDS = 5.0
 IDLE_FREEZE_SECONDS = 10.0  # of a worker without a run
-# The lease of a worker that is frozen within a transaction is free when Postgres ends it, after 60
+# The lease of a worker that is frozen within a transaction is free when Postgres ends it, after 10
 # seconds (db/schema/roles.sql).
-TAKEOVER_SECONDS = 120.0
+TAKEOVER_SECONDS = 60.0
 LIFE_SECONDS = 5.0  # after a thaw
 END_SECONDS = 300.0  # of the last runs, without faults
 POLL_SECONDS = 0.2

@@ -21,7 +21,7 @@ from tests.support.faulty_loop import FaultyLoop, open_server
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 RUN_SECONDS = 240.0
-TAKEOVER_SECONDS = 120.0
+TAKEOVER_SECONDS = 60.0
 LATE_SECONDS = 3.0  # after a thaw, in which the frozen worker could write
 SHORT_MINUTES = 0.3
 EPOCH = """

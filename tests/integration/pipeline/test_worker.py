@@ -10,9 +10,16 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pipeline.database import Database
 from pipeline.steps import plan
+from pipeline.steps.context import HOLD_LEASE
+from pipeline.worker import lease as leases
+from pipeline.worker import sweep
+from pipeline.worker.lease import FAILURES
+from tests.support.database import use_owner
 from tests.support.workers import ALL, HEARTBEAT_SECONDS, Workers
 
+MAX_TAKEOVER_SECONDS = 20
 MAX_IDLE_BYTES = 80_000_000
 
 
@@ -118,6 +125,31 @@ def test_frozen_worker_that_thaws_writes_nothing_and_lives(workers: Workers) -> 
     other, _ = workers.request()
     assert workers.wait_until_over(other)[0] == "SUCCEEDED"
     assert "never retrieved" not in workers.log.read_text()
+
+
+@pytest.mark.slow
+def test_run_of_a_worker_frozen_within_a_transaction_is_freed(
+    workers: Workers, service_database: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its transaction locks the row of the run until Postgres ends it."""
+    run_id, _ = workers.request()
+    role = {"PGUSER": "mlops_pipeline", "PGPASSWORD": "pass123"}
+    use_owner(monkeypatch, {**service_database, **role})
+    lease = leases.take(Database(), run_id, "frozen", 0.1)
+    assert lease is not None
+
+    def is_freed() -> bool:
+        sweep.free_runs(Database(), 0.1)
+        return workers.worker_of(run_id) is None
+
+    def freeze_within_a_transaction() -> None:
+        with Database().transaction() as cursor:
+            cursor.execute(HOLD_LEASE, [run_id, lease.token])
+            workers.wait(is_freed, MAX_TAKEOVER_SECONDS)
+            cursor.execute("SELECT 1")
+
+    with pytest.raises(FAILURES):  # after which a step is repeated
+        freeze_within_a_transaction()
 
 
 def test_stopped_worker_gives_its_run_back_at_once(workers: Workers) -> None:
