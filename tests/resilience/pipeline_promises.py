@@ -1,6 +1,7 @@
 """Promises of the learning loop: compares what runs left behind with what they may leave."""
 
 import contextlib
+import hashlib
 import json
 import subprocess
 import time
@@ -20,6 +21,10 @@ STEPS = """
 SELECT run_id, name, count(*) FROM pipeline_steps WHERE state = 'SUCCEEDED' GROUP BY 1, 2
 """
 MOVES = "SELECT run_id, count(*) FROM alias_events WHERE run_id IS NOT NULL GROUP BY 1"
+REGISTERED = """
+SELECT run_id, (outputs ->> 'version')::int, outputs ->> 'model_digest' FROM pipeline_steps
+WHERE name = 'register' AND state = 'SUCCEEDED' ORDER BY run_id
+"""
 OPEN_ROWS = """
 SELECT (SELECT count(*) FROM pipeline_steps WHERE state = 'RUNNING')
      + (SELECT count(*) FROM pipeline_runs WHERE lease_token IS NOT NULL)
@@ -56,10 +61,7 @@ def check(
         for name in plan.RETRAIN
         if steps.get((run, name), 0) > 1 or (run in succeeded and (run, name) not in steps)
     ]
-    versions = count_versions(loop)
-    bad_versions = [run for run in runs if versions[run] > 1] + [
-        run for run in succeeded if versions[run] != 1
-    ]
+    versions, bad_versions = count_versions(loop), find_bad_versions(loop)
     moves = Counter(dict(loop.rows(MOVES)))
     unleased = loop.unleased_writes()
     writes = len(loop.rows("SELECT 1 FROM audited_writes"))
@@ -83,7 +85,7 @@ def check(
         ("runs with a verdict that moved the alias", f"{len(moves)} of {len(runs)}", True),
         ("one SUCCEEDED row a step", f"{len(steps)} steps, bad: {bad_steps}", not bad_steps),
         (
-            "one version a run",
+            "at most one version a run and a model",
             f"{sum(versions.values())} versions, bad: {bad_versions}",
             not bad_versions,
         ),
@@ -113,6 +115,29 @@ def count_versions(loop: FaultyLoop) -> Counter[int]:
     """Return the number of published versions by run."""
     cards = (loop.models / EXPERIMENT).glob("*/card.json")
     return Counter(json.loads(card.read_text())["run"]["id"] for card in cards)
+
+
+def find_bad_versions(loop: FaultyLoop) -> list[str]:
+    """Return what is wrong with the published versions.
+
+    A run whose model is that of an earlier run publishes none: its register step names that one.
+    """
+    files = (loop.models / EXPERIMENT).glob("*/model.tflite")
+    digests = {int(f.parent.name): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
+    counts = Counter(digests.values())
+    return [
+        *(f"{count} versions of {digest}" for digest, count in counts.items() if count > 1),
+        *(
+            f"{count} versions of run {run}"
+            for run, count in count_versions(loop).items()
+            if count > 1
+        ),
+        *(
+            f"version {version} of run {run} has another model"
+            for run, version, digest in loop.rows(REGISTERED)
+            if digests.get(version) != digest
+        ),
+    ]
 
 
 def leftovers(loop: FaultyLoop, succeeded: list[int]) -> list[str]:
