@@ -168,7 +168,7 @@ def test_refused_body_takes_no_memory(
         response = _post(service, query, body, headers)
     assert response is None or response.status_code == status
     assert watch.growth < MAX_GROWTH_BYTES
-    assert watch.statuses == {200}
+    assert watch.statuses <= {200}, "an early refusal leaves no time for a prediction"
     assert not list(service.images.rglob("*.bin"))
 
 
