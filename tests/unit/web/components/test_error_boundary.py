@@ -18,7 +18,7 @@ def script() -> None:
 
 def test_error_is_shown_without_detail_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
-        app = AppTest.from_function(script).run()
+        app = AppTest.from_function(script, default_timeout=30).run()
     assert "The chart cannot be shown" in app.error[0].value
     assert ("secret" in app.error[0].value, len(app.exception)) == (False, 0)
     assert app.markdown[0].value == "the rest"
