@@ -124,7 +124,7 @@ def _compare(
 
 
 def _baseline(store: OriginalStore, evaluated: Mapping[str, Any]) -> str | None:
-    """Return the most frequent label of base-test where there is no champion."""
+    """Return the most frequent label of base-test if the task has no champion."""
     if evaluated["champion"] is not None:
         return None
     listing = json.loads(_get(store, evaluated["sets"][BASE_TEST]["listing_url"]))

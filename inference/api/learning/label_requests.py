@@ -39,7 +39,7 @@ class LabelRequestsApi:
         return {"task": task, "asked": self._requests.ask(task, images, by)}, 201
 
     def skip_label_request(self, request_id: int, document: Any) -> Document:
-        """Skip a request that nobody can answer."""
+        """Skip a request that cannot be answered."""
         by = validation.text(fields.only(document, ("by",)), "by", MAX_PERSON)
         self._requests.skip(fields.row_id(request_id, UnknownLabelRequestError), by)
         return {"request_id": request_id, "skipped_by": by}

@@ -4,7 +4,7 @@ from inference.errors import ServiceError
 
 
 class UnknownUploadError(ServiceError):
-    """404: there is no upload of this id."""
+    """404: no upload has this id."""
 
     status = 404
     kind = "unknown-upload"
@@ -13,7 +13,7 @@ class UnknownUploadError(ServiceError):
 
 
 class UnknownDatasetError(ServiceError):
-    """404: there is no dataset of this digest, or none of the task."""
+    """404: no dataset has this digest, or the task has none."""
 
     status = 404
     kind = "unknown-dataset"
@@ -22,7 +22,7 @@ class UnknownDatasetError(ServiceError):
 
 
 class UnknownRunError(ServiceError):
-    """404: there is no run of this id."""
+    """404: no run has this id."""
 
     status = 404
     kind = "unknown-run"
@@ -40,7 +40,7 @@ class UnknownScheduleError(ServiceError):
 
 
 class UnknownLabelRequestError(ServiceError):
-    """404: there is no label request of this id."""
+    """404: no label request has this id."""
 
     status = 404
     kind = "unknown-label-request"
@@ -57,7 +57,7 @@ class RunConflictError(ServiceError):
 
 
 class NoLabelError(ServiceError):
-    """409: there is no label to withdraw."""
+    """409: the image has no label to withdraw."""
 
     status = 409
     kind = "no-label"

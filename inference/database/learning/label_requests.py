@@ -78,7 +78,7 @@ class LabelRequests:
         return asked
 
     def skip(self, request_id: int, skipped_by: str) -> None:
-        """Skip a request that nobody can answer.
+        """Skip a request that cannot be answered.
 
         Raises UnknownLabelRequestError, LabelRequestConflictError and DatabaseUnavailableError.
         """

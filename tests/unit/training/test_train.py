@@ -94,10 +94,10 @@ def test_command_names_a_file_it_cannot_merge_before_training(
     tmp_path: Path, mnist_path: Path
 ) -> None:
     (tmp_path / "mnist_experiment_1__a.toml").write_text(EXPERIMENT)
-    (tmp_path / "work").mkdir()
-    (tmp_path / "work" / "data.csv").write_text("Experiment Name;Seed\nmine;1\n")
-    process = start_command(tmp_path, mnist_path, "work")
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "data.csv").write_text("Experiment Name;Seed\nmine;1\n")
+    process = start_command(tmp_path, mnist_path, "here")
     output = process.communicate(timeout=60)[1]
     assert process.returncode == 1
-    assert output.startswith(f"error: {tmp_path}/work/data.csv cannot take new rows")
-    assert not (tmp_path / "work" / "train").exists()
+    assert output.startswith(f"error: {tmp_path}/here/data.csv cannot take new rows")
+    assert not (tmp_path / "here" / "train").exists()

@@ -20,12 +20,12 @@ OUTPUTS = {
 def context_of(name: str = LENET5, task: str = "mnist", **params: Any) -> StepContext:
     run = Run(20, "retrain", task, name, params, None, "api")
     settings = from_environment({"RETRAIN_SEEDS": "4"})
-    return StepContext(run, "train", "", OUTPUTS, Path("/work"), settings, cast("Any", None))
+    return StepContext(run, "train", "", OUTPUTS, Path("/run"), settings, cast("Any", None))
 
 
 def test_read_recipe_names_data_and_run() -> None:
     recipe = read_recipe(context_of())
-    assert (recipe.data_file, recipe.origin.run_id) == (Path("/work/data/prepared.npz"), 20)
+    assert (recipe.data_file, recipe.origin.run_id) == (Path("/run/data/prepared.npz"), 20)
     assert (recipe.provenance.data_sha256, recipe.origin.dataset_digest) == ("a" * 64, "d" * 64)
     assert recipe.params == {"learning_rate": 0.01, "momentum": 0.9, "batch_size": 64}
 
@@ -63,11 +63,11 @@ def test_read_recipe_of_an_invalid_file_names_the_key(tmp_path: Path) -> None:
 def test_job_has_seed_and_hyperparameters_and_keeps_the_model() -> None:
     recipe = read_recipe(context_of())
     recipe = replace(recipe, experiment=replace(recipe.experiment, keep_model=False))
-    job = recipe.job(Path("/work/seed_3"), 3, {"learning_rate": 0.5})
+    job = recipe.job(Path("/run/seed_3"), 3, {"learning_rate": 0.5})
     experiment = job.experiment
     assert (experiment.seed, experiment.learning_rate, experiment.keep_model) == (3, 0.5, True)
     with pytest.raises(PermanentError, match=r"momentum must lie in 0\.\.1"):
-        recipe.job(Path("/work"), 3, {"momentum": 2.0})
+        recipe.job(Path("/run"), 3, {"momentum": 2.0})
 
 
 @pytest.mark.parametrize(
