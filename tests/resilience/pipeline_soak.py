@@ -16,6 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
+import psutil
+
 from tests.resilience.pipeline_promises import Promise, check
 from tests.support.faulty_loop import FaultyLoop, open_server
 
@@ -72,7 +74,7 @@ class Faults:
         others = self._loop.processes_of(victim) if is_whole else []
         os.killpg(victim.pid, signal.SIGSTOP)
         for process in others:
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(psutil.NoSuchProcess):
                 process.suspend()
         if name is None:
             time.sleep(self._random.uniform(0, IDLE_FREEZE_SECONDS))
@@ -81,7 +83,7 @@ class Faults:
             self._random_pause()
         os.killpg(victim.pid, signal.SIGCONT)
         for process in others:
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(psutil.NoSuchProcess):
                 process.resume()
         time.sleep(LIFE_SECONDS)
         self.check_workers()
