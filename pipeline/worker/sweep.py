@@ -58,9 +58,8 @@ FORGET = "DELETE FROM pipeline_workers WHERE name = %s"
 PRUNE = "DELETE FROM pipeline_workers WHERE seen_at < now() - %s"
 OVER = """
 SELECT id FROM pipeline_runs WHERE id = ANY (%s) AND (
-    (state = 'SUCCEEDED' AND NOT EXISTS (
-        SELECT FROM pipeline_steps s
-        WHERE s.run_id = id AND s.name = 'promote' AND s.state = 'FAILED'
+    (state = 'SUCCEEDED' AND (SELECT s.state IS DISTINCT FROM 'FAILED' FROM pipeline_steps s
+        WHERE s.run_id = id ORDER BY s.ordinal DESC, s.attempt DESC LIMIT 1
     ) AND finished_at < now() - interval '1 minute')
     OR finished_at < now() - %s)
 """

@@ -127,6 +127,22 @@ def test_frozen_worker_that_thaws_writes_nothing_and_lives(workers: Workers) -> 
     assert "never retrieved" not in workers.log.read_text()
 
 
+def test_folder_of_a_run_is_removed_after_a_failed_attempt_to_promote(
+    workers: Workers, service_database: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only a run whose last attempt failed keeps it, for a retry."""
+    run_id, _ = workers.request(failures={"promote": 1})
+    workers.start()
+    assert workers.wait_until_over(run_id)[0] == "SUCCEEDED"
+    workers.stop()
+    assert ("promote", 1, "FAILED") in [step[:3] for step in workers.steps(run_id)]
+    workers.rows("UPDATE pipeline_runs SET finished_at = finished_at - interval '2 minutes'")
+    use_owner(monkeypatch, service_database)
+    assert (workers.work / str(run_id)).is_dir()
+    sweep.remove_folders(Database(), workers.work)
+    assert not (workers.work / str(run_id)).exists()
+
+
 @pytest.mark.slow
 def test_run_of_a_worker_frozen_within_a_transaction_is_freed(
     workers: Workers, service_database: dict[str, str], monkeypatch: pytest.MonkeyPatch
