@@ -37,6 +37,8 @@ GRANT SELECT ON experiments, metric_curves, imports, import_rejects, leaderboard
     datasets, dataset_images, uploads, pipeline_runs, pipeline_triggers, pipeline_steps, trainings, evaluations, comparisons,
     promotion_decisions, label_requests, schedules, retrain_requests, pipeline_workers, pipeline_overview, step_durations,
     dataset_lineage, retraining_history, labels_waiting, champion_timeline, lineage TO mlops_app, mlops_pipeline;
+GRANT SELECT ON image_pixels, monitor_lease, drift_references, drift_monitors, drift_checks, alerts, reference_requests, robustness,
+    open_alerts, drift_now, live_accuracy_over_time, error_atlas, skew TO mlops_app, mlops_pipeline;
 GRANT INSERT ON model_versions, images, prediction_events TO mlops_app;
 GRANT INSERT (id, image_id, model_version_id, task, label, confidence, probabilities, created_at, last_event_at, events)
     ON predictions TO mlops_app;
@@ -45,6 +47,16 @@ GRANT UPDATE (status, reason, status_since, bytes, parity, test_accuracy, probe_
 GRANT INSERT (task, digest, url, bytes, media_type, name, uploaded_by) ON uploads TO mlops_app;
 GRANT INSERT (model_digest, experiment_name, version, image_set, set_digest, images, correct, by_class, evaluated_by)
     ON evaluations TO mlops_app;
+-- The monitor, a process of the inference service.
+GRANT INSERT (image_id, pixels) ON image_pixels TO mlops_app;
+GRANT INSERT ON drift_references, drift_monitors, drift_checks, alerts, robustness TO mlops_app;
+GRANT UPDATE (token, host, pid, seen_at) ON monitor_lease TO mlops_app;
+GRANT UPDATE (replaced_at) ON drift_references TO mlops_app;
+GRANT UPDATE (state, finished_at) ON reference_requests TO mlops_app;
+GRANT UPDATE ON drift_monitors TO mlops_app;
+GRANT UPDATE (families, severity, onset_at, onset_number, evidence, features, sources, example_images, last_seen_at, quiet_images)
+    ON alerts TO mlops_app;
+GRANT DELETE ON drift_checks TO mlops_app;
 GRANT INSERT, DELETE ON schedules TO mlops_app;
 GRANT UPDATE (cron, experiment_name, params, enabled, changed_by, changed_at) ON schedules TO mlops_app;
 GRANT UPDATE (original_url, stored_at, stored_seconds, deleted_at, warnings) ON images TO mlops_app;
@@ -70,12 +82,13 @@ GRANT UPDATE (status, reason, run_id) ON retrain_requests TO mlops_pipeline;
 GRANT DELETE ON pipeline_workers TO mlops_pipeline;
 
 -- Functions of our own act as their owner, so only the service may call them.
-REVOKE EXECUTE ON FUNCTION advance_retention, apply_label, apply_warnings, cancel_run, count_events, count_traffic, drop_events_before,
-    enqueue_run, expire_events, first_champions, keep_events, label_prediction, lock_summaries, make_events_partition, move_alias,
-    promote_run, replace_label, request_comparison, request_labels, request_run, request_score, retry_run, skip_label_request,
-    summarise_events, summarise_predictions, withdraw_label FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION advance_retention, count_events, count_traffic, expire_events, first_champions, label_prediction, lock_summaries,
-    make_events_partition, move_alias, skip_label_request, withdraw_label TO mlops_app;
+REVOKE EXECUTE ON FUNCTION advance_retention, apply_label, apply_warnings, cancel_run, close_alert, count_events, count_traffic,
+    drop_events_before, enqueue_run, expire_events, expire_pixels, first_champions, keep_events, label_prediction, lock_summaries,
+    make_events_partition, move_alias, promote_run, replace_label, request_comparison, request_labels, request_novel_labels, request_reference, request_retraining,
+    request_run, request_score, retry_run, skip_label_request, summarise_events, summarise_predictions, withdraw_label FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION advance_retention, close_alert, count_events, count_traffic, expire_events, expire_pixels, first_champions,
+    label_prediction, lock_summaries, make_events_partition, move_alias, request_novel_labels, request_reference, request_retraining,
+    skip_label_request, withdraw_label TO mlops_app;
 GRANT EXECUTE ON FUNCTION cancel_run, promote_run, request_comparison, request_labels, request_run, request_score, retry_run
     TO mlops_app, mlops_pipeline;
 GRANT EXECUTE ON FUNCTION enqueue_run TO mlops_pipeline;

@@ -30,7 +30,7 @@ ALTER ROLE mlops_web SET default_transaction_read_only = on;
 ALTER ROLE mlops_pipeline SET statement_timeout = '60s';
 -- A worker that freezes within a transaction keeps the row of its run locked, so no other worker takes the run before.
 ALTER ROLE mlops_pipeline SET idle_in_transaction_session_timeout = '10s';
-COMMENT ON ROLE mlops_app IS 'Inference service: adds predictions, labels and uploads, moves aliases, requests runs, deletes only schedules. Statements end after 10 s.';
+COMMENT ON ROLE mlops_app IS 'Inference service: adds predictions, labels and uploads, moves aliases, requests runs, monitors, deletes only schedules and old checks. Statements end after 10 s.';
 COMMENT ON ROLE mlops_pipeline IS 'Worker of the pipeline: writes runs, datasets and verdicts, moves the champion by promote_run. Statements end after 60 s.';
 COMMENT ON ROLE mlops_read IS 'pgAdmin and SQL users: reads every table and writes none. Statements end after 10 s unless SET statement_timeout extends it.';
 COMMENT ON ROLE mlops_web IS 'Dashboard: reads what mlops_read reads.';
