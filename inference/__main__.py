@@ -8,7 +8,6 @@ import os
 import resource
 import signal
 import sys
-import tempfile
 import threading
 from collections.abc import Sequence
 
@@ -18,6 +17,7 @@ from uvicorn.supervisors import Multiprocess
 
 from inference.background_process import BackgroundProcess
 from inference.models import compile_failures
+from inference.observability.shared_directory import shared_directory
 from inference.originals.open_store import open_store
 from inference.server.http_protocol import HttpProtocol
 from inference.server.listener import SharedPort
@@ -79,8 +79,8 @@ def main(arguments: Sequence[str] = ()) -> int:
         port = SharedPort(settings.host, settings.port)
     except OSError as error:
         sys.exit(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.")
-    with BackgroundProcess(), tempfile.TemporaryDirectory(prefix="mlops-metrics-") as directory:
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory  # shared by all workers
+    with BackgroundProcess(), shared_directory() as directory:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)  # shared by all workers
         # uvicorn only hands the socket to the workers.
         Multiprocess(config, sockets=[port]).run()  # type: ignore[list-item]
     return 0

@@ -1,8 +1,10 @@
 """Composition root: builds the service from its settings. Nothing is loaded before it starts."""
 
 import gc
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -27,10 +29,14 @@ from inference.database.imports import Imports
 from inference.database.pool import Database
 from inference.database.predictions import History
 from inference.models.aliases import ALIASES_FILE, Aliases
-from inference.models.metrics import ModelStateCollector
+from inference.models.metrics import ModelStates
 from inference.models.promotion import Promotions
 from inference.models.repository import ModelRepository
-from inference.observability.metrics import Metrics
+from inference.models.version import ModelVersion
+from inference.models.version_table import Listener
+from inference.observability.metrics import MULTIPROCESS_VARIABLE, Metrics
+from inference.observability.process_metrics import WorkerProcessCollector
+from inference.observability.shared_directory import WorkerDocuments
 from inference.originals.open_store import open_store
 from inference.originals.reader import OriginalReader
 from inference.prediction.predictor import Predictor
@@ -66,8 +72,7 @@ def create_app(settings: Settings) -> ASGIApp:
         settings.probe_min_accuracy,
     )
     database = Database()
-    metrics = Metrics()
-    metrics.register(ModelStateCollector(models))
+    metrics, model_states = _create_metrics(settings, aliases)
     journal = (
         Journal(settings.journal_dir, settings.journal_bytes, metrics.journal_lost.inc)
         if settings.journal_bytes
@@ -98,7 +103,7 @@ def create_app(settings: Settings) -> ASGIApp:
         if journal is not None:
             journal.watch()
         await run_in_threadpool(models.load)
-        models.subscribe(log.record_versions)
+        models.subscribe(_listener(metrics, model_states, log))
         # Objects of the start stay: without this, each full collection scans them all and stops
         # every request for 50 ms.
         gc.collect()
@@ -163,7 +168,7 @@ def create_app(settings: Settings) -> ASGIApp:
         learning.uploads,
         learning.streams,
         settings.journal_dir,  # unnamed files: on a disk, and gone after a crash
-        lambda limit: metrics.limits.labels(limit).inc(),
+        metrics.count_limit,
     )
     application: Any = ProxyHeadersMiddleware(streaming, settings.trusted_proxies)
     return Gateway(
@@ -179,3 +184,27 @@ def create_app(settings: Settings) -> ASGIApp:
         ),
         settings.max_request_bytes,
     )
+
+
+def _create_metrics(settings: Settings, aliases: Aliases) -> tuple[Metrics, ModelStates]:
+    """Return the metrics with the series that are known now, and the states of the models."""
+    metrics = Metrics()
+    metrics.create_series(ROUTES.labels, ROUTES.fast_paths.values())
+    shared = os.environ.get(MULTIPROCESS_VARIABLE)
+    workers = WorkerDocuments(Path(shared) if shared else None, settings.workers)
+    model_states = ModelStates(workers, aliases.targets)
+    metrics.register(model_states)
+    metrics.register(WorkerProcessCollector(workers))
+    return metrics, model_states
+
+
+def _listener(metrics: Metrics, model_states: ModelStates, log: PredictionLog) -> Listener:
+    """Return what the repository calls when a model has changed."""
+
+    def on_change(versions: Sequence[ModelVersion]) -> None:
+        for version in versions:
+            metrics.create_task(version.task)
+        model_states.publish(versions)
+        log.record_versions(versions)
+
+    return on_change

@@ -5,14 +5,26 @@ count together, and GET /metrics of any of them answers for all.
 """
 
 import os
+from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 MULTIPROCESS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-# From the 0.2 ms of a LeNet-5 up to the longest that a client waits.
-SECONDS_BUCKETS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5)
+# From the 0.2 ms of a LeNet-5 up to the longest that a client waits: the dashboard waits 8 s.
+SECONDS_BUCKETS = (
+    0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 1, 2, 5, 10,
+)  # fmt: skip
+# Statuses whose series exist from the start, for every operation. Prometheus's rate() does not see
+# the count with which a series begins.
+FIRST_STATUSES = (200, 400, 404, 500, 503)
+# Names of the limits, see doc/security.md.
+LIMITS = (
+    "body", "connections", "end", "head", "head_bytes", "host", "http", "key", "large_bodies",
+    "reader", "request_bytes", "requests", "streams", "uploads",
+)  # fmt: skip
+FAST, CONNEXION = "fast", "connexion"
 
 
 class Metrics:
@@ -45,8 +57,10 @@ class Metrics:
             "mlops_inference_duration_seconds",
             "Time of a batch of images through all models requested for it.",
         )
-        self.predictions = counter(
-            "mlops_predictions", "Predictions computed, images times models, without cache hits."
+        self._predictions = counter(
+            "mlops_predictions",
+            "Predictions computed by task, images times models, without cache hits.",
+            ("task",),
         )
         self.cache_hits = counter("mlops_cache_hits", "Predictions answered from the cache.")
         self.journal_refused = counter(
@@ -63,27 +77,64 @@ class Metrics:
             "mlops_originals_dropped",
             "Original images not stored because the prediction log was half full.",
         )
-        self.limits = counter(
+        self._limits = counter(
             "mlops_limit_hits", "Requests and connections that exceeded a limit.", ("limit",)
         )
         self._children: dict[tuple[str, int, str], tuple[Counter, Histogram]] = {}
+        self._task_children: dict[str, Counter] = {}
 
     def register(self, collector: Collector) -> None:
         """Add a collector whose values are read at every request of GET /metrics."""
         self._registry.register(collector)
 
+    def create_series(self, operations: Iterable[str], fast_operations: Iterable[str]) -> None:
+        """Create the series of requests and limits at 0, and the durations of fast operations.
+
+        The durations of all would be most of the answer and of its cost.
+        """
+        for operation in operations:
+            for status in FIRST_STATUSES:
+                self._requests.labels(operation, status, CONNEXION)
+        for operation in fast_operations:
+            self._child(operation, 200, FAST)
+        for limit in LIMITS:
+            self._limits.labels(limit)
+
+    def create_task(self, task: str) -> Counter:
+        """Create the series of a task's predictions at 0, if it does not exist, and return it."""
+        child = self._task_children.get(task)
+        if child is None:
+            child = self._task_children[task] = self._predictions.labels(task)
+        return child
+
     def count_request(self, operation: str, status: int, path: str, seconds: float) -> None:
         """Count an answered request; `path` is "fast" or "connexion"."""
+        # looking children up by their labels costs more than counting
         children = self._children.get((operation, status, path))
-        if children is None:  # looking children up by their labels costs more than counting
-            children = (
-                self._requests.labels(operation, status, path),
-                self._request_seconds.labels(operation),
-            )
-            self._children[operation, status, path] = children
+        if children is None:
+            children = self._child(operation, status, path)
         children[0].inc()
         children[1].observe(seconds)
+
+    def count_predictions(self, task: str, count: int) -> None:
+        """Count predictions that models of a task computed."""
+        child = self._task_children.get(task)
+        if child is None:
+            child = self.create_task(task)
+        child.inc(count)
+
+    def count_limit(self, limit: str) -> None:
+        """Count a request or connection that exceeded a limit."""
+        self._limits.labels(limit).inc()
 
     def text(self) -> str:
         """Return all metrics in Prometheus's text format."""
         return generate_latest(self._registry).decode()
+
+    def _child(self, operation: str, status: int, path: str) -> tuple[Counter, Histogram]:
+        children = (
+            self._requests.labels(operation, status, path),
+            self._request_seconds.labels(operation),
+        )
+        self._children[operation, status, path] = children
+        return children

@@ -161,15 +161,32 @@ class Predictor:
             if isinstance(model, LoadedModel):
                 computed[index] = self._run_network(model.network, batch, images)
         columns = [column for column in computed if column is not None]
-        hits = 0 if self._cache is None else sum(sum(cached) for _, cached in columns)
-        misses = len(images) * len(columns) - hits
-        if misses:
-            self._metrics.inference_seconds.observe(time.perf_counter() - started)
-            self._metrics.predictions.inc(misses)
-        if hits:
-            self._metrics.cache_hits.inc(hits)
+        self._count(models, computed, len(images), time.perf_counter() - started)
         outputs = iter(collect_outputs(columns))
         return [None if column is None else next(outputs) for column in computed]
+
+    def _count(
+        self,
+        models: Sequence[LoadedModel | UnavailableModel],
+        computed: Sequence[tuple[Probabilities, Sequence[bool]] | None],
+        images: int,
+        seconds: float,
+    ) -> None:
+        """Count the predictions that models computed for images, and those from the cache."""
+        hits = 0
+        misses: dict[str, int] = {}  # by task
+        for model, column in zip(models, computed, strict=True):
+            if column is not None and isinstance(model, LoadedModel):
+                cached, task = sum(column[1]), model.version.task
+                hits += cached
+                if cached < images:
+                    misses[task] = misses.get(task, 0) + images - cached
+        if misses:
+            self._metrics.inference_seconds.observe(seconds)
+            for task, count in misses.items():
+                self._metrics.count_predictions(task, count)
+        if hits:
+            self._metrics.cache_hits.inc(hits)
 
     def _run_network(
         self, network: Network, batch: Batch, images: Sequence[PreprocessedImage]

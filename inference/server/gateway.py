@@ -127,7 +127,7 @@ class Gateway:
 
     def count_limit(self, limit: str) -> None:
         """Count a request or connection that exceeded a limit."""
-        self._metrics.limits.labels(limit).inc()
+        self._metrics.count_limit(limit)
 
     def _fast_request(self, scope: Scope, head: RequestHead) -> MultipartRequest | None:
         """Return a request that the fast path may take, None for any other."""

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+OTHER = "other"  # operation of a path that the API does not have
+
 
 @dataclass(frozen=True)
 class Routes:
@@ -22,7 +24,12 @@ class Routes:
     fast_paths: Mapping[str, str]
     streamed_bodies: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def labels(self) -> frozenset[str]:
+        """Every value that `operation` returns."""
+        return self.operations | {OTHER}
+
     def operation(self, path: str) -> str:
-        """Return the operation of a path, "other" for an unknown one."""
+        """Return the operation of a path, OTHER for an unknown one."""
         first = path.removeprefix(self.base_path).strip("/").split("/", 1)[0]
-        return first if first in self.operations else "other"
+        return first if first in self.operations else OTHER

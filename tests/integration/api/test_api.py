@@ -367,7 +367,7 @@ def test_metrics_count_requests_by_operation_and_models_by_state(client: TestCli
     client.get(f"{BASE}/nowhere")
     text = client.get(f"{BASE}/metrics").text
     assert 'mlops_models{state="READY"} 3.0' in text
-    assert 'mlops_http_requests_total{operation="other",path="connexion",status="404"}' in text
+    assert 'mlops_http_requests_total{operation="other",path="connexion",status="404"} 1.0' in text
 
 
 def test_openapi_document_and_its_page_are_served(client: TestClient) -> None:

@@ -118,4 +118,4 @@ def test_readiness_names_five_failed_models() -> None:
 
 
 def test_metrics_are_prometheus_text() -> None:
-    assert "mlops_predictions_total 0.0" in make_api(Dependencies()).metrics()
+    assert "mlops_cache_hits_total 0.0" in make_api(Dependencies()).metrics()

@@ -168,7 +168,7 @@ def test_cached_images_are_not_run_again(
     assert network.batches == ([2, 1] if entries else [2, 3, 3])
     hits = 5 if entries else 0
     assert f"mlops_cache_hits_total {hits}.0" in metrics.text()
-    assert f"mlops_predictions_total {8 - hits}.0" in metrics.text()
+    assert f'mlops_predictions_total{{task="mnist"}} {8 - hits}.0' in metrics.text()
 
 
 def test_batches_over_a_limit_raise_at_once(predictor: Predictor) -> None:
