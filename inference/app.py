@@ -34,6 +34,7 @@ from inference.models.promotion import Promotions
 from inference.models.repository import ModelRepository
 from inference.models.version import ModelVersion
 from inference.models.version_table import Listener
+from inference.observability.background_metrics import BackgroundCollector
 from inference.observability.metrics import MULTIPROCESS_VARIABLE, Metrics
 from inference.observability.process_metrics import WorkerProcessCollector
 from inference.observability.shared_directory import WorkerDocuments
@@ -195,6 +196,7 @@ def _create_metrics(settings: Settings, aliases: Aliases) -> tuple[Metrics, Mode
     model_states = ModelStates(workers, aliases.targets)
     metrics.register(model_states)
     metrics.register(WorkerProcessCollector(workers))
+    metrics.register(BackgroundCollector(settings.journal_dir))
     return metrics, model_states
 
 

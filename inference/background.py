@@ -17,8 +17,10 @@ from typing import IO
 
 import psycopg2.extensions
 
+from inference.database.learning.pipeline_state import PipelineReader
 from inference.database.retention import RetentionClock
 from inference.models.alias_sync import AliasMirror
+from inference.observability.background_status import BackgroundStatus
 from inference.originals.archiver import OriginalsArchiver
 from inference.prediction_log.event_retention import EventRetention
 from inference.prediction_log.rescuer import SegmentRescuer
@@ -68,10 +70,12 @@ def main() -> None:
         target=_watch_directory, args=[lock, rescuer, stopping], name="watch", daemon=True
     ).start()
     mirror, event_retention = AliasMirror(settings.journal_dir), EventRetention(clock)
+    status, pipeline = BackgroundStatus(settings.journal_dir), PipelineReader()
 
     def between_batches(connection: psycopg2.extensions.connection) -> None:
         mirror.refresh(connection)
         event_retention.expire_if_due(connection)
+        status.pipeline = pipeline.read_if_due(connection)
 
     Shipper(
         settings,
@@ -80,6 +84,7 @@ def main() -> None:
         is_storage_failing=lambda: archiver.is_storage_failing,
         between_batches=between_batches,
         remove_segment=rescuer.remove,
+        status=status,
     ).run(stopping)
     archiving.join(DRAIN_SECONDS)
     lock.close()

@@ -4,6 +4,11 @@ import psycopg2
 import psycopg2.extensions
 
 
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's message; Postgres adds the statement and hints."""
+    return str(error).strip().split("\n", 1)[0]
+
+
 def connect(application_name: str) -> psycopg2.extensions.connection:
     """Connect to the database that libpq's environment variables name.
 

@@ -18,7 +18,8 @@ import psycopg2
 import psycopg2.errors
 import psycopg2.extensions
 
-from inference.database.connection import connect
+from inference.database.connection import connect, first_line
+from inference.observability.background_status import BackgroundStatus
 from inference.prediction_log.decoder import InvalidRecordError
 from inference.prediction_log.record_parts import divide_record
 from inference.prediction_log.segments import (
@@ -82,6 +83,7 @@ class Shipper:
         remove_segment: Callable[[Segment, int], object] = lambda segment, _size: delete_segment(
             segment.path
         ),
+        status: BackgroundStatus | None = None,
     ) -> None:
         """Set up without connecting.
 
@@ -89,6 +91,7 @@ class Shipper:
         is_storage_failing: tells whether originals currently cannot be archived.
         between_batches: called with the shipper's connection in each round and after each batch.
         remove_segment: deletes a segment whose bytes, the given number of them, are processed.
+        status: counts of the metrics.
         """
         self._directory = settings.journal_dir
         self._offsets = offsets
@@ -98,6 +101,7 @@ class Shipper:
         self._is_storage_failing = is_storage_failing
         self._between_batches = between_batches
         self._remove_segment = remove_segment
+        self._status = status or BackgroundStatus()
         self._is_behind = False
         self._batch_bytes = BATCH_BYTES
         self._losses = ("", 0, 0)  # segment and offset of a batch, see _count_losses
@@ -119,10 +123,11 @@ class Shipper:
             except (psycopg2.Error, OSError) as error:
                 if not is_failing:
                     logger.warning(
-                        "The prediction log waits in %s. %s", self._directory, _first_line(error)
+                        "The prediction log waits in %s. %s", self._directory, first_line(error)
                     )
                 is_failing, shipped_bytes = True, 0
                 self.disconnect()
+            self._status.end_round(is_failing=is_failing)
             if is_last:
                 return
             untrimmed_bytes += shipped_bytes
@@ -193,6 +198,7 @@ class Shipper:
                     return shipped_bytes
             offset += batch_bytes
             shipped_bytes += batch_bytes
+            self._status.count_shipped(len(lines), batch_bytes)
             self._offsets.put(ROWS, segment, offset)
             if offset > self._rewound.get(segment.name, offset):
                 del self._rewound[segment.name]
@@ -232,9 +238,10 @@ class Shipper:
             os.close(create_segment(self._directory / name, part))
             if part is line:
                 self._postponed[name] = retry_at, seconds
+        self._status.shipper.postponed += 1
         logger.warning(
             "A record of the prediction log is postponed, because Postgres did not write it: %s",
-            _first_line(error),
+            first_line(error),
         )
         return True
 
@@ -281,6 +288,7 @@ class Shipper:
 
     def _quarantine(self, line: bytes, error: Exception) -> None:
         """Append a record that cannot be written to a file, up to QUARANTINE_BYTES."""
+        self._status.shipper.quarantined += 1
         path = self._directory / QUARANTINE_FILE
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as file:
             if file.tell() < QUARANTINE_BYTES:
@@ -288,9 +296,5 @@ class Shipper:
         logger.error(
             "A record of the prediction log cannot be stored and is in %s. %s",
             path,
-            _first_line(error),
+            first_line(error),
         )
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n", 1)[0]

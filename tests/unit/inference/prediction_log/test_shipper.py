@@ -2,6 +2,7 @@
 
 import json
 import logging
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -11,6 +12,7 @@ import psycopg2
 import psycopg2.errors
 import pytest
 
+from inference.observability.background_status import BackgroundStatus, ShipperCounts
 from inference.prediction_log.decoder import InvalidRecordError
 from inference.prediction_log.segments import Segment, list_segments
 from inference.prediction_log.shipped_offsets import ORIGINALS, ROWS, ShippedOffsets
@@ -27,6 +29,9 @@ INVALID = b"invalid\n"
 
 class FakeConnection:
     closed = 0
+
+    def close(self) -> None:
+        """Stay usable: all fakes share it."""
 
 
 class FakeWriter:
@@ -60,8 +65,12 @@ class ShipperHarness:
         self.writer = FakeWriter()
         self.is_storage_failing = False
         settings = from_environment({"JOURNAL_DIR": str(folder), **environment})
+        self.status = BackgroundStatus()
         self.shipper = Shipper(
-            settings, self.offsets, is_storage_failing=lambda: self.is_storage_failing
+            settings,
+            self.offsets,
+            is_storage_failing=lambda: self.is_storage_failing,
+            status=self.status,
         )
         self.shipper._writer = self.writer  # type: ignore[assignment]
 
@@ -90,6 +99,22 @@ def test_ship_keeps_a_segment_until_originals_are_archived(harness: ShipperHarne
     harness.offsets.put(ORIGINALS, segment, 4)
     harness.shipper.ship()
     assert list_segments(harness.folder) == []
+
+
+def test_ship_counts_records_and_quarantined_ones(harness: ShipperHarness) -> None:
+    harness.add_segment(b"1\n" + INVALID + b"2\n")
+    harness.shipper.ship()
+    size = len(b"1\n2\n" + INVALID)
+    assert harness.status.shipper == ShipperCounts(records=3, bytes=size, quarantined=1)
+
+
+def test_run_counts_failed_rounds(harness: ShipperHarness) -> None:
+    harness.add_segment(b"1\n")
+    harness.writer.failures = [psycopg2.OperationalError("gone")]
+    stopping = threading.Event()
+    stopping.set()
+    harness.shipper.run(stopping)
+    assert (harness.status.shipper.failed_rounds, harness.status.last_success_at) == (1, None)
 
 
 @pytest.mark.parametrize(
