@@ -13,6 +13,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from inference.api.aliases import AliasesApi
 from inference.api.connexion_app import ROUTES, Handler, create_connexion_app
+from inference.api.diagnostics.explanations import ExplanationsApi
 from inference.api.experiments import ExperimentsApi
 from inference.api.fast_path import FastPath
 from inference.api.images import ImagesApi
@@ -142,6 +143,7 @@ def create_app(settings: Settings) -> ASGIApp:
     handlers: dict[str, Handler] = {
         "infer": inference.infer,
         "predict": predictions.predict,
+        "explain": ExplanationsApi(predictor).explain,
         "list_predictions": predictions.list_predictions,
         "get_prediction": predictions.get_prediction,
         "label_prediction": predictions.label_prediction,

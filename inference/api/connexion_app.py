@@ -40,7 +40,8 @@ LEARNING_RESOURCES = frozenset(
     }
 )  # fmt: skip
 RESOURCES = LEARNING_RESOURCES | {
-    INFERENCE, PREDICTIONS, "experiments", "models", "aliases", "imports", "images", "ui",
+    INFERENCE, PREDICTIONS, "explanations", "experiments", "models", "aliases", "imports", "images",
+    "ui",
 }  # fmt: skip
 PUBLIC_RESOURCES = frozenset({"experiments", "models", "header", "ui"})
 ROUTES = Routes(

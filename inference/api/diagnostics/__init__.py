@@ -1,0 +1,1 @@
+"""Diagnostics of models: occlusion maps of one image."""
