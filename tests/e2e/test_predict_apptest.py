@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.support.fakes import DOWN, HOSTILE, FakeSources, visible_text
 from tests.support.photos import noisy_photo
-from web.data.api_types import ApiProblemError, ImageResult, Label
+from web.data.api_types import ApiProblemError, ApiUnreachableError, ImageResult, Label
 
 
 def predict_script() -> None:
@@ -288,3 +288,61 @@ def test_database_down_keeps_predictions(sources: FakeSources) -> None:
     sources.database_problem, sources.was_ever_up = DOWN, False
     app = predict_page(experiments=["ready_1", "ready_2"])
     assert "2 models ready" in visible_text(app)
+
+
+def switch_why_on(app: AppTest) -> AppTest:
+    app.toggle(key="why").set_value(True).run()
+    return app
+
+
+def test_why_is_asked_for_only_when_switched_on(sources: FakeSources) -> None:
+    app = predict_page(("seven.png", b"seven"))
+    assert (sources.explained, app.toggle(key="why").value) == ([], False)
+    switch_why_on(app)
+    assert sources.explained == [["ready_2", HOSTILE, "ready_1"]]
+    app.run()  # the session keeps the maps
+    assert len(sources.explained) == 1
+
+
+@pytest.mark.usefixtures("sources")
+def test_why_names_each_model_with_its_strongest_patch() -> None:
+    text = visible_text(switch_why_on(predict_page(("seven.png", b"seven"))))
+    assert text.count("one patch \N{MINUS SIGN}40 points") == 3
+    assert "Full color is a change of 40 points, for all models." in text
+
+
+@pytest.mark.usefixtures("sources")
+def test_why_is_restored_from_the_link() -> None:
+    app = predict_page(("seven.png", b"seven"), why="true")
+    assert "one patch" in visible_text(app)
+
+
+def test_why_without_a_map_shows_the_reason(sources: FakeSources) -> None:
+    sources.unexplained = ("ready_1",)
+    app = switch_why_on(predict_page(("seven.png", b"seven")))
+    assert r"ready\_1: It \*compiles\*\." in visible_text(app)
+    sources.unexplained = ()
+    app.run()  # a problem is not kept
+    assert "compiles" not in visible_text(app)
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ApiUnreachableError("gone"), "The maps appear when the API is back."),
+        (ApiProblemError(404, "Not Found", "No *such* path."), r"No \*such\* path\."),
+    ],
+)
+def test_why_of_an_api_that_fails_keeps_the_predictions(
+    sources: FakeSources, error: Exception, text: str
+) -> None:
+    sources.explain_error = error
+    app = switch_why_on(predict_page(("seven.png", b"seven")))
+    assert text in visible_text(app)
+    assert ("2 of 3 models agree" in visible_text(app), len(app.exception)) == (True, 0)
+
+
+@pytest.mark.usefixtures("sources")
+def test_why_is_not_offered_without_a_digit() -> None:
+    for app in (predict_page(), predict_page(("sheet.png", b"blank"))):
+        assert [one.key for one in app.toggle if one.key == "why"] == []

@@ -264,3 +264,33 @@ def test_predictions_survive_a_database_outage(stack: Any, page: Page) -> None:
     finally:
         stack.start_database()
     expect(find_visible(page, "Database up")).to_be_visible(timeout=RECOVERY_MILLISECONDS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_why_shows_a_map_of_every_model(stack: Any, phone: Page, scheme: Any) -> None:
+    phone.emulate_media(color_scheme=scheme)
+    phone.goto(f"{stack.web_url}/predict?all=true&example=7&why=true")
+    maps = phone.get_by_role("img", name=re.compile("^Occlusion map of "))
+    expect(maps.first).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
+    assert maps.count() > 25
+    assert phone.get_by_text(re.compile("one patch .* points")).count() > 5
+    assert max(page_widths(phone)) <= 390
+
+
+@pytest.mark.slow
+def test_why_survives_an_api_outage(stack: Any, page: Page) -> None:
+    page.goto(f"{stack.web_url}/predict?all=true&example=7")
+    switch = page.get_by_role("switch", name=re.compile("^Why"))
+    expect(switch).to_be_attached(timeout=FIRST_PAINT_MILLISECONDS)
+    stack.stop_api()
+    try:
+        page.get_by_text("Why: parts of the digit").click()
+        expect(page.get_by_text("The inference API is down").first).to_be_visible(
+            timeout=RECOVERY_MILLISECONDS
+        )
+    finally:
+        stack.start_api()
+    expect(page.get_by_role("img", name=re.compile("^Occlusion map of ")).first).to_be_visible(
+        timeout=RECOVERY_MILLISECONDS
+    )

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 from streamlit.testing.v1 import AppTest
 
+from tests.support.explanations import explanation_document
 from tests.support.fake_learning import FakeImages, FakeLearning, FakeLearningApi
 from web.data.api_types import (
     Alias,
@@ -83,6 +84,9 @@ class FakeSources:
         self.stores_predictions = True
         self.stored_label: Label | None = None
         self.calls = 0
+        self.explained: list[list[str]] = []  # models of each request for occlusion maps
+        self.unexplained: tuple[str, ...] = ()  # models without a map
+        self.explain_error: Exception | None = None
         self.listed = [
             make_version("ready_1", test_accuracy=0.99, aliases=("champion",)),
             make_version("ready_2", 2),
@@ -279,6 +283,15 @@ class FakeSources:
         if b"gone" in images:
             raise ApiUnreachableError("No response.")
         return [self._outcome(image, experiments) for image in images]
+
+    def request(self, method: str, path: str, **arguments: Any) -> Any:
+        """Answer POST /explanations."""
+        assert (method, path) == ("POST", "/explanations")
+        if self.explain_error is not None:
+            raise self.explain_error
+        names = [value for key, value in arguments["params"] if key == "experiments"]
+        self.explained.append(names)
+        return explanation_document(names, failed=self.unexplained)
 
     def _outcome(self, image: bytes, experiments: Sequence[str]) -> ImageResult:
         if image == b"bad":

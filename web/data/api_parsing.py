@@ -158,9 +158,9 @@ def parse_image_results(document: Any, number_of_images: int) -> list[ImageResul
 
 def _image_result(entry: Any) -> ImageResult:
     if "problem" in entry:
-        return _problem(entry["problem"])
+        return parse_problem(entry["problem"])
     answers = Answers(
-        Answer(str(row["experiment_name"]), problem=_problem(row["problem"]))
+        Answer(str(row["experiment_name"]), problem=parse_problem(row["problem"]))
         if "problem" in row
         else Answer(str(row["experiment_name"]), prediction=_prediction(row))
         for row in entry["answers"]
@@ -181,7 +181,8 @@ def _prediction(row: Any) -> Prediction:
     )
 
 
-def _problem(document: Any) -> ApiProblemError:
+def parse_problem(document: Any) -> ApiProblemError:
+    """Return the problem of an image or a model."""
     return ApiProblemError(
         int(document["status"]), str(document["title"]), str(document.get("detail") or "")
     )

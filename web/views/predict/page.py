@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from web.components.code_snippets import curl_many
 from web.components.experiment_picker import Selection
 from web.components.outage import show_api_down
 from web.components.status_strip import request_rerun
-from web.data.api_types import ApiProblemError, ApiUnreachableError, Model
+from web.data.api_types import ApiProblemError, ApiUnreachableError, Model, warnings_of
 from web.data.consensus import group_by_task
 from web.data.prediction_cache import PredictionCache
 from web.data.queries import Snapshot
@@ -20,10 +21,11 @@ from web.tables.leaderboard_table import serving_state
 from web.views.predict.gallery import show_gallery, show_image_problem
 from web.views.predict.inputs import SAMPLE, InputImage, is_upload_open, show_inputs
 from web.views.predict.results import show_results
+from web.views.predict.why import WHY, show_why
 
 # The widgets' keys, which are also the URL parameters.
 ALL = "all"
-WIDGET_KEYS = (ALL, SAMPLE)
+WIDGET_KEYS = (ALL, SAMPLE, WHY)
 
 
 def show(sources: Sources, selection: Selection) -> None:
@@ -42,6 +44,7 @@ def show(sources: Sources, selection: Selection) -> None:
     if selection.unknown and not use_all:
         st.warning(f"Not in the database: {join_names(selection.unknown)}.", icon=":material/help:")
     left, right = st.columns([2, 3], gap="large")
+    below = st.container()
     with left:
         images = show_inputs()
     with right:
@@ -54,7 +57,7 @@ def show(sources: Sources, selection: Selection) -> None:
         elif not images:
             _show_hint(len(ready))
         else:
-            _show_predictions(sources, images, ready, use_all=use_all)
+            _show_predictions(sources, images, ready, below, use_all=use_all)
     _show_skipped(names, result)
 
 
@@ -98,8 +101,14 @@ def _show_hint(model_count: int) -> None:
 
 
 def _show_predictions(
-    sources: Sources, images: Sequence[InputImage], ready: Sequence[Model], *, use_all: bool
+    sources: Sources,
+    images: Sequence[InputImage],
+    ready: Sequence[Model],
+    below: DeltaGenerator,
+    *,
+    use_all: bool,
 ) -> None:
+    """Show the predictions, and in the full width `below` why the models answer so."""
     cache = st.session_state.setdefault(
         "prediction_cache", PredictionCache(partial(sources.api.predict, view=True))
     )
@@ -126,6 +135,9 @@ def _show_predictions(
         group_by_task(result, task_of),
         {model.name: model.classes for model in ready},
     )
+    if not warnings_of(result):  # the answers to an image without a digit mean nothing
+        with below:
+            show_why(sources, image.data, ready)
     _show_code(
         sources.settings.public_api_url,
         image,

@@ -1,0 +1,1 @@
+"""Pictures of diagnostics. Pure functions, no Streamlit."""
