@@ -1,0 +1,1 @@
+"""Monitoring: drift of the images, confidence and labels that models see."""
