@@ -15,6 +15,7 @@ from inference.prediction_log.row_encoding import (
     MICROSECONDS_PER_MINUTE,
     UUID_LENGTH,
     encode_image,
+    encode_pixels,
     encode_prediction,
     encode_shared_event_columns,
     partition_month,
@@ -65,6 +66,7 @@ class Rows:
     seen: SeenKeys
     versions: dict[str, Document] = field(default_factory=dict)  # by id
     images: dict[str, bytes] = field(default_factory=dict)  # by digest
+    pixels: dict[str, bytes] = field(default_factory=dict)  # of the same images
     predictions: dict[bytes, NewPrediction] = field(default_factory=dict)  # by id
     events: dict[str, list[bytes]] = field(default_factory=dict)  # by month
     # Number of events and time of the last one, by prediction
@@ -189,10 +191,9 @@ class Rows:
                 if is_new_warning:
                     self.seen.warned_images.add(digest)
                 pixels = pixels or base64.b64decode(description["pixels"])
-                statistics = compute_statistics(
-                    pixels[index * SIDE * SIDE : (index + 1) * SIDE * SIDE]
-                )
-                self.images[digest] = encode_image(document, statistics, at)
+                own = pixels[index * SIDE * SIDE : (index + 1) * SIDE * SIDE]
+                self.images[digest] = encode_image(document, compute_statistics(own), at)
+                self.pixels[digest] = encode_pixels(digest, own)
 
     def _add_prediction(
         self, image: str, version: str, probabilities: list[float], at: int

@@ -23,9 +23,10 @@ IMAGE_COLUMNS = (
     "id, digest, width, height, bytes, media_type, ink_share, mean, centroid_x, centroid_y, border,"
     " first_seen_at, warnings"
 )
-EVENT_START, PREDICTION_START, IMAGE_START = (
+PIXEL_COLUMNS = "image_id, pixels"
+EVENT_START, PREDICTION_START, IMAGE_START, PIXEL_START = (
     pg_copy.begin_row(columns.count(",") + 1)
-    for columns in (EVENT_COLUMNS, PREDICTION_COLUMNS, IMAGE_COLUMNS)
+    for columns in (EVENT_COLUMNS, PREDICTION_COLUMNS, IMAGE_COLUMNS, PIXEL_COLUMNS)
 )
 UUID_LENGTH = struct.pack("!i", 16)
 CACHED_AND_UUID_LENGTH = {
@@ -60,6 +61,11 @@ def encode_image(document: Mapping[str, Any], statistics: Iterable[float | None]
             pg_copy.texts(document.get("warnings", ())),  # older records have none
         ]
     )
+
+
+def encode_pixels(digest: str, pixels: bytes) -> bytes:
+    """Return the row of the 784 pixels of an image."""
+    return PIXEL_START + pg_copy.raw(uuid_bytes(digest[:32])) + pg_copy.raw(pixels)
 
 
 def encode_prediction(

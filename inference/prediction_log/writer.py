@@ -21,6 +21,7 @@ from inference.prediction_log.row_encoding import (
     EVENT_COLUMNS,
     IMAGE_COLUMNS,
     MICROSECONDS_PER_MINUTE,
+    PIXEL_COLUMNS,
     PREDICTION_COLUMNS,
     encode_event_summary,
     timestamp_text,
@@ -29,6 +30,7 @@ from servicekit import pg_copy
 
 CREATE_STAGING_TABLES = """
 CREATE TEMPORARY TABLE staged_images (LIKE images) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE staged_pixels (image_id uuid, pixels bytea) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE staged_predictions (
     id uuid, image_id uuid, model_version_id uuid, class_index integer, confidence real,
     probabilities real[], created_at timestamptz, events bigint, last_event_at timestamptz
@@ -85,6 +87,10 @@ SELECT {IMAGE_COLUMNS} FROM staged_images ORDER BY id ON CONFLICT (id) DO NOTHIN
 UPDATE_WARNINGS = """
 UPDATE images i SET warnings = s.warnings FROM staged_images s
 WHERE i.id = s.id AND s.warnings <> '{}' AND i.warnings = '{}'
+"""
+INSERT_PIXELS = f"""
+INSERT INTO image_pixels ({PIXEL_COLUMNS})
+SELECT {PIXEL_COLUMNS} FROM staged_pixels ORDER BY image_id ON CONFLICT DO NOTHING
 """
 INSERT_PREDICTIONS = """
 INSERT INTO predictions (id, image_id, model_version_id, task, label, confidence, probabilities,
@@ -180,6 +186,8 @@ class TableWriter:
                 self._copy(cursor, "staged_images", IMAGE_COLUMNS, list(rows.images.values()))
                 cursor.execute(INSERT_IMAGES)
                 cursor.execute(UPDATE_WARNINGS)
+                self._copy(cursor, "staged_pixels", PIXEL_COLUMNS, list(rows.pixels.values()))
+                cursor.execute(INSERT_PIXELS)
             counts = {} if is_repeated else rows.counts
             new_ids = self._insert_predictions(cursor, rows, counts)
             if is_repeated:

@@ -27,7 +27,8 @@ MODELS = [
 # Leaves an empty database, as a new installation has.
 EMPTY = """
 TRUNCATE prediction_events, predictions, images, image_votes, traffic, model_versions,
-         confusion_counts, labels, label_requests
+         confusion_counts, labels, label_requests, image_pixels, drift_references, drift_monitors,
+         drift_checks, alerts, robustness, retrain_requests
 """
 # All ways to add up the events
 COUNTS = """

@@ -69,6 +69,30 @@ def test_ship_stores_the_warning_of_any_original(harness: LogHarness) -> None:
     assert harness.count_events() == 6
 
 
+PIXELS = """
+SELECT i.digest, x.pixels FROM images i JOIN image_pixels x ON x.image_id = i.id ORDER BY x.number
+"""
+
+
+def test_ship_stores_the_pixels_of_new_images_once(harness: LogHarness) -> None:
+    images = [make_image(1), make_image(2)]
+    warned = images[0]._replace(warnings=("several digits (2)",))
+    for sent in (images, [warned], images):
+        harness.predict_images(sent)
+        harness.shipper.ship()
+    stored = {digest: bytes(pixels) for digest, pixels in harness.query(PIXELS)}
+    assert stored == {image.digest: image.pixels.tobytes() for image in images}
+
+
+def test_ship_after_a_crash_stores_pixels_once(harness: LogHarness) -> None:
+    harness.predict([1, 2])
+    harness.shipper.ship()
+    harness.forget_offsets()
+    harness.predict([3])
+    harness.shipper.ship()
+    assert len(harness.query(PIXELS)) == 3
+
+
 def test_ship_of_older_records_stores_no_warnings(harness: LogHarness) -> None:
     harness.predict([1])
     harness.rewrite_segment(lambda line: line.replace(b'"warnings"', b'"unknown"'))

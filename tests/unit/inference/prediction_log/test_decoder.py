@@ -55,6 +55,15 @@ def test_repeated_image_is_another_event(log: PredictionLog, tmp_path: Path) -> 
     assert (events_sum, cached, milliseconds) == (2, 0, 3.0)
 
 
+def test_new_image_has_a_row_of_its_own_pixels(log: PredictionLog, tmp_path: Path) -> None:
+    images = [make_image(1), make_image(2), make_image(1)]
+    predict(log, *images)
+    rows = decode(read_lines(tmp_path))
+    assert rows.pixels.keys() == rows.images.keys() == {image.digest for image in images}
+    for image in images:
+        assert rows.pixels[image.digest].endswith(image.pixels.tobytes())
+
+
 def test_prediction_has_the_id_of_the_response(log: PredictionLog, tmp_path: Path) -> None:
     predict(log, make_image(1), make_image(2))
     assert set(decode(read_lines(tmp_path)).predictions) == {

@@ -4,6 +4,7 @@ import struct
 
 from inference.prediction_log.row_encoding import (
     encode_event_summary,
+    encode_pixels,
     encode_prediction,
     partition_month,
     timestamp_text,
@@ -33,6 +34,14 @@ def test_prediction_row_has_nine_columns_and_its_maximum() -> None:
     class_index, confidence = row[2 + 3 * 20 :][4:8], row[2 + 3 * 20 + 8 :][4:8]
     assert struct.unpack("!i", class_index) == (1,)
     assert struct.unpack("!f", confidence) == (0.75,)
+
+
+def test_pixel_row_has_the_id_and_the_pixels_of_an_image() -> None:
+    pixels = bytes(range(256)) * 3 + bytes(16)
+    row = encode_pixels("ab" * 32, pixels)
+    assert struct.unpack("!hi", row[:6]) == (2, 16)
+    assert row[6:22] == bytes.fromhex("ab" * 16)
+    assert row[22:] == struct.pack("!i", 784) + pixels
 
 
 def test_event_summary_is_two_columns_of_eight_bytes() -> None:
