@@ -22,6 +22,7 @@ from inference.api.inference import InferenceApi
 from inference.api.learning import operations
 from inference.api.learning.streaming import StreamingOperations
 from inference.api.models import ModelsApi
+from inference.api.monitoring import operations as monitoring
 from inference.api.predictions import PredictionsApi
 from inference.api.response_encoding import ResponseEncoder
 from inference.api.status import StatusApi
@@ -162,6 +163,7 @@ def create_app(settings: Settings) -> ASGIApp:
         "readiness": status.readiness,
         "metrics": status.metrics,
         **learning.handlers,
+        **monitoring.build(database),
     }
     # Redirects name the scheme under which a trusted proxy was asked. uvicorn's ASGI types differ.
     connexion_app: Any = create_connexion_app(handlers, metrics, lifespan)

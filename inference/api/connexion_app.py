@@ -39,7 +39,8 @@ LEARNING_RESOURCES = frozenset(
         "label-requests", "evaluations",
     }
 )  # fmt: skip
-RESOURCES = LEARNING_RESOURCES | {
+MONITORING_RESOURCES = frozenset({"monitors", "alerts"})
+RESOURCES = LEARNING_RESOURCES | MONITORING_RESOURCES | {
     INFERENCE, PREDICTIONS, "explanations", "experiments", "models", "aliases", "imports", "images",
     "ui",
 }  # fmt: skip

@@ -127,7 +127,7 @@ class ResponseEncoder:
             columns = [_without_ids(answers) for answers in columns]
         consensus = batch.consensus()
         for row, (image, *answers) in enumerate(zip(images, *columns, strict=True)):
-            shown = b'"view":"%b",' % encode_png(image.pixels) if view else b""
+            shown = b'"view":"%b",' % png_base64(image.pixels) if view else b""
             agreed = {task: _consensus(verdicts[row]) for task, verdicts in consensus.items()}
             yield b'"image_digest":"%b","warnings":%b,%b"answers":[%b],"consensus":%b' % (
                 image.digest.encode(), _warnings(image), shown, b",".join(answers),
@@ -215,7 +215,7 @@ def _without_ids(answers: Sequence[bytes]) -> list[bytes]:
     ]
 
 
-def encode_png(pixels: Pixels) -> bytes:
+def png_base64(pixels: Pixels) -> bytes:
     """Return pixels as a PNG in base64."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")

@@ -6,7 +6,7 @@ from concurrent.futures import Future
 import orjson
 
 from inference.api.inference import Upload, current_request_info, is_upload
-from inference.api.response_encoding import encode_png
+from inference.api.response_encoding import png_base64
 from inference.errors import Document, MalformedRequestError, ServiceError
 from inference.models.catalog import ALL
 from inference.prediction.occlusion import (
@@ -61,7 +61,7 @@ class ExplanationsApi:
         document: Document = {
             "image_digest": image.digest,
             "warnings": image.warnings,
-            **({"view": encode_png(image.pixels).decode()} if view else {}),
+            **({"view": png_base64(image.pixels).decode()} if view else {}),
             "patch": {"cells": CELLS, "pixels": PATCH, "stride": STRIDE},
             "explanations": entries,
             "milliseconds": info.milliseconds(),

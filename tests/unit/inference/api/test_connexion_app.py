@@ -30,7 +30,7 @@ OPERATIONS = {
 PRIVATE = {
     "predictions", "images", "aliases", "imports", "inference", "load_new_data", "uploads",
     "datasets", "retrain", "score", "runs", "schedules", "label-requests", "evaluations",
-    "explanations",
+    "explanations", "monitors", "alerts",
 }  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""Monitoring in the REST API: one module per resource."""
