@@ -6,8 +6,8 @@ from pipeline.data import prepared
 from pipeline.steps.context import PermanentError, StepContext
 from pipeline.training.candidates import choose, train_seeds
 from pipeline.training.recipe import read_recipe, read_seeds
-from pipeline.training.search_space import InvalidSweepError, read
 from pipeline.training.sweep import search
+from servicekit.search_space import InvalidSweepError, read
 
 
 def run(context: StepContext) -> dict[str, Any]:

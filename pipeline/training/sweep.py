@@ -17,8 +17,8 @@ from pipeline.steps.context import PermanentError, StepContext
 from pipeline.training import artifact, trainings
 from pipeline.training.child_process import ChildFailedError, Message, run_child
 from pipeline.training.recipe import PARAMS, Recipe
-from pipeline.training.search_space import SearchSpace
 from pipeline.training.trainings import Key, Result, Start
+from servicekit.search_space import SearchSpace
 from training.job import Job
 from training.split_dataset import FOLDS
 

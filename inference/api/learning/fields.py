@@ -4,7 +4,6 @@ Each function returns the checked value, or raises MalformedRequestError with th
 """
 
 import difflib
-import json
 import re
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
@@ -15,13 +14,13 @@ from inference.database.learning.run_requests import Author
 from inference.errors import MalformedRequestError, ServiceError, UnknownExperimentError
 from inference.model_format.card import TASK_PATTERN
 from inference.model_format.layout import NAME_PATTERN
+from servicekit import search_space
 
 MAX_ID = 2**63 - 1  # a bigint of Postgres
 MAX_COUNT = 2**31 - 1  # an integer of Postgres
 MAX_SEEDS, DEFAULT_SEEDS = 20, 3
 LATEST = "latest"
 PARAMETERS = ("seeds", "dataset", "sweep", "keep")
-MAX_SWEEP_CHARACTERS, MAX_DEPTH = 8000, 8
 TASK_RULE = "a word of 1 to 32 characters a-z 0-9 _ -, starting with a letter"
 SELECTION_PATTERN = re.compile(rf"{NAME_PATTERN.pattern}(@[A-Za-z0-9_-]{{1,32}})?")
 MAX_CLOSE_NAMES = 3
@@ -132,14 +131,10 @@ def run_parameters(document: dict[str, Any]) -> dict[str, Any]:
     }
     sweep = document.get("sweep")
     if sweep is not None:
-        if not isinstance(sweep, dict) or not _is_storable(sweep, MAX_DEPTH):
-            raise MalformedRequestError(
-                "sweep must be a JSON object of printable texts and finite numbers.", "sweep"
-            )
-        if len(json.dumps(sweep)) > MAX_SWEEP_CHARACTERS:
-            raise MalformedRequestError(
-                f"sweep is longer than {MAX_SWEEP_CHARACTERS} characters. Shorten it.", "sweep"
-            )
+        try:
+            search_space.read(sweep)
+        except search_space.InvalidSweepError as error:
+            raise MalformedRequestError(str(error), "sweep") from error
         parameters["sweep"] = sweep
     return parameters
 
@@ -166,22 +161,3 @@ def known_experiment(name: str, own_task: str, tasks: dict[str, str]) -> str:
 def only(document: Any, fields: Collection[str]) -> dict[str, Any]:
     """Return a JSON object that has no other fields than these."""
     return validation.record(document, fields)
-
-
-def _is_storable(value: Any, depth: int) -> bool:
-    """Return whether Postgres can store a JSON value that is not nested deeper."""
-    if isinstance(value, str):
-        return value.isprintable()
-    if isinstance(value, float):
-        return abs(value) != float("inf") and value == value  # noqa: PLR0124  # not a NaN
-    if isinstance(value, dict):
-        nested = list(value.values())
-        return depth > 0 and all(
-            key.isprintable() and _is_storable(inner, depth - 1)
-            for key, inner in zip(value, nested, strict=True)
-        )
-    if isinstance(value, list):
-        return depth > 0 and all(_is_storable(inner, depth - 1) for inner in value)
-    if isinstance(value, int):
-        return abs(value) <= MAX_ID
-    return value is None

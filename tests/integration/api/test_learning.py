@@ -76,7 +76,8 @@ def _clean(connection: Any) -> Iterator[None]:
             " pipeline_steps, trainings, evaluations, comparisons, promotion_decisions,"
             " label_requests, schedules, pipeline_workers, alias_events, labels, predictions,"
             " images, image_votes, confusion_counts, model_versions, prediction_events,"
-            " retrain_requests"
+            " retrain_requests, image_pixels, drift_references, drift_monitors, drift_checks,"
+            " alerts, robustness"
         )
 
 
@@ -614,8 +615,8 @@ VALUES: list[Any] = [
     {"a": "\x00"}, {"a": float("nan")}, ["\x00"],
 ]  # fmt: skip
 BODIES: dict[str, tuple[str, dict[str, Any]]] = {
-    "retrain": ("POST", {**NEW_RUN, "seeds": 1, "dataset": "latest", "sweep": {}, "keep": True,
-                         "trigger": "api"}),
+    "retrain": ("POST", {**NEW_RUN, "seeds": 1, "dataset": "latest", "keep": True,
+                         "sweep": {"trials": 1, "momentum": [0.5, 0.9]}, "trigger": "api"}),
     "score": ("POST", {"task": "mnist", "dataset": None, "prefix": "a", "experiments": ["a"],
                        **BY}),
     "runs/1/cancel": ("POST", BY),

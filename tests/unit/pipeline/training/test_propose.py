@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pipeline.training.children.propose import propose
-from pipeline.training.search_space import read
+from servicekit.search_space import read
 
 SPACE = read(
     {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.training.search_space import InvalidSweepError, Range, read
+from servicekit.search_space import InvalidSweepError, Range, read
 
 
 def test_read_returns_ranges_choices_and_trials() -> None:

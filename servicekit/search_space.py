@@ -6,7 +6,6 @@
 A range has a lower and an upper bound, and "log" for a logarithmic one. `batch_size` lists choices.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,8 @@ CHOICES = "batch_size"
 TRIALS = "trials"
 MAX_TRIALS = 200
 MAX_CHOICES = 20
+MAX_NUMBER = 1_000_000
+MAX_KEY = 40  # characters of a key in a message
 LOG, LINEAR = "log", "linear"
 BOUNDS = 2  # of a range
 
@@ -55,7 +56,9 @@ def read(sweep: object) -> SearchSpace:
     if not isinstance(sweep, Mapping):
         raise InvalidSweepError(f"sweep must be an object of {', '.join(known)}.")
     if unknown := sorted(set(sweep) - set(known)):
-        raise InvalidSweepError(f"sweep has the unknown key {unknown[0]}. Use {', '.join(known)}.")
+        raise InvalidSweepError(
+            f"sweep has the unknown key {unknown[0][:MAX_KEY]!a}. Use {', '.join(known)}."
+        )
     trials = sweep.get(TRIALS)
     if type(trials) is not int or not 1 <= trials <= MAX_TRIALS:
         raise InvalidSweepError(f"sweep.trials must be an integer from 1 to {MAX_TRIALS}.")
@@ -95,7 +98,7 @@ def _choices(value: object) -> tuple[int, ...]:
     if (
         not isinstance(value, list)
         or not 1 <= len(value) <= MAX_CHOICES
-        or not all(type(item) is int and item > 0 for item in value)
+        or not all(type(item) is int and 0 < item <= MAX_NUMBER for item in value)
         or len(set(value)) != len(value)
     ):
         raise InvalidSweepError(
@@ -106,4 +109,9 @@ def _choices(value: object) -> tuple[int, ...]:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and type(value) is not bool and math.isfinite(value)
+    """Return whether a value is a number of a usable size, and not NaN."""
+    return (
+        isinstance(value, int | float)
+        and type(value) is not bool
+        and -MAX_NUMBER <= value <= MAX_NUMBER
+    )
