@@ -33,6 +33,17 @@ def pipelines_script() -> None:
     page.show(web.sources.get_sources())
 
 
+def framed_script() -> None:
+    """Run the status strip and the Pipelines page below it, as app.py does."""
+    import web.sources  # noqa: PLC0415
+    from web.components.status_strip import show_status_strip  # noqa: PLC0415
+    from web.views.pipelines import page  # noqa: PLC0415
+
+    sources = web.sources.get_sources()
+    show_status_strip(sources)
+    page.show(sources)
+
+
 def pipelines_page(**query: str) -> AppTest:
     app = open_alone(pipelines_script, **query)
     assert [one.value for one in app.exception] == []
@@ -170,6 +181,17 @@ def test_verdict_promote_waits_for_a_click(sources: FakeSources) -> None:
     }
     app = pipelines_page()
     assert "then press Promote" in app.success[0].value
+    press(app, "Promote", name="ann", reason="better")
+    assert sources.learning_api.calls == [("promote", 7, "ann", "better")]
+
+
+def test_click_survives_a_change_in_the_strip(sources: FakeSources) -> None:
+    """A candidate that has just been published changes the number of ready models."""
+    sources.learning.details = {
+        7: make_detail(make_run(verdict="PROMOTE"), decision=make_decision("PROMOTE"))
+    }
+    app = open_alone(framed_script)
+    sources.served["ready_3"] = sources.served["ready_2"]
     press(app, "Promote", name="ann", reason="better")
     assert sources.learning_api.calls == [("promote", 7, "ann", "better")]
 

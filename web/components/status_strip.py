@@ -161,7 +161,12 @@ def rejected_table(rejects: pd.DataFrame) -> pd.DataFrame:
 
 
 def show_status_strip(sources: Sources) -> None:
-    """Show the strip. It refreshes every few seconds and reruns the page after a change."""
+    """Show the strip. It refreshes every few seconds and reruns the page after a change.
+
+    Only a refresh reruns the page. This run draws the page anyway, and Streamlit drops the click
+    that caused a run when the run ends early.
+    """
+    st.session_state.pop(_LAST_STATE, None)
     _strip(sources)
 
 
