@@ -19,9 +19,10 @@ from monitoring.detector.state import State
 
 Values = NDArray[np.float64]
 
-QUIET = 10.0  # mean R; below it there is no sign of a drift
-TIE_OFFSETS = {INPUTS: 0.0, CONFIDENCE: 0.37, NOVELTY: 0.71}
-BLOCK = 1024  # images; bounds the memory of one call
+QUIET = 10.0  # R of a bet; below it there is no sign of a drift
+TIE_NUMBERS = {INPUTS: 0, NOVELTY: 100, CONFIDENCE: 200}  # of the first feature: no two alike
+BLOCK = 128  # images; larger arrays of bets leave the CPU's caches
+STRIDE = 64  # images between two looks for a crossing, after which some are computed again
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Crossing:
     Attributes:
         image: number of the image, from 1.
         evidence: log10 of the mean R.
-        onset: number of the last image after which the mean R was below 10, 0 if none was.
+        onset: number of the last image before the drift, see `State.onset`.
         features: name and share of the evidence of each feature, largest first; they sum to 1.
         index: position in the block, from 0.
 
@@ -79,8 +80,12 @@ def update(
     parts = [np.empty(0)]
     crossings: list[Crossing] = []
     top = _features(reference, family, state.r)[0][0]
+    values = _values(reference, family, observations)
     for start in range(0, len(observations), BLOCK):
-        bets = family_bets(reference, family, observations[start : start + BLOCK])
+        part = slice(start, start + BLOCK)
+        bets = _bets(
+            reference, family, values[part], observations.classes[part], observations.ties[part]
+        )
         recursion = _Recursion(reference, family, state, threshold, start)
         state, evidence, found = recursion.run(bets)
         parts.append(evidence)
@@ -93,24 +98,36 @@ def update(
     return Update(state, evidence, highest, tuple(crossings), top)
 
 
-def family_bets(reference: PathReference, family: str, observations: Observations) -> Values:
-    """Return the bets of a family, N x bets: those of its first feature first."""
-    classes, count = observations.classes, len(observations)
+def _values(reference: PathReference, family: str, observations: Observations) -> Values:
+    """Return the values of a family, N x features. Labels have none."""
     if family == LABELS:
-        return class_bets(classes, reference.shares).reshape(count, -1)
+        return np.empty((len(observations), 0))
     if family == CONFIDENCE:
-        values, grid = confidence_features(observations.probabilities), reference.confidence
-    else:
-        values, grid = reference.input_values(observations), reference.inputs
+        return confidence_features(observations.probabilities)
+    values = reference.input_values(observations)
     if family == NOVELTY:
-        values = reference.novelty_model.novelty(values, classes)[:, None]
-        classes, grid = np.zeros_like(classes), reference.novelty
-    ties = spread_ties(observations.ties, values.shape[1], TIE_OFFSETS[family])
-    places = grid.places(values, classes, ties)
+        return reference.novelty_model.novelty(values, observations.classes)[:, None]
+    return values
+
+
+def _bets(
+    reference: PathReference,
+    family: str,
+    values: Values,
+    classes: NDArray[np.int64],
+    ties: Values,
+) -> Values:
+    """Return the bets of a family, N x bets: those of its first feature first."""
+    if family == LABELS:
+        return class_bets(classes, reference.shares).reshape(len(classes), -1)
+    grid = {INPUTS: reference.inputs, NOVELTY: reference.novelty}.get(family, reference.confidence)
+    groups = np.zeros_like(classes) if family == NOVELTY else classes
+    spread = spread_ties(ties, values.shape[1], TIE_NUMBERS[family])
+    places = grid.places(values, groups, spread)
     bets = place_bets(places)
     if family == NOVELTY:
         bets = np.concatenate([bets, tail_bets(places)], axis=2)
-    return bets.reshape(count, -1)
+    return bets.reshape(len(classes), -1)
 
 
 class _Recursion:
@@ -125,42 +142,42 @@ class _Recursion:
     def run(self, bets: Values) -> tuple[State, Values, list[Crossing]]:
         """Return the state, the evidence after each image and the crossings."""
         means, crossings = np.empty(len(bets)), []
-        r, onset, at = self._state.r, self._state.onset, 0
+        r, quiet, at = self._state.r, self._state.quiet, 0
         while at < len(bets):
-            rows = _recur(r, bets[at:])
-            part = rows.mean(axis=1)
+            rows, part = _recur(r, bets[at : at + STRIDE])
             crossed = np.flatnonzero(part >= self._threshold)
             stop = int(crossed[0]) + 1 if len(crossed) else len(part)
             means[at : at + stop] = part[:stop]
-            quiet = np.flatnonzero(part[:stop] < QUIET)
-            if len(quiet):
-                onset = self._state.images + at + int(quiet[-1]) + 1
+            is_quiet = rows[:stop][::-1] < QUIET  # the last image first
+            last = self._state.images + at + stop - is_quiet.argmax(axis=0)
+            quiet = np.where(is_quiet.any(axis=0), last, quiet)
             at += stop
             r = rows[stop - 1]
             if len(crossed):
-                crossings.append(self._crossing(r, float(part[stop - 1]), onset, at - 1))
-                r = np.zeros_like(r)
-        state = State(r.copy(), self._state.images + len(bets), onset)
+                state = State(r, quiet, self._state.images + at)
+                crossings.append(self._crossing(state, float(part[stop - 1]), at - 1))
+                r, quiet = np.zeros_like(r), np.full_like(quiet, state.images)
+        state = State(r.copy(), quiet, self._state.images + len(bets))
         return state, np.log10(means), crossings
 
-    def _crossing(self, r: Values, mean: float, onset: int, at: int) -> Crossing:
+    def _crossing(self, state: State, mean: float, at: int) -> Crossing:
         return Crossing(
-            image=self._state.images + at + 1,
+            image=state.images,
             evidence=float(np.log10(mean)),
-            onset=onset,
-            features=_features(self._reference, self._family, r),
+            onset=state.onset,
+            features=_features(self._reference, self._family, state.r),
             index=self._start + at,
         )
 
 
-def _recur(r: Values, bets: Values) -> Values:
-    """Return the statistics after each of N images, N x bets."""
+def _recur(r: Values, bets: Values) -> tuple[Values, Values]:
+    """Return the statistics after each of N images, N x bets, and their means, N."""
     rows = np.empty_like(bets)
     with np.errstate(over="ignore"):  # only past a crossing, where they are computed again
         for bet, row in zip(bets, rows, strict=True):
             np.multiply(r + 1, bet, out=row)
             r = row
-    return rows
+        return rows, rows.mean(axis=1)
 
 
 def _features(reference: PathReference, family: str, r: Values) -> tuple[tuple[str, float], ...]:

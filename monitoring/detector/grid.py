@@ -20,7 +20,7 @@ TAILS = (0.0005, 0.001, 0.002, 0.005, 0.01)
 MIN_TAIL_IMAGES = 5
 MIN_CLASS_IMAGES = 50  # a rarer class is compared with all classes together
 MIN_PLACE = 1e-9
-BLOCK = 512  # images; bounds the memory of one comparison
+BLOCK = 64  # images; a larger comparison leaves the CPU's caches
 
 Values = NDArray[np.float64]
 

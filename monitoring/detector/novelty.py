@@ -15,8 +15,10 @@ Values = NDArray[np.float64]
 MIN_CLASS_IMAGES = 100  # a rarer class is judged by the parameters of all
 SHRINKAGE = 0.1  # of the correlations towards 0, so that the matrix can be inverted
 MIN_SPREAD = 1e-3  # of a constant feature
-SIGNIFICANT_DIGITS = 6
+SIGNIFICANT_DIGITS = 5
 DECIMALS = 4  # of a novelty
+MIN_SQUARE = 1e-12
+BLOCK = 128  # images; bounds the memory of their factors
 
 
 @dataclass(frozen=True)
@@ -37,21 +39,16 @@ class ClassShape:
     def fit(cls, values: Values) -> "ClassShape":
         """Return the shape of N x F values."""
         mean, deviation = values.mean(axis=0), values.std(axis=0)
-        spread = _rounded(deviation + MIN_SPREAD * (np.abs(mean) + 1))
-        mean = _rounded(mean)
+        spread = rounded(deviation + MIN_SPREAD * (np.abs(mean) + 1))
+        mean = rounded(mean)
         scores = (values - mean) / spread
         correlations = np.atleast_2d(np.cov(scores.T))
         shrunk = (1 - SHRINKAGE) * correlations + SHRINKAGE * np.eye(len(mean))
-        factor = _rounded(np.linalg.cholesky(np.linalg.inv(shrunk)))
-        logs = _log_distances(values, mean, spread, factor)
+        factor = rounded(np.linalg.cholesky(np.linalg.inv(shrunk)))
+        logs = _log_distances(values, mean, spread, factor[None])
         width = max(float(logs.std()), MIN_SPREAD)
-        center, width = _rounded(np.array([logs.mean(), width])).tolist()
+        center, width = rounded(np.array([logs.mean(), width])).tolist()
         return cls(mean, spread, factor, center, width)
-
-    def novelty(self, values: Values) -> Values:
-        """Return the novelty of N x F values: 0 is usual for the class, 1 a deviation more."""
-        logs = _log_distances(values, self.mean, self.spread, self.factor)
-        return (logs - self.center) / self.width
 
 
 class NoveltyModel:
@@ -59,6 +56,12 @@ class NoveltyModel:
 
     def __init__(self, pooled: ClassShape, shapes: tuple[ClassShape | None, ...]) -> None:
         self.pooled, self.shapes = pooled, shapes
+        used = [shape or pooled for shape in shapes]
+        self._mean = np.stack([shape.mean for shape in used])
+        self._spread = np.stack([shape.spread for shape in used])
+        self._factor = np.stack([shape.factor for shape in used])
+        self._center = np.array([shape.center for shape in used])
+        self._width = np.array([shape.width for shape in used])
 
     @classmethod
     def fit(cls, values: Values, classes: NDArray[np.int64], count: int) -> "NoveltyModel":
@@ -70,12 +73,18 @@ class NoveltyModel:
         return cls(ClassShape.fit(values), shapes)
 
     def novelty(self, values: Values, classes: NDArray[np.int64]) -> Values:
-        """Return the novelty of N x F values with the predicted classes (N), rounded."""
+        """Return the novelty of N x F values with the predicted classes (N), rounded.
+
+        0 is usual for the class, and 1 is one deviation more.
+        """
         out = np.empty(len(values))
-        for index, shape in enumerate(self.shapes):
-            at = np.flatnonzero(classes == index)
-            if len(at):
-                out[at] = (shape or self.pooled).novelty(values[at])
+        for start in range(0, len(values), BLOCK):
+            part = slice(start, start + BLOCK)
+            chosen = classes[part]
+            logs = _log_distances(
+                values[part], self._mean[chosen], self._spread[chosen], self._factor[chosen]
+            )
+            out[part] = (logs - self._center[chosen]) / self._width[chosen]
         return np.round(out, DECIMALS)
 
     def to_json(self) -> dict[str, Any]:
@@ -92,18 +101,22 @@ class NoveltyModel:
         return cls(_shape(document["pooled"], features), tuple(shapes))
 
 
-def _log_distances(values: Values, mean: Values, spread: Values, factor: Values) -> Values:
-    scores = (values - mean) / spread
+def _log_distances(values: Values, means: Values, spreads: Values, factors: Values) -> Values:
+    """Return the logarithms of the squared distances of N x F values.
+
+    `means` and `spreads` are F or N x F, `factors` 1 x F x F or N x F x F.
+    """
+    scores = (values - means) / spreads
     along = np.zeros_like(scores)
-    for index in range(len(mean)):  # not a matrix product, whose rounding depends on the block
-        along += scores[:, index, None] * factor[index]
+    for index in range(scores.shape[1]):  # no matrix product: its rounding depends on the block
+        along += scores[:, index, None] * factors[:, index]
     squares = np.cumsum(along * along, axis=1)[:, -1]
-    logs: Values = np.log(np.maximum(np.ascontiguousarray(squares), 1e-12))
+    logs: Values = np.log(np.maximum(np.ascontiguousarray(squares), MIN_SQUARE))
     return logs
 
 
-def _rounded(values: Values) -> Values:
-    """Return the values as the reference file holds them."""
+def rounded(values: Values) -> Values:
+    """Return values of five significant digits, as the reference file holds them."""
     texts = [f"{value:.{SIGNIFICANT_DIGITS}g}" for value in values.ravel().tolist()]
     return np.array(texts, np.float64).reshape(values.shape)
 

@@ -1,6 +1,7 @@
 """Observations: distinct images in their order, with the predictions of one model version."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,9 @@ class Observations:
     classes: NDArray[np.int64]
     probabilities: NDArray[np.float32]
     ties: NDArray[np.float64]
+    _shared: dict[Hashable, NDArray[np.float64]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         count = len(self.pixels)
@@ -41,6 +45,14 @@ class Observations:
     def __len__(self) -> int:
         return len(self.pixels)
 
+    def shared(
+        self, key: Hashable, compute: Callable[[], NDArray[np.float64]]
+    ) -> NDArray[np.float64]:
+        """Return values that several families need, computed once."""
+        if key not in self._shared:
+            self._shared[key] = compute()
+        return self._shared[key]
+
     def __getitem__(self, index: slice | NDArray[np.int64]) -> "Observations":
         """Return the observations at a slice or at an array of indices."""
         return Observations(
@@ -53,11 +65,11 @@ def tie_of(digest: str) -> float:
     return (int(digest[:16], 16) >> (64 - TIE_BITS)) / (1 << TIE_BITS)
 
 
-def spread_ties(ties: NDArray[np.float64], count: int, offset: float) -> NDArray[np.float64]:
-    """Return one tie for each of `count` features, N x count in [0, 1).
+def spread_ties(ties: NDArray[np.float64], count: int, first: int = 0) -> NDArray[np.float64]:
+    """Return one tie for each of `count` features, numbered from `first`: N x count in [0, 1).
 
-    `offset` (0 to 1) separates the families, so that one image does not tie alike in all.
+    Another number gives another tie, so that one image does not tie alike in all features.
     """
-    factors = (1 + np.arange(count) * 7919.0) * 104729.0  # two primes
-    spread: NDArray[np.float64] = ((ties + offset)[:, None] * factors) % 1.0
+    factors = (1 + np.arange(first, first + count) * 7919.0) * 104729.0  # two primes
+    spread: NDArray[np.float64] = (ties[:, None] * factors) % 1.0
     return spread

@@ -21,7 +21,7 @@ from monitoring.detector.confidence import CONFIDENCE_FEATURES, confidence_featu
 from monitoring.detector.families import CONFIDENCE, INPUTS, LABELS, NOVELTY
 from monitoring.detector.features import DECIMALS, PIXEL_FEATURES, pixel_features
 from monitoring.detector.grid import Grid
-from monitoring.detector.novelty import NoveltyModel
+from monitoring.detector.novelty import NoveltyModel, rounded
 from monitoring.detector.observations import Observations
 
 VERSION = 1  # of the file; raise it when a feature, a grid or a bet changes
@@ -44,7 +44,8 @@ class PathReference:
         feature_names: names of the F input features.
         inputs, confidence: grids of the input features and of the two confidence features.
         novelty_model, novelty: distance within a class, and the pooled grid of the distances.
-        shares: share of each predicted class, K, above 0.
+        means, deviations: mean and standard deviation of each input feature over all images, F.
+        label_counts: number of images by predicted class, K int64.
         test_accuracy: 0 to 1, None without true labels.
         calibration: confidence to accuracy, None without true labels.
         basis: PCA basis of `pca_error`, None if the task has none.
@@ -58,7 +59,9 @@ class PathReference:
     novelty_model: NoveltyModel
     novelty: Grid
     confidence: Grid
-    shares: Values
+    means: Values
+    deviations: Values
+    label_counts: NDArray[np.int64]
     test_accuracy: float | None
     calibration: Calibration | None
     basis: Basis | None
@@ -87,7 +90,6 @@ class PathReference:
         half, other = slice(0, None, 2), slice(1, None, 2)
         model = NoveltyModel.fit(values[half], classes[half], count)
         distances = model.novelty(values[other], classes[other])
-        labels = np.bincount(classes, minlength=count)
         return cls(
             count,
             len(observations),
@@ -96,11 +98,19 @@ class PathReference:
             model,
             Grid.fit_pooled(distances[:, None]),
             Grid.fit(confidence, classes, count),
-            np.round((labels + 1.0) / (len(classes) + count), 6),
+            rounded(values.mean(axis=0)),
+            rounded(values.std(axis=0)),
+            np.bincount(classes, minlength=count),
             None if correct is None else float(np.mean(correct)),
             None if correct is None else Calibration.fit(confidence[:, 0], correct),
             basis,
         )
+
+    @property
+    def shares(self) -> Values:
+        """The usual share of each predicted class, K, between 0 and 1."""
+        shares: Values = (self.label_counts + 1.0) / (self.images + self.classes)
+        return shares
 
     def names(self, family: str) -> tuple[str, ...]:
         """Return the names of a family's features, in the order of its bets."""
@@ -146,7 +156,9 @@ class PathReference:
             "images": self.images,
             "features": list(self.feature_names),
             "basis": None if self.basis is None else self.basis.digest,
-            "shares": self.shares.tolist(),
+            "means": self.means.tolist(),
+            "deviations": self.deviations.tolist(),
+            "label_counts": self.label_counts.tolist(),
             "test_accuracy": self.test_accuracy,
             "calibration": None if self.calibration is None else self.calibration.to_json(),
             "inputs": self.inputs.to_json(),
@@ -174,19 +186,24 @@ class PathReference:
             raise ValueError(f"version {document['version']}, not {VERSION}")
         basis = None if document["basis"] is None else basis_of_digest(document["basis"])
         names, images = tuple(document["features"]), document["images"]
-        shares = np.array(document["shares"], np.float64)
+        means, deviations = (np.array(document[key], np.float64) for key in ("means", "deviations"))
+        labels = np.array(document["label_counts"])
         accuracy, calibration = document["test_accuracy"], document["calibration"]
         if names != feature_names(basis):
             raise ValueError("it has other features")
         if type(images) is not int or images < MIN_IMAGES:
             raise ValueError("it has too few images")
-        if shares.ndim != 1 or not 1 <= len(shares) <= MAX_CLASSES:
-            raise ValueError("it has no shares of the classes")
-        if not ((shares > 0) & (shares < 1)).all():
-            raise ValueError("a share of a class must be between 0 and 1")
+        if not means.shape == deviations.shape == (len(names),):
+            raise ValueError("it needs a mean and a deviation for each feature")
+        if not (np.isfinite(means).all() and np.isfinite(deviations).all()):
+            raise ValueError("means and deviations must be finite")
+        if labels.ndim != 1 or labels.dtype.kind != "i" or not 1 <= len(labels) <= MAX_CLASSES:
+            raise ValueError("it has no number of images for each class")
+        if labels.min() < 0 or labels.sum() != images:
+            raise ValueError("the images of the classes must add up")
         if accuracy is not None and not 0 <= accuracy <= 1:
             raise ValueError("the test accuracy must be from 0 to 1")
-        count = len(shares)
+        count = len(labels)
         return cls(
             count,
             images,
@@ -195,7 +212,9 @@ class PathReference:
             NoveltyModel.from_json(document["novelty_model"], len(names), count),
             Grid.from_json(document["novelty"], 1, 1),
             Grid.from_json(document["confidence"], len(CONFIDENCE_FEATURES), count),
-            shares,
+            means,
+            deviations,
+            labels.astype(np.int64),
             accuracy,
             None if calibration is None else Calibration.from_json(calibration),
             basis,
@@ -209,6 +228,10 @@ def feature_names(basis: Basis | None) -> tuple[str, ...]:
 
 def input_values(observations: Observations, basis: Basis | None) -> Values:
     """Return the input features of N images, N x F, rounded as the reference holds them."""
+    return observations.shared(basis, lambda: _input_values(observations, basis))
+
+
+def _input_values(observations: Observations, basis: Basis | None) -> Values:
     values = pixel_features(observations.pixels)
     columns = [
         np.round(values[:, index], decimals) for index, decimals in enumerate(DECIMALS.values())
