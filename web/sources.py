@@ -206,7 +206,9 @@ def make_sources(settings: Settings) -> Sources:
         api=api,
         database_cache=database_cache,
         api_cache=make_cache(API_FRESH_SECONDS),
-        evaluator=Evaluator(partial(evaluation_api.predict, log=False), current_digests, store),
+        evaluator=Evaluator(
+            partial(evaluation_api.predict, log=False, view=True), current_digests, store
+        ),
         learning=LearningReader(
             engine,
             make_cache(LIVE_FRESH_SECONDS),

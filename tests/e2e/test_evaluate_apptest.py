@@ -1,6 +1,7 @@
 """Evaluate page in each state, without a browser."""
 
 import io
+import re
 import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -91,7 +92,8 @@ def test_two_models_are_compared(sources: FakeSources) -> None:
 def test_two_versions_of_a_model_are_compared(model: str, other: str) -> None:
     app = run_evaluation(evaluate_page(model=model, vs=other))
     assert (app.selectbox(key="model").value, app.selectbox(key="vs").value) == (model, other)
-    assert list(app.dataframe[-1].value["Model"]) == [model.replace("@2", ""), other]
+    [compared] = [one.value for one in app.dataframe if "Model" in one.value]
+    assert list(compared["Model"]) == [model.replace("@2", ""), other]
 
 
 @pytest.mark.usefixtures("sources")
@@ -194,3 +196,55 @@ def test_stored_result_is_shown_before_a_run(sources: FakeSources) -> None:
 @pytest.mark.usefixtures("sources")
 def test_no_stored_result_shows_none() -> None:
     assert "Stored results" not in [one.value for one in evaluate_page().subheader]
+
+
+@pytest.mark.usefixtures("sources")
+def test_errors_are_pairs_and_groups() -> None:
+    app = run_evaluation(evaluate_page())
+    assert "Errors" in [one.value for one in app.subheader]
+    pairs = next(one.value for one in app.dataframe if "share" in one.value)
+    assert list(pairs["predicted"]) == ["7"] * 9
+    assert list(pairs["images"]) == [50] * 9
+    assert pairs["share"].sum() == pytest.approx(100)
+    assert app.button_group(key="group").options == [str(number) for number in range(1, 13)]
+    assert "12 of 450 errors, the most confident first" in visible_text(app)
+
+
+@pytest.mark.usefixtures("sources")
+def test_errors_of_a_pair_and_a_group_come_from_the_link() -> None:
+    app = run_evaluation(evaluate_page(true="4", read="7"))
+    assert "12 of 50 errors of 4 \N{RIGHTWARDS ARROW} 7" in visible_text(app).replace("\\", "")
+    app = evaluate_page(true="4", read="7", group="2")
+    found = re.search(r"(\d+) errors? of 4 . 7, group 2", visible_text(app).replace("\\", ""))
+    assert found is not None
+    assert 0 < int(found[1]) < 50
+
+
+@pytest.mark.usefixtures("sources")
+def test_more_errors_are_shown_on_request() -> None:
+    app = run_evaluation(evaluate_page(true="4", read="7"))
+    app.button(key="more_errors").click().run()
+    assert "24 of 50 errors" in visible_text(app)
+    app.selectbox(key="true").set_value("5").run()
+    assert "12 of 50 errors" in visible_text(app)  # another choice starts again
+
+
+@pytest.mark.usefixtures("sources")
+def test_cell_of_correct_images_shows_all_errors() -> None:
+    app = run_evaluation(evaluate_page(true="7", read="7"))
+    assert "12 of 450 errors, the most" in visible_text(app)
+
+
+@pytest.mark.usefixtures("sources")
+def test_group_that_does_not_exist_selects_none() -> None:
+    run_evaluation(evaluate_page())
+    app = evaluate_page(group="77")
+    assert (app.button_group(key="group").value, len(app.exception)) == (None, 0)
+
+
+@pytest.mark.usefixtures("sources")
+def test_set_without_errors_says_so() -> None:
+    app = evaluate_page(set="your zip")
+    app.file_uploader(key="zip").set_value(("my.zip", zipped(**{"7__a": b"x"}), "application/zip"))
+    run_evaluation(app.run())
+    assert "Every image is read correctly" in visible_text(app)

@@ -1,6 +1,7 @@
 """Evaluate page in a real browser, on the real stack."""
 
 import io
+import re
 import zipfile
 from typing import Any
 from urllib.parse import urlencode
@@ -8,7 +9,11 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
-from tests.support.dashboard import FIRST_PAINT_MILLISECONDS, RECOVERY_MILLISECONDS
+from tests.support.dashboard import (
+    FIRST_PAINT_MILLISECONDS,
+    RECOVERY_MILLISECONDS,
+    page_widths,
+)
 from tests.support.digits import seven_png
 from web.evaluations.rendered_digits import rendered_digits
 
@@ -143,3 +148,25 @@ def test_page_fits_the_screen(stack: Any, page: Page, width: int) -> None:
     open_page(page, stack, model=LENET)
     evaluate_unless_cached(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1440, 390])
+def test_errors_are_restored_from_the_link(stack: Any, page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    open_page(page, stack, model=SMALL)
+    evaluate_unless_cached(page)
+    expect(page.get_by_role("heading", name="Errors", exact=True)).to_be_visible()
+    means = page.get_by_role("img", name=re.compile("^Mean of group "))
+    expect(means).to_have_count(12)
+    group = page.locator("[data-testid=stButtonGroup]").filter(has_text="Groups of similar errors")
+    group.get_by_role("radio", name="2", exact=True).click()
+    page.wait_for_url("**group=2**", timeout=FIRST_PAINT_MILLISECONDS)
+    expect(page.get_by_text("of group 2, the most confident first")).to_be_visible()
+    page.reload()
+    expect(page.get_by_text("of group 2, the most confident first")).to_be_visible(
+        timeout=FIRST_PAINT_MILLISECONDS
+    )
+    errors = page.get_by_role("img", name=re.compile("^Error [0-9] as [0-9], with"))
+    expect(errors.nth(3)).to_be_visible()
+    assert max(page_widths(page)) <= width

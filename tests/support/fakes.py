@@ -1,11 +1,16 @@
 """Fake sources that a test can break, and the dashboard on them without a browser."""
 
+import io
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from tests.support.explanations import explanation_document
@@ -63,6 +68,14 @@ def make_version(name: str, version: int = 1, **changes: Any) -> ModelVersion:
     return ModelVersion(name, version, **{**defaults, **changes})
 
 
+def noise_png(image: bytes) -> bytes:
+    """Return a model input that depends on the bytes of an image only."""
+    out = io.BytesIO()
+    pixels = np.random.default_rng(zlib.crc32(image)).integers(0, 256, (28, 28), np.uint8)
+    Image.fromarray(pixels).save(out, "PNG")
+    return out.getvalue()
+
+
 class FakeSources:
     """Fake sources: four experiments, one with a hostile name and one without a model."""
 
@@ -96,7 +109,7 @@ class FakeSources:
         self.moved: list[tuple[str, ...]] = []
         self.api_error: ApiProblemError | None = None
         self.evaluator = Evaluator(
-            self.predict,
+            partial(self.predict, view=True),
             lambda: {version.pinned_name: version.digest for version in self.listed},
             lambda *_result: None,
         )
@@ -277,12 +290,16 @@ class FakeSources:
         images: Sequence[bytes],
         experiments: Sequence[str],
         *,
-        view: bool = False,  # noqa: ARG002
+        view: bool = False,
     ) -> list[ImageResult]:
         self.calls += 1
         if b"gone" in images:
             raise ApiUnreachableError("No response.")
-        return [self._outcome(image, experiments) for image in images]
+        results = [self._outcome(image, experiments) for image in images]
+        for image, result in zip(images, results, strict=True):
+            if view and isinstance(result, Answers):
+                result.view = noise_png(image)
+        return results
 
     def request(self, method: str, path: str, **arguments: Any) -> Any:
         """Answer POST /explanations."""

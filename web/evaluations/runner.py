@@ -12,19 +12,22 @@ from numpy.typing import NDArray
 from evaluation.metrics import Predictions
 from web.data.api_types import (
     Answer,
+    Answers,
     ApiProblemError,
     ApiUnreachableError,
     ImageResult,
     ModelVersion,
     warnings_of,
 )
+from web.data.diagnostics.model_input import SIDE, read_model_input
 from web.evaluations.labeled_set import LabeledSet
 
 # Small enough for a smooth progress bar and a prompt cancellation.
 IMAGES_PER_REQUEST = 100
 # Concurrent runs of all sessions. Further ones wait.
 MAX_CONCURRENT_RUNS = 2
-# Predictions of one model for 10,000 images and 10 classes take 400 kB.
+# Predictions of one model for 10,000 images and 10 classes take 400 kB, the model input of these
+# images 8 MB. Models share the input of a set; only MNIST's test set is that large.
 CACHE_CAPACITY = 64
 
 # Stores the result of a model on a set.
@@ -69,7 +72,7 @@ class Evaluator:
     """Runs evaluations and caches predictions by model digest and set digest. Thread-safe.
 
     Args:
-        predict: predicts images with models, see ApiClient.predict.
+        predict: predicts images with models and returns the model input, see ApiClient.predict.
         digests: returns the current digest of each version by its pinned name, to detect a model
             that was replaced during a run.
         store: stores each result, see evaluations.stored_result.
@@ -86,6 +89,7 @@ class Evaluator:
         self._digests = digests
         self._store = store
         self._cache: OrderedDict[Key, Predictions] = OrderedDict()
+        self._inputs: dict[str, NDArray[np.uint8]] = {}  # by digest of the set
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(
             max_workers=MAX_CONCURRENT_RUNS, thread_name_prefix="evaluator"
@@ -100,6 +104,14 @@ class Evaluator:
             if key in self._cache:
                 self._cache.move_to_end(key)
             return self._cache.get(key)
+
+    def model_inputs(self, labeled_set: LabeledSet) -> NDArray[np.uint8] | None:
+        """Return the pixels that the models saw, uint8 of shape (N, 28, 28).
+
+        An unreadable image has zeros. None without cached predictions for the set.
+        """
+        with self._lock:
+            return self._inputs.get(labeled_set.digest)
 
     def start(self, models: Sequence[ModelVersion], labeled_set: LabeledSet) -> Run:
         """Start a run for the models without cached predictions."""
@@ -139,6 +151,7 @@ class Evaluator:
             np.full((run.total, len(model.classes)), np.nan, dtype=np.float32) for model in models
         ]
         warnings: dict[int, tuple[str, ...]] = {}
+        inputs = np.zeros((run.total, SIDE, SIDE), np.uint8)
         for start in range(0, run.total if models else 0, IMAGES_PER_REQUEST):
             if run.is_canceled:
                 run.problem = f"Canceled after {_progress(run)}."
@@ -147,6 +160,8 @@ class Evaluator:
             for index, result in enumerate(self._predict(batch, names), start):
                 if isinstance(result, ApiProblemError):
                     continue  # a problem of this image: it stays without an answer
+                if isinstance(result, Answers) and result.view is not None:
+                    inputs[index] = read_model_input(result.view)
                 if warnings_of(result):
                     warnings[index] = warnings_of(result)
                     continue
@@ -165,7 +180,7 @@ class Evaluator:
             Predictions(model.classes, rows, warnings)
             for model, rows in zip(models, probabilities, strict=True)
         ]
-        self._keep(models, labeled_set, results)
+        self._keep(models, labeled_set, results, inputs)
         try:
             for model, predictions in zip(models, results, strict=True):
                 self._store(model, labeled_set, predictions)
@@ -177,12 +192,17 @@ class Evaluator:
         models: Sequence[ModelVersion],
         labeled_set: LabeledSet,
         results: Sequence[Predictions],
+        inputs: NDArray[np.uint8],
     ) -> None:
         with self._lock:
             for model, predictions in zip(models, results, strict=True):
                 self._cache[_key(model, labeled_set)] = predictions
+            if models:
+                self._inputs[labeled_set.digest] = inputs
             while len(self._cache) > CACHE_CAPACITY:
                 self._cache.popitem(last=False)
+            for digest in self._inputs.keys() - {digest for _, digest in self._cache}:
+                del self._inputs[digest]
 
 
 def _fill(row: NDArray[np.float32], model: ModelVersion, answer: Answer) -> None:

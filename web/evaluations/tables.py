@@ -1,10 +1,11 @@
 """Tables of the Evaluate page: per-class metrics, calibration bins and model comparison."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 
 import pandas as pd
 
+from evaluation.errors import ConfusedPair
 from evaluation.metrics import ClassReport, Interval, Predictions, Report
 from evaluation.paired_tests import Agreement
 from web.data.image_warnings import NO_DIGIT
@@ -45,6 +46,15 @@ def uncounted_images(report: Report, predictions: Predictions) -> list[str]:
         f"{pluralize(several, 'image')} with several digits": several,
     }
     return [text for text, count in texts.items() if count]
+
+
+def pair_table(pairs: Sequence[ConfusedPair]) -> pd.DataFrame:
+    """Return one row per pair: true, predicted, images, share of all errors (percent)."""
+    total = sum(pair.images for pair in pairs)
+    return pd.DataFrame(
+        [(*astuple(pair), 100 * pair.images / total) for pair in pairs],
+        columns=["true", "predicted", "images", "share"],
+    )
 
 
 def calibration_table(report: Report) -> pd.DataFrame:

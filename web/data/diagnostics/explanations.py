@@ -1,18 +1,17 @@
 """Occlusion maps from the API: one image, several models."""
 
 import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from web.data import api_parsing
 from web.data.api_client import ApiClient
 from web.data.api_types import ApiProblemError
+from web.data.diagnostics.model_input import read_model_input
 
 # The API explains at most 100 models in one call. A page of more maps is too long to compare.
 MAX_MODELS = 48
@@ -74,7 +73,7 @@ def parse_explanation(document: Any) -> Explanation:
     """Return the explanation of a document of the API."""
     entries = document["explanations"]
     return Explanation(
-        pixels=_pixels(base64.b64decode(document["view"], validate=True)),
+        pixels=read_model_input(base64.b64decode(document["view"], validate=True)),
         patch=int(document["patch"]["pixels"]),
         stride=int(document["patch"]["stride"]),
         maps=tuple(
@@ -93,11 +92,3 @@ def parse_explanation(document: Any) -> Explanation:
             if "problem" in entry
         ),
     )
-
-
-def _pixels(png: bytes) -> NDArray[np.uint8]:
-    try:
-        with Image.open(io.BytesIO(png), formats=["PNG"]) as view:
-            return np.asarray(view.convert("L"))
-    except OSError as error:
-        raise ValueError("The view is not a PNG.") from error

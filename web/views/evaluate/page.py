@@ -11,14 +11,14 @@ from web.evaluations.runner import Run
 from web.formatting import escape_markdown, join_names, pluralize
 from web.sources import Sources
 from web.tables.model_registry import find_version, sort_versions
-from web.views.evaluate import images, set_picker
+from web.views.evaluate import errors, images, set_picker
 from web.views.evaluate.comparison import show_comparison
 from web.views.evaluate.report import show_report
 from web.views.evaluate.stored import show_stored
 
 # The widgets' keys, which are also the URL parameters.
 MODEL, OTHER_MODEL = "model", "vs"
-WIDGET_KEYS = (set_picker.SET, MODEL, OTHER_MODEL, images.TRUE, images.PREDICTED)
+WIDGET_KEYS = (set_picker.SET, MODEL, OTHER_MODEL, images.TRUE, images.PREDICTED, errors.GROUP)
 # Option for no comparison
 NONE = "none"
 # Session key of the current run
@@ -81,6 +81,9 @@ def show(sources: Sources) -> None:
     show_report(adapted_set.labels, model, first)
     if other is not None and second is not None:
         show_comparison(adapted_set.labels, (model, other), (first, second))
+    inputs = sources.evaluator.model_inputs(adapted_set)
+    if inputs is not None:
+        errors.show_errors(adapted_set, first, inputs)
     images.show_images(adapted_set, first)
 
 

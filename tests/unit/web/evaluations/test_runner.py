@@ -4,6 +4,7 @@ import threading
 from collections.abc import Sequence
 
 import pytest
+from PIL import Image
 
 from evaluation.metrics import Predictions
 from tests.support.fakes import make_version
@@ -17,7 +18,7 @@ from web.data.api_types import (
     Prediction,
 )
 from web.evaluations import runner
-from web.evaluations.labeled_set import LabeledSet, make_set
+from web.evaluations.labeled_set import LabeledSet, encode_png, make_set
 from web.evaluations.runner import Evaluator, Run
 
 A, B = (
@@ -60,6 +61,7 @@ class Api:
     def _answers(image: bytes, names: Sequence[str]) -> Answers:
         answers = Answers(Answer(name, Prediction("0", 1.0, {"0": 1.0})) for name in names)
         answers.warnings = ("no digit found",) if image == b"blank" else ()
+        answers.view = encode_png(Image.new("L", (28, 28), len(image)))
         return answers
 
 
@@ -108,6 +110,21 @@ def test_full_cache_drops_the_longest_unused_predictions(monkeypatch: pytest.Mon
         ended(evaluator.start([A], labeled_set))
         evaluator.cached_predictions(A, sets[0])
     assert [evaluator.cached_predictions(A, one) is not None for one in sets] == [True, False, True]
+
+
+def test_model_inputs_are_kept_with_the_predictions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "CACHE_CAPACITY", 1)
+    evaluator, labeled_set = make_evaluator(Api()), images(2, b"bad", b"long")
+    assert evaluator.model_inputs(labeled_set) is None
+    ended(evaluator.start([A], labeled_set))
+    inputs = evaluator.model_inputs(labeled_set)
+    assert inputs is not None
+    assert inputs.shape == (4, 28, 28)
+    assert inputs[:, 0, 0].tolist() == [1, 1, 0, 4]  # an unreadable image has zeros
+    ended(evaluator.start([A], labeled_set))  # nothing new
+    assert evaluator.model_inputs(labeled_set) is inputs
+    ended(evaluator.start([A], images(1)))
+    assert evaluator.model_inputs(labeled_set) is None
 
 
 def test_canceled_run_caches_nothing() -> None:

@@ -2,12 +2,14 @@
 
 import numpy as np
 
+from evaluation.errors import ConfusedPair
 from evaluation.metrics import Predictions, Report, evaluate
 from evaluation.paired_tests import compare
 from web.evaluations.tables import (
     calibration_table,
     class_table,
     model_table,
+    pair_table,
     uncounted_images,
 )
 
@@ -55,3 +57,11 @@ def test_uncounted_images_are_counted_by_reason() -> None:
         "3 images with several digits",
     ]
     assert uncounted_images(report(), PREDICTIONS) == []
+
+
+def test_pair_table_has_shares_of_all_errors() -> None:
+    table = pair_table([ConfusedPair("4", "9", 3), ConfusedPair("7", "1", 1)])
+    assert table.to_dict("records") == [
+        {"true": "4", "predicted": "9", "images": 3, "share": 75.0},
+        {"true": "7", "predicted": "1", "images": 1, "share": 25.0},
+    ]
