@@ -5,7 +5,7 @@ RUN = .venv/bin/python
 COMPILE = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help up down backup restore check-data test test-slow test-faults soak soak-pipeline test-compose lint bench bench-full bench-data bench-pages bench-score pictures train reproduce publish convert load retrain runs rollback worker secrets sbom audit lock
+.PHONY: help up down monitoring dashboards backup restore check-data test test-slow test-faults soak soak-pipeline test-compose lint bench bench-full bench-data bench-pages bench-score pictures train reproduce publish convert load retrain runs rollback worker secrets sbom audit lock
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target what; do printf '  make %-13s %s\n' "$$target" "$$what"; done
@@ -15,6 +15,12 @@ up:  ## install and start everything, and print the addresses; Ctrl-C stops it
 
 down:  ## stop a running `make up` and the leftovers of a crash
 	@if [ -x $(RUN) ]; then exec $(RUN) -m local down; else echo "Nothing is running: .venv is missing"; fi
+
+monitoring:  ## run the installed Prometheus and Alertmanager beside a running `make up`; Ctrl-C stops both
+	@exec $(PYTHON) local/bootstrap.py up -m local monitoring
+
+dashboards:  ## build the Grafana dashboards in observability/grafana from code
+	@exec $(PYTHON) local/bootstrap.py dev -m observability.dashboards
 
 backup:  ## back up the stack to FILE=mlops.tar (or .tar.gz), also while it runs; COMPOSE=1 for docker compose
 	@exec $(PYTHON) $(if $(COMPOSE),,local/bootstrap.py up) -m local.backup create $(if $(FILE),"$(FILE)") $(if $(COMPOSE),--compose)

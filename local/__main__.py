@@ -1,4 +1,4 @@
-"""Entry point of `make up` and `make down`: `python -m local up` and `python -m local down`."""
+"""Entry point of `make up`, `make down` and `make monitoring`: `python -m local up` and so on."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from types import FrameType
 
 
 def main(arguments: list[str]) -> int:
-    """Run `up` or `down` and return the exit code."""
+    """Run `up`, `down` or `monitoring` and return the exit code."""
     for signal_number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signal_number, _exit)
     # Imported after the handlers, so that Ctrl-C during the imports prints no traceback.
-    from local import settings, supervisor  # noqa: PLC0415
+    from local import monitoring, settings, supervisor  # noqa: PLC0415
 
     try:
         current = settings.read(os.environ)
@@ -21,10 +21,12 @@ def main(arguments: list[str]) -> int:
             return supervisor.Supervisor(current).up()
         if arguments == ["down"]:
             return supervisor.down(current)
+        if arguments == ["monitoring"]:
+            return monitoring.run(current, settings.read_monitoring_ports(os.environ))
     except settings.InvalidSettingError as error:
         print(error)
         return 1
-    print("usage: python -m local up|down")
+    print("usage: python -m local up|down|monitoring")
     return 2
 
 

@@ -86,6 +86,27 @@ class Settings:
         }
 
 
+@dataclass(frozen=True)
+class MonitoringPorts:
+    """Ports of `make monitoring`, and that of the monitor of the service, which it reads."""
+
+    prometheus: int
+    alertmanager: int
+    monitor: int
+
+
+def read_monitoring_ports(environment: Mapping[str, str]) -> MonitoringPorts:
+    """Read the ports of `make monitoring` from environment variables.
+
+    Raises InvalidSettingError.
+    """
+    names = {"PROMETHEUS_PORT": "9091", "ALERTMANAGER_PORT": "9093", "MONITOR_METRICS_PORT": "9464"}
+    ports = [_parse_port(name, environment.get(name) or default) for name, default in names.items()]
+    if len(set(ports)) < len(ports):
+        raise InvalidSettingError(f"{', '.join(names)} must differ")
+    return MonitoringPorts(*ports)
+
+
 def read(environment: Mapping[str, str]) -> Settings:
     """Read the settings from environment variables.
 

@@ -11,6 +11,7 @@ PACKAGES = (
     "inference",
     "local",
     "monitoring",
+    "observability",
     "servicekit",
     "supply_chain",
     "training",

@@ -1,0 +1,1 @@
+"""Configuration of Prometheus, Alertmanager and Grafana. The dashboards are built from code."""
