@@ -9,7 +9,7 @@ import resource
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -72,18 +72,28 @@ def main(arguments: Sequence[str] = ()) -> int:
         proxy_headers=False,  # no response depends on the client's address
     )
     if settings.workers == 1:
-        with BackgroundProcess():
+        with _children(monitors=settings.monitors):
             uvicorn.Server(config).run()
         return 0
     try:
         port = SharedPort(settings.host, settings.port)
     except OSError as error:
         sys.exit(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.")
-    with BackgroundProcess(), shared_directory() as directory:
+    with _children(monitors=settings.monitors), shared_directory() as directory:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)  # shared by all workers
         # uvicorn only hands the socket to the workers.
         Multiprocess(config, sockets=[port]).run()  # type: ignore[list-item]
     return 0
+
+
+@contextlib.contextmanager
+def _children(*, monitors: bool) -> Iterator[None]:
+    """Run the processes beside the workers: the one that ships the log, and the monitor."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(BackgroundProcess("inference.background", "background process"))
+        if monitors:
+            stack.enter_context(BackgroundProcess("monitoring", "monitor"))
+        yield
 
 
 def worker() -> ASGIApp:

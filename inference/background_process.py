@@ -1,4 +1,4 @@
-"""Background process supervisor: runs `inference.background` as a child and restarts it."""
+"""Background process supervisor: runs a module as a child process and restarts it."""
 
 import logging
 import subprocess
@@ -9,7 +9,7 @@ from types import TracebackType
 
 MIN_RESTART_SECONDS, MAX_RESTART_SECONDS = 1.0, 30.0  # doubled with each failure
 STABLE_SECONDS = 60.0  # after this time a failure counts as the first one
-STOP_SECONDS = 5.0  # more than the child needs to ship the remaining records
+STOP_SECONDS = 5.0  # more than the shipper needs to ship the remaining records
 
 logger = logging.getLogger(__name__)
 
@@ -17,10 +17,12 @@ logger = logging.getLogger(__name__)
 class BackgroundProcess:
     """Context manager: the child process runs inside the context."""
 
-    def __init__(self) -> None:
+    def __init__(self, module: str, name: str) -> None:
+        """`module` is run with `python -m`. `name` stands for it in the log."""
+        self._module, self._name = module, name
         self._stopping = threading.Event()
         self._start_lock = threading.Lock()
-        self._supervisor = threading.Thread(target=self._supervise, name="background", daemon=True)
+        self._supervisor = threading.Thread(target=self._supervise, name=name, daemon=True)
         self._child: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> None:
@@ -51,7 +53,7 @@ class BackgroundProcess:
         with self._start_lock:
             if not self._stopping.is_set():
                 self._child = subprocess.Popen(
-                    [sys.executable, "-m", "inference.background"], stdin=subprocess.PIPE
+                    [sys.executable, "-m", self._module], stdin=subprocess.PIPE
                 )
 
     def _supervise(self) -> None:
@@ -68,7 +70,8 @@ class BackgroundProcess:
                 MIN_RESTART_SECONDS if is_stable else min(2 * pause_seconds, MAX_RESTART_SECONDS)
             )
             logger.error(
-                "The background process ended with status %d. It restarts in %.0f s.",
+                "The %s ended with status %d. It restarts in %.0f s.",
+                self._name,
                 status,
                 pause_seconds,
             )

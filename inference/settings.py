@@ -44,6 +44,7 @@ class Settings:
     images_url: str
     stores_images: bool
     images_keep_days: float
+    monitors: bool
 
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -79,6 +80,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         images_url=environ.get("IMAGES_URL") or ".local/images",
         stores_images=environ.get("IMAGES_STORE") != "0",
         images_keep_days=days(environ, "IMAGES_KEEP_DAYS") or 30.0,
+        monitors=environ.get("MONITOR") != "0",
     )
 
 

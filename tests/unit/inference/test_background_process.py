@@ -20,7 +20,7 @@ def children(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
     popen = subprocess.Popen
 
     def start(command: list[str], **options: int) -> subprocess.Popen[bytes]:
-        assert command[1:] == ["-m", "inference.background"]
+        assert command[1:] == ["-m", "some.module"]
         started.append(popen([sys.executable, "-c", CHILD], **options))  # type: ignore[call-overload]
         return started[-1]
 
@@ -37,13 +37,13 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 def test_exit_closes_the_input_of_the_child(children: list[subprocess.Popen[bytes]]) -> None:
-    with BackgroundProcess():
+    with BackgroundProcess("some.module", "child"):
         assert children[0].poll() is None
     assert [child.returncode for child in children] == [0]
 
 
 def test_killed_child_is_restarted(children: list[subprocess.Popen[bytes]]) -> None:
-    with BackgroundProcess():
+    with BackgroundProcess("some.module", "child"):
         children[0].kill()
         wait_for(lambda: len(children) == 2)
     assert children[1].returncode == 0

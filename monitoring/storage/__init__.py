@@ -1,0 +1,1 @@
+"""Storage: the SQL of the monitor. Every transaction holds the lease."""

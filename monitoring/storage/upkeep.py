@@ -1,0 +1,20 @@
+"""Upkeep: deletes pixels and history that are no longer needed."""
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+HISTORY_DAYS = 90
+EXPIRE = "SELECT expire_pixels()"
+PRUNE = "DELETE FROM drift_checks WHERE at < now() - make_interval(days => %s)"
+
+
+def expire_pixels(cursor: Cursor) -> int:
+    """Delete the pixels of old images and return their number. Raises psycopg2.Error."""
+    cursor.execute(EXPIRE)
+    [(expired,)] = cursor.fetchall()
+    return int(expired)
+
+
+def prune_history(cursor: Cursor) -> int:
+    """Delete rows of drift_checks after 90 days and return their number. Raises psycopg2.Error."""
+    cursor.execute(PRUNE, [HISTORY_DAYS])
+    return int(cursor.rowcount)
