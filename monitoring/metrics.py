@@ -36,7 +36,7 @@ class Snapshot:
     """State of the watched versions.
 
     Attributes:
-        open: number of open alerts by task, experiment, version, family and severity.
+        open: 1 where an alert is open, else 0, by task, experiment, version, family and severity.
         evidence: log10 of the evidence by task, experiment, version and family.
         accuracies: by task, experiment and version.
 
@@ -69,7 +69,7 @@ class MonitorCollector(Collector):
         snapshot = self.snapshot
         yield _gauge(
             "mlops_drift_open",
-            "Open alerts of watched model versions, by family and severity.",
+            "Whether an alert of a model version is open, by family and severity.",
             (*DRIFT_LABELS, "severity"),
             snapshot.open,
         )

@@ -12,7 +12,6 @@ from monitoring.detector import (
     CONFIDENCE,
     INPUTS,
     LABELS,
-    Observations,
     PathReference,
     State,
     Update,
@@ -24,20 +23,6 @@ HEADER = 2  # onset
 # Evidence (log10) below which nothing has changed. It holds for 80 to 94 % of MNIST's test digits,
 # and puts the onset of a rotation by 15 degrees within 1 image, that of a gamma of 2 within 11.
 USUALLY_QUIET, QUIET = 2.0, {LABELS: 2.5}
-
-
-class KeptValuesReference(PathReference):
-    """Reference that computes the features of the same images once for all families."""
-
-    def input_values(self, observations: Observations) -> NDArray[np.float64]:
-        """Return the rounded input features of N images, N x F."""
-        pixels = observations.pixels
-        kept = self.__dict__.get("_kept")
-        if kept is not None and _is_same(kept[0], pixels):
-            return np.asarray(kept[1])
-        values = super().input_values(observations)
-        self.__dict__["_kept"] = (pixels, values)
-        return values
 
 
 @dataclass(frozen=True)
@@ -169,8 +154,3 @@ def advance(
 def _summed(reference: PathReference, family: str) -> int:
     """Return the number of features whose means drift_checks has."""
     return len(reference.feature_names) if family == INPUTS else 0
-
-
-def _is_same(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
-    """Return whether two arrays are the same memory, which slices of one array may be."""
-    return one.shape == other.shape and one.ctypes.data == other.ctypes.data

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from monitoring.checks.track import KeptValuesReference
 from monitoring.detector import InvalidReferenceError, PathReference
 from monitoring.detector.novelty import MIN_SPREAD
 
@@ -51,15 +50,14 @@ class References:
     """References by id. They never change, so each is read once."""
 
     def __init__(self) -> None:
-        self._known: dict[int, KeptValuesReference] = {}
+        self._known: dict[int, PathReference] = {}
 
-    def get(self, cursor: Cursor, reference_id: int) -> KeptValuesReference:
+    def get(self, cursor: Cursor, reference_id: int) -> PathReference:
         """Return a stored reference. Raises InvalidReferenceError and psycopg2.Error."""
         if reference_id not in self._known:
             cursor.execute(SKETCH, [reference_id])
             [(sketch,)] = cursor.fetchall()
-            reference = KeptValuesReference.from_json(sketch)
-            self._known[reference_id] = reference  # type: ignore[assignment]
+            self._known[reference_id] = PathReference.from_json(sketch)
         return self._known[reference_id]
 
     def keep(self, ids: Sequence[int]) -> None:

@@ -53,8 +53,7 @@ def read_evidence(cursor: Cursor, accuracies: Mapping[tuple[str, ...], Accuracy]
     drifting = set()
     for task, name, version, families, severity in cursor.fetchall():
         for family in families:
-            key = (task, name, str(version), family, severity)
-            opened[key] = opened.get(key, 0) + 1
+            opened[task, name, str(version), family, severity] = 1
         if IMAGE_FAMILIES & set(families):
             drifting.add(task)
     shown = {
