@@ -27,6 +27,9 @@ from inference.model_format.card import (
     file_record,
 )
 from inference.model_format.layout import VERSION_PATTERN
+from inference.runtime.network import Network
+from monitoring.references.build import add_reference
+from monitoring.references.labeled_images import LabeledImages
 from training.csv_rows import COLUMNS, csv_path, merge_rows, task_cell
 from training.dataset import Digits
 from training.experiment import Experiment
@@ -171,13 +174,17 @@ def _write_model(
     folder: Path,
     origin: Origin,
 ) -> None:
+    """Write the files of a model.
+
+    The model of a pipeline run gets its reference when it is registered, as most runs keep none.
+    """
     folder.mkdir()
     task = experiment.task
     model, contract = task.exported(run.model), InputSpec(scale=task.scale)
     model.save(folder / KERAS_FILE)
     flatbuffer = to_litert(model)
     (folder / LITERT_FILE).write_bytes(flatbuffer)
-    Card(
+    card = Card(
         experiment=experiment.name,
         files={
             name: file_record((folder / name).read_bytes()) for name in (KERAS_FILE, LITERT_FILE)
@@ -196,7 +203,12 @@ def _write_model(
             "tensorflow": provenance.tensorflow,
         },
         run=origin.run(experiment.seed),
-    ).write(folder / CARD_FILE)
+    )
+    card.write(folder / CARD_FILE)
+    if origin.run_id is None:
+        network = Network(flatbuffer, len(task.labels), contract)
+        images = LabeledImages(test.images, test.labels.astype(np.int64))
+        add_reference(folder, card, network.probabilities, images)
 
 
 def curve_document(curve: Curve) -> dict[str, list[Any]]:

@@ -3,10 +3,12 @@
 FILE is a Keras file, which is compiled as the service does it, or a directory. The directory holds
 model.keras, model.tflite and card.json, or only the latter two, as `convert` writes them.
 MODELS_DIR names the model directory. A model that reads fewer probe digits than PROBE_MIN_ACCURACY
-is refused.
+is refused. With MNIST's test images (MNIST_PATH), a model whose classes are digits gets a
+reference.json, with which the monitor compares what the model receives.
 """
 
 import argparse
+import contextlib
 import json
 import shutil
 import sys
@@ -24,8 +26,21 @@ from inference.models import artifacts
 from inference.models.artifacts import Artifact, PendingCompilation
 from inference.probe.prober import Prober
 from inference.probe.report import ProbeReport
-from inference.runtime.network import UnservableModelError
+from inference.runtime.network import Network, UnservableModelError
 from inference.settings import from_environment
+from monitoring.detector import REFERENCE_FILE, InvalidReferenceError
+from monitoring.references.build import add_reference
+from monitoring.references.files import read_reference
+from monitoring.references.labeled_images import (
+    LabeledImages,
+    UnusableImagesError,
+    find_file,
+    name_digits,
+    read_test_images,
+)
+
+# Finds the test images of a card's task, None if there are none.
+FindImages = Callable[[Card], LabeledImages | None]
 
 
 class PublishError(Exception):
@@ -55,12 +70,14 @@ def publish(
     prober: Prober | None = None,
     check: Callable[[ProbeReport], None] = require_digits,
     attempt: str | None = None,
+    find_images: FindImages = lambda _card: None,
 ) -> tuple[Path, Card]:
     """Publish a Keras file or a directory as the next version of a model.
 
     `check` takes the report of the probe, and raises PublishError to refuse the model. `attempt` is
     a unique part of the name of the hidden directory, by which a caller finds what a killed attempt
-    left (`hidden_directory`).
+    left (`hidden_directory`). `find_images` gives the images for the reference of a model that
+    has none.
 
     Return the new directory and its card. Raises PublishError, and leaves no files behind then.
     """
@@ -77,10 +94,18 @@ def publish(
         models_dir.mkdir(parents=True, exist_ok=True)
         incoming.mkdir()
         _copy(source, card_file, incoming)
-        card, report = _compile(incoming, name, prober or Prober())
+        card, network, report = _compile(incoming, name, prober or Prober())
         check(report)
+        card = _add_reference(incoming, card, network, find_images)
+        for path in (*incoming.iterdir(), incoming):
+            flush(path)
         return _install(incoming, models_dir, name), card
-    except (CompilationError, UnservableModelError, InvalidCardError) as error:
+    except (
+        CompilationError,
+        UnservableModelError,
+        InvalidCardError,
+        UnusableImagesError,
+    ) as error:
         raise PublishError(str(error)) from error
     except OSError as error:
         raise PublishError(f"{error.filename or models_dir}: {error.strerror}.") from error
@@ -96,7 +121,7 @@ def hidden_directory(models_dir: Path, name: str, attempt: str) -> Path:
 def _copy(source: Path, card_file: Path | None, incoming: Path) -> None:
     """Copy the model files that exist. Raises OSError and PublishError."""
     if source.is_dir():
-        for file in (KERAS_FILE, LITERT_FILE, CARD_FILE):
+        for file in (KERAS_FILE, LITERT_FILE, CARD_FILE, REFERENCE_FILE):
             if (source / file).exists():
                 shutil.copyfile(source / file, incoming / file)
     elif source.is_file():
@@ -109,10 +134,10 @@ def _copy(source: Path, card_file: Path | None, incoming: Path) -> None:
         shutil.copyfile(card_file, incoming / CARD_FILE)
 
 
-def _compile(incoming: Path, name: str, prober: Prober) -> tuple[Card, ProbeReport]:
+def _compile(incoming: Path, name: str, prober: Prober) -> tuple[Card, Network, ProbeReport]:
     """Compile and probe the copied files. Return the card that is written beside them.
 
-    Also return the report of the probe.
+    Also return the network and the report of the probe.
     Raises the errors of the compiler and of `artifacts.read`.
     """
     content = _read(incoming)
@@ -131,9 +156,30 @@ def _compile(incoming: Path, name: str, prober: Prober) -> tuple[Card, ProbeRepo
             "Write 98.5 % as 0.985."
         )
     card.write(incoming / CARD_FILE)
-    for path in (*incoming.iterdir(), incoming):
-        flush(path)
-    return card, report
+    return card, network, report
+
+
+def _add_reference(incoming: Path, card: Card, network: Network, find_images: FindImages) -> Card:
+    """Keep the reference that came with the model, or write one. Return the card that records it.
+
+    Without test images, or with a model that they do not suit, there is none: the monitor then
+    learns one from the traffic.
+    """
+    with contextlib.suppress(InvalidReferenceError):  # damaged, or of another model
+        if read_reference(incoming) is not None:
+            return card
+    return add_reference(incoming, card, network.probabilities, find_images(card))[0]
+
+
+def find_mnist(card: Card) -> LabeledImages | None:
+    """Return MNIST's test images for a card whose classes are digits, if MNIST is at hand.
+
+    Raises UnusableImagesError for a file that is not MNIST.
+    """
+    file, class_of_digit = find_file(), name_digits(card.classes)
+    if file is None or class_of_digit is None:
+        return None
+    return read_test_images(file, class_of_digit, card.classes)
 
 
 def _read(incoming: Path) -> Artifact | PendingCompilation:
@@ -208,6 +254,7 @@ def main(arguments: Sequence[str]) -> int:
             settings.models_dir,
             Prober(min_accuracy=settings.probe_min_accuracy),
             check,
+            find_images=find_mnist,
         )
     except PublishError as error:
         print(f"Not published: {error}", file=sys.stderr)
@@ -218,6 +265,11 @@ def main(arguments: Sequence[str]) -> int:
         f"  task {card.task}, {len(card.classes)} classes, input {input_spec}, "
         f"output {card.output}. Maximum difference from the source model over "
         f"{card.parity.images} images: {card.parity.max_abs_difference:.1e}"
+    )
+    print(
+        "  The monitor compares its traffic with the test images."
+        if REFERENCE_FILE in card.files
+        else "  The monitor learns its usual traffic from the first images that it receives."
     )
     print(f"  {reports[0].reading.sentence}.")
     return 0

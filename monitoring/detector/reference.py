@@ -17,14 +17,19 @@ from monitoring.detector.path_reference import InvalidReferenceError, PathRefere
 REFERENCE_FILE = "reference.json"
 AS_SENT, FRAMED = "as_sent", "framed"
 PATHS = (AS_SENT, FRAMED)
+MODEL = "model"
 MAX_BYTES = 2**23
 
 
 @dataclass(frozen=True)
 class Reference:
-    """References by path."""
+    """References by path.
+
+    `model` is a digest of the model that they describe, of its file and its signature.
+    """
 
     paths: Mapping[str, PathReference]
+    model: str = ""
 
     def __getitem__(self, path: str) -> PathReference:
         return self.paths[path]
@@ -60,16 +65,18 @@ class Reference:
             raise InvalidReferenceError(
                 f"{REFERENCE_FILE} is not JSON: {error}. Write it again (make references)."
             ) from error
-        if not isinstance(document, dict) or set(document) != set(PATHS):
+        if not isinstance(document, dict) or set(document) != {MODEL, *PATHS}:
             raise InvalidReferenceError(
-                f"{REFERENCE_FILE} must have the paths {' and '.join(PATHS)}. "
+                f"{REFERENCE_FILE} must have the keys {MODEL}, {' and '.join(PATHS)}. "
                 "Write it again (make references)."
             )
-        return cls({path: PathReference.from_json(document[path]) for path in PATHS})
+        paths = {path: PathReference.from_json(document[path]) for path in PATHS}
+        return cls(paths, str(document[MODEL]))
 
     def to_bytes(self) -> bytes:
         """Return the content of the file, the same for the same reference."""
-        document = {path: reference.to_json() for path, reference in self.paths.items()}
+        paths = {path: reference.to_json() for path, reference in self.paths.items()}
+        document = {MODEL: self.model, **paths}
         return (json.dumps(document, separators=(",", ":")) + "\n").encode()
 
     def write(self, file: Path) -> None:

@@ -13,15 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from inference.model_format import layout
-from inference.model_format.card import CARD_FILE, KERAS_FILE, LITERT_FILE
+from inference.model_format.card import CARD_FILE, KERAS_FILE, LITERT_FILE, Card
 from inference.models.publish import PublishError, publish, require_digits
 from inference.originals.keys import key_in
 from inference.originals.open_store import open_store
 from inference.probe.prober import Prober
 from inference.probe.report import ProbeReport
 from inference.settings import from_environment
+from monitoring.references.labeled_images import LabeledImages, find_file, read_test_images
+from pipeline.data import base
 from pipeline.steps import unpublished
 from pipeline.steps.context import PermanentError, StepContext
+from training import task
 
 FILES = (KERAS_FILE, LITERT_FILE, CARD_FILE)
 SET_VERSION = """
@@ -80,6 +83,7 @@ def _publish(context: StepContext, name: str, chosen: dict[str, Any]) -> int:
             Prober(min_accuracy=from_environment().probe_min_accuracy),
             check,
             unpublished.attempt_name(context.run.id, context.lease_token),
+            _test_images,
         )
     except PublishError as error:
         raise PermanentError(
@@ -93,6 +97,19 @@ def _publish(context: StepContext, name: str, chosen: dict[str, Any]) -> int:
             f"one: {digest}. Remove it, then start another run."
         )
     return int(directory.name)
+
+
+def _test_images(card: Card) -> LabeledImages | None:
+    """Return the test images of the base dataset for the reference, None if they are not at hand.
+
+    Raises UnusableImagesError for a file that is not MNIST.
+    """
+    file = find_file()
+    try:
+        class_of_digit = base.class_of_digit(task.read(card.task))
+    except task.InvalidTaskError:
+        return None
+    return None if file is None else read_test_images(file, class_of_digit, card.classes)
 
 
 def _unpack(context: StepContext, url: str, folder: Path) -> None:

@@ -10,11 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from inference.model_format.card import CARD_FILE, KERAS_FILE, LITERT_FILE
 from inference.models.publish import hidden_directory
 from inference.originals.local_store import LocalStore
+from monitoring.references.files import read_reference
 from pipeline.database import Database
 from pipeline.settings import from_environment
 from pipeline.steps import register
@@ -24,6 +26,7 @@ from pipeline.steps.promote import Promoter
 from pipeline.worker import sweep
 from tests.conftest import SHIPPED
 from tests.support.database import use_owner
+from tests.support.drift import draw_digits
 
 DIGEST = "c" * 64  # of the Keras file
 RUN = """
@@ -101,6 +104,30 @@ def context(
         settings,
         database,
     )
+
+
+def test_registered_version_has_a_reference_of_the_test_images(
+    context: StepContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels, labels = draw_digits(120, seed=1)
+    file = context.work / "mnist.npz"
+    np.savez(file, x_test=pixels, y_test=labels.astype(np.uint8))
+    monkeypatch.setenv("MNIST_PATH", str(file))
+    assert register.run(context)["version"] == 1
+    reference = read_reference(context.settings.models_dir / "a" / "1")
+    assert reference is not None
+    assert reference["framed"].images == 120
+
+
+def test_registered_version_without_mnist_has_no_reference(
+    context: StepContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MNIST_PATH", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    assert register.run(context)["version"] == 1
+    directory = context.settings.models_dir / "a" / "1"
+    assert read_reference(directory) is None
+    assert not (directory / "reference.json").exists()
 
 
 def with_verdict(context: StepContext, verdict: str, **params: Any) -> StepContext:

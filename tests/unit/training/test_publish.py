@@ -6,14 +6,16 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from inference.compiler.conversion import to_litert
 from inference.model_format.card import Card, file_record
+from monitoring.references.files import read_reference
 from tests.support.training import FAST, ORIGIN, SMALL, draw_digits, train_exploding
 from training import csv_rows, publish, run
 from training.architectures import SoftmaxRegression
-from training.dataset import Dataset
+from training.dataset import Dataset, Digits
 from training.provenance import Origin
 
 # Keras saves its weights through a protocol that numpy 2 deprecates.
@@ -58,6 +60,23 @@ def test_stage_card_describes_run_and_file_digests(
     assert card.parity.images == len(data.test.labels)
     assert card.data == {"name": "mnist", "sha256": "a" * 64, "dataset_digest": "d" * 64}
     assert card.run == {"id": 20, "seed": SMALL.seed}
+
+
+def test_stage_writes_the_reference_of_a_shipped_model(small: run.Run, tmp_path: Path) -> None:
+    images, labels = draw_digits(120, seed=4)
+    test = Digits(images, labels.astype(np.int32))
+    publish.stage(SMALL, small, test, ORIGIN, tmp_path)
+    card = Card.read(tmp_path / "model" / "card.json")
+    reference = read_reference(tmp_path / "model")
+    assert reference is not None
+    assert card.files["reference.json"].sha256 == reference.digest
+    assert reference["as_sent"].images == 120
+    publish.stage(SMALL, small, test, ORIGIN, tmp_path, Origin("d" * 64, 20))
+    assert sorted(path.name for path in (tmp_path / "model").iterdir()) == [
+        "card.json",
+        "model.keras",
+        "model.tflite",
+    ]
 
 
 def test_build_row_has_columns_and_formats_of_data_csv(small: run.Run) -> None:

@@ -5,16 +5,22 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from inference.model_format.card import CARD_FILE, KERAS_FILE, LITERT_FILE, Card
-from inference.models.publish import PublishError, hidden_directory, publish
+from inference.models.publish import PublishError, find_mnist, hidden_directory, publish
 from inference.models.version import State
 from inference.probe.prober import Prober
 from inference.probe.report import ProbeReport
+from monitoring.detector import REFERENCE_FILE
+from monitoring.references.files import read_reference
+from monitoring.references.labeled_images import LabeledImages
 from tests.conftest import SHIPPED
+from tests.support.drift import draw_digits
 from tests.unit.inference.conftest import Serve, change_card
 
 COMPILE_SECONDS = 400
@@ -72,6 +78,71 @@ def test_publish_copies_a_directory_unchanged(source: Path, tmp_path: Path) -> N
     assert directory == tmp_path / "again" / "1"
     assert (directory / LITERT_FILE).read_bytes() == (source / LITERT_FILE).read_bytes()
     assert card.files == Card.read(source / CARD_FILE).files
+
+
+def without_reference(source: Path, directory: Path) -> Path:
+    """Copy a model without its reference, whose record stays in the card."""
+    ignore = shutil.ignore_patterns(REFERENCE_FILE)
+    return Path(shutil.copytree(source, directory, ignore=ignore))
+
+
+def test_publish_with_test_images_writes_a_reference(source: Path, tmp_path: Path) -> None:
+    images = LabeledImages(*draw_digits(120, seed=1))
+    bare = without_reference(source, tmp_path / "bare")
+    directory, card = publish(bare, "new", None, tmp_path, find_images=lambda _: images)
+    reference = read_reference(directory)
+    assert reference is not None
+    assert reference["as_sent"].images == 120
+    assert card == Card.read(directory / CARD_FILE)
+    assert set(card.files) == {KERAS_FILE, LITERT_FILE, REFERENCE_FILE}
+
+
+def test_publish_without_test_images_drops_the_record(source: Path, tmp_path: Path) -> None:
+    bare = without_reference(source, tmp_path / "bare")
+    directory, card = publish(bare, "new", None, tmp_path)
+    assert set(card.files) == {KERAS_FILE, LITERT_FILE}
+    assert card == Card.read(directory / CARD_FILE)
+    assert not (directory / REFERENCE_FILE).exists()
+
+
+def test_publish_keeps_the_reference_of_the_source(source: Path, tmp_path: Path) -> None:
+    images = LabeledImages(*draw_digits(120, seed=1))
+    directory, _ = publish(source, "new", None, tmp_path, find_images=lambda _: images)
+    assert (directory / REFERENCE_FILE).read_bytes() == (source / REFERENCE_FILE).read_bytes()
+
+
+def test_publish_drops_a_damaged_reference(source: Path, tmp_path: Path) -> None:
+    shutil.copytree(source, tmp_path / "damaged")
+    (tmp_path / "damaged" / REFERENCE_FILE).write_text("{}")
+    directory, card = publish(tmp_path / "damaged", "new", None, tmp_path)
+    assert not (directory / REFERENCE_FILE).exists()
+    assert REFERENCE_FILE not in card.files
+
+
+def test_find_mnist_needs_a_file_and_digits(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = Card.read(source / CARD_FILE)
+    monkeypatch.delenv("MNIST_PATH", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    assert find_mnist(card) is None
+    pixels, labels = draw_digits(20, seed=1)
+    np.savez(tmp_path / "mnist.npz", x_test=pixels, y_test=labels.astype(np.uint8))
+    monkeypatch.setenv("MNIST_PATH", str(tmp_path / "mnist.npz"))
+    found = find_mnist(card)
+    assert found is not None
+    assert (found.labels == labels).all()
+    assert find_mnist(replace(card, classes=("even", "odd"))) is None
+
+
+def test_publish_unreadable_mnist_gives_the_reason(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MNIST_PATH", str(tmp_path / "nowhere.npz"))
+    bare = without_reference(source, tmp_path / "bare")
+    with pytest.raises(PublishError, match=r"nowhere\.npz cannot be read"):
+        publish(bare, "new", None, tmp_path / "models", find_images=find_mnist)
+    assert not list((tmp_path / "models").iterdir())
 
 
 def test_publish_uses_the_version_after_the_newest(source: Path, tmp_path: Path) -> None:

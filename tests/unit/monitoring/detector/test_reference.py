@@ -14,13 +14,14 @@ from tests.support.drift import observe_digits
 @pytest.fixture(scope="module")
 def both() -> Reference:
     one, other = (PathReference.fit(*observe_digits(150, seed)) for seed in (1, 2))
-    return Reference({"as_sent": one, "framed": other})
+    return Reference({"as_sent": one, "framed": other}, "a" * 64)
 
 
 def test_written_file_is_read_again(both: Reference, tmp_path: Path) -> None:
     path = tmp_path / "reference.json"
     both.write(path)
     again = Reference.read(path)
+    assert again.model == both.model
     assert again["as_sent"].digest == both["as_sent"].digest
     assert again["framed"].digest == both["framed"].digest != both["as_sent"].digest
 
@@ -63,9 +64,9 @@ def test_large_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         (b"", "not JSON"),
         (b"\xff\xfe", "not JSON"),
         (b"[" * 100_000, "not JSON"),
-        (b"[]", "as_sent and framed"),
+        (b"[]", "model, as_sent and framed"),
         (b'{"as_sent": {}}', "as_sent and framed"),
-        (json.dumps({"as_sent": {}, "framed": {}}).encode(), "version"),
+        (json.dumps({"model": "", "as_sent": {}, "framed": {}}).encode(), "version"),
     ],
 )
 def test_damaged_content_raises(content: bytes, message: str) -> None:

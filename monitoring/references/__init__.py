@@ -1,0 +1,1 @@
+"""References of models: made of the test images of the base dataset, and kept beside the card."""
