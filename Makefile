@@ -5,7 +5,7 @@ RUN = .venv/bin/python
 COMPILE = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help up down monitoring dashboards backup restore check-data test test-slow test-faults soak soak-pipeline test-compose lint bench bench-full bench-data bench-pages bench-score pictures train reproduce publish convert load retrain runs rollback worker secrets sbom audit lock
+.PHONY: help up down monitoring dashboards backup restore check-data test test-slow test-faults soak soak-pipeline test-compose lint references bench bench-full bench-data bench-pages bench-score bench-drift pictures train reproduce publish convert load retrain runs rollback worker secrets sbom audit lock
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target what; do printf '  make %-13s %s\n' "$$target" "$$what"; done
@@ -69,6 +69,9 @@ bench-pages:  ## measure the dashboard's response times with 10,000 experiments 
 bench-score:  ## measure bulk scoring in one process and on two Dask workers, in two minutes; MNIST_PATH=mnist.npz
 	@exec $(PYTHON) local/bootstrap.py dev -m bench.scoring
 
+bench-drift:  ## measure delays and false alarms of the drift detector, in three minutes; MNIST_PATH=mnist.npz
+	@exec $(PYTHON) local/bootstrap.py dev -m bench.drift
+
 pictures:  ## create the screenshots of doc/ from a running stack
 	@exec $(PYTHON) local/bootstrap.py dev -m doc.pictures
 
@@ -82,6 +85,9 @@ reproduce:  ## NAME=experiment [VERSION=N] [DATA=dataset.npz]: train a published
 publish:  ## FILE=model.keras NAME=experiment [CARD=card.json] [FORCE=1]: publish the next version of a model in MODELS_DIR (models)
 	@$(if $(and $(FILE),$(NAME)),,echo "usage: make publish FILE=model.keras NAME=experiment [CARD=card.json] [FORCE=1]" >&2; exit 2;) \
 	exec $(PYTHON) local/bootstrap.py up -m inference publish "$(FILE)" "$(NAME)" $(if $(CARD),--card "$(CARD)") $(if $(filter-out 0,$(FORCE)),--force)
+
+references:  ## [NAME=experiment] [REPLACE=1]: write reference.json for models in MODELS_DIR (models) that lack one; MNIST_PATH=mnist.npz
+	@exec $(PYTHON) local/bootstrap.py up -m pipeline.models.references $(if $(NAME),"$(NAME)") $(if $(REPLACE),--replace)
 
 convert:  ## FILE=old.h5 OUT=new.keras, or FILE=saved_model OUT=directory [CARD=card.json]: convert a model for publication
 	@exec $(PYTHON) local/bootstrap.py up -m inference convert "$(FILE)" "$(OUT)" $(if $(CARD),--card "$(CARD)")

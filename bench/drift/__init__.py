@@ -1,0 +1,1 @@
+"""Drift benchmark: delays and false alarms of the monitor's detector on MNIST's test digits."""
