@@ -5,7 +5,7 @@ RUN = .venv/bin/python
 COMPILE = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help up down monitoring dashboards backup restore check-data test test-slow test-faults soak soak-pipeline test-compose lint references bench bench-full bench-data bench-pages bench-score bench-drift pictures train reproduce publish convert load retrain runs rollback worker secrets sbom audit lock
+.PHONY: help up down monitoring dashboards backup restore check-data test test-slow test-faults soak soak-pipeline test-compose lint references robustness bench bench-full bench-data bench-pages bench-score bench-drift pictures train reproduce publish convert load retrain runs rollback worker secrets sbom audit lock
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target what; do printf '  make %-13s %s\n' "$$target" "$$what"; done
@@ -88,6 +88,9 @@ publish:  ## FILE=model.keras NAME=experiment [CARD=card.json] [FORCE=1]: publis
 
 references:  ## [NAME=experiment] [REPLACE=1]: write reference.json for models in MODELS_DIR (models) that lack one; MNIST_PATH=mnist.npz
 	@exec $(PYTHON) local/bootstrap.py up -m pipeline.models.references $(if $(NAME),"$(NAME)") $(if $(REPLACE),--replace)
+
+robustness:  ## [NAME=experiment] [REPLACE=1]: measure the models in MODELS_DIR (models) that lack robustness.json; MNIST_PATH=mnist.npz
+	@exec $(PYTHON) local/bootstrap.py up -m pipeline.models.robustness $(if $(NAME),"$(NAME)") $(if $(REPLACE),--replace)
 
 convert:  ## FILE=old.h5 OUT=new.keras, or FILE=saved_model OUT=directory [CARD=card.json]: convert a model for publication
 	@exec $(PYTHON) local/bootstrap.py up -m inference convert "$(FILE)" "$(OUT)" $(if $(CARD),--card "$(CARD)")

@@ -14,6 +14,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from inference.api.aliases import AliasesApi
 from inference.api.connexion_app import ROUTES, Handler, create_connexion_app
 from inference.api.diagnostics.explanations import ExplanationsApi
+from inference.api.diagnostics.robustness import RobustnessApi
 from inference.api.experiments import ExperimentsApi
 from inference.api.fast_path import FastPath
 from inference.api.images import ImagesApi
@@ -153,6 +154,7 @@ def create_app(settings: Settings) -> ASGIApp:
         "list_models": model_versions.list_models,
         "get_model": model_versions.get_model,
         "get_model_version": model_versions.get_model_version,
+        "get_robustness": RobustnessApi(settings.models_dir, resolver).get_robustness,
         "list_aliases": promotions.list_aliases,
         "get_alias": promotions.get_alias,
         "move_alias": promotions.move_alias,

@@ -27,6 +27,7 @@ from inference.model_format.card import (
     file_record,
 )
 from inference.model_format.layout import VERSION_PATTERN
+from inference.probe.robustness import measure, version_digest
 from inference.runtime.network import Network
 from monitoring.references.build import add_reference
 from monitoring.references.labeled_images import LabeledImages
@@ -176,7 +177,8 @@ def _write_model(
 ) -> None:
     """Write the files of a model.
 
-    The model of a pipeline run gets its reference when it is registered, as most runs keep none.
+    The model of a pipeline run gets its reference and its robustness when it is registered, as most
+    runs keep none.
     """
     folder.mkdir()
     task = experiment.task
@@ -209,6 +211,9 @@ def _write_model(
         network = Network(flatbuffer, len(task.labels), contract)
         images = LabeledImages(test.images, test.labels.astype(np.int64))
         add_reference(folder, card, network.probabilities, images)
+        measured = measure(network, images.pixels, images.labels, version_digest(card))
+        if measured is not None:
+            measured.write(folder)
 
 
 def curve_document(curve: Curve) -> dict[str, list[Any]]:

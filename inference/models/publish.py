@@ -19,13 +19,15 @@ from pathlib import Path
 
 from inference.compiler.child_errors import CompilationError
 from inference.compiler.process import Compiler
-from inference.model_format import layout
+from inference.model_format import layout, robustness
 from inference.model_format.atomic_file import flush
 from inference.model_format.card import CARD_FILE, KERAS_FILE, LITERT_FILE, Card, InvalidCardError
+from inference.model_format.robustness import ROBUSTNESS_FILE, InvalidRobustnessError
 from inference.models import artifacts
 from inference.models.artifacts import Artifact, PendingCompilation
 from inference.probe.prober import Prober
 from inference.probe.report import ProbeReport
+from inference.probe.robustness import describe, measure, version_digest
 from inference.runtime.network import Network, UnservableModelError
 from inference.settings import from_environment
 from monitoring.detector import REFERENCE_FILE, InvalidReferenceError
@@ -76,8 +78,8 @@ def publish(
 
     `check` takes the report of the probe, and raises PublishError to refuse the model. `attempt` is
     a unique part of the name of the hidden directory, by which a caller finds what a killed attempt
-    left (`hidden_directory`). `find_images` gives the images for the reference of a model that
-    has none.
+    left (`hidden_directory`). `find_images` gives the images for the reference and the robustness
+    of a model that has none.
 
     Return the new directory and its card. Raises PublishError, and leaves no files behind then.
     """
@@ -97,6 +99,7 @@ def publish(
         card, network, report = _compile(incoming, name, prober or Prober())
         check(report)
         card = _add_reference(incoming, card, network, find_images)
+        _add_robustness(incoming, card, network, find_images)
         for path in (*incoming.iterdir(), incoming):
             flush(path)
         return _install(incoming, models_dir, name), card
@@ -121,7 +124,7 @@ def hidden_directory(models_dir: Path, name: str, attempt: str) -> Path:
 def _copy(source: Path, card_file: Path | None, incoming: Path) -> None:
     """Copy the model files that exist. Raises OSError and PublishError."""
     if source.is_dir():
-        for file in (KERAS_FILE, LITERT_FILE, CARD_FILE, REFERENCE_FILE):
+        for file in (KERAS_FILE, LITERT_FILE, CARD_FILE, REFERENCE_FILE, ROBUSTNESS_FILE):
             if (source / file).exists():
                 shutil.copyfile(source / file, incoming / file)
     elif source.is_file():
@@ -169,6 +172,19 @@ def _add_reference(incoming: Path, card: Card, network: Network, find_images: Fi
         if read_reference(incoming) is not None:
             return card
     return add_reference(incoming, card, network.probabilities, find_images(card))[0]
+
+
+def _add_robustness(incoming: Path, card: Card, network: Network, find_images: FindImages) -> None:
+    """Keep the robustness that came with the model, or measure it on test images."""
+    with contextlib.suppress(InvalidRobustnessError):
+        if robustness.read(incoming, version_digest(card)) is not None:
+            return
+    (incoming / ROBUSTNESS_FILE).unlink(missing_ok=True)
+    images = find_images(card)
+    if images is not None and len(images.pixels):
+        found = measure(network, images.pixels, images.labels, version_digest(card))
+        if found is not None:
+            found.write(incoming)
 
 
 def find_mnist(card: Card) -> LabeledImages | None:
@@ -272,4 +288,7 @@ def main(arguments: Sequence[str]) -> int:
         else "  The monitor learns its usual traffic from the first images that it receives."
     )
     print(f"  {reports[0].reading.sentence}.")
+    measured = robustness.read(directory, version_digest(card))
+    if measured is not None:
+        print(f"  {describe(measured)}.")
     return 0

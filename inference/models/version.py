@@ -16,6 +16,7 @@ from inference.model_format.card import (
     Parity,
 )
 from inference.model_format.layout import FIRST_VERSION
+from inference.model_format.robustness import Robustness
 from inference.models.residency import ArtifactChangedError, ResidentModel
 from inference.probe.report import ProbeReport
 from inference.runtime.network import Network
@@ -67,6 +68,7 @@ class ModelVersion:
     update: Update | None = None
     card: Card | None = field(default=None, repr=False, compare=False)
     probe: ProbeReport | None = field(default=None, repr=False, compare=False)
+    robustness: Robustness | None = field(default=None, repr=False, compare=False)
     resident: ResidentModel | None = field(default=None, repr=False, compare=False)
     # Scans the files of this version and returns its current record.
     reload: Callable[["ModelVersion"], "ModelVersion"] | None = field(

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
+from inference.model_format import robustness
+from inference.model_format.robustness import InvalidRobustnessError, Robustness
 from inference.models import artifacts
 from inference.models.artifacts import Artifact
 from inference.models.catalog import ModelCatalog
@@ -84,7 +86,7 @@ class VersionTable:
             and replace(before, state=State.LOADING, update=None) == model
         ):
             before.resident.is_pinned = False
-            self._put(key, replace(before, update=None))
+            self._put(key, replace(before, update=None, robustness=_read_robustness(key, artifact)))
             return
         # Bound to the card only. The artifact holds the flatbuffer, which eviction must free.
         build = functools.partial(artifacts.load_network, card)
@@ -93,7 +95,9 @@ class VersionTable:
         if probe.warning:
             logger.warning("Model %s, version %d: %s.", *key, probe.reading.sentence)
         resident = ResidentModel(self._manager, artifact.path, record, build, network)
-        model = replace(model, state=State.READY, probe=probe)
+        model = replace(
+            model, state=State.READY, probe=probe, robustness=_read_robustness(key, artifact)
+        )
         self._put(key, replace(model, resident=resident, reload=self._reload))
         self._manager.admit(resident)
 
@@ -141,3 +145,12 @@ class VersionTable:
     def _put(self, key: Key, model: ModelVersion) -> None:
         self._models[key] = model
         self._is_changed = True
+
+
+def _read_robustness(key: Key, artifact: Artifact) -> Robustness | None:
+    """Return the robustness beside an artifact. A file that is not valid changes nothing else."""
+    try:
+        return robustness.read(artifact.path.parent, artifact.digest)
+    except InvalidRobustnessError as error:
+        logger.warning("Model %s, version %d: %s", *key, error)
+        return None

@@ -65,6 +65,7 @@ class Rows:
 
     seen: SeenKeys
     versions: dict[str, Document] = field(default_factory=dict)  # by id
+    robustness: dict[str, Document] = field(default_factory=dict)  # rows by id of the version
     images: dict[str, bytes] = field(default_factory=dict)  # by digest
     pixels: dict[str, bytes] = field(default_factory=dict)  # of the same images
     predictions: dict[bytes, NewPrediction] = field(default_factory=dict)  # by id
@@ -95,6 +96,8 @@ class Rows:
         at = timestamp_text(record["at"])
         for version in record["states"]:
             self._add_version(version, at)
+            if "robustness" in version:
+                self.robustness[version["id"]] = version["robustness"]
         self.states.append({"at": at, "states": record["states"], "present": record["present"]})
 
     def _add_version(self, version: Document, at: str) -> None:

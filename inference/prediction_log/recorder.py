@@ -88,7 +88,7 @@ class PredictionLog:
         self._append_lock = threading.Lock()  # guards the order of _described and the journal
         self._described = _DescribedKeys()
         self._states_lock = threading.Lock()
-        self._states: dict[str, tuple[str, str | None]] = {}
+        self._states: dict[str, tuple[str, str | None, bool]] = {}
 
     def record_predictions(
         self,
@@ -135,7 +135,7 @@ class PredictionLog:
             self._metrics.journal_dropped.inc(len(images) * len(columns))
 
     def record_versions(self, models: Sequence[ModelVersion]) -> None:
-        """Record the available versions, and the states that changed since the last call.
+        """Record the available versions, and those whose state changed or that were measured.
 
         The limit of the journal does not apply.
         """
@@ -144,7 +144,8 @@ class PredictionLog:
         with self._states_lock:
             documents = {state["id"]: state for model in models for state in _states(model)}
             states = {
-                key: (document["status"], document["reason"]) for key, document in documents.items()
+                key: (document["status"], document["reason"], "robustness" in document)
+                for key, document in documents.items()
             }
             if states == self._states:
                 return
@@ -264,6 +265,7 @@ def _states(model: ModelVersion) -> list[dict[str, Any]]:
             **describe_version(model),
             "status": model.state.value,
             "reason": _printable(model.reason),
+            **_describe_robustness(model),
         }
     ]
     if model.update is not None:
@@ -278,6 +280,13 @@ def _states(model: ModelVersion) -> list[dict[str, Any]]:
             }
         )
     return states
+
+
+def _describe_robustness(model: ModelVersion) -> dict[str, Any]:
+    """Return the rows of table robustness, for a record of states only: they never change."""
+    if model.robustness is None:
+        return {}
+    return {"robustness": [asdict(score) for score in model.robustness.scores]}
 
 
 def _printable(reason: str | None) -> str | None:

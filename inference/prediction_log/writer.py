@@ -66,6 +66,15 @@ WHERE (m.bytes IS NULL AND excluded.bytes IS NOT NULL)
          IS DISTINCT FROM (excluded.probe_sentence, excluded.probe_passed)
          AND excluded.probe_sentence IS NOT NULL
 """
+# A result never changes: it depends only on the content of the version.
+INSERT_ROBUSTNESS = """
+INSERT INTO robustness (model_version_id, corruption, severity, amount, images, correct)
+SELECT v.key::uuid, r.*
+FROM jsonb_each(%s) AS v, jsonb_to_recordset(v.value) AS r (
+    corruption text, severity smallint, amount double precision, images integer, correct integer)
+ORDER BY 1, 2, 3
+ON CONFLICT DO NOTHING
+"""
 # The latest state wins, also over one that another process recorded. A state from the future, of a
 # clock that was ahead, does not count as the latest.
 UPDATE_STATES = """
@@ -182,6 +191,8 @@ class TableWriter:
             cursor.execute("SELECT lock_summaries()")
             if rows.versions:
                 cursor.execute(INSERT_VERSIONS, [json.dumps(list(rows.versions.values()))])
+            if rows.robustness:
+                cursor.execute(INSERT_ROBUSTNESS, [json.dumps(rows.robustness)])
             if rows.images:
                 self._copy(cursor, "staged_images", IMAGE_COLUMNS, list(rows.images.values()))
                 cursor.execute(INSERT_IMAGES)

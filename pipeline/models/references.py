@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     images: Images = {}
     failures = 0
     try:
-        for directory in _directories(models_dir, options.names or sorted_names(models_dir)):
+        for directory in find_directories(models_dir, options.names or sorted_names(models_dir)):
             if options.replace or not (directory / REFERENCE_FILE).exists():
                 reason = _write(directory, file, images)
                 print(f"{directory}: {reason or 'written'}")
@@ -63,7 +63,7 @@ def sorted_names(models_dir: Path) -> list[str]:
     return sorted(layout.model_names(models_dir))
 
 
-def _directories(models_dir: Path, names: Sequence[str]) -> Iterator[Path]:
+def find_directories(models_dir: Path, names: Sequence[str]) -> Iterator[Path]:
     """Yield the directory of each version that has a LiteRT model."""
     for name in names:
         for _, files in sorted(layout.find_versions(models_dir, name)[0].items()):
@@ -77,17 +77,22 @@ def _write(directory: Path, file: Path, images: Images) -> str | None:
         model = load_directory(directory)
     except UnusableModelError as error:
         return str(error)
-    key = (model.card.task, *model.card.classes)
-    if key not in images:  # the framed images are made once for all models of a task
-        images[key] = _find_images(model.card, file)
-    return add_reference(directory, model.card, model.network.probabilities, images[key])[1]
+    labeled = find_images(model.card, file, images)
+    return add_reference(directory, model.card, model.network.probabilities, labeled)[1]
 
 
-def _find_images(card: Card, file: Path) -> LabeledImages | None:
-    try:
-        return read_test_images(file, class_of_digit(read(card.task)), card.classes)
-    except InvalidTaskError:
-        return None
+def find_images(card: Card, file: Path, images: Images) -> LabeledImages | None:
+    """Return the test images of a card's task, None without any. `images` keeps them.
+
+    The framed images are made once for all models of a task. Raises UnusableImagesError.
+    """
+    key = (card.task, *card.classes)
+    if key not in images:
+        try:
+            images[key] = read_test_images(file, class_of_digit(read(card.task)), card.classes)
+        except InvalidTaskError:
+            images[key] = None
+    return images[key]
 
 
 if __name__ == "__main__":

@@ -17,12 +17,15 @@ from db.initialize import set_up
 from db.settings import from_environment
 from inference import settings as service_settings
 from inference.app import create_app
+from inference.model_format.card import CARD_FILE, Card
 from inference.prediction_log.shipped_offsets import ShippedOffsets
 from inference.prediction_log.shipper import Shipper
+from inference.probe.robustness import version_digest
 from tests.conftest import SHIPPED, digit_png, wait_until_ready
 from tests.support.database import connect
 from tests.support.images import encoded
 from tests.support.learning_rows import fill
+from tests.support.robustness import make_robustness
 
 PAGE = (Path(__file__).parents[3] / "doc" / "sql.md").read_text()
 QUERIES = [
@@ -33,6 +36,7 @@ QUERIES = [
 ]
 VIEWS = (
     "leaderboard",
+    "robustness",
     "loss_curves",
     "live_accuracy",
     "disagreements",
@@ -65,7 +69,9 @@ def environment(
     """A database with the shipped experiments, and predictions with corrected labels."""
     folder = tmp_path_factory.mktemp("sql")
     for name in MODELS:
-        shutil.copytree(SHIPPED / name, folder / "models" / name)
+        model = folder / "models" / name
+        shutil.copytree(SHIPPED / name, model)
+        make_robustness(version_digest(Card.read(model / CARD_FILE))).write(model)
     own = {
         "MODELS_DIR": "models",
         "COMPILED_DIR": "compiled",

@@ -24,6 +24,7 @@ from inference.prediction_log.shipper import QUARANTINE_FILE
 from inference.probe.report import BetterCard, ProbeReport, Reading
 from tests.support import database
 from tests.support.prediction_log import EMPTY, MODELS, LogHarness, make_image
+from tests.support.robustness import make_robustness
 
 
 @pytest.fixture
@@ -366,3 +367,18 @@ def ship_until(harness: LogHarness, events: int) -> None:
         harness.shipper._postponed.clear()  # due now
         with suppress(psycopg2.OperationalError):  # transaction_timeout ends the connection
             harness.shipper.ship()
+
+
+def test_ship_stores_the_robustness_of_a_version_once(harness: LogHarness) -> None:
+    model = ModelVersion("new", State.READY, digest="e" * 64, classes=("x", "y"))
+    measured = replace(model, robustness=make_robustness("e" * 64))
+    for found in (model, measured):
+        harness.log.record_versions([*MODELS, found])
+    harness.shipper.ship()
+    stored = "SELECT count(*), sum(correct), max(amount) FROM robustness"
+    assert harness.query(stored) == [(28, 7 * (200 + 190 + 180 + 170), 100.0)]
+    harness.forget_offsets()  # all records are shipped again
+    harness.shipper.ship()
+    assert harness.query(stored + " WHERE model_version_id IN (SELECT id FROM model_versions)") == [
+        (28, 7 * (200 + 190 + 180 + 170), 100.0)
+    ]

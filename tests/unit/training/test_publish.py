@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from inference.compiler.conversion import to_litert
+from inference.model_format import robustness
 from inference.model_format.card import Card, file_record
 from monitoring.references.files import read_reference
 from tests.support.training import FAST, ORIGIN, SMALL, draw_digits, train_exploding
@@ -62,7 +63,7 @@ def test_stage_card_describes_run_and_file_digests(
     assert card.run == {"id": 20, "seed": SMALL.seed}
 
 
-def test_stage_writes_the_reference_of_a_shipped_model(small: run.Run, tmp_path: Path) -> None:
+def test_stage_writes_reference_and_robustness_of_a_model(small: run.Run, tmp_path: Path) -> None:
     images, labels = draw_digits(120, seed=4)
     test = Digits(images, labels.astype(np.int32))
     publish.stage(SMALL, small, test, ORIGIN, tmp_path)
@@ -71,6 +72,9 @@ def test_stage_writes_the_reference_of_a_shipped_model(small: run.Run, tmp_path:
     assert reference is not None
     assert card.files["reference.json"].sha256 == reference.digest
     assert reference["as_sent"].images == 120
+    measured = robustness.read(tmp_path / "model", card.files["model.keras"].sha256)
+    assert measured is not None
+    assert measured.images == 120
     publish.stage(SMALL, small, test, ORIGIN, tmp_path, Origin("d" * 64, 20))
     assert sorted(path.name for path in (tmp_path / "model").iterdir()) == [
         "card.json",

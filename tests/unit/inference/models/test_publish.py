@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from inference.model_format import robustness
 from inference.model_format.card import CARD_FILE, KERAS_FILE, LITERT_FILE, Card
+from inference.model_format.robustness import ROBUSTNESS_FILE
 from inference.models.publish import PublishError, find_mnist, hidden_directory, publish
 from inference.models.version import State
 from inference.probe.prober import Prober
@@ -21,6 +23,7 @@ from monitoring.references.files import read_reference
 from monitoring.references.labeled_images import LabeledImages
 from tests.conftest import SHIPPED
 from tests.support.drift import draw_digits
+from tests.support.robustness import make_robustness
 from tests.unit.inference.conftest import Serve, change_card
 
 COMPILE_SECONDS = 400
@@ -234,3 +237,35 @@ def test_publish_refuses_below_the_setting(source: Path, tmp_path: Path) -> None
     with pytest.raises(PublishError, match="State its input or the order of its classes"):
         publish(source, "mine", None, tmp_path, Prober(min_accuracy=1.01))
     publish(source, "mine", None, tmp_path, Prober(min_accuracy=0.9))
+
+
+def digest_of(folder: Path) -> str:
+    return Card.read(folder / CARD_FILE).files[KERAS_FILE].sha256
+
+
+def test_publish_with_test_images_measures_robustness(source: Path, tmp_path: Path) -> None:
+    images = LabeledImages(*draw_digits(120, seed=1))
+    directory, _ = publish(source, "new", None, tmp_path, find_images=lambda _: images)
+    found = robustness.read(directory, digest_of(source))
+    assert found is not None
+    assert (found.images, len(found.scores)) == (120, 28)
+
+
+def test_publish_keeps_a_robustness_of_the_same_model(source: Path, tmp_path: Path) -> None:
+    images = LabeledImages(*draw_digits(120, seed=1))
+    own = Path(shutil.copytree(source, tmp_path / "own"))
+    for model, count in ((digest_of(source), 300), ("f" * 64, 120)):
+        make_robustness(model).write(own)
+        directory, _ = publish(own, "new", None, tmp_path, find_images=lambda _: images)
+        found = robustness.read(directory, digest_of(source))
+        assert found is not None
+        assert found.images == count
+
+
+def test_publish_without_test_images_drops_a_broken_robustness(
+    source: Path, tmp_path: Path
+) -> None:
+    own = Path(shutil.copytree(source, tmp_path / "own"))
+    (own / ROBUSTNESS_FILE).write_text("{")
+    directory, _ = publish(own, "new", None, tmp_path)
+    assert not (directory / ROBUSTNESS_FILE).exists()

@@ -1,5 +1,6 @@
 """Version table: transitions between states, and publication of the catalog."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,12 +9,14 @@ import pytest
 
 from inference.model_format.card import InputSpec
 from inference.model_format.layout import find_files
+from inference.model_format.robustness import ROBUSTNESS_FILE, Robustness
 from inference.models import artifacts, version_table
 from inference.models.artifacts import Artifact
 from inference.models.residency import ResidencyManager
 from inference.models.version import ModelVersion, State, Update
 from inference.models.version_table import VersionTable
 from tests.conftest import SHIPPED
+from tests.support.robustness import make_robustness
 
 KEY = ("a", 1)
 
@@ -135,3 +138,44 @@ def test_serve_with_a_wrong_card_logs_the_probe(
     assert (model.state, model.probe.passed, model.probe.warning) == (State.READY, False, True)
     assert model.probe.reading.sentence.endswith("with input.invert: false")
     assert model.probe.reading.sentence in caplog.text
+
+
+def copied(artifact: Artifact, folder: Path) -> Artifact:
+    """Return the artifact in a folder of its own."""
+    shutil.copyfile(artifact.path, folder / artifact.path.name)
+    return replace(artifact, path=folder / artifact.path.name)
+
+
+def robustness_of(table: VersionTable) -> Robustness | None:
+    model = table.get(KEY)
+    assert model is not None
+    return model.robustness
+
+
+def test_serve_reads_the_robustness_beside_the_model(
+    table: VersionTable, artifact: Artifact, tmp_path: Path
+) -> None:
+    own = copied(artifact, tmp_path)
+    table.serve(KEY, own)
+    assert robustness_of(table) is None
+    found = make_robustness(own.digest)
+    found.write(tmp_path)
+    before = table.get(KEY)
+    table.serve(KEY, own)  # equal content keeps its network
+    after = table.get(KEY)
+    assert (robustness_of(table), after) == (found, before)
+    make_robustness("f" * 64).write(tmp_path)
+    table.serve(KEY, own)
+    assert robustness_of(table) is None
+
+
+def test_broken_robustness_changes_nothing_else(
+    table: VersionTable, artifact: Artifact, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = copied(artifact, tmp_path)
+    (tmp_path / ROBUSTNESS_FILE).write_text("{")
+    table.serve(KEY, own)
+    model = table.get(KEY)
+    assert model is not None
+    assert (model.state, model.robustness) == (State.READY, None)
+    assert "Run make robustness" in caplog.text

@@ -18,6 +18,7 @@ from inference.probe.report import ProbeReport, Reading
 from inference.runtime.outputs import collect_outputs
 from servicekit import pg_copy
 from tests.support.prediction_log import make_image, make_log, read_lines
+from tests.support.robustness import make_robustness
 
 MODEL = ModelVersion("a", State.READY, digest="d" * 64, classes=("x", "y"))
 
@@ -153,3 +154,12 @@ def test_version_probed_later_is_described_by_the_later_record(
     make_log(tmp_path).record_versions([plain])
     [version] = decode(read_lines(tmp_path)).versions.values()
     assert version["probe"]["accuracy"] == 0.12
+
+
+def test_robustness_is_decoded_by_version(log: PredictionLog, tmp_path: Path) -> None:
+    log.record_versions([MODEL])
+    assert decode(read_lines(tmp_path)).robustness == {}
+    measured = replace(MODEL, robustness=make_robustness("d" * 64))
+    log.record_versions([measured])
+    [(version, scores)] = decode(read_lines(tmp_path)).robustness.items()
+    assert (version, len(scores)) == (MODEL.id, 28)

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,17 @@ from inference.models.version import ModelVersion, State
 from inference.observability.metrics import Metrics
 from inference.prediction_log import decoder
 from inference.prediction_log.journal import Journal
-from inference.prediction_log.recorder import ModelOutputs, PredictionLog, RequestInfo
+from inference.prediction_log.recorder import (
+    ModelOutputs,
+    PredictionLog,
+    RequestInfo,
+    describe_version,
+)
 from inference.prediction_log.segments import list_segments
 from inference.preprocessing.digits import PreprocessedImage
 from inference.runtime.outputs import collect_outputs
 from tests.support.prediction_log import make_image, make_log, read_lines
+from tests.support.robustness import make_robustness
 
 MODEL = ModelVersion("a", State.READY, digest="d" * 64, classes=("x", "y"))
 REQUEST = RequestInfo("request", "curl/8", 0.0)
@@ -157,6 +164,19 @@ def test_states_are_recorded_when_they_change(tmp_path: Path) -> None:
         ([state["status"] for state in record["states"]], len(record["present"]))
         for record in records
     ] == [(["LOADING"], 1), (["READY"], 1), ([], 0)]
+
+
+def test_robustness_is_recorded_with_the_state_only(tmp_path: Path) -> None:
+    log = make_log(tmp_path)
+    measured = replace(MODEL, robustness=make_robustness("d" * 64))
+    for models in ([MODEL], [measured], [measured]):
+        log.record_versions(models)
+    first, second = [json.loads(line)["states"][0] for line in read_lines(tmp_path)]
+    assert ("robustness" in first, len(second["robustness"])) == (False, 28)
+    assert second["robustness"][0] == {
+        "corruption": "rotation", "severity": 1, "amount": 15.0, "images": 300, "correct": 200
+    }  # fmt: skip
+    assert "robustness" not in describe_version(measured)
 
 
 def test_warning_is_added_to_an_image_described_without_one(tmp_path: Path) -> None:
