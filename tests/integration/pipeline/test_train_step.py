@@ -266,5 +266,5 @@ def test_sweep_of_diverged_trials_fails_the_run(
 
 def test_invalid_sweep_fails_the_run(tmp_path: Path) -> None:
     context = make_context(tmp_path, sweep={"epochs": [1, 2], "trials": 2})
-    with pytest.raises(PermanentError, match=r"unknown key epochs.*Correct the sweep"):
+    with pytest.raises(PermanentError, match=r"unknown key .epochs.*Correct the sweep"):
         train.run(context)

@@ -21,7 +21,10 @@ def test_read_returns_ranges_choices_and_trials() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"epochs": [1, 2]}, "unknown key epochs. Use learning_rate, momentum, batch_size, trials"),
+        (
+            {"epochs": [1, 2]},
+            "unknown key .epochs.. Use learning_rate, momentum",
+        ),
         ({"trials": 0}, "trials must be an integer from 1 to 200"),
         ({"trials": True}, "trials must be an integer"),
         ({"trials": None}, "trials must be an integer"),
