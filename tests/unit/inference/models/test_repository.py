@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,14 @@ import pytest
 from inference.compiler.child_errors import CompilationError
 from inference.compiler.process import Compiler
 from inference.errors import ModelFailedError, ModelNotReadyError, UnknownExperimentError
-from inference.model_format.card import CARD_FILE, KERAS_FILE, LITERT_FILE
+from inference.model_format.card import CARD_FILE, KERAS_FILE, LITERT_FILE, Card
 from inference.models.repository import ModelRepository
 from inference.models.version import State
 from inference.models.watcher import MIN_POLL_SECONDS
 from inference.preprocessing.digits import read_digit
 from inference.probe import prober
+from monitoring.detector import REFERENCE_FILE, Reference
+from monitoring.references.files import write_reference
 from tests.unit.inference.conftest import Serve, change_card, eventually
 
 COMPILE_SECONDS = 400
@@ -137,6 +140,27 @@ def test_keras_files_without_artifact_compile_in_background(
     assert serve(models_dir).snapshot().find("loose").state is State.LOADING, (
         "damaged ones are compiled again"
     )
+
+
+def test_reference_beside_a_card_compiles_nothing(
+    serve: Serve, models_dir: Path, shipped_names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new reference changes the card, and nothing about the model."""
+    compiled: list[str] = []
+    monkeypatch.setattr(Compiler, "compile", lambda *_: compiled.append("called"))
+    name = shipped_names[0]
+    repository = settled(serve(models_dir))
+    before = repository.snapshot().find(name)
+    card = Card.read(models_dir / name / CARD_FILE)
+    reference = Reference.read(models_dir / name / REFERENCE_FILE)
+    files = {key: record for key, record in card.files.items() if key != REFERENCE_FILE}
+    replace(card, files=files).write(models_dir / name / CARD_FILE)
+    time.sleep(2 * MIN_POLL_SECONDS)  # noticed by then, even without notifications
+    write_reference(models_dir / name, card, reference)
+    time.sleep(2 * MIN_POLL_SECONDS)
+    after = settled(repository).snapshot().find(name)
+    assert (after.state, after.digest) == (State.READY, before.digest)
+    assert compiled == []
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped"])
