@@ -1,12 +1,12 @@
 """Reference files: reads the reference.json of a watched version from the model directory."""
 
 import logging
-from collections.abc import Mapping
 from pathlib import Path
 
-from inference.model_format.card import CARD_FILE, Card, FileRecord, InvalidCardError
+from inference.model_format.card import CARD_FILE, Card, InvalidCardError
 from inference.model_format.layout import find_versions
 from monitoring.detector import REFERENCE_FILE, InvalidReferenceError, Reference
+from monitoring.references.files import read_reference
 from monitoring.storage.versions import Version
 
 logger = logging.getLogger(__name__)
@@ -50,29 +50,18 @@ class ReferenceFiles:
 
     def _read(self, directory: Path, version: Version) -> Reference | None:
         try:
-            records = Card.read(directory / CARD_FILE).files
-            reference = Reference.read(directory / REFERENCE_FILE)
-            problem = _problem(reference, records, version)
+            reference = read_reference(directory)
+            digests = {record.sha256 for record in Card.read(directory / CARD_FILE).files.values()}
         except (InvalidCardError, InvalidReferenceError, OSError) as error:
             problem = str(error)
-        if problem is None:
-            return reference
+        else:
+            if reference is None:
+                return None
+            classes = {path.classes for path in reference.paths.values()}
+            if version.digest in digests and classes == {len(version.classes)}:
+                return reference
+            problem = "It describes another model. Write it again (make references)."
         logger.warning(
             "A reference is not used", extra={"path": str(directory), "problem": problem}
         )
         return None
-
-
-def _problem(
-    reference: Reference, records: Mapping[str, FileRecord], version: Version
-) -> str | None:
-    """Return why a reference is not that of a version, None if it is."""
-    record = records.get(REFERENCE_FILE)
-    if record is None or record.sha256 != reference.digest:
-        return "The card does not record this file. Write it again (make references)."
-    digests = {record.sha256 for record in records.values()}
-    if version.digest not in digests:
-        return "The card is of another model."
-    if any(path.classes != len(version.classes) for path in reference.paths.values()):
-        return "It has another number of classes. Write it again (make references)."
-    return None

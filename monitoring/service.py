@@ -23,7 +23,7 @@ from monitoring.task_check import Outcome, TaskCheck
 from monitoring.task_state import TaskState
 
 LOOK_SECONDS = 1.0
-WATCH_SECONDS = 10.0  # between two looks at versions and reference files
+WATCH_SECONDS = 5.0  # between two looks at versions and reference files
 SNAPSHOT_SECONDS = 5.0
 ACCURACY_SECONDS = 30.0
 EXPIRE_SECONDS, EXPIRE_IMAGES, MIN_EXPIRE_SECONDS = 60.0, 1000, 5.0
@@ -128,6 +128,11 @@ class Monitor:
         for task, versions in self._versions.items():
             with self._database.transaction() as cursor:
                 states[task] = synchronize(cursor, task, versions, self._files, self._references)
+        if self._states.keys() != states.keys() or any(
+            self._states[task].versions != state.versions for task, state in states.items()
+        ):
+            self._accuracy.reset()
+            self._snapshot.reset()
         self._states = states
         self._references.keep(
             [

@@ -1,6 +1,7 @@
 """Fixtures of all tests: rendered digits, and small model directories of shipped models."""
 
 import io
+import os
 import shutil
 import sys
 import time
@@ -14,6 +15,8 @@ from starlette.testclient import TestClient
 from inference.model_format.card import DIGITS, Card
 
 SHIPPED = Path(__file__).parent.parent / "models"
+# Services of the tests have no monitor, except in the tests of the monitor.
+os.environ.setdefault("MONITOR", "0")
 
 
 def digit_png(label: str, side: int = 28) -> bytes:

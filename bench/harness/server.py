@@ -193,6 +193,7 @@ def start_service(
         "COMPILED_DIR": str(CACHE / "compiled"),
         "JOURNAL_DIR": str(folder / "journal"),
         "IMAGES_URL": str(folder / "images"),
+        "MONITOR_METRICS_PORT": "0",
         **{key: str(value) for key, value in settings.items()},
     }
     is_shipped = not settings.keys() & {"JOURNAL_BYTES", "PGHOST"}

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from inference.model_format.card import CARD_FILE, Card, file_record
+from inference.model_format.card import CARD_FILE, Card
 from monitoring import synchronization
-from monitoring.detector import REFERENCE_FILE, Reference
+from monitoring.detector import Reference
+from monitoring.references.files import write_reference
 from tests.conftest import SHIPPED
 from tests.support.monitored import MonitoredTask, draw, reference
 
@@ -91,13 +92,9 @@ def test_later_request_goes_on_from_the_same_onset(task: MonitoredTask) -> None:
 def test_reference_file_of_the_model_is_stored(task: MonitoredTask, tmp_path: Path) -> None:
     folder = tmp_path / MODEL
     shutil.copytree(SHIPPED / MODEL, folder)
-    paths = Reference({path: reference() for path in ("as_sent", "framed")})
-    content = paths.to_bytes()
-    (folder / REFERENCE_FILE).write_bytes(content)
     card = Card.read(folder / CARD_FILE)
-    replace(card, files={**card.files, REFERENCE_FILE: file_record(content)}).write(
-        folder / CARD_FILE
-    )
+    paths = Reference({path: reference() for path in ("as_sent", "framed")})
+    write_reference(folder, card, paths)
     digest = card.files["model.keras"].sha256
     task.rows(
         "UPDATE model_versions SET experiment_name = %s, digest = %s WHERE id = %s",
