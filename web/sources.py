@@ -16,6 +16,7 @@ from servicekit import json_logging
 from web.data import leaderboard_queries, queries
 from web.data.api_client import EVALUATION_USER_AGENT, ApiClient
 from web.data.api_types import Alias, ApiProblemError, Model, ModelVersion, Readiness
+from web.data.diagnostics.robustness import Robustness, read_robustness
 from web.data.leaderboard_queries import LeaderboardPage, LeaderboardQuery
 from web.data.learning.client import LearningClient
 from web.data.learning.reader import LearningReader
@@ -135,6 +136,14 @@ class Sources:
         return self.api_cache.get(
             ("card", name, version, digest),
             partial(self.api.card, name, version),
+            self.describe_api_error,
+        )
+
+    def robustness(self, name: str, digest: str | None) -> CachedResult[Robustness]:
+        """Return the robustness of a version by its pinned name. digest: of its files."""
+        return self.api_cache.get(
+            ("robustness", name, digest),
+            partial(read_robustness, self.api, name),
             self.describe_api_error,
         )
 

@@ -5,6 +5,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.support.fake_learning import make_comparison, make_decision
 from tests.support.fakes import DOWN, FakeSources, make_version, open_alone, visible_text
+from tests.support.web_robustness import make_result
 from web.data.api_types import ApiProblemError
 from web.data.learning.types import Evidence
 
@@ -177,3 +178,52 @@ def test_database_down_keeps_the_models(sources: FakeSources) -> None:
     sources.database_problem, sources.was_ever_up = DOWN, False
     app = models_page()
     assert ("db.example:5432" in visible_text(app), len(app.dataframe[0].value)) == (True, 4)
+
+
+def metrics(app: AppTest) -> dict[str, tuple[str, str]]:
+    return {
+        metric.label: (metric.value.replace("\N{NO-BREAK SPACE}", " "), metric.delta)
+        for metric in app.metric
+    }
+
+
+def test_robustness_is_compared_with_the_champion(sources: FakeSources) -> None:
+    sources.robust = {"ready_1@1": make_result(0.8), "ready_2@2": make_result(0.9)}
+    app = models_page(m="ready_2")
+    assert metrics(app) == {
+        "Mean robustness": ("75.0 %", "+10.0 points"),
+        "Without corruption": ("99.0 %", "0.0 points"),
+        "Weakest": ("60 %", "rotation, 45 degrees"),
+    }
+    assert "On 300 test images. Differences are to the champion of the task." in visible_text(app)
+    table = next(one.value for one in app.dataframe if "difference" in one.value)
+    assert table["difference"].round(6).unique().tolist() == [10]
+
+
+def test_robustness_of_the_champion_has_no_comparison(sources: FakeSources) -> None:
+    sources.robust = {"ready_1@1": make_result(0.8)}
+    app = models_page(m="ready_1")
+    assert metrics(app)["Mean robustness"] == ("65.0 %", "")
+    assert "Differences" not in visible_text(app)
+
+
+def test_robustness_on_other_images_is_not_compared(sources: FakeSources) -> None:
+    sources.robust = {
+        "ready_1@1": make_result(0.8, images_digest="f"),
+        "ready_2@2": make_result(0.9),
+    }
+    assert metrics(models_page(m="ready_2"))["Mean robustness"] == ("75.0 %", "")
+
+
+@pytest.mark.usefixtures("sources")
+def test_model_without_robustness_says_how_to_measure_it() -> None:
+    assert "Not measured. Run `make robustness`" in visible_text(models_page(m="ready_1"))
+
+
+def test_robustness_without_the_api_keeps_the_page(sources: FakeSources) -> None:
+    sources.api_problem = "The inference API does not respond."
+    app = models_page(m="ready_1")
+    assert (len(app.exception), "The inference API does not respond." in visible_text(app)) == (
+        0,
+        True,
+    )

@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.dashboard import FIRST_PAINT_MILLISECONDS, RECOVERY_MILLISECONDS
+from inference.model_format.robustness import ROBUSTNESS_FILE
+from tests.conftest import SHIPPED
+from tests.support.dashboard import (
+    FIRST_PAINT_MILLISECONDS,
+    RECOVERY_MILLISECONDS,
+    page_widths,
+)
 from tests.support.digits import seven_png
 
 LENET = "mnist_experiment_12__lenet5"
@@ -99,3 +105,22 @@ def test_page_fits_the_screen(stack: Any, page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     open_page(page, stack)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not (SHIPPED / LENET / ROBUSTNESS_FILE).exists(), reason="run make robustness first"
+)
+@pytest.mark.parametrize("width", [1440, 390])
+def test_robustness_is_shown_with_the_champion(stack: Any, page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    open_page(page, stack)
+    expect(page.get_by_text("Mean robustness")).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
+    expect(page.get_by_text("Differences are to the champion of the task.")).to_be_visible()
+    chart = page.locator("[data-testid=stEChartsChart] canvas").first
+    expect(chart).to_be_visible()
+    page.get_by_text("Robustness table").click()
+    expect(
+        page.locator("[data-testid=stDataFrame] table").get_by_text("45 degrees", exact=True)
+    ).to_be_attached()
+    assert max(page_widths(page)) <= width

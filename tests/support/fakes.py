@@ -29,6 +29,7 @@ from web.data.api_types import (
     Prediction,
     Readiness,
 )
+from web.data.diagnostics.robustness import NOT_MEASURED, Robustness
 from web.data.leaderboard_queries import (
     PAGE_ROWS,
     LeaderboardPage,
@@ -100,6 +101,7 @@ class FakeSources:
         self.explained: list[list[str]] = []  # models of each request for occlusion maps
         self.unexplained: tuple[str, ...] = ()  # models without a map
         self.explain_error: Exception | None = None
+        self.robust: dict[str, Robustness] = {}  # by pinned name
         self.listed = [
             make_version("ready_1", test_accuracy=0.99, aliases=("champion",)),
             make_version("ready_2", 2),
@@ -254,6 +256,10 @@ class FakeSources:
         self, _name: str, _version: int, _digest: str | None
     ) -> CachedResult[Mapping[str, Any]]:
         return CachedResult({"config": {"learning_rate": 0.1}}, 0.0, None)
+
+    def robustness(self, name: str, _digest: str | None) -> CachedResult[Robustness]:
+        found = None if self.api_problem else self.robust.get(name, NOT_MEASURED)
+        return CachedResult(found, 0.0, self.api_problem)
 
     def aliases(self) -> CachedResult[list[Alias]]:
         last = AliasMove(datetime.now(UTC), "ready_1", 1, "ready_2", 2, "ann", "better", 2)

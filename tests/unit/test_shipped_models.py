@@ -8,8 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from evaluation.corruptions import CORRUPTIONS
+from evaluation.robustness import SEVERITIES
+from inference.model_format import robustness
 from inference.model_format.card import Card, file_record
+from inference.model_format.robustness import ROBUSTNESS_FILE
 from inference.probe.prober import Prober
+from inference.probe.robustness import version_digest
 from inference.runtime.network import Network
 from training.experiment import read_all
 from training.provenance import provenance
@@ -39,6 +44,18 @@ def test_second_task_has_three_models_with_their_own_signature() -> None:
     assert {(card.task, card.classes, card.input.scale) for card in others} == {
         ("parity", ("even", "odd"), 1 / 255)
     }
+
+
+@each_card
+def test_robustness_file_is_that_of_its_model(name: str) -> None:
+    """A model may lack the file: `make robustness` writes it."""
+    folder = MODELS / name
+    if (folder / ROBUSTNESS_FILE).exists():
+        found = robustness.read(folder, version_digest(CARDS[name]))
+        assert found is not None
+        assert {(score.corruption, score.severity) for score in found.scores} == {
+            (corruption.name, severity) for corruption in CORRUPTIONS for severity in SEVERITIES
+        }
 
 
 def test_readme_gives_the_number_of_experiments() -> None:

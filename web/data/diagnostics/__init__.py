@@ -1,1 +1,1 @@
-"""Diagnostics of models from the API: occlusion maps of one image."""
+"""Diagnostics of models from the API: occlusion maps of one image, and robustness."""

@@ -16,6 +16,7 @@ from web.tables.model_registry import (
     describe_size,
     find_version,
 )
+from web.views.models.robustness import show_robustness
 
 # Key of the widget, which is also the URL parameter: ?m=NAME or ?m=NAME@2
 SELECTED = "m"
@@ -57,6 +58,7 @@ def show_details(sources: Sources, versions: Sequence[ModelVersion]) -> None:
             _show_facts(version)
         with code:
             _show_code(sources.settings.public_api_url, version)
+        show_robustness(sources, version, versions)
         with st.expander("Model card"):
             card = sources.card(version.name, version.version, version.digest)
             if card.value:
