@@ -2,6 +2,11 @@
 # environment or the command line (make up DB_PORT=5433). See .env.example for the other variables.
 PYTHON ?= python3
 RUN = .venv/bin/python
+PYTEST = $(PYTHON) local/bootstrap.py dev -m pytest
+# Two processes share unit and integration tests. The others measure times or drive a browser, and run alone.
+run_tests = $(if $(TESTS),exec $(PYTEST) -m "$(1)" $(TESTS),status=0; \
+	$(PYTEST) -m "$(1)" -n 2 --dist loadfile tests/unit tests/integration || status=$$?; \
+	$(PYTEST) -m "$(1)" tests/resilience tests/e2e || status=$$?; exit $$status)
 COMPILE = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
@@ -33,10 +38,10 @@ check-data:  ## validate FILE=more.csv without importing it; without FILE, all i
 	@exec $(PYTHON) local/bootstrap.py up -m db.validate $(if $(FILE),"$(FILE)")
 
 test:  ## the fast suite: unit, integration (real Postgres), main paths in a real browser; TESTS=tests/unit for a subset
-	@exec $(PYTHON) local/bootstrap.py dev -m pytest -m "not slow" $(TESTS)
+	@$(call run_tests,not slow)
 
 test-slow:  ## the rest: hostile files, fuzzing, load, short fault injection, Keras parity, every page in detail
-	@exec $(PYTHON) local/bootstrap.py dev -m pytest -m slow $(TESTS)
+	@$(call run_tests,slow)
 
 test-faults:  ## all fault injection tests with their measurements, in twenty minutes; `make test-slow` runs a short form
 	@FAULTS=full exec $(PYTHON) local/bootstrap.py dev -m pytest -s tests/resilience
