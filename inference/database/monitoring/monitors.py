@@ -7,7 +7,7 @@ from inference.database.pool import Database, Record, utc
 ALIVE_SECONDS = 30
 NO_MONITOR = (
     f"No monitor has been seen for {ALIVE_SECONDS} seconds. The inference service starts it unless"
-    " MONITOR is off. Set MONITOR=on and restart the service, or see its log."
+    " MONITOR is 0. Remove MONITOR=0 and restart the service, or see its log."
 )
 Place = tuple[int, int]  # of a check: number of images, and time in microseconds
 

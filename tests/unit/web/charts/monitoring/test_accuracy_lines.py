@@ -1,0 +1,29 @@
+"""Accuracy lines: intervals as a band, the estimate, and the test accuracy as a mark."""
+
+from datetime import UTC, datetime
+
+from web.charts.monitoring.accuracy_lines import (
+    ESTIMATED,
+    LIVE,
+    AccuracyPoint,
+    accuracy_lines,
+)
+
+AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
+POINT = AccuracyPoint(AT, 0.95, 0.9, 0.98)
+
+
+def test_band_reaches_from_the_lower_to_the_upper_bound() -> None:
+    option = accuracy_lines([POINT], [(AT, 0.97)], 0.991, dark=False)
+    low, height, live, estimated = option["series"]
+    assert (low["data"][0][1], height["data"][0][1]) == (90.0, 8.0)
+    assert (live["name"], live["data"]) == (LIVE, [[1769860800000, 95.0]])
+    assert (estimated["name"], estimated["data"][0][1]) == (ESTIMATED, 97.0)
+    assert live["markLine"]["data"] == [{"yAxis": 99.1}]
+    assert option["yAxis"]["min"] < 90
+
+
+def test_missing_test_accuracy_and_labels_are_left_out() -> None:
+    option = accuracy_lines([], [(AT, 0.999)], None, dark=True)
+    assert "markLine" not in option["series"][2]
+    assert option["yAxis"]["min"] < 98

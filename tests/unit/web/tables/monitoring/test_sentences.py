@@ -1,0 +1,67 @@
+"""Sentences of the monitor: images are counted once, names and shares are told."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.support.fake_monitoring import make_alert, make_detector
+from web.data.monitoring.types import MonitorState
+from web.tables.monitoring.sentences import (
+    count_images,
+    describe_alert,
+    describe_task,
+    name_family,
+)
+
+
+def state(*detectors: object, alerts: tuple[object, ...] = ()) -> MonitorState:
+    return MonitorState(1.0, ("digits",), {}, detectors, alerts, ())  # type: ignore[arg-type]
+
+
+def test_image_counts_once_for_all_families_and_versions() -> None:
+    detectors = [
+        make_detector(1, "inputs", images=1000),
+        make_detector(2, "novelty", images=1000),
+        make_detector(3, "inputs", path="framed", images=50),
+        make_detector(4, "confidence", version=2, images=400),
+        make_detector(5, "accuracy", path="all", images=9999),
+    ]
+    assert count_images(detectors) == 1050
+    assert count_images([]) == 0
+
+
+def test_alert_names_its_two_largest_features_once() -> None:
+    assert "(peak, lit)" in describe_alert(make_alert(), datetime.now(UTC)).replace("\\", "")
+    assert "(" not in describe_alert(make_alert(features=(), sources={}), datetime.now(UTC))
+
+
+@pytest.mark.parametrize("kind", ["accuracy", "errors", "latency", "log"])
+def test_other_kinds_have_their_own_words(kind: str) -> None:
+    text = describe_alert(make_alert(kind=kind, family=kind, families=(kind,)), datetime.now(UTC))
+    assert "what is sent" not in text
+    assert text.endswith("since 14 min ago")
+
+
+def test_most_severe_alert_comes_first() -> None:
+    alerts = (
+        make_alert(9, severity="info", family="labels", families=("labels",)),
+        make_alert(4, severity="critical"),
+        make_alert(5),
+    )
+    tones = [one.tone for one in describe_task(state(alerts=alerts), "digits", datetime.now(UTC))]
+    assert tones == ["critical", "warning", "info"]
+
+
+def test_one_learning_path_does_not_hide_the_other() -> None:
+    detectors = (
+        make_detector(1, "inputs"),
+        make_detector(2, "inputs", path="framed", state="learning", images=0, learnt=5),
+    )
+    [sentence] = describe_task(state(*detectors), "digits", datetime.now(UTC))
+    assert sentence.text == "**digits:** no change in 12,345 images"
+
+
+def test_path_is_named_where_there_are_two() -> None:
+    assert name_family("inputs", "framed", has_paths=True) == "inputs (larger images)"
+    assert name_family("inputs", "framed", has_paths=False) == "inputs"
+    assert name_family("accuracy", "all", has_paths=True) == "accuracy"

@@ -1,0 +1,1 @@
+"""Charts of the Monitor page as ECharts options. Pure."""

@@ -1,0 +1,1 @@
+"""Data of the Monitor page: detectors, alerts, references, accuracy and latency. No Streamlit."""

@@ -1,0 +1,1 @@
+"""Sentences, tables and the report of the Monitor page. Pure."""

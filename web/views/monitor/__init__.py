@@ -1,0 +1,1 @@
+"""Monitor page: drift, accuracy and latency of what is sent and answered."""
