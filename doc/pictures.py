@@ -46,6 +46,8 @@ PAGES = {
     "models": ("/models?m=mnist_experiment_25__deep_cnn_16_48_96_augmented", "Aliases"),
     # The newest run with a verdict, if there is one.
     "pipelines": ("/pipelines", "Runs"),
+    # An open alert, if there is one.
+    "monitor": ("/monitor", "Evidence"),
 }
 
 

@@ -22,6 +22,7 @@ from web.views.compare import page as compare
 from web.views.evaluate import page as evaluate
 from web.views.leaderboard import page as leaderboard
 from web.views.models import page as models
+from web.views.monitor import page as monitor
 from web.views.pipelines import page as pipelines
 from web.views.predict import page as predict
 
@@ -54,12 +55,16 @@ def main() -> None:
     def show_pipelines() -> None:
         pipelines.show(sources)
 
+    def show_monitor() -> None:
+        monitor.show(sources)
+
     leaderboard_page = st.Page(show_leaderboard, title="Leaderboard", default=True)
     compare_page = st.Page(show_compare, title="Compare", url_path="compare")
     predict_page = st.Page(show_predict, title="Predict", url_path="predict")
     evaluate_page = st.Page(show_evaluate, title="Evaluate", url_path="evaluate")
     models_page = st.Page(show_models, title="Models", url_path="models")
     pipelines_page = st.Page(show_pipelines, title="Pipelines", url_path="pipelines")
+    monitor_page = st.Page(show_monitor, title="Monitor", url_path="monitor")
     widget_keys = {
         leaderboard_page: (*PICKER_KEYS, *leaderboard.WIDGET_KEYS),
         compare_page: (*PICKER_KEYS, *compare.WIDGET_KEYS),
@@ -67,6 +72,7 @@ def main() -> None:
         evaluate_page: evaluate.WIDGET_KEYS,
         models_page: models.WIDGET_KEYS,
         pipelines_page: pipelines.WIDGET_KEYS,
+        monitor_page: monitor.WIDGET_KEYS,
     }
     page = st.navigation(list(widget_keys), position="top")
     all_keys = {key for keys in widget_keys.values() for key in keys}
@@ -93,7 +99,7 @@ def main() -> None:
             st.title(page.title, anchor=False, width="content")
             if page is not predict_page:
                 _link_to_predict(predict_page, sources.models())
-        show_status_strip(sources)
+        show_status_strip(sources, monitor_page)
         if page in (leaderboard_page, compare_page, predict_page):
             snapshot = sources.snapshot().value
             # Part of the frame, not of a page: widgets of the frame keep their values in the URL

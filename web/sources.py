@@ -20,6 +20,9 @@ from web.data.diagnostics.robustness import Robustness, read_robustness
 from web.data.leaderboard_queries import LeaderboardPage, LeaderboardQuery
 from web.data.learning.client import LearningClient
 from web.data.learning.reader import LearningReader
+from web.data.monitoring.client import MonitoringClient
+from web.data.monitoring.metrics import ServiceMetrics
+from web.data.monitoring.reader import MonitoringReader
 from web.data.queries import Snapshot
 from web.data.stale_cache import CachedResult, StaleCache
 from web.evaluations.image_store import ImageStore
@@ -34,6 +37,8 @@ DATABASE_FRESH_SECONDS = 10.0
 API_FRESH_SECONDS = 3.0
 # Progress of a run, which its page reads every second. All viewers share one read.
 LIVE_FRESH_SECONDS = 0.8
+# Accuracy, latency and features, whose queries cost more.
+MONITOR_FRESH_SECONDS = 4.0
 # Pause after a failure. Shorter than the refresh of the status strip, which shows the recovery.
 RETRY_SECONDS = 2.0
 # Longest time that a page waits for a source that hangs.
@@ -58,6 +63,8 @@ class Sources:
     evaluator: Evaluator
     learning: LearningReader
     learning_api: LearningClient
+    monitoring: MonitoringReader
+    monitoring_api: MonitoringClient
     images: ImageStore
 
     def snapshot(self) -> CachedResult[Snapshot]:
@@ -155,6 +162,10 @@ class Sources:
         """Return the state of the API."""
         return self.api_cache.get("readiness", self.api.readiness, self.describe_api_error)
 
+    def service_metrics(self) -> CachedResult[ServiceMetrics]:
+        """Return the answers of the service by status, and the lag of its log."""
+        return self.api_cache.get("metrics", self.monitoring_api.metrics, self.describe_api_error)
+
     def expire_models(self) -> None:
         """Read the API again at the next access, after a page has changed something there."""
         self.api_cache.expire()
@@ -164,6 +175,7 @@ class Sources:
         self.database_cache.retry()
         self.api_cache.retry()
         self.learning.retry()
+        self.monitoring.retry()
 
     def describe_database_error(self, error: Exception) -> str:
         """Return what is wrong with Postgres, and what to do, as Markdown."""
@@ -207,6 +219,9 @@ def make_sources(settings: Settings) -> Sources:
             deadline_seconds=DEADLINE_SECONDS,
         )
 
+    def describe_database(error: Exception) -> str:
+        return queries.describe_error(error, settings.database_address)
+
     engine = queries.make_engine(settings)
     database_cache = make_cache(DATABASE_FRESH_SECONDS)
     return Sources(
@@ -219,12 +234,16 @@ def make_sources(settings: Settings) -> Sources:
             partial(evaluation_api.predict, log=False, view=True), current_digests, store
         ),
         learning=LearningReader(
-            engine,
-            make_cache(LIVE_FRESH_SECONDS),
-            database_cache,
-            lambda error: queries.describe_error(error, settings.database_address),
+            engine, make_cache(LIVE_FRESH_SECONDS), database_cache, describe_database
         ),
         learning_api=learning_api,
+        monitoring=MonitoringReader(
+            engine,
+            make_cache(LIVE_FRESH_SECONDS),
+            make_cache(MONITOR_FRESH_SECONDS),
+            describe_database,
+        ),
+        monitoring_api=MonitoringClient(api),
         images=ImageStore(api.image, settings.mnist_path),
     )
 

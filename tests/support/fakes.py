@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.support.explanations import explanation_document
 from tests.support.fake_learning import FakeImages, FakeLearning, FakeLearningApi
+from tests.support.fake_monitoring import FakeMonitoring, FakeMonitoringApi
 from web.data.api_types import (
     Alias,
     AliasMove,
@@ -36,6 +37,7 @@ from web.data.leaderboard_queries import (
     LeaderboardQuery,
     TaskSummary,
 )
+from web.data.monitoring.metrics import ServiceMetrics
 from web.data.queries import ImportedFile, Snapshot
 from web.data.stale_cache import CachedResult
 from web.evaluations.runner import Evaluator
@@ -117,6 +119,8 @@ class FakeSources:
         )
         self.learning = FakeLearning()
         self.learning_api = FakeLearningApi(self.learning)
+        self.monitoring = FakeMonitoring()
+        self.monitoring_api = FakeMonitoringApi()
         self.images = FakeImages()
         self.imported_at = datetime.now(UTC)
         self.matched = ["ready_1"]  # experiments that match any filter
@@ -271,6 +275,9 @@ class FakeSources:
             0.0,
             self.api_problem,
         )
+
+    def service_metrics(self) -> CachedResult[ServiceMetrics]:
+        return CachedResult(self.monitoring_api.served, 0.0, self.api_problem)
 
     def expire_models(self) -> None:
         """Do nothing: there is no cache."""

@@ -2,40 +2,37 @@
 
 import hashlib
 import json
-import math
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import numpy as np
 import psycopg2.extensions
-from numpy.typing import NDArray
 from psycopg2.extras import Json, execute_values
 
-from inference.probe.digits import probe_digits
+from monitoring.detector import Observations, PathReference, load_basis
+from tests.support.monitoring_images import Images, digits
 
-Images = NDArray[np.uint8]
 TASK, CHAMPION = "mnist", "mnist_experiment_25__deep_cnn_16_48_96_augmented"
 DIGITS = list("0123456789")
-FEATURES = ["ink_share", "mean", "centroid_x", "centroid_y", "border", "peak", "lit"]
-MEANS = [0.13, 33.0, 13.9, 13.8, 0.4, 254.0, 0.19]
-DEVIATIONS = [0.04, 11.0, 1.1, 0.9, 0.5, 3.0, 0.05]
 SOURCES = {"python-requests": 0.93, "curl": 0.07}
-# Quantiles of a grid without tails: .02 to .98, as monitoring/detector stores them
-POINTS = (
-    *(0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45),
-    *(0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98),
-)
 
 
-def digits(count: int, seed: int, *, noise: float = 12.0) -> tuple[Images, list[str]]:
-    """Return drawn digits with noise, and their labels. No two are equal."""
-    random = np.random.default_rng(seed)
-    pixels, labels = probe_digits()
-    chosen = random.integers(0, len(pixels), count)
-    noisy = pixels[chosen] + random.normal(0, noise, (count, *pixels.shape[1:]))
-    return np.clip(noisy, 0, 255).astype(np.uint8), [str(labels[one]) for one in chosen]
+@cache
+def fit_reference() -> tuple[PathReference, list[float], list[float]]:
+    """Return a reference of drawn digits, and mean and deviation of its features."""
+    pixels, labels = digits(1500, 1)
+    classes = np.array([int(label) for label in labels], np.int64)
+    count = len(classes)
+    probabilities = np.full((count, len(DIGITS)), 0.01, np.float32)
+    probabilities[np.arange(count), classes] = 0.91
+    observations = Observations(pixels, classes, probabilities, np.linspace(0, 0.99, count))
+    basis = load_basis(TASK)
+    values = PathReference.fit(observations, None, basis).input_values(observations)
+    fitted = PathReference.fit(observations, np.ones(count, np.bool_), basis)
+    return fitted, values.mean(axis=0).tolist(), values.std(axis=0).tolist()
 
 
 class MonitoringRows:
@@ -152,14 +149,14 @@ class MonitoringRows:
             version,
             path,
         )
-        means = [mean + shift * own for mean, own in zip(MEANS, DEVIATIONS, strict=True)]
-        sketch = make_sketch(means, DEVIATIONS)
+        fitted, base, deviations = fit_reference()
+        means = [mean + shift * own for mean, own in zip(base, deviations, strict=True)]
         number: int = self.insert(
             "drift_references", task=TASK, model_version_id=version, path=path, origin=origin,
-            images=5000, features=FEATURES, means=means, deviations=DEVIATIONS,
-            label_counts=[500] * 10, test_accuracy=0.991 if origin == "test" else None,
-            sketch=sketch, digest=hashlib.sha256(json.dumps(sketch).encode()).hexdigest(),
-            created_by="mlops-monitor",
+            images=fitted.images, features=list(fitted.feature_names), means=means,
+            deviations=deviations, label_counts=[150] * 10,
+            test_accuracy=0.991 if origin == "test" else None, sketch=fitted.to_json(),
+            digest=fitted.digest, created_by="mlops-monitor",
         )  # fmt: skip
         return number
 
@@ -184,11 +181,10 @@ class MonitoringRows:
         every: timedelta = timedelta(minutes=2),
         until: datetime | None = None,
         estimated: float | None = None,
-        shift: float = 0.0,
     ) -> None:
         """Add a check per value of evidence, 100 images apart; the last is at `until`."""
         until = until or datetime.now(UTC)
-        means = [mean + shift * own for mean, own in zip(MEANS, DEVIATIONS, strict=True)]
+        _, means, _ = fit_reference()
         for number, value in enumerate(evidence):
             self.insert(
                 "drift_checks", monitor_id=monitor, at=until - every * (len(evidence) - 1 - number),
@@ -217,16 +213,3 @@ class MonitoringRows:
             **{**values, **changes},
         )  # fmt: skip
         return number
-
-
-def make_sketch(means: Sequence[float], deviations: Sequence[float]) -> Mapping[str, Any]:
-    """Return the part of a reference's sketch that has the bands of its features."""
-    quantiles = [
-        [mean + deviation * math.log(point / (1 - point)) / 1.7 for point in POINTS]
-        for mean, deviation in zip(means, deviations, strict=True)
-    ]
-    group = {"images": 400, "quantiles": quantiles}
-    return {
-        "version": 1, "images": 5000, "features": FEATURES,
-        "inputs": {"pooled": group, "classes": [group] * len(DIGITS)},
-    }  # fmt: skip

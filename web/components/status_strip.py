@@ -1,4 +1,4 @@
-"""Status strip of every page: database, API and its faults, age of the data, rejected rows."""
+"""Status strip of every page: database, API and its faults, data, rejected rows, alerts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,9 +10,10 @@ import streamlit as st
 
 from web.components.error_boundary import error_boundary
 from web.data.api_types import Readiness
+from web.data.monitoring.types import SEVERITIES, Alert
 from web.data.queries import Snapshot
 from web.data.stale_cache import CachedResult
-from web.formatting import RESTART_HINT, escape_markdown, format_age, pluralize
+from web.formatting import RESTART_HINT, escape_markdown, format_age, join_names, pluralize
 from web.sources import Sources
 
 # Short enough to wait for a service that comes back.
@@ -36,6 +37,14 @@ _LOG_FAULTS: dict[str, tuple[Tone, str]] = {
     ),
     "failing": ("bad", "The prediction log cannot be written. See the log of the API."),
 }
+
+
+_SEVERITY_COLORS: dict[str, Literal["red", "orange", "blue"]] = {
+    "critical": "red",
+    "warning": "orange",
+    "info": "blue",
+}
+MAX_ALERT_TASKS = 3
 
 
 @dataclass(frozen=True)
@@ -160,14 +169,14 @@ def rejected_table(rejects: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def show_status_strip(sources: Sources) -> None:
+def show_status_strip(sources: Sources, monitor_page: st.Page | None = None) -> None:
     """Show the strip. It refreshes every few seconds and reruns the page after a change.
 
     Only a refresh reruns the page. This run draws the page anyway, and Streamlit drops the click
-    that caused a run when the run ends early.
+    that caused a run when the run ends early. Open alerts link to `monitor_page`.
     """
     st.session_state.pop(_LAST_STATE, None)
-    _strip(sources)
+    _strip(sources, monitor_page)
 
 
 def request_rerun() -> None:
@@ -179,16 +188,20 @@ def request_rerun() -> None:
 
 
 @st.fragment(run_every=REFRESH_SECONDS)
-def _strip(sources: Sources) -> None:
+def _strip(sources: Sources, monitor_page: st.Page | None) -> None:
     with error_boundary("The status strip"):
         snapshot, readiness = sources.snapshot(), sources.readiness()
+        monitor = sources.monitoring.state().value
+        alerts = () if monitor is None else monitor.alerts
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key="status"):
             for badge in status_badges(snapshot, readiness, datetime.now(UTC)):
                 color, icon = _STYLES[badge.tone]
                 st.badge(badge.text, icon=icon, color=color, help=badge.detail)
             if snapshot.value is not None and (counts := count_rejected(snapshot.value)):
                 _show_rejected(counts, snapshot.value.rejects)
-        state = _state(snapshot, readiness)
+            if alerts:
+                _show_alerts(alerts, monitor_page)
+        state = (*_state(snapshot, readiness), [(one.id, one.severity) for one in alerts])
         last_state = st.session_state.get(_LAST_STATE, state)
         st.session_state[_LAST_STATE] = state
         if state != last_state:
@@ -218,6 +231,26 @@ def _show_rejected(counts: Mapping[str, int], rejects: pd.DataFrame) -> None:
             hide_index=True,
             alt="Rejected rows with file, line, column and reason",
         )
+
+
+def alert_label(alerts: Sequence[Alert]) -> str:
+    """Return the label of the open alerts: 2 alerts: mnist, letters."""
+    tasks = dict.fromkeys(one.task for one in alerts)
+    return f"{pluralize(len(alerts), 'alert')}: {join_names(list(tasks), limit=MAX_ALERT_TASKS)}"
+
+
+def _show_alerts(alerts: Sequence[Alert], page: st.Page | None) -> None:
+    worst = min(alerts, key=lambda one: SEVERITIES.index(one.severity))
+    color = _SEVERITY_COLORS[worst.severity]
+    if page is None:
+        st.badge(alert_label(alerts), icon=":material/notifications_active:", color=color)
+        return
+    st.page_link(
+        page,
+        label=f":{color}-badge[:material/notifications_active: {alert_label(alerts)}]",
+        query_params={"task": worst.task},
+        help="Open alerts of the monitor, on the page Monitor.",
+    )
 
 
 def _state(

@@ -230,13 +230,9 @@ class ApiClient:
             body = None
         is_server_error = response.status_code >= 500  # noqa: PLR2004
         if body is None or (is_server_error and response.status_code not in accept):
-            logger.warning(
-                "%s %s returned an unusable response with status %d.",
-                method,
-                path,
-                response.status_code,
-                extra={"request_id": request_id},
-            )
+            unusable = (method, path, response.status_code)
+            text = "%s %s returned an unusable response with status %d."
+            logger.warning(text, *unusable, extra={"request_id": request_id})
         if response.status_code not in accept:
             raise _problem(response, body)
         if body is None:
@@ -245,9 +241,16 @@ class ApiClient:
 
     def image(self, digest: str) -> bytes | None:
         """Fetch the original of an image by the digest of its pixels, None if it is not stored."""
-        response, _ = self._send("GET", f"/images/{quote(digest, safe='')}")
-        if response.status_code == NOT_FOUND:
-            return None
+        try:
+            return self.content(f"/images/{quote(digest, safe='')}")
+        except ApiProblemError as problem:
+            if problem.status == NOT_FOUND:
+                return None
+            raise
+
+    def content(self, path: str) -> bytes:
+        """Fetch the content of a response that is not JSON."""
+        response, _ = self._send("GET", path)
         if response.status_code != OK:
             raise _problem(response, None)
         return response.content

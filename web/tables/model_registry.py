@@ -40,16 +40,31 @@ def find_version(name: str, versions: Sequence[ModelVersion]) -> ModelVersion | 
     )
 
 
-def version_table(versions: Sequence[ModelVersion]) -> pd.DataFrame:
+def version_table(
+    versions: Sequence[ModelVersion], alerts: Mapping[str, str] | None = None
+) -> pd.DataFrame:
     """Return one row per version, in their order.
 
-    Columns: model, version, aliases, state, task, test_accuracy and probe (percent), parity,
-    size (kB).
+    Args:
+        versions: the versions.
+        alerts: severity of the open alert by pinned name.
+
+    Returns:
+        model, version, alert (a list), aliases, state, task, test_accuracy and probe (percent),
+        parity, size (kB).
+
     """
+    severity = alerts or {}
     return pd.DataFrame(
         {
             "model": [version.name for version in versions],
             "version": [version.version for version in versions],
+            "alert": [
+                [severity[version.pinned_name].capitalize()]
+                if version.pinned_name in severity
+                else []
+                for version in versions
+            ],
             "aliases": [_join_aliases(version.aliases) for version in versions],
             "state": [STATES.get(version.state, version.state) for version in versions],
             "task": [version.task for version in versions],

@@ -14,7 +14,8 @@ from starlette.testclient import TestClient
 
 from inference.app import create_app
 from inference.settings import from_environment
-from tests.support.monitoring_rows import CHAMPION, FEATURES, TASK, MonitoringRows, digits
+from tests.support.monitoring_images import digits
+from tests.support.monitoring_rows import CHAMPION, TASK, MonitoringRows, fit_reference
 
 BASE = "/api/v1.0"
 BY = {"by": "ann"}
@@ -74,7 +75,7 @@ def test_monitors_have_states_and_the_sign_of_life(
     assert (answer["is_alive"], answer["no_monitor"]) == (True, None)
     inputs = next(one for one in answer["monitors"] if one["family"] == "inputs")
     assert (inputs["threshold"], inputs["evidence"], inputs["images"]) == (7, 1.2, 10_500)
-    assert (inputs["reference"]["origin"], inputs["reference"]["images"]) == ("test", 5000)
+    assert (inputs["reference"]["origin"], inputs["reference"]["images"]) == ("test", 1500)
     assert [one["evidence"] for one in answer["monitors"] if one["family"] == "confidence"] == [
         None
     ]
@@ -88,7 +89,7 @@ def test_checks_come_in_pages_without_gaps(client: TestClient, rows: MonitoringR
     monitor = rows.monitor(version, reference_id=rows.reference(version))
     rows.checks(monitor, [0.1, 0.2, 0.3, 0.4, 0.5])
     page = get(client, f"monitors/{monitor}/checks", limit=2)
-    assert page["features"] == FEATURES
+    assert page["features"] == list(fit_reference()[0].feature_names)
     seen = [one["images"] for one in page["checks"]]
     while page["next"]:
         page = get(client, f"monitors/{monitor}/checks", limit=2, cursor=page["next"])

@@ -16,6 +16,7 @@ from web.tables.model_registry import (
     describe_size,
     find_version,
 )
+from web.views.models.alerts import show_alerts
 from web.views.models.robustness import show_robustness
 
 # Key of the widget, which is also the URL parameter: ?m=NAME or ?m=NAME@2
@@ -53,6 +54,7 @@ def show_details(sources: Sources, versions: Sequence[ModelVersion]) -> None:
         return
     with st.container(border=True):
         st.subheader(f"{escape_markdown(version.name)}, version {version.version}", anchor=False)
+        show_alerts(sources, version)
         facts, code = st.columns([1, 1], gap="large")
         with facts:
             _show_facts(version)

@@ -14,6 +14,7 @@ from web.tables.model_registry import (
     sort_versions,
     version_table,
 )
+from web.views.models.alerts import ALERT_COLORS, alert_severities
 from web.views.models.aliases import show_aliases
 from web.views.models.details import SELECTED, show_details
 
@@ -40,7 +41,7 @@ def show(sources: Sources) -> None:
     elif versions:
         _show_failures(versions)
         _show_probe_warnings(versions)
-        _show_table(versions)
+        _show_table(sources, versions)
         show_details(sources, versions)
         show_aliases(sources, versions)
         _show_unmatched(sources, versions)
@@ -86,7 +87,7 @@ def _show_probe_warnings(versions: Sequence[ModelVersion]) -> None:
         st.caption(f"{len(found) - MAX_FAILURE_CARDS} more such models are in the table.")
 
 
-def _show_table(versions: Sequence[ModelVersion]) -> None:
+def _show_table(sources: Sources, versions: Sequence[ModelVersion]) -> None:
     ready_count = sum(version.state == "READY" for version in versions)
     model_count = len({version.name for version in versions})
     st.markdown(
@@ -99,8 +100,9 @@ def _show_table(versions: Sequence[ModelVersion]) -> None:
         if rows:
             st.session_state[SELECTED] = versions[rows[0]].short_name
 
+    alerts = alert_severities(sources)
     st.dataframe(
-        version_table(versions),
+        version_table(versions, alerts),
         hide_index=True,
         alt="Every version of every model with its state",
         placeholder="\N{EN DASH}",
@@ -110,6 +112,15 @@ def _show_table(versions: Sequence[ModelVersion]) -> None:
         column_config={
             "model": st.column_config.TextColumn("Model", width=330),
             "version": st.column_config.NumberColumn("Version", format="%d", width=65),
+            "alert": None
+            if not alerts
+            else st.column_config.MultiselectColumn(
+                "Alert",
+                options=list(ALERT_COLORS),
+                color=list(ALERT_COLORS.values()),
+                width=80,
+                help="Open alert of the page Monitor.",
+            ),
             "aliases": st.column_config.TextColumn("Aliases", width=110),
             "state": st.column_config.TextColumn("State", width=75),
             "task": st.column_config.TextColumn("Task", width=70),
