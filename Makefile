@@ -10,7 +10,7 @@ run_tests = $(if $(TESTS),exec $(PYTEST) -m "$(1)" $(TESTS),status=0; \
 COMPILE = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help up down monitoring dashboards backup restore check-data test test-slow test-faults soak soak-pipeline test-compose lint references robustness bench bench-full bench-data bench-pages bench-score bench-drift pictures train reproduce publish convert load retrain runs rollback worker secrets sbom audit lock
+.PHONY: help up down monitoring dashboards backup restore check-data test test-slow test-faults soak soak-pipeline test-compose lint references robustness bench bench-full bench-data bench-pages bench-score bench-drift bench-monitor pictures train reproduce publish convert load retrain runs rollback worker secrets sbom audit lock
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target what; do printf '  make %-13s %s\n' "$$target" "$$what"; done
@@ -76,6 +76,9 @@ bench-score:  ## measure bulk scoring in one process and on two Dask workers, in
 
 bench-drift:  ## measure delays and false alarms of the drift detector, in three minutes; MNIST_PATH=mnist.npz
 	@exec $(PYTHON) local/bootstrap.py dev -m bench.drift
+
+bench-monitor:  ## check the monitor of a running stack with MNIST's test digits, in fifteen minutes; MNIST_PATH=mnist.npz
+	@exec $(PYTHON) local/bootstrap.py dev -m tests.resilience.monitor_bench $(IMAGES)
 
 pictures:  ## create the screenshots of doc/ from a running stack
 	@exec $(PYTHON) local/bootstrap.py dev -m doc.pictures

@@ -70,7 +70,7 @@ def draw(seed: int, count: int, turn: float = 0.0, texts: str = "0123456789") ->
     random = np.random.default_rng(seed)
     labels = random.integers(0, len(texts), count)
     pixels = np.stack([_draw(random, texts[label], turn) for label in labels])
-    return Digits(pixels, labels, _probabilities(random, labels))
+    return Digits(pixels, labels, _probabilities(random, labels % len(CLASSES)))
 
 
 def digest(image: NDArray[np.uint8]) -> str:

@@ -37,6 +37,17 @@ def test_pipeline_stores_objects_where_inference_does() -> None:
     assert names - service("pipeline")["environment"].keys() == set()
 
 
+def test_inference_gets_every_setting_of_the_monitor() -> None:
+    """Its metrics have a fixed address in the image, and the model directory, too."""
+    page = (ROOT / "doc" / "monitoring.md").read_text()
+    table = page[page.index("## Settings") :]
+    documented = set(re.findall(r"^\| `([A-Z_]+)` \|", table, re.MULTILINE))
+    names = {name for name in documented if name.startswith("MONITOR")}
+    fixed = {"MONITOR_METRICS_HOST", "MONITOR_METRICS_PORT"}
+    assert len(names) > len(fixed)
+    assert names - fixed - service("inference")["environment"].keys() == set()
+
+
 def test_services_without_a_profile_are_the_stack() -> None:
     assert {name for name in COMPOSE["services"] if "profiles" not in service(name)} == ALWAYS
 

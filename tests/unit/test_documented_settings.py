@@ -23,7 +23,7 @@ def variables(module: Path) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("package", ["db", "inference", "local", "web"])
+@pytest.mark.parametrize("package", ["db", "inference", "local", "monitoring", "web"])
 def test_every_variable_is_documented(package: str) -> None:
     names = variables(ROOT / package / "settings.py")
     assert names

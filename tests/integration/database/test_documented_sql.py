@@ -25,6 +25,7 @@ from tests.conftest import SHIPPED, digit_png, wait_until_ready
 from tests.support.database import connect
 from tests.support.images import encoded
 from tests.support.learning_rows import fill
+from tests.support.monitoring_rows import MonitoringRows
 from tests.support.robustness import make_robustness
 
 PAGE = (Path(__file__).parents[3] / "doc" / "sql.md").read_text()
@@ -51,6 +52,11 @@ VIEWS = (
     "labels_waiting",
     "step_durations",
     "import_rejects",
+    "open_alerts",
+    "drift_now",
+    "live_accuracy_over_time",
+    "error_atlas",
+    "skew",
 )
 # The shipped data and a few predictions have no rows for these.
 MAY_BE_EMPTY = ("import_rejects", "drop_events_before")
@@ -100,6 +106,13 @@ def environment(
         connection = connect(postgres_environment)
         with connection:
             fill(connection)
+        monitored = MonitoringRows(connection)
+        version = monitored.version()
+        for origin in ("test", "traffic"):
+            reference = monitored.reference(version, origin=origin)
+        detector = monitored.monitor(version, reference_id=reference)
+        monitored.checks(detector, [1.0, 7.5])
+        monitored.alert(version)
         connection.close()
         yield postgres_environment
 
