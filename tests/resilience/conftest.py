@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from local import ports
 from tests.conftest import SHIPPED
 from tests.integration.prediction_log.test_prediction_log import noise
 from tests.resilience.stack import MODELS, FaultyStack
@@ -29,7 +30,8 @@ def session_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultySt
     folder = tmp_path_factory.mktemp("faults")
     for name in MODELS:
         shutil.copytree(SHIPPED / name, folder / "models" / name)
-    stack = FaultyStack(folder, folder / "models")
+    monitor_port = str(ports.find_free())
+    stack = FaultyStack(folder, folder / "models", MONITOR_METRICS_PORT=monitor_port)
     try:
         yield stack
     finally:

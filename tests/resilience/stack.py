@@ -86,11 +86,14 @@ class FaultyStack(Stack):
         ]
 
     def listeners(self) -> list[psutil.Process]:
-        """Return the workers that are listening."""
+        """Return the workers that are listening. The monitor listens on another port."""
         return [
             process
             for process in self.processes()
-            if any(connection.status == psutil.CONN_LISTEN for connection in _connections(process))
+            if any(
+                connection.status == psutil.CONN_LISTEN and connection.laddr.port == self.port
+                for connection in _connections(process)
+            )
         ]
 
     def shipper(self) -> psutil.Process | None:

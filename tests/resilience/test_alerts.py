@@ -33,13 +33,16 @@ SCRAPES = 20
 PANELS_SECONDS = 20
 STATES = re.compile(r"^mlops_models{.*|^mlops_model_info{.*", re.MULTILINE)
 ROWS = f"""
-INSERT INTO pipeline_runs (task, experiment_name) VALUES ('mnist', '{SMALL}');
+INSERT INTO pipeline_runs (task, experiment_name) VALUES ('mnist', '{SMALL}')
+ON CONFLICT DO NOTHING;
 INSERT INTO drift_monitors (task, model_version_id, path, family, threshold, evidence)
-SELECT 'mnist', id, 'as_sent', 'inputs', 1e7, 2.5 FROM model_versions LIMIT 1;
+SELECT 'mnist', id, 'as_sent', 'inputs', 1e7, 2.5 FROM model_versions LIMIT 1
+ON CONFLICT DO NOTHING;
 INSERT INTO alerts (task, model_version_id, kind, family, families, path, severity, image_number,
                     evidence)
 SELECT 'mnist', id, 'drift', 'inputs', '{{inputs}}', 'as_sent', 'warning', 200, 7.5
 FROM model_versions LIMIT 1
+ON CONFLICT DO NOTHING
 """
 
 
@@ -50,7 +53,7 @@ def monitor() -> MonitorMetrics:
 
 @pytest.fixture
 def alerting(stack: FaultyStack, monitor: MonitorMetrics, tmp_path: Path) -> Iterator[Alerting]:
-    """Prometheus and Alertmanager on the stack and a stand-in for the monitor."""
+    """Prometheus and Alertmanager on the stack, and on metrics of the monitor that a test sets."""
     port = ports.find_free()
     alerting = Alerting(tmp_path, stack.port, port)
     with monitor.serve(port), alerting.run():
@@ -66,6 +69,25 @@ def scrape(stack: FaultyStack) -> str:
     response = requests.get(stack.url("metrics"), timeout=10)
     assert response.status_code == 200
     return response.text
+
+
+def scrape_monitor(stack: FaultyStack) -> str:
+    """Return the metrics of the monitor that the service runs, once it answers."""
+    url = f"http://127.0.0.1:{stack.environment['MONITOR_METRICS_PORT']}/metrics"
+    texts: list[str] = []
+
+    def answers() -> bool:
+        with contextlib.suppress(requests.ConnectionError):
+            texts.append(requests.get(url, timeout=10).text)
+        return bool(texts)
+
+    wait_until(answers, "the monitor does not answer")
+    return texts[0]
+
+
+def names(text: str) -> set[str]:
+    """Return the names of the metrics in a text."""
+    return set(re.findall(r"^# TYPE (\w+) ", text, re.MULTILINE))
 
 
 @contextlib.contextmanager
@@ -146,25 +168,38 @@ def test_killed_worker_counts_on_under_its_number(stack: FaultyStack) -> None:
 
 def test_promtool_has_no_complaint_about_the_metrics(stack: FaultyStack) -> None:
     stack.infer(noise(3))
-    done = subprocess.run(
-        [find(PROMTOOL), "check", "metrics"],
-        input=scrape(stack),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    for text in (scrape(stack), scrape_monitor(stack)):
+        done = subprocess.run(
+            [find(PROMTOOL), "check", "metrics"],
+            input=text,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_metrics_are_those_that_are_documented(stack: FaultyStack) -> None:
-    """doc/metrics.md has them in the sections of the service and of the monitor."""
+    """doc/metrics.md has a section for the service, and one for the monitor."""
     page = (ROOT / "doc" / "metrics.md").read_text()
-    table = page[page.index("## Metrics of the service") : page.index("## Metrics of the monitor")]
-    documented = set(re.findall(r"`((?:mlops|process)_\w+)`", table))
+    service, monitor = (
+        set(re.findall(r"`((?:mlops|process)_\w+)`", page.split(title)[1].split("\n## ")[0]))
+        for title in ("## Metrics of the service", "## Metrics of the monitor")
+    )
     optional = {"mlops_pipeline_last_success_timestamp_seconds"}
     wait_until(lambda: "mlops_pipeline_runs" in scrape(stack), "no state of the pipeline")
-    reported = set(re.findall(r"^# TYPE (\w+) ", scrape(stack), re.MULTILINE))
-    assert documented - optional == reported - optional
+    assert service - optional == names(scrape(stack)) - optional
+    assert monitor == {name for name in names(scrape_monitor(stack)) if name.startswith("mlops")}
+
+
+def test_monitor_of_the_service_reports_its_checks(stack: FaultyStack) -> None:
+    name = "mlops_monitor_last_check_timestamp_seconds"
+
+    def age_seconds() -> float:
+        found = re.findall(rf"^{name} (.*)$", scrape_monitor(stack), re.MULTILINE)
+        return time.time() - float(found[0]) if found else math.inf
+
+    wait_until(lambda: age_seconds() < 10, "no recent check")
 
 
 @pytest.fixture
@@ -182,7 +217,6 @@ def traffic(stack: FaultyStack) -> None:
     url = stack.url("aliases/mnist/champion")
     requests.put(url, json=move, timeout=10).raise_for_status()
     assert requests.get(stack.url("nowhere"), timeout=10).status_code == 404
-    stack.execute("DELETE FROM alerts; DELETE FROM drift_monitors; DELETE FROM pipeline_runs")
     stack.execute(ROWS)
 
 
