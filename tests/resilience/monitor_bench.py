@@ -23,7 +23,7 @@ import psutil
 from PIL import Image
 
 from tests.resilience.stack import print_figure
-from tests.support.load import Load, make_questions
+from tests.support.load import Load, Question, make_questions
 from tests.support.monitored import draw
 from tests.support.monitored_stack import CHAMPION, MonitoredStack, Pixels, png, wait_for
 
@@ -43,11 +43,13 @@ WHERE d.family <> 'accuracy' AND d.images > 0 GROUP BY d.family ORDER BY d.famil
 IMAGES = "SELECT coalesce(max(images), 0) FROM drift_monitors WHERE family = 'inputs'"
 WINDOWS, WINDOW_SECONDS = 40, 1.5  # in pairs with and without the monitor
 CONNECTIONS = 8
-LOAD_IMAGES = 40_000
+LOAD_IMAGES = 40_000  # in all windows together
+STEADY_SECONDS, STEADY_REQUESTS = 20, 1000
+BACKEND = "SELECT pid FROM pg_stat_activity WHERE application_name = 'mlops monitor'"
 
 
 class Drift(NamedTuple):
-    """A change of images, and the feature that it should show, any of those."""
+    """A change of images. A gradual one grows over its images."""
 
     name: str
     change: Callable[[Pixels, float, np.random.Generator], Pixels]
@@ -169,7 +171,8 @@ class Bench:
         del self._stack.environment["MONITOR_IMAGES_PER_SECOND"]
         self._stack.empty()
         images = [
-            self._random.integers(0, 256, (28, 28), dtype=np.uint8) for _ in range(LOAD_IMAGES)
+            self._random.integers(0, 256, (28, 28), dtype=np.uint8)
+            for _ in range(LOAD_IMAGES + STEADY_SECONDS * STEADY_REQUESTS)
         ]
         questions = make_questions([CHAMPION], self._png(images))
         monitor = wait_for(self._stack.monitor)
@@ -185,6 +188,7 @@ class Bench:
             rates[is_running].append(answered / WINDOW_SECONDS)
         monitor.resume()
         self._stack.settle()
+        self._measure_steady_load(questions[WINDOWS * share :])
         pairs = zip(rates[True], rates[False], strict=True)
         ratio = statistics.median(one / other for one, other in pairs)
         for is_running, values in rates.items():
@@ -194,6 +198,20 @@ class Bench:
         memory = monitor.memory_info().rss / 2**20
         print_figure("memory of the monitor", f"{memory:.0f} MB")
         self._note(memory <= 150, "memory")
+
+    def _measure_steady_load(self, questions: Sequence[Question]) -> None:
+        """Measure the CPU time of the monitor and of its connection under a steady load."""
+        monitor: psutil.Process = wait_for(self._stack.monitor)
+        [(backend,)] = self._stack.rows(BACKEND)
+        processes = (monitor, psutil.Process(backend))
+        before = sum(sum(process.cpu_times()[:2]) for process in processes)
+        with Load(self._stack.port, questions, CONNECTIONS, STEADY_REQUESTS):
+            time.sleep(STEADY_SECONDS)
+        seconds = sum(sum(process.cpu_times()[:2]) for process in processes) - before
+        print_figure(
+            f"cores of the monitor and its connection at {STEADY_REQUESTS} images per second",
+            f"{seconds / STEADY_SECONDS:.3f}",
+        )
 
     def _silent(self, name: str, images: Sequence[bytes]) -> None:
         self._stack.empty()

@@ -24,7 +24,7 @@ PATIENCE_SECONDS = 120
 EMPTY = """
 TRUNCATE prediction_events, predictions, images, image_votes, traffic, confusion_counts, labels,
          label_requests, image_pixels, drift_checks, alerts, retrain_requests, drift_monitors,
-         reference_requests CASCADE
+         reference_requests, drift_references CASCADE
 """
 FORGET = "TRUNCATE drift_checks, alerts, retrain_requests, drift_monitors"
 BEHIND = """

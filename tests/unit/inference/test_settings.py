@@ -54,6 +54,12 @@ def test_request_limit_has_room_for_the_largest_image(
     assert (settings.max_image_bytes, settings.max_request_bytes) == expected
 
 
+@pytest.mark.parametrize(("value", "expected"), [(None, True), ("1", True), ("0", False)])
+def test_monitor_runs_unless_it_is_turned_off(value: str | None, *, expected: bool) -> None:
+    environment = {} if value is None else {"MONITOR": value}
+    assert from_environment(environment).monitors is expected
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
