@@ -67,13 +67,11 @@ def owner(server: Postgres, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 @pytest.fixture(scope="module")
 def address(owner: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The dashboard's URL. The service runs without a monitor: the tests write its rows."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MONITOR", "0")
-        running = LearningStack(owner, tmp_path_factory.mktemp("stack"))
-        try:
-            yield running.start_dashboard()
-        finally:
-            running.stop()
+    running = LearningStack(owner, tmp_path_factory.mktemp("stack"))
+    try:
+        yield running.start_dashboard()
+    finally:
+        running.stop()
 
 
 @pytest.fixture

@@ -1,6 +1,19 @@
-"""Timeouts and locators for tests of the dashboard."""
+"""Dashboard of a test as a process, and timeouts and locators for its tests."""
 
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import requests
 from playwright.sync_api import Locator, Page
+
+from local import ports
+
+START_SECONDS = 60
 
 # The status strip notices a recovery. It refreshes every ten seconds.
 RECOVERY_MILLISECONDS = 60_000
@@ -24,3 +37,38 @@ def find_visible(page: Page, text: str) -> Locator:
     A badge with a tooltip has an invisible copy that measures its size.
     """
     return page.get_by_text(text).filter(visible=True).first
+
+
+@contextmanager
+def running_dashboard(database: Mapping[str, str], api_url: str, log: Path) -> Iterator[str]:
+    """Run a dashboard on a database (libpq's variables) and an API, and give its URL."""
+    port = ports.find_free()
+    address = f"http://127.0.0.1:{port}"
+    options = {"server.port": port, "server.headless": "true", "server.address": "127.0.0.1"}
+    role = {"PGUSER": "mlops_web", "PGPASSWORD": "pass123", "API_URL": api_url}
+    arguments = [f"--{name}={value}" for name, value in options.items()]
+    with (
+        log.open("ab") as output,
+        subprocess.Popen(
+            [sys.executable, "-m", "streamlit", "run", "web/app.py", *arguments],
+            env={**os.environ, **database, **role},
+            stdout=output,
+            stderr=output,
+        ) as process,
+    ):
+        try:
+            deadline = time.monotonic() + START_SECONDS
+            while not _is_healthy(address):
+                assert process.poll() is None, log.read_text()
+                assert time.monotonic() < deadline, log.read_text()
+                time.sleep(0.2)
+            yield address
+        finally:
+            process.terminate()
+
+
+def _is_healthy(address: str) -> bool:
+    try:
+        return requests.get(f"{address}/_stcore/health", timeout=5).ok
+    except requests.RequestException:
+        return False

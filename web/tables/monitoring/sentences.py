@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from web.data.monitoring.types import DRIFT, LABELS, LEARNING, Alert, Detector, MonitorState
+from web.data.monitoring.types import (
+    DRIFT,
+    LABELS,
+    LEARNING,
+    Alert,
+    Detector,
+    MonitorState,
+    ReferenceRequest,
+)
 from web.formatting import escape_markdown, format_age, format_percent, pluralize
 
 # Images of the first reference of a model that has none of test images
@@ -42,7 +50,8 @@ def describe_task(state: MonitorState, task: str, now: datetime) -> list[Sentenc
     examined = count_images(detectors)
     learning = [one for one in detectors if one.state == LEARNING]
     if detectors and len(learning) == len(detectors):
-        return [Sentence(f"{name} {_describe_learning(learning)}", "neutral")]
+        request = next((one for one in state.requests if one.task == task), None)
+        return [Sentence(f"{name} {_describe_learning(learning, request)}", "neutral")]
     if not examined:
         return [Sentence(f"{name} no image examined yet", "neutral")]
     return [Sentence(f"{name} no change in {pluralize(examined, 'image')}", "good")]
@@ -132,10 +141,9 @@ def _describe_source(alert: Alert) -> str:
     return f"; {format_percent(share)} of it from {escape_markdown(name or 'unnamed programs')}"
 
 
-def _describe_learning(detectors: Sequence[Detector]) -> str:
+def _describe_learning(detectors: Sequence[Detector], request: ReferenceRequest | None) -> str:
     ready = max(one.learnt for one in detectors)
-    missing = max(0, REFERENCE_IMAGES - ready)
-    return (
-        f"no reference yet. {ready:,} of {REFERENCE_IMAGES:,} images are there,"
-        f" {missing:,} are missing"
-    )
+    wanted = REFERENCE_IMAGES if request is None else request.images
+    reason = "no reference yet" if request is None else "nothing is examined until then"
+    missing = max(0, wanted - ready)
+    return f"{reason}. {ready:,} of {wanted:,} images are there, {missing:,} are missing"

@@ -127,8 +127,8 @@ def _show_actions(sources: Sources, state: MonitorState, alert: Alert) -> None:
             AuthoredAction(
                 "Accept as normal",
                 ":material/check:",
-                f"The images since the change become the reference of **{name}**, as soon as there"
-                f" are {REFERENCE_IMAGES:,}. Its alerts are closed.",
+                f"The alerts of **{name}** are closed. The images since the change become its new"
+                f" reference, {REFERENCE_IMAGES:,} of them. Until then, nothing is examined.",
                 accept,
             ),
         )

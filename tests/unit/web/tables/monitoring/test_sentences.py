@@ -1,14 +1,16 @@
 """Sentences of the monitor: images are counted once, names and shares are told."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from tests.support.fake_monitoring import make_alert, make_detector
-from web.data.monitoring.types import MonitorState
+from web.data.monitoring.types import MonitorState, ReferenceRequest
 from web.tables.monitoring.sentences import (
     count_images,
     describe_alert,
+    describe_requests,
     describe_task,
     name_family,
 )
@@ -65,3 +67,13 @@ def test_path_is_named_where_there_are_two() -> None:
     assert name_family("inputs", "framed", has_paths=True) == "inputs (larger images)"
     assert name_family("inputs", "framed", has_paths=False) == "inputs"
     assert name_family("accuracy", "all", has_paths=True) == "accuracy"
+
+
+def test_new_reference_says_how_many_images_it_needs() -> None:
+    learning = replace(make_detector(), state="learning", origin=None, learnt=120)
+    request = ReferenceRequest("digits", 500, "ann", datetime.now(UTC))
+    waiting = replace(state(learning), requests=(request,))
+    [sentence] = describe_task(waiting, "digits", datetime.now(UTC))
+    assert "nothing is examined until then. 120 of 500 images are there, 380" in sentence.text
+    [progress] = describe_requests(waiting, "digits")
+    assert "120 of 500 images so far, asked by ann" in progress
