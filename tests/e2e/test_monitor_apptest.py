@@ -1,5 +1,6 @@
 """Monitor page in each state, without a browser."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -223,6 +224,13 @@ def test_rejected_action_says_why(
     sources.monitoring_api.error = error
     app = press(monitor_page(), "Close", name="ann", reason="x")
     assert text in visible_text(app)
+
+
+def test_evidence_of_an_alert_is_on_its_line(sources: FakeSources) -> None:
+    drift(sources, evidence=8.4)
+    chart = monitor_page().get("echarts_chart")[0].proto.spec
+    inputs = json.loads(chart)["series"][0]
+    assert inputs["data"][-2:] == [[10_412, 8.4], [12_345, 1.2]]
 
 
 def test_features_show_the_share_outside_of_the_reference(sources: FakeSources) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 ALIVE_SECONDS = 30.0
-DRIFT, LABELS = "drift", "labels"
+DRIFT, INPUTS, LABELS = "drift", "inputs", "labels"
 OK, DRIFTING, LEARNING = "ok", "drifting", "learning"
 SEVERITIES = ("critical", "warning", "info")
 

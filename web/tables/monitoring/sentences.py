@@ -7,6 +7,7 @@ from typing import Literal
 
 from web.data.monitoring.types import (
     DRIFT,
+    INPUTS,
     LABELS,
     LEARNING,
     Alert,
@@ -65,7 +66,7 @@ def describe_alert(alert: Alert, now: datetime) -> str:
         return f"{_OTHER_KINDS.get(alert.kind, 'changed')} since {since}"
     if alert.family == LABELS:
         return f"the shares of predicted labels changed {since}{features}, {_place(alert)}"
-    if "inputs" not in alert.families and "novelty" not in alert.families:
+    if INPUTS not in alert.families and "novelty" not in alert.families:
         subject = escape_markdown(alert.pinned_name or "the model")
         return f"the confidence of {subject} changed {since}{features}, {_place(alert)}"
     suffers = ""
@@ -128,8 +129,11 @@ def _place(alert: Alert) -> str:
 
 
 def _join_features(alert: Alert) -> str:
-    names = list(dict.fromkeys(one.feature for one in alert.features))[:MAX_FEATURES]
-    return f" ({', '.join(escape_markdown(name) for name in names)})" if names else ""
+    """Return the changed features, those of the inputs first: they say what one can see."""
+    ordered = sorted(alert.features, key=lambda one: one.family != INPUTS)
+    names = [f"label {one.feature}" if one.family == LABELS else one.feature for one in ordered]
+    shown = list(dict.fromkeys(names))[:MAX_FEATURES]
+    return f" ({', '.join(escape_markdown(name) for name in shown)})" if shown else ""
 
 
 def _describe_source(alert: Alert) -> str:

@@ -11,6 +11,7 @@ from web.sources import Sources
 from web.tables.monitoring.sentences import describe_alert
 
 ALERT_COLORS = {"Critical": "red", "Warning": "orange", "Info": "blue"}
+_BOXES = {"critical": st.error, "warning": st.warning, "info": st.info}
 
 
 def alert_severities(sources: Sources) -> dict[str, str]:
@@ -30,7 +31,8 @@ def show_alerts(sources: Sources, version: ModelVersion) -> None:
     for alert in () if state is None else state.alerts:
         if alert.pinned_name == version.pinned_name:
             text = describe_alert(alert, datetime.now(UTC))
-            st.warning(
+            show = _BOXES.get(alert.severity, st.warning)
+            show(
                 f"{text[:1].upper()}{text[1:]}. [Monitor](monitor?task={quote(alert.task)})",
                 icon=":material/notifications_active:",
                 title=f"Alert: {alert.severity}",

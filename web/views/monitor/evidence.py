@@ -23,7 +23,7 @@ def show_evidence(sources: Sources, choice: Choice) -> None:
     if result.value is None:
         st.caption(result.problem or "")
         return
-    lines = version_lines(result.value, choice.version)
+    lines = version_lines(result.value, live)
     if not lines:
         st.caption("No check in this window. The monitor stores one per 100 images or minute.")
     else:
@@ -43,21 +43,38 @@ def show_evidence(sources: Sources, choice: Choice) -> None:
             _show_detectors(live)
 
 
-def version_lines(evidence: pd.DataFrame, version: str | None) -> list[EvidenceLine]:
-    """Return the lines of a version's detectors."""
-    own = of_version(evidence, version)
-    has_paths = len(set(own["path"]) - {"all"}) > 1
-    return [
-        EvidenceLine(
-            name_family(
-                str(rows["family"].iloc[0]), str(rows["path"].iloc[0]), has_paths=has_paths
-            ),
-            [int(value) for value in rows["images"]],
-            [float(value) for value in rows["evidence"]],
-            float(rows["threshold"].iloc[0]),
-        )
-        for _, rows in own.groupby("monitor_id", sort=True)
-    ]
+def version_lines(evidence: pd.DataFrame, choice: Choice) -> list[EvidenceLine]:
+    """Return the lines of the chosen version's detectors.
+
+    Checks are stored every 100 images or minute. So a line also has the evidence as it stands, and
+    that of the open alert: at an alert, a detector begins again.
+    """
+    own = of_version(evidence, choice.version)
+    has_paths = len({one.path for one in choice.detectors} - {"all"}) > 1
+    lines = []
+    for one in choice.detectors:
+        rows = own[own["monitor_id"] == one.id]
+        points = {
+            int(images): float(value)
+            for images, value in zip(rows["images"], rows["evidence"], strict=True)
+        }
+        if one.evidence is not None and one.images:
+            points.setdefault(one.images, one.evidence)
+        for alert in choice.alerts:
+            if (alert.pinned_name, alert.family, alert.path) == (
+                one.pinned_name,
+                one.family,
+                one.path,
+            ):
+                points[alert.image_number] = max(
+                    alert.evidence, points.get(alert.image_number, alert.evidence)
+                )
+        if points:
+            images = sorted(points)
+            name = name_family(one.family, one.path, has_paths=has_paths)
+            values = [points[number] for number in images]
+            lines.append(EvidenceLine(name, images, values, one.threshold))
+    return lines
 
 
 def _alert_images(choice: Choice) -> list[int]:

@@ -63,7 +63,9 @@ def collect(sources: Sources, choice: Choice) -> Report:
         sentences=[plain_alert(one, now) for one in alerts] or ["No open alert."],
         strange=() if examples is None else examples.strange,
         ordinary=() if examples is None else examples.ordinary,
-        lines=[] if evidence is None else version_lines(evidence, choice.version),
+        lines=[]
+        if evidence is None
+        else version_lines(evidence, Choice(task, days, choice.version, state)),
         tables=tables,
     )
 

@@ -21,7 +21,7 @@ from web.tables.monitoring.sentences import (
 SENTENCE_SECONDS = 5.0
 LABELS = 100
 MAX_QUIET_TASKS = 20
-IMAGE_SIDE = 54
+IMAGE_SIDE = 50
 _ICONS = {
     "good": (":material/check_circle:", "green"),
     "neutral": (":material/hourglass_top:", "gray"),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.support.fake_monitoring import make_alert, make_detector
-from web.data.monitoring.types import MonitorState, ReferenceRequest
+from web.data.monitoring.types import ChangedFeature, MonitorState, ReferenceRequest
 from web.tables.monitoring.sentences import (
     count_images,
     describe_alert,
@@ -35,6 +35,22 @@ def test_image_counts_once_for_all_families_and_versions() -> None:
 def test_alert_names_its_two_largest_features_once() -> None:
     assert "(peak, lit)" in describe_alert(make_alert(), datetime.now(UTC)).replace("\\", "")
     assert "(" not in describe_alert(make_alert(features=(), sources={}), datetime.now(UTC))
+
+
+def test_features_of_the_inputs_come_first() -> None:
+    features = (
+        ChangedFeature("novelty", 1.0, "novelty"),
+        ChangedFeature("max_probability", 0.9, "confidence"),
+        ChangedFeature("slant", 0.4, "inputs"),
+    )
+    both = make_alert(family="novelty", families=("novelty", "inputs"), features=features)
+    assert "(slant, novelty)" in describe_alert(both, datetime.now(UTC)).replace("\\", "")
+
+
+def test_share_of_a_label_names_the_label() -> None:
+    feature = ChangedFeature("8", 0.7, "labels")
+    alert = make_alert(family="labels", families=("labels",), features=(feature,))
+    assert "changed 14 min ago (label 8)" in describe_alert(alert, datetime.now(UTC))
 
 
 @pytest.mark.parametrize("kind", ["accuracy", "errors", "latency", "log"])
