@@ -20,6 +20,7 @@ MAX_ID = 2**63 - 1  # a bigint of Postgres
 MAX_COUNT = 2**31 - 1  # an integer of Postgres
 MAX_SEEDS, DEFAULT_SEEDS = 20, 3
 LATEST = "latest"
+CLIENT = "api"  # author of a request that states none, where a person may look later
 PARAMETERS = ("seeds", "dataset", "sweep", "keep")
 TASK_RULE = "a word of 1 to 32 characters a-z 0-9 _ -, starting with a letter"
 SELECTION_PATTERN = re.compile(rf"{NAME_PATTERN.pattern}(@[A-Za-z0-9_-]{{1,32}})?")

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from inference.api import validation
 from inference.api.learning import fields
+from inference.api.learning.fields import CLIENT
 from inference.api.response_encoding import png_base64
-from inference.api.validation import MAX_PERSON
+from inference.api.validation import MAX_PERSON, MAX_REASON
 from inference.database.monitoring.alerts import Alerts
 from inference.database.monitoring.errors import UnknownAlertError
 from inference.database.pool import Record
@@ -46,17 +46,19 @@ class AlertsApi:
 
     def close_alert(self, alert_id: int, document: Any) -> Document:
         """Close an alert."""
-        author = fields.author(fields.only(document, ("state", "by", "reason")))
+        fields.only(document, ("state", "by", "reason"))
         if document.get("state") != CLOSED:
             raise MalformedRequestError(f"state must be {CLOSED}.", "state")
-        self._alerts.close(_id(alert_id), author.by, author.reason)
+        by = fields.text(document, "by", MAX_PERSON, CLIENT)
+        reason = fields.text(document, "reason", MAX_REASON)
+        self._alerts.close(_id(alert_id), by, reason)
         return self._alerts.one(alert_id)
 
     def request_alert_labels(self, alert_id: int, document: Any) -> tuple[Document, int]:
         """Ask for the labels of images since the onset of an alert, and of random images."""
         fields.only(document, ("images", "by"))
         images = fields.whole(document, "images", (2, MAX_LABELS), DEFAULT_LABELS)
-        by = validation.text(document, "by", MAX_PERSON)
+        by = fields.text(document, "by", MAX_PERSON, CLIENT)
         asked = self._alerts.request_labels(_id(alert_id), images, by)
         return {"alert_id": alert_id, **asked}, HTTPStatus.CREATED.value
 

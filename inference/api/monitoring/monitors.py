@@ -4,8 +4,8 @@ import re
 from http import HTTPStatus
 from typing import Any
 
-from inference.api import validation
 from inference.api.learning import fields
+from inference.api.learning.fields import CLIENT
 from inference.api.validation import MAX_PERSON
 from inference.database.monitoring.errors import UnknownMonitorError
 from inference.database.monitoring.monitors import Monitors, Place
@@ -42,7 +42,7 @@ class MonitorsApi:
         task = fields.task(task)
         fields.choice(document, "from", ORIGINS, ORIGINS[0])
         images = fields.whole(document, "images", (MIN_IMAGES, MAX_IMAGES), DEFAULT_IMAGES)
-        by = validation.text(document, "by", MAX_PERSON)
+        by = fields.text(document, "by", MAX_PERSON, CLIENT)
         request = self._monitors.request_reference(task, images, by)
         answer = {
             "request_id": request,

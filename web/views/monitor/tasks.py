@@ -96,7 +96,7 @@ def _show_images(title: str, images: Sequence[ExampleImage], alert: Alert) -> No
     if not images:
         st.caption("The pixels are no longer stored.")
         return
-    with st.container(horizontal=True, gap="small", key=f"view-{alert.id}-{title[:7]}"):
+    with st.container(horizontal=True, gap="xsmall", key=f"view-{alert.id}-{title[:7]}"):
         for image in images:
             st.image(picture(image), width=IMAGE_SIDE, alt=f"{title} image, {image.label}")
     labels = ", ".join(escape_markdown(image.label) for image in images)
