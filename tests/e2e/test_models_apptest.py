@@ -4,6 +4,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.support.fake_learning import make_comparison, make_decision
+from tests.support.fake_monitoring import make_alert
 from tests.support.fakes import DOWN, FakeSources, make_version, open_alone, visible_text
 from tests.support.web_robustness import make_result
 from web.data.api_types import ApiProblemError
@@ -86,6 +87,19 @@ def test_model_that_misreads_the_probe_has_a_warning(sources: FakeSources) -> No
     assert "of 200 probe digits as stated" in card.value
     assert app.dataframe[0].value["probe"].dropna().tolist() == [12]
     assert "**Probe:** 12" in visible_text(app)
+
+
+def test_open_alert_stands_beside_its_version(sources: FakeSources) -> None:
+    info = make_alert(4, family="labels", families=("labels",), severity="info")
+    sources.monitoring.open_alerts = [info, make_alert(3)]
+    app = models_page(m="ready_1")
+    table = app.dataframe[0].value
+    shown = dict(zip(table["model"], map(list, table["alert"]), strict=True))
+    assert (shown["ready_1"], shown["ready_2"]) == (["Warning"], [])
+    text = visible_text(app)
+    assert "What is sent changed 14 min ago" in text
+    assert "monitor?task=digits" in text
+    assert "What is sent changed" not in visible_text(models_page(m="ready_2@1"))
 
 
 @pytest.mark.usefixtures("sources")
