@@ -9,11 +9,17 @@ import pytest
 import uvicorn
 
 from inference.app import create_app
+from inference.model_format.card import CARD_FILE, Card
+from inference.model_format.robustness import ROBUSTNESS_FILE
+from inference.probe.robustness import version_digest
 from inference.settings import from_environment
 from local import ports
 from tests.conftest import SHIPPED
+from tests.support.robustness import make_robustness
 from web.data.api_client import ApiClient
 from web.data.api_types import Answer, ApiProblemError, ImageResult
+from web.data.diagnostics.explanations import explain
+from web.data.diagnostics.robustness import NOT_MEASURED, read_robustness
 
 START_SECONDS = 30
 
@@ -29,7 +35,11 @@ def api(served: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """Yield a client of a service with three models, one that fails, and no database."""
     folder = tmp_path_factory.mktemp("api")
     for name in served:
-        shutil.copytree(SHIPPED / name, folder / "models" / name)
+        model = folder / "models" / name
+        shutil.copytree(SHIPPED / name, model)
+        (model / ROBUSTNESS_FILE).unlink(missing_ok=True)
+    own = folder / "models" / served[0]
+    make_robustness(version_digest(Card.read(own / CARD_FILE))).write(own)
     (folder / "models" / "failing").mkdir()
     (folder / "models" / "failing" / "card.json").write_text("{")
     settings = from_environment(
@@ -179,3 +189,23 @@ def test_versions_have_failure_reason_and_card(api: ApiClient, served: list[str]
     }
     assert "learning_rate" in api.card(good.name, good.version)["config"]
     assert api.card("failing", 1) == {}
+
+
+def test_explanation_has_a_map_of_every_model(
+    api: ApiClient, served: list[str], digits: dict[str, bytes]
+) -> None:
+    found = explain(api, digits["7"], [*served, "failing"])
+    predicted = answers(api.predict([digits["7"]], served)[0])
+    assert [(one.experiment, one.label) for one in found.maps] == [
+        (answer.experiment, answer.prediction and answer.prediction.label) for answer in predicted
+    ]
+    assert {one.drops.shape for one in found.maps} == {(13, 13)}
+    assert found.pixels.shape == (28, 28)
+    assert [(name, problem.status) for name, problem in found.problems] == [("failing", 503)]
+
+
+def test_robustness_is_read_where_it_was_measured(api: ApiClient, served: list[str]) -> None:
+    found = read_robustness(api, f"{served[0]}@1")
+    assert (found.images, len(found.by_corruption), len(found.scores)) == (300, 7, 28)
+    assert found.mean_accuracy == pytest.approx(185 / 300)
+    assert read_robustness(api, served[1]) is NOT_MEASURED
