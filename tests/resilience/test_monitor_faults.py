@@ -88,12 +88,19 @@ def test_killed_monitor_changes_no_figure(monitored: MonitoredStack) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
-def test_frozen_postgres_only_delays_the_monitor(monitored: MonitoredStack) -> None:
+@pytest.mark.parametrize("fault", ["frozen", "killed"])
+def test_postgres_fault_only_delays_the_monitor(monitored: MonitoredStack, fault: str) -> None:
     monitored.empty()
     monitored.send([png(pixels) for pixels in draw(200, 50).pixels])
     monitored.settle()
-    monitored.freeze_database(FROZEN_SECONDS)
-    monitored.send([png(pixels) for pixels in draw(201, 50).pixels])
+    later = [png(pixels) for pixels in draw(201, 50).pixels]
+    if fault == "frozen":
+        monitored.freeze_database(FROZEN_SECONDS)
+        monitored.send(later)
+    else:
+        monitored.kill_database()
+        monitored.send(later)  # answered without Postgres
+        monitored.restore()
     monitored.settle()
     [(images,)] = monitored.rows(
         "SELECT images FROM drift_monitors WHERE family = 'inputs' AND path = 'as_sent'"
