@@ -64,12 +64,12 @@ def test_bad_closing_raises(body: Any) -> None:
 
 def test_labels_are_asked_for_in_halves() -> None:
     database = FakeDatabase([{"task": "mnist", "novel": 50, "random": 50}])
-    answer = AlertsApi(Alerts(database)).request_alert_labels(3, {"by": "ann"})
+    answer = AlertsApi(Alerts(database)).request_alert_labels(3, {})
     assert answer == ({"alert_id": 3, "task": "mnist", "novel": 50, "random": 50}, 201)
-    assert database.queries[0][1] == {"alert": 3, "by": "ann", "novel": 50, "random": 50}
+    assert database.queries[0][1] == {"alert": 3, "by": "api", "novel": 50, "random": 50}
 
 
-@pytest.mark.parametrize("body", [None, {}, {"by": "a", "images": 1}, {"by": "a", "images": 1001}])
+@pytest.mark.parametrize("body", [None, {"by": " "}, {"images": 1}, {"images": 1001}, {"x": 1}])
 def test_bad_request_of_labels_raises(body: Any) -> None:
     with pytest.raises(MalformedRequestError):
         api().request_alert_labels(3, body)

@@ -55,10 +55,10 @@ def test_id_that_no_row_can_have_is_unknown() -> None:
 
 def test_request_for_a_reference_has_defaults() -> None:
     database = FakeDatabase([{"request_id": 3}], LEASE)
-    answer, status = MonitorsApi(Monitors(database)).request_reference("mnist", {"by": "ann"})
+    answer, status = MonitorsApi(Monitors(database)).request_reference("mnist", {})
     assert status == 202
     assert answer == {
-        "request_id": 3, "task": "mnist", "images": 2000, "requested_by": "ann",
+        "request_id": 3, "task": "mnist", "images": 2000, "requested_by": "api",
         "no_monitor": NO_MONITOR,
     }  # fmt: skip
 
@@ -66,7 +66,7 @@ def test_request_for_a_reference_has_defaults() -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        None, [], {}, {"by": ""}, {"by": "a", "images": 199}, {"by": "a", "images": 10_001},
+        None, [], {"by": ""}, {"by": "a", "images": 199}, {"by": "a", "images": 10_001},
         {"by": "a", "images": True}, {"by": "a", "from": "test"}, {"by": "a", "more": 1},
     ],
 )  # fmt: skip
