@@ -63,12 +63,12 @@ def test_drift_is_read_accepted_and_silent(
     form = page.locator("[data-testid=stForm]").filter(visible=True).first
     form.get_by_role("textbox", name="Your name").fill("ann")
     form.get_by_role("button", name="Accept as normal").click()
-    expect(page.get_by_text("becomes the new normal")).to_be_visible(timeout=FOUND_MILLISECONDS)
+    expect(page.get_by_text("so far, asked by ann")).to_be_visible(timeout=FOUND_MILLISECONDS)
     assert monitored.rows(REQUESTS) == [("ann", "waiting")]
     expect(alert).to_have_count(0, timeout=FOUND_MILLISECONDS)
 
     monitored.send(digits[DRIFT_IMAGES : DRIFT_IMAGES + REFERENCE_IMAGES], source="scanner/2")
-    expect(page.get_by_text("becomes the new normal")).to_have_count(0, timeout=LEARNT_MILLISECONDS)
+    expect(page.get_by_text("so far, asked by ann")).to_have_count(0, timeout=LEARNT_MILLISECONDS)
     assert monitored.rows(REQUESTS) == [("ann", "done")]
     assert monitored.rows(ORIGINS)[-1] == ("traffic",)
 
