@@ -173,6 +173,7 @@ def test_labels_are_asked_for_images_since_the_onset(
     rows.one("UPDATE images SET original_url = NULL, stored_at = NULL, deleted_at = now()")
     none = client.post(f"{BASE}/alerts/{alert}/label-requests", json=BY)
     assert (none.status_code, "No image" in none.json()["detail"]) == (409, True)
+    wrong: Any
     for wrong in ([], {"images": 1, **BY}, {"images": 1001, **BY}):
         path = f"{BASE}/alerts/{alert}/label-requests"
         assert client.post(path, json=wrong).status_code == 400
@@ -182,17 +183,18 @@ def test_reference_is_requested_and_replaced(client: TestClient, rows: Monitorin
     rows.version()
     first = client.post(f"{BASE}/monitors/{TASK}/reference", json=BY)
     second = client.post(
-        f"{BASE}/monitors/{TASK}/reference", json={"from": "traffic", "images": 500}
+        f"{BASE}/monitors/{TASK}/reference", json={"from": "traffic", "images": 1000}
     )
     assert (first.status_code, second.status_code) == (202, 202)
-    assert (first.json()["images"], second.json()["images"]) == (2000, 500)
+    assert (first.json()["images"], second.json()["images"]) == (2000, 1000)
     assert [one.json()["requested_by"] for one in (first, second)] == ["ann", "api"]
     assert "MONITOR" in second.json()["no_monitor"]
     states = rows.one("SELECT array_agg(state ORDER BY id) FROM reference_requests")
     assert states == ["replaced", "waiting"]
     unknown = client.post(f"{BASE}/monitors/letters/reference", json=BY)
     assert (unknown.status_code, unknown.json()["title"]) == (404, "Unknown task")
-    for wrong in ([], {"from": "test", **BY}, {"images": 199, **BY}, {"images": 10_001, **BY}):
+    wrong: Any
+    for wrong in ([], {"from": "test", **BY}, {"images": 999, **BY}, {"images": 10_001, **BY}):
         assert client.post(f"{BASE}/monitors/{TASK}/reference", json=wrong).status_code == 400
 
 
