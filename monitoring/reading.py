@@ -31,7 +31,6 @@ class Reading:
         accepted: predictions to examine in the order of their numbers, by version and path.
         skipped: number of images that are not examined because there are too many.
         allowances: numbers of each version's allowance afterwards.
-        read: number of different images.
         examined: number of different images to examine.
         warned: number of different images with a warning, which are not examined.
         is_behind: whether more predictions may wait.
@@ -42,7 +41,6 @@ class Reading:
     accepted: dict[TrackKey, list[Prediction]] = field(default_factory=dict)
     skipped: dict[TrackKey, int] = field(default_factory=dict)
     allowances: dict[str, list[float]] = field(default_factory=dict)
-    read: int = 0
     examined: int = 0
     warned: int = 0
     is_behind: bool = False
@@ -78,7 +76,6 @@ def read(cursor: Cursor, settings: Settings, state: TaskState) -> Reading:
         accepted={key: predictions for key, predictions in accepted.items() if predictions},
         skipped={key: count for key, count in left_out.items() if key in state.tracks},
         allowances=allowances,
-        read=len({row.image for row in rows}),
         examined=len({row.image for predictions in accepted.values() for row in predictions}),
         warned=len({row.image for row in rows if row.is_warned}),
         is_behind=end is not None or len(rows) == MAX_ROWS,
@@ -95,7 +92,6 @@ def _skip(cursor: Cursor, state: TaskState) -> Reading | None:
     return Reading(
         position=last,
         skipped={key: count for key, count in counts.items() if key in state.tracks},
-        read=max(counts.values(), default=0),
     )
 
 

@@ -26,7 +26,6 @@ LOOK_SECONDS = 1.0
 WATCH_SECONDS = 5.0  # between two looks at versions and reference files
 SNAPSHOT_SECONDS = 5.0
 ACCURACY_SECONDS = 30.0
-EXPIRE_SECONDS, EXPIRE_IMAGES, MIN_EXPIRE_SECONDS = 60.0, 1000, 5.0
 PRUNE_SECONDS = 3600.0
 RETRAIN_SECONDS = 10.0
 
@@ -39,10 +38,9 @@ class Timer:
     def __init__(self, seconds: float) -> None:
         self._seconds, self._done_at = seconds, float("-inf")
 
-    def is_due(self, after_seconds: float | None = None) -> bool:
-        """Return whether the interval, or another one, has passed since `done`."""
-        seconds = self._seconds if after_seconds is None else after_seconds
-        return time.monotonic() - self._done_at >= seconds
+    def is_due(self) -> bool:
+        """Return whether the interval has passed since `done`."""
+        return time.monotonic() - self._done_at >= self._seconds
 
     def done(self) -> None:
         """Start the interval again."""
@@ -63,9 +61,8 @@ class Monitor:
         self._versions: dict[str, list[Version]] = {}
         self._states: dict[str, TaskState] = {}
         self._accuracies: Mapping[Labels, Accuracy] = {}
-        self._unexpired = 0  # images since pixels were last deleted
         self._has_lease = False
-        self._watch, self._expire = Timer(WATCH_SECONDS), Timer(EXPIRE_SECONDS)
+        self._watch = Timer(WATCH_SECONDS)
         self._accuracy, self._snapshot = Timer(ACCURACY_SECONDS), Timer(SNAPSHOT_SECONDS)
         self._prune, self._retrain = Timer(PRUNE_SECONDS), Timer(RETRAIN_SECONDS)
 
@@ -149,7 +146,6 @@ class Monitor:
             check = TaskCheck(cursor, self._settings, self._references, self._states[task], request)
             outcome = check.run()
         self._states[task] = outcome.state
-        self._unexpired += outcome.read
         counts = self._collector.counts.get(task, Counts())
         self._collector.counts[task] = replace(
             counts,
@@ -161,11 +157,6 @@ class Monitor:
 
     def _keep_up(self) -> None:
         """Do what is due besides the checks."""
-        if self._expire.is_due() or (
-            self._unexpired >= EXPIRE_IMAGES and self._expire.is_due(MIN_EXPIRE_SECONDS)
-        ):
-            self._unexpired = 0
-            self._do(self._expire, upkeep.expire_pixels)
         if self._prune.is_due():
             self._do(self._prune, upkeep.prune_history)
         if self._retrain.is_due():

@@ -34,7 +34,6 @@ class Outcome:
     """Result of a check: the state after it, and numbers of images. `is_behind`: more wait."""
 
     state: TaskState
-    read: int = 0
     examined: int = 0
     skipped: int = 0
     warned: int = 0
@@ -75,7 +74,6 @@ class TaskCheck:
             learning.finish_if_learnt(self.cursor, state, self.request)
         return Outcome(
             state,
-            reading.read,
             reading.examined,
             sum(reading.skipped.values()),
             reading.warned,

@@ -1,17 +1,9 @@
-"""Upkeep: deletes pixels and history that are no longer needed."""
+"""Upkeep: deletes history that is no longer needed."""
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 HISTORY_DAYS = 90
-EXPIRE = "SELECT expire_pixels()"
 PRUNE = "DELETE FROM drift_checks WHERE at < now() - make_interval(days => %s)"
-
-
-def expire_pixels(cursor: Cursor) -> int:
-    """Delete the pixels of old images and return their number. Raises psycopg2.Error."""
-    cursor.execute(EXPIRE)
-    [(expired,)] = cursor.fetchall()
-    return int(expired)
 
 
 def prune_history(cursor: Cursor) -> int:

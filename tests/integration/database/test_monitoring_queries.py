@@ -160,3 +160,16 @@ def test_accuracy_latency_and_skew(engine: Engine, rows: MonitoringRows) -> None
     rows.reference(version, origin="traffic", shift=0.5)
     skew = traffic_queries.read_skew(engine, TASK)
     assert skew["shift"].dropna().round(6).unique().tolist() == [0.5]
+
+
+def test_pixels_of_the_newest_and_newest_labeled_images_are_kept(rows: MonitoringRows) -> None:
+    images, labels = digits(20, 1)
+    ids = rows.predictions(rows.version(), images, labels)
+    labeled = ids[:8]
+    for image in labeled:
+        rows.insert("labels", image_id=image, task=TASK, label="7", labelled_by="ann")
+    assert rows.one("SELECT expire_pixels(5)") == 10
+    kept = rows.one("SELECT array_agg(image_id::text ORDER BY number) FROM image_pixels")
+    assert [one.replace("-", "") for one in kept] == [*labeled[-5:], *ids[-5:]]
+    assert rows.one("SELECT expire_pixels(5)") == 0
+    assert rows.one("SELECT expire_pixels()") == 0

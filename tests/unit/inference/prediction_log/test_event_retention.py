@@ -16,7 +16,7 @@ class FakeConnection:
 
     def __init__(self) -> None:
         self.closed = 0
-        self.calls = 0
+        self.calls = self.pixel_calls = 0
         self.failure: psycopg2.Error | None = None
 
     def cursor(self) -> "FakeConnection":
@@ -28,7 +28,8 @@ class FakeConnection:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def execute(self, statement: str, _arguments: object) -> None:
+    def execute(self, statement: str, _arguments: object = None) -> None:
+        self.pixel_calls += "expire_pixels" in statement
         if "expire_events" in statement:
             self.calls += 1
             if self.failure is not None:
@@ -50,7 +51,7 @@ def test_expire_runs_at_intervals(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         expire(retention, connection)
         expire(retention, connection)
-    assert connection.calls == 1
+    assert (connection.calls, connection.pixel_calls) == (1, 1)
     assert "prediction_events_2020_01" in caplog.text
 
 
@@ -63,6 +64,7 @@ def test_failure_is_logged_once_and_lost_connection_raised(
     expire(retention, connection)
     expire(retention, connection)
     assert caplog.text.count("cannot be dropped") == 1
+    assert connection.pixel_calls == 2
     connection.closed = 2
     with pytest.raises(psycopg2.OperationalError):
         expire(retention, connection)
