@@ -31,7 +31,8 @@ def session_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultySt
     for name in MODELS:
         shutil.copytree(SHIPPED / name, folder / "models" / name)
     monitor_port = str(ports.find_free())
-    stack = FaultyStack(folder, folder / "models", MONITOR_METRICS_PORT=monitor_port)
+    settings = {"MONITOR": "1", "MONITOR_METRICS_PORT": monitor_port}
+    stack = FaultyStack(folder, folder / "models", **settings)
     try:
         yield stack
     finally:
