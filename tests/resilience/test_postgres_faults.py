@@ -163,7 +163,9 @@ def test_acknowledged_data_survives_five_postgres_kills(
         predictions = [
             row
             for (row,) in stack.rows(
-                "SELECT DISTINCT ON (image_id) id::text FROM predictions WHERE true_label IS NULL"
+                "SELECT DISTINCT ON (i.id) p.id::text FROM predictions p"
+                " JOIN images i ON i.id = p.image_id"
+                " WHERE p.true_label IS NULL AND i.warnings = '{}'"
             )
         ]
         left = iter(predictions)
