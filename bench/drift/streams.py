@@ -35,7 +35,7 @@ def observe(network: Network, images: Images) -> Observations:
 
 
 def distinct(images: Images) -> NDArray[np.int64]:
-    """Return the indices of the images that did not come before: a repeat is no further row."""
+    """Return the indices of the first copy of each image: repeats are left out."""
     flat = images.reshape(len(images), -1)
     return np.sort(np.unique(flat, axis=0, return_index=True)[1])
 

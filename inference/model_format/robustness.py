@@ -1,6 +1,6 @@
 """Robustness file: robustness.json beside card.json, a model's accuracy on corrupted test images.
 
-It is no part of the model: the service serves a version with, without or with a broken one alike.
+It is optional. The service also serves a version whose file is missing or broken.
 """
 
 import json

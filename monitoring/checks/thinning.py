@@ -38,7 +38,7 @@ def thin(
 ) -> tuple[Allowance, list[bool]]:
     """Return the allowance after some images, and whether each of them is examined.
 
-    `images` are digests in hexadecimal, of which the first 32 digits are used, with times (us).
+    `images` are digests in hexadecimal with times (us). The first 32 digits decide.
     """
     tokens, at, kept = allowance.tokens, allowance.at, []
     full = float(rate * BURST_SECONDS)

@@ -19,7 +19,7 @@ from monitoring.detector.state import State
 
 Values = NDArray[np.float64]
 
-QUIET = 10.0  # R of a bet; below it there is no sign of a drift
+QUIET = 10.0  # R of a bet; below it, nothing suggests a drift
 TIE_NUMBERS = {INPUTS: 0, NOVELTY: 100, CONFIDENCE: 200}  # of the first feature: no two alike
 BLOCK = 128  # images; larger arrays of bets leave the CPU's caches
 STRIDE = 64  # images between two looks for a crossing, after which some are computed again

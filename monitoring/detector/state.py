@@ -47,8 +47,8 @@ class State:
     def onset(self) -> int:
         """Number of the last ordinary image, if there is a drift.
 
-        It is the last image after which the largest statistic was below 10. The mean of all is no
-        such mark: it stays above 10 for hundreds of ordinary images.
+        It is the last image after which the largest statistic was below 10. The mean of all
+        would not do: it stays above 10 for hundreds of ordinary images.
         """
         return int(self.quiet[self.r.argmax()])
 
