@@ -39,6 +39,8 @@ GRANT SELECT ON experiments, metric_curves, imports, import_rejects, leaderboard
     dataset_lineage, retraining_history, labels_waiting, champion_timeline, lineage TO mlops_app, mlops_pipeline;
 GRANT SELECT ON image_pixels, monitor_lease, drift_references, drift_monitors, drift_checks, alerts, reference_requests, robustness,
     open_alerts, drift_now, live_accuracy_over_time, error_atlas, skew TO mlops_app, mlops_pipeline;
+GRANT SELECT ON projects, previous_names, run_params, run_points, run_histories, run_artifacts, logged_models
+    TO mlops_app, mlops_pipeline;
 GRANT INSERT ON model_versions, images, prediction_events TO mlops_app;
 GRANT INSERT (id, image_id, model_version_id, task, label, confidence, probabilities, created_at, last_event_at, events)
     ON predictions TO mlops_app;
@@ -57,6 +59,12 @@ GRANT UPDATE ON drift_monitors TO mlops_app;
 GRANT UPDATE (families, severity, onset_at, onset_number, evidence, features, sources, example_images, last_seen_at, quiet_images)
     ON alerts TO mlops_app;
 GRANT DELETE ON drift_checks TO mlops_app;
+-- The tracking process, a process of the inference service. It may not touch the columns that belong to the CSV files.
+GRANT INSERT (name, task, learning_rate, momentum, params, metrics, source, state, run_id, project_id, owner, note, tags, started_at,
+    ended_at, heartbeat_at, creation_key), UPDATE (task, learning_rate, momentum, params, metrics, state, owner, note, note_revision,
+    tags, started_at, ended_at, heartbeat_at, silent_since, archived_at, updated_at) ON experiments TO mlops_app;
+GRANT INSERT, UPDATE, DELETE ON metric_curves, run_points, run_histories, run_artifacts TO mlops_app;
+GRANT INSERT, UPDATE ON run_params, projects, logged_models TO mlops_app;
 GRANT INSERT, DELETE ON schedules TO mlops_app;
 GRANT UPDATE (cron, experiment_name, params, enabled, changed_by, changed_at) ON schedules TO mlops_app;
 GRANT UPDATE (original_url, stored_at, stored_seconds, deleted_at, warnings) ON images TO mlops_app;
@@ -84,11 +92,12 @@ GRANT DELETE ON pipeline_workers TO mlops_pipeline;
 -- Functions of our own act as their owner, so only the service may call them.
 REVOKE EXECUTE ON FUNCTION advance_retention, apply_label, apply_warnings, cancel_run, close_alert, count_events, count_traffic,
     drop_events_before, enqueue_run, expire_events, expire_pixels, first_champions, keep_events, label_prediction, lock_summaries,
-    make_events_partition, move_alias, promote_run, replace_label, request_comparison, request_labels, request_novel_labels, request_reference, request_retraining,
+    make_events_partition, move_alias, promote_run, rename_experiment, replace_label, request_comparison, request_labels,
+    request_novel_labels, request_reference, request_retraining,
     request_run, request_score, retry_run, skip_label_request, summarise_events, summarise_predictions, withdraw_label FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION advance_retention, close_alert, count_events, count_traffic, expire_events, expire_pixels, first_champions,
-    label_prediction, lock_summaries, make_events_partition, move_alias, request_novel_labels, request_reference, request_retraining,
-    skip_label_request, withdraw_label TO mlops_app;
+    label_prediction, lock_summaries, make_events_partition, move_alias, rename_experiment, request_novel_labels, request_reference,
+    request_retraining, skip_label_request, withdraw_label TO mlops_app;
 GRANT EXECUTE ON FUNCTION cancel_run, promote_run, request_comparison, request_labels, request_run, request_score, retry_run
     TO mlops_app, mlops_pipeline;
 GRANT EXECUTE ON FUNCTION enqueue_run TO mlops_pipeline;
