@@ -1,0 +1,1 @@
+"""Tracking: runs that training code logs while it trains, written to Postgres."""

@@ -1,0 +1,1 @@
+"""Process of tracking, `python -m tracking`."""

@@ -1,0 +1,1 @@
+"""MLflow's tracking REST API over the storage of runs."""

@@ -1,0 +1,1 @@
+"""Native write API of runs: the operations of inference/openapi.yaml that need SQL."""

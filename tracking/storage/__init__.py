@@ -1,0 +1,1 @@
+"""SQL of the tracking process: runs, projects, artifacts, and the curves made of points."""
