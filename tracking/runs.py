@@ -57,8 +57,8 @@ class NewRun:
     owner: str | None = None
     note: str = ""
     started_at: datetime | None = None
-    params: Mapping[str, str] = NOTHING
-    tags: Mapping[str, str] = NOTHING
+    params: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Run:
     ended_at: datetime | None
     silent_since: datetime | None
     archived_at: datetime | None
-    params: Mapping[str, str] = NOTHING
+    params: Mapping[str, str] = field(default_factory=dict)
     latest: Mapping[str, Point] = field(default_factory=dict)
 
 
@@ -107,8 +107,8 @@ class Entries:
     """What one request logs: stored all or not at all. Tags replace earlier values."""
 
     points: Sequence[Point] = ()
-    params: Mapping[str, str] = NOTHING
-    tags: Mapping[str, str] = NOTHING
+    params: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,73 @@
+"""Rows of runs: reads experiments with their parameters and last points."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from tracking.runs import Point, Run
+
+COLUMNS = """
+e.id, e.run_id, e.name, e.task, e.source, e.state, e.project_id, e.owner, e.note, e.note_revision,
+e.tags, e.learning_rate, e.momentum, e.metrics, e.created_at, e.updated_at, e.started_at,
+e.ended_at, e.silent_since, e.archived_at
+"""
+BY_RUN_ID = f"SELECT {COLUMNS} FROM experiments e WHERE e.run_id = %s"
+BY_KEY = f"SELECT {COLUMNS} FROM experiments e WHERE e.creation_key = %s"
+BY_NAME = f"SELECT {COLUMNS} FROM experiments e WHERE e.name = %s"
+BY_PREVIOUS_NAME = f"""
+SELECT {COLUMNS} FROM previous_names p JOIN experiments e ON e.id = p.experiment_id
+WHERE p.name = %s
+"""
+PARAMS = "SELECT experiment_id, key, value FROM run_params WHERE experiment_id = ANY (%s)"
+# The primary key has the order: one probe a metric, however many points it has.
+LAST_POINTS = """
+WITH RECURSIVE metrics AS (
+    SELECT e.id, (SELECT min(metric) FROM run_points WHERE experiment_id = e.id) AS metric
+    FROM unnest(%(ids)s) AS e (id)
+    UNION ALL
+    SELECT m.id, (SELECT min(p.metric) FROM run_points p
+                  WHERE p.experiment_id = m.id AND p.metric > m.metric)
+    FROM metrics m WHERE m.metric IS NOT NULL
+)
+SELECT m.id, m.metric, p.step, p.logged_at, p.value
+FROM metrics m CROSS JOIN LATERAL (
+    SELECT step, logged_at, value FROM run_points
+    WHERE experiment_id = m.id AND metric = m.metric
+    ORDER BY step DESC, logged_at DESC, value DESC LIMIT 1) p
+WHERE m.metric IS NOT NULL
+UNION ALL
+SELECT experiment_id, metric, steps[cardinality(steps)], logged_at[cardinality(logged_at)],
+       metric_values[cardinality(metric_values)]
+FROM run_histories WHERE experiment_id = ANY (%(ids)s)
+"""
+
+
+def read_runs(cursor: Cursor, statement: str, arguments: Any) -> list[Run]:
+    """Return the runs of a statement that selects COLUMNS, complete."""
+    cursor.execute(statement, arguments)
+    rows = cursor.fetchall()
+    ids = [row[0] for row in rows]
+    params, latest = _params(cursor, ids), _last_points(cursor, ids)
+    return [replace(Run(*row), params=params[row[0]], latest=latest[row[0]]) for row in rows]
+
+
+def _params(cursor: Cursor, ids: Sequence[int]) -> dict[int, dict[str, str]]:
+    found: dict[int, dict[str, str]] = {number: {} for number in ids}
+    if ids:
+        cursor.execute(PARAMS, [list(ids)])
+        for number, key, value in cursor:
+            found[number][key] = value
+    return found
+
+
+def _last_points(cursor: Cursor, ids: Sequence[int]) -> dict[int, dict[str, Point]]:
+    found: dict[int, dict[str, Point]] = {number: {} for number in ids}
+    if ids:
+        cursor.execute(LAST_POINTS, {"ids": list(ids)})
+        for number, metric, step, logged_at, value in cursor:
+            other = found[number].get(metric)
+            if other is None or (step, logged_at) >= (other.step, other.logged_at):
+                found[number][metric] = Point(metric, step, logged_at, value)
+    return found
