@@ -186,7 +186,7 @@ def test_update_name_keeps_the_previous_one(stores: Stores, sql: Query) -> None:
             stores.runs.update(other, RunChange(name=name))
     assert stores.runs.create(NewRun("a", "api")).run.name == "a_2"
     sql("INSERT INTO model_versions (id, experiment_name, version, status, task, digest)"
-        " VALUES (repeat('0', 64), 'b', 1, 'READY', 'mnist', repeat('0', 64))")  # fmt: skip
+        " VALUES (1, 'b', 1, 'READY', 'mnist', repeat('0', 64))")  # fmt: skip
     with pytest.raises(HasModelsError):
         stores.runs.update(other, RunChange(name="d"))
 
