@@ -25,6 +25,7 @@ from web.data.monitoring.metrics import ServiceMetrics
 from web.data.monitoring.reader import MonitoringReader
 from web.data.queries import Snapshot
 from web.data.stale_cache import CachedResult, StaleCache
+from web.data.tracking.client import TrackingClient
 from web.evaluations.image_store import ImageStore
 from web.evaluations.labeled_set import LabeledSet
 from web.evaluations.runner import Evaluator
@@ -65,6 +66,7 @@ class Sources:
     learning_api: LearningClient
     monitoring: MonitoringReader
     monitoring_api: MonitoringClient
+    tracking_api: TrackingClient
     images: ImageStore
 
     def snapshot(self) -> CachedResult[Snapshot]:
@@ -244,6 +246,7 @@ def make_sources(settings: Settings) -> Sources:
             describe_database,
         ),
         monitoring_api=MonitoringClient(api),
+        tracking_api=TrackingClient(api),
         images=ImageStore(api.image, settings.mnist_path),
     )
 

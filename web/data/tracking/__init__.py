@@ -1,0 +1,1 @@
+"""Tracking data: runs that training code logs, their notes, tags and artifacts."""
