@@ -10,6 +10,7 @@ from pathlib import Path
 import streamlit as st
 
 from servicekit.trusted_hosts import TrustedHosts
+from web.components.author import keep_author
 from web.components.error_boundary import error_boundary
 from web.components.experiment_picker import WIDGET_KEYS as PICKER_KEYS
 from web.components.experiment_picker import pick_experiments
@@ -107,6 +108,7 @@ def main() -> None:
             selection = pick_experiments(None if snapshot is None else snapshot.task_of, page.title)
         with error_boundary(f"The page {page.title}"):
             page.run()
+        keep_author()
 
 
 def _keep_widget_state(keys: Iterable[str]) -> None:

@@ -9,15 +9,14 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from web.components.author import AUTHOR, author_input, remember_author
 from web.data.api_types import ApiProblemError, ApiUnreachableError
 from web.formatting import escape_markdown
 from web.sources import Sources
 
-# Limits of the API, in characters.
-MAX_AUTHOR_CHARACTERS, MAX_REASON_CHARACTERS = 100, 500
-AUTHOR, REASON = "Your name", "Reason"
-# Session key of the last author, the default of every form.
-_LAST_AUTHOR = "author"
+# Limit of the API, in characters.
+MAX_REASON_CHARACTERS = 500
+REASON = "Reason"
 # Session key of the number of actions.
 _ACTIONS = "actions"
 # Session keys of the fields of a form, and of its failure, behind the form's own key.
@@ -28,16 +27,6 @@ _NEEDS_TEXT = "The history stores both author and reason."
 def fresh_key(name: str) -> str:
     """Return a key that changes after each action, so that its popover closes and is empty."""
     return f"{name}-{st.session_state.get(_ACTIONS, 0)}"
-
-
-def author_input(key: str | None = None) -> str:
-    """Show the field of the author and return its text. It starts with the last author."""
-    return st.text_input(
-        AUTHOR,
-        value=str(st.session_state.get(_LAST_AUTHOR, "")),
-        max_chars=MAX_AUTHOR_CHARACTERS,
-        key=key,
-    )
 
 
 def reason_input(placeholder: str, key: str | None = None) -> str:
@@ -153,7 +142,7 @@ def _unreachable(sources: Sources) -> str:
 def _finish(sources: Sources, author: str | None, message: str | None) -> None:
     """Remember the author, close the form, read everything again, and show the message."""
     if author is not None:
-        st.session_state[_LAST_AUTHOR] = author.strip()
+        remember_author(author)
     st.session_state[_ACTIONS] = st.session_state.get(_ACTIONS, 0) + 1
     sources.expire_models()
     sources.learning.expire()

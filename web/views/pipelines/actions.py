@@ -4,14 +4,8 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from web.components.authored_action import (
-    AUTHOR,
-    REASON,
-    author_input,
-    fresh_key,
-    reason_input,
-    submit,
-)
+from web.components.author import AUTHOR, author_input
+from web.components.authored_action import REASON, fresh_key, reason_input, submit
 from web.data.learning.types import PROMOTE, RunDetail
 from web.formatting import escape_markdown
 from web.sources import Sources

@@ -5,13 +5,8 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from web.components.authored_action import (
-    AUTHOR,
-    MAX_AUTHOR_CHARACTERS,
-    author_input,
-    fresh_key,
-    submit,
-)
+from web.components.author import AUTHOR, author_input, remember_author
+from web.components.authored_action import fresh_key, submit
 from web.components.label_keys import SKIP, UNDO, show_label_keys
 from web.components.outage import show_database_down, show_stale_data
 from web.components.thumbnail import ThumbnailError, make_thumbnail
@@ -49,13 +44,8 @@ def show(sources: Sources) -> None:
     """Draw the tab."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         task = pick_task(sources)
-        author = st.text_input(
-            AUTHOR,
-            key=AUTHOR_KEY,
-            max_chars=MAX_AUTHOR_CHARACTERS,
-            placeholder="ann",
-            width=160,
-        )
+        author = author_input(AUTHOR_KEY, width=160)
+        remember_author(author)
         _show_ask(sources, task)
     result = sources.learning.label_queue(task)
     queue = result.value

@@ -7,7 +7,7 @@ from web.views.pipelines import data, labeling, runs, schedule, task_picker
 
 # Key of the widget, which is also the URL parameter: ?tab=Data
 TAB = "tab"
-WIDGET_KEYS = (TAB, runs.RUN, task_picker.TASK, labeling.AUTHOR_KEY)
+WIDGET_KEYS = (TAB, runs.RUN, task_picker.TASK)
 RUNS, DATA, LABEL, SCHEDULE = "Runs", "Data", "Label", "Schedule"
 
 

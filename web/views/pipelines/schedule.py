@@ -4,7 +4,8 @@ from datetime import UTC
 
 import streamlit as st
 
-from web.components.authored_action import AUTHOR, author_input, submit
+from web.components.author import AUTHOR, author_input
+from web.components.authored_action import submit
 from web.components.outage import show_database_down, show_stale_data
 from web.data.learning.data_types import Schedule
 from web.formatting import escape_markdown

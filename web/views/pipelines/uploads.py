@@ -3,7 +3,8 @@
 import pandas as pd
 import streamlit as st
 
-from web.components.authored_action import AUTHOR, author_input, submit
+from web.components.author import AUTHOR, author_input
+from web.components.authored_action import submit
 from web.formatting import escape_markdown, pluralize
 from web.sources import Sources
 from web.tables.pipeline_data import rejects_table, upload_table
