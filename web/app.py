@@ -105,7 +105,11 @@ def main() -> None:
             snapshot = sources.snapshot().value
             # Part of the frame, not of a page: widgets of the frame keep their values in the URL
             # when the page changes.
-            selection = pick_experiments(None if snapshot is None else snapshot.task_of, page.title)
+            selection = pick_experiments(
+                None if snapshot is None else snapshot.task_of,
+                page.title,
+                shows_all=page is leaderboard_page,
+            )
         with error_boundary(f"The page {page.title}"):
             page.run()
         keep_author()

@@ -67,18 +67,32 @@ def test_link_restores_the_order(sources: FakeSources) -> None:
     assert "sorted by batch size, lowest first" in visible_text(app).replace("\\", "")
 
 
-def test_newest_are_shown_until_all_are_selected(sources: FakeSources) -> None:
-    app = open_page(latest="2")
-    assert "Newest 2 of 4 experiments" in visible_text(app)
-    app.toggle(key="every").set_value(True).run()
-    assert len(app.dataframe[-1].value) == 4
+def test_all_are_shown_until_the_newest_are_chosen(sources: FakeSources) -> None:
+    app = open_page()
+    assert "All 4 experiments" in visible_text(app)
+    sources.names = [*sources.names, "older", "oldest"]
+    app.button_group(key="show_all_or_newest").set_value("Newest 5").run()
+    assert "Newest 5 of 6 experiments" in visible_text(app)
+    assert app.number_input(key="latest").value == 5
+    app.button_group(key="show_all_or_newest").set_value("All").run()
     assert sources.last_query is not None
     assert sources.last_query.latest is None
 
 
+@pytest.mark.parametrize(
+    ("query", "latest"), [({"latest": "2"}, 2), ({"latest": "2", "every": "true"}, None)]
+)
+def test_link_restores_the_number_of_newest(
+    sources: FakeSources, query: dict[str, str], latest: int | None
+) -> None:
+    open_page(**query)
+    assert sources.last_query is not None
+    assert sources.last_query.latest == latest
+
+
 def test_link_restores_a_page(sources: FakeSources) -> None:
     sources.names = [f"e{number}" for number in range(250)]
-    app = open_page(every="true", page="3")
+    app = open_page(page="3")
     assert app.dataframe[-1].value["experiment"].iloc[0] == "e200"
     assert "201 to 250 of 250 experiments" in visible_text(app)
     app.toggle(key="down").set_value(False).run()

@@ -1,4 +1,4 @@
-"""Experiment picker: the newest experiments of a task, or picked ones.
+"""Experiment picker: all or the newest experiments of a task, or picked ones.
 
 The selection is in the URL, so a link restores it.
 """
@@ -21,6 +21,10 @@ TASK = "task"
 LATEST = "latest"
 EXPERIMENTS = "experiments"
 WIDGET_KEYS = (TASK, LATEST, EXPERIMENTS)
+# Key of the choice between all and the newest, which follows from LATEST
+_SHOW = "show_all_or_newest"
+_EVERY = "every"
+_ALL, _NEWEST = "All", f"Newest {DEFAULT_LATEST}"
 # Session key of the last page.
 _PAGE = "selection_page"
 # Option for every task. It has a space, which the task of a model card cannot have.
@@ -35,17 +39,19 @@ class Selection:
         names: experiments that exist, in the order in which they were picked, or newest first.
         unknown: names from the URL that are not in the database.
         task: the task whose newest experiments these are, None for a selection of any task.
+        is_all: whether these are all experiments of the task.
 
     """
 
     names: tuple[str, ...]
     unknown: tuple[str, ...]
     task: str | None = None
+    is_all: bool = False
 
 
 def resolve_selection(
     task_of: Mapping[str, str] | None,
-    latest: int,
+    latest: int | None,
     picked: Sequence[str],
     task: str | None = None,
 ) -> Selection:
@@ -54,7 +60,7 @@ def resolve_selection(
     Args:
         task_of: task of each experiment, newest first. None if the database was never up; then
             every picked name is accepted.
-        latest: number of newest experiments, if none is picked.
+        latest: number of newest experiments, if none is picked. None for all.
         picked: picked experiments. They take precedence over latest and task.
         task: only experiments of this task, None for all tasks.
 
@@ -63,7 +69,7 @@ def resolve_selection(
         return Selection(names=tuple(picked), unknown=())
     if not picked:
         of_task = [name for name in task_of if task in (None, task_of[name])]
-        return Selection(names=tuple(of_task[:latest]), unknown=(), task=task)
+        return Selection(tuple(of_task[:latest]), unknown=(), task=task, is_all=latest is None)
     return Selection(
         names=tuple(name for name in picked if name in task_of),
         unknown=tuple(name for name in picked if name not in task_of),
@@ -80,7 +86,9 @@ def rank_tasks(task_of: Mapping[str, str]) -> list[str]:
     return [task for task, _ in Counter(task_of.values()).most_common()]
 
 
-def pick_experiments(task_of: Mapping[str, str] | None, page: str = "") -> Selection:
+def pick_experiments(
+    task_of: Mapping[str, str] | None, page: str = "", *, shows_all: bool = False
+) -> Selection:
     """Show the widgets and return the selection. The task is offered only if there are several.
 
     Streamlit drops a name from the URL that is not among the options. Names in the URL are always
@@ -90,6 +98,7 @@ def pick_experiments(task_of: Mapping[str, str] | None, page: str = "") -> Selec
         task_of: task of each experiment, newest first. None if the database was never up.
         page: title of the current page. The names in a link from another page replace the names
             that were picked before.
+        shows_all: whether the page shows all experiments by default, and else the newest.
 
     """
     linked = [name for name in st.query_params.get_all(EXPERIMENTS) if name]
@@ -114,16 +123,20 @@ def pick_experiments(task_of: Mapping[str, str] | None, page: str = "") -> Selec
                 help="Classification task. Results of different tasks are not comparable.",
                 disabled=is_picked,
             )
+        if shows_all:
+            _show_all_or_newest(is_disabled=is_picked)
         latest = st.number_input(
             "Show newest",
             min_value=1,
             max_value=MAX_LATEST,
-            value=DEFAULT_LATEST,
+            value=None,
             step=1,
             key=LATEST,
             bind="query-params",
             width=170,
+            placeholder="all" if shows_all else str(DEFAULT_LATEST),
             help="Number of newest experiments. Picked experiments take precedence.",
+            on_change=_forget_every,
             disabled=is_picked,
         )
         limit = (
@@ -139,8 +152,35 @@ def pick_experiments(task_of: Mapping[str, str] | None, page: str = "") -> Selec
             bind="query-params",
             placeholder="Experiment names",
             accept_new_options=unlisted_count > 0,
-            help=f"Leave empty to show the newest.{limit}",
+            help=f"Leave empty to show {'all or ' if shows_all else ''}the newest.{limit}",
         )
-    return resolve_selection(
-        task_of, int(latest or DEFAULT_LATEST), picked, None if task == ALL_TASKS else task
+    latest = None if shows_all and (_is_every() or not latest) else int(latest or DEFAULT_LATEST)
+    return resolve_selection(task_of, latest, picked, None if task == ALL_TASKS else task)
+
+
+def _show_all_or_newest(*, is_disabled: bool) -> None:
+    """Show the choice between all and the newest experiments. It sets the number of newest."""
+    latest = st.session_state.get(LATEST, st.query_params.get(LATEST))
+    st.session_state[_SHOW] = _NEWEST if latest and not _is_every() else _ALL
+
+    def apply() -> None:
+        _forget_every()
+        st.session_state[LATEST] = DEFAULT_LATEST if st.session_state[_SHOW] == _NEWEST else None
+
+    st.segmented_control(
+        "Show",
+        [_ALL, _NEWEST],
+        required=True,
+        key=_SHOW,
+        on_change=apply,
+        disabled=is_disabled,
     )
+
+
+def _is_every() -> bool:
+    """Return whether a link of an earlier version asks for all experiments: ?every=true."""
+    return st.query_params.get(_EVERY) == "true"
+
+
+def _forget_every() -> None:
+    st.query_params.pop(_EVERY, None)

@@ -13,8 +13,8 @@ from web.data.leaderboard_queries import DEFAULT_SORT, NEWEST, SORTS, Leaderboar
 from web.formatting import escape_markdown, join_names
 from web.views.leaderboard.experiment_table import show_first_page
 
-FILTER, ALL, SORT, DESCENDING = "filter", "every", "sort", "down"
-FILTER_KEYS = (FILTER, ALL, SORT, DESCENDING)
+FILTER, SORT, DESCENDING = "filter", "sort", "down"
+FILTER_KEYS = (FILTER, SORT, DESCENDING)
 _SORT_TITLES = {"experiment": "Name", NEWEST: "Newest"}
 MAX_LISTED_COLUMNS = 60
 
@@ -68,20 +68,14 @@ def show_filter_bar(
             bind="query-params",
             on_change=show_first_page,
         )
-    is_all = bool(st.session_state.get(ALL, st.query_params.get(ALL) == "true"))
     return LeaderboardQuery(
         names=selection.names if is_picked else (),
         condition=None if is_picked else parse_filter(text or "", keys),
         task=None if is_picked else selection.task,
-        latest=None if is_all else len(selection.names),
+        latest=None if selection.is_all else len(selection.names),
         sort=sort or DEFAULT_SORT,
         descending=is_descending,
     )
-
-
-def show_all_toggle(total_count: int) -> None:
-    """Show the toggle between the newest and all experiments."""
-    st.toggle(f"Show all {total_count:,}", key=ALL, bind="query-params", on_change=show_first_page)
 
 
 def show_no_match() -> None:

@@ -77,7 +77,7 @@ def show(sources: Sources, selection: Selection, links: Mapping[str, st.Page]) -
         st.warning(f"Not in the database: {join_names(selection.unknown)}.", icon=":material/help:")
     is_picked = bool(st.session_state.get(EXPERIMENTS))
     if is_picked and not selection.names:
-        st.info("None of the picked experiments exists. Clear the selection to see the newest.")
+        st.info("None of the picked experiments exists. Clear the selection to see all.")
         return
     summary_area = st.container()
     try:
@@ -166,10 +166,7 @@ def _show_experiments(
     with st.container(
         horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="rows"
     ):
-        with st.container(horizontal=True, vertical_alignment="center", width="content"):
-            st.caption(caption, width="content")
-            if not query.names and query.condition is None:
-                filter_bar.show_all_toggle(total_count)
+        st.caption(caption, width="content")
         actions = st.container(horizontal=True, width="content")
     if not page.matching_count:
         filter_bar.show_no_match()

@@ -39,3 +39,9 @@ def test_largest_task_comes_first() -> None:
     """Of equal ones, the task with the newest experiment comes first."""
     assert rank_tasks(TASK_OF) == ["digits", "letters"]
     assert rank_tasks({"new": "letters", "old": "digits"}) == ["letters", "digits"]
+
+
+def test_no_number_selects_all_of_the_task() -> None:
+    assert resolve_selection(TASK_OF, None, [], "digits") == Selection(
+        ("new", "old"), (), "digits", is_all=True
+    )
