@@ -7,11 +7,10 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from web.charts.run_colors import RunStyle, run_styles
 from web.charts.smoothing import smooth, to_relative_steps
-from web.charts.theme import PALETTE_SIZE, Option
+from web.charts.theme import Option
 
-# Beyond the palette, dashes distinguish lines of one color.
-DASHES = ("solid", "dashed", "dotted")
 # More lines are neither distinguishable nor fast in the browser.
 MAX_CURVES = 50
 # Runs record their loss at different steps. The tooltip lists all runs at one step, so missing
@@ -31,6 +30,7 @@ def loss_curves(
     *,
     log: bool,
     metric: str,
+    dark: bool,
     smoothing: float = 0.0,
     x: Literal["step", "relative"] = "step",
 ) -> Option:
@@ -38,9 +38,10 @@ def loss_curves(
 
     Args:
         curves: experiment, step, value in long form. Lines are straight between their own steps.
-        order: experiments to draw, in the order of their colors. Those without a curve are skipped.
+        order: experiments to draw, in the order of the legend. Those without a curve are skipped.
         log: whether the value axis is logarithmic. It cannot show points at or below 0.
         metric: title of the value axis.
+        dark: whether the theme is dark.
         smoothing: weight of smoothing.smooth, 0 to 0.99. Above 0 the raw line is faint behind.
         x: training steps, or percent of the run.
 
@@ -73,6 +74,7 @@ def loss_curves(
     if len(wide) > rows:
         wide = wide.iloc[np.unique(np.linspace(0, len(wide) - 1, rows).round().astype(int))]
     ceiling = axis_ceiling(usable)
+    styles = run_styles(drawn, dark=dark)
     table = wide.rename_axis(index="step").reset_index()
     return {
         "aria": {"enabled": True},
@@ -126,19 +128,24 @@ def loss_curves(
                 "connectNulls": True,
                 "animation": False,
                 "emphasis": {"focus": "series"},
-                "lineStyle": {"width": 2, "type": DASHES[number // PALETTE_SIZE % len(DASHES)]},
+                "itemStyle": {"color": styles[name].color},
+                "lineStyle": {
+                    "width": 2,
+                    "color": styles[name].color,
+                    "type": styles[name].dash,
+                },
             }
-            for number, (name, column) in enumerate(zip(drawn, columns[: len(drawn)], strict=True))
+            for name, column in zip(drawn, columns[: len(drawn)], strict=True)
         ]
         + [
-            _raw_line(name, column)
+            _raw_line(name, column, styles[name])
             for name, column in zip(drawn, columns[len(drawn) :], strict=bool(smoothing))
         ],
     }
 
 
-def _raw_line(name: str, column: str) -> dict[str, Any]:
-    """Return the faint raw line. It shares the name, and so the color, of its smoothed line."""
+def _raw_line(name: str, column: str, style: RunStyle) -> dict[str, Any]:
+    """Return the faint raw line. It shares name and color of its smoothed line."""
     return {
         "type": "line",
         "name": name,
@@ -149,7 +156,8 @@ def _raw_line(name: str, column: str) -> dict[str, Any]:
         "silent": True,
         "z": 1,
         "tooltip": {"show": False},
-        "lineStyle": {"width": 1, "opacity": RAW_OPACITY},
+        "itemStyle": {"color": style.color},
+        "lineStyle": {"width": 1, "color": style.color, "opacity": RAW_OPACITY},
     }
 
 

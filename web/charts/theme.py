@@ -4,8 +4,6 @@ from typing import Any
 
 Option = dict[str, Any]
 
-# Number of colors in chartCategoricalColors of the themes.
-PALETTE_SIZE = 10
 # By "is the theme dark": background, range of a heat map, and text in a faint or a strong cell.
 SURFACE = {False: "#ffffff", True: "#10191b"}
 HEAT = {False: ("#eef5f5", "#0b7a75"), True: ("#1d2b2e", "#4fd1c5")}

@@ -43,7 +43,7 @@ def show_loss_chart(
 
     Args:
         curves: see queries.read_curves.
-        names: the experiments, in the order of their colors.
+        names: the experiments, in the order of the legend.
         metric: a key of METRICS.
         log: whether the value axis is logarithmic.
         smoothing: weight from 0 to 0.99.
@@ -52,7 +52,15 @@ def show_loss_chart(
     """
     title = METRICS[metric]
     curves = curves[curves["experiment"].isin(names)]
-    option = loss_curves(curves, names, log=log, metric=title.lower(), smoothing=smoothing, x=x)
+    option = loss_curves(
+        curves,
+        names,
+        log=log,
+        metric=title.lower(),
+        dark=st.context.theme.type == "dark",
+        smoothing=smoothing,
+        x=x,
+    )
     drawn = option["legend"]["data"]
     if not drawn:
         st.info(f"None of these experiments has a {title.lower()} curve.")

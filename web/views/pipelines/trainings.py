@@ -52,7 +52,13 @@ def show_trainings(detail: RunDetail) -> None:
         else:
             names = list(dict.fromkeys(losses["experiment"]))
             st.echarts_chart(
-                loss_curves(losses, names, log=False, metric="loss"),
+                loss_curves(
+                    losses,
+                    names,
+                    log=False,
+                    metric="training loss",
+                    dark=st.context.theme.type == "dark",
+                ),
                 height=HEIGHT_PIXELS,
                 alt=f"Training loss of {pluralize(len(names), 'training')}",
             )
