@@ -1,6 +1,7 @@
 """Compare page in a real browser, on the real stack."""
 
 import csv
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -29,7 +30,9 @@ def chart(page: Page) -> Any:
 
 
 def cell(page: Page, text: str) -> Any:
-    return page.locator("[data-testid=stDataFrame] table").get_by_text(text, exact=True).first
+    table = page.locator("[data-testid=stDataFrame] table")
+    link = re.compile(rf"^run\?name={re.escape(text)}#")
+    return table.get_by_text(text, exact=True).or_(table.get_by_text(link)).first
 
 
 def test_link_restores_the_comparison(stack: Any, page: Page) -> None:

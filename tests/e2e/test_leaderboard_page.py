@@ -2,7 +2,7 @@
 
 import re
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import psycopg2
 import pytest
@@ -30,11 +30,13 @@ def names(stack: Any, task: str = "mnist") -> list[str]:
 
 
 def table_cells(page: Page, name: str) -> Any:
-    """Return the table cells with this text.
+    """Return the table cells with this text, or with the link to the run of this name.
 
     The grid is a canvas with an HTML table for assistive technology.
     """
-    return page.locator("[data-testid=stDataFrame] table").get_by_text(name, exact=True)
+    table = page.locator("[data-testid=stDataFrame] table")
+    link = re.compile(rf"^run\?name={re.escape(quote(name, safe=''))}#")
+    return table.get_by_text(name, exact=True).or_(table.get_by_text(link))
 
 
 def open_page(page: Page, url: str) -> None:

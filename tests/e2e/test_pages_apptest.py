@@ -94,7 +94,7 @@ def test_link_restores_extra_columns() -> None:
     app = open_page(columns=["momentum", "batch_size", HOSTILE])
     table = app.dataframe[-1].value
     assert (list(table.columns), list(table["batch_size"])) == (
-        ["experiment", "momentum", "batch_size", HOSTILE],
+        ["experiment", "run", "momentum", "batch_size", HOSTILE],
         [1, 2, 4, 8],
     )
 

@@ -1,7 +1,7 @@
 """Loss curve chart: one line per experiment over the training steps."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -31,6 +31,7 @@ def loss_curves(
     log: bool,
     metric: str,
     dark: bool,
+    labels: Mapping[str, str] | None = None,
     smoothing: float = 0.0,
     x: Literal["step", "relative"] = "step",
 ) -> Option:
@@ -42,6 +43,7 @@ def loss_curves(
         log: whether the value axis is logarithmic. It cannot show points at or below 0.
         metric: title of the value axis.
         dark: whether the theme is dark.
+        labels: text of each experiment in legend and tooltip, by default its name.
         smoothing: weight of smoothing.smooth, 0 to 0.99. Above 0 the raw line is faint behind.
         x: training steps, or percent of the run.
 
@@ -75,6 +77,7 @@ def loss_curves(
         wide = wide.iloc[np.unique(np.linspace(0, len(wide) - 1, rows).round().astype(int))]
     ceiling = axis_ceiling(usable)
     styles = run_styles(drawn, dark=dark)
+    label_of = {name: (labels or {}).get(name, name) for name in drawn}
     table = wide.rename_axis(index="step").reset_index()
     return {
         "aria": {"enabled": True},
@@ -85,7 +88,7 @@ def loss_curves(
             "bottom": 0,
             "icon": "roundRect",
             "itemHeight": 4,
-            "data": drawn,
+            "data": list(label_of.values()),
             "textStyle": {"width": 260, "overflow": "truncate"},
         },
         "tooltip": {
@@ -122,7 +125,7 @@ def loss_curves(
         "series": [
             {
                 "type": "line",
-                "name": name,
+                "name": label_of[name],
                 "encode": {"x": "step", "y": column},
                 "showSymbol": name in single,
                 "connectNulls": True,
@@ -138,7 +141,7 @@ def loss_curves(
             for name, column in zip(drawn, columns[: len(drawn)], strict=True)
         ]
         + [
-            _raw_line(name, column, styles[name])
+            _raw_line(label_of[name], column, styles[name])
             for name, column in zip(drawn, columns[len(drawn) :], strict=bool(smoothing))
         ],
     }

@@ -7,7 +7,8 @@ import pandas as pd
 import streamlit as st
 
 from web.charts.loss_curves import experiments_above, loss_curves
-from web.formatting import join_names, pluralize
+from web.formatting import escape_markdown, join_names, pluralize
+from web.tables.run_names import common_prefix, shorten_names
 
 # Metrics with curves in the database, and their titles.
 METRICS = {"loss": "Training loss", "validation_loss": "Validation loss"}
@@ -58,10 +59,12 @@ def show_loss_chart(
         log=log,
         metric=title.lower(),
         dark=st.context.theme.type == "dark",
+        labels=shorten_names(names),
         smoothing=smoothing,
         x=x,
     )
-    drawn = option["legend"]["data"]
+    present = set(curves["experiment"])
+    drawn = [name for name in names if name in present][: len(option["legend"]["data"])]
     if not drawn:
         st.info(f"None of these experiments has a {title.lower()} curve.")
         return
@@ -75,8 +78,14 @@ def show_loss_chart(
     is_drawn = curves["experiment"].isin(drawn)
     if above := experiments_above(curves[is_drawn], option["yAxis"].get("max")):
         st.caption(f"Partly above the chart: {join_names(above)}. Hover for the values.")
-    present = set(curves["experiment"])
     if without := [name for name in names if name not in present]:
         st.caption(f"Without a {title.lower()} curve: {join_names(without)}.")
     if len(names) - len(without) > len(drawn):
         st.caption(f"The chart shows {len(drawn)} of {len(names)} experiments.")
+    show_prefix(names)
+
+
+def show_prefix(names: Sequence[str]) -> None:
+    """Show the prefix that the short names of these experiments leave out, if there is one."""
+    if prefix := common_prefix(names):
+        st.caption(f"Names are shown without {escape_markdown(prefix)}.")

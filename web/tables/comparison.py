@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from web.tables.run_names import run_links, shorten_names
+
 WHOLE = 100.0
 # Parameters that have columns of their own in a run. They come first.
 LEADING = ("learning_rate", "momentum")
@@ -62,9 +64,9 @@ def result_table(runs: pd.DataFrame, curves: pd.DataFrame, baseline: str) -> pd.
         baseline: name of the baseline experiment.
 
     Returns:
-        One row per run: experiment, test_accuracy (percent), accuracy_change (percentage points),
-        best, best_change, best_step, last, last_change. Changes are NaN for the baseline and for
-        runs of another task, which are not comparable.
+        One row per run: experiment, run (its link), test_accuracy (percent), accuracy_change
+        (percentage points), best, best_change, best_step, last, last_change. Changes are NaN for
+        the baseline and for runs of another task, which are not comparable.
 
     """
     names = list(runs["experiment"])
@@ -82,8 +84,10 @@ def result_table(runs: pd.DataFrame, curves: pd.DataFrame, baseline: str) -> pd.
     ):
         reference = float(base[column].iloc[0]) if len(base) else math.nan
         table[change] = (table[column] - reference).where(is_comparable)
+    table["run"] = run_links(names, shorten_names(names))
     columns = [
         "experiment",
+        "run",
         "test_accuracy",
         "accuracy_change",
         "best",

@@ -16,7 +16,10 @@ from web.data.leaderboard_columns import (
 from web.data.leaderboard_queries import LeaderboardQuery
 from web.formatting import escape_markdown, pluralize
 from web.tables.model_registry import CHAMPION_STAR, STATES
+from web.tables.run_names import run_links, shorten_names
 
+# Column of links to the pages of the runs
+RUN = "run"
 API_DOWN = "API down"
 # A page number with more digits is not a page.
 MAX_PAGE_DIGITS = 6
@@ -42,8 +45,8 @@ def leaderboard_table(
         columns: ids of the columns, see leaderboard_columns.
 
     Returns:
-        experiment, then the columns in their order: test_accuracy in percent, losses without
-        values that a table cannot display.
+        experiment, the run's link, then the columns in their order: test_accuracy in percent,
+        losses without values that a table cannot display.
 
     """
     shown = rows.assign(
@@ -57,7 +60,11 @@ def leaderboard_table(
         column: shown[column] if column in COLUMNS else extra_column(rows, column)
         for column in columns
     }
-    return pd.DataFrame({"experiment": shown["experiment"], **values}).reset_index(drop=True)
+    names = list(shown["experiment"])
+    links = pd.Series(run_links(names, shorten_names(names)), index=shown.index, dtype="object")
+    return pd.DataFrame({"experiment": shown["experiment"], RUN: links, **values}).reset_index(
+        drop=True
+    )
 
 
 def describe_rows(

@@ -6,6 +6,7 @@ import streamlit as st
 from web.components.loss_chart import METRICS
 from web.formatting import escape_markdown, pluralize
 from web.tables.comparison import collect_parameters, parameter_table, result_table
+from web.tables.run_names import LINK_TEXT, shorten_names
 
 DELTA = "\N{GREEK CAPITAL LETTER DELTA}"
 
@@ -20,7 +21,14 @@ def show_results(runs: pd.DataFrame, curves: pd.DataFrame, baseline: str, metric
         alt="Accuracy, best and last value of each experiment, with changes against the baseline",
         placeholder="\N{EN DASH}",
         column_config={
-            "experiment": st.column_config.TextColumn("Experiment", width=285, pinned=True),
+            "experiment": None,
+            "run": st.column_config.LinkColumn(
+                "Experiment",
+                width=245,
+                pinned=True,
+                display_text=LINK_TEXT,
+                help="Opens the page of the run.",
+            ),
             "test_accuracy": st.column_config.NumberColumn("Test accuracy", format="%.2f %%"),
             "accuracy_change": st.column_config.NumberColumn(
                 f"{DELTA} accuracy", format="%+.2f pp"
@@ -56,6 +64,7 @@ def show_parameters(runs: pd.DataFrame, baseline: str) -> None:
     if table.empty:
         st.info("These experiments have the same parameters.", icon=":material/equal:")
         return
+    short = shorten_names(parameters)
     st.dataframe(
         table,
         alt="Parameters in rows, experiments in columns",
@@ -63,7 +72,7 @@ def show_parameters(runs: pd.DataFrame, baseline: str) -> None:
             "_index": st.column_config.TextColumn("Parameter", width=130),
             **{
                 name: st.column_config.TextColumn(
-                    f"{name} (baseline)" if name == baseline else name
+                    f"{short[name]} (baseline)" if name == baseline else short[name], help=name
                 )
                 for name in parameters
             },

@@ -6,7 +6,9 @@ import pandas as pd
 import streamlit as st
 
 from web.charts import sparkline
-from web.data.leaderboard_columns import column_title
+from web.data.leaderboard_columns import EXPERIMENT, column_title
+from web.tables.leaderboard_table import RUN
+from web.tables.run_names import LINK_TEXT
 
 
 def column_configs(table: pd.DataFrame, bar_minimum: float) -> dict[str, Any]:
@@ -18,7 +20,13 @@ def column_configs(table: pd.DataFrame, bar_minimum: float) -> dict[str, Any]:
 
     """
     built_in = {
-        "experiment": st.column_config.TextColumn("Experiment", width=250),
+        RUN: st.column_config.LinkColumn(
+            "Experiment",
+            width=230,
+            pinned=True,
+            display_text=LINK_TEXT,
+            help="Opens the page of the run. Names are shown without their common prefix.",
+        ),
         "champion": st.column_config.TextColumn(
             "\N{BLACK STAR}", width=40, help="Champion of its task, see the Models page."
         ),
@@ -47,11 +55,17 @@ def column_configs(table: pd.DataFrame, bar_minimum: float) -> dict[str, Any]:
         ),
     }
     configs = {
-        column: built_in.get(column) or _extra_config(table[column]) for column in table.columns
+        column: built_in.get(column) or _extra_config(table[column])
+        for column in table.columns
+        if column != EXPERIMENT
     }
+    # The full name is a hidden column, so that the table's own CSV download has it.
     return {
-        column: {**config, "label": config["label"] or column_title(column)}
-        for column, config in configs.items()
+        EXPERIMENT: None,
+        **{
+            column: {**config, "label": config["label"] or column_title(column)}
+            for column, config in configs.items()
+        },
     }
 
 

@@ -65,7 +65,7 @@ def test_rows_keep_their_order() -> None:
 
 def test_columns_follow_the_name_in_the_chosen_order() -> None:
     table = leaderboard_table(EXPERIMENTS, MODELS, ["serving", "batch_size", "momentum"])
-    assert list(table.columns) == ["experiment", "serving", "batch_size", "momentum"]
+    assert list(table.columns) == ["experiment", "run", "serving", "batch_size", "momentum"]
     assert list(table["batch_size"])[:2] == [64, 8]
 
 
