@@ -92,6 +92,7 @@ class FakeSources:
             if name != "bare"
         }
         self.tasks: dict[str, str] = {}  # tasks other than digits
+        self.states: dict[str, str] = {}  # states other than finished
         self.files: tuple[ImportedFile, ...] = (ImportedFile("data.csv", 1, None),)
         self.database_problem: str | None = None
         self.api_problem: str | None = None
@@ -208,8 +209,15 @@ class FakeSources:
                 "architecture": "lenet",
                 "test_accuracy": 0.98,
                 "outcome": "finished",
+                "best_validation_loss": 0.015,
                 "best_loss": 0.01,
                 "last_loss": 0.02,
+                "state": [self.states.get(name, "finished") for name in names],
+                "source": "csv",
+                "project": None,
+                "owner": None,
+                "tags": None,
+                "started_at": None,
                 "missing_since": None,
                 "params": [
                     {"batch_size": 2 ** self.names.index(name), HOSTILE: "x"} for name in names

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from web.data.filter_tokens import KEYWORDS
+from web.data.leaderboard.statements import STATE, TAGS, VALIDATION_LOSS
 from web.data.leaderboard_columns import FILE_SUFFIX
 
 # Columns of every experiment, by their names in the view leaderboard, with their synonyms.
@@ -14,16 +15,35 @@ _NUMBERS = {
     "learning_rate": ("lr",),
     "momentum": (),
     "test_accuracy": ("accuracy", "acc"),
-    "best_loss": ("loss",),
+    "best_validation_loss": ("validation_loss", "val_loss"),
+    "best_loss": ("loss", "training_loss"),
     "last_loss": (),
 }
-_TEXTS = {"experiment": ("name", "experiment_name"), "task": (), "architecture": (), "outcome": ()}
+_TEXTS = {
+    "experiment": ("name", "experiment_name"),
+    "task": (),
+    "architecture": (),
+    "outcome": (),
+    "state": (),
+    "source": (),
+    "project": (),
+    "owner": (),
+    "tags": (),
+}
+# Prefix of the name of a tag: tag.dataset
+TAG = "tag."
 _COLUMN_OF = {
     name: column
     for column, synonyms in {**_NUMBERS, **_TEXTS}.items()
     for name in (column, *synonyms)
 }
-_SQL = {"experiment": "experiment_name", "outcome": "params ->> 'outcome'"}
+_SQL = {
+    "experiment": "experiment_name",
+    "outcome": "params ->> 'outcome'",
+    "best_validation_loss": VALIDATION_LOSS,
+    "state": STATE,
+    "tags": TAGS,
+}
 
 
 @dataclass(frozen=True)
@@ -44,7 +64,8 @@ class Column:
 
 def column_names(keys: Collection[str]) -> list[str]:
     """Return the names of all columns. keys: the keys of params and metrics."""
-    return [*_NUMBERS, *_TEXTS, *sorted(key for key in keys if key not in _COLUMN_OF)]
+    extra = sorted(key for key in keys if key not in _COLUMN_OF)
+    return [*_NUMBERS, *_TEXTS, f"{TAG}KEY", *extra]
 
 
 def column_key(title: str) -> str:
@@ -67,7 +88,10 @@ def find_column(title: str, keys: Collection[str], bind: Callable[[str], str]) -
     name = column_key(title)
     if name in _COLUMN_OF:
         column = _COLUMN_OF[name]
-        return Column("number" if column in _NUMBERS else "text", column, _SQL.get(column, column))
+        sql = _SQL.get(column, column)
+        return Column("number" if column in _NUMBERS else "text", column, sql)
+    if title.lower().startswith(TAG) and len(title) > len(TAG) and title not in keys:
+        return Column("text", title, f"(tags ->> {bind(title[len(TAG) :])})")
     for key in (title, name, title.removesuffix(FILE_SUFFIX)):
         if key in keys:
             bound = bind(key)

@@ -21,15 +21,26 @@ COLUMNS = {
     "task": "Task",
     "architecture": "Architecture",
     "outcome": "Outcome",
+    "state": "State",
     "test_accuracy": "Test accuracy",
-    "best_loss": "Best loss",
-    "last_loss": "Last loss",
-    "loss_curve": "Loss",
+    "best_validation_loss": "Validation loss",
+    "best_loss": "Best training loss",
+    "last_loss": "Last training loss",
+    "loss_curve": "Training loss",
     "serving": "Serving",
+    "source": "Source",
+    "project": "Project",
+    "owner": "Owner",
+    "tags": "Tags",
+    "started_at": "Started",
 }
-# Keys of params and metrics that built-in columns of the same name show.
-BUILT_IN_KEYS = ("architecture", "outcome", "test_accuracy")
-TASK, OUTCOME = "task", "outcome"
+# Columns that the table does not have by default
+OPTIONAL = ("source", "project", "owner", "tags", "started_at")
+# Keys of params and metrics that built-in columns show.
+BUILT_IN_KEYS = ("architecture", "outcome", "test_accuracy", "loss", "validation_loss")
+# Titles of metrics whose keys are not specific
+_METRIC_TITLES = {"accuracy": "Training accuracy"}
+TASK, OUTCOME, STATE = "task", "outcome", "state"
 EXPERIMENT = "experiment"  # leads every row, so it cannot be chosen
 # Distinguishes an extra column from a built-in one of the same name. Keys have no parentheses.
 FILE_SUFFIX = " (file)"
@@ -58,12 +69,13 @@ def available_columns(keys: Collection[str], *, has_several_tasks: bool) -> list
 
 def default_columns(available: Sequence[str]) -> list[str]:
     """Return the available columns that the table shows by default."""
-    return [column for column in available if column in COLUMNS]
+    return [column for column in available if column in COLUMNS and column not in OPTIONAL]
 
 
 def column_title(column: str) -> str:
     """Return the title of a column: batch_size -> Batch size."""
-    return COLUMNS.get(column) or column[:1].upper() + column[1:].replace("_", " ")
+    title = COLUMNS.get(column) or _METRIC_TITLES.get(column)
+    return title or column[:1].upper() + column[1:].replace("_", " ")
 
 
 def extra_column(experiments: pd.DataFrame, column: str) -> "pd.Series[Any]":

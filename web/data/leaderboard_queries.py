@@ -10,80 +10,21 @@ import pandas as pd
 from sqlalchemy import Connection, Engine, text
 
 from web.data.filter_language import Condition
+from web.data.leaderboard.statements import (
+    COLUMN_KEYS,
+    COUNT,
+    DEFAULT_SORT,
+    NUMBERS,
+    ROWS,
+    ROWS_WITH_SPARKLINES,
+    SORTS,
+    TASK_SUMMARIES,
+)
 from web.data.queries import as_floats
 
 PAGE_ROWS = 100
 # A sparkline is about 100 pixels wide.
 SPARKLINE_POINTS = 20
-NEWEST = "newest"
-DEFAULT_SORT = "test_accuracy"
-# Sort keys besides the keys of params and metrics, with their columns in the view leaderboard.
-SORTS = {
-    DEFAULT_SORT: "test_accuracy",
-    "best_loss": "best_loss",
-    "last_loss": "last_loss",
-    "learning_rate": "learning_rate",
-    "momentum": "momentum",
-    "experiment": "experiment_name",
-    "architecture": "architecture",
-    NEWEST: "experiment_id",
-}
-NUMBERS = ("learning_rate", "momentum", "test_accuracy", "best_loss", "last_loss")
-
-COLUMN_KEYS = text("""
-    SELECT jsonb_object_keys(params) AS key FROM experiments WHERE jsonb_typeof(params) = 'object'
-    UNION
-    SELECT jsonb_object_keys(metrics) FROM experiments WHERE jsonb_typeof(metrics) = 'object'
-    ORDER BY key
-""")
-
-TASK_SUMMARIES = text("""
-    SELECT task,
-           count(*) FILTER (WHERE missing_since IS NULL) AS experiments,
-           count(missing_since) AS removed,
-           (array_agg(experiment_name ORDER BY test_accuracy DESC, experiment_id DESC)
-               FILTER (WHERE missing_since IS NULL AND test_accuracy IS NOT NULL))[1],
-           max(test_accuracy) FILTER (WHERE missing_since IS NULL) AS best_accuracy,
-           min(test_accuracy) AS lowest_accuracy,
-           (array_agg(experiment_name ORDER BY best_loss, experiment_id DESC)
-               FILTER (WHERE missing_since IS NULL AND best_loss IS NOT NULL))[1],
-           min(best_loss) FILTER (WHERE missing_since IS NULL) AS lowest_loss
-    FROM leaderboard
-    GROUP BY task
-""")
-
-_COUNT = "SELECT count(*) FROM leaderboard WHERE {where}"
-
-_ROWS = """
-    SELECT experiment_id, experiment_name AS experiment, task, learning_rate, momentum,
-           architecture, test_accuracy, params ->> 'outcome' AS outcome, best_loss, last_loss,
-           missing_since, params, metrics,
-           (task, experiment_name) IN (
-               SELECT task, experiment_name FROM aliases WHERE alias = 'champion'
-           ) AS champion,
-           row_number() OVER (ORDER BY {order}) AS row_position
-    FROM leaderboard
-    WHERE {where}
-    ORDER BY row_position
-    LIMIT :limit OFFSET :offset
-"""
-
-# A sparkline has the first point of its curve, the last one, and points evenly between them.
-_ROWS_WITH_SPARKLINES = """
-    WITH page AS MATERIALIZED ({rows})
-    SELECT page.*, ARRAY(
-        SELECT point.value
-        FROM metric_curves c
-        CROSS JOIN LATERAL unnest(c.metric_values) WITH ORDINALITY AS point (value, number)
-        WHERE c.experiment_id = page.experiment_id AND c.metric = 'loss'
-          AND (number = 1
-               OR (number - 1) * :gaps / greatest(c.points - 1, 1)
-                  <> (number - 2) * :gaps / greatest(c.points - 1, 1))
-        ORDER BY number
-    ) AS loss_curve
-    FROM page
-    ORDER BY row_position
-"""
 
 
 @dataclass(frozen=True)
@@ -119,7 +60,8 @@ class TaskSummary:
         removed: number of experiments that are missing from their file.
         most_accurate_experiment, best_accuracy: the best accuracy, 0 to 1, None without any.
         lowest_accuracy: 0 to 1, None without any.
-        lowest_loss_experiment, lowest_loss: the lowest loss, None without any.
+        lowest_loss_experiment, lowest_loss: the lowest training loss, None without any.
+        lowest_validation_loss_experiment, lowest_validation_loss: as above for validation.
 
     """
 
@@ -131,6 +73,8 @@ class TaskSummary:
     lowest_accuracy: float | None
     lowest_loss_experiment: str | None
     lowest_loss: float | None
+    lowest_validation_loss_experiment: str | None = None
+    lowest_validation_loss: float | None = None
 
 
 @dataclass(frozen=True)
@@ -139,9 +83,10 @@ class LeaderboardPage:
 
     Attributes:
         rows: at most PAGE_ROWS experiments in the order of the query: experiment, task,
-            learning_rate, momentum, architecture, test_accuracy (0 to 1), outcome, best_loss,
-            last_loss, missing_since, params, metrics, champion (bool) and loss_curve (at most
-            SPARKLINE_POINTS values).
+            learning_rate, momentum, architecture, test_accuracy (0 to 1), outcome,
+            best_validation_loss, best_loss, last_loss, state (silent included), source, project,
+            owner, tags (one text), started_at, missing_since, params, metrics, champion (bool) and
+            loss_curve (at most SPARKLINE_POINTS values).
         page: page number from 1; the last page if the requested one does not exist.
         matching_count: number of experiments on all pages.
         task_summaries: summary of every task.
@@ -187,7 +132,7 @@ def read_leaderboard(engine: Engine, query: LeaderboardQuery, page: int) -> Lead
     """
     where, parameters = _where(query)
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
-        count = text(_COUNT.replace("{where}", where))
+        count = text(COUNT.replace("{where}", where))
         matching_count = int(connection.execute(count, parameters).scalar_one())
         summaries = tuple(TaskSummary(*row) for row in connection.execute(TASK_SUMMARIES))
         page = max(1, min(page, -(-matching_count // PAGE_ROWS)))
@@ -196,7 +141,7 @@ def read_leaderboard(engine: Engine, query: LeaderboardQuery, page: int) -> Lead
             "offset": (page - 1) * PAGE_ROWS,
             "gaps": SPARKLINE_POINTS - 1,
         }
-        statement = _ROWS_WITH_SPARKLINES.replace("{rows}", _ROWS)
+        statement = ROWS_WITH_SPARKLINES.replace("{rows}", ROWS)
         rows = _read_rows(connection, query, statement, bounds)
     return LeaderboardPage(rows, page, matching_count, summaries)
 
@@ -209,7 +154,7 @@ def read_all_rows(engine: Engine, query: LeaderboardQuery) -> pd.DataFrame:
 
     """
     with engine.connect() as connection:
-        return _read_rows(connection, query, _ROWS, {"limit": None, "offset": 0})
+        return _read_rows(connection, query, ROWS, {"limit": None, "offset": 0})
 
 
 def read_points(engine: Engine, query: LeaderboardQuery, limit: int) -> pd.DataFrame:
@@ -220,7 +165,7 @@ def read_points(engine: Engine, query: LeaderboardQuery, limit: int) -> pd.DataF
 
     """
     with engine.connect() as connection:
-        rows = _read_rows(connection, query, _ROWS, {"limit": limit, "offset": 0})
+        rows = _read_rows(connection, query, ROWS, {"limit": limit, "offset": 0})
     return rows[["experiment", "task", *NUMBERS]]
 
 

@@ -1,6 +1,7 @@
 """Table of the leaderboard, its caption and its CSV export."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -52,7 +53,9 @@ def leaderboard_table(
     shown = rows.assign(
         champion=rows["champion"].map({True: CHAMPION_STAR, False: ""}),
         test_accuracy=rows["test_accuracy"] * 100,
-        last_loss=rows["last_loss"].where(rows["last_loss"] < MAX_DISPLAY_VALUE),
+        best_validation_loss=_displayable(rows["best_validation_loss"]),
+        best_loss=_displayable(rows["best_loss"]),
+        last_loss=_displayable(rows["last_loss"]),
         loss_curve=rows["loss_curve"].map(clamp_values),
         serving=[serving_state(name, models) for name in rows["experiment"]],
     )
@@ -65,6 +68,10 @@ def leaderboard_table(
     return pd.DataFrame({"experiment": shown["experiment"], RUN: links, **values}).reset_index(
         drop=True
     )
+
+
+def _displayable(values: "pd.Series[Any]") -> "pd.Series[Any]":
+    return values.where(values < MAX_DISPLAY_VALUE)
 
 
 def describe_rows(

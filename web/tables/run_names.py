@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import quote
 
+from web.formatting import escape_markdown
+
 # A prefix ends behind one of these.
 _SEPARATORS = re.compile(r"[_\-./:\s]+")
 # Shorter prefixes are not worth a name that differs from the stored one.
@@ -46,3 +48,8 @@ def run_links(names: Iterable[str], short: Mapping[str, str]) -> list[str]:
 
     """
     return [f"run?name={quote(name, safe='')}#{quote(short[name], safe='')}" for name in names]
+
+
+def markdown_link(name: str) -> str:
+    """Return a link to the page of a run as Markdown, with its full name as the text."""
+    return f"[{escape_markdown(name)}](run?name={quote(name, safe='')})"

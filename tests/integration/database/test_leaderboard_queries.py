@@ -46,7 +46,7 @@ ROWS: list[tuple[str, str, float, dict[str, Any], dict[str, Any]]] = [
         "digits",
         0.001,
         {"batch_size": "many", "seed": 12345678901234567890, "note": None},
-        {"test_accuracy": 0.95},
+        {"test_accuracy": 0.95, "validation_loss": 0.5},
     ),
     ("d", "digits", 0.5, {"note": "it's 100% :x"}, {}),
     ("p", "parity", 0.1, {"batch_size": 8}, {"test_accuracy": 0.99}),
@@ -86,6 +86,18 @@ def engine(
                     [row[0], list(range(len(values))), values],
                 )
         cursor.execute("UPDATE experiments SET missing_since = now() WHERE name = 'b'")
+        cursor.execute("INSERT INTO projects (id, name, task) VALUES (7, 'sweep', 'digits')")
+        cursor.execute(
+            "UPDATE experiments SET state = 'running', silent_since = now(), source = 'mlflow',"
+            " source_file = NULL, source_line = NULL, content_digest = NULL, project_id = 7,"
+            """ owner = 'ann', tags = '{"data set": "A", "mlflow.user": "ann"}',"""
+            " learning_rate = NULL, momentum = NULL WHERE name = 'd'"
+        )
+        cursor.execute(
+            "INSERT INTO metric_curves (experiment_id, metric, steps, metric_values, best_value,"
+            " best_step) SELECT id, 'validation_loss', '{1}', '{0.25}', 0.25, 1"
+            " FROM experiments WHERE name = 'a'"
+        )
         cursor.execute("SELECT move_alias('digits', 'champion', 'a', 1, 'd', 'me', 'best')")
     connection.close()
     engine = make_engine(
@@ -113,14 +125,14 @@ def found(engine: Engine, text: str, **query: Any) -> str:
 @pytest.mark.parametrize(
     ("text", "names"),
     [
-        ("lr > 0.05", "adp"),
+        ("lr > 0.05", "ap"),
         ("accuracy >= 98 %", "bp"),
         ("acc = 0.98", "b"),
         ("not acc > 0.9", "a"),  # d has none
         (
             "not (acc > 0.9 and lr < 0.05)",
-            "adp",
-        ),  # whatever d's accuracy were, its learning rate settles it
+            "ap",
+        ),  # d has neither
         ("acc is missing", "d"),
         ("acc != null", "abcp"),
         ("architecture ~ NET", "a"),
@@ -141,6 +153,18 @@ def found(engine: Engine, text: str, **query: Any) -> str:
         ("note is missing", "bcp"),
         ("loss = 1", "ab"),
         ("experiment in (a, b) and task = digits", "ab"),
+        ("lr is missing", "d"),
+        ("validation_loss < 0.3 and loss = 1", "a"),
+        ("val_loss = 0.5", "c"),  # a number of a CSV file
+        ("state = silent and source = mlflow", "d"),
+        ("state = finished", "abcp"),
+        ("project ~ SWEEP and owner = ann", "d"),
+        ("project is missing", "abcp"),
+        ("tag.mlflow.user = ann", "d"),
+        ("'tag.data set' ~ a", "d"),
+        ("tag.lost is missing", "abcdp"),
+        ("tags ~ 'data set=A, mlflow'", "d"),
+        ("tags is missing", "abcp"),
         ("experiment >= c", "cdp"),
         ("batch_size > 1e299 or batch_size < -1e299", ""),
     ],
@@ -186,6 +210,8 @@ def test_picked_names_take_precedence(engine: Engine) -> None:
         ("batch_size", True, "bacd"),  # numbers, then texts, then nothing
         ("batch_size", False, "abcd"),
         ("there is no such key", True, "dcba"),
+        ("best_validation_loss", False, "acdb"),
+        ("state", True, "dcba"),
     ],
 )
 def test_rows_without_a_value_come_last(
@@ -226,11 +252,15 @@ def test_task_summary_excludes_removed_experiments(engine: Engine) -> None:
         digits.lowest_accuracy,
         digits.lowest_loss_experiment,
         digits.lowest_loss,
+        digits.lowest_validation_loss_experiment,
+        digits.lowest_validation_loss,
         parity.experiments,
     ) == (
         0.9,
         "a",
         1.0,
+        "a",
+        0.25,
         1,
     )
 

@@ -44,8 +44,19 @@ def column_configs(table: pd.DataFrame, bar_minimum: float) -> dict[str, Any]:
             width=135,
             help=f"Share of correct test images. The bar starts at {bar_minimum:.0f} %.",
         ),
-        "best_loss": st.column_config.NumberColumn(format="%.4f", width="small"),
-        "last_loss": st.column_config.NumberColumn(format="%.4f", width="small"),
+        "state": st.column_config.TextColumn(
+            width=85, help="running, silent, finished, failed or killed."
+        ),
+        "best_validation_loss": st.column_config.NumberColumn(
+            format="%.4f", width=115, help="Lowest validation loss of the run."
+        ),
+        "best_loss": st.column_config.NumberColumn(
+            format="%.4f", width=130, help="Lowest training loss of the run."
+        ),
+        "last_loss": st.column_config.NumberColumn(
+            format="%.4f", width=130, help="Training loss at the last step."
+        ),
+        "started_at": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm", width=140),
         "loss_curve": st.column_config.LineChartColumn(
             width=sparkline.WIDTH_PIXELS,
             help="Training loss over the steps, scaled to its own range.",

@@ -12,7 +12,7 @@ import streamlit as st
 from web.charts import accuracy_heat_map, hyperparameters, parallel_coordinates, scatter
 from web.charts.hyperparameters import plottable
 from web.charts.theme import Option
-from web.data.leaderboard_columns import TASK, available_columns, default_columns
+from web.data.leaderboard_columns import STATE, TASK, available_columns, default_columns
 from web.data.leaderboard_queries import LeaderboardPage, LeaderboardQuery
 from web.formatting import escape_markdown, pluralize
 from web.sources import Sources
@@ -20,6 +20,7 @@ from web.sources import Sources
 DISPLAY, COLUMNS = "view", "columns"
 DISPLAY_KEYS = (DISPLAY, COLUMNS)
 TABLE = "Table"
+FINISHED = "finished"
 HEIGHT_PIXELS = 460
 
 
@@ -82,9 +83,14 @@ def pick_columns(page: LeaderboardPage, query: LeaderboardQuery, keys: Sequence[
             width=360,
             help="The list ends with the extra columns of the CSV files.",
         )
-    if query.task is not None and columns == defaults:  # all rows have the same task
-        return [column for column in columns if column != TASK]
-    return columns
+    if columns != defaults:
+        return columns
+    hidden = set()  # columns with the same value in all rows
+    if query.task is not None:
+        hidden.add(TASK)
+    if set(page.rows["state"]) <= {FINISHED}:
+        hidden.add(STATE)
+    return [column for column in columns if column not in hidden]
 
 
 def max_experiments(display: str) -> int:

@@ -31,6 +31,7 @@ from web.tables.leaderboard_table import (
     parse_page,
     to_csv,
 )
+from web.tables.run_names import markdown_link
 from web.views.leaderboard import filter_bar
 from web.views.leaderboard.display import (
     DISPLAY_KEYS,
@@ -121,13 +122,18 @@ def _show_summary(summary: TaskSummary, serving: int | None, *, has_several_task
         parts.append(f"{summary.removed:,} removed from their file")
     if summary.most_accurate_experiment is not None and summary.best_accuracy is not None:
         parts.append(
-            f"best accuracy **{format_percent(summary.best_accuracy, 2)}**"
-            f" ({escape_markdown(summary.most_accurate_experiment)})"
+            f"best test accuracy **{format_percent(summary.best_accuracy, 2)}**"
+            f" ({markdown_link(summary.most_accurate_experiment)})"
         )
-    if summary.lowest_loss_experiment is not None:
+    if summary.lowest_validation_loss_experiment is not None:
         parts.append(
-            f"lowest loss **{summary.lowest_loss:.3g}**"
-            f" ({escape_markdown(summary.lowest_loss_experiment)})"
+            f"lowest validation loss **{summary.lowest_validation_loss:.3g}**"
+            f" ({markdown_link(summary.lowest_validation_loss_experiment)})"
+        )
+    elif summary.lowest_loss_experiment is not None:
+        parts.append(
+            f"lowest training loss **{summary.lowest_loss:.3g}**"
+            f" ({markdown_link(summary.lowest_loss_experiment)})"
         )
     if serving is not None:
         parts.append(f"**{serving:,}** serving")

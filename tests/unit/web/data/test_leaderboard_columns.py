@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from web.data.leaderboard_columns import (
+    OPTIONAL,
     available_columns,
     column_title,
     default_columns,
@@ -48,8 +49,25 @@ def test_built_in_columns_come_first_and_are_default() -> None:
         ["batch_size", "architecture", "test_accuracy"], has_several_tasks=False
     )
     settings = ["champion", "learning_rate", "momentum", "architecture"]
-    always = [*settings, "test_accuracy", "best_loss", "last_loss", "loss_curve", "serving"]
-    assert (columns, default_columns(columns)) == ([*always, "batch_size"], always)
+    losses = ["best_validation_loss", "best_loss", "last_loss", "loss_curve"]
+    always = [*settings, "state", "test_accuracy", *losses, "serving"]
+    assert (columns, default_columns(columns)) == ([*always, *OPTIONAL, "batch_size"], always)
+
+
+def test_every_loss_has_a_specific_title() -> None:
+    """Runs log their last losses, too, which built-in columns show."""
+    columns = available_columns(
+        ["loss", "validation_loss", "test_loss", "accuracy"], has_several_tasks=False
+    )
+    assert [title for title in map(column_title, columns) if "oss" in title or "acc" in title] == [
+        "Test accuracy",
+        "Validation loss",
+        "Best training loss",
+        "Last training loss",
+        "Training loss",
+        "Training accuracy",
+        "Test loss",
+    ]
 
 
 def test_task_and_outcome_are_available_if_useful() -> None:

@@ -27,6 +27,7 @@ EXPERIMENTS = pd.DataFrame(
         "architecture": ["lenet", None, "mlp"],
         "test_accuracy": [0.97, math.nan, 0.99],
         "outcome": ["finished", "diverged", "finished"],
+        "best_validation_loss": [0.055, 0.02, math.nan],
         "best_loss": [0.05, 0.02, math.nan],
         "last_loss": [0.06, 0.02, math.nan],
         "missing_since": [None, None, None],
@@ -229,4 +230,4 @@ def test_names_are_grouped_by_task_in_row_order() -> None:
 def test_csv_has_stored_values_and_every_key() -> None:
     header, offset, *_ = to_csv(EXPERIMENTS.drop(columns="loss_curve")).splitlines()
     assert header.endswith("best_loss,last_loss,champion,batch_size")
-    assert offset == "new,a,0.1,0.0,lenet,0.97,finished,0.05,0.06,False,64"
+    assert offset == "new,a,0.1,0.0,lenet,0.97,finished,0.055,0.05,0.06,False,64"

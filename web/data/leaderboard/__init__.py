@@ -1,0 +1,1 @@
+"""SQL of the leaderboard, its groups, chart axes and changes."""
