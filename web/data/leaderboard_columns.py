@@ -42,6 +42,12 @@ BUILT_IN_KEYS = ("architecture", "outcome", "test_accuracy", "loss", "validation
 _METRIC_TITLES = {"accuracy": "Training accuracy"}
 TASK, OUTCOME, STATE = "task", "outcome", "state"
 EXPERIMENT = "experiment"  # leads every row, so it cannot be chosen
+# Words of keys that differ between equal runs: random seeds, times and machines
+_NOISE_WORDS = frozenset(
+    {"seed", "seconds", "minutes", "hours", "duration", "elapsed", "runtime", "timestamp", "date"}
+    | {"hostname", "host", "pid", "uuid"}
+)
+_NOISE_ENDS = ("_at", "_time")
 # Distinguishes an extra column from a built-in one of the same name. Keys have no parentheses.
 FILE_SUFFIX = " (file)"
 # Above it Streamlit's table shows an error, because a browser's numbers are not exact there.
@@ -49,7 +55,7 @@ MAX_DISPLAY_VALUE = 2.0**53
 
 
 def available_columns(keys: Collection[str], *, has_several_tasks: bool) -> list[str]:
-    """Return the ids of all columns: built-in ones, then extra ones by name.
+    """Return the ids of all columns: built-in ones, then extra ones by name, noise last.
 
     Args:
         keys: keys of params and metrics of all experiments. The outcome is available if it is one.
@@ -63,8 +69,17 @@ def available_columns(keys: Collection[str], *, has_several_tasks: bool) -> list
     }
     return [
         *(column for column in COLUMNS if column not in hidden),
-        *sorted(_column_id(key) for key in keys if key not in BUILT_IN_KEYS),
+        *sorted(
+            (_column_id(key) for key in keys if key not in BUILT_IN_KEYS),
+            key=lambda column: (is_noise(column), column),
+        ),
     ]
+
+
+def is_noise(key: str) -> bool:
+    """Return whether a key names a seed, a time or a machine rather than a setting."""
+    words = key.lower().removesuffix(FILE_SUFFIX)
+    return words.endswith(_NOISE_ENDS) or not _NOISE_WORDS.isdisjoint(words.split("_"))
 
 
 def default_columns(available: Sequence[str]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from web.data.leaderboard_columns import is_noise
 from web.tables.run_names import run_links, shorten_names
 
 WHOLE = 100.0
@@ -148,6 +149,12 @@ def parameter_table(
     }
     # Parameters are the index, not a column, because an experiment may have any name.
     return pd.DataFrame(columns, index=pd.Index(keys, dtype="object"), dtype="object")
+
+
+def split_noise(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the rows of settings, and those of seeds, times and machines. Index: parameters."""
+    noise = np.array([is_noise(str(key)) for key in table.index], dtype=bool)
+    return table[~noise], table[noise]
 
 
 def _is_number(value: object) -> bool:

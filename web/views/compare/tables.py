@@ -1,11 +1,19 @@
 """Result table and parameter table of the Compare page."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
 from web.components.loss_chart import METRICS
 from web.formatting import escape_markdown, pluralize
-from web.tables.comparison import collect_parameters, parameter_table, result_table
+from web.tables.comparison import (
+    collect_parameters,
+    parameter_table,
+    result_table,
+    split_noise,
+)
 from web.tables.run_names import LINK_TEXT, shorten_names
 
 DELTA = "\N{GREEK CAPITAL LETTER DELTA}"
@@ -61,23 +69,33 @@ def show_parameters(runs: pd.DataFrame, baseline: str) -> None:
         )
     parameters = collect_parameters(runs)
     table = parameter_table(parameters, baseline, only_differences=only_differences)
-    if table.empty:
+    settings, noise = split_noise(table)
+    configs = _parameter_columns(list(parameters), baseline)
+    if settings.empty:
         st.info("These experiments have the same parameters.", icon=":material/equal:")
-        return
-    short = shorten_names(parameters)
-    st.dataframe(
-        table,
-        alt="Parameters in rows, experiments in columns",
-        column_config={
-            "_index": st.column_config.TextColumn("Parameter", width=130),
-            **{
-                name: st.column_config.TextColumn(
-                    f"{short[name]} (baseline)" if name == baseline else short[name], help=name
-                )
-                for name in parameters
-            },
-        },
-    )
+    else:
+        st.dataframe(
+            settings, alt="Parameters in rows, experiments in columns", column_config=configs
+        )
     total = len(parameter_table(parameters, baseline, only_differences=False))
     if only_differences and total > len(table):
         st.caption(f"{pluralize(total - len(table), 'parameter')} with equal values not shown.")
+    if not noise.empty:
+        with st.expander(f"Seeds and times ({len(noise)})"):
+            st.dataframe(
+                noise, alt="Seeds and times in rows, experiments in columns", column_config=configs
+            )
+
+
+def _parameter_columns(names: Sequence[str], baseline: str) -> dict[str, Any]:
+    """Return the display of the columns: short names, with the full name as help."""
+    short = shorten_names(names)
+    return {
+        "_index": st.column_config.TextColumn("Parameter", width=130),
+        **{
+            name: st.column_config.TextColumn(
+                f"{short[name]} (baseline)" if name == baseline else short[name], help=name
+            )
+            for name in names
+        },
+    }

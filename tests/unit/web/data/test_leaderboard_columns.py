@@ -150,3 +150,16 @@ def test_metric_and_param_of_one_name_share_a_column() -> None:
 
 def test_column_without_values_is_empty() -> None:
     assert values("lost", None, None) == [None, None]
+
+
+def test_seeds_and_times_are_the_last_columns() -> None:
+    keys = ["seed", "trained_at", "seconds", "batch_size", "weight_decay", "fit_time", "zoom"]
+    assert available_columns(keys, has_several_tasks=False)[-7:] == [
+        "batch_size",
+        "weight_decay",
+        "zoom",
+        "fit_time",
+        "seconds",
+        "seed",
+        "trained_at",
+    ]

@@ -11,6 +11,7 @@ from web.tables.comparison import (
     collect_parameters,
     parameter_table,
     result_table,
+    split_noise,
 )
 
 
@@ -70,3 +71,22 @@ def test_all_parameters_start_with_the_learning_rate() -> None:
         collect_parameters(runs(("a", "t", 1.0, {"batch": 32}))), "a", only_differences=False
     )
     assert list(table.index) == ["learning_rate", "momentum", "batch"]
+
+
+def test_seeds_and_times_are_apart() -> None:
+    keys = {
+        "seed": 1,
+        "trained_at": "today",
+        "seconds": 3.5,
+        "batch": 8,
+        "seedling": 1,
+        "epochs": 3,
+    }
+    table = parameter_table(
+        collect_parameters(runs(("a", "t", 1.0, dict[str, object](keys)))),
+        "a",
+        only_differences=False,
+    )
+    settings, apart = split_noise(table)
+    assert list(settings.index) == ["learning_rate", "momentum", "batch", "epochs", "seedling"]
+    assert list(apart.index) == ["seconds", "seed", "trained_at"]
