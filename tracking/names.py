@@ -11,9 +11,10 @@ TASK_PATTERN = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 MAX_NAME = 128
 NAME_RULE = "Use 1 to 128 characters of A-Z a-z 0-9 _ . - and start with a letter or digit."
 
-RATE_KEYS = ("learning_rate", "lr", "opt_learning_rate")
-MOMENTUM_KEYS = ("momentum", "opt_momentum")
-OPTIMIZER_KEYS = ("opt_name", "optimizer")
+# Keras autologging of MLflow prefixes with opt_ or, for Keras 3, with optimizer_.
+RATE_KEYS = ("learning_rate", "lr", "opt_learning_rate", "optimizer_learning_rate")
+MOMENTUM_KEYS = ("momentum", "opt_momentum", "optimizer_momentum")
+OPTIMIZER_KEYS = ("opt_name", "optimizer", "optimizer_name")
 SYNONYMS = {"acc": "accuracy", "test_acc": "test_accuracy", "validation_acc": "validation_accuracy"}
 MAX_NUMBER_CHARACTERS = 400
 MAX_RATE = 1e300

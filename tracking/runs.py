@@ -66,8 +66,8 @@ class Run:
     """An experiment. `params` are as sent; `latest` has the last point of each metric as sent.
 
     The last point is the highest one by step, then time, then value. `learning_rate`, `momentum`
-    and `metrics` are derived, with the names of the house. A row of a CSV file has no project, no
-    `params` as sent and no `latest`.
+    and `metrics` are derived, with the names of the house. A row of a CSV file has no project and
+    no `latest`, and its `params` are its columns.
     """
 
     id: int

@@ -20,7 +20,17 @@ BY_PREVIOUS_NAME = f"""
 SELECT {COLUMNS} FROM previous_names p JOIN experiments e ON e.id = p.experiment_id
 WHERE p.name = %s
 """
-PARAMS = "SELECT experiment_id, key, value FROM run_params WHERE experiment_id = ANY (%s)"
+# Columns of a row of a CSV file, as the parameters of its run.
+ROW_PARAMS = """
+jsonb_each_text(e.params || jsonb_strip_nulls(
+    jsonb_build_object('learning_rate', e.learning_rate, 'momentum', e.momentum)))
+"""
+PARAMS = f"""
+SELECT experiment_id, key, value FROM run_params WHERE experiment_id = ANY (%(ids)s)
+UNION ALL
+SELECT e.id, p.key, p.value FROM experiments e CROSS JOIN LATERAL {ROW_PARAMS} p
+WHERE e.id = ANY (%(ids)s) AND e.source = 'csv'
+"""
 # The primary key has the order: one probe a metric, however many points it has.
 LAST_POINTS = """
 WITH RECURSIVE metrics AS (
@@ -56,7 +66,7 @@ def read_runs(cursor: Cursor, statement: str, arguments: Any) -> list[Run]:
 def _params(cursor: Cursor, ids: Sequence[int]) -> dict[int, dict[str, str]]:
     found: dict[int, dict[str, str]] = {number: {} for number in ids}
     if ids:
-        cursor.execute(PARAMS, [list(ids)])
+        cursor.execute(PARAMS, {"ids": list(ids)})
         for number, key, value in cursor:
             found[number][key] = value
     return found

@@ -7,7 +7,17 @@ from typing import Literal
 
 from tracking import limits
 from tracking.errors import ConflictError, UnavailableError, UnknownRunError
-from tracking.runs import Condition, CreatedRun, Entries, NewRun, Order, Point, Run, RunChange
+from tracking.runs import (
+    DEFAULT_PROJECT,
+    Condition,
+    CreatedRun,
+    Entries,
+    NewRun,
+    Order,
+    Point,
+    Run,
+    RunChange,
+)
 from tracking.storage import changes, creation, histories, run_rows, search
 from tracking.storage.database import Database
 from tracking.storage.folding import Folding
@@ -25,9 +35,10 @@ UNION ALL
 SELECT e.run_id FROM previous_names p JOIN experiments e ON e.id = p.experiment_id
 WHERE p.name = %(name)s
 """
+# Rows of CSV files have no project. They are found in the default one.
 SEARCH = """
 SELECT {columns} FROM experiments e
-WHERE e.project_id = ANY (%s) AND {archived} AND {where}
+WHERE (e.project_id = ANY (%s) OR %s AND e.project_id IS NULL) AND {archived} AND {where}
 ORDER BY {order} e.started_at DESC NULLS LAST, e.id DESC LIMIT %s OFFSET %s
 """
 ARCHIVED = {
@@ -179,7 +190,8 @@ class Runs:
         statement = SEARCH.format(
             columns=run_rows.COLUMNS, archived=ARCHIVED[archived], where=condition, order=order
         )
-        values = [list(project_ids), *arguments, *order_arguments, limit, offset]
+        has_rows = DEFAULT_PROJECT in project_ids
+        values = [list(project_ids), has_rows, *arguments, *order_arguments, limit, offset]
         with self._database.transaction() as cursor:
             return run_rows.read_runs(cursor, statement, values)
 

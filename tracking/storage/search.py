@@ -7,6 +7,7 @@ from typing import Any
 from tracking.errors import InvalidError
 from tracking.names import metric_key
 from tracking.runs import Condition, Order
+from tracking.storage.run_rows import ROW_PARAMS
 
 TEXTS, TIMES, NUMBERS = "text", "time", "number"
 RUN_ATTRIBUTES = {
@@ -25,7 +26,12 @@ PROJECT_ATTRIBUTES = {
     "created_at": ("e.created_at", TIMES),
     "changed_at": ("e.changed_at", TIMES),
 }
-PARAM = "(SELECT p.value FROM run_params p WHERE p.experiment_id = e.id AND p.key = %s)"
+PARAM = f"""(
+SELECT p.value FROM (
+    SELECT key, value FROM run_params WHERE experiment_id = e.id
+    UNION ALL
+    SELECT key, value FROM {ROW_PARAMS} r WHERE e.source = 'csv') p
+WHERE p.key = %s)"""
 COMPARISONS = frozenset({"=", "!=", ">", ">=", "<", "<=", "LIKE", "ILIKE"})
 PATTERNS = frozenset({"LIKE", "ILIKE"})
 LISTS = {"IN": "= ANY (%s)", "NOT IN": "<> ALL (%s)"}
