@@ -26,6 +26,7 @@ from web.data.monitoring.reader import MonitoringReader
 from web.data.queries import Snapshot
 from web.data.stale_cache import CachedResult, StaleCache
 from web.data.tracking.client import TrackingClient
+from web.data.tracking.reader import TrackingReader
 from web.evaluations.image_store import ImageStore
 from web.evaluations.labeled_set import LabeledSet
 from web.evaluations.runner import Evaluator
@@ -66,6 +67,7 @@ class Sources:
     learning_api: LearningClient
     monitoring: MonitoringReader
     monitoring_api: MonitoringClient
+    tracking: TrackingReader
     tracking_api: TrackingClient
     images: ImageStore
 
@@ -178,6 +180,7 @@ class Sources:
         self.api_cache.retry()
         self.learning.retry()
         self.monitoring.retry()
+        self.tracking.retry()
 
     def describe_database_error(self, error: Exception) -> str:
         """Return what is wrong with Postgres, and what to do, as Markdown."""
@@ -246,6 +249,9 @@ def make_sources(settings: Settings) -> Sources:
             describe_database,
         ),
         monitoring_api=MonitoringClient(api),
+        tracking=TrackingReader(
+            engine, make_cache(LIVE_FRESH_SECONDS), database_cache, describe_database
+        ),
         tracking_api=TrackingClient(api),
         images=ImageStore(api.image, settings.mnist_path),
     )

@@ -83,6 +83,8 @@ COMMENT ON COLUMN previous_names.name IS 'Previous name. No other experiment can
 COMMENT ON COLUMN previous_names.experiment_id IS 'Experiment: experiments.id.';
 COMMENT ON COLUMN previous_names.renamed_at IS 'Time of the rename.';
 COMMENT ON COLUMN previous_names.renamed_by IS 'User or program.';
+CREATE INDEX previous_names_by_experiment ON previous_names (experiment_id);
+COMMENT ON INDEX previous_names_by_experiment IS 'Previous names of an experiment.';
 
 CREATE FUNCTION rename_experiment(old_name text, new_name text, renamed_by text) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -238,3 +240,13 @@ COMMENT ON COLUMN leaderboard.started_at IS 'Start of the training, null for row
 COMMENT ON COLUMN leaderboard.ended_at IS 'End of the training, null while it runs.';
 COMMENT ON COLUMN leaderboard.silent_since IS 'Time of the last request of a run that went silent, null otherwise.';
 COMMENT ON COLUMN leaderboard.archived_at IS 'Time at which it was archived, null while it is not.';
+
+-- Filters of the page History that most predictions do not match, and the retrainings of an experiment on its page.
+CREATE INDEX predictions_by_true_label ON predictions (true_label, created_at, id) WHERE true_label IS NOT NULL;
+COMMENT ON INDEX predictions_by_true_label IS 'Predictions of images with a label, by label.';
+CREATE INDEX predictions_unsure ON predictions (created_at, id) WHERE confidence < 0.9::real;
+COMMENT ON INDEX predictions_unsure IS 'Predictions with a confidence below 90 %.';
+CREATE INDEX images_with_warning ON images (id) WHERE warnings <> '{}';
+COMMENT ON INDEX images_with_warning IS 'Images without a digit, or with several.';
+CREATE INDEX pipeline_runs_by_experiment ON pipeline_runs (experiment_name, id);
+COMMENT ON INDEX pipeline_runs_by_experiment IS 'Runs of the pipeline that trained an experiment.';

@@ -1,0 +1,272 @@
+"""SQL queries of predictions: pages by keyset, answers to an image, and live accuracy.
+
+Each branch of a query reads the rows of a page in order from one range of an index. Only these
+rows are joined with names, as GET /predictions of the API does.
+"""
+
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import Engine, text
+
+from web.data.tracking.history_types import (
+    Choices,
+    Cursor,
+    HistoryFilter,
+    HistoryPage,
+    LiveAccuracy,
+    LoggedPrediction,
+    ModelAnswer,
+)
+
+# Events that are searched for the names of source programs.
+RECENT_EVENTS = 5000
+LATEST_FIRST = "ORDER BY p.created_at DESC, p.id DESC"
+# Condition of the partial index predictions_unsure.
+MAX_BELOW = 0.9
+NAMED = """
+    SELECT p.id::text AS prediction_id, p.created_at, m.experiment_name AS experiment, m.version,
+        p.task, p.label, p.confidence, p.true_label, p.disagrees, i.warnings,
+        i.digest AS image_digest, x.pixels, m.classes
+    FROM ({rows}) AS p
+    JOIN model_versions m ON m.id = p.model_version_id
+    JOIN images i ON i.id = p.image_id
+    LEFT JOIN image_pixels x ON x.image_id = p.image_id
+    ORDER BY p.created_at DESC, p.id DESC
+"""
+ANSWERS = text("""
+    SELECT m.experiment_name, m.version, a.label, a.confidence
+    FROM predictions p
+    JOIN predictions a ON a.image_id = p.image_id AND a.task = p.task
+    JOIN model_versions m ON m.id = a.model_version_id
+    WHERE p.id = CAST(:prediction AS uuid)
+    ORDER BY a.confidence DESC, m.experiment_name, m.version
+""")
+VERSION_ACCURACY = text("""
+    SELECT l.experiment_name, l.version, l.task, sum(l.images)::bigint AS images,
+        sum(l.correct)::bigint AS correct, (
+            SELECT max(m.test_accuracy) FROM model_versions m
+            WHERE m.experiment_name = l.experiment_name AND m.version = l.version
+        ) AS test_accuracy
+    FROM live_accuracy l
+    GROUP BY l.experiment_name, l.version, l.task
+    ORDER BY sum(l.images) DESC, l.experiment_name, l.version DESC
+""")
+CLASS_ACCURACY = text("""
+    SELECT experiment_name, version, task, true_label, sum(images)::bigint AS images,
+        coalesce(sum(images) FILTER (WHERE is_right), 0)::bigint AS correct
+    FROM confusion
+    GROUP BY experiment_name, version, task, true_label
+    ORDER BY true_label
+""")
+VERSIONS = text("""
+    SELECT DISTINCT ON (experiment_name, version) experiment_name, version, task, classes
+    FROM model_versions
+    ORDER BY experiment_name, version DESC, status_since DESC
+""")
+SOURCES = text("""
+    SELECT DISTINCT source FROM (
+        SELECT source FROM prediction_events ORDER BY at DESC, id DESC LIMIT :limit
+    ) AS recent
+    WHERE source IS NOT NULL ORDER BY source
+""")
+
+
+def page_query(
+    criteria: HistoryFilter, limit: int, before: Cursor | None
+) -> tuple[str, dict[str, Any]]:
+    """Return the statement of a page and its arguments, as for sqlalchemy.text.
+
+    Args:
+        criteria: the filter.
+        limit: number of predictions.
+        before: position of the page, None for the newest predictions.
+
+    """
+    arguments = {
+        "task": criteria.task,
+        "name": criteria.experiment,
+        "version": criteria.version,
+        "label": criteria.label,
+        "true_label": criteria.true_label,
+        "below": criteria.below,
+        "since": criteria.since,
+        "until": criteria.until,
+        "source": criteria.source,
+        "limit": limit,
+        "before": before and before.created_at,
+        "before_id": before and before.prediction_id,
+    }
+    where = _conditions(criteria, before)
+    if criteria.experiment is not None:
+        rows = _rows_of_versions(criteria, where)
+    elif criteria.has_warning:
+        rows = _rows_of_warned_images(where)
+    elif criteria.source is not None:
+        rows = _rows_of_source(criteria, before, where)
+    else:
+        rows = _select(where)
+    statement = NAMED.format(rows=rows)
+    used = {name: value for name, value in arguments.items() if f":{name}" in statement}
+    return statement, used
+
+
+def _conditions(criteria: HistoryFilter, before: Cursor | None) -> list[str]:
+    """Return the conditions on predictions, except for those of model and label by index."""
+    by_label = criteria.experiment is None or _is_rare(criteria)
+    by_source = "EXISTS (SELECT FROM prediction_events e WHERE e.prediction_id = p.id"
+    by_source += " AND e.at = p.created_at AND e.source = :source)"
+    conditions = {
+        "p.task = :task": criteria.task is not None,
+        "p.created_at >= :since": criteria.since is not None,
+        "p.created_at < :until": criteria.until is not None,
+        "(p.created_at, p.id) < (:before, CAST(:before_id AS uuid))": before is not None,
+        "p.label = :label": criteria.label is not None and by_label,
+        # Once more for the planner, which proves by it that the partial index has the rows.
+        "p.true_label IS NOT NULL": criteria.is_labeled or criteria.true_label is not None,
+        "p.true_label = :true_label": criteria.true_label is not None,
+        # The planner has statistics of this form, and knows by them that few are wrong.
+        "(p.true_label <> p.label) IS TRUE": criteria.is_wrong,
+        "p.disagrees": criteria.disagrees,
+        f"p.confidence < {MAX_BELOW}::real": criteria.below is not None,
+        "p.confidence < :below": criteria.below is not None,
+        by_source: criteria.source is not None
+        and (criteria.experiment is not None or criteria.has_warning),
+        "EXISTS (SELECT FROM images i WHERE i.id = p.image_id AND i.warnings <> '{}')": (
+            criteria.has_warning and criteria.experiment is not None
+        ),
+    }
+    return [condition for condition, applies in conditions.items() if applies]
+
+
+def _is_rare(criteria: HistoryFilter) -> bool:
+    """Return whether an index of few predictions of each version exists for a criterion."""
+    return (
+        criteria.is_wrong
+        or criteria.is_labeled
+        or criteria.disagrees
+        or criteria.true_label is not None
+    )
+
+
+def _select(where: list[str], source: str = "predictions p") -> str:
+    conditions = f"WHERE {' AND '.join(where)} " if where else ""
+    return f"SELECT p.* FROM {source} {conditions}{LATEST_FIRST} LIMIT :limit"
+
+
+def _rows_of_versions(criteria: HistoryFilter, where: list[str]) -> str:
+    """Return the newest rows of each version, and of each label of it, and the newest of these.
+
+    The index of all predictions of a version is by label.
+    """
+    is_rare = _is_rare(criteria)
+    ranges = (
+        "SELECT m.id FROM model_versions m"
+        if is_rare
+        else "SELECT DISTINCT m.id, c.label FROM model_versions m, unnest(m.classes) AS c (label)"
+    )
+    ranges += " WHERE m.experiment_name = :name"
+    ranges += " AND m.version = :version" if criteria.version is not None else ""
+    ranges += " AND c.label = :label" if criteria.label is not None and not is_rare else ""
+    own = [*where, "p.model_version_id = r.id"] + ([] if is_rare else ["p.label = r.label"])
+    return (
+        f"SELECT p.* FROM ({ranges}) AS r CROSS JOIN LATERAL ({_select(own)}) AS p"
+        f" {LATEST_FIRST} LIMIT :limit"
+    )
+
+
+def _rows_of_warned_images(where: list[str]) -> str:
+    """Return the rows of images with a warning, which are few."""
+    return _select(
+        [*where, "i.warnings <> '{}'"], "images i JOIN predictions p ON p.image_id = i.id"
+    )
+
+
+def _rows_of_source(criteria: HistoryFilter, before: Cursor | None, where: list[str]) -> str:
+    """Return the rows whose first event is of a source, in the order of the events."""
+    limits = ["e.source = :source"]
+    limits += ["e.at >= :since"] if criteria.since is not None else []
+    limits += ["e.at < :until"] if criteria.until is not None else []
+    limits += ["e.at <= :before"] if before is not None else []
+    return (
+        "SELECT p.* FROM prediction_events e"
+        " JOIN predictions p ON p.id = e.prediction_id AND p.created_at = e.at"
+        f" WHERE {' AND '.join([*limits, *where])}"
+        " ORDER BY e.at DESC, p.id DESC LIMIT :limit"
+    )
+
+
+def read_page(
+    engine: Engine, criteria: HistoryFilter, limit: int, before: Cursor | None = None
+) -> HistoryPage:
+    """Read a page of predictions, newest first.
+
+    Raises:
+        SQLAlchemyError: the database is down, has no schema, or denies access.
+
+    """
+    statement, arguments = page_query(criteria, limit + 1, before)
+    with engine.connect() as connection:
+        rows = connection.execute(text(statement), arguments).mappings().all()
+    predictions = tuple(
+        LoggedPrediction(
+            **{
+                **row,
+                "warnings": tuple(row["warnings"]),
+                "classes": tuple(row["classes"]),
+                "pixels": None if row["pixels"] is None else bytes(row["pixels"]),
+            }
+        )
+        for row in rows[:limit]
+    )
+    last = predictions[-1] if len(rows) > limit else None
+    return HistoryPage(
+        predictions, None if last is None else Cursor(last.created_at, last.prediction_id)
+    )
+
+
+def read_answers(engine: Engine, prediction: str) -> tuple[ModelAnswer, ...]:
+    """Read the answers of all versions of the task to the image of a prediction.
+
+    Raises:
+        SQLAlchemyError: as read_page.
+
+    """
+    with engine.connect() as connection:
+        rows = connection.execute(ANSWERS, {"prediction": prediction})
+        return tuple(ModelAnswer(*row) for row in rows)
+
+
+def read_accuracy(engine: Engine) -> LiveAccuracy:
+    """Read the accuracy of each version on labeled images, and the same by class.
+
+    Raises:
+        SQLAlchemyError: as read_page.
+
+    """
+    with engine.connect() as connection:
+        return LiveAccuracy(
+            pd.read_sql(VERSION_ACCURACY, connection), pd.read_sql(CLASS_ACCURACY, connection)
+        )
+
+
+def read_choices(engine: Engine) -> Choices:
+    """Read the options of the filters.
+
+    Raises:
+        SQLAlchemyError: as read_page.
+
+    """
+    with engine.connect() as connection:
+        rows = connection.execute(VERSIONS).all()
+        sources = connection.execute(SOURCES, {"limit": RECENT_EVENTS}).scalars().all()
+    classes: dict[str, dict[str, None]] = {}
+    versions: dict[str, list[tuple[str, int]]] = {}
+    for name, version, task, labels in rows:
+        classes.setdefault(task, {}).update(dict.fromkeys(labels))
+        versions.setdefault(task, []).append((name, int(version)))
+    return Choices(
+        {task: tuple(labels) for task, labels in classes.items()},
+        {task: tuple(found) for task, found in versions.items()},
+        tuple(map(str, sources)),
+    )
