@@ -26,6 +26,7 @@ from web.views.models import page as models
 from web.views.monitor import page as monitor
 from web.views.pipelines import page as pipelines
 from web.views.predict import page as predict
+from web.views.run import page as run
 
 NAME = "ML Ops Starter"
 HERE = Path(__file__).parent
@@ -59,6 +60,9 @@ def main() -> None:
     def show_monitor() -> None:
         monitor.show(sources)
 
+    def show_run() -> None:
+        run.show(sources)
+
     leaderboard_page = st.Page(show_leaderboard, title="Leaderboard", default=True)
     compare_page = st.Page(show_compare, title="Compare", url_path="compare")
     predict_page = st.Page(show_predict, title="Predict", url_path="predict")
@@ -66,6 +70,8 @@ def main() -> None:
     models_page = st.Page(show_models, title="Models", url_path="models")
     pipelines_page = st.Page(show_pipelines, title="Pipelines", url_path="pipelines")
     monitor_page = st.Page(show_monitor, title="Monitor", url_path="monitor")
+    # Links lead to it, so the navigation does not list it.
+    run_page = st.Page(show_run, title="Run", url_path="run", visibility="hidden")
     widget_keys = {
         leaderboard_page: (*PICKER_KEYS, *leaderboard.WIDGET_KEYS),
         compare_page: (*PICKER_KEYS, *compare.WIDGET_KEYS),
@@ -74,6 +80,7 @@ def main() -> None:
         models_page: models.WIDGET_KEYS,
         pipelines_page: pipelines.WIDGET_KEYS,
         monitor_page: monitor.WIDGET_KEYS,
+        run_page: run.WIDGET_KEYS,
     }
     page = st.navigation(list(widget_keys), position="top")
     all_keys = {key for keys in widget_keys.values() for key in keys}

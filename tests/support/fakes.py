@@ -16,6 +16,7 @@ from streamlit.testing.v1 import AppTest
 from tests.support.explanations import explanation_document
 from tests.support.fake_learning import FakeImages, FakeLearning, FakeLearningApi
 from tests.support.fake_monitoring import FakeMonitoring, FakeMonitoringApi
+from tests.support.tracking import FakeTracking, FakeTrackingApi
 from web.data.api_types import (
     Alias,
     AliasMove,
@@ -122,6 +123,8 @@ class FakeSources:
         self.learning_api = FakeLearningApi(self.learning)
         self.monitoring = FakeMonitoring()
         self.monitoring_api = FakeMonitoringApi()
+        self.tracking = FakeTracking()
+        self.tracking_api = FakeTrackingApi(self.tracking)
         self.images = FakeImages()
         self.imported_at = datetime.now(UTC)
         self.matched = ["ready_1"]  # experiments that match any filter

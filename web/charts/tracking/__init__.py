@@ -1,0 +1,1 @@
+"""Charts of tracking: the metrics of one run."""

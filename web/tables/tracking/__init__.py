@@ -1,0 +1,1 @@
+"""Tables and texts of tracking: runs, models, predictions and snippets."""

@@ -1,0 +1,1 @@
+"""History page: predictions as thumbnails, with filters and labels."""

@@ -1,0 +1,1 @@
+"""Run page: everything about one experiment."""
