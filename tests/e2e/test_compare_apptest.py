@@ -45,8 +45,8 @@ def test_link_restores_every_control() -> None:
     assert (
         app.selectbox(key="base").value,
         app.slider(key="s").value,
-        app.toggle(key="log").value,
-    ) == ("ready_1", 0.6, True)
+        app.button_group(key="axis").value,
+    ) == ("ready_1", 0.6, "log")
     assert list(app.dataframe[1].value.index) == [
         "learning_rate",
         "momentum",

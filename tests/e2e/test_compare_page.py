@@ -39,7 +39,7 @@ def test_link_restores_the_comparison(stack: Any, page: Page) -> None:
     open_page(page, stack, EXPERIMENTS, s="0.6", log="true", base=EXPERIMENTS[1], x="relative")
     expect(chart(page)).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
     expect(page.get_by_role("slider", name="Smoothing")).to_have_value("0.6")
-    expect(page.get_by_role("switch", name="Log axis")).to_be_checked()
+    expect(page.get_by_role("radio", name="log", exact=True)).to_be_checked()
     expect(page.get_by_role("radio", name="relative")).to_be_checked()
     expect(page.get_by_text(f"change against {EXPERIMENTS[1]}")).to_be_visible()
     for name in EXPERIMENTS:
@@ -69,7 +69,7 @@ def test_comparison_survives_a_page_change(stack: Any, page: Page) -> None:
     page.get_by_role("link", name="Compare").first.click()
     expect(chart(page)).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
     expect(page.get_by_role("slider", name="Smoothing")).to_have_value("0.6")
-    expect(page.get_by_role("switch", name="Log axis")).to_be_checked()
+    expect(page.get_by_role("radio", name="log", exact=True)).to_be_checked()
     expect(page.get_by_text(f"change against {EXPERIMENTS[1]}")).to_be_visible()
     for name in EXPERIMENTS:
         expect(cell(page, name)).to_be_attached()

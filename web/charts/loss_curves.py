@@ -20,6 +20,8 @@ MAX_CELLS = 100_000
 # would flatten all other lines, so it ends at a lower multiple and the line leaves the chart.
 DIVERGED_FACTOR = 10
 CEILING_FACTOR = 5
+# Values that differ by more are easier to compare on a log axis.
+DECADE = 10
 SHOWN_DECIMALS = 6
 RAW_OPACITY = 0.3
 
@@ -162,6 +164,22 @@ def _raw_line(name: str, column: str, style: RunStyle) -> dict[str, Any]:
         "itemStyle": {"color": style.color},
         "lineStyle": {"width": 1, "color": style.color, "opacity": RAW_OPACITY},
     }
+
+
+def spans_decade(curves: pd.DataFrame) -> bool:
+    """Return whether the values are positive and differ by more than a factor of ten.
+
+    Args:
+        curves: as for loss_curves. Values above the ceiling do not count.
+
+    """
+    values = curves["value"].astype("float64")
+    values = values[np.isfinite(values)]
+    if values.empty or values.min() <= 0:
+        return False
+    ceiling = axis_ceiling(curves)
+    highest = values.max() if ceiling is None else min(values.max(), ceiling)
+    return bool(highest > DECADE * values.min())
 
 
 def axis_ceiling(curves: pd.DataFrame) -> int | None:

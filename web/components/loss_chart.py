@@ -6,17 +6,22 @@ from typing import Literal
 import pandas as pd
 import streamlit as st
 
-from web.charts.loss_curves import experiments_above, loss_curves
+from web.charts.loss_curves import experiments_above, loss_curves, spans_decade
 from web.formatting import escape_markdown, join_names, pluralize
 from web.tables.run_names import common_prefix, shorten_names
 
 # Metrics with curves in the database, and their titles.
 METRICS = {"loss": "Training loss", "validation_loss": "Validation loss"}
 HEIGHT_PIXELS = 460
+# Key of the choice of the value axis, which is also the URL parameter, and its options
+AXIS = "axis"
+AUTO, LINEAR, LOG = "auto", "linear", "log"
+# Parameter of links of earlier versions: ?log=true
+_OLD_LOG = "log"
 X_AXES = {"step": "steps", "relative": "percent of each run"}
 
 
-def pick_metric(*, is_label_visible: bool = True) -> str:
+def pick_metric() -> str:
     """Show the choice of the metric and return its key."""
     metric = st.segmented_control(
         "Curve",
@@ -24,11 +29,27 @@ def pick_metric(*, is_label_visible: bool = True) -> str:
         default="loss",
         required=True,
         format_func=METRICS.__getitem__,
-        label_visibility="visible" if is_label_visible else "collapsed",
         key="curve",
         bind="query-params",
     )
     return metric or "loss"
+
+
+def pick_axis() -> str:
+    """Show the choice of the value axis and return AUTO, LINEAR or LOG."""
+    if (old := st.query_params.get(_OLD_LOG)) is not None:
+        st.session_state[AXIS] = LOG if old == "true" else LINEAR
+        del st.query_params[_OLD_LOG]
+    axis = st.segmented_control(
+        "Loss axis",
+        [AUTO, LINEAR, LOG],
+        default=AUTO,
+        required=True,
+        key=AXIS,
+        bind="query-params",
+        help="`auto` is a log axis if the values differ by more than a factor of ten.",
+    )
+    return axis or AUTO
 
 
 def show_loss_chart(
@@ -36,7 +57,7 @@ def show_loss_chart(
     names: Sequence[str],
     metric: str,
     *,
-    log: bool,
+    axis: str,
     smoothing: float = 0.0,
     x: Literal["step", "relative"] = "step",
 ) -> None:
@@ -46,7 +67,7 @@ def show_loss_chart(
         curves: see queries.read_curves.
         names: the experiments, in the order of the legend.
         metric: a key of METRICS.
-        log: whether the value axis is logarithmic.
+        axis: AUTO, LINEAR or LOG.
         smoothing: weight from 0 to 0.99.
         x: training steps, or percent of the run.
 
@@ -56,7 +77,7 @@ def show_loss_chart(
     option = loss_curves(
         curves,
         names,
-        log=log,
+        log=axis == LOG or (axis == AUTO and spans_decade(curves)),
         metric=title.lower(),
         dark=st.context.theme.type == "dark",
         labels=shorten_names(names),

@@ -59,7 +59,8 @@ class TaskSummary:
         experiments: number of experiments that are in their file.
         removed: number of experiments that are missing from their file.
         most_accurate_experiment, best_accuracy: the best accuracy, 0 to 1, None without any.
-        lowest_accuracy: 0 to 1, None without any.
+        quartile_accuracy: accuracy that three quarters of the experiments reach, 0 to 1, None
+            without any.
         lowest_loss_experiment, lowest_loss: the lowest training loss, None without any.
         lowest_validation_loss_experiment, lowest_validation_loss: as above for validation.
 
@@ -70,7 +71,7 @@ class TaskSummary:
     removed: int
     most_accurate_experiment: str | None
     best_accuracy: float | None
-    lowest_accuracy: float | None
+    quartile_accuracy: float | None
     lowest_loss_experiment: str | None
     lowest_loss: float | None
     lowest_validation_loss_experiment: str | None = None

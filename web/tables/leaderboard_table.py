@@ -1,5 +1,6 @@
 """Table of the leaderboard, its caption and its CSV export."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from web.data.leaderboard_columns import (
     column_title,
     extra_column,
 )
-from web.data.leaderboard_queries import LeaderboardQuery
+from web.data.leaderboard_queries import LeaderboardQuery, TaskSummary
 from web.formatting import escape_markdown, pluralize
 from web.tables.model_registry import CHAMPION_STAR, STATES
 from web.tables.run_names import run_links, shorten_names
@@ -22,6 +23,9 @@ from web.tables.run_names import run_links, shorten_names
 # Column of links to the pages of the runs
 RUN = "run"
 API_DOWN = "API down"
+WHOLE = 100.0
+# Below it, bars would show differences that are only noise.
+MIN_BAR_SPAN = 0.005
 # A page number with more digits is not a page.
 MAX_PAGE_DIGITS = 6
 
@@ -166,13 +170,20 @@ def count_serving(
     )
 
 
-def accuracy_bar_minimum(lowest_accuracy: float | None) -> float:
-    """Return the start of the accuracy bars in percent, so that the bars differ visibly.
+def accuracy_bar_range(summaries: Sequence[TaskSummary]) -> tuple[float, float]:
+    """Return start and end of the accuracy bars in percent, so that the bars differ visibly.
 
-    Args:
-        lowest_accuracy: 0 to 1, None without any.
-
+    The bars start below the lower quartile of the accuracies and end at the best one. Failed runs
+    are below the start.
     """
-    if lowest_accuracy is None:
-        return 0.0
-    return max(0.0, min(90.0, float(lowest_accuracy * 100 // 10 * 10)))
+    spans = [
+        (summary.quartile_accuracy, summary.best_accuracy)
+        for summary in summaries
+        if summary.quartile_accuracy is not None and summary.best_accuracy is not None
+    ]
+    if not spans:
+        return 0.0, WHOLE
+    low, high = min(low for low, _ in spans), max(high for _, high in spans)
+    margin = max(MIN_BAR_SPAN, high - low) / 2
+    start = math.floor((low - margin) * WHOLE * 10) / 10
+    return max(0.0, start), math.ceil(high * WHOLE * 10) / 10

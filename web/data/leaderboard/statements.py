@@ -60,7 +60,7 @@ TASK_SUMMARIES = text(
            (array_agg(experiment_name ORDER BY test_accuracy DESC, experiment_id DESC)
                FILTER (WHERE missing_since IS NULL AND test_accuracy IS NOT NULL))[1],
            max(test_accuracy) FILTER (WHERE missing_since IS NULL) AS best_accuracy,
-           min(test_accuracy) AS lowest_accuracy,
+           percentile_cont(0.25) WITHIN GROUP (ORDER BY test_accuracy) AS quartile_accuracy,
            (array_agg(experiment_name ORDER BY best_loss, experiment_id DESC)
                FILTER (WHERE missing_since IS NULL AND best_loss IS NOT NULL))[1],
            min(best_loss) FILTER (WHERE missing_since IS NULL) AS lowest_loss,

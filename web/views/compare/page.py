@@ -8,7 +8,7 @@ import streamlit as st
 
 from web.charts.smoothing import MAX_SMOOTHING
 from web.components.experiment_picker import EXPERIMENTS, Selection
-from web.components.loss_chart import X_AXES, pick_metric, show_loss_chart
+from web.components.loss_chart import AXIS, X_AXES, pick_axis, pick_metric, show_loss_chart
 from web.components.outage import show_database_down, show_stale_data
 from web.formatting import escape_markdown, join_names
 from web.sources import Sources
@@ -16,7 +16,7 @@ from web.views.compare.tables import show_parameters, show_results
 
 # The widgets' keys, which are also the URL parameters.
 BASELINE = "base"
-WIDGET_KEYS = (BASELINE, "curve", "s", "x", "log", "diff")
+WIDGET_KEYS = (BASELINE, "curve", "s", "x", AXIS, "diff")
 MIN_EXPERIMENTS = 2
 TOP = 3
 
@@ -109,7 +109,7 @@ def _show_curves(sources: Sources, runs: pd.DataFrame, metric: str) -> pd.DataFr
             bind="query-params",
             help="Training steps, or percent of each run.",
         )
-        log = st.toggle("Log axis", key="log", bind="query-params")
+        value_axis = pick_axis()
     result = sources.curves(metric, list(runs["experiment"]))
     if result.value is None:
         st.info(f"{result.problem} The curves are not available.")
@@ -121,7 +121,7 @@ def _show_curves(sources: Sources, runs: pd.DataFrame, metric: str) -> pd.DataFr
         if has_several_tasks:
             st.markdown(f"**{escape_markdown(str(task))}**")
         names = list(group["experiment"])
-        show_loss_chart(curves, names, metric, log=log, smoothing=smoothing, x=axis)
+        show_loss_chart(curves, names, metric, axis=value_axis, smoothing=smoothing, x=axis)
     st.download_button(
         "Curves as CSV",
         data=lambda: curves.to_csv(index=False),

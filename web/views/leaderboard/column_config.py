@@ -11,12 +11,12 @@ from web.tables.leaderboard_table import RUN
 from web.tables.run_names import LINK_TEXT
 
 
-def column_configs(table: pd.DataFrame, bar_minimum: float) -> dict[str, Any]:
+def column_configs(table: pd.DataFrame, bar_range: tuple[float, float]) -> dict[str, Any]:
     """Return the display of each column of the table.
 
     Args:
         table: see leaderboard_table.
-        bar_minimum: start of the accuracy bars in percent.
+        bar_range: start and end of the accuracy bars in percent.
 
     """
     built_in = {
@@ -39,10 +39,10 @@ def column_configs(table: pd.DataFrame, bar_minimum: float) -> dict[str, Any]:
         ),
         "test_accuracy": st.column_config.ProgressColumn(
             format="%.2f %%",
-            min_value=bar_minimum,
-            max_value=100,
+            min_value=bar_range[0],
+            max_value=bar_range[1],
             width=135,
-            help=f"Share of correct test images. The bar starts at {bar_minimum:.0f} %.",
+            help=f"Share of correct test images. The bars start at {bar_range[0]:.1f} %.",
         ),
         "state": st.column_config.TextColumn(
             width=85, help="running, silent, finished, failed or killed."

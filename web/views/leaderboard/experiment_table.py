@@ -7,7 +7,7 @@ import streamlit as st
 from web.data.api_types import Model
 from web.data.leaderboard_queries import LeaderboardPage
 from web.formatting import pluralize
-from web.tables.leaderboard_table import accuracy_bar_minimum, leaderboard_table
+from web.tables.leaderboard_table import accuracy_bar_range, leaderboard_table
 from web.views.leaderboard.column_config import column_configs
 
 PAGE = "page"
@@ -25,12 +25,6 @@ def show_table(
 ) -> list[str]:
     """Show the rows of a page and the page numbers. Return the names of the selected rows."""
     table = leaderboard_table(page.rows, models, columns)
-    lowest = [
-        summary.lowest_accuracy
-        for summary in page.task_summaries
-        if summary.lowest_accuracy is not None
-    ]
-    bar_minimum = accuracy_bar_minimum(min(lowest, default=None))
     names = list(table["experiment"])
     event = st.dataframe(
         table,
@@ -38,7 +32,7 @@ def show_table(
         height=ROW_HEIGHT_PIXELS * (min(len(table), MAX_VISIBLE_ROWS) + 1) + 2,
         alt=f"{pluralize(len(table), 'experiment')} with the selected columns",
         placeholder="\N{EN DASH}",
-        column_config=column_configs(table, bar_minimum),
+        column_config=column_configs(table, accuracy_bar_range(page.task_summaries)),
         on_select="rerun",
         selection_mode="multi-row",
         # A selection is a row index, so other rows need another table.

@@ -6,7 +6,7 @@ import streamlit as st
 
 from web.charts.loss_curves import MAX_CURVES
 from web.components.experiment_picker import EXPERIMENTS, Selection
-from web.components.loss_chart import METRICS, pick_metric, show_loss_chart
+from web.components.loss_chart import AXIS, METRICS, pick_axis, pick_metric, show_loss_chart
 from web.components.outage import show_database_down, show_stale_data
 from web.data.api_types import Model
 from web.data.filter_tokens import FilterError
@@ -48,7 +48,7 @@ DEFAULT_CURVES = 10
 
 # The widgets' keys, which are also the URL parameters:
 # ?filter=lr+<+0.1&sort=momentum&down=false&page=2&view=Scatter&columns=momentum
-WIDGET_KEYS = (*filter_bar.FILTER_KEYS, *DISPLAY_KEYS, PAGE, "curve", "log")
+WIDGET_KEYS = (*filter_bar.FILTER_KEYS, *DISPLAY_KEYS, PAGE, "curve", AXIS)
 
 
 def show(sources: Sources, selection: Selection, links: Mapping[str, st.Page]) -> None:
@@ -240,11 +240,10 @@ def _show_curves(
         max_curves: number of curves per task.
 
     """
-    # Left-aligned, because the chart's toolbar overlaps its upper right corner.
-    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        st.subheader("Loss curves", anchor=False, width="content")
-        metric = pick_metric(is_label_visible=False)
-        log = st.toggle("Log axis", key="log", bind="query-params")
+    st.subheader("Loss curves", anchor=False)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        metric = pick_metric()
+        axis = pick_axis()
     for task, names in names_by_task.items():
         if len(names_by_task) > 1:
             st.markdown(f"**{escape_markdown(task)}**")
@@ -252,7 +251,7 @@ def _show_curves(
         if curves.value is None:
             st.info(f"{curves.problem} The {METRICS[metric].lower()} curves are not available.")
         else:
-            show_loss_chart(curves.value, names[:max_curves], metric, log=log)
+            show_loss_chart(curves.value, names[:max_curves], metric, axis=axis)
         if len(names) > max_curves:
             st.caption(
                 f"Curves of the first {max_curves} of {len(names)} rows. Select rows to see others."

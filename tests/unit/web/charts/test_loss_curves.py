@@ -3,7 +3,7 @@
 import pandas as pd
 
 from web.charts import loss_curves as charts
-from web.charts.loss_curves import axis_ceiling, experiments_above, loss_curves
+from web.charts.loss_curves import axis_ceiling, experiments_above, loss_curves, spans_decade
 from web.charts.run_colors import SIZE
 from web.charts.theme import Option
 
@@ -59,6 +59,15 @@ def test_axis_without_diverged_run_has_no_ceiling() -> None:
         not in loss_curves(runs, ["good", "steep"], log=False, metric="loss", dark=False)["yAxis"]
     )
     assert experiments_above(runs, axis_ceiling(runs)) == []
+
+
+def test_axis_is_logarithmic_over_more_than_a_decade() -> None:
+    assert [
+        spans_decade(curves(a=[(0, 2.0), (1, last)])) for last in (0.1, 0.21, 0.0, float("nan"))
+    ] == [True, False, False, False]
+    assert not spans_decade(curves())
+    diverged = curves(a=[(0, 2.0), (1, 1.9)], b=[(0, 2.0), (1, 1e30)])
+    assert not spans_decade(diverged)
 
 
 def test_curve_with_one_point_has_a_symbol() -> None:

@@ -7,9 +7,9 @@ import pytest
 
 from web.data.api_types import Model
 from web.data.filter_language import parse_filter
-from web.data.leaderboard_queries import LeaderboardQuery
+from web.data.leaderboard_queries import LeaderboardQuery, TaskSummary
 from web.tables.leaderboard_table import (
-    accuracy_bar_minimum,
+    accuracy_bar_range,
     count_serving,
     describe_rows,
     group_by_task,
@@ -116,12 +116,22 @@ def test_count_serving_needs_an_experiment_of_the_task() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lowest", "floor"), [(0.97, 90.0), (0.84, 80.0), (None, 0.0), (1.0, 90.0)]
+    ("spans", "bars"),
+    [
+        ([(0.97, 0.99)], (96.0, 99.0)),
+        ([(0.9912, 0.9914)], (98.8, 99.2)),  # noise does not fill the bars
+        ([(0.97, 0.99), (None, None), (0.8, 0.9)], (70.5, 99.0)),
+        ([(0.001, 0.5)], (0.0, 50.0)),
+        ([(None, None)], (0.0, 100.0)),
+    ],
 )
-def test_accuracy_bars_start_at_the_ten_below_the_lowest(
-    lowest: float | None, floor: float
+def test_accuracy_bars_show_differences(
+    spans: list[tuple[float | None, float | None]], bars: tuple[float, float]
 ) -> None:
-    assert accuracy_bar_minimum(lowest) == floor
+    summaries = [
+        TaskSummary("t", 3, 0, None, best, quartile, None, None) for quartile, best in spans
+    ]
+    assert accuracy_bar_range(summaries) == pytest.approx(bars)
 
 
 @pytest.mark.parametrize(
