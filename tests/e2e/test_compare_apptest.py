@@ -27,8 +27,9 @@ def test_first_experiment_is_the_baseline() -> None:
     results, differences = (element.value for element in app.dataframe)
     assert (list(results["experiment"]), app.selectbox(key="base").value) == (
         ["bare", HOSTILE],
-        "bare",
+        None,
     )
+    assert "change against bare" in visible_text(app)
     assert list(differences.loc["batch_size"]) == ["8", "2 (\N{MINUS SIGN}6)"]
 
 
@@ -94,3 +95,17 @@ def test_database_down_keeps_the_last_comparison(sources: FakeSources) -> None:
     sources.database_problem = DOWN
     app = compare_page(experiments=["bare", "ready_1"])
     assert ("Last known data" in visible_text(app), len(app.dataframe)) == (True, 2)
+
+
+@pytest.mark.usefixtures("sources")
+def test_pinned_baseline_is_compared_with_the_selection() -> None:
+    app = compare_page(experiments=["bare"], base="ready_1")
+    assert list(app.dataframe[0].value["experiment"]) == ["ready_1", "bare"]
+    assert "change against ready\\_1" in visible_text(app)
+
+
+@pytest.mark.usefixtures("sources")
+def test_unknown_baseline_is_reported() -> None:
+    app = compare_page(experiments=["bare", "ready_1"], base="lost")
+    assert "The baseline is not in the database: lost" in visible_text(app)
+    assert "change against bare" in visible_text(app)

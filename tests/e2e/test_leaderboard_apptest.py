@@ -132,3 +132,28 @@ def test_database_down_keeps_the_last_table(sources: FakeSources) -> None:
         True,
         ["ready_1"],
     )
+
+
+def test_pinned_baseline_adds_changes(sources: FakeSources) -> None:
+    sources.accuracies = {"ready_1": 0.97}
+    app = open_page(base="ready_1", columns=["test_accuracy", "best_validation_loss"])
+    table = app.dataframe[-1].value.set_index("experiment")
+    assert list(table.columns) == [
+        "run",
+        "test_accuracy",
+        "accuracy_change",
+        "best_validation_loss",
+        "validation_loss_change",
+    ]
+    assert table["accuracy_change"].round(2).dropna().to_dict() == {
+        "ready_2": 1.0,
+        HOSTILE: 1.0,
+        "bare": 1.0,
+    }
+    app.selectbox(key="base").set_value(None).run()
+    assert "accuracy_change" not in app.dataframe[-1].value
+
+
+@pytest.mark.usefixtures("sources")
+def test_unknown_baseline_is_reported() -> None:
+    assert "The baseline is not in the database: lost" in visible_text(open_page(base="lost"))

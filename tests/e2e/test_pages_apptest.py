@@ -107,7 +107,7 @@ def test_single_task_is_not_find_visible() -> None:
         "digits" in visible_text(app),
         "task" in app.dataframe[-1].value,
     ) == (
-        ["Sort by"],
+        ["Sort by", "Baseline"],
         False,
         False,
     )

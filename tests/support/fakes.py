@@ -93,6 +93,7 @@ class FakeSources:
             if name != "bare"
         }
         self.tasks: dict[str, str] = {}  # tasks other than digits
+        self.accuracies: dict[str, float] = {}  # accuracies other than 0.98
         self.states: dict[str, str] = {}  # states other than finished
         self.files: tuple[ImportedFile, ...] = (ImportedFile("data.csv", 1, None),)
         self.database_problem: str | None = None
@@ -210,7 +211,7 @@ class FakeSources:
                 "learning_rate": 0.1,
                 "momentum": 0.9,
                 "architecture": "lenet",
-                "test_accuracy": 0.98,
+                "test_accuracy": [self.accuracies.get(name, 0.98) for name in names],
                 "outcome": "finished",
                 "best_validation_loss": 0.015,
                 "best_loss": 0.01,
@@ -245,7 +246,9 @@ class FakeSources:
                 "task": [self.tasks.get(name, "digits") for name in names],
                 "learning_rate": 0.1,
                 "momentum": 0.9,
-                "test_accuracy": 0.98,
+                "test_accuracy": [self.accuracies.get(name, 0.98) for name in names],
+                "best_validation_loss": 0.015,
+                "best_loss": 0.01,
                 "params": [
                     {"batch_size": 2 ** self.names.index(name), HOSTILE: "x"} for name in names
                 ],

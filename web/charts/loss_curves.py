@@ -24,6 +24,7 @@ CEILING_FACTOR = 5
 DECADE = 10
 SHOWN_DECIMALS = 6
 RAW_OPACITY = 0.3
+BASELINE_WIDTH = 5
 
 
 def loss_curves(
@@ -36,6 +37,7 @@ def loss_curves(
     labels: Mapping[str, str] | None = None,
     smoothing: float = 0.0,
     x: Literal["step", "relative"] = "step",
+    baseline: str | None = None,
 ) -> Option:
     """Return a chart with one line per experiment.
 
@@ -48,6 +50,7 @@ def loss_curves(
         labels: text of each experiment in legend and tooltip, by default its name.
         smoothing: weight of smoothing.smooth, 0 to 0.99. Above 0 the raw line is faint behind.
         x: training steps, or percent of the run.
+        baseline: experiment with a wide line.
 
     """
     usable = curves[curves["value"] > 0] if log else curves
@@ -135,7 +138,7 @@ def loss_curves(
                 "emphasis": {"focus": "series"},
                 "itemStyle": {"color": styles[name].color},
                 "lineStyle": {
-                    "width": 2,
+                    "width": BASELINE_WIDTH if name == baseline else 2,
                     "color": styles[name].color,
                     "type": styles[name].dash,
                 },

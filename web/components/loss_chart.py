@@ -60,6 +60,7 @@ def show_loss_chart(
     axis: str,
     smoothing: float = 0.0,
     x: Literal["step", "relative"] = "step",
+    baseline: str | None = None,
 ) -> None:
     """Show a chart with one line per experiment.
 
@@ -70,6 +71,7 @@ def show_loss_chart(
         axis: AUTO, LINEAR or LOG.
         smoothing: weight from 0 to 0.99.
         x: training steps, or percent of the run.
+        baseline: experiment with a wide line.
 
     """
     title = METRICS[metric]
@@ -83,6 +85,7 @@ def show_loss_chart(
         labels=shorten_names(names),
         smoothing=smoothing,
         x=x,
+        baseline=baseline,
     )
     present = set(curves["experiment"])
     drawn = [name for name in names if name in present][: len(option["legend"]["data"])]

@@ -11,6 +11,7 @@ import pandas as pd
 from sqlalchemy import URL, Engine, create_engine, text
 from sqlalchemy.exc import OperationalError
 
+from web.data.leaderboard.statements import VALIDATION_LOSS
 from web.formatting import RESTART_HINT
 from web.settings import Settings
 
@@ -35,12 +36,15 @@ CURVES = text("""
     ORDER BY experiment_name, step
 """)
 
-RUNS = text("""
-    SELECT experiment_name AS experiment, task, learning_rate, momentum, test_accuracy, params
+RUNS = text(
+    """
+    SELECT experiment_name AS experiment, task, learning_rate, momentum, test_accuracy,
+           {validation_loss} AS best_validation_loss, best_loss, params
     FROM leaderboard
     WHERE experiment_name = ANY(:experiments)
     ORDER BY array_position(:experiments, experiment_name)
-""")
+""".replace("{validation_loss}", VALIDATION_LOSS)
+)
 
 # The most accurate experiments of the largest task, except those that are missing from their file.
 TOP = text("""
@@ -177,8 +181,8 @@ def read_runs(engine: Engine, experiments: Sequence[str]) -> pd.DataFrame:
     """Read the parameters and the accuracy of the given experiments, in their order.
 
     Returns:
-        experiment, task, learning_rate, momentum, test_accuracy (0 to 1) and params. Unknown
-        experiments have no row.
+        experiment, task, learning_rate, momentum, test_accuracy (0 to 1), best_validation_loss,
+        best_loss and params. Unknown experiments have no row.
 
     Raises:
         SQLAlchemyError: as read_snapshot.
@@ -186,7 +190,8 @@ def read_runs(engine: Engine, experiments: Sequence[str]) -> pd.DataFrame:
     """
     with engine.connect() as connection:
         runs = pd.read_sql(RUNS, connection, params={"experiments": list(experiments)})
-    return as_floats(runs, ("learning_rate", "momentum", "test_accuracy"))
+    numbers = ("learning_rate", "momentum", "test_accuracy", "best_validation_loss", "best_loss")
+    return as_floats(runs, numbers)
 
 
 def read_top_experiments(engine: Engine, count: int) -> list[str]:

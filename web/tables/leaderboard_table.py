@@ -39,8 +39,19 @@ def serving_state(experiment: str, models: Mapping[str, Model] | None) -> str:
     return STATES.get(state, state)
 
 
+# Columns with a change against the baseline behind them, their factors and the changes' ids
+CHANGES = {
+    "test_accuracy": (WHOLE, "accuracy_change"),
+    "best_validation_loss": (1.0, "validation_loss_change"),
+    "best_loss": (1.0, "training_loss_change"),
+}
+
+
 def leaderboard_table(
-    rows: pd.DataFrame, models: Mapping[str, Model] | None, columns: Sequence[str]
+    rows: pd.DataFrame,
+    models: Mapping[str, Model] | None,
+    columns: Sequence[str],
+    baseline: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """Return the table of one leaderboard page, in its order.
 
@@ -48,10 +59,12 @@ def leaderboard_table(
         rows: see leaderboard_queries.LeaderboardPage.
         models: served models by name, None while the API is down.
         columns: ids of the columns, see leaderboard_columns.
+        baseline: experiment, task and results of the baseline, see queries.read_runs.
 
     Returns:
         experiment, the run's link, then the columns in their order: test_accuracy in percent,
-        losses without values that a table cannot display.
+        losses without values that a table cannot display. With a baseline, the columns of CHANGES
+        are followed by their changes, without one for the baseline and for other tasks.
 
     """
     shown = rows.assign(
@@ -63,10 +76,16 @@ def leaderboard_table(
         loss_curve=rows["loss_curve"].map(clamp_values),
         serving=[serving_state(name, models) for name in rows["experiment"]],
     )
-    values = {
-        column: shown[column] if column in COLUMNS else extra_column(rows, column)
-        for column in columns
-    }
+    values: dict[str, pd.Series[Any]] = {}
+    for column in columns:
+        values[column] = shown[column] if column in COLUMNS else extra_column(rows, column)
+        if baseline is not None and column in CHANGES:
+            factor, change = CHANGES[column]
+            is_comparable = (rows["task"] == baseline["task"]) & (
+                rows["experiment"] != baseline["experiment"]
+            )
+            difference = (rows[column] - baseline[column]) * factor
+            values[change] = _displayable(difference).where(is_comparable)
     names = list(shown["experiment"])
     links = pd.Series(run_links(names, shorten_names(names)), index=shown.index, dtype="object")
     return pd.DataFrame({"experiment": shown["experiment"], RUN: links, **values}).reset_index(

@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from web.charts.smoothing import MAX_SMOOTHING
+from web.components.baseline import BASELINE, pick_baseline, pinned_baseline, unpin_baseline
 from web.components.experiment_picker import EXPERIMENTS, Selection
 from web.components.loss_chart import AXIS, X_AXES, pick_axis, pick_metric, show_loss_chart
 from web.components.outage import show_database_down, show_stale_data
@@ -15,7 +16,6 @@ from web.sources import Sources
 from web.views.compare.tables import show_parameters, show_results
 
 # The widgets' keys, which are also the URL parameters.
-BASELINE = "base"
 WIDGET_KEYS = (BASELINE, "curve", "s", "x", AXIS, "diff")
 MIN_EXPERIMENTS = 2
 TOP = 3
@@ -25,21 +25,26 @@ def show(sources: Sources, selection: Selection) -> None:
     """Draw the page."""
     if selection.unknown:
         st.warning(f"Not in the database: {join_names(selection.unknown)}.", icon=":material/help:")
-    if len(selection.names) < MIN_EXPERIMENTS:
+    pinned = pinned_baseline()
+    names = list(dict.fromkeys([*([] if pinned is None else [pinned]), *selection.names]))
+    if len(names) < MIN_EXPERIMENTS:
         _show_too_few(sources, selection)
         return
-    result = sources.runs(selection.names)
+    result = sources.runs(names)
     if result.value is None:
         show_database_down(result.problem, sources.retry, title="No experiments to compare")
         return
     if result.is_stale:
         show_stale_data(result.problem)
     runs = result.value
+    if pinned is not None and pinned not in set(runs["experiment"]):
+        st.warning(f"The baseline is not in the database: {escape_markdown(pinned)}.")
+        unpin_baseline()
     if len(runs) < MIN_EXPERIMENTS:  # picked during an outage, or removed since
         _show_too_few(sources, selection)
         return
     baseline, metric = _show_controls(list(runs["experiment"]))
-    curves = _show_curves(sources, runs, metric)
+    curves = _show_curves(sources, runs, metric, baseline)
     show_results(runs, curves, baseline, metric)
     show_parameters(runs, baseline)
 
@@ -68,22 +73,13 @@ def _show_too_few(sources: Sources, selection: Selection) -> None:
 
 def _show_controls(names: Sequence[str]) -> tuple[str, str]:
     """Show the controls of the whole page, and return the baseline and the metric."""
-    if BASELINE in st.session_state and st.session_state[BASELINE] not in names:
-        del st.session_state[BASELINE]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        baseline = st.selectbox(
-            "Baseline",
-            names,
-            key=BASELINE,
-            bind="query-params",
-            width=330,
-            help="Reference of the changes in the tables below.",
-        )
+        baseline = pick_baseline(names, f"{names[0]} (the first)", width=330)
         metric = pick_metric()
-    return str(baseline), metric
+    return baseline or names[0], metric
 
 
-def _show_curves(sources: Sources, runs: pd.DataFrame, metric: str) -> pd.DataFrame:
+def _show_curves(sources: Sources, runs: pd.DataFrame, metric: str, baseline: str) -> pd.DataFrame:
     """Show one chart per task and the download. Return the curves, empty if unavailable."""
     st.subheader("Curves", anchor=False)
     with st.container(
@@ -121,7 +117,9 @@ def _show_curves(sources: Sources, runs: pd.DataFrame, metric: str) -> pd.DataFr
         if has_several_tasks:
             st.markdown(f"**{escape_markdown(str(task))}**")
         names = list(group["experiment"])
-        show_loss_chart(curves, names, metric, axis=value_axis, smoothing=smoothing, x=axis)
+        show_loss_chart(
+            curves, names, metric, axis=value_axis, smoothing=smoothing, x=axis, baseline=baseline
+        )
     st.download_button(
         "Curves as CSV",
         data=lambda: curves.to_csv(index=False),

@@ -10,6 +10,8 @@ from web.data.leaderboard_columns import EXPERIMENT, column_title
 from web.tables.leaderboard_table import RUN
 from web.tables.run_names import LINK_TEXT
 
+DELTA = "\N{GREEK CAPITAL LETTER DELTA}"
+
 
 def column_configs(table: pd.DataFrame, bar_range: tuple[float, float]) -> dict[str, Any]:
     """Return the display of each column of the table.
@@ -56,6 +58,21 @@ def column_configs(table: pd.DataFrame, bar_range: tuple[float, float]) -> dict[
         "last_loss": st.column_config.NumberColumn(
             format="%.4f", width=130, help="Training loss at the last step."
         ),
+        "accuracy_change": st.column_config.NumberColumn(
+            f"{DELTA} accuracy",
+            format="%+.2f",
+            width=95,
+            help="Change against the baseline in percentage points.",
+        ),
+        **{
+            change: st.column_config.NumberColumn(
+                f"{DELTA} {title}", format="%+.4f", width=width, help="Change against the baseline."
+            )
+            for change, title, width in (
+                ("validation_loss_change", "validation loss", 125),
+                ("training_loss_change", "training loss", 115),
+            )
+        },
         "started_at": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm", width=140),
         "loss_curve": st.column_config.LineChartColumn(
             width=sparkline.WIDTH_PIXELS,

@@ -1,6 +1,7 @@
 """Experiment table of the leaderboard: rows of one page, selection and page numbers."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import streamlit as st
 
@@ -21,10 +22,13 @@ def show_first_page() -> None:
 
 
 def show_table(
-    page: LeaderboardPage, models: Mapping[str, Model] | None, columns: Sequence[str]
+    page: LeaderboardPage,
+    models: Mapping[str, Model] | None,
+    columns: Sequence[str],
+    baseline: Mapping[str, Any] | None,
 ) -> list[str]:
     """Show the rows of a page and the page numbers. Return the names of the selected rows."""
-    table = leaderboard_table(page.rows, models, columns)
+    table = leaderboard_table(page.rows, models, columns, baseline)
     names = list(table["experiment"])
     event = st.dataframe(
         table,

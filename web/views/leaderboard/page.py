@@ -1,10 +1,12 @@
 """Leaderboard page: filtered, sorted and paged by Postgres."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import streamlit as st
 
 from web.charts.loss_curves import MAX_CURVES
+from web.components.baseline import BASELINE, pick_baseline, pinned_baseline
 from web.components.experiment_picker import EXPERIMENTS, Selection
 from web.components.loss_chart import AXIS, METRICS, pick_axis, pick_metric, show_loss_chart
 from web.components.outage import show_database_down, show_stale_data
@@ -48,7 +50,7 @@ DEFAULT_CURVES = 10
 
 # The widgets' keys, which are also the URL parameters:
 # ?filter=lr+<+0.1&sort=momentum&down=false&page=2&view=Scatter&columns=momentum
-WIDGET_KEYS = (*filter_bar.FILTER_KEYS, *DISPLAY_KEYS, PAGE, "curve", AXIS)
+WIDGET_KEYS = (*filter_bar.FILTER_KEYS, *DISPLAY_KEYS, PAGE, BASELINE, "curve", AXIS)
 
 
 def show(sources: Sources, selection: Selection, links: Mapping[str, st.Page]) -> None:
@@ -158,7 +160,10 @@ def _show_experiments(
         horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="board"
     ):
         display = pick_display()
-        columns = pick_columns(page, query, keys)
+        with st.container(horizontal=True, vertical_alignment="bottom", width="content"):
+            pick_baseline(list(page.rows["experiment"]), "none")
+            columns = pick_columns(page, query, keys)
+    baseline = _read_baseline(sources)
     is_table = display == TABLE
     total_count = page.experiment_count(None if query.names else query.task)
     caption = describe_rows(
@@ -178,7 +183,7 @@ def _show_experiments(
         filter_bar.show_no_match()
         return
     if is_table:
-        selected = show_table(page, models, columns)
+        selected = show_table(page, models, columns, baseline)
     else:
         selected = []
         show_chart(sources, query, display)
@@ -194,7 +199,21 @@ def _show_experiments(
         sources,
         group_by_task(rows, selected or list(rows["experiment"])),
         MAX_CURVES if has_selection else DEFAULT_CURVES,
+        baseline,
     )
+
+
+def _read_baseline(sources: Sources) -> Mapping[str, Any] | None:
+    """Return the task and the results of the baseline, None without one."""
+    name = pinned_baseline()
+    if name is None:
+        return None
+    runs = sources.runs([name]).value
+    if runs is not None and runs.empty:
+        st.warning(f"The baseline is not in the database: {escape_markdown(name)}.")
+    if runs is None or runs.empty:
+        return None
+    return {str(column): value for column, value in runs.iloc[0].items()}
 
 
 def _show_links(links: Mapping[str, st.Page], selected: list[str]) -> None:
@@ -230,7 +249,10 @@ def _show_export(
 
 
 def _show_curves(
-    sources: Sources, names_by_task: Mapping[str, Sequence[str]], max_curves: int
+    sources: Sources,
+    names_by_task: Mapping[str, Sequence[str]],
+    max_curves: int,
+    baseline: Mapping[str, Any] | None,
 ) -> None:
     """Show one chart per task, as losses of different tasks are not comparable.
 
@@ -238,6 +260,7 @@ def _show_curves(
         sources: source of the curves.
         names_by_task: the experiments.
         max_curves: number of curves per task.
+        baseline: the pinned baseline, whose curve is always in the chart of its task.
 
     """
     st.subheader("Loss curves", anchor=False)
@@ -247,11 +270,15 @@ def _show_curves(
     for task, names in names_by_task.items():
         if len(names_by_task) > 1:
             st.markdown(f"**{escape_markdown(task)}**")
-        curves = sources.curves(metric, names[:max_curves])
+        reference = None if baseline is None or baseline["task"] != task else baseline["experiment"]
+        shown = names[:max_curves]
+        if reference is not None and reference not in shown:
+            shown = [reference, *shown]
+        curves = sources.curves(metric, shown)
         if curves.value is None:
             st.info(f"{curves.problem} The {METRICS[metric].lower()} curves are not available.")
         else:
-            show_loss_chart(curves.value, names[:max_curves], metric, axis=axis)
+            show_loss_chart(curves.value, shown, metric, axis=axis, baseline=reference)
         if len(names) > max_curves:
             st.caption(
                 f"Curves of the first {max_curves} of {len(names)} rows. Select rows to see others."
