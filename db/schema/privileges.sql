@@ -81,7 +81,7 @@ END $$;
 GRANT INSERT ON datasets, dataset_images, pipeline_steps, trainings, evaluations, comparisons, promotion_decisions, label_requests,
     pipeline_workers TO mlops_pipeline;
 GRANT UPDATE ON pipeline_steps, trainings, pipeline_workers TO mlops_pipeline;
-GRANT UPDATE (dataset_id, code_digest, state, reason, started_at, finished_at, deaths, lease_token, heartbeat_at, worker)
+GRANT UPDATE (task, dataset_id, code_digest, state, reason, started_at, finished_at, deaths, lease_token, heartbeat_at, worker)
     ON pipeline_runs TO mlops_pipeline;
 GRANT UPDATE (state, reason, images, rejected, rejects) ON uploads TO mlops_pipeline;
 GRANT UPDATE (candidate_version) ON promotion_decisions TO mlops_pipeline;
@@ -90,14 +90,14 @@ GRANT UPDATE (status, reason, run_id) ON retrain_requests TO mlops_pipeline;
 GRANT DELETE ON pipeline_workers TO mlops_pipeline;
 
 -- Functions of our own act as their owner, so only the service may call them.
-REVOKE EXECUTE ON FUNCTION advance_retention, apply_label, apply_warnings, cancel_run, close_alert, count_events, count_traffic,
-    drop_events_before, enqueue_run, expire_events, expire_pixels, first_champions, keep_events, label_prediction, lock_summaries,
-    make_events_partition, move_alias, promote_run, rename_experiment, replace_label, request_comparison, request_labels,
-    request_novel_labels, request_reference, request_retraining,
+REVOKE EXECUTE ON FUNCTION add_published_experiment, advance_retention, apply_label, apply_warnings, cancel_run, close_alert,
+    count_events, count_traffic, drop_events_before, enqueue_run, expire_events, expire_pixels, first_champions, keep_events,
+    label_prediction, lock_summaries, make_events_partition, move_alias, promote_run, rename_experiment, replace_label,
+    request_comparison, request_labels, request_novel_labels, request_publication, request_reference, request_retraining,
     request_run, request_score, retry_run, skip_label_request, summarise_events, summarise_predictions, withdraw_label FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION advance_retention, close_alert, count_events, count_traffic, expire_events, expire_pixels, first_champions,
-    label_prediction, lock_summaries, make_events_partition, move_alias, rename_experiment, request_novel_labels, request_reference,
-    request_retraining, skip_label_request, withdraw_label TO mlops_app;
+    label_prediction, lock_summaries, make_events_partition, move_alias, rename_experiment, request_novel_labels, request_publication,
+    request_reference, request_retraining, skip_label_request, withdraw_label TO mlops_app;
 GRANT EXECUTE ON FUNCTION cancel_run, promote_run, request_comparison, request_labels, request_run, request_score, retry_run
     TO mlops_app, mlops_pipeline;
-GRANT EXECUTE ON FUNCTION enqueue_run TO mlops_pipeline;
+GRANT EXECUTE ON FUNCTION add_published_experiment, enqueue_run TO mlops_pipeline;

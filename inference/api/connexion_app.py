@@ -3,6 +3,7 @@
 import functools
 import inspect
 import json
+import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -21,7 +22,7 @@ from inference.api import error_handlers
 from inference.api.connexion_workarounds import ConnexionWorkarounds, UncheckedBody
 from inference.api.fast_path import INFERENCE, PREDICTIONS
 from inference.api.json_images import parse_document
-from inference.api.learning import streaming
+from inference.api.learning import streamed_uploads, streaming
 from inference.api.learning.responses import Located
 from inference.api.parameter_validator import NamedParameterValidator
 from inference.observability.metrics import Metrics
@@ -35,8 +36,8 @@ JSON, NDJSON = "application/json", "application/x-ndjson"
 STATUS_OPERATIONS = frozenset({"healthz", "readyz", "metrics"})
 LEARNING_RESOURCES = frozenset(
     {
-        streaming.UPLOAD, "uploads", "datasets", "header", "retrain", "score", "runs", "schedules",
-        "label-requests", "evaluations",
+        streamed_uploads.UPLOAD, "uploads", "datasets", "header", "retrain", "score", "runs",
+        "schedules", "label-requests", "evaluations",
     }
 )  # fmt: skip
 MONITORING_RESOURCES = frozenset({"monitors", "alerts"})
@@ -52,7 +53,10 @@ ROUTES = Routes(
     private_reads=RESOURCES - PUBLIC_RESOURCES,
     fast_paths={f"{BASE_PATH}/{operation}": operation for operation in (INFERENCE, PREDICTIONS)},
     streamed_bodies={
-        f"{BASE_PATH}/{streaming.UPLOAD}": streaming.MAX_UPLOAD_BYTES + streaming.FORM_BYTES
+        re.compile(re.escape(BASE_PATH) + "/" + path.pattern): (
+            streaming.MAX_UPLOAD_BYTES + streaming.FORM_BYTES
+        )
+        for path in (streamed_uploads.UPLOAD_PATH, streamed_uploads.MODEL_PATH)
     },
 )
 # The digest in its URL identifies an original, so it never changes. The bytes are a client's:

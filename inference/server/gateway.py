@@ -195,7 +195,8 @@ class Gateway:
         finally:
             seconds = time.perf_counter() - started
             self._metrics.count_request(operation, status, "connexion", seconds)
-            is_long = scope["path"] in self._routes.streamed_bodies or head.accept == NDJSON
+            is_streamed = self._routes.streamed_bytes(scope["method"], scope["path"]) is not None
+            is_long = is_streamed or head.accept == NDJSON
             if status >= SERVER_ERROR or (seconds > SLOW_SECONDS and not is_long):
                 milliseconds = round(1000 * seconds)
                 extra = {"operation": operation, "status": status, "milliseconds": milliseconds}
@@ -209,7 +210,7 @@ class Gateway:
         if scope["method"] == "OPTIONS" and head.origin:
             await cors.send_preflight(send)
             return
-        streamed_bytes = self._routes.streamed_bodies.get(scope["path"])
+        streamed_bytes = self._routes.streamed_bytes(scope["method"], scope["path"])
         size = self._body_bytes(head, streamed_bytes or self._max_request_bytes)
         if head.is_encoded:
             raise UnsupportedEncodingError

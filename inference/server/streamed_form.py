@@ -6,7 +6,7 @@ the client sends the next one.
 
 import hashlib
 import tempfile
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -20,12 +20,23 @@ from starlette.types import Receive
 from inference.errors import MalformedRequestError, RequestTooLargeError
 
 WRITE_BYTES = 2**20
-MAX_FIELD_BYTES = 2000
 MULTIPART = b"multipart/form-data"
 BROKEN = (
     "The body is not valid multipart/form-data with the boundary of its Content-Type. "
     "Leave both to the HTTP client: do not set this header yourself."
 )
+
+
+@dataclass(frozen=True)
+class FormFields:
+    """Fields of a form: the name of the file's, and the largest bytes of each text by its name.
+
+    `example` is a file name for messages. No text is required.
+    """
+
+    file: str
+    texts: Mapping[str, int]
+    example: str
 
 
 class ClientLeftError(Exception):
@@ -56,18 +67,18 @@ async def read_form(
     content_type: bytes,
     receive: Receive,
     directory: Path,
-    names: tuple[str, Collection[str]],
+    fields: FormFields,
     max_bytes: int,
 ) -> StreamedForm:
     """Read a form whose file is written to an unnamed file in a directory.
 
-    `names` are the field of the file, and the optional text fields. Raises MalformedRequestError,
-    RequestTooLargeError, ClientLeftError, and OSError where the directory cannot be written.
+    Raises MalformedRequestError, RequestTooLargeError, ClientLeftError, and OSError where the
+    directory cannot be written.
     """
     file = await run_in_threadpool(_open_temporary, directory)
     received = 0
     try:
-        parser = _FormParser(content_type, StreamedForm(file), *names)
+        parser = _FormParser(content_type, StreamedForm(file), fields)
         while True:
             message = await receive()
             if message["type"] != "http.request":
@@ -96,13 +107,10 @@ def _open_temporary(directory: Path) -> BinaryIO:
 class _FormParser:
     """Takes the parts of a form. `unwritten` are the bytes of the file that are not on disk yet."""
 
-    def __init__(
-        self, content_type: bytes, form: StreamedForm, file_name: str, names: Collection[str]
-    ) -> None:
+    def __init__(self, content_type: bytes, form: StreamedForm, fields: FormFields) -> None:
         self.unwritten = bytearray()
         self._form = form
-        self._file_name = file_name
-        self._names = names
+        self._fields = fields
         self._digest = hashlib.sha256()
         self._headers: dict[str, bytes] = {}
         self._header_name, self._header_value = bytearray(), bytearray()
@@ -149,9 +157,9 @@ class _FormParser:
             raise MalformedRequestError(BROKEN)
         if not self._has_file:
             raise MalformedRequestError(
-                f"The request has no file in the multipart field {self._file_name}. "
-                f"Send one there, such as curl -F {self._file_name}=@digits.zip.",
-                self._file_name,
+                f"The request has no file in the multipart field {self._fields.file}. "
+                f"Send one there, such as curl -F {self._fields.file}=@{self._fields.example}.",
+                self._fields.file,
             )
         self._form.digest = self._digest.hexdigest()
         self._form.file.seek(0)
@@ -177,11 +185,13 @@ class _FormParser:
         kind, options = parse_options_header(self._headers.get("content-disposition", b""))
         name = options.get(b"name", b"").decode(errors="replace")
         is_file = b"filename" in options
-        if kind != b"form-data" or name not in (self._file_name, *self._names):
-            fields = ", ".join([self._file_name, *self._names])
-            raise MalformedRequestError(f"The form has an unknown field. The known ones: {fields}.")
-        if is_file != (name == self._file_name):
-            rule = "a file, with a file name" if name == self._file_name else "a text"
+        known = (self._fields.file, *self._fields.texts)
+        if kind != b"form-data" or name not in known:
+            raise MalformedRequestError(
+                f"The form has an unknown field. The known ones: {', '.join(known)}."
+            )
+        if is_file != (name == self._fields.file):
+            rule = "a text" if is_file else "a file, with a file name"
             raise MalformedRequestError(f"The field {name} must be {rule}.", name)
         if name in self._form.fields or (is_file and self._has_file):
             raise MalformedRequestError(f"The form has the field {name} twice.", name)
@@ -192,17 +202,17 @@ class _FormParser:
             self._form.media_type = self._headers.get("content-type", b"").decode("latin-1")
 
     def _take_data(self, data: bytes, start: int, end: int) -> None:
-        if self._current == self._file_name:
+        if self._current == self._fields.file:
             self.unwritten += data[start:end]
             return
         self._text += data[start:end]
-        if len(self._text) > MAX_FIELD_BYTES:
+        if len(self._text) > self._fields.texts[self._current]:
             raise MalformedRequestError(
                 f"The field {self._current} is too long. Shorten it.", self._current
             )
 
     def _end_part(self) -> None:
-        if self._current == self._file_name:
+        if self._current == self._fields.file:
             return
         try:
             self._form.fields[self._current] = self._text.decode()

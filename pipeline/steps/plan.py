@@ -25,6 +25,7 @@ PLANS: Mapping[str, tuple[str, ...]] = {
     "retrain": RETRAIN,
     "compare": RETRAIN,
     "score": ("score",),
+    "publish": ("publish",),
 }
 
 

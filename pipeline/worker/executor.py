@@ -36,6 +36,8 @@ RETRYABLE = (
     psycopg2.InterfaceError,
 )
 POLL_SECONDS = 0.5
+# Steps whose outputs have a sentence about the whole run. The first one counts.
+SUMMARIZING = ("promote", "compare", "publish")
 
 logger = logging.getLogger(__name__)
 
@@ -187,8 +189,6 @@ def _describe(error: Exception) -> str:
 
 
 def _summary(outputs: Mapping[str, Mapping[str, Any]]) -> str | None:
-    """Return the sentence of the verdict, None for a run without one."""
-    sentence = outputs.get("promote", {}).get("sentence") or outputs.get("compare", {}).get(
-        "sentence"
-    )
-    return str(sentence) if sentence else None
+    """Return the sentence of the verdict or of the publication, None for a run without one."""
+    sentences = [outputs.get(step, {}).get("sentence") for step in SUMMARIZING]
+    return next((str(sentence) for sentence in sentences if sentence), None)

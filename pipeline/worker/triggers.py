@@ -51,7 +51,7 @@ GROUP BY l.task HAVING count(*) >= %s
 """
 # A task whose last run is younger than the cooldown waits; one with an open run, too.
 IS_COOLING_DOWN = """
-SELECT id FROM pipeline_runs WHERE task = %s AND kind <> 'score'
+SELECT id FROM pipeline_runs WHERE task = %s AND kind IN ('retrain', 'compare')
   AND (state IN ('QUEUED', 'RUNNING')
        OR kind = 'retrain' AND created_at > now() - make_interval(secs => %s))
 LIMIT 1

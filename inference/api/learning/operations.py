@@ -4,13 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from inference.api.learning import publications, streamed_uploads, uploads
 from inference.api.learning.datasets import DatasetsApi
 from inference.api.learning.evaluations import EvaluationsApi
 from inference.api.learning.label_requests import LabelRequestsApi
+from inference.api.learning.publications import PublicationsApi
 from inference.api.learning.run_stream import RunStreams
 from inference.api.learning.runs import RecordMove, RunsApi
 from inference.api.learning.schedules import SchedulesApi
-from inference.api.learning.streaming import load_new_data
+from inference.api.learning.streamed_uploads import StreamedUpload
+from inference.api.learning.streaming import streamed
 from inference.api.learning.uploads import UploadsApi
 from inference.database.experiments import Experiments
 from inference.database.learning.datasets import Datasets
@@ -29,7 +32,7 @@ class LearningOperations:
     """Handlers by operationId of openapi.yaml, and the parts that the streaming layer needs."""
 
     handlers: dict[str, Callable[..., Any]]
-    uploads: UploadsApi
+    uploads: tuple[StreamedUpload, ...]
     streams: RunStreams
 
 
@@ -41,18 +44,19 @@ def build(
 ) -> LearningOperations:
     """Build the operations; uploads go to the store, moves of aliases to `record_move`."""
     datasets_table = Datasets(database)
-    uploads = UploadsApi(Uploads(database), store)
+    uploads_api = UploadsApi(Uploads(database), store)
     datasets = DatasetsApi(datasets_table)
-    runs = RunsApi(
-        Runs(database), RunRequests(database), datasets_table, experiments.tasks, record_move
-    )
+    runs_table, requests = Runs(database), RunRequests(database)
+    runs = RunsApi(runs_table, requests, datasets_table, experiments.tasks, record_move)
+    publications_api = PublicationsApi(requests, runs_table, store)
     schedules = SchedulesApi(Schedules(database), datasets_table, experiments.tasks)
     labels = LabelRequestsApi(LabelRequests(database))
     evaluations = EvaluationsApi(Evaluations(database))
     handlers: dict[str, Callable[..., Any]] = {
-        "load_new_data": load_new_data,
-        "list_uploads": uploads.list_uploads,
-        "get_upload": uploads.get_upload,
+        "load_new_data": streamed,
+        "publish_model": streamed,
+        "list_uploads": uploads_api.list_uploads,
+        "get_upload": uploads_api.get_upload,
         "list_datasets": datasets.list_datasets,
         "get_dataset": datasets.get_dataset,
         "list_dataset_images": datasets.list_dataset_images,
@@ -77,4 +81,18 @@ def build(
         "add_evaluation": evaluations.add_evaluation,
         "list_evaluations": evaluations.list_evaluations,
     }
-    return LearningOperations(handlers, uploads, RunStreams(runs.get_run))
+    streamed_operations = (
+        StreamedUpload(
+            streamed_uploads.UPLOAD_PATH,
+            uploads.FORM,
+            streamed_uploads.only_task,
+            uploads_api.store,
+        ),
+        StreamedUpload(
+            streamed_uploads.MODEL_PATH,
+            publications.FORM,
+            streamed_uploads.model_name,
+            publications_api.store,
+        ),
+    )
+    return LearningOperations(handlers, streamed_operations, RunStreams(runs.get_run))

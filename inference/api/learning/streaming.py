@@ -7,33 +7,29 @@ refuses an upload of another type unread.
 
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
 
 import orjson
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from inference.api.learning import fields
 from inference.api.learning.responses import Located
 from inference.api.learning.run_stream import RunStreams
-from inference.api.learning.uploads import FILE_FIELD, TEXT_FIELDS, UploadsApi
+from inference.api.learning.streamed_uploads import StreamedUpload
 from inference.database.learning.errors import StorageDownError
 from inference.errors import (
-    MalformedRequestError,
     OverloadedError,
     RequestTooLargeError,
     ServiceError,
 )
 from inference.server.streamed_form import MULTIPART, ClientLeftError, StreamedForm, read_form
 
-UPLOAD = "load_new_data"
 MAX_UPLOAD_BYTES = 256 * 2**20
-FORM_BYTES = 65_536  # of a request around its file: multipart framing
+FORM_BYTES = 131_072  # of a request around its file: multipart framing and texts
 MAX_UPLOADS = 2  # at once, of a process
 MAX_ID_DIGITS = 18
 JSON, NDJSON = b"application/json", "application/x-ndjson"
@@ -41,7 +37,7 @@ JSON, NDJSON = b"application/json", "application/x-ndjson"
 logger = logging.getLogger(__name__)
 
 
-def load_new_data(**_arguments: Any) -> None:
+def streamed(**_arguments: Any) -> None:
     """Stand for an operation of openapi.yaml that Connexion never has to answer."""
     raise ServiceError
 
@@ -53,7 +49,7 @@ class StreamingOperations:
         self,
         app: ASGIApp,
         base_path: str,
-        uploads: UploadsApi,
+        uploads: Sequence[StreamedUpload],
         streams: RunStreams,
         directory: Path,
         count_limit: Callable[[str], None],
@@ -75,12 +71,15 @@ class StreamingOperations:
         """Answer a streaming operation, or call Connexion. Raises ServiceError."""
         if scope["type"] == "http":
             headers = Headers(scope=scope)
-            if scope["method"] == "POST" and scope["path"] == f"{self._base_path}/{UPLOAD}":
+            if scope["method"] == "POST":
                 content_type = headers.get("content-type", "").encode("latin-1")
-                if content_type.split(b";")[0].strip().lower() == MULTIPART:
-                    task = _only_task(scope["query_string"])
+                upload = self._find_upload(scope["path"])
+                is_form = content_type.split(b";")[0].strip().lower() == MULTIPART
+                if upload is not None and is_form:
+                    path = scope["path"].removeprefix(f"{self._base_path}/")
+                    target = upload.target(path, scope["query_string"])
                     with self._counting("uploads"):
-                        await self._upload(task, content_type, receive, send)
+                        await self._upload(upload, target, content_type, receive, send)
                     return
             elif scope["method"] == "GET" and not scope["query_string"]:
                 found = self._run_path.fullmatch(scope["path"])
@@ -102,7 +101,18 @@ class StreamingOperations:
             self._count_limit("request_bytes")
             raise
 
-    async def _upload(self, task: str, content_type: bytes, receive: Receive, send: Send) -> None:
+    def _find_upload(self, path: str) -> StreamedUpload | None:
+        own = path.removeprefix(f"{self._base_path}/")
+        return next((one for one in self._uploads if one.path.fullmatch(own)), None)
+
+    async def _upload(
+        self,
+        upload: StreamedUpload,
+        target: str,
+        content_type: bytes,
+        receive: Receive,
+        send: Send,
+    ) -> None:
         if self._uploading >= MAX_UPLOADS:
             raise OverloadedError("Other files are being uploaded. Try again in a few seconds.")
         self._uploading += 1
@@ -111,10 +121,10 @@ class StreamingOperations:
                 content_type,
                 receive,
                 self._directory,
-                (FILE_FIELD, TEXT_FIELDS),
+                upload.fields,
                 MAX_UPLOAD_BYTES + FORM_BYTES,
             )
-            stored = await run_in_threadpool(self._store, task, form)
+            stored = await run_in_threadpool(_store, upload, target, form)
         except ClientLeftError:
             return
         except OSError as error:
@@ -123,12 +133,6 @@ class StreamingOperations:
         finally:
             self._uploading -= 1
         await self._send(stored, send)
-
-    def _store(self, task: str, form: StreamedForm) -> Located:
-        try:
-            return self._uploads.store(task, form)
-        finally:
-            form.close()
 
     async def _send(self, stored: Located, send: Send) -> None:
         body = orjson.dumps(stored.document)
@@ -145,15 +149,8 @@ def _prefers_lines(accept: str) -> bool:
     return accept.split(",", maxsplit=1)[0].split(";", maxsplit=1)[0].strip().lower() == NDJSON
 
 
-def _only_task(query_string: bytes) -> str:
-    """Return the task of a query that has nothing else. Raises MalformedRequestError."""
+def _store(upload: StreamedUpload, target: str, form: StreamedForm) -> Located:
     try:
-        query = query_string.decode("ascii")
-        pairs = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=9)
-    except ValueError:
-        pairs = []
-    if [name for name, _ in pairs] != ["task"]:
-        raise MalformedRequestError(
-            "The query must have the parameter task, once, and no other. Send ?task=mnist.", "task"
-        )
-    return fields.task(pairs[0][1])
+        return upload.store(target, form)
+    finally:
+        form.close()

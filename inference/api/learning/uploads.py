@@ -10,9 +10,11 @@ from inference.database.learning.errors import StorageDownError, UnknownUploadEr
 from inference.database.learning.uploads import NewUpload, Uploads
 from inference.errors import Document, InvalidValueError
 from inference.originals.store import OriginalStore, StorageUnavailableError
-from inference.server.streamed_form import StreamedForm
+from inference.server.streamed_form import FormFields, StreamedForm
 
-FILE_FIELD, TEXT_FIELDS = "file", ("name", "by")
+FILE_FIELD = "file"
+MAX_FIELD_BYTES = 2000
+FORM = FormFields(FILE_FIELD, {"name": MAX_FIELD_BYTES, "by": MAX_FIELD_BYTES}, "digits.zip")
 MAX_NAME = 200
 MAX_MEDIA_TYPE = 100
 ANY_MEDIA_TYPE = "application/octet-stream"
@@ -34,7 +36,7 @@ class UploadsApi:
         StorageDownError and DatabaseUnavailableError.
         """
         task = fields.task(task)
-        name = form.fields.get("name") or _own_name(form.filename)
+        name = form.fields.get("name") or own_name(form.filename)
         by = form.fields.get("by") or ANONYMOUS
         text({"name": name}, "name", MAX_NAME)
         text({"by": by}, "by", MAX_PERSON)
@@ -77,7 +79,7 @@ def _located(upload: Document, *, is_new: bool) -> Located:
     return Located(upload, status.value, f"/uploads/{upload['upload_id']}")
 
 
-def _own_name(filename: str) -> str:
+def own_name(filename: str) -> str:
     """Return the last part of a client's file name, as far as it is printable."""
     last = PurePosixPath(filename.replace("\\", "/")).name
     return "".join(filter(str.isprintable, last)).strip()[:MAX_NAME] or UNNAMED

@@ -56,6 +56,14 @@ class RunConflictError(ServiceError):
     title = "Run conflict"
 
 
+class RenamedExperimentError(ServiceError):
+    """409: the name is one that an experiment had before it was renamed."""
+
+    status = 409
+    kind = "renamed-experiment"
+    title = "Renamed experiment"
+
+
 class NoLabelError(ServiceError):
     """409: the image has no label to withdraw."""
 

@@ -9,6 +9,10 @@ from inference.database.pool import Database, Record
 
 REQUEST_RUN = "SELECT run_id, joined FROM request_run(%s, %s, %s, %s, %s, %s)"
 REQUEST_SCORE = "SELECT request_score(%s, %s, %s, %s) AS run_id"
+REQUEST_PUBLICATION = "SELECT run_id, joined FROM request_publication(%s, %s, %s, %s, %s)"
+SELECT_RENAMED = """
+SELECT e.name FROM previous_names p JOIN experiments e ON e.id = p.experiment_id WHERE p.name = %s
+"""
 CANCEL = "SELECT cancel_run(%s, %s, %s) AS outcome"
 RETRY = "SELECT retry_run(%s, %s, %s) AS outcome"
 PROMOTE = "SELECT outcome, event_id FROM promote_run(%s, %s, %s)"
@@ -60,6 +64,25 @@ class RunRequests:
         """Start a run of kind score and return its id. Raises DatabaseUnavailableError."""
         arguments = [task, json.dumps(params), author.by, author.reason]
         return int(self._database.query(REQUEST_SCORE, arguments)[0]["run_id"])
+
+    def publish(
+        self, task: str, experiment_name: str, params: dict[str, Any], author: Author
+    ) -> tuple[int, bool]:
+        """Start a run of kind publish, or join the open one of an equal request.
+
+        Return its id, and whether it was joined. Raises DatabaseUnavailableError.
+        """
+        arguments = [task, experiment_name, json.dumps(params), author.by, author.reason]
+        [row] = self._database.query(REQUEST_PUBLICATION, arguments)
+        return row["run_id"], row["joined"]
+
+    def current_name(self, name: str) -> str | None:
+        """Return the name of the experiment that had a name before it was renamed, else None.
+
+        Raises DatabaseUnavailableError.
+        """
+        rows = self._database.query(SELECT_RENAMED, [name])
+        return str(rows[0]["name"]) if rows else None
 
     def cancel(self, run_id: int, author: Author) -> str:
         """Cancel a run; return "cancelled", or "requested" if its worker has to stop first.

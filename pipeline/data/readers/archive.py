@@ -5,6 +5,7 @@ import stat
 import struct
 import zipfile
 import zlib
+from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 from pipeline.data.readers.limits import (
@@ -37,11 +38,27 @@ UNPACK_ERRORS = (
 )
 
 
+@dataclass(frozen=True)
+class ArchiveRules:
+    """Largest number of members, and the sentences about archives that break a rule.
+
+    `too_packed_advice` says what to do about one member that is compressed too much.
+    """
+
+    max_members: int
+    too_many: str
+    too_compressed: str
+    too_packed_advice: str
+
+
+IMAGE_RULES = ArchiveRules(MAX_IMAGES, TOO_MANY_IMAGES, TOO_COMPRESSED, "Save it as PNG.")
+
+
 class _BoundedReads:
     """An open file that refuses reads over MAX_DIRECTORY_BYTES."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+    def __init__(self, file: BinaryIO, rules: ArchiveRules) -> None:
+        self._file, self._rules = file, rules
         self.seek, self.tell, self.close = file.seek, file.tell, file.close
         self.seekable = file.seekable
 
@@ -49,34 +66,34 @@ class _BoundedReads:
         limit = MAX_DIRECTORY_BYTES + 1
         content = self._file.read(limit if size is None or size < 0 else min(size, limit))
         if len(content) == limit:
-            raise RejectedUploadError(TOO_MANY_IMAGES)
+            raise RejectedUploadError(self._rules.too_many)
         return content
 
 
-def open_archive(file: BinaryIO, size: int) -> zipfile.ZipFile:
+def open_archive(file: BinaryIO, size: int, rules: ArchiveRules = IMAGE_RULES) -> zipfile.ZipFile:
     """Return an open zip file of `size` bytes, with a bounded number of members.
 
     Raises RejectedUploadError, also if its members overlap or unpack to too much.
     """
     try:
-        archive = zipfile.ZipFile(cast("BinaryIO", _BoundedReads(file)))
+        archive = zipfile.ZipFile(cast("BinaryIO", _BoundedReads(file, rules)))
     except UNPACK_ERRORS as error:
         raise RejectedUploadError(
             "The zip file is damaged or incomplete. Create it again."
         ) from error
     members = archive.infolist()
-    if len(members) > MAX_IMAGES:
-        raise RejectedUploadError(TOO_MANY_IMAGES)
+    if len(members) > rules.max_members:
+        raise RejectedUploadError(rules.too_many)
     if sum(member.compress_size for member in members) > size:
         raise RejectedUploadError(
             "The zip file is damaged: its members take more space than it has. Create it again."
         )
     if sum(member.file_size for member in members) > MAX_RATIO * size:
-        raise RejectedUploadError(TOO_COMPRESSED)
+        raise RejectedUploadError(rules.too_compressed)
     return archive
 
 
-def check_member(member: zipfile.ZipInfo) -> None:
+def check_member(member: zipfile.ZipInfo, rules: ArchiveRules = IMAGE_RULES) -> None:
     """Raise RejectedRowError for a member that must not be unpacked."""
     if stat.S_ISLNK(member.external_attr >> 16):
         raise RejectedRowError("A link to another file. Add the file itself.")
@@ -86,7 +103,7 @@ def check_member(member: zipfile.ZipInfo) -> None:
         raise RejectedRowError("Unsupported compression. Create the zip file with deflate.")
     if member.file_size > SMALL_BYTES and member.file_size > MAX_RATIO * member.compress_size:
         raise RejectedRowError(
-            f"The file unpacks to more than {MAX_RATIO} times its size. Save it as PNG."
+            f"The file unpacks to more than {MAX_RATIO} times its size. {rules.too_packed_advice}"
         )
 
 

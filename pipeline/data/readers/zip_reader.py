@@ -29,8 +29,10 @@ FOLDERS = "Put images into folders named by their labels, such as 7/a.png."
 def read_zip(file: BinaryIO, size: int, classes: Sequence[str], rows: RowCollector) -> None:
     """Read a zip file of `size` bytes. Raises RejectedUploadError."""
     with open_archive(file, size) as archive:
-        members = [member for member in archive.infolist() if not _is_folder_or_junk(member)]
-        tables = [member for member in members if _path(member).suffix.lower() in TABLE_SUFFIXES]
+        members = [member for member in archive.infolist() if not is_folder_or_junk(member)]
+        tables = [
+            member for member in members if member_path(member).suffix.lower() in TABLE_SUFFIXES
+        ]
         if tables and len(tables) == len(members):
             raise RejectedUploadError(
                 "The zip file holds a table instead of images. Unpack it and load the table."
@@ -39,7 +41,7 @@ def read_zip(file: BinaryIO, size: int, classes: Sequence[str], rows: RowCollect
         names: set[str] = set()
         for member in members:
             try:
-                label, group = _label_and_group(_path(member), shared, classes)
+                label, group = _label_and_group(member_path(member), shared, classes)
                 if member.filename in names:
                     raise RejectedRowError("The zip file has another file of this name.")
                 names.add(member.filename)
@@ -50,13 +52,14 @@ def read_zip(file: BinaryIO, size: int, classes: Sequence[str], rows: RowCollect
                 rows.add_file(content, label, member.filename, group)
 
 
-def _path(member: zipfile.ZipInfo) -> PurePosixPath:
+def member_path(member: zipfile.ZipInfo) -> PurePosixPath:
     r"""Return a member's path, which is never used to open a file. Windows may write 4\a.png."""
     return PurePosixPath(member.filename.replace("\\", "/"))
 
 
-def _is_folder_or_junk(member: zipfile.ZipInfo) -> bool:
-    parts = [part.lower() for part in _path(member).parts]
+def is_folder_or_junk(member: zipfile.ZipInfo) -> bool:
+    """Return whether a member is a folder, or a file that archivers add."""
+    parts = [part.lower() for part in member_path(member).parts]
     return (
         member.filename.endswith(("/", "\\"))
         or not JUNK.isdisjoint(parts)
@@ -66,7 +69,7 @@ def _is_folder_or_junk(member: zipfile.ZipInfo) -> bool:
 
 def _shared_folder(members: Sequence[zipfile.ZipInfo], classes: Sequence[str]) -> str | None:
     """Return the folder that holds all members, unless it is a label's."""
-    tops = {_path(member).parts[:-1][:1] for member in members}
+    tops = {member_path(member).parts[:-1][:1] for member in members}
     top = next(iter(tops)) if len(tops) == 1 else ()
     return top[0] if top and top[0] not in classes else None
 

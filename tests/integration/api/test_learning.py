@@ -453,6 +453,83 @@ def test_score_starts_a_run_of_its_own(client: Any, connection: Any) -> None:
     )
 
 
+def post_model(client: TestClient, name: str, data: bytes = b"a model", **fields: str) -> Any:
+    files = {"file": ("mine.keras", data)}
+    return client.post(f"{BASE}/models/{name}", files=files, data={**BY, **fields})
+
+
+@pytest.mark.usefixtures("_clean")
+def test_model_is_stored_for_a_run_that_equal_requests_join(client: Any) -> None:
+    card = {"task": "parity", "classes": ["even", "odd"], "metrics": {"test_accuracy": 0.98}}
+    started = post_model(client, "mine", card=json.dumps(card))
+    assert (started.status_code, started.json()["joined"]) == (202, False)
+    assert started.json()["no_worker"].startswith("No worker of the pipeline")
+    again = post_model(client, "mine", card=json.dumps(card))
+    other = post_model(client, "mine", card=json.dumps(card), force="true")
+    assert (again.json()["joined"], other.json()["joined"]) == (True, False)
+    assert again.headers["location"] == started.headers["location"]
+    run = client.get(started.headers["location"]).json()
+    digest = hashlib.sha256(b"a model").hexdigest()
+    assert (run["kind"], run["task"], run["experiment_name"], run["params"]["card"]) == (
+        "publish", "parity", "mine", card,
+    )  # fmt: skip
+    assert [trigger["kind"] for trigger in run["triggers"]] == ["upload", "upload"]
+    assert (client.folder / "images" / digest[:2] / f"{digest}.bin").read_bytes() == b"a model"
+    listed = client.get(f"{BASE}/runs?kind=publish").json()["runs"]
+    assert [one["run_id"] for one in listed] == [other.json()["run_id"], run["run_id"]]
+    cancelled = client.post(f"{BASE}/runs/{run['run_id']}/cancel", json=BY)
+    assert (cancelled.status_code, cancelled.json()["outcome"]) == (200, "cancelled")
+    assert client.post(f"{BASE}/runs/{run['run_id']}/retry", json=BY).status_code == 202
+    assert client.post(f"{BASE}/retrain", json=NEW_RUN).json()["joined"] is False
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "status", "path"),
+    [
+        ("a b", {}, 400, "experiment_name"),
+        ("mine.keras", {}, 400, "experiment_name"),
+        (".mine", {}, 400, "experiment_name"),
+        ("mine?x=1", {}, 400, None),
+        ("mine", {"data": {"by": "ann"}}, 400, "reason"),
+        ("mine", {"data": {**BY, "more": "1"}}, 400, None),
+        ("mine", {"data": {**BY, "card": '{"task": "Mnist"}'}}, 400, "card/task"),
+        ("mine", {"data": {**BY, "card": "a" * 70_000}}, 400, "card"),
+        ("mine", {"data": {**BY, "force": "yes"}}, 400, "force"),
+        ("mine", {"files": {"file": b""}}, 422, "file"),
+        ("mine", {"files": {"model": b"a"}}, 400, None),
+        ("mine", {"files": None, "data": None, "json": BY}, 415, None),
+        ("mine", {"files": None, "data": None, "content": b"a"}, 415, None),
+    ],
+)
+@pytest.mark.usefixtures("_clean")
+def test_unusual_model_is_refused(
+    client: Any, name: str, options: dict[str, Any], status: int, path: str | None
+) -> None:
+    request = {"files": {"file": b"a"}, "data": BY, **options}
+    response = client.post(f"{BASE}/models/{name}", **request)
+    assert response.status_code == status, response.text
+    assert [error["path"] for error in response.json().get("errors", [])] == (
+        [] if path is None else [path]
+    )
+    assert client.get(f"{BASE}/runs").json()["runs"] == []
+
+
+@pytest.mark.usefixtures("_clean")
+def test_model_for_a_previous_name_is_refused(client: Any, connection: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO experiments (name, source) VALUES ('old', 'api')")
+        cursor.execute("SELECT rename_experiment('old', 'new', 'ann')")
+    try:
+        response = post_model(client, "old")
+        assert (response.status_code, response.json()["type"].rpartition(":")[2]) == (
+            409, "renamed-experiment",
+        )  # fmt: skip
+        assert "is now new" in response.json()["detail"]
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM experiments WHERE name = 'new'")
+
+
 @pytest.mark.usefixtures("_clean")
 def test_schedule_is_stored_replaced_and_deleted(client: Any) -> None:
     url = f"{BASE}/schedules/mnist"

@@ -16,6 +16,7 @@ FORBIDDEN = (
     "INSERT INTO alias_events DEFAULT VALUES",
     "UPDATE model_versions SET version = 2",
     "UPDATE experiments SET name = 'a'",
+    "INSERT INTO experiments (name, task, source) VALUES ('a', 'mnist', 'pipeline')",
     "DELETE FROM datasets",
     "UPDATE datasets SET digest = ''",
     "DELETE FROM pipeline_runs",

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
@@ -25,7 +26,7 @@ ROUTES = Routes(
     always_admitted=frozenset({"healthz"}),
     private_reads=frozenset(),
     fast_paths={"/api/infer": "infer"},
-    streamed_bodies={"/api/upload": 5_000_000},
+    streamed_bodies={re.compile("/api/upload"): 5_000_000},
 )
 MAX_BYTES = 1000
 PLAIN = (

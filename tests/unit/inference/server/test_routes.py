@@ -1,5 +1,7 @@
 """Routes: the operation of a path."""
 
+import re
+
 import pytest
 
 from inference.server.routes import Routes
@@ -10,6 +12,7 @@ ROUTES = Routes(
     always_admitted=frozenset({"healthz"}),
     private_reads=frozenset(),
     fast_paths={"/api/infer": "infer"},
+    streamed_bodies={re.compile("/api/models/[^/]+"): 7},
 )
 
 
@@ -26,3 +29,18 @@ ROUTES = Routes(
 )
 def test_routes_operation_is_the_first_segment(path: str, operation: str) -> None:
     assert ROUTES.operation(path) == operation
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "limit"),
+    [
+        ("POST", "/api/models/a", 7),
+        ("GET", "/api/models/a", None),
+        ("POST", "/api/models", None),
+        ("POST", "/api/models/a/versions", None),
+    ],
+)
+def test_only_post_requests_of_a_path_are_streamed(
+    method: str, path: str, limit: int | None
+) -> None:
+    assert ROUTES.streamed_bytes(method, path) == limit

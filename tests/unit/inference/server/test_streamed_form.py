@@ -12,10 +12,10 @@ import pytest
 from starlette.types import Message
 
 from inference.errors import MalformedRequestError, RequestTooLargeError
-from inference.server.streamed_form import ClientLeftError, StreamedForm, read_form
+from inference.server.streamed_form import ClientLeftError, FormFields, StreamedForm, read_form
 
 TYPE = b"multipart/form-data; boundary=xyz"
-NAMES = ("file", ("name", "by"))
+FIELDS = FormFields("file", {"name": 2000, "by": 20}, "digits.zip")
 
 
 def part(name: str, data: bytes, more: str = "") -> bytes:
@@ -46,7 +46,7 @@ def read(
     async def receive() -> Message:
         return messages.pop(0)
 
-    return asyncio.run(read_form(content_type, receive, directory, NAMES, max_bytes))
+    return asyncio.run(read_form(content_type, receive, directory, FIELDS, max_bytes))
 
 
 @pytest.mark.parametrize("size", [1, 7, 10_000])
@@ -76,7 +76,7 @@ def test_large_file_is_never_in_memory(tmp_path: Path) -> None:
             body = next(left)
             return {"type": "http.request", "body": body, "more_body": body[-4:] != END[-4:]}
 
-        return await read_form(TYPE, receive, tmp_path, NAMES, 2**30)
+        return await read_form(TYPE, receive, tmp_path, FIELDS, 2**30)
 
     tracemalloc.start()
     form = asyncio.run(run())
@@ -102,7 +102,8 @@ def test_large_file_is_never_in_memory(tmp_path: Path) -> None:
         (part("file", b"a text") + END, "file"),
         (part("name", b"a", '; filename="b"') + END, "name"),
         (FILE + part("by", b"\xff") + END, "by"),
-        (FILE + part("by", b"a" * 2001) + END, "by"),
+        (FILE + part("name", b"a" * 2001) + END, "name"),
+        (FILE + part("by", b"a" * 21) + END, "by"),
         (FILE.replace(b"form-data", b"attachment") + END, None),
         (FILE.replace(b"Content-Disposition", b"X") + END, None),
         (FILE.replace(b"file", b"\xff\x00") + END, None),

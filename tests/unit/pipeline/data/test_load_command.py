@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from inference.api.learning.uploads import FORM
 from inference.server.streamed_form import read_form
 from pipeline.data import load_command
 
@@ -178,7 +179,7 @@ def test_form_of_the_command_is_one_that_the_api_reads(file: Path, tmp_path: Pat
             b"multipart/form-data; boundary=" + b"b" * 32,
             receive,
             tmp_path,
-            ("file", ("name", "by")),
+            FORM,
             10_000,
         )
     )

@@ -24,7 +24,7 @@ def test_compare_skips_what_comes_before_evaluate() -> None:
     assert plan.skipped_steps(run("retrain")) == ()
 
 
-@pytest.mark.parametrize("kind", ["retrain", "compare", "score"])
+@pytest.mark.parametrize("kind", ["retrain", "compare", "score", "publish"])
 def test_steps_that_depend_on_code_come_after_prepare(kind: str) -> None:
     names = plan.steps_of(run(kind))
     after = names[names.index("prepare") + 1 :] if "prepare" in names else ()

@@ -17,7 +17,8 @@ def test_every_operation_has_its_handler(tmp_path: Path) -> None:
         operation["operationId"]
         for path, item in paths.items()
         for operation in item.values()
-        if path.split("/")[1] in LEARNING_RESOURCES or operation["operationId"] == "withdraw_label"
+        if path.split("/")[1] in LEARNING_RESOURCES
+        or operation["operationId"] in ("withdraw_label", "publish_model")
     }
     database = FakeDatabase([{"state": "QUEUED", "has_worker": True}])
     built = operations.build(

@@ -1,6 +1,7 @@
 """Streaming operations: uploads and streams are taken, everything else goes to Connexion."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -11,8 +12,9 @@ from starlette.types import Message, Receive, Scope, Send
 from inference.api.learning import streaming
 from inference.api.learning.responses import Located
 from inference.api.learning.run_stream import RunStreams
-from inference.api.learning.streaming import StreamingOperations, load_new_data
-from inference.api.learning.uploads import UploadsApi
+from inference.api.learning.streamed_uploads import StreamedUpload, only_task
+from inference.api.learning.streaming import StreamingOperations, streamed
+from inference.api.learning.uploads import FORM as FORM_FIELDS
 from inference.database.learning.errors import StorageDownError
 from inference.errors import MalformedRequestError, OverloadedError, ServiceError
 from inference.server.streamed_form import StreamedForm
@@ -64,7 +66,11 @@ class Setup:
         self.layer = StreamingOperations(
             app,
             "/api",
-            cast("UploadsApi", self.uploads),
+            [
+                StreamedUpload(
+                    re.compile("load_new_data"), FORM_FIELDS, only_task, self.uploads.store
+                )
+            ],
             cast("RunStreams", self.streams),
             directory,
             self.limits.append,
@@ -225,4 +231,4 @@ def test_other_scopes_pass_untouched(setup: Setup) -> None:
 
 def test_handler_for_connexion_never_answers() -> None:
     with pytest.raises(ServiceError):
-        load_new_data(task="mnist")
+        streamed(task="mnist")
