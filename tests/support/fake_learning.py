@@ -255,6 +255,20 @@ class FakeLearningApi:
     def promote(self, run: int, *, by: str, reason: str) -> None:
         self._call("promote", run, by, reason)
 
+    def publish(
+        self,
+        experiment: str,
+        file_name: str,
+        data: bytes,
+        *,
+        card: Mapping[str, Any],
+        force: bool,
+        by: str,
+        reason: str,
+    ) -> StartedRun:
+        self._call("publish", experiment, file_name, data, dict(card), force, by, reason)
+        return StartedRun(9, self.joins)
+
     def upload(self, task: str, name: str, data: bytes, *, by: str) -> int:
         self._call("upload", task, name, data, by)
         return 1

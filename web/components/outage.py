@@ -4,6 +4,12 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from web.data.learning.types import RunList
+from web.formatting import format_age
+
+# Workers report every few seconds.
+MAX_SILENCE_SECONDS = 120
+
 
 def show_retry_button(retry: Callable[[], None]) -> None:
     """Show a button that reads the sources again and reruns the page."""
@@ -46,3 +52,23 @@ def show_api_down(problem: str, retry: Callable[[], None], *, consequence: str =
         title="The inference API is down",
     )
     show_retry_button(retry)
+
+
+def has_worker(listed: RunList) -> bool:
+    """Return whether a worker of the pipeline has reported lately."""
+    seen = listed.worker_seen_seconds
+    return seen is not None and seen < MAX_SILENCE_SECONDS
+
+
+def show_missing_worker(listed: RunList, *, waiting: str) -> None:
+    """Warn if no worker executes runs. waiting: what waits for one, a sentence or empty."""
+    if has_worker(listed):
+        return
+    seen = listed.worker_seen_seconds
+    last = "" if seen is None else f" The last one was seen {format_age(seen)}."
+    st.warning(
+        "Start one: `make worker` (or `docker compose --profile loop up -d`)."
+        + f"{last} {waiting}".rstrip(),
+        icon=":material/engineering:",
+        title="No worker has been seen for 2 minutes",
+    )

@@ -7,6 +7,7 @@ import pandas as pd
 
 from web.data.learning.types import (
     PROMOTE,
+    PUBLISH,
     UNDECIDED,
     Comparison,
     Decision,
@@ -180,6 +181,8 @@ def advise(detail: RunDetail) -> str:
     run = detail.run
     if run.is_open or run.is_promoted:
         return ""
+    if run.kind == PUBLISH:
+        return _advise_on_publication(run)
     if run.state == "FAILED":
         failed = next((step for step in detail.steps if step.state == "FAILED"), None)
         where = f" It continues at the step {failed.name}." if failed is not None else ""
@@ -189,6 +192,12 @@ def advise(detail: RunDetail) -> str:
     if run.needs_promotion:
         return "The alias was not moved. Press Retry to try again."
     return _advise_on_verdict(detail)
+
+
+def _advise_on_publication(run: Run) -> str:
+    if run.state not in ("FAILED", "CANCELLED"):
+        return ""
+    return "Publish a corrected file or card on the page Models, or press Retry to try this again."
 
 
 def _advise_on_verdict(detail: RunDetail) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from web.charts.step_graph import StepBox
-from web.data.learning.types import STEPS, RunDetail, Step
+from web.data.learning.types import SINGLE_STEP_KINDS, STEPS, RunDetail, Step
 from web.formatting import format_duration
 from web.tables.pipeline_runs import seconds_between
 
@@ -30,7 +30,8 @@ PROGRESS_WORDS = (
 
 def step_boxes(detail: RunDetail, now: datetime) -> list[StepBox]:
     """Return the boxes of the step graph: every step of the plan, also those ahead."""
-    names = STEPS if detail.run.kind != "score" else ("score",)
+    kind = detail.run.kind
+    names = (kind,) if kind in SINGLE_STEP_KINDS else STEPS
     return [_step_box(name, detail, now) for name in names]
 
 

@@ -497,8 +497,8 @@ def test_model_is_stored_for_a_run_that_equal_requests_join(client: Any) -> None
         ("mine", {"data": {**BY, "force": "yes"}}, 400, "force"),
         ("mine", {"files": {"file": b""}}, 422, "file"),
         ("mine", {"files": {"model": b"a"}}, 400, None),
-        ("mine", {"files": None, "data": None, "json": BY}, 415, None),
-        ("mine", {"files": None, "data": None, "content": b"a"}, 415, None),
+        ("mine", {"files": None, "data": None, "json": BY}, 415, "file"),
+        ("mine", {"files": None, "data": None, "content": b"a"}, 415, "file"),
     ],
 )
 @pytest.mark.usefixtures("_clean")

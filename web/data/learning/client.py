@@ -1,5 +1,6 @@
 """API calls of the learning loop: runs, uploads, label requests, schedules and evaluations."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -113,6 +114,42 @@ class LearningClient:
             timeout=(READ_TIMEOUT_SECONDS, UPLOAD_TIMEOUT_SECONDS),
         )
         return api_parsing.parse_document(lambda one: int(one["upload_id"]), document)
+
+    def publish(
+        self,
+        experiment: str,
+        file_name: str,
+        data: bytes,
+        *,
+        card: Mapping[str, Any],
+        force: bool,
+        by: str,
+        reason: str,
+    ) -> StartedRun:
+        """Store a model and request the run that publishes it, or join the open one for it.
+
+        Args:
+            experiment: the experiment, new or existing.
+            file_name: name of the file.
+            data: the file.
+            card: fields of its card, which replace those of the file. Empty for none.
+            force: whether to publish a model that misreads the probe digits.
+            by: author, which the run stores.
+            reason: reason, which the run stores.
+
+        """
+        fields = {"by": by, "reason": reason, "force": "true" if force else "false"}
+        document = self._api.request(
+            "POST",
+            f"/models/{quote(experiment, safe='')}",
+            accept=(ACCEPTED,),
+            files={"file": (file_name, data, "application/octet-stream")},
+            data={**fields, "card": json.dumps(card)} if card else fields,
+            timeout=(READ_TIMEOUT_SECONDS, UPLOAD_TIMEOUT_SECONDS),
+        )
+        return api_parsing.parse_document(
+            lambda one: StartedRun(int(one["run_id"]), bool(one["joined"])), document
+        )
 
     def request_labels(self, task: str, images: int, *, by: str) -> int:
         """Ask for labels of images drawn at random from the log. Return the number of images."""

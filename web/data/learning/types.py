@@ -6,6 +6,9 @@ from datetime import datetime
 from typing import Any
 
 STEPS = ("ingest", "validate", "prepare", "train", "evaluate", "compare", "register", "promote")
+# Kinds of runs that have one step, of the same name.
+SINGLE_STEP_KINDS = ("score", "publish")
+PUBLISH = "publish"
 OPEN_STATES = ("QUEUED", "RUNNING")
 PROMOTE, REFUSE, UNDECIDED = "PROMOTE", "REFUSE", "UNDECIDED"
 
@@ -33,8 +36,8 @@ class Run:
 
     Attributes:
         id: its number.
-        kind: retrain, compare or score.
-        task, experiment_name: the task and the trained experiment.
+        kind: retrain, compare, score or publish.
+        task, experiment_name: the task, and the trained or published experiment.
         state: QUEUED, RUNNING, SUCCEEDED, FAILED or CANCELLED.
         reason: why it failed or was canceled, else None.
         params: seeds, dataset, sweep.

@@ -1,4 +1,4 @@
-"""Models page: failures, the table of versions, details, aliases and unmatched names."""
+"""Models page: failures, publishing, versions, details, aliases and unmatched names."""
 
 from collections.abc import Sequence
 
@@ -17,6 +17,8 @@ from web.tables.model_registry import (
 from web.views.models.alerts import ALERT_COLORS, alert_severities
 from web.views.models.aliases import show_aliases
 from web.views.models.details import SELECTED, show_details
+from web.views.models.publication import show_publication
+from web.views.models.publish import show_form
 
 WIDGET_KEYS = (SELECTED,)
 # Failures with a card of their own. The table has all.
@@ -33,11 +35,13 @@ def show(sources: Sources) -> None:
     versions = sort_versions(result.value or [])
     if result.value is not None and not versions:
         st.info(
-            "Add a model to `models/` in a folder named by its experiment, or publish one with"
-            " `make publish FILE=model.keras NAME=...`.",
+            "Press *Publish a model*, run `make publish FILE=model.keras NAME=...`, or add a model"
+            " to `models/` in a folder named by its experiment.",
             icon=":material/deployed_code:",
             title="No models yet",
         )
+        show_form(sources, versions)
+        show_publication(sources, versions)
     elif versions:
         _show_failures(versions)
         _show_probe_warnings(versions)
@@ -90,10 +94,16 @@ def _show_probe_warnings(versions: Sequence[ModelVersion]) -> None:
 def _show_table(sources: Sources, versions: Sequence[ModelVersion]) -> None:
     ready_count = sum(version.state == "READY" for version in versions)
     model_count = len({version.name for version in versions})
-    st.markdown(
-        f"**{pluralize(model_count, 'model')}** \N{MIDDLE DOT}"
-        f" {pluralize(len(versions), 'version')} \N{MIDDLE DOT} **{ready_count:,}** ready"
-    )
+    with st.container(
+        horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
+    ):
+        st.markdown(
+            f"**{pluralize(model_count, 'model')}** \N{MIDDLE DOT}"
+            f" {pluralize(len(versions), 'version')} \N{MIDDLE DOT} **{ready_count:,}** ready",
+            width="content",
+        )
+        show_form(sources, versions)
+    show_publication(sources, versions)
 
     def select() -> None:
         rows = st.session_state["model_table"]["selection"]["rows"]

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from web.charts import step_graph
-from web.data.learning.types import RunDetail, Step, Trigger
+from web.data.learning.types import PUBLISH, RunDetail, Step, Trigger
 from web.formatting import escape_markdown, format_age, format_duration, pluralize
 from web.sources import Sources
 from web.tables.pipeline_runs import (
@@ -177,7 +177,7 @@ def _show_progress(step: Step, now: datetime) -> None:
 
 
 def _show_end(detail: RunDetail) -> None:
-    """Show why a run failed or was canceled, and what to do next."""
+    """Show what a run published, or why it failed or was canceled and what to do next."""
     run = detail.run
     if run.state == "QUEUED":
         st.info("The run waits for a worker.", icon=":material/schedule:")
@@ -189,6 +189,8 @@ def _show_end(detail: RunDetail) -> None:
             icon=":material/error:",
             title=where,
         )
+    elif run.state == "SUCCEEDED" and run.kind == PUBLISH:
+        st.success(escape_markdown(run.reason or ""), icon=":material/deployed_code:")
     elif run.state == "CANCELLED":
         st.warning(
             f"{escape_markdown(run.reason or '')}. {advise(detail)}",

@@ -5,9 +5,14 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from web.components.outage import show_database_down, show_stale_data
+from web.components.outage import (
+    has_worker,
+    show_database_down,
+    show_missing_worker,
+    show_stale_data,
+)
 from web.data.learning.types import Run, RunList
-from web.formatting import format_age, pluralize
+from web.formatting import pluralize
 from web.sources import Sources
 from web.tables.pipeline_runs import run_table
 from web.views.pipelines.retrain import show_retrain
@@ -18,8 +23,6 @@ RUN = "run"
 # Runs per click on "Show more"
 STEP = 20
 LIVE_SECONDS, IDLE_SECONDS = 1.0, 5.0
-# Workers report every few seconds.
-MAX_SILENCE_SECONDS = 120
 # Session keys: number of rows, and the states that the page shows.
 _SHOWN, _STATES = "shown_runs", "run_states"
 _STATE_COLORS = {
@@ -50,7 +53,8 @@ def show(sources: Sources) -> None:
     with st.container():
         if result.is_stale:
             show_stale_data(result.problem)
-        _show_worker(listed)
+        waiting = "Open runs wait for it." if listed.has_open_run else ""
+        show_missing_worker(listed, waiting=waiting)
     with st.container(
         horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
     ):
@@ -78,20 +82,6 @@ def show(sources: Sources) -> None:
     is_live = listed.has_open_run and not result.is_stale
     refresh = st.fragment(_watch, run_every=LIVE_SECONDS if is_live else IDLE_SECONDS)
     refresh(sources, limit, chosen)
-
-
-def _show_worker(listed: RunList) -> None:
-    """Warn if no worker executes runs."""
-    seen = listed.worker_seen_seconds
-    if seen is not None and seen < MAX_SILENCE_SECONDS:
-        return
-    last = "" if seen is None else f" The last one was seen {format_age(seen)}."
-    waiting = " Open runs wait for it." if listed.has_open_run else ""
-    st.warning(
-        "Start one: `make worker` (or `docker compose --profile loop up -d`)." + last + waiting,
-        icon=":material/engineering:",
-        title="No worker has been seen for 2 minutes",
-    )
 
 
 def _show_list(listed: RunList) -> None:
@@ -167,10 +157,9 @@ def _choose(runs: Sequence[Run]) -> int | None:
 
 def _states(listed: RunList) -> Hashable:
     """Return the values whose change reruns the page."""
-    seen = listed.worker_seen_seconds
     return (
         listed.total,
-        seen is not None and seen < MAX_SILENCE_SECONDS,
+        has_worker(listed),
         tuple(
             (run.id, run.state, run.verdict, run.is_champion, run.cancel_requested_at is None)
             for run in listed.runs

@@ -50,8 +50,9 @@ def test_canceled_step_is_stopped_and_the_rest_did_not_run() -> None:
 
 
 def test_scoring_is_one_box() -> None:
-    boxes = step_boxes(make_detail(make_run(kind="score"), steps=()), NOW)
-    assert [box.name for box in boxes] == ["score"]
+    for kind in ("score", "publish"):
+        boxes = step_boxes(make_detail(make_run(kind=kind), steps=()), NOW)
+        assert [box.name for box in boxes] == [kind]
 
 
 def test_seeds_ahead_are_waiting() -> None:

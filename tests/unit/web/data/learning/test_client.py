@@ -81,6 +81,22 @@ def test_upload_has_its_name_and_author() -> None:
     assert arguments["files"]["file"][:2] == ("a.zip", b"zip")
 
 
+def test_publication_has_file_card_author_and_reason() -> None:
+    api = RecordingApi({"run_id": 9, "joined": True})
+    started = LearningClient(api).publish(
+        "a.b", "m.keras", b"k", card={"task": "a"}, force=True, by="ann", reason="new"
+    )
+    assert started == StartedRun(9, joined=True)
+    [(_, path, arguments)] = api.requests
+    assert (path, arguments["files"]["file"][:2]) == ("/models/a.b", ("m.keras", b"k"))
+    assert arguments["data"] == {
+        "by": "ann",
+        "reason": "new",
+        "force": "true",
+        "card": '{"task": "a"}',
+    }
+
+
 def test_answer_names_its_request() -> None:
     api = RecordingApi()
     LearningClient(api).answer("p/1", "7", labelled_by="ann", request=4)
