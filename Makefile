@@ -10,7 +10,7 @@ run_tests = $(if $(TESTS),exec $(PYTEST) -m "$(1)" $(TESTS),status=0; \
 COMPILE = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help up down monitoring dashboards backup restore check-data test test-slow test-faults soak soak-pipeline test-compose lint references robustness bench bench-full bench-data bench-pages bench-score bench-drift bench-monitor pictures train reproduce publish convert load retrain runs rollback worker secrets sbom audit lock
+.PHONY: help up down monitoring dashboards backup restore check-data test test-slow test-faults soak soak-pipeline test-compose lint references robustness bench bench-full bench-data bench-pages bench-score bench-drift bench-monitor pictures train reproduce publish convert load retrain runs rollback worker secrets client sbom audit lock
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target what; do printf '  make %-13s %s\n' "$$target" "$$what"; done
@@ -122,6 +122,10 @@ worker:  ## execute runs of the learning loop until Ctrl-C; `make up` starts one
 
 secrets:  ## create passwords and API keys in secrets/ for a reachable stack; existing files are kept
 	@$(PYTHON) -m local.passwords
+
+client:  ## build the Python client: wheel and sdist in client/dist
+	@$(PYTHON) local/bootstrap.py dev && rm -rf client/dist && .venv/bin/uv build --quiet --offline --no-build-isolation --python $(RUN) client \
+		&& rm -rf client/build client/*.egg-info && ls client/dist/*
 
 sbom:  ## list the components of each image: .local/sbom/*.cdx.json (CycloneDX) and doc/licenses.md
 	@exec $(PYTHON) local/bootstrap.py dev -m supply_chain.sbom

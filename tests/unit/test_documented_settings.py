@@ -23,7 +23,10 @@ def variables(module: Path) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("package", ["db", "inference", "local", "monitoring", "web"])
+@pytest.mark.parametrize(
+    "package",
+    ["client/ml_ops_starter_client", "db", "inference", "local", "monitoring", "web"],
+)
 def test_every_variable_is_documented(package: str) -> None:
     names = variables(ROOT / package / "settings.py")
     assert names

@@ -6,6 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent.parent
 PACKAGES = (
     "bench",
+    "client",
     "db",
     "evaluation",
     "inference",
