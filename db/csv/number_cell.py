@@ -9,6 +9,7 @@ import re
 from db.csv import reject_reasons
 from db.csv.reject_reasons import InvalidCellError
 
+NO_RATE = "none"  # of a run without an optimizer, or whose rate is unknown
 # A double in full decimal notation has at most 309 digits before the decimal point.
 MAX_NUMBER_CHARACTERS = 400
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?", flags=re.ASCII)
@@ -32,11 +33,14 @@ def parse_number(cell: str) -> int | float | None:
     return number if math.isfinite(number) else None
 
 
-def parse_rate(cell: str) -> float:
-    """Return a finite number >= 0. The columns Learning Rate and Momentum share this rule.
+def parse_rate(cell: str) -> float | None:
+    """Return a finite number >= 0, None for the word `none`.
 
-    Raises InvalidCellError.
+    The columns Learning Rate and Momentum share this rule. An empty cell is a mistake, not a
+    missing value. Raises InvalidCellError.
     """
+    if cell.lower() == NO_RATE:
+        return None
     number = parse_number(cell)
     if not cell:
         raise InvalidCellError(reject_reasons.RATE_IS_MISSING)

@@ -14,8 +14,8 @@ NAME_IS_INVALID = (
 )
 TASK_IS_INVALID = "Invalid task. Use at most 32 characters of a-z 0-9 _ - and start with a letter."
 NOT_UTF8 = "The cell has bytes that are not valid UTF-8 text. Save the file as UTF-8."
-RATE_IS_MISSING = "The cell is empty. Enter a number such as 0.01."
-RATE_IS_NOT_A_NUMBER = "Not a finite number. Enter a number such as 0.01."
+RATE_IS_MISSING = "The cell is empty. Enter a number such as 0.01, or none."
+RATE_IS_NOT_A_NUMBER = "Not a finite number. Enter a number such as 0.01, or none."
 RATE_IS_NEGATIVE = "Negative number. Enter 0 or a positive number."
 ACCURACY_IS_OUT_OF_RANGE = "The accuracy is not within 0 to 1. Write 98.5 % as 0.985 or 98.5%."
 METRIC_IS_NOT_A_NUMBER = (

@@ -39,14 +39,15 @@ DEFAULT_TASK = "mnist"
 class Row:
     """A row that can be stored.
 
-    `params`, `metrics` and `curves` hold the additional columns by their names in snake_case.
+    A rate is None if the run has none. `params`, `metrics` and `curves` hold the additional columns
+    by their names in snake_case.
     """
 
     line: int
     name: str
     task: str
-    learning_rate: float
-    momentum: float
+    learning_rate: float | None
+    momentum: float | None
     params: Mapping[str, object]
     metrics: Mapping[str, float]
     curves: Mapping[str, Curve]

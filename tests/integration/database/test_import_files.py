@@ -70,6 +70,15 @@ def test_name_of_earlier_file_is_rejected(database: Database) -> None:
     assert database.rows("SELECT learning_rate FROM experiments WHERE name = 'a'") == [(0.1,)]
 
 
+def test_rate_none_is_null_in_the_database(database: Database) -> None:
+    database.write(csv_row("a", "none"))
+    database.set_up()
+    assert database.rows("SELECT learning_rate, momentum FROM experiments") == [(None, 0.9)]
+    database.write(csv_row("a", 0))
+    database.set_up()
+    assert database.rows("SELECT learning_rate FROM experiments") == [(0.0,)]
+
+
 @pytest.mark.slow
 def test_row_moved_to_another_file_keeps_its_id(
     database: Database,

@@ -34,7 +34,7 @@ def test_reject_is_reported_with_line_column_and_reason(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, output = check(tmp_path, capsys, f"{HEADER}\na,1,0,{LOSS},64,0.9\nb,fast,0,{LOSS},64,1\n")
-    reason = "line 3, Learning Rate: Not a finite number. Enter a number such as 0.01."
+    reason = "line 3, Learning Rate: Not a finite number. Enter a number such as 0.01, or none."
     assert (code, reason in output) == (1, True)
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from db.csv.number_cell import parse_number, parse_parameter
+from db.csv.number_cell import parse_number, parse_parameter, parse_rate
+from db.csv.reject_reasons import InvalidCellError
 from tests.support.csv_text import HEADER, LOSS, read_row
 
 
@@ -37,3 +38,22 @@ def test_parameters_keep_their_notation_in_rows(tmp_path: Path) -> None:
         "decay": 1e-4,
         "half": 0.5,
     }
+
+
+@pytest.mark.parametrize("cell", ["none", "None", "NONE"])
+def test_parse_rate_none_is_null(cell: str) -> None:
+    assert parse_rate(cell) is None
+
+
+@pytest.mark.parametrize("cell", ["", "nan", "null", "-", "no", "-0.1"])
+def test_parse_rate_other_words_are_rejected(cell: str) -> None:
+    with pytest.raises(InvalidCellError):
+        parse_rate(cell)
+
+
+def test_row_without_rates_differs_from_one_with_zero(tmp_path: Path) -> None:
+    (tmp_path / "zero").mkdir()
+    none = read_row(tmp_path, f"{HEADER}\na,none,none,{LOSS}\n")
+    zero = read_row(tmp_path / "zero", f"{HEADER}\na,0,0,{LOSS}\n")
+    assert (none.learning_rate, none.momentum) == (None, None)
+    assert none.digest() != zero.digest()
