@@ -17,6 +17,8 @@ from web.data import leaderboard_queries, queries
 from web.data.api_client import EVALUATION_USER_AGENT, ApiClient
 from web.data.api_types import Alias, ApiProblemError, Model, ModelVersion, Readiness
 from web.data.diagnostics.robustness import Robustness, read_robustness
+from web.data.leaderboard.changes import Revision
+from web.data.leaderboard.reader import LeaderboardReader
 from web.data.leaderboard_queries import LeaderboardPage, LeaderboardQuery
 from web.data.learning.client import LearningClient
 from web.data.learning.reader import LearningReader
@@ -39,6 +41,8 @@ DATABASE_FRESH_SECONDS = 10.0
 API_FRESH_SECONDS = 3.0
 # Progress of a run, which its page reads every second. All viewers share one read.
 LIVE_FRESH_SECONDS = 0.8
+# Whether runs came or ended. A new run is on the leaderboard within 2 seconds.
+REVISION_FRESH_SECONDS = 0.5
 # Accuracy, latency and features, whose queries cost more.
 MONITOR_FRESH_SECONDS = 4.0
 # Pause after a failure. Shorter than the refresh of the status strip, which shows the recovery.
@@ -65,6 +69,7 @@ class Sources:
     evaluator: Evaluator
     learning: LearningReader
     learning_api: LearningClient
+    board: LeaderboardReader
     monitoring: MonitoringReader
     monitoring_api: MonitoringClient
     tracking: TrackingReader
@@ -77,10 +82,12 @@ class Sources:
             "snapshot", partial(queries.read_snapshot, self.engine), self.describe_database_error
         )
 
-    def curves(self, metric: str, experiments: Sequence[str]) -> CachedResult[pd.DataFrame]:
-        """Return the curves of a metric, see queries.read_curves."""
+    def curves(
+        self, metric: str, experiments: Sequence[str], revision: Revision | None = None
+    ) -> CachedResult[pd.DataFrame]:
+        """Return the curves of a metric, see queries.read_curves. Another revision reads again."""
         return self.database_cache.get(
-            ("curves", metric, tuple(experiments)),
+            ("curves", metric, tuple(experiments), revision),
             partial(queries.read_curves, self.engine, metric, experiments),
             self.describe_database_error,
         )
@@ -109,10 +116,15 @@ class Sources:
             self.describe_database_error,
         )
 
-    def leaderboard(self, query: LeaderboardQuery, page: int) -> CachedResult[LeaderboardPage]:
-        """Return one page of the leaderboard, see leaderboard_queries.read_leaderboard."""
+    def leaderboard(
+        self, query: LeaderboardQuery, page: int, revision: Revision | None = None
+    ) -> CachedResult[LeaderboardPage]:
+        """Return one page of the leaderboard, see leaderboard_queries.read_leaderboard.
+
+        Another revision reads again.
+        """
         return self.database_cache.get(
-            ("leaderboard", query, page),
+            ("leaderboard", query, page, revision),
             partial(leaderboard_queries.read_leaderboard, self.engine, query, page),
             self.describe_database_error,
         )
@@ -242,6 +254,9 @@ def make_sources(settings: Settings) -> Sources:
             engine, make_cache(LIVE_FRESH_SECONDS), database_cache, describe_database
         ),
         learning_api=learning_api,
+        board=LeaderboardReader(
+            engine, make_cache(REVISION_FRESH_SECONDS), database_cache, describe_database
+        ),
         monitoring=MonitoringReader(
             engine,
             make_cache(LIVE_FRESH_SECONDS),

@@ -1,8 +1,12 @@
 """Leaderboard without a browser: filter, order, pages, selected rows and charts."""
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from tests.support.fakes import DOWN, HOSTILE, FakeSources, open_page, visible_text
+from web.data.leaderboard.changes import Revision
+from web.views.leaderboard.experiment_table import sort_of_column
+from web.views.leaderboard.live import refresh_seconds
 
 
 def test_filter_of_a_link_is_applied(sources: FakeSources) -> None:
@@ -157,3 +161,61 @@ def test_pinned_baseline_adds_changes(sources: FakeSources) -> None:
 @pytest.mark.usefixtures("sources")
 def test_unknown_baseline_is_reported() -> None:
     assert "The baseline is not in the database: lost" in visible_text(open_page(base="lost"))
+
+
+def select(app: AppTest, rows: list[int]) -> None:
+    app.session_state["board_table"] = {"selection": {"rows": rows, "columns": []}}
+    app.run()
+
+
+def action_labels(app: AppTest) -> list[str]:
+    return [link.proto.label for link in app.get("page_link")[1:]]
+
+
+def test_selection_follows_its_runs(sources: FakeSources) -> None:
+    app = open_page()
+    select(app, [0, 3])
+    assert action_labels(app) == ["Compare 2", "Predict with 2"]
+    sources.names = ["newer", *sources.names]
+    app.run()
+    selected = app.session_state["board_table"]["selection"]["rows"]
+    assert list(app.dataframe[-1].value["experiment"][selected]) == ["ready_2", "bare"]
+    sources.names = sources.names[:-1]
+    app.run()
+    assert action_labels(app) == ["Compare 1", "Predict with 1"]
+
+
+def test_change_reads_again_and_is_shown(sources: FakeSources) -> None:
+    app = open_page()
+    assert sources.board.expired == 0
+    sources.names, sources.states = ["newer", *sources.names], {"newer": "running"}
+    sources.board.later = Revision(newest=5, running=1, silent=0, period=7)
+    app.run()
+    assert sources.board.expired == 1
+    assert list(app.dataframe[-1].value["state"])[:2] == ["running", "finished"]
+
+
+@pytest.mark.parametrize(
+    ("running", "silent", "seconds"), [(0, 0, None), (1, 1, None), (1, 0, 2), (3, 1, 2)]
+)
+def test_board_refreshes_only_while_something_runs(
+    running: int, silent: int, seconds: int | None
+) -> None:
+    assert refresh_seconds(Revision(9, running, silent, 1)) == seconds
+    assert refresh_seconds(None) is None
+
+
+@pytest.mark.parametrize(
+    ("column", "sort"),
+    [
+        ("run", "experiment"),
+        ("test_accuracy", "test_accuracy"),
+        ("accuracy_change", "test_accuracy"),
+        ("batch_size", "batch_size"),
+        ("serving (file)", "serving"),
+        ("loss_curve", None),
+        ("champion", None),
+    ],
+)
+def test_header_sorts_in_sql_or_not_at_all(column: str, sort: str | None) -> None:
+    assert sort_of_column(column, ["batch_size", "serving"]) == sort

@@ -14,6 +14,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from tests.support.explanations import explanation_document
+from tests.support.fake_board import FakeBoard
 from tests.support.fake_learning import FakeImages, FakeLearning, FakeLearningApi
 from tests.support.fake_monitoring import FakeMonitoring, FakeMonitoringApi
 from tests.support.tracking import FakeTracking, FakeTrackingApi
@@ -32,6 +33,7 @@ from web.data.api_types import (
     Readiness,
 )
 from web.data.diagnostics.robustness import NOT_MEASURED, Robustness
+from web.data.leaderboard.changes import Revision
 from web.data.leaderboard_queries import (
     PAGE_ROWS,
     LeaderboardPage,
@@ -122,6 +124,7 @@ class FakeSources:
         )
         self.learning = FakeLearning()
         self.learning_api = FakeLearningApi(self.learning)
+        self.board = FakeBoard()
         self.monitoring = FakeMonitoring()
         self.monitoring_api = FakeMonitoringApi()
         self.tracking = FakeTracking()
@@ -158,7 +161,9 @@ class FakeSources:
             self.database_problem,
         )
 
-    def leaderboard(self, query: LeaderboardQuery, page: int) -> CachedResult[LeaderboardPage]:
+    def leaderboard(
+        self, query: LeaderboardQuery, page: int, _revision: Revision | None = None
+    ) -> CachedResult[LeaderboardPage]:
         self.last_query = query
         rows = self._rows(query)
         tasks = sorted({self.tasks.get(name, "digits") for name in self.names})
@@ -232,7 +237,9 @@ class FakeSources:
             }
         )
 
-    def curves(self, _metric: str, experiments: Sequence[str]) -> CachedResult[pd.DataFrame]:
+    def curves(
+        self, _metric: str, experiments: Sequence[str], _revision: Revision | None = None
+    ) -> CachedResult[pd.DataFrame]:
         if self.curve_error is not None:
             raise self.curve_error
         rows = [(name, step, 1.0 / (step + 1)) for name in experiments for step in range(3)]

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from db.initialize import set_up
 from db.settings import from_environment
 from web.data.filter_language import parse_filter
+from web.data.leaderboard.changes import read_revision
 from web.data.leaderboard_queries import (
     PAGE_ROWS,
     SPARKLINE_POINTS,
@@ -279,6 +280,34 @@ def test_row_has_champion_and_sparkline(
         True,
     )
     assert (curves["b"], curves["d"]) == ([1.0], [])
+
+
+def test_revision_changes_with_every_step_of_a_run(engine: Engine) -> None:
+    """A new run, its points, its silence and its end."""
+    seen = [read_revision(engine)]
+    changes = (
+        (
+            "INSERT INTO experiments (name, task, source, state, heartbeat_at)"
+            " VALUES ('live', 'live', 'api', 'running', '2026-01-01 00:00:00Z')"
+        ),
+        "UPDATE experiments SET heartbeat_at = heartbeat_at + interval '2 s' WHERE name = 'live'",
+        "UPDATE experiments SET silent_since = now() WHERE name = 'live'",
+        "UPDATE experiments SET state = 'failed', silent_since = NULL WHERE name = 'live'",
+    )
+    for change in changes:
+        write(engine, change)
+        seen.append(read_revision(engine))
+    assert len(set(seen)) == len({one.runs for one in seen}) + 1 == len(changes) + 1
+    write(engine, "DELETE FROM experiments WHERE name = 'live'")
+
+
+def write(engine: Engine, statement: str) -> None:
+    url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    connection = psycopg2.connect(url)
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION READ WRITE")
+        cursor.execute(statement)
+    connection.close()
 
 
 def test_page_beyond_the_last_is_the_last(engine: Engine) -> None:

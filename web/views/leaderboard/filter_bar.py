@@ -12,9 +12,9 @@ from web.data.leaderboard.statements import DEFAULT_SORT, NEWEST, SORTS
 from web.data.leaderboard_columns import COLUMNS, column_title
 from web.data.leaderboard_queries import LeaderboardQuery
 from web.formatting import escape_markdown, join_names
-from web.views.leaderboard.experiment_table import show_first_page
+from web.views.leaderboard.experiment_table import DESCENDING, SORT, show_first_page
 
-FILTER, SORT, DESCENDING = "filter", "sort", "down"
+FILTER = "filter"
 FILTER_KEYS = (FILTER, SORT, DESCENDING)
 _SORT_TITLES = {"experiment": "Name", NEWEST: "Newest"}
 MAX_LISTED_COLUMNS = 60
@@ -58,8 +58,7 @@ def show_filter_bar(
             key=SORT,
             bind="query-params",
             width=170,
-            help="Sorts all pages, missing values last. A click on a column header sorts only the"
-            " visible rows.",
+            help="Sorts all pages, missing values last. A click on a column header does the same.",
             on_change=show_first_page,
         )
         is_descending = st.toggle(

@@ -1,0 +1,44 @@
+"""Reads of the leaderboard that only its page needs, behind caches."""
+
+from collections.abc import Callable
+from functools import partial
+
+from sqlalchemy import Engine
+
+from web.data.leaderboard.changes import Revision, read_revision
+from web.data.stale_cache import CachedResult, StaleCache
+
+
+class LeaderboardReader:
+    """Cached reads. A method that returns a CachedResult never raises; the result has the problem.
+
+    Args:
+        engine: the database.
+        live_cache: cache of about a second, so that all viewers share one read.
+        cache: cache of the pages.
+        describe: turns an error into a problem in Markdown.
+
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        live_cache: StaleCache,
+        cache: StaleCache,
+        describe: Callable[[Exception], str],
+    ) -> None:
+        self._engine = engine
+        self._live_cache = live_cache
+        self._cache = cache
+        self._describe = describe
+
+    def revision(self) -> CachedResult[Revision]:
+        """Return the state of the experiments, see changes.read_revision."""
+        return self._live_cache.get(
+            "revision", partial(read_revision, self._engine), self._describe
+        )
+
+    def expire(self) -> None:
+        """Read everything again at the next access, after a change."""
+        self._live_cache.expire()
+        self._cache.expire()
