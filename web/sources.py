@@ -26,7 +26,7 @@ from web.data.monitoring.client import MonitoringClient
 from web.data.monitoring.metrics import ServiceMetrics
 from web.data.monitoring.reader import MonitoringReader
 from web.data.queries import Snapshot
-from web.data.stale_cache import CachedResult, StaleCache
+from web.data.stale_cache import CachedResult, SourceState, StaleCache
 from web.data.tracking.client import TrackingClient
 from web.data.tracking.reader import TrackingReader
 from web.evaluations.image_store import ImageStore
@@ -229,11 +229,14 @@ def make_sources(settings: Settings) -> Sources:
         if result is not None:
             learning_api.store_evaluation(result)
 
-    def make_cache(fresh_seconds: float) -> StaleCache:
+    database = SourceState(queries.is_outage)
+
+    def make_cache(fresh_seconds: float, source: SourceState | None = database) -> StaleCache:
         return StaleCache(
             fresh_seconds=fresh_seconds,
             retry_seconds=RETRY_SECONDS,
             deadline_seconds=DEADLINE_SECONDS,
+            source=source,
         )
 
     def describe_database(error: Exception) -> str:
@@ -246,7 +249,7 @@ def make_sources(settings: Settings) -> Sources:
         engine=engine,
         api=api,
         database_cache=database_cache,
-        api_cache=make_cache(API_FRESH_SECONDS),
+        api_cache=make_cache(API_FRESH_SECONDS, None),
         evaluator=Evaluator(
             partial(evaluation_api.predict, log=False, view=True), current_digests, store
         ),
@@ -276,4 +279,5 @@ def make_sources(settings: Settings) -> Sources:
 def get_sources() -> Sources:
     """Return the sources that all sessions share. The first call configures logging."""
     json_logging.configure(logging.WARNING, library="streamlit")
+    queries.limit_silence()
     return make_sources(Settings.from_environment(os.environ))

@@ -11,7 +11,7 @@ import streamlit as st
 from web.components.error_boundary import error_boundary
 from web.data.api_types import Readiness
 from web.data.monitoring.types import SEVERITIES, Alert
-from web.data.queries import Snapshot
+from web.data.queries import TOO_LONG, Snapshot
 from web.data.stale_cache import CachedResult
 from web.formatting import RESTART_HINT, escape_markdown, format_age, join_names, pluralize
 from web.sources import Sources
@@ -71,7 +71,8 @@ def status_badges(
 def _database_badge(snapshot: CachedResult[Snapshot]) -> StatusBadge:
     if snapshot.problem is None:
         return StatusBadge("Database up", "good", "Postgres responds.")
-    return StatusBadge("Database down", "bad", snapshot.problem)
+    text = "Database too slow" if TOO_LONG in snapshot.problem else "Database down"
+    return StatusBadge(text, "bad", snapshot.problem)
 
 
 def _api_badge(readiness: CachedResult[Readiness]) -> StatusBadge:

@@ -17,6 +17,8 @@ from typing import Any, Generic, TypeVar
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+# Longest wait for a source that is out: long enough for one that is back.
+PROBE_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,25 @@ class CachedResult(Generic[T]):
 
 
 @dataclass
+class SourceState:
+    """State of a source, shared by the caches of its values.
+
+    One read that fails for all, or hangs, is a problem of every value: no page shows an old or
+    empty value beside a good state of the source, and none waits for a source that hangs.
+
+    Attributes:
+        is_outage: whether an error of a read concerns the whole source.
+        problem: why the source is out, None if the last read that ended did so well.
+        failed_at: time of the last failure, None before the first one.
+
+    """
+
+    is_outage: Callable[[Exception], bool]
+    problem: str | None = None
+    failed_at: float | None = None
+
+
+@dataclass
 class _Entry:
     value: Any = None
     read_at: float | None = None
@@ -57,6 +78,7 @@ class StaleCache:
         retry_seconds: pause before the next read after a failure.
         deadline_seconds: longest time that get() waits for a read. A read that hangs keeps its
             thread until it ends, and no second read of the same key starts meanwhile.
+        source: state of the source, shared with other caches; None for values that fail alone.
         capacity: number of keys; the least recently used one is dropped first.
         clock: monotonic seconds.
 
@@ -68,12 +90,15 @@ class StaleCache:
         fresh_seconds: float,
         retry_seconds: float,
         deadline_seconds: float,
+        source: SourceState | None = None,
         capacity: int = 128,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._fresh_seconds = fresh_seconds
         self._retry_seconds = retry_seconds
         self._deadline_seconds = deadline_seconds
+        self._source = SourceState(is_outage=lambda _error: False) if source is None else source
+        self._shares_outages = source is not None
         self._capacity = capacity
         self._clock = clock
         self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
@@ -98,32 +123,44 @@ class StaleCache:
             self._entries.move_to_end(key)
             while len(self._entries) > self._capacity:
                 self._entries.popitem(last=False)
-            now = self._clock()
-            is_fresh = (
-                entry.problem is None
-                and entry.read_at is not None
-                and now - entry.read_at < self._fresh_seconds
-            )
-            has_just_failed = (
-                entry.failed_at is not None and now - entry.failed_at < self._retry_seconds
-            )
-            if is_fresh or has_just_failed:
+            if self._is_fresh(entry) or self._has_just_failed(entry):
                 return self._result(entry)
             if entry.pending_read is None:
                 entry.pending_read = self._threads.submit(self._read, entry, read, describe)
             pending_read = entry.pending_read
+            is_out = self._source.problem is not None
         try:
-            pending_read.result(timeout=self._deadline_seconds)
+            pending_read.result(timeout=PROBE_SECONDS if is_out else self._deadline_seconds)
         except DeadlineExceeded as error:
             with self._lock:
                 if entry.pending_read is pending_read:
-                    entry.problem, entry.failed_at = describe(error), self._clock()
+                    self._fail(entry, describe(error), is_outage=self._shares_outages)
         with self._lock:
             return self._result(entry)
+
+    def _is_fresh(self, entry: _Entry) -> bool:
+        return (
+            entry.problem is None
+            and entry.read_at is not None
+            and self._clock() - entry.read_at < self._fresh_seconds
+        )
+
+    def _has_just_failed(self, entry: _Entry) -> bool:
+        failures = [entry.failed_at]
+        if self._source.problem is not None:
+            failures.append(self._source.failed_at)
+        now = self._clock()
+        return any(at is not None and now - at < self._retry_seconds for at in failures)
+
+    def _fail(self, entry: _Entry, problem: str, *, is_outage: bool) -> None:
+        entry.problem, entry.failed_at = problem, self._clock()
+        if is_outage:
+            self._source.problem, self._source.failed_at = problem, entry.failed_at
 
     def retry(self) -> None:
         """Skip the pause after failures, so that the next get() reads again."""
         with self._lock:
+            self._source.failed_at = None
             for entry in self._entries.values():
                 entry.failed_at = None
 
@@ -144,13 +181,15 @@ class StaleCache:
             if entry.problem is None:
                 _log.warning("Source failed: %s", problem, exc_info=error)
             with self._lock:
-                entry.problem, entry.failed_at = problem, self._clock()
+                self._fail(entry, problem, is_outage=self._source.is_outage(error))
                 entry.pending_read = None
         else:
             with self._lock:
                 entry.value, entry.read_at = value, self._clock()
                 entry.problem, entry.failed_at, entry.pending_read = None, None, None
+                self._source.problem = None
 
     def _result(self, entry: _Entry) -> CachedResult[Any]:
         age = None if entry.read_at is None else self._clock() - entry.read_at
-        return CachedResult(value=entry.value, age_seconds=age, problem=entry.problem)
+        problem = entry.problem or self._source.problem
+        return CachedResult(value=entry.value, age_seconds=age, problem=problem)

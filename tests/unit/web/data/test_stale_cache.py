@@ -1,11 +1,12 @@
 """Stale cache."""
 
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 
-from web.data.stale_cache import CachedResult, StaleCache
+from web.data.stale_cache import CachedResult, SourceState, StaleCache
 
 
 class Clock:
@@ -150,3 +151,56 @@ def test_expired_value_is_read_again_and_kept_on_failure(cache: StaleCache, sour
     source.is_down = True
     cache.expire()
     assert cache.get("a", source).value == 2
+
+
+def shared_caches(clock: Clock) -> tuple[StaleCache, StaleCache]:
+    """Return two caches of one source, whose every OSError is an outage."""
+    state = SourceState(is_outage=lambda error: isinstance(error, OSError))
+    first, second = (
+        StaleCache(
+            fresh_seconds=10, retry_seconds=2, deadline_seconds=0.2, source=state, clock=clock
+        )
+        for _ in range(2)
+    )
+    return first, second
+
+
+def test_hung_read_is_a_problem_of_fresh_values(clock: Clock, source: Source) -> None:
+    first, second = shared_caches(clock)
+    first.get("fresh", source)
+    source.gate.clear()
+    assert second.get("hangs", source, lambda _error: "too long").problem == "too long"
+    assert first.get("fresh", source) == CachedResult(value=1, age_seconds=0, problem="too long")
+
+
+def test_hung_source_is_not_waited_for_again(clock: Clock, source: Source) -> None:
+    first, second = shared_caches(clock)
+    source.gate.clear()
+    first.get("hangs", source)
+    started = time.monotonic()
+    for key in range(20):
+        assert second.get(key, source).problem is not None
+    assert time.monotonic() - started < 0.1
+
+
+def test_outage_ends_with_the_next_good_read(clock: Clock, source: Source) -> None:
+    first, second = shared_caches(clock)
+    first.get("fresh", source)
+    source.is_down = True
+    assert second.get("down", source).problem == "refused"
+    assert first.get("fresh", source).problem == "refused"
+    source.is_down = False
+    clock.now += 3
+    assert second.get("down", source).problem is None
+    assert first.get("fresh", source).problem is None
+
+
+def test_error_of_one_value_is_no_outage(clock: Clock, source: Source) -> None:
+    first, second = shared_caches(clock)
+    first.get("fresh", source)
+
+    def fail() -> None:
+        raise ValueError("no such column")
+
+    assert second.get("wrong", fail).problem == "no such column"
+    assert first.get("fresh", source).problem is None
