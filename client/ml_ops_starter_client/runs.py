@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Self
 
 from ml_ops_starter_client.records import (
     Change,
@@ -20,10 +20,9 @@ from ml_ops_starter_client.records import (
     Point,
     chunks,
 )
-from ml_ops_starter_client.sender import CLOSE_SECONDS, Sender, close_all
+from ml_ops_starter_client.sender import CLOSE_SECONDS, Sender, State, close_all
 from ml_ops_starter_client.values import to_number, to_param, to_step
 
-State: TypeAlias = Literal["finished", "failed", "killed"]
 MAX_CALL_POINTS = 5_000
 
 logger = logging.getLogger(__name__)
@@ -39,11 +38,11 @@ class Run:
 
     def __init__(self, sender: Sender, run_id: str, params: Mapping[str, Any]) -> None:
         self.run_id = run_id
-        self.end_state: State = "finished"
         self._sender = sender
         self._process = os.getpid()
         self._lock = threading.Lock()
         self._next_step = 0
+        self._last_time = 0
         self._params: dict[str, Param] = {}
         self._warned: set[str] = set()
         self._is_finished = False
@@ -56,6 +55,15 @@ class Run:
     def name(self) -> str:
         """Name of the experiment. The service adds _2, _3 and so on to a name that is taken."""
         return self._sender.delivery.name
+
+    @property
+    def end_state(self) -> State:
+        """State of the run if it ends without `finish`: finished, unless it is set."""
+        return self._sender.end_state
+
+    @end_state.setter
+    def end_state(self, state: State) -> None:
+        self._sender.end_state = state
 
     @property
     def params(self) -> Mapping[str, Param]:
@@ -85,11 +93,13 @@ class Run:
         if isinstance(step, Mapping):
             metrics = {**step, **(metrics or {})}
             step = None
-        at = time.time_ns() // 1_000_000
         with self._lock:
             number = self._next_step if step is None else to_step(step)
+            at = time.time_ns() // 1_000_000
             if number is not None:
-                self._next_step = number + 1
+                if number == self._next_step - 1:
+                    at = max(at, self._last_time + 1)  # of one step, the last value counts
+                self._next_step, self._last_time = number + 1, at
         if number is None:
             self._warn(f"step {step!r} is not a whole number of 64 bits, so it is left out")
             return
@@ -139,7 +149,7 @@ class Run:
         if self._is_finished:
             return
         if os.getpid() == self._process:  # a forked process does not end its parent's run
-            self._put(_ended(state or self.end_state))
+            self._put(_ended(state or self._sender.end_state))
         self._is_finished = True
         _open_runs.discard(self)
         self._sender.close(seconds)
@@ -198,7 +208,7 @@ def _state_after(error: BaseException | None) -> State:
 def _abandon(sender: Sender, process: int) -> None:
     """End a run whose object is gone. The interpreter calls it, possibly within another call."""
     if os.getpid() == process:
-        sender.abandoned = _ended("finished")
+        sender.abandoned = _ended(sender.end_state)
 
 
 def _finish_all() -> None:

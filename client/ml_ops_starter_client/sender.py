@@ -12,6 +12,7 @@ import time
 import weakref
 from multiprocessing.util import Finalize
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from ml_ops_starter_client.api import Api
 from ml_ops_starter_client.backlog import Backlog
@@ -19,6 +20,7 @@ from ml_ops_starter_client.delivery import AwayError, Delivery, RunRefusedError
 from ml_ops_starter_client.records import Change, Record
 from ml_ops_starter_client.spool import SUFFIX, Header
 
+State: TypeAlias = Literal["finished", "failed", "killed"]
 FLUSH_SECONDS = 0.5
 FLUSH_POINTS = 1_000
 MAX_PAUSE_SECONDS = 30.0
@@ -42,6 +44,7 @@ class Sender:
         self._backlog = Backlog(directory / f"{header.new_run['run_id']}{SUFFIX}", header)
         self._is_child = False
         self.is_refused = False
+        self.end_state: State = "finished"
         self._reset()
         _senders.add(self)
 

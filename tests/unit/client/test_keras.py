@@ -61,6 +61,18 @@ def test_callback_starts_and_ends_its_own_run(service: FakeTracking) -> None:
     assert len(stored.values("loss")) == 1
 
 
+def test_interrupted_fit_makes_the_own_run_failed(service: FakeTracking) -> None:
+    model = small_model(keras.optimizers.SGD(0.1))
+    fail = keras.callbacks.LambdaCallback(on_epoch_end=lambda _epoch, _logs: 1 / 0)
+    callback = Callback(name="broken")
+    with pytest.raises(ZeroDivisionError):
+        model.fit(IMAGES, LABELS, callbacks=[callback, fail], verbose=0)
+    assert service.run("broken").document["state"] == "running"
+    assert callback.run is not None
+    callback.run.finish()
+    assert service.run("broken").document["state"] == "failed"
+
+
 def test_callback_with_contradicting_arguments_raises(service: FakeTracking) -> None:
     run = client.start("keras")
     with pytest.raises(ValueError, match="not both"):

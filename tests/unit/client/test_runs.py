@@ -65,6 +65,13 @@ def test_log_without_step_counts_on(service: FakeTracking) -> None:
     assert steps == [0, 1, 7, 8]
 
 
+def test_values_of_one_step_keep_their_order(service: FakeTracking) -> None:
+    with client.start("same_step") as run:
+        for value in (3, 1, 2):
+            run.log(0, loss=value)
+    assert service.run("same_step").values("loss") == [3, 1, 2]
+
+
 def test_log_with_unusable_value_warns_once(
     service: FakeTracking, caplog: pytest.LogCaptureFixture
 ) -> None:
