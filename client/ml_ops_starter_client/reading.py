@@ -104,7 +104,7 @@ def curves(
     Of several points of one step, the last one counts.
 
     Args:
-        names: names of experiments.
+        names: names of runs. Rows of CSV files have no points here: their curves are in SQL.
         metric: name of the metric as the run logged it.
         frame: a DataFrame with one column per experiment, the step as the index. False for
             dictionaries: values by step, by name.

@@ -73,7 +73,7 @@ class SpoolFile:
         self._write({"number": number, **to_document(record)} for number, record in records)
 
     def records(self, offset: int) -> Iterator[StoredRecord]:
-        """Yield the complete records from an offset. A damaged line ends the file."""
+        """Yield the complete records from an offset. Damaged lines are left out."""
         self._file.seek(offset)
         end = offset
         while True:
@@ -85,7 +85,7 @@ class SpoolFile:
                 document = json.loads(line)
                 record = NumberedRecord(int(document["number"]), from_document(document))
             except (KeyError, TypeError, ValueError):
-                return
+                continue
             yield StoredRecord(record, end)
 
     def remove(self) -> None:

@@ -17,6 +17,8 @@ from nbclient import NotebookClient
 from tests.conftest import SHIPPED
 from tests.integration.prediction_log.test_prediction_log import Stack, eventually
 
+pytestmark = pytest.mark.slow
+
 MODEL = "mnist_experiment_1__softmax_regression"
 NOTEBOOK = Path(__file__).parent.parent.parent.parent / "client" / "notebook.ipynb"
 TRAINING = """
@@ -142,7 +144,6 @@ def test_refusals_of_the_service_are_told(
     assert all("is not stored" in record.message for record in caplog.records)
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_two_trainings_with_service_and_postgres_killed_store_every_point_once(
     stack: Stack, environment: dict[str, str], tmp_path: Path
@@ -185,7 +186,6 @@ def test_two_trainings_with_service_and_postgres_killed_store_every_point_once(
     assert not spool.exists() or list(spool.iterdir()) == []
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_notebook_trains_reads_predicts_and_publishes(environment: dict[str, str]) -> None:

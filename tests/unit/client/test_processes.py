@@ -67,7 +67,8 @@ def test_script_that_ends_while_the_service_is_away_keeps_all(
     service.stop()
     result = run_script(
         """
-        from ml_ops_starter_client import start
+        from ml_ops_starter_client import runs, start
+        runs.CLOSE_SECONDS = 0.5
         run = start("away")
         for step in range(500):
             run.log(step, loss=step)

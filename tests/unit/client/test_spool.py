@@ -44,6 +44,18 @@ def test_file_that_ends_within_a_line_returns_the_lines_before(tmp_path: Path) -
     file.close()
 
 
+def test_damaged_line_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    file = SpoolFile(path, HEADER)
+    file.append(RECORDS)
+    file.close()
+    header, first, second = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(header + b"\0\0{\n" + first + b"[1]\n" + second)
+    again = SpoolFile(path)
+    assert [record for record, _ in again.records(again.start)] == RECORDS
+    again.close()
+
+
 def test_file_of_another_process_is_in_use(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
     file = SpoolFile(path, HEADER)
