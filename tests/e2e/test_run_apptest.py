@@ -195,8 +195,8 @@ def test_models_have_test_and_live_accuracy(sources: FakeSources) -> None:
 def test_predictions_link_to_the_history(sources: FakeSources) -> None:
     sources.tracking.predictions = [make_prediction(1, true_label="1"), make_prediction(2)]
     shown = visible_text(run_page(name="lenet"))
-    assert "(history?model=lenet)" in shown
-    assert "(history?model=lenet&wrong=true)" in shown
+    assert "(history?experiment=lenet)" in shown
+    assert "(history?experiment=lenet&only=Wrong)" in shown
     assert {one.experiment for one in sources.tracking.filters} == {"lenet"}
 
 

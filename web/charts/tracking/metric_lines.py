@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from web.charts.loss_curves import axis_ceiling
+from web.charts.loss_curves import axis_ceiling, spans_decade
 from web.charts.smoothing import smooth
 from web.charts.theme import Option
 from web.data.tracking.types import Curve
@@ -63,6 +63,11 @@ def _rank(metric: str) -> tuple[int, str]:
     order = ("train", "val", "test", "eval")
     found = [number for number, prefix in enumerate(order, 1) if metric.startswith(prefix)]
     return (found[0] if found else 0, metric)
+
+
+def spans_decades(group: MetricGroup) -> bool:
+    """Return whether the values are positive and differ by more than a factor of ten."""
+    return spans_decade(pd.concat([_frame(curve, log=False) for curve in group.curves]))
 
 
 def metric_lines(group: MetricGroup, *, log: bool, smoothing: float, color: str) -> Option:
@@ -121,9 +126,27 @@ def metric_lines(group: MetricGroup, *, log: bool, smoothing: float, color: str)
             "name": f"{title_of(group.quantity)}, log" if log else title_of(group.quantity),
             "nameTextStyle": {"align": "left"},
             "scale": True,
+            **(_log_limits(usable["value"]) if log else {}),
             **({} if ceiling is None else {"max": ceiling}),
         },
         "series": [*lines, *raw],
+    }
+
+
+def _log_limits(values: "pd.Series[float]") -> dict[str, float]:
+    """Return the ends of a log axis: 1, 2 or 5 times a power of ten around the values."""
+    positive = values.dropna()
+    if positive.empty:
+        return {}
+    low, high = float(positive.min()), float(positive.max())
+    ends = [
+        factor * 10.0**power
+        for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+        for factor in (1, 2, 5)
+    ]
+    return {
+        "min": max((end for end in ends if end <= low), default=low),
+        "max": min((end for end in ends if end >= high), default=high),
     }
 
 

@@ -9,8 +9,10 @@ from web.charts.tracking.metric_lines import (
     MetricGroup,
     group_curves,
     metric_lines,
+    spans_decades,
     title_of,
 )
+from web.components.loss_chart import AUTO, AXIS, LOG, pick_axis
 from web.data.tracking.types import Run
 from web.formatting import join_names, pluralize
 from web.sources import Sources
@@ -18,7 +20,8 @@ from web.tables.tracking.run_facts import result_table
 from web.views.run.facts import show_state
 
 # The widgets' keys, which are also the URL parameters. The page Compare has the same.
-SMOOTHING, LOG = "s", "log"
+SMOOTHING = "s"
+WIDGET_KEYS = (SMOOTHING, AXIS)
 LIVE_SECONDS = 1.0
 MAIN_HEIGHT_PIXELS, SMALL_HEIGHT_PIXELS = 380, 240
 SMALL_COLUMNS = 3
@@ -40,14 +43,14 @@ def show_curves(sources: Sources, run: Run) -> None:
             width=220,
             help="Weight of the debiased moving average. The raw line stays faint behind.",
         )
-        log = st.toggle("Log axis", key=LOG, bind="query-params", help="Of the loss.")
+        axis = pick_axis()
     st.fragment(_show_live, run_every=LIVE_SECONDS if run.is_running else None)(
-        sources, run.run_id, is_live=run.is_running, log=log, smoothing=smoothing
+        sources, run.run_id, is_live=run.is_running, axis=axis, smoothing=smoothing
     )
 
 
 def _show_live(
-    sources: Sources, run_id: str, *, is_live: bool, log: bool, smoothing: float
+    sources: Sources, run_id: str, *, is_live: bool, axis: str, smoothing: float
 ) -> None:
     """Show what changes while the run trains. Its end draws the page again, without refresh."""
     run = sources.tracking.run(run_id=run_id).value
@@ -57,10 +60,10 @@ def _show_live(
         st.rerun()
     with st.container(key="run_live"):
         show_state(run)
-        _show_results(sources, run, log=log, smoothing=smoothing)
+        _show_results(sources, run, axis=axis, smoothing=smoothing)
 
 
-def _show_results(sources: Sources, run: Run, *, log: bool, smoothing: float) -> None:
+def _show_results(sources: Sources, run: Run, *, axis: str, smoothing: float) -> None:
     result = sources.tracking.curves(run.id)
     if result.value is None:
         st.info(f"{result.problem} The curves are not available.")
@@ -74,13 +77,13 @@ def _show_results(sources: Sources, run: Run, *, log: bool, smoothing: float) ->
         )
     for group in groups:
         if group.is_main:
-            _show_chart(run.name, group, log=log, smoothing=smoothing)
+            _show_chart(run.name, group, axis=axis, smoothing=smoothing)
     small = [group for group in groups if not group.is_main]
     if small:
         columns = st.columns(min(SMALL_COLUMNS, len(small)))
         for number, group in enumerate(small):
             with columns[number % len(columns)]:
-                _show_chart(run.name, group, log=log, smoothing=smoothing)
+                _show_chart(run.name, group, axis=axis, smoothing=smoothing)
     table = result_table(run.metrics, result.value.summaries)
     if not table.empty:
         st.subheader("Results", anchor=False)
@@ -99,15 +102,15 @@ def _show_results(sources: Sources, run: Run, *, log: bool, smoothing: float) ->
         )
 
 
-def _show_chart(name: str, group: MetricGroup, *, log: bool, smoothing: float) -> None:
-    has_log = log and group.quantity == LOSS
+def _show_chart(name: str, group: MetricGroup, *, axis: str, smoothing: float) -> None:
+    is_log = group.quantity == LOSS and (axis == LOG or (axis == AUTO and spans_decades(group)))
     names = [title_of(curve.metric) for curve in group.curves]
     points = sum(len(curve.steps) for curve in group.curves)
     smoothed = f", smoothed by {smoothing:.2f}" if smoothing else ""
     st.echarts_chart(
         metric_lines(
             group,
-            log=has_log,
+            log=is_log,
             smoothing=smoothing,
             color=run_color(name, dark=st.context.theme.type == "dark"),
         ),

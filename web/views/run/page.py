@@ -11,9 +11,9 @@ from web.formatting import escape_markdown, join_names
 from web.sources import Sources
 from web.tables.run_names import markdown_link
 from web.tables.tracking.run_facts import similar_names
+from web.views.run import curves
 from web.views.run.artifacts import show_artifacts
 from web.views.run.code import show_code
-from web.views.run.curves import LOG, SMOOTHING, show_curves
 from web.views.run.facts import show_facts, show_parameters
 from web.views.run.lineage import show_lineage
 from web.views.run.models import show_models
@@ -22,7 +22,7 @@ from web.views.run.predictions import show_recent
 
 # URL parameters: /run?name=NAME or /run?id=RUN_ID. The first is the key of the widget, too.
 NAME, RUN_ID = "name", "id"
-WIDGET_KEYS = (NAME, SMOOTHING, LOG)
+WIDGET_KEYS = (NAME, *curves.WIDGET_KEYS)
 # A list of 10,000 options blocks the browser for half a second. Other names are typed.
 MAX_OPTIONS = 1000
 # Session key of the name in the last link.
@@ -124,7 +124,7 @@ def _show_run(sources: Sources, run: Run, requested: str) -> None:
     elif run.previous_names:
         st.caption(f"Formerly {join_names(run.previous_names)}.")
     _show_section(sources, run, "", show_facts)
-    _show_section(sources, run, "Curves", show_curves)
+    _show_section(sources, run, "Curves", curves.show_curves)
     left, right = st.columns([1, 1], gap="large")
     with left:
         _show_section(sources, run, "Parameters", show_parameters)

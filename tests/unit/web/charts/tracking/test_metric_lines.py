@@ -11,6 +11,7 @@ from web.charts.tracking.metric_lines import (
     group_curves,
     metric_lines,
     quantity_of,
+    spans_decades,
 )
 from web.data.tracking.types import Curve
 
@@ -90,3 +91,14 @@ def test_long_curve_keeps_its_ends() -> None:
 def test_diverged_curve_does_not_flatten_the_chart() -> None:
     option = draw(curve("loss", *[1.0] * 5, 1e6))
     assert option["yAxis"]["max"] == 5
+
+
+def test_log_axis_ends_close_to_the_values() -> None:
+    axis = draw(curve("loss", 0.93, 0.07), log=True)["yAxis"]
+    assert (axis["min"], axis["max"]) == (pytest.approx(0.05), 1)
+    assert "min" not in draw(curve("loss", math.nan), log=True)["yAxis"]
+
+
+def test_loss_that_falls_by_a_factor_of_ten_spans_decades() -> None:
+    assert spans_decades(MetricGroup("loss", (curve("loss", 0.9, math.nan, 0.08),)))
+    assert not spans_decades(MetricGroup("loss", (curve("loss", 0.9, 0.1),)))
