@@ -21,6 +21,7 @@ from web.formatting import pluralize
 from web.sources import get_sources
 from web.views.compare import page as compare
 from web.views.evaluate import page as evaluate
+from web.views.history import page as history
 from web.views.leaderboard import page as leaderboard
 from web.views.models import page as models
 from web.views.monitor import page as monitor
@@ -60,9 +61,6 @@ def main() -> None:
     def show_monitor() -> None:
         monitor.show(sources)
 
-    def show_run() -> None:
-        run.show(sources)
-
     leaderboard_page = st.Page(show_leaderboard, title="Leaderboard", default=True)
     compare_page = st.Page(show_compare, title="Compare", url_path="compare")
     predict_page = st.Page(show_predict, title="Predict", url_path="predict")
@@ -70,13 +68,15 @@ def main() -> None:
     models_page = st.Page(show_models, title="Models", url_path="models")
     pipelines_page = st.Page(show_pipelines, title="Pipelines", url_path="pipelines")
     monitor_page = st.Page(show_monitor, title="Monitor", url_path="monitor")
+    history_page = st.Page(lambda: history.show(sources), title="History", url_path="history")
     # Links lead to it, so the navigation does not list it.
-    run_page = st.Page(show_run, title="Run", url_path="run", visibility="hidden")
+    run_page = st.Page(lambda: run.show(sources), title="Run", url_path="run", visibility="hidden")
     widget_keys = {
         leaderboard_page: (*PICKER_KEYS, *leaderboard.WIDGET_KEYS),
         compare_page: (*PICKER_KEYS, *compare.WIDGET_KEYS),
         predict_page: (*PICKER_KEYS, *predict.WIDGET_KEYS),
         evaluate_page: evaluate.WIDGET_KEYS,
+        history_page: history.WIDGET_KEYS,
         models_page: models.WIDGET_KEYS,
         pipelines_page: pipelines.WIDGET_KEYS,
         monitor_page: monitor.WIDGET_KEYS,

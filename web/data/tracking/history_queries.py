@@ -98,6 +98,8 @@ def page_query(
         "before_id": before and before.prediction_id,
     }
     where = _conditions(criteria, before)
+    if criteria.is_once and criteria.experiment is None and criteria.source is None:
+        where.append(_is_surest(_conditions(criteria, None)))
     if criteria.experiment is not None:
         rows = _rows_of_versions(criteria, where)
     elif criteria.has_warning:
@@ -137,6 +139,19 @@ def _conditions(criteria: HistoryFilter, before: Cursor | None) -> list[str]:
         ),
     }
     return [condition for condition, applies in conditions.items() if applies]
+
+
+def _is_surest(where: list[str]) -> str:
+    """Return the condition that no matching prediction of the image is more confident.
+
+    OFFSET 0 is a fence: the planner reads the predictions of the image first, which are few.
+    """
+    own = " AND ".join(["", *(condition.replace("p.", "q.") for condition in where)])
+    return (
+        "NOT EXISTS (SELECT FROM (SELECT * FROM predictions o WHERE o.image_id = p.image_id"
+        " AND o.task = p.task OFFSET 0) AS q"
+        f" WHERE (q.confidence, q.id) > (p.confidence, p.id){own})"
+    )
 
 
 def _is_rare(criteria: HistoryFilter) -> bool:
@@ -183,15 +198,19 @@ def _rows_of_warned_images(where: list[str]) -> str:
 
 
 def _rows_of_source(criteria: HistoryFilter, before: Cursor | None, where: list[str]) -> str:
-    """Return the rows whose first event is of a source, in the order of the events."""
+    """Return the rows whose first event is of a source, in the order of the events.
+
+    OFFSET 0 is a fence: the planner looks up one prediction for each event and stops at the limit.
+    """
     limits = ["e.source = :source"]
     limits += ["e.at >= :since"] if criteria.since is not None else []
     limits += ["e.at < :until"] if criteria.until is not None else []
     limits += ["e.at <= :before"] if before is not None else []
+    own = " AND ".join(["p.id = e.prediction_id", "p.created_at = e.at", *where])
     return (
         "SELECT p.* FROM prediction_events e"
-        " JOIN predictions p ON p.id = e.prediction_id AND p.created_at = e.at"
-        f" WHERE {' AND '.join([*limits, *where])}"
+        f" CROSS JOIN LATERAL (SELECT * FROM predictions p WHERE {own} OFFSET 0) AS p"
+        f" WHERE {' AND '.join(limits)}"
         " ORDER BY e.at DESC, p.id DESC LIMIT :limit"
     )
 

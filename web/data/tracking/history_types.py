@@ -22,6 +22,8 @@ class HistoryFilter:
         since, until: limits of the time of the prediction, the second exclusive.
         source: program that sent the image first.
         has_warning: images without a digit, or with several.
+        is_once: only the most confident matching prediction of each image. Without effect on a
+            search by experiment or source.
 
     """
 
@@ -38,6 +40,7 @@ class HistoryFilter:
     until: datetime | None = None
     source: str | None = None
     has_warning: bool = False
+    is_once: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from web.components.logged_images import show_predictions
 from web.data.tracking.history_types import HistoryFilter
 from web.data.tracking.types import Run
 from web.sources import Sources
-from web.tables.tracking.history_address import history_url
+from web.tables.tracking.history_address import WRONG, history_url
 
 RECENT, CORRECTIONS = 12, 12
 
@@ -21,9 +21,9 @@ def show_recent(sources: Sources, run: Run) -> None:
         st.caption("No predictions of its models yet.")
         return
     show_predictions(sources, recent.value.predictions, key="recent")
-    st.markdown(f"[All predictions]({history_url(model=run.name)})")
+    st.markdown(f"[All predictions]({history_url(experiment=run.name)})")
     wrong = sources.tracking.history(HistoryFilter(experiment=run.name, is_wrong=True), CORRECTIONS)
     if wrong.value is not None and wrong.value.predictions:
         st.markdown("**Corrected**")
         show_predictions(sources, wrong.value.predictions, key="corrected")
-        st.markdown(f"[All corrections]({history_url(model=run.name, wrong=True)})")
+        st.markdown(f"[All corrections]({history_url(experiment=run.name, only=WRONG)})")
