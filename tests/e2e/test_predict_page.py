@@ -92,6 +92,24 @@ def test_undo_and_clear_blank_the_canvas(stack: Any, page: Page) -> None:
         expect(page.get_by_text(HINT)).to_be_visible()
 
 
+def test_drawing_stays_after_a_reload(stack: Any, page: Page, other_browser: Page) -> None:
+    """With Undo and the width of the pen, and not in another browser."""
+    open_page(page, stack)
+    pen = page.get_by_role("slider", name="Pen")
+    pen.fill("12")
+    draw_with_mouse(page)
+    expect(consensus(page)).to_have_text("7")
+    page.reload()
+    expect(consensus(page)).to_have_text("7", timeout=FIRST_PAINT_MILLISECONDS)
+    expect(pen).to_have_value("12")
+    open_page(other_browser, stack)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_text(HINT)).to_be_visible()
+    page.reload()
+    expect(page.get_by_text(HINT)).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
+    expect(page.get_by_role("button", name="Undo")).to_be_disabled()
+
+
 @pytest.mark.slow
 def test_link_on_the_leaderboard_uses_all_models(stack: Any, page: Page) -> None:
     page.goto(stack.web_url)

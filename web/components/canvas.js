@@ -1,24 +1,46 @@
-// Canvas for mouse, pen and finger. Strokes are points from 0 to 1, so they can be undone and redrawn
-// in any size and color. The component sends a PNG of 140x140 pixels, black on white, together with
-// the strokes. The page sends the strokes back to a new canvas, so a drawing survives a page change.
+// Canvas for mouse, pen and finger. Strokes are a width and points from 0 to 1, so they can be undone
+// and redrawn in any size and color. The component sends a PNG of 140x140 pixels, black on white,
+// together with the strokes. The page sends the strokes back to a new canvas, so a drawing survives a
+// page change. After a reload, the session of the page is new: the drawing is in the storage of the
+// browser's tab, which no other tab or user sees.
 
 const EXPORT_SIDE = 140;
-// MNIST strokes are about 2.2 of 28 pixels wide.
-const STROKE_SHARE = 0.08;
+const STORED = "mlops_drawing";
 
 const drawings = new WeakMap();
+
+function store(drawing) {
+  try {
+    const { strokes, width } = drawing;
+    sessionStorage.setItem(STORED, JSON.stringify({ strokes, width }));
+  } catch {
+    // Without storage, the drawing stays until a reload.
+  }
+}
+
+function restore() {
+  try {
+    const stored = JSON.parse(sessionStorage.getItem(STORED)) ?? {};
+    const isStroke = ({ width, points }) =>
+      width > 0 && Array.isArray(points) && points.length > 0 && points.every(Array.isArray);
+    const strokes = Array.isArray(stored.strokes) ? stored.strokes.filter(isStroke) : [];
+    return { strokes, width: stored.width };
+  } catch {
+    return { strokes: [] };
+  }
+}
 
 function paint(context, side, strokes, ink) {
   context.lineCap = "round";
   context.lineJoin = "round";
-  context.lineWidth = side * STROKE_SHARE;
   context.strokeStyle = ink;
-  for (const stroke of strokes) {
+  for (const { width, points } of strokes) {
+    context.lineWidth = side * width;
     context.beginPath();
-    context.moveTo(stroke[0][0] * side, stroke[0][1] * side);
-    for (const [x, y] of stroke) context.lineTo(x * side, y * side);
+    context.moveTo(points[0][0] * side, points[0][1] * side);
+    for (const [x, y] of points) context.lineTo(x * side, y * side);
     // A line of length 0 is not drawn, whatever its cap, so a dot gets a minimal length.
-    if (stroke.length === 1) context.lineTo(stroke[0][0] * side + 0.01, stroke[0][1] * side);
+    if (points.length === 1) context.lineTo(points[0][0] * side + 0.01, points[0][1] * side);
     context.stroke();
   }
 }
@@ -39,14 +61,25 @@ export default function ({ parentElement, data, setStateValue }) {
   const hint = find("hint");
   const undo = find("undo");
   const clear = find("clear");
+  const pen = find("pen");
   // Streamlit calls this function for every rerun of the page. The drawing stays.
-  const drawing = drawings.get(parentElement) ?? { strokes: data.strokes ?? [], pointer: null };
+  const isNew = !drawings.has(parentElement);
+  const stored = isNew ? restore() : null;
+  const isReloaded = isNew && data.strokes === null && stored.strokes.length > 0;
+  const drawing = drawings.get(parentElement) ?? {
+    strokes: isReloaded ? stored.strokes : (data.strokes ?? []),
+    width: stored.width ?? data.width,
+    pointer: null,
+  };
   drawings.set(parentElement, drawing);
 
   canvas.setAttribute("aria-label", data.label);
   hint.textContent = data.hint;
   undo.textContent = data.undo;
   clear.textContent = data.clear;
+  find("pen-label").textContent = data.pen;
+  [pen.min, pen.max] = data.widths.map((width) => 100 * width);
+  pen.value = 100 * drawing.width;
 
   function redraw() {
     const side = Math.round(canvas.clientWidth * (window.devicePixelRatio || 1));
@@ -60,6 +93,7 @@ export default function ({ parentElement, data, setStateValue }) {
 
   function send() {
     redraw();
+    store(drawing);
     const strokes = drawing.strokes;
     setStateValue("drawing", { png: strokes.length ? toPng(strokes) : null, strokes });
   }
@@ -75,14 +109,14 @@ export default function ({ parentElement, data, setStateValue }) {
     event.preventDefault();
     drawing.pointer = event.pointerId;
     canvas.setPointerCapture(event.pointerId);
-    drawing.strokes.push([pointOf(event)]);
+    drawing.strokes.push({ width: drawing.width, points: [pointOf(event)] });
     redraw();
   };
   canvas.onpointermove = (event) => {
     if (event.pointerId !== drawing.pointer) return;
-    const stroke = drawing.strokes[drawing.strokes.length - 1];
-    for (const part of event.getCoalescedEvents?.() ?? []) stroke.push(pointOf(part));
-    stroke.push(pointOf(event));
+    const { points } = drawing.strokes[drawing.strokes.length - 1];
+    for (const part of event.getCoalescedEvents?.() ?? []) points.push(pointOf(part));
+    points.push(pointOf(event));
     redraw();
   };
   canvas.onpointerup = canvas.onpointercancel = (event) => {
@@ -98,10 +132,15 @@ export default function ({ parentElement, data, setStateValue }) {
     drawing.strokes = [];
     send();
   };
+  pen.oninput = () => {
+    drawing.width = pen.valueAsNumber / 100;
+    store(drawing);
+  };
 
   // The size depends on the window and the stroke color on the theme.
   const sizes = new ResizeObserver(redraw);
   sizes.observe(canvas);
   redraw();
+  if (isReloaded) setTimeout(send);
   return () => sizes.disconnect();
 }

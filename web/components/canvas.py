@@ -21,6 +21,8 @@ _HTML = """
   <div class="hint" data-part="hint" aria-hidden="true"></div>
 </div>
 <div class="buttons">
+  <label class="pen"><span data-part="pen-label"></span>
+    <input type="range" step="1" data-part="pen"></label>
   <button type="button" data-part="undo"></button>
   <button type="button" data-part="clear"></button>
 </div>
@@ -31,7 +33,10 @@ _TEXTS = {
     "hint": "Draw a digit here",
     "undo": "Undo",
     "clear": "Clear",
+    "pen": "Pen",
 }
+# Shares of the side. MNIST strokes are about 2.2 of 28 pixels wide.
+DEFAULT_WIDTH, WIDTHS = 0.08, (0.03, 0.16)
 
 
 @st.cache_resource(show_spinner=False)
@@ -47,13 +52,21 @@ def _component() -> Any:
 def show_canvas(key: str) -> bytes | None:
     """Show the canvas and return the drawing as PNG, black on white. None while it is blank.
 
-    The drawing stays in the session while another page is open.
+    The drawing stays in the session while another page is open, and in the storage of the
+    browser's tab after a reload.
     """
     stored = f"{key}_stored"
-    # A new canvas has no drawing yet, so it starts with the stored strokes.
+    # A new canvas has no drawing yet, so it starts with the stored strokes. Without any, a new
+    # session asks the browser.
+    drawing = st.session_state.get(stored)
     result = _component()(
         key=key,
-        data={**_TEXTS, "strokes": parse_strokes(st.session_state.get(stored))},
+        data={
+            **_TEXTS,
+            "strokes": None if drawing is None else parse_strokes(drawing),
+            "width": DEFAULT_WIDTH,
+            "widths": WIDTHS,
+        },
         on_drawing_change=lambda: None,
     )
     if result.drawing is not None:
@@ -62,22 +75,28 @@ def show_canvas(key: str) -> bytes | None:
     return decode_png(drawing.get("png")) if isinstance(drawing, Mapping) else None
 
 
-def parse_strokes(drawing: object) -> list[list[list[float]]]:
+def parse_strokes(drawing: object) -> list[dict[str, Any]]:
     """Return the strokes of a message from the canvas, none for an invalid message.
 
-    A stroke is a list of points with coordinates from 0 to 1.
+    A stroke is a width and a list of points with coordinates, all from 0 to 1.
     """
     strokes = drawing.get("strokes") if isinstance(drawing, Mapping) else None
-    if (
-        not isinstance(strokes, list)
-        or sum(len(stroke) if isinstance(stroke, list) else 1 for stroke in strokes) > MAX_POINTS
-    ):
+    if not isinstance(strokes, list) or not all(_is_stroke(stroke) for stroke in strokes):
         return []
-    is_valid = all(
-        isinstance(stroke, list) and stroke and all(_is_point(point) for point in stroke)
-        for stroke in strokes
+    return strokes if sum(len(stroke["points"]) for stroke in strokes) <= MAX_POINTS else []
+
+
+def _is_stroke(stroke: object) -> bool:
+    if not isinstance(stroke, Mapping):
+        return False
+    width, points = stroke.get("width"), stroke.get("points")
+    return (
+        isinstance(width, int | float)
+        and 0 < width <= 1
+        and isinstance(points, list)
+        and bool(points)
+        and all(_is_point(point) for point in points)
     )
-    return strokes if is_valid else []
 
 
 def _is_point(point: object) -> bool:
