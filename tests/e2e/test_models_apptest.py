@@ -1,14 +1,24 @@
 """Models page in each state, without a browser."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.support.fake_learning import make_comparison, make_decision
+from tests.support.fake_learning import (
+    NOW,
+    make_comparison,
+    make_decision,
+    make_detail,
+    make_run,
+    make_step,
+)
 from tests.support.fake_monitoring import make_alert
 from tests.support.fakes import DOWN, FakeSources, make_version, open_alone, visible_text
 from tests.support.web_robustness import make_result
 from web.data.api_types import ApiProblemError
-from web.data.learning.types import Evidence
+from web.data.learning.types import Evidence, RunDetail
 
 
 def models_script() -> None:
@@ -241,3 +251,121 @@ def test_robustness_without_the_api_keeps_the_page(sources: FakeSources) -> None
         0,
         True,
     )
+
+
+def publish_page(**fields: str) -> AppTest:
+    """Fill in the publishing form and submit it."""
+    app = models_page()
+    form = next(one.form_id for one in app.button if one.label == "Publish")
+    app.file_uploader[0].set_value(("new.keras", b"k", "application/octet-stream"))
+    values = {"Experiment": "ready_1", "Your name": "ann", "Reason": "new scans", **fields}
+    for field in (*app.text_input, *app.selectbox):
+        if field.form_id == form and field.label in values:
+            field.set_value(values[field.label])
+    app.number_input[0].set_value(98.5)
+    next(one for one in app.button if one.form_id == form).click()
+    return app.run()
+
+
+def publication(state: str, number: int = 9, **step: Any) -> RunDetail:
+    """Return a run that publishes ready_1."""
+    run = make_run(
+        number,
+        kind="publish",
+        state=state,
+        reason=step.pop("reason", None),
+        finished_at=None if state in ("QUEUED", "RUNNING") else NOW,
+        verdict=None,
+    )
+    return make_detail(run, steps=(make_step("publish", **step),) if step else (), decision=None)
+
+
+def test_publication_is_sent_and_followed(sources: FakeSources) -> None:
+    sources.learning.details[9] = publication("QUEUED")
+    sources.learning.worker_seen_seconds = 300.0
+    app = publish_page(Digits="Black on white")
+    card = {
+        "task": "digits",
+        "classes": list("0123456789"),
+        "metrics": {"test_accuracy": 0.985},
+        "input": {"invert": True},
+    }
+    assert sources.learning_api.calls == [
+        ("publish", "ready_1", "new.keras", b"k", card, False, "ann", "new scans")
+    ]
+    assert app.query_params["publication"] in ("9", ["9"])
+    assert app.get("progress")[0].proto.text == "Waiting for a worker"
+    assert "make worker" in visible_text(app)
+    assert "[run 9](pipelines?run=9)" in visible_text(app)
+
+
+def test_publication_without_a_file_names_the_field(sources: FakeSources) -> None:
+    app = models_page()
+    next(one for one in app.button if one.label == "Publish").click().run()
+    assert "Fill in: Experiment, Model file, Your name, Reason" in visible_text(app)
+    assert sources.learning_api.calls == []
+
+
+def test_refused_request_keeps_the_form(sources: FakeSources) -> None:
+    sources.learning_api.error = ApiProblemError(400, "Malformed", "task must be a word.")
+    assert r"task must be a word" in visible_text(publish_page())
+
+
+def test_published_version_can_be_selected(sources: FakeSources) -> None:
+    sources.learning.details[9] = publication(
+        "SUCCEEDED", reason="Published as version 1 of ready_2.", outputs={"version": 1}
+    )
+    run = replace(sources.learning.details[9].run, experiment_name="ready_2")
+    sources.learning.details[9] = replace(sources.learning.details[9], run=run)
+    app = models_page(publication="9")
+    assert [one.value for one in app.success] == [r"Published as version 1 of ready\_2\."]
+    next(one for one in app.button if one.label == "Show version 1").click().run()
+    assert app.selectbox(key="m").value == "ready_2@1"
+    app.button(key="close_publication").click().run()
+    assert not app.success
+
+
+def test_unloaded_version_is_awaited(sources: FakeSources) -> None:
+    sources.learning.details[9] = publication(
+        "SUCCEEDED", reason="Published as version 7 of ready_1.", outputs={"version": 7}
+    )
+    app = models_page(publication="9")
+    assert "The service loads it." in app.success[0].value
+    assert not [one for one in app.button if one.label.startswith("Show version")]
+
+
+def test_misreading_model_can_be_repeated_with_the_better_card(sources: FakeSources) -> None:
+    sources.learning.details[9] = publication("QUEUED")
+    app = publish_page(Task="digits", Classes="0,1")
+    sources.learning.details[9] = publication(
+        "FAILED",
+        reason="publish: The model reads 12 % of 200 probe digits as stated.",
+        progress={"refused": "probe", "better_card": {"classes": ["1", "0"]}},
+    )
+    app.run()
+    text = visible_text(app)
+    assert ("The model reads 12" in text, "publish: " in text) == (True, False)
+    next(one for one in app.button if one.label == "Publish with the better card").click().run()
+    next(one for one in app.button if one.label == "Publish as it is").click().run()
+    assert [(call[4]["classes"], call[5]) for call in sources.learning_api.calls] == [
+        (["0", "1"], False),
+        (["1", "0"], False),
+        (["1", "0"], True),
+    ]
+
+
+def test_refusal_after_a_reload_asks_for_the_file(sources: FakeSources) -> None:
+    sources.learning.details[9] = publication(
+        "FAILED", reason="publish: It misreads.", progress={"refused": "probe"}
+    )
+    app = models_page(publication="9")
+    assert "choose the file again" in visible_text(app)
+    assert not [one for one in app.button if one.label == "Publish as it is"]
+
+
+@pytest.mark.parametrize("number", ["7", "8", "x"])
+def test_link_to_another_run_shows_no_publication(sources: FakeSources, number: str) -> None:
+    app = models_page(publication=number)
+    assert not app.get("progress")
+    assert ("publishes no model" in visible_text(app)) == number.isdecimal()
+    assert sources.learning_api.calls == []

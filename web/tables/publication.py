@@ -19,11 +19,12 @@ INK: Mapping[str, Mapping[str, bool]] = {
     "White on black": {"invert": False},
     "Black on white": {"invert": True},
 }
+# By the phase that the step reports: words, and the share of the whole at its start.
 PHASES = {
-    "read": "Reading the file",
-    "compile": "Compiling it in the sandbox",
-    "probe": "Reading the probe digits",
-    "install": "Adding it to the model directory",
+    "read": ("Reading the file", 0.05),
+    "compile": ("Compiling it in the sandbox", 0.2),
+    "probe": ("Reading the probe digits", 0.6),
+    "install": ("Measuring it and adding it to the model directory", 0.7),
 }
 ZIP_SUFFIX = ".zip"
 
@@ -94,12 +95,12 @@ def merge_cards(card: Mapping[str, Any], suggested: Mapping[str, Any]) -> dict[s
     return merged
 
 
-def describe_phase(detail: RunDetail) -> str:
-    """Describe what an open run does."""
+def describe_phase(detail: RunDetail) -> tuple[str, float]:
+    """Describe what an open run does, and return its progress, 0 to 1."""
     step = detail.step(PUBLISH)
     if step is None or step.state != "RUNNING":
-        return "Waiting for a worker"
-    return PHASES.get(str(step.progress.get("phase")), "Starting")
+        return "Waiting for a worker", 0.0
+    return PHASES.get(str(step.progress.get("phase")), ("Starting", 0.0))
 
 
 def describe_failure(detail: RunDetail) -> str:

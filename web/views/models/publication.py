@@ -98,12 +98,12 @@ def _show_live(sources: Sources, run_id: int, drawn: Hashable) -> None:
     if listed is not None:
         show_missing_worker(listed, waiting="The model waits for it.")
     step = detail.step(PUBLISH)
-    passed, share = "", 0.0
+    passed = ""
     if step is not None and step.state == "RUNNING":
         seconds = max(0.0, (datetime.now(UTC) - step.started_at).total_seconds())
         passed = f" \N{MIDDLE DOT} {format_duration(seconds)}"
-        share = min(0.95, seconds / step.typical_seconds) if step.typical_seconds else 0.0
-    st.progress(share, text=describe_phase(detail) + passed)
+    words, share = describe_phase(detail)
+    st.progress(share, text=words + passed)
 
 
 def _show_end(sources: Sources, detail: RunDetail, versions: Sequence[ModelVersion]) -> None:

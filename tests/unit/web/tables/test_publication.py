@@ -74,10 +74,10 @@ def publication(state: str, **step: Any) -> RunDetail:
 
 def test_phase_of_an_open_run() -> None:
     waiting = make_detail(make_run(kind="publish", state="QUEUED"), steps=())
-    assert describe_phase(waiting) == "Waiting for a worker"
+    assert describe_phase(waiting) == ("Waiting for a worker", 0.0)
     step = make_step("publish", "RUNNING", progress={"phase": "compile"})
     running = make_detail(make_run(kind="publish", state="RUNNING"), steps=(step,))
-    assert describe_phase(running) == "Compiling it in the sandbox"
+    assert describe_phase(running) == ("Compiling it in the sandbox", 0.2)
 
 
 def test_refused_run_has_a_reason_and_a_better_card() -> None:
