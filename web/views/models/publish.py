@@ -5,14 +5,8 @@ from typing import Any
 
 import streamlit as st
 
-from web.components.authored_action import (
-    AUTHOR,
-    REASON,
-    author_input,
-    fresh_key,
-    reason_input,
-    submit,
-)
+from web.components.author import AUTHOR, author_input
+from web.components.authored_action import REASON, fresh_key, reason_input, submit
 from web.data.api_types import ModelVersion
 from web.data.learning.types import PUBLISH
 from web.formatting import escape_markdown
