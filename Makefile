@@ -10,7 +10,7 @@ run_tests = $(if $(TESTS),exec $(PYTEST) -m "$(1)" $(TESTS),status=0; \
 COMPILE = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help up down monitoring dashboards backup restore check-data test test-slow test-faults soak soak-pipeline test-compose lint references robustness bench bench-full bench-data bench-pages bench-score bench-drift bench-monitor pictures train reproduce publish convert load retrain runs rollback worker secrets client sbom audit lock
+.PHONY: help up down monitoring dashboards backup restore check-data test test-slow test-faults soak soak-pipeline test-compose lint references robustness bench bench-full bench-data bench-pages bench-score bench-drift bench-monitor pictures train reproduce publish convert load retrain runs rollback worker secrets client sbom audit lock import-runs
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target what; do printf '  make %-13s %s\n' "$$target" "$$what"; done
@@ -36,6 +36,11 @@ restore:  ## restore FILE=mlops.tar into an empty stack that is stopped; REPLACE
 
 check-data:  ## validate FILE=more.csv without importing it; without FILE, all imported files
 	@exec $(PYTHON) local/bootstrap.py up -m db.validate $(if $(FILE),"$(FILE)")
+
+import-runs:  ## FROM=http://localhost:5000 [EXPERIMENT=mnist] [TASK=mnist] [OUT=name] [REPLACE=1]: past runs of MLflow, TensorBoard or W&B to data.d
+	@$(if $(FROM),,echo "usage: make import-runs FROM=http://localhost:5000|mlruns|mlflow.db|logs|runs.csv [EXPERIMENT=mnist] [TASK=mnist] [OUT=name] [REPLACE=1]" >&2; exit 2;) \
+	exec $(PYTHON) local/bootstrap.py up -m run_import "$(FROM)" $(if $(EXPERIMENT),--experiment "$(EXPERIMENT)") \
+		$(if $(TASK),--task "$(TASK)") $(if $(OUT),--out "$(OUT)") $(if $(filter-out 0,$(REPLACE)),--replace)
 
 test:  ## the fast suite: unit, integration (real Postgres), main paths in a real browser; TESTS=tests/unit for a subset
 	@$(call run_tests,not slow)

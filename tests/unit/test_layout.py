@@ -13,6 +13,7 @@ PACKAGES = (
     "local",
     "monitoring",
     "observability",
+    "run_import",
     "servicekit",
     "supply_chain",
     "training",

@@ -1,0 +1,1 @@
+"""Sources of past runs: one module per tool or file format."""
