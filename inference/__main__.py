@@ -21,9 +21,10 @@ from inference.observability.shared_directory import shared_directory
 from inference.originals.open_store import open_store
 from inference.server.http_protocol import HttpProtocol
 from inference.server.listener import SharedPort
-from inference.settings import from_environment
+from inference.settings import Settings, from_environment
 from servicekit import json_logging
 from servicekit.settings import secret
+from servicekit.tracking_status import SOCKET_FILE, SOCKET_VARIABLE
 
 COMMANDS = {
     "publish": "inference.models.publish",
@@ -72,14 +73,14 @@ def main(arguments: Sequence[str] = ()) -> int:
         proxy_headers=False,  # no response depends on the client's address
     )
     if settings.workers == 1:
-        with _children(monitors=settings.monitors):
+        with _children(settings):
             uvicorn.Server(config).run()
         return 0
     try:
         port = SharedPort(settings.host, settings.port)
     except OSError as error:
         sys.exit(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.")
-    with _children(monitors=settings.monitors), shared_directory() as directory:
+    with _children(settings), shared_directory() as directory:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)  # shared by all workers
         # uvicorn only hands the socket to the workers.
         Multiprocess(config, sockets=[port]).run()  # type: ignore[list-item]
@@ -87,12 +88,17 @@ def main(arguments: Sequence[str] = ()) -> int:
 
 
 @contextlib.contextmanager
-def _children(*, monitors: bool) -> Iterator[None]:
-    """Run the processes beside the workers: the one that ships the log, and the monitor."""
+def _children(settings: Settings) -> Iterator[None]:
+    """Run the processes beside the workers: the shipper of the log, the monitor and tracking."""
     with contextlib.ExitStack() as stack:
         stack.enter_context(BackgroundProcess("inference.background", "background process"))
-        if monitors:
+        if settings.monitors:
             stack.enter_context(BackgroundProcess("monitoring", "monitor"))
+        if settings.tracks:
+            # Private: whoever can connect to the socket needs no API key.
+            directory = stack.enter_context(shared_directory())
+            os.environ[SOCKET_VARIABLE] = str(directory / SOCKET_FILE)
+            stack.enter_context(BackgroundProcess("tracking", "tracking process"))
         yield
 
 

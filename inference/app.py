@@ -27,6 +27,8 @@ from inference.api.monitoring import operations as monitoring
 from inference.api.predictions import PredictionsApi
 from inference.api.response_encoding import ResponseEncoder
 from inference.api.status import StatusApi
+from inference.api.tracking.addresses import FORWARDED_OPERATIONS, Addresses
+from inference.api.tracking.forwarder import TrackingForwarder, forwarded
 from inference.database.experiments import Experiments
 from inference.database.imports import Imports
 from inference.database.pool import Database
@@ -41,6 +43,7 @@ from inference.observability.background_metrics import BackgroundCollector
 from inference.observability.metrics import MULTIPROCESS_VARIABLE, Metrics
 from inference.observability.process_metrics import WorkerProcessCollector
 from inference.observability.shared_directory import WorkerDocuments
+from inference.observability.tracking_metrics import TrackingCollector
 from inference.originals.open_store import open_store
 from inference.originals.reader import OriginalReader
 from inference.prediction.predictor import Predictor
@@ -56,6 +59,7 @@ from inference.server.admission import AdmissionController
 from inference.server.api_keys import ApiKeys
 from inference.server.gateway import Gateway
 from inference.settings import Settings
+from servicekit.tracking_status import SOCKET_VARIABLE
 from servicekit.trusted_hosts import TrustedHosts
 
 # A call of many models makes more objects than the 700 after which Python by default collects
@@ -164,6 +168,7 @@ def create_app(settings: Settings) -> ASGIApp:
         "health": status.health,
         "readiness": status.readiness,
         "metrics": status.metrics,
+        **dict.fromkeys(FORWARDED_OPERATIONS, forwarded),
         **learning.handlers,
         **monitoring.build(database),
     }
@@ -177,7 +182,14 @@ def create_app(settings: Settings) -> ASGIApp:
         settings.journal_dir,  # unnamed files: on a disk, and gone after a crash
         metrics.count_limit,
     )
-    application: Any = ProxyHeadersMiddleware(streaming, settings.trusted_proxies)
+    forwarder: Any = TrackingForwarder(
+        streaming,
+        Addresses(ROUTES.base_path),
+        os.environ.get(SOCKET_VARIABLE) if settings.tracks else None,
+        ROUTES.streamed_bytes,
+        metrics.count_limit,
+    )
+    application: Any = ProxyHeadersMiddleware(forwarder, settings.trusted_proxies)
     return Gateway(
         application,
         ROUTES,
@@ -203,6 +215,8 @@ def _create_metrics(settings: Settings, aliases: Aliases) -> tuple[Metrics, Mode
     metrics.register(model_states)
     metrics.register(WorkerProcessCollector(workers))
     metrics.register(BackgroundCollector(settings.journal_dir))
+    if settings.tracks and SOCKET_VARIABLE in os.environ:
+        metrics.register(TrackingCollector(Path(os.environ[SOCKET_VARIABLE])))
     return metrics, model_states
 
 

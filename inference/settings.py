@@ -45,6 +45,7 @@ class Settings:
     stores_images: bool
     images_keep_days: float
     monitors: bool
+    tracks: bool
 
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -81,6 +82,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         stores_images=environ.get("IMAGES_STORE") != "0",
         images_keep_days=days(environ, "IMAGES_KEEP_DAYS") or 30.0,
         monitors=environ.get("MONITOR") != "0",
+        tracks=environ.get("TRACKING") != "0",
     )
 
 

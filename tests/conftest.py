@@ -17,6 +17,7 @@ from inference.model_format.card import DIGITS, Card
 SHIPPED = Path(__file__).parent.parent / "models"
 # Services of the tests have no monitor, except in the tests of the monitor.
 os.environ.setdefault("MONITOR", "0")
+os.environ.setdefault("TRACKING", "0")  # likewise
 
 
 def digit_png(label: str, side: int = 28) -> bytes:

@@ -1,16 +1,55 @@
 """ASGI application of the tracking process: routes of the native API and of MLflow's."""
 
-from starlette.applications import Starlette
-from starlette.routing import Route
+from http import HTTPStatus
 
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from servicekit.tracking_status import TrackingStatus
+from tracking.errors import InvalidError
+from tracking.mlflow import routes as mlflow
+from tracking.native import routes as native
+from tracking.native.problems import encode_error
 from tracking.storage.stores import Stores
 
 
 def routes(stores: Stores) -> list[Route]:
-    """Return all routes. MLflow's come from `tracking.mlflow.routes.routes(stores)`."""
-    raise NotImplementedError
+    """Return all routes, the busiest ones first."""
+    return [*native.routes(stores), *mlflow.routes(stores)]
 
 
-def create_app(stores: Stores) -> Starlette:
-    """Return the application."""
-    return Starlette(routes=routes(stores))
+def create_app(stores: Stores, status: TrackingStatus) -> ASGIApp:
+    """Return the application, which counts its requests in `status`."""
+    app = Starlette(routes=routes(stores), exception_handlers={HTTPException: _refuse})
+    return _Counter(app, status)
+
+
+def _refuse(_request: Request, _error: Exception) -> Response:
+    """Answer an address that the service does not forward by its document."""
+    return encode_error(InvalidError("The tracking process has no such operation."))
+
+
+class _Counter:
+    """ASGI layer that counts requests and failures."""
+
+    def __init__(self, app: ASGIApp, status: TrackingStatus) -> None:
+        self._app, self._status = app, status
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request; pass any other scope on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        self._status.requests += 1
+
+        async def counting_send(message: Message) -> None:
+            status = message.get("status", HTTPStatus.OK)
+            if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                self._status.failures += 1
+            await send(message)
+
+        await self._app(scope, receive, counting_send)

@@ -120,6 +120,15 @@ class TooLargeError(TrackingError):
     detail = "The body is larger than the limit. Send less in one request."
 
 
+class UnsupportedTypeError(TrackingError):
+    """415: the body is not JSON."""
+
+    status = 415
+    kind = "unsupported-media-type"
+    title = "Unsupported Media Type"
+    detail = "The body is not JSON. Send it with Content-Type: application/json."
+
+
 class UnavailableError(TrackingError):
     """503: Postgres or the object storage does not answer."""
 

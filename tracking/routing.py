@@ -1,9 +1,10 @@
-"""Routes: synchronous handlers of whole requests, called in a thread pool."""
+"""Routes: handlers of whole requests, synchronous ones in a thread pool."""
 
+import inspect
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from starlette.concurrency import run_in_threadpool
@@ -11,7 +12,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from servicekit import request_context
 from tracking.errors import InvalidError, TrackingError
+
+CLIENT_CLOSED_REQUEST = 499  # the client left before its response: nginx's number
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +43,7 @@ class Call:
 
 
 Handler = Callable[[Call], Response]
+AsyncHandler = Callable[[Call], Awaitable[Response]]
 ErrorEncoder = Callable[[TrackingError], Response]
 
 
@@ -47,21 +52,34 @@ def json_response(document: object, status: int = 200) -> Response:
     return Response(orjson.dumps(document), status, media_type="application/json")
 
 
-def route(method: str, path: str, handler: Handler, encode_error: ErrorEncoder) -> Route:
-    """Return a route whose errors `encode_error` answers; an unexpected one is logged."""
+def route(
+    method: str, path: str, handler: Handler | AsyncHandler, encode_error: ErrorEncoder
+) -> Route:
+    """Return a route whose errors `encode_error` answers; an unexpected one is logged.
+
+    A handler that is not a coroutine function runs in a thread.
+    """
+    is_async = inspect.iscoroutinefunction(handler)
+
+    async def respond(call: Call) -> Response:
+        if is_async:
+            return await cast("AsyncHandler", handler)(call)
+        return await run_in_threadpool(cast("Handler", handler), call)
 
     async def endpoint(request: Request) -> Response:
-        try:
-            body = await request.body()
-        except ClientDisconnect:
-            return Response(status_code=499)
-        call = Call(request.path_params, request.query_params, request.headers, body)
-        try:
-            return await run_in_threadpool(handler, call)
-        except TrackingError as error:
-            return encode_error(error)
-        except Exception:
-            logger.exception("Request failed: %s %s", method, path)
-            return encode_error(TrackingError())
+        headers = request.headers
+        request_id = headers.get("x-request-id", "none").encode()
+        program = request_context.parse_program(headers.get("user-agent", "").encode("latin-1"))
+        with request_context.of_request(request_id, program):
+            try:
+                body = await request.body()
+                return await respond(Call(request.path_params, request.query_params, headers, body))
+            except ClientDisconnect:
+                return Response(status_code=CLIENT_CLOSED_REQUEST)
+            except TrackingError as error:
+                return encode_error(error)
+            except Exception:
+                logger.exception("Request failed: %s %s", method, path)
+                return encode_error(TrackingError())
 
     return Route(path, endpoint, methods=[method])

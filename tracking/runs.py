@@ -67,7 +67,7 @@ class Run:
 
     The last point is the highest one by step, then time, then value. `learning_rate`, `momentum`
     and `metrics` are derived, with the names of the house. A row of a CSV file has no project and
-    no `latest`, and its `params` are its columns.
+    no `latest`, and its `params` are its columns. `project` is the name of the project.
     """
 
     id: int
@@ -90,6 +90,7 @@ class Run:
     ended_at: datetime | None
     silent_since: datetime | None
     archived_at: datetime | None
+    project: str | None = None
     params: Mapping[str, str] = field(default_factory=dict)
     latest: Mapping[str, Point] = field(default_factory=dict)
 

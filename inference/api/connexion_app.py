@@ -25,10 +25,11 @@ from inference.api.json_images import parse_document
 from inference.api.learning import streamed_uploads, streaming
 from inference.api.learning.responses import Located
 from inference.api.parameter_validator import NamedParameterValidator
+from inference.api.tracking.addresses import MAX_ARTIFACT_BYTES
 from inference.observability.metrics import Metrics
 from inference.originals.reader import Original
 from inference.prediction.limits import MAX_IMAGES
-from inference.server.routes import Routes
+from inference.server.routes import MLFLOW_ARTIFACTS, Routes
 
 SPECIFICATION = Path(__file__).parent.parent / "openapi.yaml"
 BASE_PATH = "/api/v1.0"
@@ -53,10 +54,13 @@ ROUTES = Routes(
     private_reads=RESOURCES - PUBLIC_RESOURCES,
     fast_paths={f"{BASE_PATH}/{operation}": operation for operation in (INFERENCE, PREDICTIONS)},
     streamed_bodies={
-        re.compile(re.escape(BASE_PATH) + "/" + path.pattern): (
-            streaming.MAX_UPLOAD_BYTES + streaming.FORM_BYTES
-        )
-        for path in (streamed_uploads.UPLOAD_PATH, streamed_uploads.MODEL_PATH)
+        **{
+            re.compile(re.escape(BASE_PATH) + "/" + path.pattern): (
+                streaming.MAX_UPLOAD_BYTES + streaming.FORM_BYTES
+            )
+            for path in (streamed_uploads.UPLOAD_PATH, streamed_uploads.MODEL_PATH)
+        },
+        re.compile(re.escape(MLFLOW_ARTIFACTS) + ".+"): MAX_ARTIFACT_BYTES,
     },
 )
 # The digest in its URL identifies an original, so it never changes. The bytes are a client's:

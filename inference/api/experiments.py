@@ -1,4 +1,4 @@
-"""GET /experiments: the metadata of data.csv, with the serving state of each model."""
+"""GET /experiments: rows of CSV files and runs, with the serving state of each model."""
 
 from inference.api import validation
 from inference.database.experiments import Experiments

@@ -188,7 +188,7 @@ class Gateway:
         try:
             await self._call_application(scope, receive, send_with_id, head, operation)
         except ServiceError as refusal:
-            await send_problem(send_with_id, refusal)
+            await send_problem(send_with_id, refusal, scope["path"])
         except Exception:
             status = SERVER_ERROR
             raise
@@ -206,7 +206,7 @@ class Gateway:
         self, scope: Scope, receive: Receive, send: Send, head: RequestHead, operation: str
     ) -> None:
         """Call the application with a request within the limits. Raises ServiceError."""
-        self._check_access(scope["method"], operation, head)
+        self._check_access(scope["method"], scope["path"], operation, head)
         if scope["method"] == "OPTIONS" and head.origin:
             await cors.send_preflight(send)
             return
@@ -222,9 +222,15 @@ class Gateway:
                 scope = {**scope, "headers": [*headers, (b"content-length", b"%d" % length)]}
             await self._app(scope, receive, send)
 
-    def _check_access(self, method: str, operation: str, head: RequestHead) -> None:
+    def _check_access(self, method: str, path: str, operation: str, head: RequestHead) -> None:
         try:
-            self._access.check(method, operation, head)
+            self._access.check(
+                method,
+                operation,
+                head,
+                only_reads=self._routes.only_reads(path),
+                takes_authorization=self._routes.takes_authorization(path),
+            )
         except UntrustedOriginError:
             self.count_limit("host")
             raise

@@ -40,6 +40,7 @@ class RequestHead:
     request_id: bytes = b""
     user_agent: bytes = b""
     api_key: bytes | None = None
+    authorization: bytes = b""
     accept: bytes = ANY_TYPE
     content_type: bytes | None = None
     content_length: bytes | None = None
@@ -48,7 +49,7 @@ class RequestHead:
     is_plain: bool = True
 
     @classmethod
-    def parse(cls, headers: Headers) -> "RequestHead":  # one branch a header
+    def parse(cls, headers: Headers) -> "RequestHead":  # noqa: PLR0912  # one branch a header
         """Read the headers of a request; their names are in lower case."""
         head = cls()
         for name, value in headers:
@@ -80,6 +81,8 @@ class RequestHead:
                     head.is_encoded = value.strip().lower() != b"identity"
                 elif name == b"transfer-encoding":
                     head.is_chunked = value.strip().lower() == b"chunked"
+                elif name == b"authorization":
+                    head.authorization = value
         return head
 
     @property

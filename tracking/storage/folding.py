@@ -67,6 +67,7 @@ class Folding:
         self._pending: dict[int, _Pending] = {}
         self._tails: dict[int, Tails] = {}
         self.arrived = threading.Event()
+        self.points = 0  # that were added
 
     def add(self, experiment_id: int, points: Sequence[Point] | None) -> None:
         """Note points that are committed, none for a sign of life.
@@ -79,6 +80,7 @@ class Folding:
                 pending.is_complete = False
             else:
                 pending.add(points)
+                self.points += len(points)
         self.arrived.set()
 
     def add_stored(self) -> None:
@@ -88,16 +90,24 @@ class Folding:
             for (number,) in cursor.fetchall():
                 self.add(number, None)
 
-    def fold_all(self) -> None:
-        """Fold every run with new points. Raises UnavailableError."""
+    def fold_all(self) -> int:
+        """Fold every run with new points, and return the points of the curves written.
+
+        Raises UnavailableError.
+        """
         with self._lock:
             self.arrived.clear()
             waiting = sorted(self._pending)
-        for start in range(0, len(waiting), RUNS_OF_TRANSACTION):
+        return sum(
             self.fold(waiting[start : start + RUNS_OF_TRANSACTION])
+            for start in range(0, len(waiting), RUNS_OF_TRANSACTION)
+        )
 
-    def fold(self, experiment_ids: Sequence[int]) -> None:
-        """Fold runs in one transaction. Raises UnavailableError: they then wait for the next."""
+    def fold(self, experiment_ids: Sequence[int]) -> int:
+        """Fold runs in one transaction, and return the points of the curves written.
+
+        Raises UnavailableError: the runs then wait for the next round.
+        """
         with self._fold_lock:
             with self._lock:
                 taken = {
@@ -106,17 +116,18 @@ class Folding:
                     if number in self._pending
                 }
             if not taken:
-                return
+                return 0
             try:
                 with self._database.transaction() as cursor:
-                    self._fold(cursor, taken)
+                    return self._fold(cursor, taken)
             except BaseException:
                 for number in taken:
                     self._tails.pop(number, None)
                     self.add(number, None)
                 raise
 
-    def _fold(self, cursor: Cursor, taken: Mapping[int, _Pending]) -> None:
+    def _fold(self, cursor: Cursor, taken: Mapping[int, _Pending]) -> int:
+        written = 0
         cursor.execute(LOCK, [list(taken)])
         for number, state, has_history in cursor.fetchall():
             if has_history:
@@ -129,10 +140,12 @@ class Folding:
                 else self._extend(cursor, number, tails, taken[number].points)
             )
             update_metrics(cursor, number, values)
+            written += sum(tail.points for tail in tails.values() if tail is not None)
             if state == "running":
                 self._tails[number] = tails
             else:
                 self._tails.pop(number, None)
+        return written
 
     def _rebuild(self, cursor: Cursor, number: int) -> tuple[Tails, dict[str, float]]:
         """Make all curves of a run. Return their tails and the last values by key."""

@@ -185,8 +185,11 @@ def test_update_name_keeps_the_previous_one(stores: Stores, sql: Query) -> None:
         with pytest.raises(NameTakenError):
             stores.runs.update(other, RunChange(name=name))
     assert stores.runs.create(NewRun("a", "api")).run.name == "a_2"
-    sql("INSERT INTO model_versions (id, experiment_name, version, status, task, digest)"
-        " VALUES (1, 'b', 1, 'READY', 'mnist', repeat('0', 64))")  # fmt: skip
+    sql(
+        "INSERT INTO model_versions (id, experiment_name, version, digest, format, task, classes,"
+        " input, output, status, first_seen_at, status_since) VALUES (gen_random_uuid(), 'b', 1,"
+        " 'd', 'litert', 'mnist', '{}', '{}', 'probabilities', 'READY', now(), now())"
+    )
     with pytest.raises(HasModelsError):
         stores.runs.update(other, RunChange(name="d"))
 

@@ -10,7 +10,7 @@ from tests.support.fake_database import FakeDatabase
 def test_one_returns_the_experiment_of_the_name() -> None:
     database = FakeDatabase([{"name": "a"}])
     assert Experiments(database).one("a") == {"name": "a"}
-    assert database.queries[0][1] == ["a"]
+    assert database.queries[0][1] == {"name": "a"}
 
 
 def test_one_without_a_row_raises() -> None:

@@ -1,5 +1,6 @@
 """Access policy: hosts and origins of every request, API keys for changes and private reads."""
 
+import base64
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,39 @@ def test_allows_change_agrees_with_check(keyed: AccessPolicy) -> None:
     assert not OPEN.allows_change(FOREIGN_PAGE)
     assert not keyed.allows_change(LOCAL)
     assert keyed.allows_change(RequestHead(host=b"localhost", api_key=KEY))
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        b"Bearer " + KEY,
+        b"bearer  " + KEY,
+        b"Basic " + base64.b64encode(b"any:" + KEY),
+        b"Basic " + base64.b64encode(b":" + KEY),
+    ],
+)
+def test_check_takes_key_of_authorization_where_told(
+    keyed: AccessPolicy, authorization: bytes
+) -> None:
+    head = RequestHead(host=b"localhost", authorization=authorization)
+    keyed.check("POST", OPERATION, head, takes_authorization=True)
+    with pytest.raises(KeyRequiredError):
+        keyed.check("POST", OPERATION, head)
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [b"", b"Bearer", b"Bearer x", b"Basic ???", b"Basic " + base64.b64encode(KEY), b"Other " + KEY],
+)
+def test_check_without_key_in_authorization_raises(
+    keyed: AccessPolicy, authorization: bytes
+) -> None:
+    head = RequestHead(host=b"localhost", authorization=authorization)
+    with pytest.raises(KeyRequiredError):
+        keyed.check("POST", OPERATION, head, takes_authorization=True)
+
+
+def test_check_of_post_that_only_reads_needs_no_key(keyed: AccessPolicy) -> None:
+    keyed.check("POST", OPERATION, LOCAL, only_reads=True)
+    with pytest.raises(UntrustedOriginError):
+        keyed.check("POST", OPERATION, FOREIGN_PAGE, only_reads=True)

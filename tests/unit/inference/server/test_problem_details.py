@@ -68,3 +68,24 @@ def test_wire_problem_is_a_whole_response() -> None:
     assert {b"x-request-id: an-id", b"connection: close", b"retry-after: 1"} <= set(lines)
     assert b"content-length: %d" % len(body) in lines
     assert json.loads(body)["instance"] == "urn:mlops:request:an-id"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (KeyRequiredError(), "UNAUTHENTICATED"),
+        (OverloadedError(), "TEMPORARILY_UNAVAILABLE"),
+        (ServiceError(), "INTERNAL_ERROR"),
+    ],
+)
+def test_send_problem_at_mlflow_paths_sends_its_document(error: ServiceError, code: str) -> None:
+    messages: list[Message] = []
+
+    async def send(message: Message) -> None:
+        messages.append(message)
+
+    asyncio.run(send_problem(send, error, "/api/2.0/mlflow/runs/create"))
+    assert json.loads(messages[1]["body"]) == {"error_code": code, "message": error.detail}
+    headers = dict(messages[0]["headers"])
+    assert headers[b"content-type"] == b"application/json"
+    assert b"retry-after" not in headers

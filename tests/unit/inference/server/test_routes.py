@@ -1,4 +1,4 @@
-"""Routes: the operation of a path."""
+"""Routes: the operation of a path, and how the gateway treats it."""
 
 import re
 
@@ -35,12 +35,20 @@ def test_routes_operation_is_the_first_segment(path: str, operation: str) -> Non
     ("method", "path", "limit"),
     [
         ("POST", "/api/models/a", 7),
+        ("PUT", "/api/models/a", 7),
         ("GET", "/api/models/a", None),
         ("POST", "/api/models", None),
         ("POST", "/api/models/a/versions", None),
     ],
 )
-def test_only_post_requests_of_a_path_are_streamed(
-    method: str, path: str, limit: int | None
-) -> None:
+def test_only_requests_with_a_body_are_streamed(method: str, path: str, limit: int | None) -> None:
     assert ROUTES.streamed_bytes(method, path) == limit
+
+
+def test_routes_know_mlflow() -> None:
+    assert ROUTES.operation("/api/2.0/mlflow/runs/get") == "mlflow"
+    assert ROUTES.only_reads("/api/2.0/mlflow/runs/search")
+    assert not ROUTES.only_reads("/api/2.0/mlflow/runs/create")
+    assert ROUTES.takes_authorization("/api/2.0/mlflow/runs/create")
+    assert ROUTES.takes_authorization("/api/experiments/a/points")
+    assert not ROUTES.takes_authorization("/api/predictions")

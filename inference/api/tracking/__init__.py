@@ -1,0 +1,1 @@
+"""Layer in front of Connexion that forwards runs to the tracking process."""
