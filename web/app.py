@@ -116,6 +116,7 @@ def main() -> None:
                 None if snapshot is None else snapshot.task_of,
                 page.title,
                 shows_all=page is leaderboard_page,
+                other_names={} if snapshot is None else snapshot.other_names,
             )
         with error_boundary(f"The page {page.title}"):
             page.run()

@@ -4,6 +4,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.support.fakes import DOWN, HOSTILE, FakeSources, open_page, visible_text
+from web.data.api_types import ApiProblemError
 from web.data.leaderboard.changes import Revision
 from web.views.leaderboard.experiment_table import sort_of_column
 from web.views.leaderboard.live import refresh_seconds
@@ -219,3 +220,54 @@ def test_board_refreshes_only_while_something_runs(
 )
 def test_header_sorts_in_sql_or_not_at_all(column: str, sort: str | None) -> None:
     assert sort_of_column(column, ["batch_size", "serving"]) == sort
+
+
+def test_archived_runs_are_hidden_by_default(sources: FakeSources) -> None:
+    sources.archived = {"bare"}
+    app = open_page()
+    assert "bare" not in list(app.dataframe[-1].value["experiment"])
+    assert "bare" not in app.multiselect(key="experiments").options
+    app.toggle(key="archived").set_value(True).run()
+    states = app.dataframe[-1].value.set_index("experiment")["state"]
+    assert states[["bare", "ready_1"]].to_list() == ["finished, archived", "finished"]
+
+
+def test_link_finds_archived_and_previous_names(sources: FakeSources) -> None:
+    sources.archived, sources.renamed = {"bare"}, {"before": "ready_1"}
+    app = open_page(experiments=["bare", "before"])
+    assert set(app.dataframe[-1].value["experiment"]) == {"bare", "ready_1"}
+
+
+def click(app: AppTest, label: str) -> None:
+    next(button for button in app.button if button.label == label).click().run()
+
+
+def test_selected_runs_are_archived_and_restored(sources: FakeSources) -> None:
+    sources.archived = {"bare"}
+    app = open_page(archived="true")
+    select(app, [2, 3])
+    click(app, "Archive 1 run")
+    assert "Enter your name." in visible_text(app)
+    app.text_input(key="edit_author").set_value("ann")
+    click(app, "Archive 1 run")
+    click(app, "Restore 1 run")
+    assert sources.tracking_api.changes == [
+        ("ready_1", {"archived": True}, "ann"),
+        ("bare", {"archived": False}, "ann"),
+    ]
+    assert sources.board.expired == 2
+
+
+def test_run_is_renamed_with_its_baseline(sources: FakeSources) -> None:
+    app = open_page(base="bare")
+    select(app, [3])
+    app.text_input(key="edit_author").set_value("ann")
+    app.text_input(key="edit_name_bare").set_value("plain")
+    sources.tracking_api.error = ApiProblemError(409, "Conflict", "The name is taken.")
+    click(app, "Rename")
+    assert "The name is taken" in visible_text(app)
+    sources.tracking_api.error = None
+    sources.names, sources.renamed = [*sources.names[:3], "plain"], {"bare": "plain"}
+    click(app, "Rename")
+    assert sources.tracking_api.changes == [("bare", {"name": "plain"}, "ann")]
+    assert app.selectbox(key="base").value == "plain"

@@ -95,6 +95,8 @@ class FakeSources:
             if name != "bare"
         }
         self.tasks: dict[str, str] = {}  # tasks other than digits
+        self.archived: set[str] = set()
+        self.renamed: dict[str, str] = {}  # current names by previous names
         self.accuracies: dict[str, float] = {}  # accuracies other than 0.98
         self.states: dict[str, str] = {}  # states other than finished
         self.files: tuple[ImportedFile, ...] = (ImportedFile("data.csv", 1, None),)
@@ -140,6 +142,7 @@ class FakeSources:
             {
                 "experiment": self.names,
                 "task": [self.tasks.get(name, "digits") for name in self.names],
+                "archived": [name in self.archived for name in self.names],
             },
             dtype="object",
         )
@@ -148,7 +151,7 @@ class FakeSources:
             columns=["file", "line", "column_name", "reason", "last_seen_at"],
         )
         value = (
-            Snapshot(experiments, rejects, self.imported_at, self.files)
+            Snapshot(experiments, rejects, self.imported_at, self.files, self.renamed)
             if self.was_ever_up
             else None
         )
@@ -199,7 +202,11 @@ class FakeSources:
         Those in self.matched match any filter.
         """
         task_of = {name: self.tasks.get(name, "digits") for name in self.names}
-        of_task = [name for name in self.names if query.task in (None, task_of[name])]
+        of_task = [
+            name
+            for name in self.names
+            if query.task in (None, task_of[name]) and (query.archived or name not in self.archived)
+        ]
         filtered = (
             of_task[: query.latest]
             if query.condition is None
@@ -228,6 +235,9 @@ class FakeSources:
                 "tags": None,
                 "started_at": None,
                 "missing_since": None,
+                "archived_at": [
+                    self.imported_at if name in self.archived else None for name in names
+                ],
                 "params": [
                     {"batch_size": 2 ** self.names.index(name), HOSTILE: "x"} for name in names
                 ],

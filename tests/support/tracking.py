@@ -1,5 +1,6 @@
 """Runs and stored predictions for tests of the dashboard."""
 
+from collections.abc import Mapping
 from dataclasses import astuple, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -197,6 +198,13 @@ class FakeTrackingApi:
         self.error: ApiProblemError | ApiUnreachableError | None = None
         self.files: dict[str, bytes] = {}
         self.authors: list[str] = []
+        self.changes: list[tuple[str, dict[str, Any], str]] = []  # name, changes, author
+
+    def patch(self, name: str, changes: Mapping[str, Any], *, author: str) -> Mapping[str, Any]:
+        if self.error is not None:
+            raise self.error
+        self.changes.append((name, dict(changes), author))
+        return {}
 
     def set_note(self, name: str, note: str, *, revision: int, author: str) -> int:
         if self.error is not None:

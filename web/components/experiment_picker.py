@@ -6,6 +6,7 @@ The selection is in the URL, so a link restores it.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import streamlit as st
 
@@ -54,6 +55,7 @@ def resolve_selection(
     latest: int | None,
     picked: Sequence[str],
     task: str | None = None,
+    other_names: Mapping[str, str] = MappingProxyType({}),
 ) -> Selection:
     """Return the selected experiments.
 
@@ -63,6 +65,7 @@ def resolve_selection(
         latest: number of newest experiments, if none is picked. None for all.
         picked: picked experiments. They take precedence over latest and task.
         task: only experiments of this task, None for all tasks.
+        other_names: experiment of each name that can be picked, but is not listed.
 
     """
     if task_of is None:
@@ -70,9 +73,10 @@ def resolve_selection(
     if not picked:
         of_task = [name for name in task_of if task in (None, task_of[name])]
         return Selection(tuple(of_task[:latest]), unknown=(), task=task, is_all=latest is None)
+    found = {name: name if name in task_of else other_names.get(name) for name in picked}
     return Selection(
-        names=tuple(name for name in picked if name in task_of),
-        unknown=tuple(name for name in picked if name not in task_of),
+        names=tuple(dict.fromkeys(name for name in found.values() if name is not None)),
+        unknown=tuple(name for name, current in found.items() if current is None),
     )
 
 
@@ -87,7 +91,11 @@ def rank_tasks(task_of: Mapping[str, str]) -> list[str]:
 
 
 def pick_experiments(
-    task_of: Mapping[str, str] | None, page: str = "", *, shows_all: bool = False
+    task_of: Mapping[str, str] | None,
+    page: str = "",
+    *,
+    shows_all: bool = False,
+    other_names: Mapping[str, str] = MappingProxyType({}),
 ) -> Selection:
     """Show the widgets and return the selection. The task is offered only if there are several.
 
@@ -99,6 +107,7 @@ def pick_experiments(
         page: title of the current page. The names in a link from another page replace the names
             that were picked before.
         shows_all: whether the page shows all experiments by default, and else the newest.
+        other_names: experiment of each name that links may have, but that is not listed.
 
     """
     linked = [name for name in st.query_params.get_all(EXPERIMENTS) if name]
@@ -155,7 +164,8 @@ def pick_experiments(
             help=f"Leave empty to show {'all or ' if shows_all else ''}the newest.{limit}",
         )
     latest = None if shows_all and (_is_every() or not latest) else int(latest or DEFAULT_LATEST)
-    return resolve_selection(task_of, latest, picked, None if task == ALL_TASKS else task)
+    of_task = None if task == ALL_TASKS else task
+    return resolve_selection(task_of, latest, picked, of_task, other_names)
 
 
 def _show_all_or_newest(*, is_disabled: bool) -> None:

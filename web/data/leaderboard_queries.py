@@ -39,6 +39,7 @@ class LeaderboardQuery:
         sort: a key of SORTS, or a key of params and metrics. Experiments of one task stay
             together, and those without a value come last.
         descending: whether the highest value comes first.
+        archived: whether archived experiments are included. Picked ones always are.
 
     """
 
@@ -48,6 +49,7 @@ class LeaderboardQuery:
     latest: int | None = None
     sort: str = DEFAULT_SORT
     descending: bool = True
+    archived: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,8 @@ class LeaderboardPage:
         rows: at most PAGE_ROWS experiments in the order of the query: experiment, task,
             learning_rate, momentum, architecture, test_accuracy (0 to 1), outcome,
             best_validation_loss, best_loss, last_loss, state (silent included), source, project,
-            owner, tags (one text), started_at, missing_since, params, metrics, champion (bool) and
-            loss_curve (at most SPARKLINE_POINTS values).
+            owner, tags (one text), started_at, missing_since, archived_at, params, metrics,
+            champion (bool) and loss_curve (at most SPARKLINE_POINTS values).
         page: page number from 1; the last page if the requested one does not exist.
         matching_count: number of experiments on all pages.
         task_summaries: summary of every task.
@@ -135,7 +137,8 @@ def read_leaderboard(engine: Engine, query: LeaderboardQuery, page: int) -> Lead
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
         count = text(COUNT.replace("{where}", where))
         matching_count = int(connection.execute(count, parameters).scalar_one())
-        summaries = tuple(TaskSummary(*row) for row in connection.execute(TASK_SUMMARIES))
+        found = connection.execute(TASK_SUMMARIES, {"archived": query.archived})
+        summaries = tuple(TaskSummary(*row) for row in found)
         page = max(1, min(page, -(-matching_count // PAGE_ROWS)))
         bounds = {
             "limit": PAGE_ROWS,
@@ -189,6 +192,8 @@ def _where(query: LeaderboardQuery) -> tuple[str, dict[str, object]]:
     if query.names:
         return "experiment_name = ANY(:names)", {"names": list(query.names)}
     of_task = "TRUE" if query.task is None else "task = :task"
+    if not query.archived:
+        of_task += " AND archived_at IS NULL"
     parameters: dict[str, object] = {} if query.task is None else {"task": query.task}
     if query.condition is not None:
         return (

@@ -4,8 +4,8 @@ The SQL of the leaderboard is in leaderboard_queries. No other module knows SQL.
 """
 
 import select
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import pandas as pd
@@ -33,9 +33,15 @@ TOO_LONG = "takes too long"
 SILENT = "the server sends nothing"
 
 # Newest first, that is by descending id. Experiments that are missing from their file come last.
-EXPERIMENTS = text(
-    "SELECT name AS experiment, task FROM experiments ORDER BY missing_since IS NOT NULL, id DESC"
-)
+EXPERIMENTS = text("""
+    SELECT name AS experiment, task, archived_at IS NOT NULL AS archived
+    FROM experiments
+    ORDER BY missing_since IS NOT NULL, id DESC
+""")
+
+PREVIOUS_NAMES = text("""
+    SELECT p.name, e.name FROM previous_names p JOIN experiments e ON e.id = p.experiment_id
+""")
 
 CURVES = text("""
     SELECT experiment_name AS experiment, step, value
@@ -58,8 +64,9 @@ RUNS = text(
 TOP = text("""
     SELECT experiment_name
     FROM leaderboard
-    WHERE missing_since IS NULL AND test_accuracy IS NOT NULL AND task = (
-        SELECT task FROM experiments GROUP BY task ORDER BY count(*) DESC, max(id) DESC LIMIT 1
+    WHERE missing_since IS NULL AND archived_at IS NULL AND test_accuracy IS NOT NULL AND task = (
+        SELECT task FROM experiments WHERE archived_at IS NULL
+        GROUP BY task ORDER BY count(*) DESC, max(id) DESC LIMIT 1
     )
     ORDER BY test_accuracy DESC, experiment_id DESC
     LIMIT :count
@@ -104,10 +111,12 @@ class Snapshot:
     """Consistent state of the database, read in one transaction.
 
     Attributes:
-        experiments: experiment and task; newest first, then those missing from their file.
+        experiments: experiment, task and archived (bool); newest first, then those missing from
+            their file.
         rejects: rejected rows: file, line, column_name, reason, last_seen_at.
         imported_at: time of the last successful import, None before the first one.
         files: latest import of each file, by name.
+        renamed: current name of each previous name.
 
     """
 
@@ -115,11 +124,24 @@ class Snapshot:
     rejects: pd.DataFrame
     imported_at: datetime | None
     files: tuple[ImportedFile, ...]
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def task_of(self) -> dict[str, str]:
-        """Task of every experiment, newest experiment first."""
-        return dict(zip(self.experiments["experiment"], self.experiments["task"], strict=True))
+        """Task of every experiment that is not archived, newest experiment first."""
+        shown = self.experiments[~self.experiments["archived"].astype(bool)]
+        return dict(zip(shown["experiment"], shown["task"], strict=True))
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all experiments, archived ones included, newest first."""
+        return list(self.experiments["experiment"])
+
+    @property
+    def other_names(self) -> dict[str, str]:
+        """Experiment of every name that pickers do not list: archived and previous names."""
+        archived = self.experiments[self.experiments["archived"].astype(bool)]["experiment"]
+        return {**self.renamed, **{name: name for name in archived}}
 
     @property
     def import_errors(self) -> list[str]:
@@ -191,11 +213,13 @@ def read_snapshot(engine: Engine) -> Snapshot:
         rejects = pd.read_sql(REJECTS, connection)
         imported_at = connection.execute(LAST_IMPORT).scalar()
         files = tuple(ImportedFile(*row) for row in connection.execute(FILES))
+        renamed = {str(old): str(new) for old, new in connection.execute(PREVIOUS_NAMES)}
     return Snapshot(
         experiments=experiments,
         rejects=rejects,
         imported_at=imported_at,
         files=files,
+        renamed=renamed,
     )
 
 

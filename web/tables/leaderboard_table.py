@@ -70,6 +70,7 @@ def leaderboard_table(
     shown = rows.assign(
         champion=rows["champion"].map({True: CHAMPION_STAR, False: ""}),
         test_accuracy=rows["test_accuracy"] * 100,
+        state=rows["state"].where(rows["archived_at"].isna(), rows["state"] + ", archived"),
         best_validation_loss=_displayable(rows["best_validation_loss"]),
         best_loss=_displayable(rows["best_loss"]),
         last_loss=_displayable(rows["last_loss"]),
@@ -167,7 +168,7 @@ def to_csv(rows: pd.DataFrame) -> str:
         for column in available_columns(keys, has_several_tasks=False)
         if column not in COLUMNS
     }
-    built_in = rows.drop(columns=["params", "metrics", "missing_since"])
+    built_in = rows.drop(columns=["params", "metrics", "missing_since", "archived_at"])
     return built_in.assign(**extra).to_csv(index=False)
 
 

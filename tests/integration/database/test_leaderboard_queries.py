@@ -22,7 +22,7 @@ from web.data.leaderboard_queries import (
     read_leaderboard,
     read_points,
 )
-from web.data.queries import make_engine
+from web.data.queries import make_engine, read_snapshot
 from web.settings import Settings
 
 POINTS = 1000
@@ -280,6 +280,41 @@ def test_row_has_champion_and_sparkline(
         True,
     )
     assert (curves["b"], curves["d"]) == ([1.0], [])
+
+
+def test_archived_runs_are_hidden_but_picked_ones_are_found(engine: Engine) -> None:
+    write(engine, "UPDATE experiments SET archived_at = now() WHERE name IN ('b', 'p')")
+    try:
+        hidden, shown, picked = (
+            read_leaderboard(engine, query, 1)
+            for query in (
+                LeaderboardQuery(),
+                LeaderboardQuery(archived=True),
+                LeaderboardQuery(names=("b",)),
+            )
+        )
+        assert [sorted(page.rows["experiment"]) for page in (hidden, shown, picked)] == [
+            ["a", "c", "d"],
+            ["a", "b", "c", "d", "p"],
+            ["b"],
+        ]
+        assert [page.experiment_count(None) for page in (hidden, shown)] == [3, 5]
+        newest = LeaderboardQuery(task="digits", latest=4)
+        assert read_leaderboard(engine, newest, 1).matching_count == 3
+        snapshot = read_snapshot(engine)
+        assert (set(snapshot.task_of), snapshot.other_names) == (
+            {"a", "c", "d"},
+            {"b": "b", "p": "p"},
+        )
+    finally:
+        write(engine, "UPDATE experiments SET archived_at = NULL")
+
+
+def test_snapshot_knows_previous_names(engine: Engine) -> None:
+    write(engine, "SELECT rename_experiment('c', 'c2', 'ann')")
+    assert read_snapshot(engine).other_names == {"c": "c2"}
+    write(engine, "SELECT rename_experiment('c2', 'c', 'ann')")
+    write(engine, "DELETE FROM previous_names")
 
 
 def test_revision_changes_with_every_step_of_a_run(engine: Engine) -> None:

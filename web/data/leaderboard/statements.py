@@ -68,6 +68,7 @@ TASK_SUMMARIES = text(
                FILTER (WHERE missing_since IS NULL AND {validation_loss} IS NOT NULL))[1],
            min({validation_loss}) FILTER (WHERE missing_since IS NULL) AS lowest_validation_loss
     FROM leaderboard
+    WHERE :archived OR archived_at IS NULL
     GROUP BY task
 """.replace("{validation_loss}", VALIDATION_LOSS)
 )
@@ -80,7 +81,7 @@ ROWS = (
            architecture, test_accuracy, params ->> 'outcome' AS outcome,
            {validation_loss} AS best_validation_loss, best_loss, last_loss,
            {state} AS state, source, project, owner, {tags} AS tags, started_at,
-           missing_since, params, metrics,
+           missing_since, archived_at, params, metrics,
            (task, experiment_name) IN (
                SELECT task, experiment_name FROM aliases WHERE alias = 'champion'
            ) AS champion,

@@ -29,6 +29,7 @@ from web.views.leaderboard.display import (
     pick_display,
     show_chart,
 )
+from web.views.leaderboard.edit import show_edit
 from web.views.leaderboard.experiment_table import PAGE, show_table
 from web.views.leaderboard.live import refresh_seconds
 
@@ -113,6 +114,8 @@ def _show(
     with actions:
         if is_table:
             _show_links(board.links, selected)
+            archived = page.rows.loc[page.rows["archived_at"].notna(), "experiment"]
+            show_edit(sources, selected, [name for name in selected if name in set(archived)])
         _show_export(sources, query, page.matching_count, is_stale=is_stale)
     rows = page.rows
     if removed := list(rows.loc[rows["missing_since"].notna(), "experiment"]):

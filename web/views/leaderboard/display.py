@@ -88,7 +88,7 @@ def pick_columns(page: LeaderboardPage, query: LeaderboardQuery, keys: Sequence[
     hidden = set()  # columns with the same value in all rows
     if query.task is not None:
         hidden.add(TASK)
-    if set(page.rows["state"]) <= {FINISHED}:
+    if set(page.rows["state"]) <= {FINISHED} and page.rows["archived_at"].isna().all():
         hidden.add(STATE)
     return [column for column in columns if column not in hidden]
 

@@ -14,8 +14,8 @@ from web.data.leaderboard_queries import LeaderboardQuery
 from web.formatting import escape_markdown, join_names
 from web.views.leaderboard.experiment_table import DESCENDING, SORT, show_first_page
 
-FILTER = "filter"
-FILTER_KEYS = (FILTER, SORT, DESCENDING)
+FILTER, ARCHIVED = "filter", "archived"
+FILTER_KEYS = (FILTER, ARCHIVED, SORT, DESCENDING)
 _SORT_TITLES = {"experiment": "Name", NEWEST: "Newest"}
 MAX_LISTED_COLUMNS = 60
 
@@ -68,6 +68,13 @@ def show_filter_bar(
             bind="query-params",
             on_change=show_first_page,
         )
+        is_archived = st.toggle(
+            "Archived",
+            key=ARCHIVED,
+            bind="query-params",
+            help="Includes archived experiments.",
+            on_change=show_first_page,
+        )
     return LeaderboardQuery(
         names=selection.names if is_picked else (),
         condition=None if is_picked else parse_filter(text or "", keys),
@@ -75,6 +82,7 @@ def show_filter_bar(
         latest=None if selection.is_all else len(selection.names),
         sort=sort or DEFAULT_SORT,
         descending=is_descending,
+        archived=is_archived,
     )
 
 

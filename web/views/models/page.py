@@ -157,7 +157,7 @@ def _show_unmatched(sources: Sources, versions: Sequence[ModelVersion]) -> None:
     if snapshot.value is None:
         st.caption(f"{snapshot.problem}")
         return
-    without_model, without_experiment = reconcile(list(snapshot.value.task_of), versions)
+    without_model, without_experiment = reconcile(snapshot.value.names, versions)
     if not without_model and not without_experiment:
         st.markdown(
             ":material/check_circle: Every experiment has a model, and every model has an"

@@ -45,3 +45,10 @@ def test_no_number_selects_all_of_the_task() -> None:
     assert resolve_selection(TASK_OF, None, [], "digits") == Selection(
         ("new", "old"), (), "digits", is_all=True
     )
+
+
+def test_archived_and_previous_names_are_found() -> None:
+    others = {"archived": "archived", "before": "new"}
+    assert resolve_selection(TASK_OF, 5, ["archived", "before", "new"], None, others) == Selection(
+        ("archived", "new"), ()
+    )

@@ -30,7 +30,9 @@ EXPERIMENTS = pd.DataFrame(
         "best_validation_loss": [0.055, 0.02, math.nan],
         "best_loss": [0.05, 0.02, math.nan],
         "last_loss": [0.06, 0.02, math.nan],
+        "state": ["finished", "running", "finished"],
         "missing_since": [None, None, None],
+        "archived_at": [None, None, pd.Timestamp("2026-01-01")],
         "params": [{"batch_size": 64}, {"batch_size": 8}, {}],
         "metrics": [{}, {}, {}],
         "champion": [False, True, False],
@@ -83,6 +85,14 @@ def test_serving_state_is_readable() -> None:
         "Ready",
         "No model",
         "Failed",
+    ]
+
+
+def test_archived_run_is_marked() -> None:
+    assert list(leaderboard_table(EXPERIMENTS, MODELS, ["state"])["state"]) == [
+        "finished",
+        "running",
+        "finished, archived",
     ]
 
 
@@ -239,5 +249,5 @@ def test_names_are_grouped_by_task_in_row_order() -> None:
 
 def test_csv_has_stored_values_and_every_key() -> None:
     header, offset, *_ = to_csv(EXPERIMENTS.drop(columns="loss_curve")).splitlines()
-    assert header.endswith("best_loss,last_loss,champion,batch_size")
-    assert offset == "new,a,0.1,0.0,lenet,0.97,finished,0.055,0.05,0.06,False,64"
+    assert header.endswith("best_loss,last_loss,state,champion,batch_size")
+    assert offset == "new,a,0.1,0.0,lenet,0.97,finished,0.055,0.05,0.06,finished,False,64"
