@@ -65,8 +65,9 @@ def test_picked_experiments_take_precedence_over_a_filter(sources: FakeSources) 
     assert sources.last_query.names == ("bare",)
 
 
-def test_link_restores_the_order(sources: FakeSources) -> None:
-    app = open_page(sort="Batch size", down="false")
+@pytest.mark.parametrize("sort", ["Batch size", "batch_size"])
+def test_link_restores_the_order(sources: FakeSources, sort: str) -> None:
+    app = open_page(sort=sort, down="false")
     assert sources.last_query is not None
     assert (sources.last_query.sort, sources.last_query.descending) == ("batch_size", False)
     assert "sorted by batch size, lowest first" in visible_text(app).replace("\\", "")
@@ -271,3 +272,27 @@ def test_run_is_renamed_with_its_baseline(sources: FakeSources) -> None:
     click(app, "Rename")
     assert sources.tracking_api.changes == [("bare", {"name": "plain"}, "ann")]
     assert app.selectbox(key="base").value == "plain"
+
+
+def test_group_leads_to_its_runs(sources: FakeSources) -> None:
+    app = open_page(view="Groups", group=["batch_size", "architecture"], of="best_loss")
+    query = sources.board.grouped[-1]
+    assert (query.by, query.result, query.experiments.task) == (
+        ("batch_size", "architecture"),
+        "best_loss",
+        None,
+    )
+    app.session_state["group_table"] = {"selection": {"rows": [0], "columns": []}}
+    app.run()
+    click(app, "Show 3 runs")
+    assert app.text_input(key="filter").value == "batch_size = lenet and architecture = lenet"
+    assert app.button_group(key="view").value == "Table"
+
+
+@pytest.mark.usefixtures("sources")
+def test_group_of_the_newest_leads_to_their_names() -> None:
+    app = open_page(view="Groups", latest="3")
+    app.session_state["group_table"] = {"selection": {"rows": [0], "columns": []}}
+    app.run()
+    click(app, "Show 3 runs")
+    assert app.multiselect(key="experiments").value == ["ready_1", "ready_2"]

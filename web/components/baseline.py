@@ -16,12 +16,6 @@ def pinned_baseline() -> str | None:
     return str(name) if name else None
 
 
-def unpin_baseline() -> None:
-    """Forget the baseline, for example because no experiment has its name."""
-    st.session_state.pop(BASELINE, None)
-    st.query_params.pop(BASELINE, None)
-
-
 def pick_baseline(names: Sequence[str], placeholder: str, *, width: int = 260) -> str | None:
     """Show the choice of the baseline and return its name, None without one.
 

@@ -133,7 +133,7 @@ def read_leaderboard(engine: Engine, query: LeaderboardQuery, page: int) -> Lead
         SQLAlchemyError: as queries.read_snapshot.
 
     """
-    where, parameters = _where(query)
+    where, parameters = where_clause(query)
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
         count = text(COUNT.replace("{where}", where))
         matching_count = int(connection.execute(count, parameters).scalar_one())
@@ -179,7 +179,7 @@ def _read_rows(
     statement: str,
     bounds: Mapping[str, int | None],
 ) -> pd.DataFrame:
-    where, parameters = _where(query)
+    where, parameters = where_clause(query)
     bound = {**parameters, **bounds, **({} if query.sort in SORTS else {"sort": query.sort})}
     select = text(statement.replace("{where}", where).replace("{order}", _order(query)))
     return as_floats(pd.read_sql(select.bindparams(**bound), connection), NUMBERS).drop(
@@ -187,7 +187,7 @@ def _read_rows(
     )
 
 
-def _where(query: LeaderboardQuery) -> tuple[str, dict[str, object]]:
+def where_clause(query: LeaderboardQuery) -> tuple[str, dict[str, object]]:
     """Return the SQL condition of a query and its parameters."""
     if query.names:
         return "experiment_name = ANY(:names)", {"names": list(query.names)}

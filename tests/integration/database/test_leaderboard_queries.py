@@ -13,6 +13,7 @@ from db.initialize import set_up
 from db.settings import from_environment
 from web.data.filter_language import parse_filter
 from web.data.leaderboard.changes import read_revision
+from web.data.leaderboard.groups import GroupQuery, read_groups
 from web.data.leaderboard_queries import (
     PAGE_ROWS,
     SPARKLINE_POINTS,
@@ -315,6 +316,39 @@ def test_snapshot_knows_previous_names(engine: Engine) -> None:
     assert read_snapshot(engine).other_names == {"c": "c2"}
     write(engine, "SELECT rename_experiment('c2', 'c', 'ann')")
     write(engine, "DELETE FROM previous_names")
+
+
+def test_groups_have_count_mean_and_spread(engine: Engine) -> None:
+    groups = read_groups(
+        engine,
+        GroupQuery(LeaderboardQuery(), ("task", "batch_size"), "test_accuracy"),
+        read_column_keys(engine),
+    )
+    found = groups.drop(columns="names").astype("object").where(groups.notna(), None)
+    assert found.to_numpy().tolist() == [
+        ["parity", 8, 1, 1, 0.99, None, 0.99, 0.99],
+        ["digits", 64, 1, 1, 0.98, None, 0.98, 0.98],
+        ["digits", "many", 1, 1, 0.95, None, 0.95, 0.95],
+        ["digits", 8, 1, 1, 0.9, None, 0.9, 0.9],
+        ["digits", None, 1, 0, None, None, None, None],
+    ]
+    [of_digits] = read_groups(
+        engine,
+        GroupQuery(LeaderboardQuery(task="digits"), ("state",), "test_accuracy"),
+        (),
+    )[["runs", "results", "mean", "deviation", "lowest", "highest", "names"]].to_numpy()[:1]
+    assert list(of_digits[:6]) == pytest.approx([3, 3, 0.9433, 0.0404, 0.9, 0.98], abs=1e-4)
+    assert of_digits[6] == ["a", "b", "c"]
+
+
+def test_groups_of_a_number_in_params_and_of_a_text(engine: Engine) -> None:
+    """A text has no mean."""
+    keys = read_column_keys(engine)
+    for result, mean in (("batch_size", 36.0), ("architecture", None)):
+        query = GroupQuery(LeaderboardQuery(task="digits"), ("momentum",), result)
+        groups = read_groups(engine, query, keys)
+        zero = groups[groups["group_0"] == 0].iloc[0]
+        assert (zero["mean"] if mean else groups["mean"].dropna().to_list() or None) == mean
 
 
 def test_revision_changes_with_every_step_of_a_run(engine: Engine) -> None:

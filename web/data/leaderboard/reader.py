@@ -1,11 +1,13 @@
 """Reads of the leaderboard that only its page needs, behind caches."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
+import pandas as pd
 from sqlalchemy import Engine
 
 from web.data.leaderboard.changes import Revision, read_revision
+from web.data.leaderboard.groups import GroupQuery, read_groups
 from web.data.stale_cache import CachedResult, StaleCache
 
 
@@ -36,6 +38,12 @@ class LeaderboardReader:
         """Return the state of the experiments, see changes.read_revision."""
         return self._live_cache.get(
             "revision", partial(read_revision, self._engine), self._describe
+        )
+
+    def groups(self, query: GroupQuery, keys: Sequence[str]) -> CachedResult[pd.DataFrame]:
+        """Return groups of experiments, see groups.read_groups."""
+        return self._cache.get(
+            ("groups", query), partial(read_groups, self._engine, query, keys), self._describe
         )
 
     def expire(self) -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from web.charts.smoothing import MAX_SMOOTHING
-from web.components.baseline import BASELINE, pick_baseline, pinned_baseline, unpin_baseline
+from web.components.baseline import BASELINE, pick_baseline, pinned_baseline
 from web.components.experiment_picker import EXPERIMENTS, Selection
 from web.components.loss_chart import AXIS, X_AXES, pick_axis, pick_metric, show_loss_chart
 from web.components.outage import show_database_down, show_stale_data
@@ -39,7 +39,6 @@ def show(sources: Sources, selection: Selection) -> None:
     runs = result.value
     if pinned is not None and pinned not in set(runs["experiment"]):
         st.warning(f"The baseline is not in the database: {escape_markdown(pinned)}.")
-        unpin_baseline()
     if len(runs) < MIN_EXPERIMENTS:  # picked during an outage, or removed since
         _show_too_few(sources, selection)
         return
@@ -76,7 +75,7 @@ def _show_controls(names: Sequence[str]) -> tuple[str, str]:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         baseline = pick_baseline(names, f"{names[0]} (the first)", width=330)
         metric = pick_metric()
-    return baseline or names[0], metric
+    return baseline if baseline is not None and baseline in names else names[0], metric
 
 
 def _show_curves(sources: Sources, runs: pd.DataFrame, metric: str, baseline: str) -> pd.DataFrame:

@@ -23,6 +23,8 @@ from web.tables.leaderboard_table import describe_rows, group_by_task, parse_pag
 from web.views.leaderboard import filter_bar
 from web.views.leaderboard.curves import show_curves
 from web.views.leaderboard.display import (
+    DISPLAY,
+    GROUPS,
     TABLE,
     max_experiments,
     pick_columns,
@@ -31,7 +33,8 @@ from web.views.leaderboard.display import (
 )
 from web.views.leaderboard.edit import show_edit
 from web.views.leaderboard.experiment_table import PAGE, show_table
-from web.views.leaderboard.live import refresh_seconds
+from web.views.leaderboard.groups import show_groups
+from web.views.leaderboard.live import draw_requested_page, refresh_seconds
 
 # Without picked experiments or selected rows, only the first curves are drawn.
 DEFAULT_CURVES = 10
@@ -67,6 +70,7 @@ def show_board(sources: Sources, board: Board, revision: Revision | None) -> Non
 
 
 def _draw(sources: Sources, board: Board) -> None:
+    draw_requested_page()
     with error_boundary("The table"):
         revision = sources.board.revision().value
         result = sources.leaderboard(board.query, requested_page(), revision)
@@ -108,6 +112,17 @@ def _show(
     baseline = _read_baseline(sources)
     if is_table:
         selected = show_table(page, board.models, columns, baseline, board.keys)
+    elif display == GROUPS:
+        selected = []
+        show_groups(
+            sources,
+            query,
+            board.keys,
+            filter_bar.FILTER,
+            DISPLAY,
+            TABLE,
+            has_several_tasks=len(page.task_summaries) > 1,
+        )
     else:
         selected = []
         show_chart(sources, query, display)

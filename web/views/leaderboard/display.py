@@ -3,6 +3,7 @@
 To add a chart, write its module in web/charts and add it to CHARTS.
 """
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -19,7 +20,7 @@ from web.sources import Sources
 
 DISPLAY, COLUMNS = "view", "columns"
 DISPLAY_KEYS = (DISPLAY, COLUMNS)
-TABLE = "Table"
+TABLE, GROUPS = "Table", "Groups"
 FINISHED = "finished"
 HEIGHT_PIXELS = 460
 
@@ -55,10 +56,10 @@ CHARTS = {
 
 
 def pick_display() -> str:
-    """Show the choice of the display and return TABLE or a key of CHARTS."""
+    """Show the choice of the display and return TABLE, GROUPS or a key of CHARTS."""
     display = st.segmented_control(
         "View",
-        [TABLE, *CHARTS],
+        [TABLE, GROUPS, *CHARTS],
         default=TABLE,
         required=True,
         label_visibility="collapsed",
@@ -94,8 +95,8 @@ def pick_columns(page: LeaderboardPage, query: LeaderboardQuery, keys: Sequence[
 
 
 def max_experiments(display: str) -> int:
-    """Return the number of experiments that a chart can show."""
-    return CHARTS[display].max_experiments
+    """Return the number of experiments that a chart or the groups can show."""
+    return CHARTS[display].max_experiments if display in CHARTS else sys.maxsize
 
 
 def show_chart(sources: Sources, query: LeaderboardQuery, display: str) -> None:

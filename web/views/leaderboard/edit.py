@@ -10,11 +10,10 @@ from web.components.baseline import BASELINE, pinned_baseline
 from web.data.api_types import ApiProblemError, ApiUnreachableError
 from web.formatting import escape_markdown, pluralize
 from web.sources import Sources
+from web.views.leaderboard.live import request_page
 
 # Session keys: the outcome of the last change, and the fields
 _OUTCOME, _AUTHOR, _NAME = "edit_outcome", "edit_author", "edit_name"
-# Session key of a change that the whole page must show
-_CHANGED = "edit_changed"
 MAX_NAME_CHARACTERS = 128
 
 
@@ -27,8 +26,6 @@ def show_edit(sources: Sources, selected: Sequence[str], archived: Sequence[str]
         archived: those of them that are archived.
 
     """
-    if st.session_state.pop(_CHANGED, False):
-        st.rerun()
     with st.popover(
         "Edit", icon=":material/edit:", disabled=not selected, help="Archive, restore or rename."
     ):
@@ -40,15 +37,15 @@ def show_edit(sources: Sources, selected: Sequence[str], archived: Sequence[str]
                 f"Archive {pluralize(len(active), 'run')}",
                 icon=":material/archive:",
                 help="Hides them. Nothing is deleted.",
-                on_click=_change,
-                args=(sources, active, {"archived": True}, "Archived"),
+                on_click=_archive,
+                args=(sources, active),
             )
         if archived:
             st.button(
                 f"Restore {pluralize(len(archived), 'run')}",
                 icon=":material/unarchive:",
-                on_click=_change,
-                args=(sources, list(archived), {"archived": False}, "Restored"),
+                on_click=_restore,
+                args=(sources, list(archived)),
             )
         if len(selected) == 1:
             _show_rename(sources, selected[0])
@@ -69,18 +66,26 @@ def _rename(sources: Sources, name: str) -> None:
     new_name = str(st.session_state[f"{_NAME}_{name}"]).strip()
     if not new_name or new_name == name:
         return
-    _change(sources, [name], {"name": new_name}, "Renamed")
-    if st.session_state.get(_CHANGED) and pinned_baseline() == name:
+    is_done = _change(sources, [name], {"name": new_name}, "Renamed")
+    if is_done and pinned_baseline() == name:
         st.session_state[BASELINE] = new_name
 
 
-def _change(sources: Sources, names: Sequence[str], changes: Mapping[str, Any], done: str) -> None:
-    """Apply changes to runs and keep the outcome."""
+def _archive(sources: Sources, names: Sequence[str]) -> None:
+    _change(sources, names, {"archived": True}, "Archived")
+
+
+def _restore(sources: Sources, names: Sequence[str]) -> None:
+    _change(sources, names, {"archived": False}, "Restored")
+
+
+def _change(sources: Sources, names: Sequence[str], changes: Mapping[str, Any], done: str) -> bool:
+    """Apply changes to runs and keep the outcome. Return whether all were changed."""
     remember_author(str(st.session_state.get(_AUTHOR, "")))
     author = remembered_author()
     if not author:
         st.session_state[_OUTCOME] = (False, "Enter your name.")
-        return
+        return False
     changed = 0
     try:
         for name in names:
@@ -92,7 +97,8 @@ def _change(sources: Sources, names: Sequence[str], changes: Mapping[str, Any], 
         st.session_state[_OUTCOME] = (True, f"{done} {pluralize(changed, 'run')}.")
     if changed:
         sources.board.expire()
-        st.session_state[_CHANGED] = True
+        request_page()
+    return changed == len(names)
 
 
 def _show_outcome() -> None:

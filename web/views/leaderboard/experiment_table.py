@@ -16,12 +16,13 @@ from web.data.leaderboard_queries import LeaderboardPage
 from web.formatting import pluralize
 from web.tables.leaderboard_table import CHANGES, RUN, accuracy_bar_range, leaderboard_table
 from web.views.leaderboard.column_config import column_configs
+from web.views.leaderboard.live import request_page
 
 PAGE, SORT, DESCENDING = "page", "sort", "down"
 ROW_HEIGHT_PIXELS, MAX_VISIBLE_ROWS = 35, 16
 _TABLE = "board_table"
-# Session keys of the names in the table, and of a sort order that the page must apply
-_NAMES, _IS_SORTED = "board_table_names", "board_table_is_sorted"
+# Session key of the names in the table
+_NAMES = "board_table_names"
 # Lower values are better, so the first click sorts them in ascending order.
 _ASCENDING_WORDS = ("loss", "error", "experiment")
 
@@ -65,8 +66,6 @@ def show_table(
         selection_mode=["multi-row", "single-column"],
         key=_TABLE,
     )
-    if st.session_state.pop(_IS_SORTED, False):
-        st.rerun()  # the sort order belongs to the page, not to this fragment
     if page.page_count > 1:
         st.pagination(page.page_count, key=PAGE, bind="query-params")
     return [names[row] for row in event.selection.rows if row < len(names)]
@@ -99,8 +98,8 @@ def _sort_by_header(keys: Collection[str]) -> None:
         else not any(word in sort for word in _ASCENDING_WORDS)
     )
     st.session_state[SORT] = sort
-    st.session_state[_IS_SORTED] = True
     show_first_page()
+    request_page()
 
 
 def _selection() -> Mapping[str, Any]:

@@ -51,10 +51,11 @@ def show_filter_bar(
             disabled=is_picked,
             on_change=show_first_page,
         )
+        _accept_key_as_sort(sorts)
         sort = st.selectbox(
             "Sort by",
             sorts,
-            format_func=lambda name: _SORT_TITLES.get(name) or column_title(name),
+            format_func=_sort_title,
             key=SORT,
             bind="query-params",
             width=170,
@@ -84,6 +85,17 @@ def show_filter_bar(
         descending=is_descending,
         archived=is_archived,
     )
+
+
+def _sort_title(sort: str) -> str:
+    return _SORT_TITLES.get(sort) or column_title(sort)
+
+
+def _accept_key_as_sort(sorts: Sequence[str]) -> None:
+    """Accept a key in a link, ?sort=momentum, where Streamlit expects the title, Momentum."""
+    key = st.query_params.get(SORT)
+    if key is not None and SORT not in st.session_state and key in sorts:
+        st.session_state[SORT] = key
 
 
 def show_no_match() -> None:

@@ -11,8 +11,8 @@ from web.data.leaderboard.changes import PERIOD_SECONDS, Revision
 from web.sources import Sources
 
 POLL_SECONDS = 0.7
-# Session key of the state that the page shows
-_SHOWN = "leaderboard_revision"
+# Session keys: the state that the page shows, and a click on the board that the page must show
+_SHOWN, _IS_REQUESTED = "leaderboard_revision", "leaderboard_requested"
 
 
 def refresh_seconds(revision: Revision | None) -> int | None:
@@ -37,4 +37,15 @@ def _watch(sources: Sources) -> None:
         st.session_state[_SHOWN] = revision.runs
         if shown is not None:
             sources.board.expire()
+        st.rerun()
+
+
+def request_page() -> None:
+    """Draw the whole page after a click on the board. For use in callbacks."""
+    st.session_state[_IS_REQUESTED] = True
+
+
+def draw_requested_page() -> None:
+    """Rerun the page if a callback requested it. The board calls it before it draws."""
+    if st.session_state.pop(_IS_REQUESTED, False):
         st.rerun()
