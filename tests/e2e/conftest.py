@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
+import psycopg2
+import psycopg2.extensions
 import pytest
+import requests
 import streamlit as st
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -15,10 +19,41 @@ from local import ports
 from local import settings as local_settings
 from local.stack import Stack
 from tests.support import browser as chromium
+from tests.support import learning_rows
+from tests.support.digits import seven_png
 from tests.support.fakes import FakeSources
+from tests.support.learning_rows import EXPERIMENT, History
 
 # Another site's host name, which the browser of these tests resolves to this machine.
 REBOUND = "rebound.example"
+# In an order that no foreign key forbids
+CLEAN_UP = (
+    *(
+        f"DELETE FROM {table}"
+        for table in (
+            "retrain_requests",
+            "label_requests",
+            "comparisons",
+            "promotion_decisions",
+            "evaluations",
+            "trainings",
+            "pipeline_steps",
+            "pipeline_triggers",
+        )
+    ),
+    "DELETE FROM alias_events WHERE run_id IS NOT NULL",
+    *(
+        f"DELETE FROM {table}"
+        for table in (
+            "pipeline_runs",
+            "dataset_images",
+            "datasets",
+            "uploads",
+            "schedules",
+            "pipeline_workers",
+        )
+    ),
+)
 
 
 class RunningStack:
@@ -100,6 +135,36 @@ def other_browser(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     yield context.new_page()
     context.close()
+
+
+@pytest.fixture
+def database(stack: RunningStack) -> Iterator[psycopg2.extensions.connection]:
+    """A connection of the owner. Afterwards the tables of the learning loop are empty again."""
+    with closing(psycopg2.connect(stack.db_dsn)) as connection:
+        connection.autocommit = True
+        yield connection
+        for statement in CLEAN_UP:
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
+
+
+@pytest.fixture
+def history(stack: RunningStack, database: psycopg2.extensions.connection) -> History:
+    """The history, with a request for the label of one logged image."""
+    response = requests.post(
+        f"{stack.api_url}/predictions",
+        params={"experiments": EXPERIMENT},
+        files={"images": ("7.png", seven_png(), "image/png")},
+        timeout=30,
+    )
+    assert response.ok, response.text
+    with database.cursor() as cursor:
+        for _ in range(300):
+            cursor.execute("SELECT count(*) FROM images WHERE original_url IS NOT NULL")
+            if cursor.fetchone() != (0,):
+                break
+            cursor.execute("SELECT pg_sleep(0.1)")
+    return learning_rows.fill(database)
 
 
 @pytest.fixture

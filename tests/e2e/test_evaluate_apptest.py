@@ -195,13 +195,13 @@ def test_stored_result_is_shown_before_a_run(sources: FakeSources) -> None:
 
 @pytest.mark.usefixtures("sources")
 def test_no_stored_result_shows_none() -> None:
-    assert "Stored results" not in [one.value for one in evaluate_page().subheader]
+    assert "Stored results" not in [one.value for one in evaluate_page().header]
 
 
 @pytest.mark.usefixtures("sources")
 def test_errors_are_pairs_and_groups() -> None:
     app = run_evaluation(evaluate_page())
-    assert "Errors" in [one.value for one in app.subheader]
+    assert "Errors" in [one.value for one in app.header]
     pairs = next(one.value for one in app.dataframe if "share" in one.value)
     assert list(pairs["predicted"]) == ["7"] * 9
     assert list(pairs["images"]) == [50] * 9

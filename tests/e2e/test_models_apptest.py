@@ -54,7 +54,7 @@ def test_most_accurate_version_is_selected() -> None:
 @pytest.mark.usefixtures("sources")
 def test_link_restores_a_version() -> None:
     app = models_page(m="ready_2@1")
-    assert (app.subheader[0].value, app.code[0].value.count("ready_2@1")) == (
+    assert (app.header[0].value, app.code[0].value.count("ready_2@1")) == (
         r"ready\_2, version 1",
         1,
     )
@@ -63,7 +63,7 @@ def test_link_restores_a_version() -> None:
 @pytest.mark.usefixtures("sources")
 def test_link_with_the_default_version_number_works() -> None:
     app = models_page(m="ready_2@2")
-    assert app.subheader[0].value == r"ready\_2, version 2"
+    assert app.header[0].value == r"ready\_2, version 2"
 
 
 def test_promotion_needs_a_version(sources: FakeSources) -> None:

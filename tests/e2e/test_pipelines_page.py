@@ -1,78 +1,16 @@
 """Pipelines page in a real browser, on the real stack with rows of a history."""
 
-from collections.abc import Iterator
-from contextlib import closing
 from typing import Any
 
 import psycopg2
 import psycopg2.extensions
 import pytest
-import requests
 from playwright.sync_api import Page, expect
 
-from tests.support import learning_rows
 from tests.support.dashboard import FIRST_PAINT_MILLISECONDS, find_visible, page_widths
-from tests.support.digits import seven_png
 from tests.support.learning_rows import EXPERIMENT, TASK, History
 
 LIVE_MILLISECONDS = 10_000
-# In an order that no foreign key forbids
-CLEAN_UP = (
-    *(
-        f"DELETE FROM {table}"
-        for table in (
-            "retrain_requests",
-            "label_requests",
-            "comparisons",
-            "promotion_decisions",
-            "evaluations",
-            "trainings",
-            "pipeline_steps",
-            "pipeline_triggers",
-        )
-    ),
-    "DELETE FROM alias_events WHERE run_id IS NOT NULL",
-    *(
-        f"DELETE FROM {table}"
-        for table in (
-            "pipeline_runs",
-            "dataset_images",
-            "datasets",
-            "uploads",
-            "schedules",
-            "pipeline_workers",
-        )
-    ),
-)
-
-
-@pytest.fixture
-def database(stack: Any) -> Iterator[psycopg2.extensions.connection]:
-    """A connection of the owner. Afterwards the tables of the learning loop are empty again."""
-    with closing(psycopg2.connect(stack.db_dsn)) as connection:
-        connection.autocommit = True
-        yield connection
-        for statement in CLEAN_UP:
-            execute(connection, statement)
-
-
-@pytest.fixture
-def history(stack: Any, database: psycopg2.extensions.connection) -> History:
-    """The history, with a request for the label of one logged image."""
-    response = requests.post(
-        f"{stack.api_url}/predictions",
-        params={"experiments": EXPERIMENT},
-        files={"images": ("7.png", seven_png(), "image/png")},
-        timeout=30,
-    )
-    assert response.ok, response.text
-    with database.cursor() as cursor:
-        for _ in range(300):
-            cursor.execute("SELECT count(*) FROM images WHERE original_url IS NOT NULL")
-            if cursor.fetchone() != (0,):
-                break
-            cursor.execute("SELECT pg_sleep(0.1)")
-    return learning_rows.fill(database)
 
 
 def open_page(page: Page, stack: Any, query: str) -> None:

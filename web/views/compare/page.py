@@ -80,7 +80,7 @@ def _show_controls(names: Sequence[str]) -> tuple[str, str]:
 
 def _show_curves(sources: Sources, runs: pd.DataFrame, metric: str, baseline: str) -> pd.DataFrame:
     """Show one chart per task and the download. Return the curves, empty if unavailable."""
-    st.subheader("Curves", anchor=False)
+    st.header("Curves", anchor=False)
     with st.container(
         horizontal=True, vertical_alignment="bottom", gap="medium", key="curve_controls"
     ):

@@ -21,7 +21,7 @@ DELTA = "\N{GREEK CAPITAL LETTER DELTA}"
 
 def show_results(runs: pd.DataFrame, curves: pd.DataFrame, baseline: str, metric: str) -> None:
     """Show the results of each run with their changes against the baseline."""
-    st.subheader("Results", anchor=False)
+    st.header("Results", anchor=False)
     title = METRICS[metric].lower()
     st.dataframe(
         result_table(runs, curves, baseline),
@@ -63,7 +63,7 @@ def show_results(runs: pd.DataFrame, curves: pd.DataFrame, baseline: str, metric
 def show_parameters(runs: pd.DataFrame, baseline: str) -> None:
     """Show the parameters of the runs, by default only the different ones."""
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        st.subheader("Parameters", anchor=False, width="content")
+        st.header("Parameters", anchor=False, width="content")
         only_differences = st.toggle(
             "Only differences", value=True, key="diff", bind="query-params"
         )

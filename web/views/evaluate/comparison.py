@@ -23,7 +23,7 @@ def show_comparison(
     reports = [evaluate(true_labels, one) for one in predictions]
     agreement = compare(true_labels, *predictions)
     names = [model.short_name for model in models]
-    st.subheader("Model comparison", anchor=False)
+    st.header("Model comparison", anchor=False)
     st.dataframe(
         model_table(names, reports, agreement),
         hide_index=True,

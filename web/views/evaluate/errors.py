@@ -34,7 +34,7 @@ def show_errors(labeled_set: LabeledSet, predictions: Predictions, pixels: Pixel
         pixels: model input of all images, uint8 of shape (N, 28, 28).
 
     """
-    st.subheader("Errors", anchor=False)
+    st.header("Errors", anchor=False)
     errors = find_errors(labeled_set.labels, predictions)
     if not errors:
         st.info("Every image is read correctly.", icon=":material/check_circle:")

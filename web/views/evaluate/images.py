@@ -19,7 +19,7 @@ STEP = 24
 
 def show_images(labeled_set: LabeledSet, predictions: Predictions) -> None:
     """Show the choice of a cell and its images."""
-    st.subheader("Images", anchor=False)
+    st.header("Images", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         for key in (TRUE, PREDICTED):
             if st.session_state.get(key) not in (None, ANY, *predictions.classes):

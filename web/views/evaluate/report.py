@@ -37,10 +37,10 @@ def show_report(true_labels: Sequence[str], model: ModelVersion, predictions: Pr
     )
     left, right = st.columns([1, 1], gap="large")
     with left:
-        st.subheader("Confusion matrix", anchor=False)
+        st.header("Confusion matrix", anchor=False)
         _show_confusion(report, predictions.classes)
     with right:
-        st.subheader("Calibration", anchor=False)
+        st.header("Calibration", anchor=False)
         bins = calibration_table(report)
         st.echarts_chart(
             reliability_diagram(bins),
@@ -53,7 +53,7 @@ def show_report(true_labels: Sequence[str], model: ModelVersion, predictions: Pr
                 hide_index=True,
                 alt="Bins of confidence with images, mean confidence and accuracy",
             )
-    st.subheader("By label", anchor=False)
+    st.header("By label", anchor=False)
     _show_class_table(report)
 
 

@@ -27,7 +27,7 @@ def show_stored(sources: Sources, models: Sequence[ModelVersion], labeled_set: L
     ]
     if not found:
         return
-    st.subheader("Stored results", anchor=False)
+    st.header("Stored results", anchor=False)
     for model, stored in found:
         st.markdown(_describe(model, stored))
         with st.expander(f"By label: {escape_markdown(model.short_name)}"):

@@ -28,7 +28,7 @@ def show_curves(
         revision: state of the experiments, another one if a running run has logged.
 
     """
-    st.subheader("Loss curves", anchor=False)
+    st.header("Loss curves", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         metric = pick_metric()
         axis = pick_axis()

@@ -17,7 +17,7 @@ from web.views.models.evidence import show_evidence
 
 def show_aliases(sources: Sources, versions: Sequence[ModelVersion]) -> None:
     """Show every alias and the promotion form."""
-    st.subheader(
+    st.header(
         "Aliases",
         anchor=False,
         help="Names such as champion that point to one version of a task. Requests can use them.",
@@ -52,7 +52,7 @@ def _show_alias(sources: Sources, alias: Alias) -> None:
             st.dataframe(
                 alias_move_table(alias.moves, sources.learning.runs_of_moves().value or {}),
                 hide_index=True,
-                alt=f"Moves of {alias.alias}, newest first",
+                alt=f"Moves of {alias.alias} of {alias.task}, newest first",
                 placeholder="\N{EN DASH}",
                 column_config={
                     "at": st.column_config.DatetimeColumn("Time", format="YYYY-MM-DD HH:mm:ss"),

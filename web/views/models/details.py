@@ -53,7 +53,7 @@ def show_details(sources: Sources, versions: Sequence[ModelVersion]) -> None:
         )
         return
     with st.container(border=True):
-        st.subheader(f"{escape_markdown(version.name)}, version {version.version}", anchor=False)
+        st.header(f"{escape_markdown(version.name)}, version {version.version}", anchor=False)
         show_alerts(sources, version)
         facts, code = st.columns([1, 1], gap="large")
         with facts:

@@ -153,7 +153,7 @@ def _show_table(sources: Sources, versions: Sequence[ModelVersion]) -> None:
 
 def _show_unmatched(sources: Sources, versions: Sequence[ModelVersion]) -> None:
     snapshot = sources.snapshot()
-    st.subheader("Unmatched experiments and models", anchor=False)
+    st.header("Unmatched experiments and models", anchor=False)
     if snapshot.value is None:
         st.caption(f"{snapshot.problem}")
         return

@@ -68,7 +68,7 @@ def _show_sections(sources: Sources, state: MonitorState) -> None:
         ("Training-serving skew", show_skew, SECTION_SECONDS),
     )
     for title, section, seconds in sections:
-        st.subheader(title, anchor=False)
+        st.header(title, anchor=False)
         st.fragment(_show_section, run_every=seconds)(sources, choice, title, section)
     show_report(sources, choice)
 

@@ -28,7 +28,7 @@ def show(sources: Sources) -> None:
     if result.is_stale:
         show_stale_data(result.problem)
     show_uploads(sources)
-    st.subheader("Versions", anchor=False)
+    st.header("Versions", anchor=False)
     datasets = result.value
     if datasets.empty:
         st.info(

@@ -24,7 +24,7 @@ def show_discordant(sources: Sources, comparison: Comparison, opponent: str) -> 
     """
     if not comparison.discordant:
         return
-    st.subheader("Images that only one reads", anchor=False)
+    st.header("Images that only one reads", anchor=False)
     by_candidate = [one for one in comparison.discordant if one.candidate == one.label]
     by_champion = [one for one in comparison.discordant if one.champion == one.label]
     limit = ALL if st.session_state.get("all_discordant") else FIRST

@@ -89,7 +89,7 @@ def _show_head(sources: Sources, detail: RunDetail) -> None:
     with st.container(
         horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
     ):
-        st.subheader(
+        st.header(
             f"Run {run.id}: {escape_markdown(run.experiment_name)}", anchor=False, width="content"
         )
         with st.container(horizontal=True, gap="small", width="content"):

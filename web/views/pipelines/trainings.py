@@ -33,7 +33,7 @@ def show_trainings(detail: RunDetail) -> None:
     losses = loss_frame([_with_live_losses(detail, one) for one in trainings])
     left, right = st.columns(2, gap="large")
     with left:
-        st.subheader("Seeds" if trainings[0].trial is None else "Trials", anchor=False)
+        st.header("Seeds" if trainings[0].trial is None else "Trials", anchor=False)
         if dots:
             st.echarts_chart(
                 seed_dots(
@@ -46,7 +46,7 @@ def show_trainings(detail: RunDetail) -> None:
             )
         st.caption(_describe(trainings, dots))
     with right:
-        st.subheader("Training loss", anchor=False)
+        st.header("Training loss", anchor=False)
         if losses.empty:
             st.caption("No loss yet.")
         else:

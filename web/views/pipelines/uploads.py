@@ -18,7 +18,7 @@ UPLOAD_STATES = {"Received": "blue", "Accepted": "green", "Rejected": "red"}
 
 def show_uploads(sources: Sources) -> None:
     """Show the upload field, and the uploads with their state."""
-    st.subheader(
+    st.header(
         "Uploads",
         anchor=False,
         help="Labeled images for the next run. A worker reads them and adds them to the dataset.",

@@ -47,7 +47,7 @@ def show_results(
                 for task, answers in answers_by_task.items():
                     if has_several_tasks:
                         st.caption(f"Task {escape_markdown(task)}")
-                    _show_details(answers, None, has_table=False)
+                    _show_details(answers, None, task, has_table=False)
             return
         for index, (task, answers) in enumerate(answers_by_task.items()):
             consensus = find_consensus(answers)
@@ -67,7 +67,7 @@ def show_results(
                     f"0-{index}",
                 )
                 show_correction(sources, task, answers, classes_of)
-            _show_details(answers, consensus)
+            _show_details(answers, consensus, task)
 
 
 def _show_warnings(image: InputImage, view: bytes | None, warnings: Sequence[str]) -> None:
@@ -152,8 +152,9 @@ def _describe_votes(consensus: Consensus) -> str:
 
 
 def _show_details(
-    answers: Sequence[Answer], consensus: Consensus | None, *, has_table: bool = True
+    answers: Sequence[Answer], consensus: Consensus | None, task: str, *, has_table: bool = True
 ) -> None:
+    """Show the probabilities and the answers. The task tells screen readers the tables apart."""
     probabilities = {
         answer.experiment: answer.prediction.probabilities
         for answer in answers
@@ -176,7 +177,7 @@ def _show_details(
     st.dataframe(
         answer_table(answers, consensus),
         hide_index=True,
-        alt="Answer and confidence of each experiment",
+        alt=f"Answer and confidence of each experiment, task {task}",
         placeholder="",
         column_config={
             "experiment": st.column_config.TextColumn("Experiment", width=270),
@@ -188,16 +189,16 @@ def _show_details(
         },
     )
     if probabilities and has_table:
-        _show_probability_table(probabilities)
+        _show_probability_table(probabilities, task)
 
 
-def _show_probability_table(probabilities: Mapping[str, Mapping[str, float]]) -> None:
+def _show_probability_table(probabilities: Mapping[str, Mapping[str, float]], task: str) -> None:
     with st.expander("Probability table"):
         table = probability_table(probabilities)
         st.dataframe(
             table,
             hide_index=True,
-            alt="Probability of each label by experiment",
+            alt=f"Probability of each label by experiment, task {task}",
             placeholder="",
             column_config={
                 column: st.column_config.NumberColumn(column, format="%.4f", width=70)
