@@ -54,7 +54,7 @@ WATCH = """() => {
     window.addEventListener("pointerup", () => {
         const start = performance.now();
         const watcher = new MutationObserver(() => {
-            if (!document.querySelector("[class*=st-key-consensus-sign-] h2")) return;
+            if (!document.querySelector("[class*=st-key-answer-sign-] h2")) return;
             window.responseMilliseconds = performance.now() - start;
             watcher.disconnect();
         });

@@ -76,7 +76,7 @@ def draw(page: Page, frames: list[Image.Image] | None = None) -> None:
         if frames is not None and number % POINTS_PER_FRAME == 0:
             frames.append(take_screenshot(page))
     page.mouse.up()
-    page.locator("[class*=st-key-consensus-sign-]").first.wait_for()
+    page.locator("[class*=st-key-answer-sign-]").first.wait_for()
     page.wait_for_timeout(SETTLE_MILLISECONDS)
 
 

@@ -45,7 +45,8 @@ def test_blank_canvas_sends_no_request(sources: FakeSources) -> None:
 @pytest.mark.usefixtures("sources")
 def test_upload_is_predicted_by_every_selected_model() -> None:
     app = predict_page(("seven.png", b"seven"))
-    assert list(app.dataframe[0].value["experiment"]) == ["ready_2", HOSTILE, "ready_1"]
+    assert list(app.dataframe[0].value["experiment"]) == ["ready_1", "ready_2", HOSTILE]
+    assert list(app.dataframe[0].value["note"])[0] == "champion"
 
 
 @pytest.mark.usefixtures("sources")
@@ -55,6 +56,30 @@ def test_consensus_and_dissent_are_find_visible() -> None:
         "2 of 3 models agree" in visible_text(app),
         r"says **1**" in visible_text(app),
     ) == (True, True)
+
+
+def test_champion_stands_before_the_consensus(sources: FakeSources) -> None:
+    sources.predicted = {"ready_1": "4"}
+    app = predict_page(("seven.png", b"seven"))
+    text = visible_text(app)
+    assert [header.value for header in app.header] == ["4"]
+    assert text.index("**Champion** ready\\_1") < text.index("**Consensus 7**: 2 of 3 models agree")
+
+
+@pytest.mark.usefixtures("sources")
+def test_champion_is_asked_without_being_selected() -> None:
+    app = predict_page(("seven.png", b"seven"), experiments=["ready_2"])
+    assert list(app.dataframe[0].value["experiment"]) == ["ready_1", "ready_2"]
+
+
+def test_failed_and_untrained_models_do_not_vote(sources: FakeSources) -> None:
+    sources.unfit = {"ready_2": ("diverged", None), HOSTILE: ("finished", 0.1135)}
+    app = predict_page(("seven.png", b"seven"))
+    text = visible_text(app)
+    assert "**Consensus 7**: Prediction of one model" in text
+    assert "Not in the consensus: ready\\_2 (diverged)" in text
+    assert "(test accuracy 11\N{NO-BREAK SPACE}%)" in text
+    assert list(app.dataframe[0].value["note"]) == ["champion", "no vote", "no vote"]
 
 
 def test_tasks_have_separate_consensus(sources: FakeSources) -> None:
@@ -109,7 +134,7 @@ def test_warned_image_is_told_in_words_without_a_digit(image: bytes, title: str)
     assert "models agree" not in visible_text(app)
     assert [group.label for group in app.button_group if group.label == "Correct label"] == []
     assert [box.label for box in app.expander][:1] == ["Answers of the models (not counted)"]
-    assert list(app.dataframe[0].value["answer"]) == ["7", "1", "7"]
+    assert list(app.dataframe[0].value["answer"]) == ["7", "7", "1"]
 
 
 @pytest.mark.usefixtures("sources")
@@ -299,7 +324,7 @@ def test_why_is_asked_for_only_when_switched_on(sources: FakeSources) -> None:
     app = predict_page(("seven.png", b"seven"))
     assert (sources.explained, app.toggle(key="why").value) == ([], False)
     switch_why_on(app)
-    assert sources.explained == [["ready_2", HOSTILE, "ready_1"]]
+    assert sources.explained == [["ready_1", "ready_2", HOSTILE]]
     app.run()  # the session keeps the maps
     assert len(sources.explained) == 1
 

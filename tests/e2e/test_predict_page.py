@@ -35,7 +35,7 @@ def open_page(page: Page, stack: Any) -> None:
 
 
 def consensus(page: Page) -> Any:
-    return page.locator("[class*=st-key-consensus-sign-]").get_by_role("heading")
+    return page.locator("[class*=st-key-answer-sign-]").get_by_role("heading")
 
 
 def upload(page: Page, *files: tuple[str, bytes]) -> None:
@@ -68,9 +68,7 @@ def test_each_task_has_its_own_consensus(stack: Any, page: Page) -> None:
     open_page(page, stack)
     draw_with_mouse(page)
     expect(consensus(page)).to_have_text("7")
-    expect(page.locator("[class*=st-key-consensus-word-]").get_by_role("heading")).to_have_text(
-        "odd"
-    )
+    expect(page.locator("[class*=st-key-answer-word-]").get_by_role("heading")).to_have_text("odd")
     for task in ("mnist", "parity"):
         expect(page.get_by_text(f"Task {task}", exact=True)).to_be_visible()
 

@@ -104,6 +104,7 @@ class FakeSources:
         self.api_problem: str | None = None
         self.was_ever_up = True
         self.predicted = {HOSTILE: "1"}
+        self.unfit: dict[str, tuple[str, float | None]] = {}  # outcome and accuracy
         self.stores_predictions = True
         self.stored_label: Label | None = None
         self.calls = 0
@@ -263,11 +264,19 @@ class FakeSources:
                 "task": [self.tasks.get(name, "digits") for name in names],
                 "learning_rate": 0.1,
                 "momentum": 0.9,
-                "test_accuracy": [self.accuracies.get(name, 0.98) for name in names],
+                "test_accuracy": [
+                    self.unfit.get(name, (None, self.accuracies.get(name, 0.98)))[1]
+                    for name in names
+                ],
                 "best_validation_loss": 0.015,
                 "best_loss": 0.01,
                 "params": [
-                    {"batch_size": 2 ** self.names.index(name), HOSTILE: "x"} for name in names
+                    {
+                        "batch_size": 2 ** self.names.index(name),
+                        HOSTILE: "x",
+                        **({"outcome": self.unfit[name][0]} if name in self.unfit else {}),
+                    }
+                    for name in names
                 ],
             }
         )

@@ -30,10 +30,13 @@ class GalleryItem:
     warnings: tuple[str, ...] = ()
 
 
-def answer_table(answers: Sequence[Answer], consensus: Consensus | None) -> pd.DataFrame:
+def answer_table(
+    answers: Sequence[Answer], consensus: Consensus | None, champion: str | None = None
+) -> pd.DataFrame:
     """Return one row per answer.
 
-    Columns: experiment, answer, confidence (percent), note (disagrees, unsure, or the problem).
+    Columns: experiment, answer, confidence (percent), note (champion, no vote, disagrees, unsure,
+    or the problem).
     """
     rows: list[tuple[str, str | None, float | None, str]] = []
     for answer in answers:
@@ -42,7 +45,11 @@ def answer_table(answers: Sequence[Answer], consensus: Consensus | None) -> pd.D
             rows.append((answer.experiment, None, None, str(answer.problem or "no answer")))
             continue
         has_dissent = consensus is not None and prediction.label != consensus.label
-        notes = ["disagrees"] if has_dissent else []
+        notes = ["champion"] if answer.experiment == champion else []
+        if consensus is not None and answer.experiment in consensus.left_out:
+            notes.append("no vote")
+        elif has_dissent:
+            notes.append("disagrees")
         if is_unsure(prediction.confidence):
             notes.append(UNSURE)
         rows.append(

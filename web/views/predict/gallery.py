@@ -1,7 +1,7 @@
 """Gallery of the Predict page: one row per image of an upload."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 import streamlit as st
 
@@ -19,11 +19,14 @@ WARNED_ROW = "background-color: rgba(214, 158, 46, 0.25)"
 
 
 def show_gallery(
-    images: Sequence[InputImage], results: Sequence[ImageResult], task_of: Mapping[str, str]
+    images: Sequence[InputImage],
+    results: Sequence[ImageResult],
+    task_of: Mapping[str, str],
+    unfit: Container[str],
 ) -> int:
     """Show one row per image, and return the index of the selected image.
 
-    An unreadable image is red, one with a warning is yellow.
+    An unreadable image is red, one with a warning is yellow. The models in `unfit` do not vote.
     """
     items = []
     for image, result in zip(images, results, strict=True):
@@ -34,7 +37,7 @@ def show_gallery(
             # The task with the most models, because a row shows one label only.
             answers = next(iter(group_by_task(result, task_of).values()), [])
             warnings = warnings_of(result)
-            consensus = find_consensus(answers, warnings)
+            consensus = find_consensus(answers, warnings, unfit)
             items.append(GalleryItem(str(image.name), consensus, warnings=warnings))
     table = gallery_table(items)
     table.insert(0, "image", [_data_url(image.data) for image in images])

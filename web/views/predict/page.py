@@ -21,6 +21,7 @@ from web.tables.leaderboard_table import serving_state
 from web.views.predict.gallery import show_gallery, show_image_problem
 from web.views.predict.inputs import SAMPLE, InputImage, is_upload_open, show_inputs
 from web.views.predict.results import show_results
+from web.views.predict.voters import Voters, find_voters
 from web.views.predict.why import WHY, show_why
 
 # The widgets' keys, which are also the URL parameters.
@@ -57,7 +58,8 @@ def show(sources: Sources, selection: Selection) -> None:
         elif not images:
             _show_hint(len(ready))
         else:
-            _show_predictions(sources, images, ready, below, use_all=use_all)
+            voters = find_voters(sources, ready)
+            _show_predictions(sources, images, voters, below, use_all=use_all)
     _show_skipped(names, result)
 
 
@@ -103,7 +105,7 @@ def _show_hint(model_count: int) -> None:
 def _show_predictions(
     sources: Sources,
     images: Sequence[InputImage],
-    ready: Sequence[Model],
+    voters: Voters,
     below: DeltaGenerator,
     *,
     use_all: bool,
@@ -114,15 +116,15 @@ def _show_predictions(
     )
     try:
         predicted = iter(
-            cache.predict([image.data for image in images if image.problem is None], ready)
+            cache.predict([image.data for image in images if image.problem is None], voters.models)
         )
     except ApiUnreachableError as error:
         request_rerun()
         _show_api_down(sources, sources.describe_api_error(error))
         return
     results = [image.problem or next(predicted) for image in images]
-    task_of = {model.name: model.task for model in ready}
-    index = 0 if len(images) == 1 else show_gallery(images, results, task_of)
+    task_of = {model.name: model.task for model in voters.models}
+    index = 0 if len(images) == 1 else show_gallery(images, results, task_of, voters.unfit)
     image, result = images[index], results[index]
     if isinstance(result, ApiProblemError):
         if len(images) == 1:
@@ -133,15 +135,15 @@ def _show_predictions(
         image,
         result,
         group_by_task(result, task_of),
-        {model.name: model.classes for model in ready},
+        voters,
     )
     if not warnings_of(result):  # the answers to an image without a digit mean nothing
         with below:
-            show_why(sources, image.data, ready)
+            show_why(sources, image.data, voters.models)
     _show_code(
         sources.settings.public_api_url,
         image,
-        ["all"] if use_all else [model.name for model in ready],
+        ["all"] if use_all else [model.name for model in voters.models],
     )
 
 

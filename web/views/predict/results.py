@@ -1,6 +1,7 @@
 """Results of the Predict page for one image: consensus and probabilities of each task."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import streamlit as st
 
@@ -8,13 +9,14 @@ from web.charts import probability_heat_map
 from web.charts.probability_bars import probability_bars
 from web.components.thumbnail import ThumbnailError, make_thumbnail
 from web.data.api_types import Answer, Answers, warnings_of
-from web.data.consensus import Consensus, find_consensus
+from web.data.consensus import Consensus, find_consensus, is_unsure
 from web.data.image_warnings import warning_advice, warning_title
 from web.formatting import escape_markdown, format_percent, join_names
 from web.sources import Sources
 from web.tables.predictions import answer_table, probability_table
 from web.views.predict.correction import show_correction
 from web.views.predict.inputs import InputImage
+from web.views.predict.voters import Voters
 
 # A label up to this length is shown as large as a digit. A longer one is a word.
 MAX_SIGN_CHARACTERS = 2
@@ -25,7 +27,7 @@ def show_results(
     image: InputImage,
     result: Answers | list[Answer],
     answers_by_task: Mapping[str, list[Answer]],
-    classes_of: Mapping[str, Sequence[str]],
+    voters: Voters,
 ) -> None:
     """Show all results for one image, task by task.
 
@@ -34,7 +36,7 @@ def show_results(
         image: the image.
         result: all answers with the model input.
         answers_by_task: answers of each task. The task is shown only if there are several.
-        classes_of: class labels of each experiment.
+        voters: the models that were asked.
 
     """
     view = result.view if isinstance(result, Answers) else None
@@ -47,10 +49,10 @@ def show_results(
                 for task, answers in answers_by_task.items():
                     if has_several_tasks:
                         st.caption(f"Task {escape_markdown(task)}")
-                    _show_details(answers, None, task, has_table=False)
+                    _show_details(answers, None, task, voters.champions.get(task), has_table=False)
             return
         for index, (task, answers) in enumerate(answers_by_task.items()):
-            consensus = find_consensus(answers)
+            consensus = find_consensus(answers, unfit=voters.unfit)
             name = escape_markdown(task) if has_several_tasks else None
             if consensus is None:
                 st.error(
@@ -59,15 +61,18 @@ def show_results(
                 )
             else:
                 is_first = index == 0
-                _show_consensus(
+                champion = find_answer(answers, voters.champions.get(task))
+                _show_verdict(
                     image if is_first else None,
                     view if is_first else None,
-                    consensus,
-                    name,
+                    Verdict(consensus, champion, name),
                     f"0-{index}",
                 )
-                show_correction(sources, task, answers, classes_of)
-            _show_details(answers, consensus, task)
+                _show_left_out(consensus, voters.unfit)
+                show_correction(
+                    sources, task, answers, {one.name: one.classes for one in voters.models}
+                )
+            _show_details(answers, consensus, task, voters.champions.get(task))
 
 
 def _show_warnings(image: InputImage, view: bytes | None, warnings: Sequence[str]) -> None:
@@ -98,49 +103,100 @@ def _show_view(view: bytes, key: str) -> None:
         st.caption("Model input")
 
 
-def _show_consensus(
-    image: InputImage | None,
-    view: bytes | None,
-    consensus: Consensus,
-    task: str | None,
-    key: str,
-) -> None:
-    """Show the consensus of one task.
+@dataclass(frozen=True)
+class Verdict:
+    """Answer of the champion of one task, and the consensus of the models.
+
+    Attributes:
+        consensus: the consensus.
+        champion: answer of the champion, None without one.
+        task: escaped name of the task, None for the only one.
+
+    """
+
+    consensus: Consensus
+    champion: Answer | None
+    task: str | None
+
+    @property
+    def label(self) -> str:
+        """Label to show first: of the champion, else of the consensus."""
+        prediction = self.champion.prediction if self.champion else None
+        return self.consensus.label if prediction is None else prediction.label
+
+
+def find_answer(answers: Sequence[Answer], name: str | None) -> Answer | None:
+    """Return the answer of a model with a prediction, None without one."""
+    return next(
+        (one for one in answers if one.experiment == name and one.prediction is not None), None
+    )
+
+
+def _show_verdict(image: InputImage | None, view: bytes | None, verdict: Verdict, key: str) -> None:
+    """Show the champion's answer large, then the consensus.
 
     Args:
         image: the image, None if it is shown above.
         view: PNG of the model input, None if it is shown above.
-        consensus: the consensus.
-        task: escaped name of the task, None for the only one.
+        verdict: champion and consensus of one task.
         key: part of the containers' keys.
 
     """
-    is_sign = len(consensus.label) <= MAX_SIGN_CHARACTERS
+    is_sign = len(verdict.label) <= MAX_SIGN_CHARACTERS
     name = None if image is None else image.name
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         if image is not None and name is not None:
             _show_thumbnail(image)
         with st.container(
-            key=f"consensus-{'sign' if is_sign else 'word'}-{key}", width=110 if is_sign else 130
+            key=f"answer-{'sign' if is_sign else 'word'}-{key}", width=110 if is_sign else 130
         ):
-            st.header(escape_markdown(consensus.label), anchor=False)
+            st.header(escape_markdown(verdict.label), anchor=False)
         with st.container(gap=None, width="stretch"):
             if name is not None:
                 st.caption(escape_markdown(name))
-            if task is not None:
-                st.caption(f"Task {task}")
-            st.markdown(f"**{_describe_votes(consensus)}**")
-            on_average = " on average" if consensus.voters > 1 else ""
-            probability = f"robability {format_percent(consensus.confidence)}{on_average}"
-            if consensus.is_unsure:
-                st.badge(f"Unsure: p{probability}", icon=":material/help:", color="orange")
-            else:
-                st.markdown(f"P{probability}")
-            for label, names in consensus.dissent.items():
-                verb = "says" if len(names) == 1 else "say"
-                st.caption(f"{join_names(names)} {verb} **{escape_markdown(label)}**")
+            if verdict.task is not None:
+                st.caption(f"Task {verdict.task}")
+            if verdict.champion is not None:
+                _show_champion(verdict.champion)
+            _show_consensus(verdict.consensus, is_second=verdict.champion is not None)
         if view is not None:
             _show_view(view, key)
+
+
+def _show_champion(answer: Answer) -> None:
+    assert answer.prediction is not None  # noqa: S101  # see find_answer
+    st.markdown(f":material/star: **Champion** {escape_markdown(answer.experiment)}")
+    _show_probability(answer.prediction.confidence, "")
+
+
+def _show_consensus(consensus: Consensus, *, is_second: bool) -> None:
+    votes = _describe_votes(consensus)
+    on_average = " on average" if consensus.voters > 1 else ""
+    if is_second:
+        label = escape_markdown(consensus.label)
+        probability = format_percent(consensus.confidence)
+        st.markdown(f"**Consensus {label}**: {votes}, {probability}{on_average}")
+    else:
+        st.markdown(f"**{votes}**")
+        _show_probability(consensus.confidence, on_average)
+    for label, names in consensus.dissent.items():
+        verb = "says" if len(names) == 1 else "say"
+        st.caption(f"{join_names(names)} {verb} **{escape_markdown(label)}**")
+
+
+def _show_probability(confidence: float, on_average: str) -> None:
+    probability = f"robability {format_percent(confidence)}{on_average}"
+    if is_unsure(confidence):
+        st.badge(f"Unsure: p{probability}", icon=":material/help:", color="orange")
+    else:
+        st.markdown(f"P{probability}")
+
+
+def _show_left_out(consensus: Consensus, unfit: Mapping[str, str]) -> None:
+    """Show the models that do not vote, with the reason."""
+    if consensus.left_out:
+        names = [f"{escape_markdown(name)} ({unfit[name]})" for name in consensus.left_out]
+        st.caption(f"Not in the consensus: {', '.join(names)}.")
 
 
 def _describe_votes(consensus: Consensus) -> str:
@@ -152,7 +208,12 @@ def _describe_votes(consensus: Consensus) -> str:
 
 
 def _show_details(
-    answers: Sequence[Answer], consensus: Consensus | None, task: str, *, has_table: bool = True
+    answers: Sequence[Answer],
+    consensus: Consensus | None,
+    task: str,
+    champion: str | None,
+    *,
+    has_table: bool = True,
 ) -> None:
     """Show the probabilities and the answers. The task tells screen readers the tables apart."""
     probabilities = {
@@ -175,7 +236,7 @@ def _show_details(
             alt="Probability of each label by experiment; the table below has the numbers",
         )
     st.dataframe(
-        answer_table(answers, consensus),
+        answer_table(answers, consensus, champion),
         hide_index=True,
         alt=f"Answer and confidence of each experiment, task {task}",
         placeholder="",

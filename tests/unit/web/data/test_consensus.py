@@ -1,7 +1,9 @@
 """Consensus of several models."""
 
+import pytest
+
 from web.data.api_types import Answer, ApiProblemError, Prediction
-from web.data.consensus import find_consensus, group_by_task, is_unsure
+from web.data.consensus import find_consensus, find_unfit, group_by_task, is_unsure
 
 
 def answer(experiment: str, label: str, confidence: float) -> Answer:
@@ -60,3 +62,38 @@ def test_tasks_have_separate_consensus() -> None:
     )
     found = [find_consensus(group) for group in groups.values()]
     assert [consensus and consensus.dissent for consensus in found] == [{}, {}]
+
+
+def test_unfit_models_are_left_out() -> None:
+    answers = [answer("a", "7", 0.9), answer("dead", "1", 1.0), answer("diverged", "1", 1.0)]
+    found = find_consensus(answers, unfit={"dead": "", "diverged": "", "other": ""})
+    assert found is not None
+    assert (found.label, found.voters, found.left_out) == ("7", 1, ("dead", "diverged"))
+
+
+def test_unfit_models_vote_where_there_is_no_other() -> None:
+    found = find_consensus([answer("dead", "1", 1.0)], unfit={"dead"})
+    assert found is not None
+    assert (found.label, found.voters, found.left_out) == ("1", 1, ())
+
+
+@pytest.mark.parametrize(
+    ("outcome", "accuracy", "classes", "reason"),
+    [
+        ("finished", 0.98, 10, None),
+        (None, None, 10, None),
+        (None, float("nan"), 10, None),
+        ("diverged", 0.98, 10, "diverged"),
+        ("failed", None, 10, "failed"),
+        ("finished", 0.1135, 10, "test accuracy 11 %"),
+        ("finished", 0.2, 10, None),
+        ("finished", 0.51, 2, "test accuracy 51 %"),
+        ("finished", 0.56, 2, None),
+        (None, 1.0, 1, None),
+    ],
+)
+def test_models_near_chance_or_diverged_are_unfit(
+    outcome: str | None, accuracy: float | None, classes: int, reason: str | None
+) -> None:
+    found = find_unfit(outcome, accuracy, classes)
+    assert (found and found.replace("\N{NO-BREAK SPACE}", " ")) == reason
