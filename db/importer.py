@@ -16,24 +16,31 @@ from db.import_history import (
     read_last_imports,
     record_import,
 )
-from db.staging import CREATE_STAGED_TABLES, ImportResult, stage_file
+from db.staging import CREATE_STAGED_TABLES, ImportResult, Stored, stage_file
 
+SELECT_RUNS = "SELECT name FROM experiments WHERE source IN ('api', 'mlflow')"
+SELECT_RENAMED = """
+SELECT p.name, e.name FROM previous_names p JOIN experiments e ON e.id = p.experiment_id
+"""
+RUNS = "the runs of training code"  # location of a name in a reject
 FIND_CHANGED = """
 CREATE TEMPORARY TABLE changed ON COMMIT DROP AS
 SELECT s.name, s.file, e.id IS NULL AS is_new
 FROM staged_rows s LEFT JOIN experiments e USING (name)
-WHERE e.id IS NULL OR e.content_digest <> s.digest;
+WHERE e.id IS NULL OR e.content_digest IS DISTINCT FROM s.digest;
 ANALYZE staged_rows, staged_curves (name, metric), changed
 """
 COUNT_CHANGED = """
 SELECT file, count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new)
 FROM changed GROUP BY file
 """
+# The experiment of a published model belongs to the file from now on.
 UPDATE_CHANGED = """
 UPDATE experiments e
 SET task = s.task, learning_rate = s.learning_rate, momentum = s.momentum, params = s.params,
     metrics = s.metrics, source_file = s.file, source_line = s.line, content_digest = s.digest,
-    updated_at = now(), seen_at = now(), missing_since = NULL
+    updated_at = now(), seen_at = now(), missing_since = NULL, source = 'csv', started_at = NULL,
+    ended_at = NULL
 FROM staged_rows s JOIN changed c USING (name) WHERE e.name = s.name AND NOT c.is_new
 """
 UPDATE_UNCHANGED = """
@@ -112,10 +119,15 @@ def _import_changes(
     cursor.execute(CREATE_STAGED_TABLES)
     cursor.execute("SELECT name, content_digest FROM experiments")
     stored_digests: dict[str, str] = dict(cursor.fetchall())
-    locations: dict[str, str] = {}
+    cursor.execute(SELECT_RUNS)
+    locations = {str(name): RUNS for (name,) in cursor}
+    cursor.execute(SELECT_RENAMED)
+    renamed: dict[str, str] = dict(cursor.fetchall())
     metrics = find_metric_columns(files)
     results = {
-        file.name: stage_file(cursor, file, locations, stored_digests, metrics[file])
+        file.name: stage_file(
+            cursor, file, locations, Stored(stored_digests, renamed), metrics[file]
+        )
         for file in files
     }
     if files.error:

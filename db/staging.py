@@ -3,15 +3,15 @@
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import psycopg2.extensions
 
-from db.csv.columns import MetricColumns
+from db.csv.columns import NAME, MetricColumns
 from db.csv.files import CsvFile
 from db.csv.reader import read_rows
-from db.csv.reject_reasons import UnreadableFileError
+from db.csv.reject_reasons import UnreadableFileError, duplicate_name
 from db.csv.row import Reject, Row
 from servicekit import pg_copy
 
@@ -76,6 +76,14 @@ class ImportResult:
         )
 
 
+@dataclass(frozen=True)
+class Stored:
+    """Experiments of the database: their digests by name, and their names by previous names."""
+
+    digests: Mapping[str, str | None]
+    renamed: Mapping[str, str]
+
+
 @dataclass
 class _CopyBatch:
     """Encoded rows that wait for COPY."""
@@ -101,33 +109,34 @@ def stage_file(
     cursor: psycopg2.extensions.cursor,
     file: CsvFile,
     locations: dict[str, str],
-    stored_digests: Mapping[str, str],
+    stored: Stored,
     metrics: MetricColumns,
 ) -> ImportResult:
     """Copy a file into the staged tables and return the counts of rows read and rejected.
 
-    `locations` maps names to where they were found; the names of this file are added. Curves of
-    experiments that are stored with the same digest are left out. `metrics` are the file's metric
-    columns. An unreadable file leaves the
-    staged tables unchanged and sets the result's `error`.
+    `locations` maps names to where they were found; the names of this file are added. A row with
+    the previous name of an experiment gets its current one. Curves of experiments that are stored
+    with the same digest are left out. `metrics` are the file's metric columns. An unreadable file
+    leaves the staged tables unchanged and sets the result's `error`.
     """
     cursor.execute("SAVEPOINT file")
     file_locations: dict[str, str] = {}
     rejected = 0
     batch = _CopyBatch()
     try:
-        for entry in read_rows(file.path, file.name, locations, metrics):
+        for read in read_rows(file.path, file.name, locations, metrics):
+            entry = _under_current_name(read, stored.renamed, (locations, file_locations))
             if isinstance(entry, Reject):
                 rejected += 1
                 # Every reject keeps its name: a rejected experiment is not missing.
                 texts = (entry.column, entry.reason, entry.raw)
-                stored = texts if rejected <= MAX_STORED_REJECTS else (None, None, None)
-                batch.rejects += pg_copy.text_line(file.name, entry.line, entry.name, *stored)
+                kept = texts if rejected <= MAX_STORED_REJECTS else (None, None, None)
+                batch.rejects += pg_copy.text_line(file.name, entry.line, entry.name, *kept)
             else:
                 file_locations[entry.name] = f"{file.name}, line {entry.line}"
                 digest = entry.digest()
                 batch.rows += _encode_row(file.name, entry, digest)
-                if stored_digests.get(entry.name) != digest:
+                if stored.digests.get(entry.name) != digest:
                     batch.curves += b"".join(_encode_curves(entry))
             batch.flush(cursor, min_bytes=MAX_BATCH_BYTES)
     except UnreadableFileError as error:
@@ -141,6 +150,19 @@ def stage_file(
     batch.flush(cursor)
     locations.update(file_locations)
     return ImportResult(read=len(file_locations) + rejected, rejected=rejected)
+
+
+def _under_current_name(
+    entry: Row | Reject, renamed: Mapping[str, str], found: Sequence[Mapping[str, str]]
+) -> Row | Reject:
+    """Return an entry with the current name of its experiment, a reject if another row has it."""
+    if not renamed or entry.name is None:
+        return entry
+    name = renamed.get(entry.name, entry.name)
+    location = next((names[name] for names in found if name in names), None)
+    if isinstance(entry, Row) and location is not None:
+        return Reject(entry.line, NAME, duplicate_name(location), entry.name, name)
+    return replace(entry, name=name)
 
 
 def _encode_row(file: str, row: Row, digest: str) -> bytes:

@@ -9,6 +9,7 @@ import pytest
 
 from db.csv.reader import READER_VERSION
 from db.csv.reject_reasons import RATE_IS_NOT_A_NUMBER, duplicate_name
+from db.importer import RUNS
 from inference.database.imports import SELECT_LATEST
 from tests.support.database import HEADER, LOSS, Database, csv_row
 from web.data.queries import FILES
@@ -68,6 +69,50 @@ def test_name_of_earlier_file_is_rejected(database: Database) -> None:
         ("data.d/x.csv", 2, duplicate_name("data.csv, line 3"), False)
     ]
     assert database.rows("SELECT learning_rate FROM experiments WHERE name = 'a'") == [(0.1,)]
+
+
+def test_row_takes_over_the_experiment_of_a_published_model(database: Database) -> None:
+    database.write(csv_row("a"))
+    database.set_up()
+    database.rows(
+        "INSERT INTO experiments (name, source, owner, started_at, ended_at, metrics)"
+        " VALUES ('mine', 'pipeline', 'ann', now(), now(), '{\"test_accuracy\": 0.9}') RETURNING id"
+    )
+    database.write(csv_row("a") + csv_row("mine"))
+    assert "2 rows: 0 new, 1 changed, 1 unchanged" in database.set_up()
+    assert database.rows(
+        "SELECT source, source_line, owner, started_at, metrics FROM experiments"
+        " WHERE name = 'mine'"
+    ) == [("csv", 3, "ann", None, {"test_accuracy": 0.98})]
+
+
+def test_row_with_the_name_of_a_run_is_rejected(database: Database) -> None:
+    database.write(csv_row("a"))
+    database.set_up()
+    database.rows("INSERT INTO experiments (name, source) VALUES ('run', 'api') RETURNING id")
+    database.write(csv_row("a") + csv_row("run"))
+    assert "1 rejected" in database.set_up()
+    assert database.rows(REJECTS) == [("data.csv", 3, duplicate_name(RUNS), False)]
+    assert database.rows("SELECT source FROM experiments WHERE name = 'run'") == [("api",)]
+
+
+def test_row_with_a_previous_name_is_the_renamed_experiment(database: Database) -> None:
+    database.write(csv_row("a") + csv_row("b"))
+    database.set_up()
+    assert database.rows("SELECT rename_experiment('a', 'new', 'ann')") == [("renamed",)]
+    database.write(csv_row("a", 0.5) + csv_row("b"))
+    assert "0 new, 1 changed, 1 unchanged" in database.set_up()
+    assert database.rows("SELECT name, learning_rate FROM experiments ORDER BY id") == [
+        ("new", 0.5),
+        ("b", 0.1),
+    ]
+    database.write(csv_row("a", 0.5) + csv_row("b") + csv_row("new"))
+    database.set_up()
+    assert database.rows(REJECTS) == [("data.csv", 4, duplicate_name("data.csv, line 2"), False)]
+    assert database.rows(EXPERIMENTS) == [
+        ("b", "data.csv", 3, False),
+        ("new", "data.csv", 2, False),
+    ]
 
 
 def test_rate_none_is_null_in_the_database(database: Database) -> None:
