@@ -2,9 +2,13 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psycopg2
+import psycopg2.extensions
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -19,6 +23,26 @@ from tests.support.digits import seven_png
 
 LENET = "mnist_experiment_12__lenet5"
 CHAMPION = "mnist_experiment_25__deep_cnn_16_48_96_augmented"
+# Of the open run: a worker has started it, the probe refuses its model, its model is published.
+STARTED = """
+WITH run AS (UPDATE pipeline_runs SET state = 'RUNNING', started_at = now(), heartbeat_at = now()
+             WHERE state = 'QUEUED' RETURNING id)
+INSERT INTO pipeline_steps (run_id, name, ordinal, attempt, state, worker, progress)
+SELECT id, 'publish', 1, 1, 'RUNNING', 'w', '{"phase": "compile"}' FROM run
+"""
+REFUSED = """
+WITH run AS (UPDATE pipeline_runs SET state = 'FAILED', finished_at = now(),
+                 reason = 'publish: The model reads 12 %%.' WHERE state = 'RUNNING' RETURNING id)
+UPDATE pipeline_steps SET state = 'FAILED', finished_at = now(), error = 'The model reads 12 %%.',
+    progress = '{"refused": "probe", "better_card": {"input": {"invert": true}}}'
+FROM run WHERE run_id = run.id
+"""
+PUBLISHED = """
+WITH run AS (UPDATE pipeline_runs SET state = 'SUCCEEDED', finished_at = now(),
+                 reason = 'Published as version 1.' WHERE state = 'RUNNING' RETURNING id)
+UPDATE pipeline_steps SET state = 'SUCCEEDED', finished_at = now(), outputs = '{"version": 1}'
+FROM run WHERE run_id = run.id
+"""
 
 
 def open_page(page: Page, stack: Any, model: str = LENET) -> None:
@@ -81,6 +105,63 @@ def test_model_is_promoted_and_rolled_back(stack: Any, page: Page) -> None:
     expect(
         page.locator("[data-testid=stDataFrame] table").get_by_text("misreads 7", exact=True)
     ).to_be_attached()
+
+
+@pytest.fixture
+def database(stack: Any) -> Iterator[psycopg2.extensions.connection]:
+    """A connection of the owner. Afterwards there are no runs again."""
+    with closing(psycopg2.connect(stack.db_dsn)) as connection:
+        connection.autocommit = True
+        yield connection
+        for table in ("pipeline_steps", "pipeline_triggers", "pipeline_runs"):
+            execute(connection, f"DELETE FROM {table}")
+
+
+def execute(
+    connection: psycopg2.extensions.connection, statement: str, *arguments: object
+) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, arguments)
+        return cursor.fetchall() if cursor.description else []
+
+
+def test_model_is_published_after_a_refusal_by_the_probe(
+    stack: Any, page: Page, database: psycopg2.extensions.connection, tmp_path: Path
+) -> None:
+    """The test writes what the worker would, because the stack has none."""
+    (tmp_path / "mine.keras").write_bytes(b"a model")
+    open_page(page, stack)
+    page.get_by_role("button", name="Publish a model").click()
+    form = page.locator("[data-testid=stForm]").filter(
+        has=page.get_by_role("button", name="Publish", exact=True), visible=True
+    )
+    picker = form.get_by_role("combobox", name="Experiment")
+    picker.click()
+    picker.fill(CHAMPION)
+    picker.press("Enter")
+    form.locator("input[type=file]").set_input_files(tmp_path / "mine.keras")
+    expect(form.get_by_text("mine.keras")).to_be_visible()
+    fill(page, "Publish", "ann", "new scans")
+    box = page.locator(".st-key-publication")
+    expect(box.get_by_text("Waiting for a worker")).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
+    expect(box.get_by_text("No worker has been seen for 2 minutes")).to_be_visible()
+    execute(database, STARTED)
+    expect(box.get_by_text("Compiling it in the sandbox")).to_be_visible()
+    execute(database, REFUSED)
+    expect(box.get_by_text("The model reads 12 %.")).to_be_visible()
+    box.get_by_role("button", name="Publish with the better card").click()
+    expect(box.get_by_text("Waiting for a worker")).to_be_visible()
+    execute(database, STARTED)
+    execute(database, PUBLISHED)
+    expect(box.get_by_text("Published as version 1.")).to_be_visible()
+    assert execute(database, "SELECT params -> 'card' FROM pipeline_runs ORDER BY id") == [
+        ({"task": "mnist", "classes": list("0123456789")},),
+        ({"task": "mnist", "classes": list("0123456789"), "input": {"invert": True}},),
+    ]
+    box.get_by_role("button", name="Show version 1").click()
+    expect(page.get_by_role("heading", name=f"{CHAMPION}, version 1")).to_be_visible()
+    box.get_by_role("button", name="Close", exact=True).click()
+    expect(box).to_be_hidden()
 
 
 @pytest.mark.slow
