@@ -46,7 +46,7 @@ def test_blank_canvas_sends_no_request(sources: FakeSources) -> None:
 def test_upload_is_predicted_by_every_selected_model() -> None:
     app = predict_page(("seven.png", b"seven"))
     assert list(app.dataframe[0].value["experiment"]) == ["ready_1", "ready_2", HOSTILE]
-    assert list(app.dataframe[0].value["note"])[0] == "champion"
+    assert next(iter(app.dataframe[0].value["note"])) == "champion"
 
 
 @pytest.mark.usefixtures("sources")

@@ -29,12 +29,12 @@ class TrackingForwarder:
         app: ASGIApp,
         addresses: Addresses,
         socket: str | None,
-        max_bytes: Callable[[str], int | None],
+        max_bytes: Callable[[str, str], int | None],
         count_limit: Callable[[str], None],
     ) -> None:
         """Forward to a Unix socket. Without one, tracking is off.
 
-        `max_bytes` returns the largest body of a path whose body has not been measured.
+        `max_bytes` returns the largest body of a method and path whose body has not been measured.
         `count_limit` counts a request that exceeds the limit of this name.
         """
         self._app, self._addresses = app, addresses
@@ -54,7 +54,9 @@ class TrackingForwarder:
         if self._client is None:
             raise TrackingOffError
         head, is_chunked = _head(scope)
-        body = self._body(receive, self._max_bytes(scope["path"]), is_chunked=is_chunked)
+        body = self._body(
+            receive, self._max_bytes(scope["method"], scope["path"]), is_chunked=is_chunked
+        )
         try:
             response = await self._client.request(head, body)
         except ConnectionLostError as error:

@@ -93,7 +93,7 @@ def forwarder(
 ) -> TestClient:
     addresses = Addresses("/api/v1.0")
     return TestClient(
-        TrackingForwarder(OWN, addresses, socket, lambda _path: max_bytes, count_limit)
+        TrackingForwarder(OWN, addresses, socket, lambda _method, _path: max_bytes, count_limit)
     )
 
 
@@ -153,7 +153,11 @@ def test_forwarder_ends_with_a_client_that_leaves(tmp_path: Path) -> None:
         "headers": [(b"content-length", b"2")],
     }
     app = TrackingForwarder(
-        OWN, Addresses("/api/v1.0"), str(tmp_path / "s"), lambda _path: None, lambda _: None
+        OWN,
+        Addresses("/api/v1.0"),
+        str(tmp_path / "s"),
+        lambda _method, _path: None,
+        lambda _: None,
     )
     with tracking(tmp_path / "s") as seen:
         asyncio.run(app(scope, receive, send))
