@@ -161,7 +161,7 @@ def test_forwarder_ends_with_a_client_that_leaves(tmp_path: Path) -> None:
     )
     with tracking(tmp_path / "s") as seen:
         asyncio.run(app(scope, receive, send))
-    assert seen == []
+    assert all(request["body"] == b"" for request in seen)  # at most the head
 
 
 def test_forwarded_operation_is_never_called() -> None:
