@@ -48,6 +48,14 @@ def test_inference_gets_every_setting_of_the_monitor() -> None:
     assert names - fixed - service("inference")["environment"].keys() == set()
 
 
+def test_inference_gets_every_setting_of_tracking() -> None:
+    page = (ROOT / "doc" / "tracking.md").read_text()
+    table = page[page.index("## Settings") :]
+    names = set(re.findall(r"^\| `([A-Z_]+)` \|", table, re.MULTILINE))
+    assert "TRACKING" in names
+    assert names - service("inference")["environment"].keys() == set()
+
+
 def test_services_without_a_profile_are_the_stack() -> None:
     assert {name for name in COMPOSE["services"] if "profiles" not in service(name)} == ALWAYS
 

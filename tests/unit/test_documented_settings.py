@@ -25,7 +25,7 @@ def variables(module: Path) -> set[str]:
 
 @pytest.mark.parametrize(
     "package",
-    ["client/ml_ops_starter_client", "db", "inference", "local", "monitoring", "web"],
+    ["client/ml_ops_starter_client", "db", "inference", "local", "monitoring", "tracking", "web"],
 )
 def test_every_variable_is_documented(package: str) -> None:
     names = variables(ROOT / package / "settings.py")

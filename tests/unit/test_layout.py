@@ -16,6 +16,7 @@ PACKAGES = (
     "run_import",
     "servicekit",
     "supply_chain",
+    "tracking",
     "training",
     "web",
 )

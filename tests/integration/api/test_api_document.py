@@ -55,6 +55,7 @@ def api_url(
             "COMPILED_DIR": str(tmp_path_factory.mktemp("compiled")),
             "JOURNAL_DIR": str(tmp_path_factory.mktemp("journal")),
             "IMAGES_URL": str(tmp_path_factory.mktemp("images")),
+            "TRACKING": "1",
             "PGUSER": "mlops_app",
             "PGPASSWORD": "pass123",
         }
