@@ -28,9 +28,10 @@ UPDATE metric_curves SET steps = steps || %s::bigint[],
 WHERE experiment_id = %s AND metric = %s AND points = %s AND last_step = %s
 """
 UPDATE_METRICS = """
-UPDATE experiments SET metrics = metrics || %s::jsonb, heartbeat_at = now(), silent_since = NULL,
-    updated_at = now()
-WHERE id = %s
+UPDATE experiments SET metrics = metrics || %(metrics)s::jsonb, updated_at = now(),
+    heartbeat_at = CASE WHEN %(is_heard)s THEN now() ELSE heartbeat_at END,
+    silent_since = CASE WHEN NOT %(is_heard)s THEN silent_since END
+WHERE id = %(id)s
 """
 
 
@@ -92,10 +93,13 @@ def last_finite(points: Sequence[Point]) -> float | None:
     return Curve([], [point.value for point in points]).last_finite
 
 
-def update_metrics(cursor: Cursor, experiment_id: int, values: Mapping[str, float]) -> None:
-    """Store the last values of metrics, and that the run was heard of."""
+def update_metrics(
+    cursor: Cursor, experiment_id: int, values: Mapping[str, float], *, is_heard: bool
+) -> None:
+    """Store the last values of metrics, and whether the run was heard of."""
     finite = {key: value for key, value in values.items() if math.isfinite(value)}
-    cursor.execute(UPDATE_METRICS, [json.dumps(finite), experiment_id])
+    arguments = {"metrics": json.dumps(finite), "id": experiment_id, "is_heard": is_heard}
+    cursor.execute(UPDATE_METRICS, arguments)
 
 
 def _array(values: Sequence[float]) -> str:

@@ -43,11 +43,13 @@ WHERE e.source <> 'csv' AND EXISTS (SELECT FROM run_points p WHERE p.experiment_
 class _Pending:
     """Points of a run, by metric, that its curves do not have.
 
-    `is_complete` is False if more may be stored.
+    `is_complete` is False if more may be stored. `is_heard` is False if no request brought them to
+    this process: an earlier one may have stored them long ago.
     """
 
     points: dict[str, list[Point]] = field(default_factory=dict)
     is_complete: bool = True
+    is_heard: bool = False
 
     def add(self, points: Sequence[Point]) -> None:
         for point in points:
@@ -76,6 +78,7 @@ class Folding:
         """
         with self._lock:
             pending = self._pending.setdefault(experiment_id, _Pending())
+            pending.is_heard = True
             if points is None:
                 pending.is_complete = False
             else:
@@ -87,8 +90,10 @@ class Folding:
         """Note every run with points, after a start. Raises UnavailableError."""
         with self._database.transaction() as cursor:
             cursor.execute(WITH_POINTS)
-            for (number,) in cursor.fetchall():
-                self.add(number, None)
+            numbers = [number for (number,) in cursor]
+        with self._lock:
+            for number in numbers:
+                self._pending.setdefault(number, _Pending()).is_complete = False
 
     def fold_all(self) -> int:
         """Fold every run with new points, and return the points of the curves written.
@@ -121,10 +126,18 @@ class Folding:
                 with self._database.transaction() as cursor:
                     return self._fold(cursor, taken)
             except BaseException:
-                for number in taken:
-                    self._tails.pop(number, None)
-                    self.add(number, None)
+                self._return(taken)
                 raise
+
+    def _return(self, taken: Mapping[int, _Pending]) -> None:
+        """Note runs again whose transaction failed."""
+        with self._lock:
+            for number, pending in taken.items():
+                self._tails.pop(number, None)
+                waiting = self._pending.setdefault(number, _Pending())
+                waiting.is_complete = False
+                waiting.is_heard |= pending.is_heard
+        self.arrived.set()
 
     def _fold(self, cursor: Cursor, taken: Mapping[int, _Pending]) -> int:
         written = 0
@@ -139,7 +152,7 @@ class Folding:
                 if tails is None
                 else self._extend(cursor, number, tails, taken[number].points)
             )
-            update_metrics(cursor, number, values)
+            update_metrics(cursor, number, values, is_heard=taken[number].is_heard)
             written += sum(tail.points for tail in tails.values() if tail is not None)
             if state == "running":
                 self._tails[number] = tails
