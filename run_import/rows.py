@@ -94,7 +94,7 @@ def _metrics(run: PastRun) -> tuple[dict[str, Points], list[str]]:
         points = [point for point in run.metrics[name] if math.isfinite(point[2])]
         if len(points) < len(run.metrics[name]):
             count = len(run.metrics[name]) - len(points)
-            notes.append(f"{count} points of {name} left out, because they are not finite.")
+            notes.append(f"values of {name} that are not finite left out: {count}.")
         if points:
             found[key] = _in_order(points)
     return found, notes

@@ -63,7 +63,7 @@ def test_points_that_are_not_finite_are_left_out() -> None:
     metrics = {"loss": [*LOSS, (2, 3, math.nan), (3, 4, math.inf)]}
     table = build_table([run(metrics=metrics)])
     assert json.loads(only_row(table)["Loss"])["Step"] == [0, 1]
-    assert table.notes == ["lenet: 2 points of loss left out, because they are not finite."]
+    assert table.notes == ["lenet: values of loss that are not finite left out: 2."]
 
 
 def test_points_of_one_step_are_numbered_by_time() -> None:
