@@ -43,6 +43,8 @@ PAGES = {
     ),
     "predict": ("/predict?all=true", "Draw a digit here"),
     "evaluate": ("/evaluate", "Evaluate"),
+    "run": ("/run?name=mnist_experiment_25__deep_cnn_16_48_96_augmented", "Results"),
+    "history": ("/history", "Live accuracy"),
     "models": ("/models?m=mnist_experiment_25__deep_cnn_16_48_96_augmented", "Aliases"),
     # The newest run with a verdict, if there is one.
     "pipelines": ("/pipelines", "Runs"),

@@ -147,5 +147,6 @@ def _finish(sources: Sources, author: str | None, message: str | None) -> None:
     sources.expire_models()
     sources.learning.expire()
     sources.monitoring.expire()
+    sources.tracking.expire()
     if message:
         st.toast(message, icon=":material/check_circle:")
