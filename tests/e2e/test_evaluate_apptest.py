@@ -186,7 +186,7 @@ def test_stored_result_is_shown_before_a_run(sources: FakeSources) -> None:
     )
     app = evaluate_page()
     text = visible_text(app)
-    assert "**ready\\_1: 96.00\N{NO-BREAK SPACE}%** of 500 images" in text
+    assert "**[ready\\_1](run?name=ready_1): 96.00\N{NO-BREAK SPACE}%** of 500 images" in text
     assert "evaluated 3 days ago by dashboard" in text
     assert app.dataframe[-1].value.to_dict("records") == [
         {"label": "7", "images": 50, "accuracy": 80.0}

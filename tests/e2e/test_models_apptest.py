@@ -15,7 +15,14 @@ from tests.support.fake_learning import (
     make_step,
 )
 from tests.support.fake_monitoring import make_alert
-from tests.support.fakes import DOWN, FakeSources, make_version, open_alone, visible_text
+from tests.support.fakes import (
+    DOWN,
+    FakeSources,
+    linked_names,
+    make_version,
+    open_alone,
+    visible_text,
+)
 from tests.support.web_robustness import make_result
 from web.data.api_types import ApiProblemError
 from web.data.learning.types import Evidence, RunDetail
@@ -104,7 +111,7 @@ def test_open_alert_stands_beside_its_version(sources: FakeSources) -> None:
     sources.monitoring.open_alerts = [info, make_alert(3)]
     app = models_page(m="ready_1")
     table = app.dataframe[0].value
-    shown = dict(zip(table["model"], map(list, table["alert"]), strict=True))
+    shown = dict(zip(linked_names(table["model"]), map(list, table["alert"]), strict=True))
     assert (shown["ready_1"], shown["ready_2"]) == (["Warning"], [])
     text = visible_text(app)
     assert "What is sent changed 14 min ago" in text

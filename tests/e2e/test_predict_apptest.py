@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.support.fakes import DOWN, HOSTILE, FakeSources, visible_text
+from tests.support.fakes import DOWN, HOSTILE, FakeSources, linked_names, visible_text
 from tests.support.photos import noisy_photo
 from web.data.api_types import ApiProblemError, ApiUnreachableError, ImageResult, Label
 
@@ -45,7 +45,7 @@ def test_blank_canvas_sends_no_request(sources: FakeSources) -> None:
 @pytest.mark.usefixtures("sources")
 def test_upload_is_predicted_by_every_selected_model() -> None:
     app = predict_page(("seven.png", b"seven"))
-    assert list(app.dataframe[0].value["experiment"]) == ["ready_1", "ready_2", HOSTILE]
+    assert linked_names(app.dataframe[0].value["experiment"]) == ["ready_1", "ready_2", HOSTILE]
     assert next(iter(app.dataframe[0].value["note"])) == "champion"
 
 

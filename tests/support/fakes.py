@@ -2,11 +2,12 @@
 
 import io
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
@@ -412,6 +413,11 @@ def open_alone(script: Callable[[], None], **query: str | list[str]) -> AppTest:
     for name, value in query.items():
         app.query_params[name] = value
     return app.run()
+
+
+def linked_names(links: Iterable[str]) -> list[str]:
+    """Return the texts of links to runs in a column of a table."""
+    return [unquote(link.partition("#")[2]) for link in links]
 
 
 def visible_text(app: AppTest) -> str:

@@ -50,6 +50,6 @@ def run_links(names: Iterable[str], short: Mapping[str, str]) -> list[str]:
     return [f"run?name={quote(name, safe='')}#{quote(short[name], safe='')}" for name in names]
 
 
-def markdown_link(name: str) -> str:
-    """Return a link to the page of a run as Markdown, with its full name as the text."""
-    return f"[{escape_markdown(name)}](run?name={quote(name, safe='')})"
+def markdown_link(name: str, text: str | None = None) -> str:
+    """Return a link to the page of a run as Markdown, by default with its full name as the text."""
+    return f"[{escape_markdown(name if text is None else text)}](run?name={quote(name, safe='')})"

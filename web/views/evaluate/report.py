@@ -15,7 +15,8 @@ from web.evaluations.tables import (
     format_interval,
     uncounted_images,
 )
-from web.formatting import escape_markdown, format_percent, join_names, pluralize
+from web.formatting import format_percent, join_names, pluralize
+from web.tables.run_names import markdown_link
 from web.views.evaluate.images import PREDICTED, TRUE
 
 
@@ -32,7 +33,7 @@ def show_report(true_labels: Sequence[str], model: ModelVersion, predictions: Pr
     _show_metrics(report)
     unanswered = f" {uncounted} not counted." if uncounted else ""
     st.caption(
-        f"{escape_markdown(model.short_name)}: {report.correct:,} of"
+        f"{markdown_link(model.name, model.short_name)}: {report.correct:,} of"
         f" {pluralize(report.images, 'image')} correct.{unanswered}"
     )
     left, right = st.columns([1, 1], gap="large")

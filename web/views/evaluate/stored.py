@@ -12,6 +12,7 @@ from web.evaluations.labeled_set import LabeledSet
 from web.evaluations.tables import format_interval, stored_table
 from web.formatting import escape_markdown, format_age, format_percent, pluralize
 from web.sources import Sources
+from web.tables.run_names import markdown_link
 
 
 def show_stored(sources: Sources, models: Sequence[ModelVersion], labeled_set: LabeledSet) -> None:
@@ -51,7 +52,7 @@ def _describe(model: ModelVersion, stored: StoredEvaluation) -> str:
     interval = format_interval(wilson_interval(stored.correct, stored.images))
     age = format_age(max(0.0, (datetime.now(UTC) - stored.at).total_seconds()))
     return (
-        f"**{escape_markdown(model.short_name)}: {accuracy}** of"
+        f"**{markdown_link(model.name, model.short_name)}: {accuracy}** of"
         f" {pluralize(stored.images, 'image')} ({interval}), evaluated {age} by"
         f" {escape_markdown(stored.evaluated_by)}"
     )

@@ -47,7 +47,7 @@ def show(sources: Sources) -> None:
         _show_steps(result.value, is_first=before is None)
     else:
         _show_nothing(criteria)
-    st.subheader("Live accuracy", anchor=False)
+    st.header("Live accuracy", anchor=False)
     with error_boundary("The live accuracy"):
         show_accuracy(sources, criteria)
 

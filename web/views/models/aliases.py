@@ -11,6 +11,7 @@ from web.data.api_types import Alias, ModelVersion
 from web.formatting import escape_markdown, format_age, pluralize
 from web.sources import Sources
 from web.tables.model_registry import CHAMPION, alias_move_table, find_version
+from web.tables.run_names import markdown_link
 from web.views.models.details import SELECTED
 from web.views.models.evidence import show_evidence
 
@@ -76,7 +77,7 @@ def _show_target(alias: Alias) -> None:
     state = "" if alias.serving == "READY" else f" (**{alias.serving.replace('_', ' ').lower()}**)"
     st.markdown(
         f":material/star: **{escape_markdown(alias.alias)}** of {escape_markdown(alias.task)} is"
-        f" **{escape_markdown(alias.experiment)}**, version {alias.version}{state}, moved"
+        f" **{markdown_link(alias.experiment)}**, version {alias.version}{state}, moved"
         f" {format_age(age)}",
         help=f"Moved {last.at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC by"
         f" {escape_markdown(last.moved_by)}: {escape_markdown(last.reason)}",

@@ -16,6 +16,7 @@ from web.tables.model_registry import (
     describe_size,
     find_version,
 )
+from web.tables.run_names import markdown_link
 from web.views.models.alerts import show_alerts
 from web.views.models.robustness import show_robustness
 
@@ -54,6 +55,7 @@ def show_details(sources: Sources, versions: Sequence[ModelVersion]) -> None:
         return
     with st.container(border=True):
         st.header(f"{escape_markdown(version.name)}, version {version.version}", anchor=False)
+        st.markdown(f"Run {markdown_link(version.name)}")
         show_alerts(sources, version)
         facts, code = st.columns([1, 1], gap="large")
         with facts:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from web.components.outage import show_api_down
+from web.components.run_column import run_column, with_run_links
 from web.data.api_types import ModelVersion
 from web.formatting import escape_markdown, join_names, pluralize
 from web.sources import Sources
@@ -112,7 +113,7 @@ def _show_table(sources: Sources, versions: Sequence[ModelVersion]) -> None:
 
     alerts = alert_severities(sources)
     st.dataframe(
-        version_table(versions, alerts),
+        with_run_links(version_table(versions, alerts), "model"),
         hide_index=True,
         alt="Every version of every model with its state",
         placeholder="\N{EN DASH}",
@@ -120,7 +121,7 @@ def _show_table(sources: Sources, versions: Sequence[ModelVersion]) -> None:
         on_select=select,
         selection_mode="single-row",
         column_config={
-            "model": st.column_config.TextColumn("Model", width=330),
+            "model": run_column("Model", width=330),
             "version": st.column_config.NumberColumn("Version", format="%d", width=65),
             "alert": None
             if not alerts

@@ -8,6 +8,7 @@ import streamlit as st
 
 from evaluation.metrics import wilson_interval
 from web.charts.monitoring.accuracy_lines import HEIGHT_PIXELS, AccuracyPoint, accuracy_lines
+from web.components.run_column import run_column, with_run_links
 from web.sources import Sources
 from web.tables.monitoring.tables import (
     CANNOT_BE_TOLD,
@@ -83,12 +84,12 @@ def _live_points(live: pd.DataFrame, version: str | None) -> Sequence[AccuracyPo
 def _show_table(table: pd.DataFrame) -> None:
     help_text = "Share of correct predictions, its 95 % Wilson interval, and the number of labels."
     st.dataframe(
-        table,
+        with_run_links(table, "version"),
         hide_index=True,
         alt="Accuracy by version: test images, labels drawn at random, other labels, estimated",
         placeholder="\N{EN DASH}",
         column_config={
-            "version": st.column_config.TextColumn("Version", width=330),
+            "version": run_column("Version", width=330),
             "test": st.column_config.NumberColumn(
                 "Test images", format="%.2f %%", width=95, help="From the model card."
             ),

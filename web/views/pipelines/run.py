@@ -16,6 +16,7 @@ from web.tables.pipeline_runs import (
     advise,
     describe_verdict,
 )
+from web.tables.run_names import markdown_link
 from web.tables.run_progress import (
     describe_progress,
     progress_share,
@@ -113,6 +114,7 @@ def _show_head(sources: Sources, detail: RunDetail) -> None:
                 color="orange",
                 help="Another worker took the run over. The third death ends it.",
             )
+    st.caption(f"Recipe of {markdown_link(run.experiment_name)}")
     if run.parent_run_id is not None:
         st.markdown(
             f"Compares the candidate of [run {run.parent_run_id}](?run={run.parent_run_id}) again,"

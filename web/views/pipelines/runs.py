@@ -11,6 +11,7 @@ from web.components.outage import (
     show_missing_worker,
     show_stale_data,
 )
+from web.components.run_column import run_column, with_run_links
 from web.data.learning.types import Run, RunList
 from web.formatting import pluralize
 from web.sources import Sources
@@ -93,7 +94,7 @@ def _show_list(listed: RunList) -> None:
             st.session_state[RUN] = str(runs[rows[0]].id)
 
     st.dataframe(
-        run_table(runs, datetime.now(UTC)),
+        with_run_links(run_table(runs, datetime.now(UTC)), "experiment"),
         hide_index=True,
         alt="Runs with state, verdict, gain, trigger, author and dataset, newest first",
         placeholder="\N{EN DASH}",
@@ -117,7 +118,7 @@ def _show_list(listed: RunList) -> None:
                 help="Accuracy of the candidate minus that of the champion, on the images that"
                 " decide, with its lower 95 % bound.",
             ),
-            "experiment": st.column_config.TextColumn("Experiment", width=188),
+            "experiment": run_column("Experiment", width=188),
             "trigger": st.column_config.TextColumn(
                 "Trigger", width=132, help="Later triggers join an open run."
             ),

@@ -10,6 +10,7 @@ from web.components.outage import show_database_down, show_stale_data
 from web.data.learning.data_types import Schedule
 from web.formatting import escape_markdown
 from web.sources import Sources
+from web.tables.run_names import markdown_link
 from web.views.pipelines.retrain import DEFAULT_SEEDS, MAX_SEEDS
 from web.views.pipelines.task_picker import pick_task
 
@@ -51,7 +52,7 @@ def _show_state(schedule: Schedule) -> None:
             color="green" if schedule.enabled else "gray",
         )
         st.markdown(
-            f"`{schedule.cron}` trains **{escape_markdown(schedule.experiment_name)}**",
+            f"`{schedule.cron}` trains **{markdown_link(schedule.experiment_name)}**",
             width="content",
         )
     st.caption(

@@ -7,6 +7,7 @@ import streamlit as st
 
 from web.charts import probability_heat_map
 from web.charts.probability_bars import probability_bars
+from web.components.run_column import run_column, with_run_links
 from web.components.thumbnail import ThumbnailError, make_thumbnail
 from web.data.api_types import Answer, Answers, warnings_of
 from web.data.consensus import Consensus, find_consensus, is_unsure
@@ -236,12 +237,12 @@ def _show_details(
             alt="Probability of each label by experiment; the table below has the numbers",
         )
     st.dataframe(
-        answer_table(answers, consensus, champion),
+        with_run_links(answer_table(answers, consensus, champion), "experiment"),
         hide_index=True,
         alt=f"Answer and confidence of each experiment, task {task}",
         placeholder="",
         column_config={
-            "experiment": st.column_config.TextColumn("Experiment", width=270),
+            "experiment": run_column("Experiment", width=270),
             "answer": st.column_config.TextColumn("Answer", width=70),
             "confidence": st.column_config.ProgressColumn(
                 "Confidence", format="%.1f %%", min_value=0, max_value=100, width=130

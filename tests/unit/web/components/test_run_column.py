@@ -1,0 +1,20 @@
+"""Columns with links to runs."""
+
+import pandas as pd
+
+from web.components.run_column import with_run_links
+
+
+def test_name_and_version_lead_to_the_run() -> None:
+    table = pd.DataFrame({"model": ["a b", "lenet@2", None], "n": [1, 2, 3]})
+    linked = with_run_links(table, "model")
+    assert linked["model"].tolist()[:2] == [
+        "run?name=a%20b#a%20b",
+        "run?name=lenet#lenet%402",
+    ]
+    assert pd.isna(linked["model"][2])
+    assert table["model"][0] == "a b"
+
+
+def test_empty_table_stays_empty() -> None:
+    assert with_run_links(pd.DataFrame({"model": []}), "model").empty
