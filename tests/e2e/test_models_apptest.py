@@ -122,7 +122,7 @@ def test_open_alert_stands_beside_its_version(sources: FakeSources) -> None:
 @pytest.mark.usefixtures("sources")
 def test_unmatched_experiments_are_listed() -> None:
     text = visible_text(models_page())
-    assert ("1 experiment without a model file" in text, "without a CSV row" in text) == (
+    assert ("1 experiment without a model file" in text, "without an experiment" in text) == (
         True,
         False,
     )

@@ -168,5 +168,5 @@ def _show_unmatched(sources: Sources, versions: Sequence[ModelVersion]) -> None:
         st.markdown(f"**{pluralize(len(without_model), 'experiment')} without a model file**")
         st.caption(join_names(without_model, limit=MAX_LISTED_NAMES))
     if without_experiment:
-        st.markdown(f"**{pluralize(len(without_experiment), 'model')} without a CSV row**")
+        st.markdown(f"**{pluralize(len(without_experiment), 'model')} without an experiment**")
         st.caption(join_names(without_experiment, limit=MAX_LISTED_NAMES))
