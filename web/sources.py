@@ -129,14 +129,6 @@ class Sources:
             self.describe_database_error,
         )
 
-    def points(self, query: LeaderboardQuery, limit: int) -> CachedResult[pd.DataFrame]:
-        """Return the data of a hyperparameter chart, see leaderboard_queries.read_points."""
-        return self.database_cache.get(
-            ("points", query, limit),
-            partial(leaderboard_queries.read_points, self.engine, query, limit),
-            self.describe_database_error,
-        )
-
     def export(self, query: LeaderboardQuery) -> pd.DataFrame:
         """Read all experiments of a query. Not cached, because the result may be large.
 

@@ -121,10 +121,23 @@ def test_links_are_disabled_without_selected_rows() -> None:
     ]
 
 
-@pytest.mark.parametrize("view", ["Parallel coordinates", "Heat map", "Scatter"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"view": "Parallel coordinates"},
+        {"view": "Parallel coordinates", "parallel": ["batch_size"], "parallel_color": "run"},
+        {"view": "Heat map"},
+        {"view": "Heat map", "heat_x": "batch_size", "heat_y": "architecture", "heat": "best_loss"},
+        {"view": "Scatter"},
+        {"view": "Scatter", "scatter_x": "batch_size", "scatter_color": "momentum"},
+    ],
+)
 @pytest.mark.usefixtures("sources")
-def test_link_restores_a_chart(view: str) -> None:
-    app = open_page(view=view)
+def test_link_restores_a_chart(query: dict[str, str | list[str]]) -> None:
+    app = open_page(**query)
+    for key, value in query.items():
+        if key not in ("view", "parallel"):
+            assert app.selectbox(key=key).value == value
     assert (len(app.get("echarts_chart")), len(app.exception), len(app.error)) == (2, 0, 0)
 
 

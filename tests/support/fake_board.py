@@ -1,18 +1,22 @@
 """Fake reads of the leaderboard."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pandas as pd
 
 from web.data.leaderboard.changes import Revision
 from web.data.leaderboard.groups import GroupQuery
+from web.data.leaderboard_columns import extra_column
+from web.data.leaderboard_queries import LeaderboardQuery
 from web.data.stale_cache import CachedResult
 
 
 class FakeBoard:
-    """Fake LeaderboardReader."""
+    """Fake LeaderboardReader. rows: returns the experiments of a query."""
 
-    def __init__(self) -> None:
+    def __init__(self, rows: Callable[[LeaderboardQuery], pd.DataFrame]) -> None:
+        self._rows = rows
         self.state = Revision(newest=4, running=0, silent=0, period=0)
         self.later: Revision | None = None  # state from the second read of a run on
         self.expired = 0
@@ -43,5 +47,16 @@ class FakeBoard:
             None,
         )
 
+    def points(
+        self, query: LeaderboardQuery, columns: Sequence[str], _keys: Sequence[str], limit: int
+    ) -> CachedResult[pd.DataFrame]:
+        rows = self._rows(query).head(limit)
+        found = {column: extra_or_built_in(rows, column) for column in columns}
+        return CachedResult(rows[["experiment", "task"]].assign(**found), 0.0, None)
+
     def expire(self) -> None:
         self.expired += 1
+
+
+def extra_or_built_in(rows: pd.DataFrame, column: str) -> "pd.Series[Any]":
+    return rows[column] if column in rows else extra_column(rows, column)

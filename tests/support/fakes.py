@@ -128,7 +128,7 @@ class FakeSources:
         )
         self.learning = FakeLearning()
         self.learning_api = FakeLearningApi(self.learning)
-        self.board = FakeBoard()
+        self.board = FakeBoard(self._rows)
         self.monitoring = FakeMonitoring()
         self.monitoring_api = FakeMonitoringApi()
         self.tracking = FakeTracking()
@@ -191,9 +191,6 @@ class FakeSources:
             40.0,
             self.database_problem,
         )
-
-    def points(self, query: LeaderboardQuery, limit: int) -> CachedResult[pd.DataFrame]:
-        return CachedResult(self._rows(query).head(limit), 40.0, self.database_problem)
 
     def export(self, query: LeaderboardQuery) -> pd.DataFrame:
         return self._rows(query)

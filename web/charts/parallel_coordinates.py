@@ -1,74 +1,87 @@
-"""Parallel coordinates: learning rate, momentum, best loss and accuracy of each experiment."""
+"""Parallel coordinates: any columns of each experiment, colored by one of them or another."""
+
+from collections.abc import Sequence
 
 import pandas as pd
 
-from web.charts.hyperparameters import AXES, LOG_AXES, plottable
+from web.charts.axes import color_range, make_axis, plottable, positions
+from web.charts.run_colors import run_color
 from web.charts.theme import FAINT_LINE, HEAT, PHONE_PIXELS, Option
 
-COLUMNS = tuple(AXES)
-LOSS_DECIMALS = 6
+LINE_WIDTH, BASELINE_WIDTH = 2, 6
 
 
-def parallel_coordinates(experiments: pd.DataFrame, *, dark: bool) -> Option:
-    """Return one line per experiment, stronger for a higher accuracy.
+def parallel_coordinates(
+    experiments: pd.DataFrame,
+    columns: Sequence[str],
+    *,
+    color: str | None,
+    baseline: str | None = None,
+    dark: bool,
+) -> Option:
+    """Return one line per experiment that has all values.
 
     Args:
-        experiments: experiment and the columns of AXES, at most MAX_EXPERIMENTS. One that lacks a
-            number is left out.
+        experiments: experiment and the columns, at most MAX_EXPERIMENTS.
+        columns: columns of the axes.
+        color: column of the color, stronger for a higher value. None for the colors of the runs.
+        baseline: experiment with a wide line.
         dark: whether the theme is dark.
 
     """
-    rows = plottable(experiments, COLUMNS).sort_values("test_accuracy")
-    rows = rows.assign(
-        test_accuracy=(rows["test_accuracy"] * 100).round(2),
-        best_loss=rows["best_loss"].round(LOSS_DECIMALS),
-    )
-    accuracies = rows["test_accuracy"]
-    axes = [
-        {
-            "dim": number,
-            "name": name,
-            "type": "log" if column in LOG_AXES else "value",
-            "scale": True,
-        }
-        for number, (column, name) in enumerate(AXES.items())
-    ]
+    rows = plottable(experiments, [*columns, *([] if color is None else [color])])
+    if color is not None:
+        rows = rows.assign(**{"": positions(rows, make_axis(rows, color))}).sort_values("")
+    axes = [make_axis(rows, column) for column in columns]
+    options = [{"dim": number, **axis.option} for number, axis in enumerate(axes)]
+    table = pd.DataFrame({number: positions(rows, axis) for number, axis in enumerate(axes)})
+    if color is not None:
+        table[len(axes)] = rows[""]
+    low, high = color_range(table[len(axes)] if color is not None else pd.Series(dtype="float64"))
     data = [
-        {"name": name, "value": values}
-        for name, values in zip(
-            rows["experiment"], rows[list(AXES)].to_numpy().tolist(), strict=True
-        )
+        {
+            "name": name,
+            "value": values,
+            "lineStyle": {
+                "width": BASELINE_WIDTH if name == baseline else LINE_WIDTH,
+                **({} if color is not None else {"color": run_color(name, dark=dark)}),
+            },
+        }
+        for name, values in zip(rows["experiment"], table.to_numpy().tolist(), strict=True)
     ]
+    scale: Option = {
+        "visualMap": {
+            "show": False,
+            "dimension": len(axes),
+            "min": low,
+            "max": high,
+            "inRange": {"color": [FAINT_LINE[dark], HEAT[dark][1]]},
+        }
+    }
     return {
         "aria": {"enabled": True},
         "parallel": {"left": 48, "right": 56, "top": 44, "bottom": 24},
-        "parallelAxis": axes,
+        "parallelAxis": options,
         "tooltip": {"confine": True},
-        "visualMap": {
-            "show": False,
-            "dimension": len(AXES) - 1,
-            "min": float(accuracies.min()) if len(rows) else 0,
-            "max": float(accuracies.max()) if len(rows) else 1,
-            "inRange": {"color": [FAINT_LINE[dark], HEAT[dark][1]]},
-        },
+        **({} if color is None else scale),
         "series": [
             {
                 "type": "parallel",
                 "data": data,
-                "lineStyle": {"width": 2, "opacity": 0.6},
+                "lineStyle": {"width": LINE_WIDTH, "opacity": 0.6},
                 "smooth": 0.2,
                 "animation": False,
             }
         ],
         # On a phone the axis titles would overlap.
         "media": [
-            {"query": {"minWidth": PHONE_PIXELS + 1}, "option": {"parallelAxis": axes}},
+            {"query": {"minWidth": PHONE_PIXELS + 1}, "option": {"parallelAxis": options}},
             {
                 "query": {"maxWidth": PHONE_PIXELS},
                 "option": {
                     "parallelAxis": [
-                        {**axis, "nameTextStyle": {"width": 64, "overflow": "break"}}
-                        for axis in axes
+                        {**option, "nameTextStyle": {"width": 64, "overflow": "break"}}
+                        for option in options
                     ]
                 },
             },

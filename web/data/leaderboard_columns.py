@@ -93,6 +93,16 @@ def column_title(column: str) -> str:
     return title or column[:1].upper() + column[1:].replace("_", " ")
 
 
+def is_share(column: str) -> bool:
+    """Return whether a column has fractions that are shown in percent: an accuracy."""
+    return "accuracy" in column.split("_")
+
+
+def is_lower_better(column: str) -> bool:
+    """Return whether the lowest value of a column is the best one: a loss or an error."""
+    return not {"loss", "error"}.isdisjoint(column.split("_"))
+
+
 def extra_column(experiments: pd.DataFrame, column: str) -> "pd.Series[Any]":
     """Return the values of an extra column, None or NA where an experiment has none.
 

@@ -161,18 +161,6 @@ def read_all_rows(engine: Engine, query: LeaderboardQuery) -> pd.DataFrame:
         return _read_rows(connection, query, ROWS, {"limit": None, "offset": 0})
 
 
-def read_points(engine: Engine, query: LeaderboardQuery, limit: int) -> pd.DataFrame:
-    """Read the first experiments of a query for a chart: experiment, task and NUMBERS.
-
-    Raises:
-        SQLAlchemyError: as queries.read_snapshot.
-
-    """
-    with engine.connect() as connection:
-        rows = _read_rows(connection, query, ROWS, {"limit": limit, "offset": 0})
-    return rows[["experiment", "task", *NUMBERS]]
-
-
 def _read_rows(
     connection: Connection,
     query: LeaderboardQuery,
@@ -180,8 +168,9 @@ def _read_rows(
     bounds: Mapping[str, int | None],
 ) -> pd.DataFrame:
     where, parameters = where_clause(query)
-    bound = {**parameters, **bounds, **({} if query.sort in SORTS else {"sort": query.sort})}
-    select = text(statement.replace("{where}", where).replace("{order}", _order(query)))
+    order, ordering = order_by(query)
+    bound = {**parameters, **bounds, **ordering}
+    select = text(statement.replace("{where}", where).replace("{order}", order))
     return as_floats(pd.read_sql(select.bindparams(**bound), connection), NUMBERS).drop(
         columns=["experiment_id", "row_position"]
     )
@@ -209,17 +198,21 @@ def where_clause(query: LeaderboardQuery) -> tuple[str, dict[str, object]]:
     return f"experiment_id IN ({newest})", {**parameters, "latest": query.latest}
 
 
-def _order(query: LeaderboardQuery) -> str:
-    """Return the ORDER BY list of a query. In a mixed column, texts come after the numbers."""
+def order_by(query: LeaderboardQuery) -> tuple[str, dict[str, object]]:
+    """Return the ORDER BY list of a query and its parameters.
+
+    In a mixed column, texts come after the numbers.
+    """
     direction = "DESC" if query.descending else "ASC"
     by = [SORTS[query.sort]] if query.sort in SORTS else _key_order()
-    return ", ".join(
+    order = ", ".join(
         [
             "task",
             *(f"{expression} {direction} NULLS LAST" for expression in by),
             "experiment_id DESC",
         ]
     )
+    return order, {} if query.sort in SORTS else {"sort": query.sort}
 
 
 def _key_order() -> list[str]:

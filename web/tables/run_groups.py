@@ -8,14 +8,10 @@ import pandas as pd
 
 from web.data.filter_columns import quote
 from web.data.leaderboard.groups import STATISTICS
+from web.data.leaderboard_columns import is_share
 from web.tables.comparison import MISSING
 
 PERCENT = 100.0
-
-
-def is_share(column: str) -> bool:
-    """Return whether a column has fractions that are shown in percent: an accuracy."""
-    return "accuracy" in column.split("_")
 
 
 def group_table(groups: pd.DataFrame, by: Sequence[str], result: str) -> pd.DataFrame:

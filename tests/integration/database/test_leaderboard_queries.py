@@ -14,6 +14,7 @@ from db.settings import from_environment
 from web.data.filter_language import parse_filter
 from web.data.leaderboard.changes import read_revision
 from web.data.leaderboard.groups import GroupQuery, read_groups
+from web.data.leaderboard.points import read_points
 from web.data.leaderboard_queries import (
     PAGE_ROWS,
     SPARKLINE_POINTS,
@@ -21,7 +22,6 @@ from web.data.leaderboard_queries import (
     read_all_rows,
     read_column_keys,
     read_leaderboard,
-    read_points,
 )
 from web.data.queries import make_engine, read_snapshot
 from web.settings import Settings
@@ -351,6 +351,19 @@ def test_groups_of_a_number_in_params_and_of_a_text(engine: Engine) -> None:
         assert (zero["mean"] if mean else groups["mean"].dropna().to_list() or None) == mean
 
 
+def test_points_have_any_columns(engine: Engine) -> None:
+    query = LeaderboardQuery(task="digits", sort="batch_size", descending=False)
+    columns = ["batch_size", "test_accuracy", "architecture", "state", "best_validation_loss"]
+    points = read_points(engine, query, columns, read_column_keys(engine), 3)
+    assert points.to_numpy().tolist() == [
+        ["a", "digits", 8, 0.9, "LeNet", "finished", 0.25],
+        ["b", "digits", 64, 0.98, "mlp", "finished", None],
+        ["c", "digits", "many", 0.95, None, "finished", 0.5],
+    ]
+    with pytest.raises(ValueError, match="lost"):
+        read_points(engine, query, ["lost"], (), 3)
+
+
 def test_revision_changes_with_every_step_of_a_run(engine: Engine) -> None:
     """A new run, its points, its silence and its end."""
     seen = [read_revision(engine)]
@@ -405,4 +418,5 @@ def test_page_beyond_the_last_is_the_last(engine: Engine) -> None:
         3,
     )
     assert (len(last.rows), last.rows["experiment"].iloc[-1], last.page) == (50, "x1", 3)
-    assert (len(read_all_rows(engine, query)), len(read_points(engine, query, 120))) == (250, 120)
+    points = read_points(engine, query, ["momentum"], (), 120)
+    assert (len(read_all_rows(engine, query)), len(points)) == (250, 120)

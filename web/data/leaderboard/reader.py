@@ -8,6 +8,8 @@ from sqlalchemy import Engine
 
 from web.data.leaderboard.changes import Revision, read_revision
 from web.data.leaderboard.groups import GroupQuery, read_groups
+from web.data.leaderboard.points import read_points
+from web.data.leaderboard_queries import LeaderboardQuery
 from web.data.stale_cache import CachedResult, StaleCache
 
 
@@ -44,6 +46,16 @@ class LeaderboardReader:
         """Return groups of experiments, see groups.read_groups."""
         return self._cache.get(
             ("groups", query), partial(read_groups, self._engine, query, keys), self._describe
+        )
+
+    def points(
+        self, query: LeaderboardQuery, columns: Sequence[str], keys: Sequence[str], limit: int
+    ) -> CachedResult[pd.DataFrame]:
+        """Return the values of a chart, see points.read_points."""
+        return self._cache.get(
+            ("points", query, tuple(columns), limit),
+            partial(read_points, self._engine, query, columns, keys, limit),
+            self._describe,
         )
 
     def expire(self) -> None:

@@ -21,6 +21,7 @@ from web.formatting import escape_markdown, join_names, pluralize
 from web.sources import Sources
 from web.tables.leaderboard_table import describe_rows, group_by_task, parse_page, to_csv
 from web.views.leaderboard import filter_bar
+from web.views.leaderboard.charts import show_chart
 from web.views.leaderboard.curves import show_curves
 from web.views.leaderboard.display import (
     DISPLAY,
@@ -29,7 +30,6 @@ from web.views.leaderboard.display import (
     max_experiments,
     pick_columns,
     pick_display,
-    show_chart,
 )
 from web.views.leaderboard.edit import show_edit
 from web.views.leaderboard.experiment_table import PAGE, show_table
@@ -125,7 +125,7 @@ def _show(
         )
     else:
         selected = []
-        show_chart(sources, query, display)
+        show_chart(sources, query, display, board.keys, pinned_baseline())
     with actions:
         if is_table:
             _show_links(board.links, selected)

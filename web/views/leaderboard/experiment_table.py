@@ -11,7 +11,7 @@ import streamlit as st
 
 from web.data.api_types import Model
 from web.data.leaderboard.statements import SORTS
-from web.data.leaderboard_columns import FILE_SUFFIX
+from web.data.leaderboard_columns import FILE_SUFFIX, is_lower_better
 from web.data.leaderboard_queries import LeaderboardPage
 from web.formatting import pluralize
 from web.tables.leaderboard_table import CHANGES, RUN, accuracy_bar_range, leaderboard_table
@@ -23,8 +23,6 @@ ROW_HEIGHT_PIXELS, MAX_VISIBLE_ROWS = 35, 16
 _TABLE = "board_table"
 # Session key of the names in the table
 _NAMES = "board_table_names"
-# Lower values are better, so the first click sorts them in ascending order.
-_ASCENDING_WORDS = ("loss", "error", "experiment")
 
 
 def show_first_page() -> None:
@@ -95,7 +93,7 @@ def _sort_by_header(keys: Collection[str]) -> None:
     st.session_state[DESCENDING] = (
         not st.session_state.get(DESCENDING, True)
         if is_same
-        else not any(word in sort for word in _ASCENDING_WORDS)
+        else not (is_lower_better(sort) or sort == "experiment")
     )
     st.session_state[SORT] = sort
     show_first_page()

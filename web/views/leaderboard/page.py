@@ -23,6 +23,7 @@ from web.tables.leaderboard_table import count_serving
 from web.tables.run_names import markdown_link
 from web.views.leaderboard import filter_bar
 from web.views.leaderboard.board import Board, requested_page, show_board
+from web.views.leaderboard.charts import CHART_KEYS
 from web.views.leaderboard.display import DISPLAY_KEYS
 from web.views.leaderboard.experiment_table import PAGE
 from web.views.leaderboard.groups import GROUP_KEYS
@@ -30,7 +31,16 @@ from web.views.leaderboard.live import watch_runs
 
 # The widgets' keys, which are also the URL parameters:
 # ?filter=lr+<+0.1&sort=momentum&down=false&page=2&view=Scatter&columns=momentum
-WIDGET_KEYS = (*filter_bar.FILTER_KEYS, *DISPLAY_KEYS, *GROUP_KEYS, PAGE, BASELINE, "curve", AXIS)
+WIDGET_KEYS = (
+    *filter_bar.FILTER_KEYS,
+    *DISPLAY_KEYS,
+    *GROUP_KEYS,
+    *CHART_KEYS,
+    PAGE,
+    BASELINE,
+    "curve",
+    AXIS,
+)
 
 
 def show(sources: Sources, selection: Selection, links: Mapping[str, st.Page]) -> None:

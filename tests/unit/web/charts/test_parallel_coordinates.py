@@ -1,15 +1,32 @@
 """Parallel coordinates."""
 
-from tests.unit.web.charts.test_hyperparameters import EXPERIMENTS
-from web.charts.parallel_coordinates import parallel_coordinates
+from tests.unit.web.charts.test_axes import EXPERIMENTS
+from web.charts.parallel_coordinates import BASELINE_WIDTH, parallel_coordinates
+from web.charts.run_colors import run_color
+
+AXES = ("learning_rate", "architecture", "test_accuracy")
 
 
-def test_parallel_coordinates_need_all_numbers() -> None:
-    option = parallel_coordinates(EXPERIMENTS, dark=False)
-    assert [line["name"] for line in option["series"][0]["data"]] == ["a", "b"]
-    assert len(option["parallelAxis"]) == len(option["series"][0]["data"][0]["value"]) == 4
+def test_lines_need_all_values_and_are_sorted_by_color() -> None:
+    option = parallel_coordinates(EXPERIMENTS, AXES, color="best_loss", baseline="b", dark=False)
+    lines = {line["name"]: line for line in option["series"][0]["data"]}
+    assert {name: line["value"] for name, line in lines.items()} == {
+        "b": [0.1, 0, 98.5, 0.25],
+        "a": [0.1, 1, 90.0, 0.5],
+    }
+    assert list(lines) == ["b", "a"]  # stronger lines are drawn last
+    assert lines["b"]["lineStyle"]["width"] == BASELINE_WIDTH
+    assert [axis["type"] for axis in option["parallelAxis"]] == ["value", "category", "value"]
+    assert option["visualMap"]["dimension"] == len(AXES)
+
+
+def test_lines_have_the_colors_of_their_runs() -> None:
+    option = parallel_coordinates(EXPERIMENTS, ("momentum",), color=None, dark=True)
+    assert [line["lineStyle"]["color"] for line in option["series"][0]["data"]] == [
+        run_color(name, dark=True) for name in "abcd"
+    ]
 
 
 def test_parallel_coordinates_without_experiments_are_empty() -> None:
-    option = parallel_coordinates(EXPERIMENTS.iloc[:0], dark=False)
+    option = parallel_coordinates(EXPERIMENTS.iloc[:0], AXES, color="best_loss", dark=False)
     assert option["series"][0]["data"] == []
