@@ -52,44 +52,67 @@ COLUMN_KEYS = text("""
     ORDER BY key
 """)
 
+# One pass for the numbers, then a search for the experiment of each: sorting all rows costs more.
 TASK_SUMMARIES = text(
     """
-    SELECT task,
-           count(*) FILTER (WHERE missing_since IS NULL) AS experiments,
-           count(missing_since) AS removed,
-           (array_agg(experiment_name ORDER BY test_accuracy DESC, experiment_id DESC)
-               FILTER (WHERE missing_since IS NULL AND test_accuracy IS NOT NULL))[1],
-           max(test_accuracy) FILTER (WHERE missing_since IS NULL) AS best_accuracy,
-           percentile_cont(0.25) WITHIN GROUP (ORDER BY test_accuracy) AS quartile_accuracy,
-           (array_agg(experiment_name ORDER BY best_loss, experiment_id DESC)
-               FILTER (WHERE missing_since IS NULL AND best_loss IS NOT NULL))[1],
-           min(best_loss) FILTER (WHERE missing_since IS NULL) AS lowest_loss,
-           (array_agg(experiment_name ORDER BY {validation_loss}, experiment_id DESC)
-               FILTER (WHERE missing_since IS NULL AND {validation_loss} IS NOT NULL))[1],
-           min({validation_loss}) FILTER (WHERE missing_since IS NULL) AS lowest_validation_loss
-    FROM leaderboard
-    WHERE :archived OR archived_at IS NULL
-    GROUP BY task
+    WITH runs AS MATERIALIZED (
+        SELECT task, experiment_id, experiment_name, missing_since, test_accuracy, best_loss,
+               {validation_loss} AS validation_loss
+        FROM leaderboard
+        WHERE :archived OR archived_at IS NULL
+    ), present AS MATERIALIZED (
+        SELECT * FROM runs WHERE missing_since IS NULL
+    ), totals AS (
+        SELECT task,
+               count(*) FILTER (WHERE missing_since IS NULL) AS experiments,
+               count(missing_since) AS removed,
+               max(test_accuracy) FILTER (WHERE missing_since IS NULL) AS best_accuracy,
+               percentile_cont(0.25) WITHIN GROUP (ORDER BY test_accuracy) AS quartile_accuracy,
+               min(best_loss) FILTER (WHERE missing_since IS NULL) AS lowest_loss,
+               min(validation_loss) FILTER (WHERE missing_since IS NULL) AS lowest_validation_loss
+        FROM runs
+        GROUP BY task
+    )
+    SELECT task, experiments, removed,
+           (SELECT experiment_name FROM present AS one
+            WHERE one.task = totals.task AND test_accuracy = best_accuracy
+            ORDER BY experiment_id DESC LIMIT 1),
+           best_accuracy, quartile_accuracy,
+           (SELECT experiment_name FROM present AS one
+            WHERE one.task = totals.task AND best_loss = lowest_loss
+            ORDER BY experiment_id DESC LIMIT 1),
+           lowest_loss,
+           (SELECT experiment_name FROM present AS one
+            WHERE one.task = totals.task AND validation_loss = lowest_validation_loss
+            ORDER BY experiment_id DESC LIMIT 1),
+           lowest_validation_loss
+    FROM totals
 """.replace("{validation_loss}", VALIDATION_LOSS)
 )
 
 COUNT = "SELECT count(*) FROM leaderboard WHERE {where}"
 
+# Numbers the rows first, because the other columns cost time and only one page needs them.
 ROWS = (
     """
-    SELECT experiment_id, experiment_name AS experiment, task, learning_rate, momentum,
-           architecture, test_accuracy, params ->> 'outcome' AS outcome,
+    WITH numbered AS MATERIALIZED (
+        SELECT experiment_id AS number_of, row_number() OVER (ORDER BY {order}) AS row_position
+        FROM leaderboard
+        WHERE {where}
+        ORDER BY row_position
+        LIMIT :limit OFFSET :offset
+    )
+    SELECT row_position, experiment_id, experiment_name AS experiment, task, learning_rate,
+           momentum, architecture, test_accuracy, params ->> 'outcome' AS outcome,
            {validation_loss} AS best_validation_loss, best_loss, last_loss,
            {state} AS state, source, project, owner, {tags} AS tags, started_at,
            missing_since, archived_at, params, metrics,
            (task, experiment_name) IN (
                SELECT task, experiment_name FROM aliases WHERE alias = 'champion'
-           ) AS champion,
-           row_number() OVER (ORDER BY {order}) AS row_position
-    FROM leaderboard
-    WHERE {where}
+           ) AS champion
+    FROM numbered
+    JOIN leaderboard ON experiment_id = number_of
     ORDER BY row_position
-    LIMIT :limit OFFSET :offset
 """.replace("{validation_loss}", VALIDATION_LOSS)
     .replace("{state}", STATE)
     .replace("{tags}", TAGS)
