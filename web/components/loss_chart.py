@@ -37,7 +37,8 @@ def pick_metric() -> str:
 
 def pick_axis() -> str:
     """Show the choice of the value axis and return AUTO, LINEAR or LOG."""
-    if (old := st.query_params.get(_OLD_LOG)) is not None:
+    old = st.query_params.get(_OLD_LOG)
+    if old is not None and _OLD_LOG not in st.session_state:  # else it belongs to another widget
         st.session_state[AXIS] = LOG if old == "true" else LINEAR
         del st.query_params[_OLD_LOG]
     axis = st.segmented_control(

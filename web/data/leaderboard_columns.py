@@ -1,7 +1,7 @@
 """Columns of the leaderboard: built-in ones, and extra ones from the CSV files.
 
-To add a built-in column, extend COLUMNS here, its SQL in data/leaderboard_queries.py, its values in
-tables/leaderboard_table.py and its display in views/leaderboard/column_config.py.
+To add a built-in column, extend COLUMNS here, its SQL in data/leaderboard/statements.py, its values
+in tables/leaderboard_table.py and its display in views/leaderboard/column_config.py.
 
 A column's id is part of a link. Extra columns come from the CSV files, so their names are arbitrary
 and one column may hold numbers and texts.
