@@ -17,6 +17,8 @@ from web.data.leaderboard_columns import column_title, is_share
 MAX_EXPERIMENTS = 1000
 # Values that differ by more get a log axis, if all are positive.
 DECADE = 10
+# An accuracy axis starts this many spans from the lower quartile to the best below the quartile.
+SHOWN_BELOW = 3
 DECIMALS = 6
 WHOLE = 100
 
@@ -29,12 +31,14 @@ class Axis:
         column: id of its column.
         kind: value, log or category.
         words: the values of a category, in their order.
+        start: start of an accuracy axis in percent, if failed runs would flatten the others.
 
     """
 
     column: str
     kind: Literal["value", "log", "category"]
     words: tuple[str, ...] = ()
+    start: float | None = None
 
     @property
     def title(self) -> str:
@@ -47,7 +51,8 @@ class Axis:
         """Parts of an echarts axis."""
         if self.kind == "category":
             return {"type": "category", "data": list(self.words), "name": self.title}
-        return {"type": self.kind, "scale": True, "name": self.title}
+        start = {} if self.start is None else {"min": self.start}
+        return {"type": self.kind, "scale": True, "name": self.title, **start}
 
 
 def make_axis(experiments: pd.DataFrame, column: str) -> Axis:
@@ -58,7 +63,26 @@ def make_axis(experiments: pd.DataFrame, column: str) -> Axis:
         return Axis(column, "category", tuple(words))
     numbers = values.astype("float64")
     is_wide = len(numbers) > 0 and numbers.min() > 0 and numbers.max() > DECADE * numbers.min()
-    return Axis(column, "log" if is_wide and not is_share(column) else "value")
+    if is_share(column):
+        return Axis(column, "value", start=accuracy_start(numbers))
+    return Axis(column, "log" if is_wide else "value")
+
+
+def accuracy_start(accuracies: "pd.Series[Any]") -> float | None:
+    """Return the start of an axis of accuracies in percent, None if all of them fit.
+
+    Runs far below the others, such as failed ones, would flatten the differences of the others.
+    """
+    if not len(accuracies):
+        return None
+    quartile, best = float(accuracies.quantile(0.25)), float(accuracies.max())
+    start = math.floor((quartile - SHOWN_BELOW * (best - quartile)) * WHOLE)
+    return float(start) if start > float(accuracies.min()) * WHOLE else None
+
+
+def count_below(rows: pd.DataFrame, axis: Axis) -> int:
+    """Return the number of rows below the start of an axis."""
+    return 0 if axis.start is None else int((positions(rows, axis) < axis.start).sum())
 
 
 def plottable(experiments: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:

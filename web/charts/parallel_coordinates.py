@@ -1,6 +1,7 @@
 """Parallel coordinates: any columns of each experiment, colored by one of them or another."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -33,7 +34,10 @@ def parallel_coordinates(
     if color is not None:
         rows = rows.assign(**{"": positions(rows, make_axis(rows, color))}).sort_values("")
     axes = [make_axis(rows, column) for column in columns]
-    options = [{"dim": number, **axis.option} for number, axis in enumerate(axes)]
+    # Lines do not end at the edge of an axis, so each axis has all values.
+    options = [
+        {"dim": number, **replace(axis, start=None).option} for number, axis in enumerate(axes)
+    ]
     table = pd.DataFrame({number: positions(rows, axis) for number, axis in enumerate(axes)})
     if color is not None:
         table[len(axes)] = rows[""]

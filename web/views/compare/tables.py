@@ -41,11 +41,11 @@ def show_results(runs: pd.DataFrame, curves: pd.DataFrame, baseline: str, metric
             "accuracy_change": st.column_config.NumberColumn(
                 f"{DELTA} accuracy", format="%+.2f pp"
             ),
-            "best": st.column_config.NumberColumn("Best", format="%.4f", help=f"Lowest {title}."),
+            "best": st.column_config.NumberColumn(f"Best {title}", format="%.4f"),
             "best_change": st.column_config.NumberColumn(f"{DELTA} best", format="%+.4f"),
             "best_step": st.column_config.NumberColumn("Best step", format="%d"),
             "last": st.column_config.NumberColumn(
-                "Last", format="%.4f", help=f"Value of the {title} at the last step."
+                f"Last {title}", format="%.4f", help="Value at the last step."
             ),
             "last_change": st.column_config.NumberColumn(f"{DELTA} last", format="%+.4f"),
         },

@@ -17,6 +17,7 @@ from web.formatting import escape_markdown, pluralize
 from web.sources import Sources
 
 HEIGHT_PIXELS = 460
+SCATTER = "Scatter"
 # Color of each run by its name, instead of a column
 BY_RUN = "run"
 # Keys of the choices, which are also URL parameters
@@ -97,8 +98,17 @@ def show_chart(
             height=HEIGHT_PIXELS,
             alt=f"{display} of {pluralize(drawn, 'experiment')}",
         )
+        below = 0 if display != SCATTER else _count_below(rows, choice)
+        if below:
+            st.caption(f"Below the chart: {pluralize(below, 'experiment')} of low accuracy.")
         if drawn < len(rows):
             st.caption(f"Not shown: {pluralize(len(rows) - drawn, 'experiment')} without a value.")
+
+
+def _count_below(rows: pd.DataFrame, choice: Choice) -> int:
+    """Return the number of experiments below the start of an axis."""
+    drawn = axes.plottable(rows, choice.needed)
+    return max(axes.count_below(drawn, axes.make_axis(drawn, name)) for name in choice.columns)
 
 
 def _pick_column(label: str, names: Sequence[str], default: str, key: str) -> str:
@@ -150,7 +160,7 @@ CHARTS = {
         ),
         heat_map.MAX_EXPERIMENTS,
     ),
-    "Scatter": Chart(
+    SCATTER: Chart(
         _pick_scatter,
         lambda rows, choice, baseline, dark: scatter.scatter(
             rows,

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from web.charts.axes import make_axis, plottable, positions
+from web.charts.axes import count_below, make_axis, plottable, positions
 
 EXPERIMENTS = pd.DataFrame(
     {
@@ -41,6 +41,14 @@ def test_accuracy_axis_is_percent_from_the_data() -> None:
     axis = make_axis(EXPERIMENTS, "test_accuracy")
     assert (axis.title, axis.option["scale"]) == ("test accuracy, %", True)
     assert list(positions(EXPERIMENTS, axis)) == [90.0, 98.5, 5.0, 70.0]
+
+
+def test_failed_runs_do_not_flatten_an_accuracy_axis() -> None:
+    rows = pd.DataFrame({"test_accuracy": [0.99, 0.985, 0.98, 0.97, 0.98, 0.1, 0.982, 0.985]})
+    axis = make_axis(rows, "test_accuracy")
+    assert (axis.start, axis.option["min"], count_below(rows, axis)) == (94.0, 94.0, 1)
+    assert make_axis(rows[rows["test_accuracy"] > 0.5], "test_accuracy").start is None
+    assert make_axis(rows.iloc[:0], "test_accuracy").start is None
 
 
 def test_words_are_in_their_natural_order() -> None:
