@@ -220,6 +220,26 @@ def test_withdrawal_that_fails_keeps_the_label(sources: FakeSources) -> None:
     assert "Labeled 4" in visible_text(app)
 
 
+def test_stored_label_shows_in_a_new_session(sources: FakeSources) -> None:
+    sources.stored_label = Label("4", "*ann*", datetime(2026, 1, 31, 12, 0, tzinfo=UTC))
+    app = predict_page(("seven.png", b"seven"))
+    assert r"Labeled 4 by \*ann\*" in visible_text(app)
+    app.text_input(key="label-author").set_value(" ben ").run()
+    app.button(key="withdraw-p").click().run()
+    assert sources.learning_api.calls == [("withdraw", "p", "ben")]
+
+
+def test_label_has_the_name_of_its_author(sources: FakeSources) -> None:
+    app = predict_page(("seven.png", b"seven"))
+    app.text_input(key="label-author").set_value("ann").run()
+    app.button_group(key="label-p").set_value("4").run()
+    assert sources.stored_label is not None
+    assert (sources.stored_label.labelled_by, "Labeled 4 by ann" in visible_text(app)) == (
+        "ann",
+        True,
+    )
+
+
 def test_existing_label_is_replaced_only_on_request(sources: FakeSources) -> None:
     sources.stored_label = Label("1", "*ann*", datetime(2026, 1, 31, 12, 0, tzinfo=UTC))
     app = predict_page(("seven.png", b"seven"))

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -199,20 +200,34 @@ def test_link_opens_a_sample_digit(stack: Any, page: Page) -> None:
     expect(page.get_by_role("img", name="Model input, 28 by 28 pixels")).to_be_visible()
 
 
-def test_click_stores_the_correct_label(stack: Any, page: Page) -> None:
+def test_label_stays_after_a_reload_until_withdrawn(stack: Any, page: Page) -> None:
+    """With the name of its author, which the browser keeps."""
     open_page(page, stack)
     draw_with_mouse(page)
     expect(consensus(page)).to_have_text("7")
+    name = page.get_by_role("textbox", name="Your name")
+    name.fill("Ann \u00d6")
+    name.press("Enter")
     buttons = page.locator("[data-testid=stButtonGroup]").filter(has_text="Correct label").first
     buttons.get_by_role("radio", name="1", exact=True).click()
-    expect(page.get_by_text("Labeled 1")).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
-    connection = psycopg2.connect(stack.db_dsn)
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT label, labelled_by FROM labels WHERE replaced_at IS NULL")
-            assert cursor.fetchall() == [("1", "dashboard")]
-    finally:
-        connection.close()
+    label = page.get_by_text("Labeled 1 by Ann \u00d6").filter(visible=True).first
+    expect(label).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
+    assert current_labels(stack) == [("1", "Ann \u00d6")]
+    page.reload()
+    expect(label).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
+    expect(name).to_have_value("Ann \u00d6")
+    page.get_by_role("button", name="Withdraw").click()
+    expect(label).to_be_hidden()
+    assert current_labels(stack) == []
+    page.reload()
+    expect(consensus(page)).to_have_text("7", timeout=FIRST_PAINT_MILLISECONDS)
+    expect(page.get_by_text("Labeled 1")).to_have_count(0)
+
+
+def current_labels(stack: Any) -> list[tuple[str, str]]:
+    with closing(psycopg2.connect(stack.db_dsn)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT label, labelled_by FROM labels WHERE replaced_at IS NULL")
+        return cursor.fetchall()
 
 
 @pytest.mark.slow

@@ -43,6 +43,8 @@ def correct_label(
     prediction_id: str,
     label: str,
     replaces: str | None = None,
+    *,
+    by: str = LABELED_BY,
 ) -> Correction:
     """Store a label and return the result. Never replaces another label unless asked to.
 
@@ -52,10 +54,11 @@ def correct_label(
         prediction_id: id of a prediction of the image.
         label: the correct label.
         replaces: the label to replace, None if there should be none.
+        by: author of the label.
 
     """
     try:
-        store(prediction_id, label, labelled_by=LABELED_BY, replaces=replaces)
+        store(prediction_id, label, labelled_by=by, replaces=replaces)
     except ApiUnreachableError:
         return Correction(
             label,

@@ -71,7 +71,11 @@ def show_results(
                 )
                 _show_left_out(consensus, voters.unfit)
                 show_correction(
-                    sources, task, answers, {one.name: one.classes for one in voters.models}
+                    sources,
+                    task,
+                    answers,
+                    {one.name: one.classes for one in voters.models},
+                    asks_author=is_first,
                 )
             _show_details(answers, consensus, task, voters.champions.get(task))
 
