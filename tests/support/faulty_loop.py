@@ -117,7 +117,7 @@ class FaultyLoop(LearningStack):
         """Let the alias name the shipped model again."""
         self.rows(CHAMPION, EXPERIMENT, EXPERIMENT)
 
-    def request_run(self) -> int:
+    def request_run(self, seeds: int = 1) -> int:
         """Request a run with other data than the ones before, which publishes its model."""
         self.weaken_champion()
         while True:
@@ -128,7 +128,7 @@ class FaultyLoop(LearningStack):
         statement = (
             "SELECT run_id FROM request_run('mnist', %s, %s, 'manual', 'test', 'fault injection')"
         )
-        [(run,)] = self.rows(statement, EXPERIMENT, json.dumps({"seeds": 1, "keep": True}))
+        [(run,)] = self.rows(statement, EXPERIMENT, json.dumps({"seeds": seeds, "keep": True}))
         return int(run)
 
     def kill_worker(self, worker: subprocess.Popen[bytes]) -> None:
