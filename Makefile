@@ -143,5 +143,5 @@ lock:  ## update requirements/*.txt from pyproject.toml to the newest versions, 
 	$(COMPILE) --upgrade --group dev -o requirements/dev.txt
 	for group in bench up db inference pipeline tensorflow web; do $(COMPILE) --group $$group -c requirements/dev.txt -o requirements/$$group.txt || exit 1; done
 	$(patsubst 3.11,3.13,$(COMPILE)) --upgrade --group pgadmin -o requirements/pgadmin.txt
-	$(COMPILE) --upgrade --group supply_chain -o requirements/supply_chain.txt
+	for group in mlflow supply_chain; do $(COMPILE) --upgrade --group $$group -o requirements/$$group.txt || exit 1; done
 	echo uv | $(COMPILE) -c requirements/dev.txt -o requirements/bootstrap.txt -

@@ -16,7 +16,7 @@ import requests
 
 from local import ports
 
-START_SECONDS = 60
+START_SECONDS = 120
 
 
 class TrackedService:
@@ -60,7 +60,7 @@ def run_service(folder: Path, *, key: str = "", **settings: str) -> Iterator[Tra
     """Run a service of two workers that tracks; libpq's variables name its database."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "models").mkdir(exist_ok=True)
-    port = ports.find_free()
+    port = int(settings.get("API_PORT", ports.find_free()))
     variables = {
         "API_PORT": str(port),
         "API_WORKERS": "2",

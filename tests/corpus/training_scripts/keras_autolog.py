@@ -1,0 +1,28 @@
+"""Trains a Keras model with autologging of parameters and metrics."""
+
+import keras
+import mlflow
+import numpy as np
+
+mlflow.set_experiment("mnist")
+mlflow.keras.autolog(log_models=False)
+generator = np.random.default_rng(0)
+model = keras.Sequential(
+    [
+        keras.Input((16,)),
+        keras.layers.Dense(8, activation="relu"),
+        keras.layers.Dense(10, activation="softmax"),
+    ]
+)
+model.compile(
+    keras.optimizers.SGD(0.01, momentum=0.9),
+    "sparse_categorical_crossentropy",
+    metrics=["accuracy"],
+)
+model.fit(
+    generator.random((64, 16)),
+    generator.integers(0, 10, 64),
+    epochs=3,
+    validation_split=0.25,
+    verbose=0,
+)
