@@ -3,6 +3,7 @@
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -15,6 +16,10 @@ from tracking.runs import Point
 from tracking.storage.database import Database
 
 MAX_BATCH_POINTS = 20_000  # of one statement, besides those of its last request
+# A commit costs Postgres more than the points of a request. While several runs log, two of them are
+# this far apart. One run alone does not wait.
+PAUSE_SECONDS = 0.02
+ACTIVE_SECONDS = 1.0  # a run that has logged since then logs
 INSERT = """
 INSERT INTO run_points (experiment_id, metric, step, logged_at, value)
 SELECT p.experiment_id, (%(names)s::text[])[p.metric], p.step, p.logged_at, p.value
@@ -82,6 +87,7 @@ class PointWriter:
         self._queue: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._start_lock = threading.Lock()
+        self._logged_at: dict[int, float] = {}  # time.monotonic() by run
 
     def submit(self, experiment_id: int, points: Sequence[Point]) -> "Future[None]":
         """Return a future that is done when the points are committed.
@@ -110,9 +116,19 @@ class PointWriter:
             is_open = first is not None
             if first is not None:
                 batches.append(first)
+                time.sleep(self._pause_seconds(first.experiment_id))
                 is_open = self._drain(batches)
             if batches:
                 self._write(batches)
+
+    def _pause_seconds(self, experiment_id: int) -> float:
+        """Return the time to wait for further requests after one of a run."""
+        now = time.monotonic()
+        self._logged_at[experiment_id] = now
+        if len(self._logged_at) > 1:
+            recent = {run: at for run, at in self._logged_at.items() if now - at < ACTIVE_SECONDS}
+            self._logged_at = recent
+        return PAUSE_SECONDS if len(self._logged_at) > 1 else 0.0
 
     def _drain(self, batches: list[Batch]) -> bool:
         """Append what waits. Return False at the end of the queue."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from local.backup import trees
 from tests.conftest import digit_png
 from tests.integration.tracking.conftest import MAX_ARTIFACT_BYTES, Query
 from tracking.errors import InvalidError, UnknownArtifactError, UnknownRunError
@@ -24,7 +25,7 @@ def files(images: Path) -> int:
     return sum(path.is_file() for path in images.rglob("*"))
 
 
-def test_text_and_images_are_stored(stores: Stores, run_id: str) -> None:
+def test_text_and_images_are_stored(stores: Stores, run_id: str, images: Path) -> None:
     png = digit_png("7")[:MAX_ARTIFACT_BYTES]
     for path, content, kind in (
         ("summary.txt", "Größe\n".encode(), "text/plain"),
@@ -38,6 +39,8 @@ def test_text_and_images_are_stored(stores: Stores, run_id: str) -> None:
     listed = [artifact.path for artifact in stores.artifacts.list(run_id, "plots")]
     assert listed == ["plots/a.json", "plots/image.txt"]
     assert len(stores.artifacts.list(run_id)) == 4
+    # A backup of the originals has them, too.
+    assert len(list(trees.find("images", images))) == 4
 
 
 def test_other_content_is_only_named(stores: Stores, run_id: str, images: Path) -> None:
