@@ -309,3 +309,10 @@ def test_group_of_the_newest_leads_to_their_names() -> None:
     app.run()
     click(app, "Show 3 runs")
     assert app.multiselect(key="experiments").value == ["ready_1", "ready_2"]
+
+
+@pytest.mark.usefixtures("sources")
+def test_unknown_link_parameter_is_told() -> None:
+    text = visible_text(open_page(filtr="lr > 1", log="true", every="true"))
+    assert "Unknown link parameter: filtr. Did you mean `filter`?" in text
+    assert text.count("Unknown link parameter") == 1

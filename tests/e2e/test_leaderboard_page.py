@@ -1,6 +1,7 @@
 """Leaderboard in a real browser, on the real stack."""
 
 import re
+from contextlib import closing
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -55,6 +56,47 @@ def test_all_experiments_are_visible(stack: Any, page: Page) -> None:
     for name in names(stack)[:5]:
         expect(table_cells(page, name)).to_have_count(1)
     expect(page.locator("[data-testid=stEChartsChart] canvas").first).to_be_visible()
+
+
+def test_new_run_appears_and_the_selection_stays(stack: Any, page: Page) -> None:
+    """It comes as the best one, so the selected row moves. The filter is typed, not applied."""
+    open_page(page, f"{stack.web_url}/?{urlencode({'columns': ['state', 'momentum']}, doseq=True)}")
+    best = page.locator("[data-testid=stDataFrame] table tbody tr").first
+    expect(best).to_contain_text("run?name=", timeout=FIRST_PAINT_MILLISECONDS)
+    name = re.findall(r"name=([\w.-]+)", best.inner_text())[0]
+    select_rows(page, 0)
+    expect(page.get_by_role("link", name="Compare 1")).to_be_visible()
+    box = page.get_by_role("searchbox", name="Filter")
+    box.fill("momentum")
+    with closing(psycopg2.connect(stack.db_dsn)) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            try:
+                cursor.execute(
+                    "INSERT INTO experiments (name, task, source, state, started_at, heartbeat_at,"
+                    """ metrics) VALUES ('live', 'mnist', 'api', 'running', now(), now(),"""
+                    """ '{"test_accuracy": 1}')"""
+                )
+                expect(table_cells(page, "live")).to_have_count(1)
+                expect(table_cells(page, "running")).to_have_count(1)
+                link = page.get_by_role("link", name="Compare 1")
+                expect(link).to_have_attribute("href", re.compile(re.escape(name)))
+                expect(box).to_have_value("momentum")
+                cursor.execute("UPDATE experiments SET state = 'failed' WHERE name = 'live'")
+                expect(table_cells(page, "failed")).to_have_count(1)
+            finally:
+                cursor.execute("DELETE FROM experiments WHERE name = 'live'")
+
+
+@pytest.mark.slow
+def test_header_sorts_all_pages(stack: Any, page: Page) -> None:
+    open_page(page, f"{stack.web_url}/?columns=momentum")
+    expect(table_cells(page, "Momentum")).to_have_count(1, timeout=FIRST_PAINT_MILLISECONDS)
+    header = page.locator("[data-testid=stDataFrame] .dvn-scroller").first
+    header.click(position={"x": 300, "y": 17})
+    expect(page.get_by_text("sorted by momentum, highest first")).to_be_visible()
+    header.click(position={"x": 300, "y": 17})
+    expect(page.get_by_text("sorted by momentum, lowest first")).to_be_visible()
 
 
 @pytest.mark.slow

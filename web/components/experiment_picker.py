@@ -22,9 +22,10 @@ TASK = "task"
 LATEST = "latest"
 EXPERIMENTS = "experiments"
 WIDGET_KEYS = (TASK, LATEST, EXPERIMENTS)
+# Parameter of links of an earlier version, ?every=true
+EVERY = "every"
 # Key of the choice between all and the newest, which follows from LATEST
 _SHOW = "show_all_or_newest"
-_EVERY = "every"
 _ALL, _NEWEST = "All", f"Newest {DEFAULT_LATEST}"
 # Session key of the last page.
 _PAGE = "selection_page"
@@ -189,8 +190,8 @@ def _show_all_or_newest(*, is_disabled: bool) -> None:
 
 def _is_every() -> bool:
     """Return whether a link of an earlier version asks for all experiments: ?every=true."""
-    return st.query_params.get(_EVERY) == "true"
+    return st.query_params.get(EVERY) == "true"
 
 
 def _forget_every() -> None:
-    st.query_params.pop(_EVERY, None)
+    st.query_params.pop(EVERY, None)

@@ -17,7 +17,7 @@ HEIGHT_PIXELS = 460
 AXIS = "axis"
 AUTO, LINEAR, LOG = "auto", "linear", "log"
 # Parameter of links of earlier versions: ?log=true
-_OLD_LOG = "log"
+OLD_LOG = "log"
 X_AXES = {"step": "steps", "relative": "percent of each run"}
 
 
@@ -37,10 +37,10 @@ def pick_metric() -> str:
 
 def pick_axis() -> str:
     """Show the choice of the value axis and return AUTO, LINEAR or LOG."""
-    old = st.query_params.get(_OLD_LOG)
-    if old is not None and _OLD_LOG not in st.session_state:  # else it belongs to another widget
+    old = st.query_params.get(OLD_LOG)
+    if old is not None and OLD_LOG not in st.session_state:  # else it belongs to another widget
         st.session_state[AXIS] = LOG if old == "true" else LINEAR
-        del st.query_params[_OLD_LOG]
+        del st.query_params[OLD_LOG]
     axis = st.segmented_control(
         "Loss axis",
         [AUTO, LINEAR, LOG],

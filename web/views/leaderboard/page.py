@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from web.components.baseline import BASELINE
-from web.components.experiment_picker import EXPERIMENTS, Selection
-from web.components.loss_chart import AXIS
+from web.components.experiment_picker import EVERY, EXPERIMENTS, Selection
+from web.components.experiment_picker import WIDGET_KEYS as PICKER_KEYS
+from web.components.link_parameters import show_unknown_parameters
+from web.components.loss_chart import AXIS, OLD_LOG
 from web.components.outage import show_database_down, show_stale_data
 from web.data.api_types import Model
 from web.data.filter_tokens import FilterError
@@ -52,6 +54,7 @@ def show(sources: Sources, selection: Selection, links: Mapping[str, st.Page]) -
         links: pages that can open the selected rows, by title.
 
     """
+    show_unknown_parameters([*PICKER_KEYS, EVERY, *WIDGET_KEYS, OLD_LOG])
     snapshot, models, keys = sources.snapshot(), sources.models(), sources.column_keys()
     if snapshot.value is None or keys.value is None:
         _show_database_down(sources, snapshot.problem or keys.problem)
