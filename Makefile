@@ -73,7 +73,7 @@ bench-full:  ## like bench, with more and longer rounds
 bench-data:  ## measure SQL and API queries with a million predictions and five million events, in five minutes
 	@exec $(PYTHON) local/bootstrap.py bench -m bench.queries
 
-bench-pages:  ## measure the dashboard's response times with 10,000 experiments and 50 curves, in two minutes
+bench-pages:  ## measure the dashboard's response times with 10,000 experiments of 1,000 steps, in three minutes
 	@exec $(PYTHON) local/bootstrap.py dev -m bench.dashboard
 
 bench-score:  ## measure bulk scoring in one process and on two Dask workers, in two minutes; MNIST_PATH=mnist.npz
