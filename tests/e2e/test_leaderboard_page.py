@@ -288,7 +288,7 @@ def test_link_restores_the_sort_order(stack: Any, page: Page, other_browser: Pag
     open_page(other_browser, page.url)
     last = sorted(names(stack))[-1]
     expect(other_browser.locator("[data-testid=stDataFrame] table tbody tr").first).to_contain_text(
-        last
+        last, timeout=FIRST_PAINT_MILLISECONDS
     )
 
 
