@@ -126,7 +126,7 @@ def test_link_restores_picked_experiments(stack: Any, page: Page, other_browser:
         expect(table_cells(page, name)).to_have_count(1)
     open_page(other_browser, page.url)
     for name in wanted:
-        expect(table_cells(other_browser, name)).to_have_count(1)
+        expect(table_cells(other_browser, name)).to_have_count(1, timeout=FIRST_PAINT_MILLISECONDS)
 
 
 @pytest.mark.slow
