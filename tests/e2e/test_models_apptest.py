@@ -150,6 +150,8 @@ def test_promotion_shows_the_last_comparison(sources: FakeSources) -> None:
     text = visible_text(app)
     assert "[run 7](pipelines?run=7), verdict **Refuse**" in text
     assert "| **Candidate wrong** | **18** | 98 |" in text
+    assert "| **Champion** " in text
+    assert "95 % interval" in text
     assert r"Not \*better\*\." in text
     assert "It was compared with" not in text
 

@@ -93,6 +93,9 @@ def test_model_card_has_the_training_parameters(stack: Any, page: Page) -> None:
 def test_model_is_promoted_and_rolled_back(stack: Any, page: Page) -> None:
     open_page(page, stack)
     page.get_by_text("Promote a version").click()
+    expect(page.get_by_text("Compared now")).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
+    figures = page.get_by_role("table").filter(has_text="95 % interval").first
+    expect(figures.get_by_role("row").filter(has_text="of 500")).to_have_count(2)
     fill(page, "Promote", "ann", "reads 4 better")
     moved = page.get_by_text(f"champion of mnist is {LENET}, version 1")
     expect(moved).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)

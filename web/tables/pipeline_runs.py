@@ -150,13 +150,22 @@ def name_image_set(name: str) -> str:
 
 def cells_table(comparison: Comparison, decision: Decision) -> str:
     """Return the four cells as a markdown table."""
-    opponent = name_opponent(decision).capitalize()
-    both, champion = f"{comparison.both_right:,}", f"**{comparison.only_champion:,}**"
-    candidate, neither = f"**{comparison.only_candidate:,}**", f"{comparison.both_wrong:,}"
+    return four_cells(comparison.cells, name_opponent(decision).capitalize())
+
+
+def four_cells(cells: tuple[int, int, int, int], opponent: str) -> str:
+    """Return a markdown table of images: both correct, only the opponent, only the candidate, none.
+
+    Args:
+        cells: the four numbers in this order.
+        opponent: title of the opponent, such as Champion.
+
+    """
+    both, champion, candidate, neither = cells
     return (
         f"| | {opponent} correct | {opponent} wrong |\n|---|---:|---:|\n"
-        f"| **Candidate correct** | {both} | {candidate} |\n"
-        f"| **Candidate wrong** | {champion} | {neither} |"
+        f"| **Candidate correct** | {both:,} | **{candidate:,}** |\n"
+        f"| **Candidate wrong** | **{champion:,}** | {neither:,} |"
     )
 
 

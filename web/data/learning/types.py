@@ -214,6 +214,11 @@ class Comparison:
     discordant: tuple[DiscordantImage, ...]
     decides: bool
 
+    @property
+    def cells(self) -> tuple[int, int, int, int]:
+        """Numbers of images: both right, only the champion, only the candidate, both wrong."""
+        return self.both_right, self.only_champion, self.only_candidate, self.both_wrong
+
 
 @dataclass(frozen=True)
 class Decision:

@@ -105,7 +105,10 @@ def _show_promotion(
 ) -> None:
     ready = {version.pinned_name: version for version in versions if version.state == "READY"}
     selected = find_version(str(st.session_state.get(SELECTED)), list(ready.values()))
-    with st.expander("Promote a version", icon=":material/trophy:"):
+    section = st.expander(
+        "Promote a version", icon=":material/trophy:", key="promotion-section", on_change="rerun"
+    )
+    with section:
         name = st.selectbox(
             "Version",
             list(ready),
@@ -114,7 +117,7 @@ def _show_promotion(
             placeholder="Choose a version",
         )
         if name is not None:
-            show_evidence(sources, ready[name], aliases)
+            show_evidence(sources, ready[name], ready, aliases, is_open=bool(section.open))
         _show_form(sources, None if name is None else ready[name], aliases)
 
 

@@ -1,6 +1,6 @@
 """Evidence for a promotion by hand: the last comparison of the version with the champion."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
@@ -13,10 +13,28 @@ from web.formatting import escape_markdown, format_age
 from web.sources import Sources
 from web.tables.model_registry import CHAMPION
 from web.tables.pipeline_runs import VERDICTS, describe_comparison
+from web.tables.promotion import accuracy_rows
+from web.views.models.paired import show_paired
 
 
-def show_evidence(sources: Sources, version: ModelVersion, aliases: Sequence[Alias]) -> None:
-    """Show the last comparison of a version with a champion, or how to get one."""
+def show_evidence(
+    sources: Sources,
+    version: ModelVersion,
+    versions: Mapping[str, ModelVersion],
+    aliases: Sequence[Alias],
+    *,
+    is_open: bool,
+) -> None:
+    """Show the last comparison of a version with a champion, and both on the same images now.
+
+    Args:
+        sources: of the comparisons.
+        version: the version to promote.
+        versions: ready versions by pinned name.
+        aliases: all aliases.
+        is_open: whether the section is open, so that an evaluation may start.
+
+    """
     champion = next(
         (
             f"{alias.experiment}@{alias.version}"
@@ -31,8 +49,10 @@ def show_evidence(sources: Sources, version: ModelVersion, aliases: Sequence[Ali
     result = sources.learning.evidence(version.name, version.version)
     if result.value is None:
         _show_none(version, champion, result.problem)
-        return
-    _show_comparison(result.value, champion)
+    else:
+        _show_comparison(result.value, champion)
+    if champion is not None and champion in versions:
+        show_paired(sources, versions[champion], version, is_open=is_open)
 
 
 def _show_none(version: ModelVersion, champion: str | None, problem: str | None) -> None:
@@ -64,5 +84,7 @@ def _show_comparison(evidence: Evidence, champion: str | None) -> None:
         )
     if evidence.comparisons:
         st.markdown(escape_markdown(describe_comparison(evidence.comparisons[0], decision)))
-        show_cells(evidence.comparisons, decision)
+        comparison = show_cells(evidence.comparisons, decision)
+        if decision.champion is not None and decision.candidate is not None:
+            st.markdown(accuracy_rows(decision.champion, decision.candidate, comparison.cells))
     st.markdown("\n".join(f"- {escape_markdown(reason)}" for reason in decision.reasons))
