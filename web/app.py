@@ -19,6 +19,7 @@ from web.data.api_types import Model
 from web.data.stale_cache import CachedResult
 from web.formatting import pluralize
 from web.sources import get_sources
+from web.url_parameters import keep_parameters, restore_parameters
 from web.views.compare import page as compare
 from web.views.evaluate import page as evaluate
 from web.views.history import page as history
@@ -31,6 +32,15 @@ from web.views.run import page as run
 
 NAME = "ML Ops Starter"
 HERE = Path(__file__).parent
+# Parameters of each page with widgets of its own in the URL. Leaderboard, Compare, Run and History
+# keep theirs by themselves.
+_OWN_PARAMETERS = {
+    "predict": predict.WIDGET_KEYS,
+    "evaluate": evaluate.WIDGET_KEYS,
+    "models": models.WIDGET_KEYS,
+    "pipelines": pipelines.WIDGET_KEYS,
+    "monitor": monitor.WIDGET_KEYS,
+}
 UNKNOWN_HOST = (
     "Unknown host name. Open the dashboard as `localhost` or by its IP address, or add the name"
     " to `ALLOWED_HOSTS`."
@@ -83,6 +93,7 @@ def main() -> None:
         run_page: run.WIDGET_KEYS,
     }
     page = st.navigation(list(widget_keys), position="top")
+    restore_parameters(page, _OWN_PARAMETERS.get(page.url_path, ()))
     all_keys = {key for keys in widget_keys.values() for key in keys}
     _keep_widget_state(all_keys.difference(widget_keys[page]))
     # Local icons: for an emoji or a material icon in the browser tab, Streamlit loads a picture
@@ -121,6 +132,7 @@ def main() -> None:
         with error_boundary(f"The page {page.title}"):
             page.run()
         keep_author()
+        keep_parameters(page.url_path)
 
 
 def _keep_widget_state(keys: Iterable[str]) -> None:

@@ -208,3 +208,20 @@ def test_robustness_is_shown_with_the_champion(stack: Any, page: Page, width: in
         page.locator("[data-testid=stDataFrame] table").get_by_text("45 degrees", exact=True)
     ).to_be_attached()
     assert max(page_widths(page)) <= width
+
+
+def test_choice_survives_back_and_other_pages(stack: Any, page: Page) -> None:
+    open_page(page, stack)
+    for way_back in ("Back", "link"):
+        page.get_by_role("link", name="Evaluate", exact=True).first.click()
+        expect(page.get_by_role("heading", name="Evaluate", exact=True)).to_be_visible(
+            timeout=FIRST_PAINT_MILLISECONDS
+        )
+        if way_back == "Back":
+            page.go_back()
+        else:
+            page.get_by_role("link", name="Models", exact=True).first.click()
+        expect(page.get_by_role("heading", name=f"{LENET}, version 1")).to_be_visible(
+            timeout=FIRST_PAINT_MILLISECONDS
+        )
+        expect(page).to_have_url(f"{stack.web_url}/models?m={LENET}")
