@@ -10,7 +10,7 @@ run_tests = $(if $(TESTS),exec $(PYTEST) -m "$(1)" $(TESTS),status=0; \
 COMPILE = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help up down monitoring dashboards backup restore check-data test test-slow test-faults soak soak-pipeline test-compose lint references robustness bench bench-full bench-data bench-pages bench-score bench-drift bench-monitor pictures train reproduce publish convert load retrain runs rollback worker secrets client sbom audit lock import-runs
+.PHONY: help up down monitoring dashboards backup restore check-data test test-slow test-faults soak soak-pipeline test-compose lint references robustness bench bench-full bench-data bench-pages bench-score bench-drift bench-monitor pictures train reproduce publish convert load retrain runs rollback worker secrets client sbom audit lock import-runs bench-tracking
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target what; do printf '  make %-13s %s\n' "$$target" "$$what"; done
@@ -84,6 +84,9 @@ bench-drift:  ## measure delays and false alarms of the drift detector, in three
 
 bench-monitor:  ## check the monitor of a running stack with MNIST's test digits, in fifteen minutes; MNIST_PATH=mnist.npz
 	@exec $(PYTHON) local/bootstrap.py dev -m tests.resilience.monitor_bench $(IMAGES)
+
+bench-tracking:  ## measure predictions beside 20 runs that log 1,000 points a second
+	@exec $(PYTHON) local/bootstrap.py dev -m bench.tracking $(OPTIONS)
 
 pictures:  ## create the screenshots of doc/ from a running stack
 	@exec $(PYTHON) local/bootstrap.py dev -m doc.pictures
