@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from evaluation.metrics import Predictions
 from servicekit import json_logging
-from web.data import leaderboard_queries, queries
+from web.data import leaderboard_queries, postgres, queries
 from web.data.api_client import EVALUATION_USER_AGENT, ApiClient
 from web.data.api_types import Alias, ApiProblemError, Model, ModelVersion, Readiness
 from web.data.diagnostics.robustness import Robustness, read_robustness
@@ -188,7 +188,7 @@ class Sources:
 
     def describe_database_error(self, error: Exception) -> str:
         """Return what is wrong with Postgres, and what to do, as Markdown."""
-        return queries.describe_error(error, self.settings.database_address)
+        return postgres.describe_error(error, self.settings.database_address)
 
     def describe_api_error(self, error: Exception) -> str:
         """Return what is wrong with the API, and what to do, as Markdown."""
@@ -221,7 +221,7 @@ def make_sources(settings: Settings) -> Sources:
         if result is not None:
             learning_api.store_evaluation(result)
 
-    database = SourceState(queries.is_outage)
+    database = SourceState(postgres.is_outage)
 
     def make_cache(fresh_seconds: float, source: SourceState | None = database) -> StaleCache:
         return StaleCache(
@@ -232,9 +232,9 @@ def make_sources(settings: Settings) -> Sources:
         )
 
     def describe_database(error: Exception) -> str:
-        return queries.describe_error(error, settings.database_address)
+        return postgres.describe_error(error, settings.database_address)
 
-    engine = queries.make_engine(settings)
+    engine = postgres.make_engine(settings)
     database_cache = make_cache(DATABASE_FRESH_SECONDS)
     return Sources(
         settings=settings,
@@ -271,5 +271,5 @@ def make_sources(settings: Settings) -> Sources:
 def get_sources() -> Sources:
     """Return the sources that all sessions share. The first call configures logging."""
     json_logging.configure(logging.WARNING, library="streamlit")
-    queries.limit_silence()
+    postgres.limit_silence()
     return make_sources(Settings.from_environment(os.environ))

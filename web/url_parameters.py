@@ -1,9 +1,14 @@
-"""URL parameters of a page: kept while another page is open."""
+"""URL parameters of a page: kept while another page is open. Unknown ones are told."""
 
-from collections.abc import Collection
+import difflib
+from collections.abc import Collection, Iterable
 
 import streamlit as st
 
+from web.formatting import escape_markdown
+
+# Parameters of Streamlit
+_STREAMLIT = ("embed", "embed_options")
 # Session keys: page of the last run, and the parameters of each page.
 _PAGE, _KEPT = "parameters_page", "parameters_of_pages"
 
@@ -36,3 +41,27 @@ def keep_parameters(page: str) -> None:
     """Keep the parameters of a page at the end of its run."""
     own = {name: st.query_params.get_all(name) for name in st.query_params}
     st.session_state.setdefault(_KEPT, {})[page] = own
+
+
+def unknown_parameters(given: Iterable[str], known: Collection[str]) -> list[str]:
+    """Return a sentence for each parameter of a link that the page does not know.
+
+    Args:
+        given: names of the parameters in the link.
+        known: names that the page knows.
+
+    """
+    sentences = []
+    for name in given:
+        if name in known or name in _STREAMLIT:
+            continue
+        [*close] = difflib.get_close_matches(name, known, n=1)
+        hint = f" Did you mean `{close[0]}`?" if close else ""
+        sentences.append(f"Unknown link parameter: {escape_markdown(name)}.{hint}")
+    return sentences
+
+
+def show_unknown_parameters(known: Collection[str]) -> None:
+    """Show a warning if the link of the page has parameters that it does not know."""
+    if sentences := unknown_parameters(st.query_params, known):
+        st.warning(" ".join(sentences), icon=":material/link_off:")

@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 
 from web.data.leaderboard.changes import Revision
+from web.data.leaderboard.columns import extra_column
 from web.data.leaderboard.groups import GroupQuery
-from web.data.leaderboard_columns import extra_column
 from web.data.leaderboard_queries import LeaderboardQuery
 from web.data.stale_cache import CachedResult
 

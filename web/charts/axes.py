@@ -11,7 +11,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from web.charts.theme import Option
-from web.data.leaderboard_columns import column_title, is_share
+from web.data.leaderboard.columns import column_title, is_share
 
 # More points or lines are not distinguishable.
 MAX_EXPERIMENTS = 1000

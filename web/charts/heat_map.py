@@ -6,7 +6,7 @@ import pandas as pd
 
 from web.charts.axes import Axis, color_range, make_axis, plottable, positions
 from web.charts.theme import CELL_TEXT, STRONG_ABOVE, Option, cell_style, hidden_color_scale
-from web.data.leaderboard_columns import is_lower_better
+from web.data.leaderboard.columns import is_lower_better
 
 # A cell stands for many experiments, so it accepts more of them than the other charts.
 MAX_EXPERIMENTS = 10_000

@@ -6,7 +6,7 @@ views/leaderboard/column_config.py.
 
 from collections.abc import Sequence
 
-from web.data.leaderboard_columns import MAX_DISPLAY_VALUE
+from web.data.leaderboard.columns import MAX_DISPLAY_VALUE
 
 WIDTH_PIXELS = 110
 

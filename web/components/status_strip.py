@@ -11,7 +11,8 @@ import streamlit as st
 from web.components.error_boundary import error_boundary
 from web.data.api_types import Readiness
 from web.data.monitoring.types import SEVERITIES, Alert
-from web.data.queries import TOO_LONG, Snapshot
+from web.data.postgres import TOO_LONG
+from web.data.queries import Snapshot
 from web.data.stale_cache import CachedResult
 from web.formatting import RESTART_HINT, escape_markdown, format_age, join_names, pluralize
 from web.sources import Sources

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from web.data.filter_tokens import KEYWORDS
+from web.data.leaderboard.columns import FILE_SUFFIX
 from web.data.leaderboard.statements import STATE, TAGS, VALIDATION_LOSS
-from web.data.leaderboard_columns import FILE_SUFFIX
 
 # Columns of every experiment, by their names in the view leaderboard, with their synonyms.
 _NUMBERS = {

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from web.data.leaderboard_columns import is_noise
+from web.data.leaderboard.columns import is_noise
 from web.tables.run_names import run_links, shorten_names
 
 WHOLE = 100.0

@@ -8,7 +8,7 @@ import pandas as pd
 
 from web.charts.sparkline import clamp_values
 from web.data.api_types import Model
-from web.data.leaderboard_columns import (
+from web.data.leaderboard.columns import (
     COLUMNS,
     MAX_DISPLAY_VALUE,
     available_columns,
@@ -58,7 +58,7 @@ def leaderboard_table(
     Args:
         rows: see leaderboard_queries.LeaderboardPage.
         models: served models by name, None while the API is down.
-        columns: ids of the columns, see leaderboard_columns.
+        columns: ids of the columns, see leaderboard.columns.
         baseline: experiment, task and results of the baseline, see queries.read_runs.
 
     Returns:

@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 
 from web.data.filter_columns import quote
+from web.data.leaderboard.columns import is_share
 from web.data.leaderboard.groups import STATISTICS
-from web.data.leaderboard_columns import is_share
 from web.tables.comparison import MISSING
 
 PERCENT = 100.0

@@ -23,7 +23,8 @@ from web.data.leaderboard_queries import (
     read_column_keys,
     read_leaderboard,
 )
-from web.data.queries import make_engine, read_snapshot
+from web.data.postgres import make_engine
+from web.data.queries import read_snapshot
 from web.settings import Settings
 
 POINTS = 1000

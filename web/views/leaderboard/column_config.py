@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from web.charts import sparkline
-from web.data.leaderboard_columns import EXPERIMENT, column_title
+from web.data.leaderboard.columns import EXPERIMENT, column_title
 from web.tables.leaderboard_table import RUN
 from web.tables.run_names import LINK_TEXT
 

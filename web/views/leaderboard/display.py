@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from web.data.leaderboard_columns import STATE, TASK, available_columns, default_columns
+from web.data.leaderboard.columns import STATE, TASK, available_columns, default_columns
 from web.data.leaderboard_queries import LeaderboardPage, LeaderboardQuery
 from web.views.leaderboard.charts import CHARTS
 

@@ -10,8 +10,8 @@ from typing import Any
 import streamlit as st
 
 from web.data.api_types import Model
+from web.data.leaderboard.columns import FILE_SUFFIX, is_lower_better
 from web.data.leaderboard.statements import SORTS
-from web.data.leaderboard_columns import FILE_SUFFIX, is_lower_better
 from web.data.leaderboard_queries import LeaderboardPage
 from web.formatting import pluralize
 from web.tables.leaderboard_table import CHANGES, RUN, accuracy_bar_range, leaderboard_table

@@ -8,8 +8,8 @@ from web.components.experiment_picker import Selection
 from web.data.filter_columns import column_names
 from web.data.filter_language import parse_filter
 from web.data.filter_tokens import FilterError, underline_error
+from web.data.leaderboard.columns import COLUMNS, column_title
 from web.data.leaderboard.statements import DEFAULT_SORT, NEWEST, SORTS
-from web.data.leaderboard_columns import COLUMNS, column_title
 from web.data.leaderboard_queries import LeaderboardQuery
 from web.formatting import escape_markdown, join_names
 from web.views.leaderboard.experiment_table import DESCENDING, SORT, show_first_page

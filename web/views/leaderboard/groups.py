@@ -7,9 +7,9 @@ import streamlit as st
 
 from web.components.experiment_picker import EXPERIMENTS
 from web.data.filter_columns import column_names
+from web.data.leaderboard.columns import TASK, column_title, is_noise, is_share
 from web.data.leaderboard.groups import MAX_GROUPS, GroupQuery
 from web.data.leaderboard.statements import DEFAULT_SORT, NUMBERS
-from web.data.leaderboard_columns import TASK, column_title, is_noise, is_share
 from web.data.leaderboard_queries import LeaderboardQuery
 from web.formatting import pluralize
 from web.sources import Sources

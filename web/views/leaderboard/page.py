@@ -7,7 +7,6 @@ import streamlit as st
 from web.components.baseline import BASELINE
 from web.components.experiment_picker import EVERY, EXPERIMENTS, Selection
 from web.components.experiment_picker import WIDGET_KEYS as PICKER_KEYS
-from web.components.link_parameters import show_unknown_parameters
 from web.components.loss_chart import AXIS, OLD_LOG
 from web.components.outage import show_database_down, show_stale_data
 from web.data.api_types import Model
@@ -23,6 +22,7 @@ from web.formatting import (
 from web.sources import Sources
 from web.tables.leaderboard_table import count_serving
 from web.tables.run_names import markdown_link
+from web.url_parameters import show_unknown_parameters
 from web.views.leaderboard import filter_bar
 from web.views.leaderboard.board import Board, requested_page, show_board
 from web.views.leaderboard.charts import CHART_KEYS

@@ -1,7 +1,7 @@
 """Sparkline of the leaderboard."""
 
 from web.charts.sparkline import clamp_values
-from web.data.leaderboard_columns import MAX_DISPLAY_VALUE
+from web.data.leaderboard.columns import MAX_DISPLAY_VALUE
 
 
 def test_sparkline_value_is_limited_to_what_a_table_displays() -> None:

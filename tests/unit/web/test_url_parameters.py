@@ -1,6 +1,6 @@
 """Parameters of links."""
 
-from web.components.link_parameters import unknown_parameters
+from web.url_parameters import unknown_parameters
 
 
 def test_unknown_parameter_is_told_with_a_similar_one() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from web.data.leaderboard_columns import (
+from web.data.leaderboard.columns import (
     OPTIONAL,
     available_columns,
     column_title,
