@@ -32,6 +32,8 @@ VIEWS = (
     ("Pipelines", "/pipelines?tab=Label", "Ask for images"),
     ("Pipelines", "/pipelines?tab=Schedule", "Save"),
     ("Monitor", "/monitor?task=mnist&days=1", "Alerts"),
+    ("Run", "/run?name=mnist_experiment_12__lenet5", "Predictions"),
+    ("History", "/history", "Live accuracy"),
 )
 # Each theme and each width, not all four combinations: an axe run takes a second.
 SCREENS: tuple[tuple[Literal["light", "dark"], int], ...] = (("light", 1440), ("dark", 390))
