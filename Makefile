@@ -6,7 +6,8 @@ PYTEST = $(PYTHON) local/bootstrap.py dev -m pytest
 # Two processes share unit and integration tests. The others measure times or drive a browser, and run alone.
 run_tests = $(if $(TESTS),exec $(PYTEST) -m "$(1)" $(TESTS),status=0; \
 	$(PYTEST) -m "$(1)" -n 2 --dist loadfile tests/unit tests/integration || status=$$?; \
-	$(PYTEST) -m "$(1)" tests/resilience tests/e2e || status=$$?; exit $$status)
+	$(PYTEST) -m "$(1)" tests/resilience || status=$$?; \
+	$(PYTEST) -m "$(1)" -n 2 --dist loadfile tests/e2e || status=$$?; exit $$status)
 COMPILE = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
