@@ -3,7 +3,7 @@
 PYTHON ?= python3
 RUN = .venv/bin/python
 PYTEST = $(PYTHON) local/bootstrap.py dev -m pytest
-# Two processes share unit and integration tests. The others measure times or drive a browser, and run alone.
+# Two processes share the unit and integration tests, and two the browser tests. The resilience tests measure times, so they run alone.
 run_tests = $(if $(TESTS),exec $(PYTEST) -m "$(1)" $(TESTS),status=0; \
 	$(PYTEST) -m "$(1)" -n 2 --dist loadfile tests/unit tests/integration || status=$$?; \
 	$(PYTEST) -m "$(1)" tests/resilience || status=$$?; \

@@ -12,19 +12,21 @@ import streamlit as st
 from servicekit.trusted_hosts import TrustedHosts
 from web.components.author import keep_author
 from web.components.error_boundary import error_boundary
+from web.components.experiment_picker import EVERY, pick_experiments
 from web.components.experiment_picker import WIDGET_KEYS as PICKER_KEYS
-from web.components.experiment_picker import pick_experiments
+from web.components.loss_chart import OLD_LOG
 from web.components.status_strip import show_status_strip
 from web.data.api_types import Model
 from web.data.stale_cache import CachedResult
 from web.formatting import pluralize
 from web.sources import get_sources
-from web.url_parameters import keep_parameters, restore_parameters
+from web.url_parameters import keep_parameters, restore_parameters, show_unknown_parameters
 from web.views.compare import page as compare
 from web.views.evaluate import page as evaluate
 from web.views.history import page as history
 from web.views.leaderboard import page as leaderboard
 from web.views.models import page as models
+from web.views.models.publication import PARAMETER as PUBLICATION
 from web.views.monitor import page as monitor
 from web.views.pipelines import page as pipelines
 from web.views.predict import page as predict
@@ -40,6 +42,14 @@ _OWN_PARAMETERS = {
     "models": models.WIDGET_KEYS,
     "pipelines": pipelines.WIDGET_KEYS,
     "monitor": monitor.WIDGET_KEYS,
+}
+# Parameters of links besides the widgets of a page.
+_OTHER_PARAMETERS = {
+    "": (EVERY, OLD_LOG),
+    "compare": (OLD_LOG,),
+    "history": (history.BEFORE,),
+    "models": (PUBLICATION,),
+    "run": (run.RUN_ID,),
 }
 UNKNOWN_HOST = (
     "Unknown host name. Open the dashboard as `localhost` or by its IP address, or add the name"
@@ -59,25 +69,15 @@ def main() -> None:
     def show_predict() -> None:
         predict.show(sources, selection)
 
-    def show_evaluate() -> None:
-        evaluate.show(sources)
-
-    def show_models() -> None:
-        models.show(sources)
-
-    def show_pipelines() -> None:
-        pipelines.show(sources)
-
-    def show_monitor() -> None:
-        monitor.show(sources)
-
     leaderboard_page = st.Page(show_leaderboard, title="Leaderboard", default=True)
     compare_page = st.Page(show_compare, title="Compare", url_path="compare")
     predict_page = st.Page(show_predict, title="Predict", url_path="predict")
-    evaluate_page = st.Page(show_evaluate, title="Evaluate", url_path="evaluate")
-    models_page = st.Page(show_models, title="Models", url_path="models")
-    pipelines_page = st.Page(show_pipelines, title="Pipelines", url_path="pipelines")
-    monitor_page = st.Page(show_monitor, title="Monitor", url_path="monitor")
+    evaluate_page = st.Page(lambda: evaluate.show(sources), title="Evaluate", url_path="evaluate")
+    models_page = st.Page(lambda: models.show(sources), title="Models", url_path="models")
+    pipelines_page = st.Page(
+        lambda: pipelines.show(sources), title="Pipelines", url_path="pipelines"
+    )
+    monitor_page = st.Page(lambda: monitor.show(sources), title="Monitor", url_path="monitor")
     history_page = st.Page(lambda: history.show(sources), title="History", url_path="history")
     # Links lead to it, so the navigation does not list it.
     run_page = st.Page(lambda: run.show(sources), title="Run", url_path="run", visibility="hidden")
@@ -119,6 +119,7 @@ def main() -> None:
             if page is not predict_page:
                 _link_to_predict(predict_page, sources.models())
         show_status_strip(sources, monitor_page)
+        show_unknown_parameters((*widget_keys[page], *_OTHER_PARAMETERS.get(page.url_path, ())))
         if page in (leaderboard_page, compare_page, predict_page):
             snapshot = sources.snapshot().value
             # Part of the frame, not of a page: widgets of the frame keep their values in the URL

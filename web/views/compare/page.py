@@ -9,12 +9,10 @@ import streamlit as st
 from web.charts.smoothing import MAX_SMOOTHING
 from web.components.baseline import BASELINE, pick_baseline, pinned_baseline
 from web.components.experiment_picker import EXPERIMENTS, Selection
-from web.components.experiment_picker import WIDGET_KEYS as PICKER_KEYS
-from web.components.loss_chart import AXIS, OLD_LOG, X_AXES, pick_axis, pick_metric, show_loss_chart
+from web.components.loss_chart import AXIS, X_AXES, pick_axis, pick_metric, show_loss_chart
 from web.components.outage import show_database_down, show_stale_data
 from web.formatting import escape_markdown, join_names
 from web.sources import Sources
-from web.url_parameters import show_unknown_parameters
 from web.views.compare.tables import show_parameters, show_results
 
 # The widgets' keys, which are also the URL parameters.
@@ -25,7 +23,6 @@ TOP = 3
 
 def show(sources: Sources, selection: Selection) -> None:
     """Draw the page."""
-    show_unknown_parameters([*PICKER_KEYS, *WIDGET_KEYS, OLD_LOG])
     if selection.unknown:
         st.warning(f"Not in the database: {join_names(selection.unknown)}.", icon=":material/help:")
     pinned = pinned_baseline()

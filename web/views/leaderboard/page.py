@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from web.components.baseline import BASELINE
-from web.components.experiment_picker import EVERY, EXPERIMENTS, Selection
-from web.components.experiment_picker import WIDGET_KEYS as PICKER_KEYS
-from web.components.loss_chart import AXIS, OLD_LOG
+from web.components.experiment_picker import EXPERIMENTS, Selection
+from web.components.loss_chart import AXIS
 from web.components.outage import show_database_down, show_stale_data
 from web.data.api_types import Model
 from web.data.filter_tokens import FilterError
@@ -22,7 +21,6 @@ from web.formatting import (
 from web.sources import Sources
 from web.tables.leaderboard_table import count_serving
 from web.tables.run_names import markdown_link
-from web.url_parameters import show_unknown_parameters
 from web.views.leaderboard import filter_bar
 from web.views.leaderboard.board import Board, requested_page, show_board
 from web.views.leaderboard.charts import CHART_KEYS
@@ -54,7 +52,6 @@ def show(sources: Sources, selection: Selection, links: Mapping[str, st.Page]) -
         links: pages that can open the selected rows, by title.
 
     """
-    show_unknown_parameters([*PICKER_KEYS, EVERY, *WIDGET_KEYS, OLD_LOG])
     snapshot, models, keys = sources.snapshot(), sources.models(), sources.column_keys()
     if snapshot.value is None or keys.value is None:
         _show_database_down(sources, snapshot.problem or keys.problem)
