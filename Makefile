@@ -89,8 +89,8 @@ bench-monitor:  ## check the monitor of a running stack with MNIST's test digits
 bench-tracking:  ## measure predictions beside 20 runs that log 1,000 points a second
 	@exec $(PYTHON) local/bootstrap.py dev -m bench.tracking $(OPTIONS)
 
-pictures:  ## create the screenshots of doc/ from a running stack
-	@exec $(PYTHON) local/bootstrap.py dev -m doc.pictures
+pictures:  ## create the screenshots and the animation of doc/ from a running stack
+	@$(PYTHON) local/bootstrap.py dev -m doc.pictures && $(RUN) -m doc.demo
 
 train:  ## train the shipped experiments; writes models/ and data.csv
 	@exec $(PYTHON) local/bootstrap.py dev -m training.train

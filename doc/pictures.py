@@ -1,13 +1,13 @@
-"""Screenshots and demo animation of the documentation, taken from a running stack.
+"""Screenshots of the documentation, taken from a running stack.
 
-`make pictures` writes doc/pictures/*.png, one per page and theme, and doc/demo.gif. The animation
-draws a digit, shows the predictions of every model and compares three experiments. The stack must
-have the shipped experiments. WEB_PORT is its port, as for `make up`.
+`make pictures` writes doc/pictures/*.png, one per page and theme, then doc/demo.gif (doc/demo.py).
+The stack must have the shipped experiments. WEB_PORT is its port, as for `make up`.
 """
 
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -19,13 +19,8 @@ from web.components.sample_digits import STROKES
 
 HERE = Path(__file__).parent
 PICTURES = HERE / "pictures"
-ANIMATION = HERE / "demo.gif"
 WIDTH, HEIGHT = 1280, 900
-ANIMATION_SIZE = (1120, 760)
-ANIMATION_COLORS = 200
 POINTS_PER_FRAME = 8
-FRAME_MILLISECONDS = 110
-MAX_ANIMATION_BYTES = 3_000_000
 # Time for charts and the status strip to settle.
 SETTLE_MILLISECONDS = 2500
 
@@ -51,6 +46,18 @@ PAGES = {
     # An open alert, if there is one.
     "monitor": ("/monitor", "Evidence"),
 }
+
+
+@contextmanager
+def open_browser() -> Iterator[Browser]:
+    """Yield a browser that asks no proxy for local pages."""
+    os.environ.setdefault("NO_PROXY", "localhost,127.0.0.1")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium.find(playwright), args=chromium.arguments()
+        )
+        yield browser
+        browser.close()
 
 
 def open_page(page: Page, url: str, text: str) -> None:
@@ -117,70 +124,13 @@ def evaluate(page: Page) -> None:
     page.wait_for_timeout(SETTLE_MILLISECONDS)
 
 
-def record_animation(browser: Browser, base: str) -> None:
-    """Write the animation: draw, predictions, compare."""
-    context = browser.new_context(
-        viewport={"width": ANIMATION_SIZE[0], "height": ANIMATION_SIZE[1]}, color_scheme="light"
-    )
-    page = context.new_page()
-    frames: list[Image.Image] = []
-    durations: list[int] = []
-
-    def hold(milliseconds: int) -> None:
-        frames.append(take_screenshot(page))
-        durations.append(milliseconds)
-
-    open_page(page, base + PAGES["predict"][0], PAGES["predict"][1])
-    hold(1200)
-    draw(page, frames)
-    durations += [FRAME_MILLISECONDS] * (len(frames) - len(durations))
-    page.mouse.move(0, 0)
-    hold(2600)
-    page.mouse.wheel(0, 420)
-    page.wait_for_timeout(800)
-    hold(2200)
-    open_page(page, base + PAGES["compare"][0].replace("s=0.8", "s=0.0"), PAGES["compare"][1])
-    hold(1800)
-    open_page(page, base + PAGES["compare"][0], PAGES["compare"][1])
-    hold(2600)
-    page.mouse.wheel(0, 620)
-    page.wait_for_timeout(800)
-    hold(3000)
-    context.close()
-    save_animation(frames, durations)
-
-
-def save_animation(frames: Sequence[Image.Image], durations: Sequence[int]) -> None:
-    """Write the frames with their durations in milliseconds and one palette for all."""
-    palette = frames[-3].quantize(ANIMATION_COLORS)
-    indexed = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
-    indexed[0].save(
-        ANIMATION,
-        save_all=True,
-        append_images=indexed[1:],
-        duration=list(durations),
-        loop=0,
-        optimize=True,
-    )
-    size = ANIMATION.stat().st_size
-    print(f"doc/demo.gif, {size:,} bytes")
-    if size > MAX_ANIMATION_BYTES:
-        raise SystemExit(f"doc/demo.gif must be below {MAX_ANIMATION_BYTES:,} bytes")
-
-
 def main() -> None:
-    """Take all screenshots and record the animation."""
+    """Take all screenshots."""
     base = f"http://localhost:{os.environ.get('WEB_PORT') or 8501}"
     PICTURES.mkdir(exist_ok=True)
-    os.environ.setdefault("NO_PROXY", "localhost,127.0.0.1")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium.find(playwright), args=chromium.arguments()
-        )
+    with open_browser() as browser:
         for theme in ("light", "dark"):
             take_screenshots(browser, base, theme)
-        record_animation(browser, base)
-        browser.close()
 
 
 if __name__ == "__main__":
