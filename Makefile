@@ -6,7 +6,7 @@ PYTEST = $(PYTHON) local/bootstrap.py dev -m pytest
 # Two processes share the unit and integration tests, and two the browser tests. The resilience tests measure times, so they run alone.
 run_tests = $(if $(TESTS),exec $(PYTEST) -m "$(1)" $(TESTS),status=0; \
 	$(PYTEST) -m "$(1)" -n 2 --dist loadfile tests/unit tests/integration || status=$$?; \
-	$(PYTEST) -m "$(1)" tests/resilience || status=$$?; \
+	$(if $(filter not,$(1)),,$(PYTEST) -m "$(1)" tests/resilience || status=$$?;) \
 	$(PYTEST) -m "$(1)" -n 2 --dist loadfile tests/e2e || status=$$?; exit $$status)
 COMPILE = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 

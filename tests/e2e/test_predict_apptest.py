@@ -69,7 +69,7 @@ def test_champion_stands_before_the_consensus(sources: FakeSources) -> None:
 @pytest.mark.usefixtures("sources")
 def test_champion_is_asked_without_being_selected() -> None:
     app = predict_page(("seven.png", b"seven"), experiments=["ready_2"])
-    assert list(app.dataframe[0].value["experiment"]) == ["ready_1", "ready_2"]
+    assert linked_names(app.dataframe[0].value["experiment"]) == ["ready_1", "ready_2"]
 
 
 def test_failed_and_untrained_models_do_not_vote(sources: FakeSources) -> None:

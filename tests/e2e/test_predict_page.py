@@ -213,6 +213,7 @@ def test_label_stays_after_a_reload_until_withdrawn(stack: Any, page: Page) -> N
     label = page.get_by_text("Labeled 1 by Ann \u00d6").filter(visible=True).first
     expect(label).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
     assert current_labels(stack) == [("1", "Ann \u00d6")]
+    page.wait_for_function("document.cookie.includes('mlops_author')")  # set after the label shows
     page.reload()
     expect(label).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
     expect(name).to_have_value("Ann \u00d6")
