@@ -68,7 +68,7 @@ def queries(cursor: psycopg2.extensions.cursor) -> Iterator[Query]:
         [*cursor.fetchall()[0]],
     )
     yield Query("GET /experiments, all", experiments.SELECT_ALL)
-    yield Query("GET /experiments/{name}", experiments.SELECT_ONE, [experiment])
+    yield Query("GET /experiments/{name}", experiments.SELECT_ONE, {"name": experiment})
     page = documented_query("best five experiments of a task").replace("LIMIT 5", f"LIMIT {PAGE}")
     yield Query(f"leaderboard: the best {PAGE} by test accuracy", page)
     curve = re.sub(
