@@ -54,6 +54,7 @@ def test_controls_are_in_the_url(stack: Any, page: Page) -> None:
     page.get_by_text("Only differences").click()
     page.wait_for_url("**s=0.01**")
     page.wait_for_url("**diff=false**")
+    expect(page.get_by_text("with equal values not shown")).to_be_hidden()  # drawn again
     page.get_by_text("Seeds and times").click()
     expect(cell(page, "trained_at")).to_be_attached()
 

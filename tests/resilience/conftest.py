@@ -31,7 +31,7 @@ def session_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultySt
     for name in MODELS:
         shutil.copytree(SHIPPED / name, folder / "models" / name)
     monitor_port = str(ports.find_free())
-    settings = {"MONITOR": "1", "MONITOR_METRICS_PORT": monitor_port}
+    settings = {"MONITOR": "1", "MONITOR_METRICS_PORT": monitor_port, "TRACKING": "1"}
     stack = FaultyStack(folder, folder / "models", **settings)
     try:
         yield stack

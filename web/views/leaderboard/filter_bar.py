@@ -13,6 +13,7 @@ from web.data.leaderboard.statements import DEFAULT_SORT, NEWEST, SORTS
 from web.data.leaderboard_queries import LeaderboardQuery
 from web.formatting import escape_markdown, join_names
 from web.views.leaderboard.experiment_table import DESCENDING, SORT, show_first_page
+from web.views.leaderboard.live import request_page
 
 FILTER, ARCHIVED = "filter", "archived"
 FILTER_KEYS = (FILTER, ARCHIVED, SORT, DESCENDING)
@@ -101,7 +102,7 @@ def _accept_key_as_sort(sorts: Sequence[str]) -> None:
 def show_no_match() -> None:
     """Show that no experiment matches, with a button that clears the filter."""
     st.info("No experiments match this filter.", icon=":material/search_off:")
-    st.button("Clear filter", icon=":material/close:", on_click=_set_filter, args=("",))
+    st.button("Clear filter", icon=":material/close:", on_click=_clear_filter)
 
 
 def show_filter_error(error: FilterError, keys: Sequence[str]) -> None:
@@ -120,6 +121,11 @@ def show_filter_error(error: FilterError, keys: Sequence[str]) -> None:
             args=(text[: error.position] + error.suggestion + text[end:],),
         )
     st.caption(f"Columns: {join_names(column_names(keys), limit=MAX_LISTED_COLUMNS)}.")
+
+
+def _clear_filter() -> None:
+    _set_filter("")
+    request_page()  # the button is on the board, the filter above it
 
 
 def _set_filter(text: str) -> None:
