@@ -27,7 +27,7 @@ from doc.pictures import draw, open_browser, open_page, take_screenshot
 from local import ports
 from local import settings as local_settings
 from local.postgres import Postgres
-from tests.support.learning_stack import LearningStack, digests, new_pen
+from tests.support.learning_stack import EXPERIMENT, LearningStack, digests, new_pen
 
 ANIMATION = Path(__file__).parent / "demo.gif"
 SIZE = (1120, 760)
@@ -38,7 +38,7 @@ LIVE_FRAMES, LIVE_PAUSE_SECONDS, STEPS_PER_SECOND = 14, 0.5, 8
 PEN_IMAGES = 300
 RUN_SECONDS, PAGE_MILLISECONDS = 240, 60_000
 COLUMNS = ("run_id", "verdict", "gain", "gain_lower", "p_better", "promoted_by")
-QUERY = f"SELECT {', '.join(COLUMNS)} FROM retraining_history ORDER BY run_id"
+QUERY = f"SELECT {', '.join(COLUMNS)}\nFROM retraining_history ORDER BY run_id"
 TERMINAL = """
 <body style="margin:0;background:#101820;color:#d7e3e8;font:17px/1.6 monospace;padding:32px">
 <pre>{text}</pre></body>
@@ -125,6 +125,7 @@ def _watch(page: Page, film: Film, base: str, api: str) -> None:
     """Add a run that grows while it trains."""
     with _training(api) as name:
         open_page(page, f"{base}/run?name={name}", "Results")
+        _scroll_to(page, "Curves")
         for _ in range(LIVE_FRAMES):
             film.hold(page, LIVE_MILLISECONDS)
             page.wait_for_timeout(1000 * LIVE_PAUSE_SECONDS)
@@ -184,7 +185,9 @@ def _learning_stack() -> Iterator[LearningStack]:
             for name, value in {**owner, "DATA_CSV": none, "DATA_DIR": none}.items():
                 patch.setenv(name, value)
             set_up(from_environment(os.environ))
-            loop = LearningStack(owner, Path(folder) / "loop")
+            work = Path(folder) / "loop"
+            work.mkdir()
+            loop = LearningStack(owner, work)
             try:
                 loop.start()
                 _make_champion(loop)
@@ -225,6 +228,7 @@ def _retrain(page: Page, film: Film, loop: LearningStack) -> None:
     address = loop.start_dashboard()
     run = loop.retrain(seeds=2)
     open_page(page, f"{address}/pipelines?run={run}", "Runs")
+    _scroll_to(page, f"Run {run}: {EXPERIMENT}")
     stages: list[Callable[[], bool]] = [
         lambda: _has_succeeded(loop, run, "prepare"),
         lambda: _has_succeeded(loop, run, "train"),
@@ -250,6 +254,11 @@ def _retrain(page: Page, film: Film, loop: LearningStack) -> None:
     film.hold(page, 1800)
 
 
+def _scroll_to(page: Page, heading: str) -> None:
+    page.get_by_role("heading", name=heading).evaluate("element => element.scrollIntoView()")
+    page.wait_for_timeout(500)
+
+
 def _query(page: Page, film: Film, loop: LearningStack) -> None:
     """Add the result of a query, as psql shows it."""
     rows = [[_format(value) for value in row] for row in loop.rows(QUERY)]
@@ -259,7 +268,8 @@ def _query(page: Page, film: Film, loop: LearningStack) -> None:
         for row in (COLUMNS, *rows)
     ]
     lines.insert(1, "-+-".join("-" * width for width in widths))
-    text = "\n".join([f"mlopsdb=> {QUERY};", "", *lines, f"({len(rows)} rows)"])
+    query = QUERY.replace("\n", "\nmlopsdb-> ")
+    text = "\n".join([f"mlopsdb=> {query};", "", *lines, f"({len(rows)} rows)"])
     page.set_content(TERMINAL.format(text=escape(text)))
     film.hold(page, 3000)
 
