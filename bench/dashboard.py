@@ -164,6 +164,17 @@ def measure_compare(browser: Browser, url: str) -> tuple[float, float]:
         return elapsed_seconds, metrics["JSHeapUsedSize"] / 1e6
 
 
+def measure_run(browser: Browser, url: str, number: int) -> float:
+    """Open the page of a run, until its loss curve is drawn."""
+    with closing(browser.new_context(viewport={"width": 1440, "height": 900})) as context:
+        page = context.new_page()
+        return measure_seconds(
+            page,
+            lambda: page.goto(f"{url}/run?name=run_{number}"),
+            page.locator("[data-testid=stEChartsChart] canvas").first.wait_for,
+        )
+
+
 def measure_predictions(browser: Browser, url: str, names: list[str]) -> list[float]:
     """Draw a digit repeatedly. Returns milliseconds from pointer-up to the predictions."""
     with closing(browser.new_context(viewport={"width": 1440, "height": 900})) as context:
@@ -223,6 +234,7 @@ def main() -> None:
             filters = tuple(measure_filter(browser, url, 8 + number) for number in range(ROUNDS))
             groups = tuple(measure_groups(browser, url, number) for number in range(ROUNDS))
             compared = [measure_compare(browser, url) for _ in range(ROUNDS)]
+            runs = tuple(measure_run(browser, url, number) for number in range(1, ROUNDS + 1))
             answers = tuple(measure_predictions(browser, url, names))
             browser.close()
         finally:
@@ -243,6 +255,7 @@ def main() -> None:
             "MB",
             60,
         ),
+        WaitTime("Run with 1,000 steps among 10,000 experiments, first view", runs, "s", 1.5),
         WaitTime(
             f"Predict, from pointer-up to the predictions of {len(names)} models",
             answers,
