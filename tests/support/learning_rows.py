@@ -444,7 +444,7 @@ def _add_label_requests(writer: Writer, history: History, run: int) -> None:
     """Ask for the labels of the logged images, disagreement for two of three."""
     logged = writer.rows(
         "SELECT DISTINCT i.id::text, i.digest FROM images i JOIN predictions p ON p.image_id = i.id"
-        " WHERE p.task = %s ORDER BY 2 LIMIT 60",
+        " WHERE p.task = %s AND i.warnings = '{}' ORDER BY 2 LIMIT 60",
         TASK,
     )
     for number, (image, image_digest) in enumerate(logged):
