@@ -45,7 +45,7 @@ class Sample:
 
 
 class Runs:
-    """Twenty runs in a process of their own, each of which logs batches at a steady rate."""
+    """Twenty runs in a process of their own. Each logs batches at a steady rate."""
 
     def __init__(self, port: int, batch: int) -> None:
         """`batch` is the number of points in a request."""
@@ -66,7 +66,7 @@ class Runs:
         self._active.set()
 
     def pause(self) -> None:
-        """Log no more."""
+        """Stop logging."""
         self._active.clear()
 
     def close(self) -> None:

@@ -37,6 +37,7 @@ DRAWING_MILLISECONDS, LIVE_MILLISECONDS = 110, 160
 LIVE_FRAMES, LIVE_PAUSE_SECONDS, STEPS_PER_SECOND = 14, 0.5, 8
 PEN_IMAGES = 300
 RUN_SECONDS, PAGE_MILLISECONDS = 240, 60_000
+READY = "SELECT 1 FROM model_versions WHERE version = %s AND status = 'READY'"
 COLUMNS = ("run_id", "verdict", "gain", "gain_lower", "p_better", "promoted_by")
 QUERY = f"SELECT {', '.join(COLUMNS)}\nFROM retraining_history ORDER BY run_id"
 TERMINAL = """
@@ -230,9 +231,9 @@ def _retrain(page: Page, film: Film, loop: LearningStack) -> None:
     open_page(page, f"{address}/pipelines?run={run}", "Runs")
     _scroll_to(page, f"Run {run}: {EXPERIMENT}")
     stages: list[Callable[[], bool]] = [
-        lambda: _has_succeeded(loop, run, "prepare"),
-        lambda: _has_succeeded(loop, run, "train"),
-        lambda: _has_succeeded(loop, run, "compare"),
+        lambda: "prepare" in loop.succeeded(run),
+        lambda: "train" in loop.succeeded(run),
+        lambda: "compare" in loop.succeeded(run),
     ]
     for stage in stages:
         loop.wait(stage, RUN_SECONDS)
@@ -275,12 +276,7 @@ def _query(page: Page, film: Film, loop: LearningStack) -> None:
 
 
 def _is_ready(loop: LearningStack, version: int) -> bool:
-    statement = "SELECT 1 FROM model_versions WHERE version = %s AND status = 'READY'"
-    return bool(loop.rows(statement, version))
-
-
-def _has_succeeded(loop: LearningStack, run: int, step: str) -> bool:
-    return step in [row[0] for row in loop.steps(run) if row[2] == "SUCCEEDED"]
+    return bool(loop.rows(READY, version))
 
 
 def _format(value: object) -> str:

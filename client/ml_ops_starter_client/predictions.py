@@ -59,10 +59,10 @@ def predict(
         api_key: key of the service, by default MLOPS_API_KEY.
 
     Raises:
-        ApiUnreachableError, ApiProblemError: there is no answer, or the image is refused.
+        ApiUnreachableError, ApiProblemError: the service does not answer, or refuses the image.
         OSError: the file cannot be read.
         TypeError, ValueError: the image is none of these.
-        ImportError: there is no pandas.
+        ImportError: pandas is not installed.
 
     """
     names = [experiments] if isinstance(experiments, str) else list(experiments)

@@ -68,11 +68,11 @@ def publish(
         api_key: key of the service, by default MLOPS_API_KEY.
 
     Raises:
-        PublishError: there is no such directory, the service does not watch it, or it refuses the
+        PublishError: the directory is missing, the service does not watch it, or it refuses the
             model. The files of a refused model stay, as the service shows them.
         ApiUnreachableError, ApiProblemError: the model is in the directory, and the service does
             not tell its state.
-        ValueError: the name or the accuracy is invalid, or there is no name.
+        ValueError: the name or the accuracy is invalid, or the name is missing.
 
     """
     name = name or (run.name if run is not None else None)
@@ -85,7 +85,7 @@ def publish(
     directory = settings.models_directory(models_dir)
     if directory is None or not directory.is_dir():
         raise PublishError(
-            f"There is no model directory {directory or ''}. Give models_dir=, or set "
+            f"The model directory {directory or 'models_dir'} is missing. Give models_dir=, or set "
             "MLOPS_MODELS_DIR to the MODELS_DIR of the stack. On another machine, save the model "
             "and run `make publish FILE=model.keras` beside the stack."
         )

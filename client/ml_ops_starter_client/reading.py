@@ -50,8 +50,8 @@ def leaderboard(
         api_key: key of the service, by default MLOPS_API_KEY.
 
     Raises:
-        ApiUnreachableError, ApiProblemError: there is no answer.
-        ImportError: there is no pandas.
+        ApiUnreachableError, ApiProblemError: the service does not answer.
+        ImportError: pandas is not installed.
 
     """
     with _api(url, api_key) as api:
@@ -66,7 +66,7 @@ def experiment(name: str, *, url: str | None = None, api_key: str | None = None)
     """Return one experiment by its name, a previous name or its run_id.
 
     Raises:
-        ApiUnreachableError, ApiProblemError: there is no answer, or no such experiment.
+        ApiUnreachableError, ApiProblemError: no answer, or an unknown experiment.
 
     """
     with _api(url, api_key) as api:
@@ -112,8 +112,8 @@ def curves(
         api_key: key of the service, by default MLOPS_API_KEY.
 
     Raises:
-        ApiUnreachableError, ApiProblemError: there is no answer, or no such experiment.
-        ImportError: there is no pandas.
+        ApiUnreachableError, ApiProblemError: no answer, or an unknown experiment.
+        ImportError: pandas is not installed.
 
     """
     with _api(url, api_key) as api:

@@ -16,7 +16,7 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class ConnectionLostError(Exception):
-    """There is no server, or it left before its whole response."""
+    """The server is missing, or left before the end of its response."""
 
 
 @dataclass

@@ -107,7 +107,7 @@ def _show_live(sources: Sources, run_id: int, drawn: Hashable) -> None:
 
 
 def _show_end(sources: Sources, detail: RunDetail, versions: Sequence[ModelVersion]) -> None:
-    """Show the published version, or why there is none and what to do."""
+    """Show the published version, or the reason of the refusal and what to do."""
     run = detail.run
     if run.state == "SUCCEEDED":
         waiting = " The service loads it." if _is_loading(detail, versions) else ""

@@ -90,7 +90,7 @@ def _show_image(sources: Sources, run: Run, artifact: Artifact) -> None:
 
 
 def _read(sources: Sources, run: Run, path: str) -> bytes | None:
-    """Return the content of a file, or show why there is none."""
+    """Return the content of a file, or show the reason why it is not stored."""
     try:
         return sources.tracking_api.artifact(run.name, path)
     except (ApiUnreachableError, ApiProblemError) as error:
