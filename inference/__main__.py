@@ -91,15 +91,21 @@ def main(arguments: Sequence[str] = ()) -> int:
 def _children(settings: Settings) -> Iterator[None]:
     """Run the processes beside the workers: the shipper of the log, the monitor and tracking."""
     with contextlib.ExitStack() as stack:
-        stack.enter_context(BackgroundProcess("inference.background", "background process"))
+        children = [BackgroundProcess("inference.background", "background process")]
         if settings.monitors:
-            stack.enter_context(BackgroundProcess("monitoring", "monitor"))
+            children.append(BackgroundProcess("monitoring", "monitor"))
         if settings.tracks:
             # Private: whoever can connect to the socket needs no API key.
             directory = stack.enter_context(shared_directory())
             os.environ[SOCKET_VARIABLE] = str(directory / SOCKET_FILE)
-            stack.enter_context(BackgroundProcess("tracking", "tracking process"))
-        yield
+            children.append(BackgroundProcess("tracking", "tracking process"))
+        for child in children:
+            stack.enter_context(child)
+        try:
+            yield
+        finally:
+            for child in children:  # all end at the same time, within the ten seconds of a stop
+                child.hang_up()
 
 
 def worker() -> ASGIApp:

@@ -37,17 +37,23 @@ class BackgroundProcess:
         traceback: TracebackType | None,
     ) -> None:
         """Close the child's input, wait for its end, and kill it after STOP_SECONDS."""
-        with self._start_lock:
-            self._stopping.set()
+        self.hang_up()
         child = self._child
-        if child is not None and child.stdin is not None:
-            child.stdin.close()  # also happens when this process is killed
+        if child is not None:
             try:
                 child.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()
         self._supervisor.join()
+
+    def hang_up(self) -> None:
+        """Close the child's input, which asks it to end, without waiting."""
+        with self._start_lock:
+            self._stopping.set()
+        child = self._child
+        if child is not None and child.stdin is not None:
+            child.stdin.close()  # also happens when this process is killed
 
     def _start(self) -> None:
         with self._start_lock:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import uvicorn
     from starlette.types import ASGIApp
 
-EXIT_SECONDS = 4.0  # after the end of the input
-GRACE_SECONDS = 2  # of these, for the requests in progress
+EXIT_SECONDS = 2.0  # after the end of the input, also from within a call to a frozen Postgres
+GRACE_SECONDS = 1  # of these, for the requests in progress
 NICENESS = 10  # predictions come first
 KEEP_ALIVE_SECONDS = 3600  # the workers close their connections
 

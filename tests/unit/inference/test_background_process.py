@@ -42,6 +42,14 @@ def test_exit_closes_the_input_of_the_child(children: list[subprocess.Popen[byte
     assert [child.returncode for child in children] == [0]
 
 
+def test_hung_up_child_ends_before_the_exit(children: list[subprocess.Popen[bytes]]) -> None:
+    process = BackgroundProcess("some.module", "child")
+    with process:
+        process.hang_up()
+        assert children[-1].wait(10) == 0
+    assert len(children) == 1  # it is not restarted
+
+
 def test_killed_child_is_restarted(children: list[subprocess.Popen[bytes]]) -> None:
     with BackgroundProcess("some.module", "child"):
         children[0].kill()
