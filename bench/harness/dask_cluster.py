@@ -81,11 +81,18 @@ class DaskCluster:
 @contextmanager
 def client_of(url: str) -> Iterator[Client]:
     """Connect to a scheduler, also to one that is starting."""
-    client = Client(url, timeout=START_SECONDS, set_as_default=False)  # type: ignore[no-untyped-call]
+    try:
+        client = _connect(url)
+    except AssertionError:  # on a busy machine, Dask's thread may not start within ten seconds
+        client = _connect(url)
     try:
         yield client
     finally:
         client.close()  # type: ignore[no-untyped-call]
+
+
+def _connect(url: str) -> Client:
+    return Client(url, timeout=START_SECONDS, set_as_default=False)  # type: ignore[no-untyped-call]
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

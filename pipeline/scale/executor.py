@@ -93,6 +93,10 @@ def _cluster(scale_url: str) -> Iterator[Executor]:
         client = Client(  # type: ignore[no-untyped-call]
             scale_url, timeout=CONNECT_SECONDS, set_as_default=False
         )
+    except AssertionError as error:  # Dask waits ten seconds for its thread
+        raise ScaleUnavailableError(
+            "Dask's client did not start in time. This machine is too busy."
+        ) from error
     except (OSError, ValueError) as error:
         raise ScaleUnavailableError(f"{scale_url} does not answer: {error}. {advice}") from error
     try:

@@ -83,3 +83,17 @@ def test_cluster_that_does_not_answer_is_unavailable(
         open_executor(url),
     ):
         pass
+
+
+def test_client_that_does_not_start_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dask asserts that the thread of its event loop has started after ten seconds."""
+
+    def fail(_runner: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("distributed.utils.LoopRunner.start", fail)
+    with (
+        pytest.raises(ScaleUnavailableError, match="did not start in time"),
+        open_executor("tcp://127.0.0.1:1"),
+    ):
+        pass
