@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from bench.harness.dask_cluster import DaskCluster, client_of
-from pipeline.scale import chunk_runner, scoring
+from pipeline.scale import chunk_runner, executor, scoring
 from pipeline.scale.chunk import ChunkScores
 from pipeline.scale.chunk_runner import ChunkRunner
 from pipeline.scale.executor import ScaleUnavailableError, open_executor
@@ -162,8 +162,12 @@ def test_scheduler_restarted_in_the_middle_changes_nothing(
 
 
 def test_cluster_without_a_worker_is_explained_in_time(
-    cluster: DaskCluster, images: ScoredImages, models: tuple[ScoredModel, ...]
+    cluster: DaskCluster,
+    images: ScoredImages,
+    models: tuple[ScoredModel, ...],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(executor, "WORKERS_SECONDS", 3)
     with client_of(cluster.url):
         pass  # it is up
     started = time.monotonic()
@@ -179,6 +183,7 @@ def test_all_workers_dead_in_the_middle_is_explained_in_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(chunk_runner, "STALL_SECONDS", 3.0)
+    monkeypatch.setattr(executor, "WORKERS_SECONDS", 3)
     worker = cluster.start_worker()
     cluster.wait_for_workers(1)
     stop = OnceAfter(IMAGES // 4, lambda: os.killpg(worker.pid, signal.SIGKILL))
@@ -230,8 +235,8 @@ def test_cluster_with_tls_rejects_clients_without_a_certificate(tmp_path: Path) 
         cluster.start_worker()
         with dask.config.set(settings):
             cluster.wait_for_workers(1)
-            with open_executor(cluster.url) as executor:
-                assert executor.submit(scaled_functions.add, 1, 2).result(60) == 3
+            with open_executor(cluster.url) as pool:
+                assert pool.submit(scaled_functions.add, 1, 2).result(60) == 3
         for url, known in (
             (cluster.url, {"distributed.comm.tls.ca-file": str(tmp_path / "ca.pem")}),
             (cluster.url.replace("tls:", "tcp:"), {}),
