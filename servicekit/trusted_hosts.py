@@ -15,11 +15,17 @@ PRIVATE = frozenset({LOCAL, "local", "internal"})
 
 
 class TrustedHosts:
-    """The names of a service: addresses, private names, and the names its operator lists."""
+    """The names of a service: addresses, private names, and the names its operator lists.
+
+    A listed name that begins with a dot stands for every host below it: `.a.run.app` for
+    `mlops-x.a.run.app`, but not for `a.run.app`. Other customers of the platform have names below
+    it, too, so it is no trusted origin.
+    """
 
     def __init__(self, names: frozenset[str]) -> None:
         """Take additional host names in lower case; "*" trusts every name."""
         self._names = names
+        self._suffixes = tuple(name for name in names if len(name) > 1 and name[0] == ".")
         self.admits = functools.lru_cache(maxsize=256)(self._admits)
 
     def _admits(self, host: bytes, origin: bytes = b"") -> bool:
@@ -34,7 +40,8 @@ class TrustedHosts:
     def _is_own(self, host: bytes) -> bool:
         name = _host_name(host)
         is_private = "." not in name or name.rpartition(".")[2] in PRIVATE
-        return name in self._names or is_private or _is_address(name)
+        is_listed = name in self._names or name.endswith(self._suffixes)
+        return is_listed or is_private or _is_address(name)
 
     def _is_trusted_origin(self, origin: bytes, host: bytes) -> bool:
         authority = origin.partition(b"://")[2]

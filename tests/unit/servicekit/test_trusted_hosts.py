@@ -84,3 +84,29 @@ def test_admits_no_origin_that_resembles_the_services_own(origin: str) -> None:
 
 def test_star_admits_every_host_and_origin() -> None:
     assert TrustedHosts(frozenset({"*"})).admits(b"evil.example", b"null")
+
+
+@pytest.mark.parametrize(
+    ("host", "is_own"),
+    [
+        ("mlops-x.a.run.app", True),
+        ("MLOPS-x.a.run.app.:443", True),
+        ("tag---mlops-x.a.run.app", True),
+        ("a.run.app", False),
+        ("evila.run.app", False),
+        ("mlops.a.run.app.evil.example", False),
+        ("evil.example", False),
+    ],
+)
+def test_leading_dot_admits_names_below_it(host: str, *, is_own: bool) -> None:
+    assert TrustedHosts(frozenset({".a.run.app"})).admits(host.encode()) is is_own
+
+
+def test_leading_dot_trusts_no_origin_but_the_services_own() -> None:
+    hosts = TrustedHosts(frozenset({".a.run.app"}))
+    assert hosts.admits(b"mlops.a.run.app", b"https://mlops.a.run.app")
+    assert not hosts.admits(b"mlops.a.run.app", b"https://evil.a.run.app")
+
+
+def test_dot_alone_admits_nothing() -> None:
+    assert not TrustedHosts(frozenset({"."})).admits(b"evil.example")
