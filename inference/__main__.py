@@ -7,17 +7,24 @@ import multiprocessing.connection
 import os
 import resource
 import signal
+import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
+from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
+from inference import fallback_directories
 from inference.background_process import BackgroundProcess
+from inference.drain import Drain
 from inference.models import compile_failures
+from inference.models.replica import REPLICA_VARIABLE, Replica
 from inference.observability.shared_directory import shared_directory
+from inference.originals.local_store import LocalStore
 from inference.originals.open_store import open_store
 from inference.server.http_protocol import HttpProtocol
 from inference.server.listener import SharedPort
@@ -33,11 +40,14 @@ COMMANDS = {
 }
 # On a stop, uvicorn waits this long for the requests in progress.
 GRACE_SECONDS = 7
+# A stop, after the drain, takes at most 10 s. The shipper gets the rest, at least a second.
+STOP_SECONDS, MIN_SHIP_SECONDS = 9.0, 1.0
 # A thread that returns from a model waits this long for Python's lock. At the default of 5 ms, ten
 # more would have run.
 SWITCH_SECONDS = 50e-6
 # Open files of a worker: the usual limit of 1,024 is below the connections that it accepts.
 MAX_OPEN_FILES = 16_384
+JOIN_SECONDS = 0.1  # between two looks for a further signal
 
 
 def main(arguments: Sequence[str] = ()) -> int:
@@ -46,11 +56,11 @@ def main(arguments: Sequence[str] = ()) -> int:
         return _run_command(*arguments)
     json_logging.configure()
     try:
-        settings = from_environment()
-        open_store(settings.images_url)  # raises ValueError for an invalid URL
+        settings = _prepare_directories(from_environment())
         password = secret(os.environ, "PGPASSWORD")
     except ValueError as error:
         sys.exit(f"Cannot start: {error}")
+    os.environ[REPLICA_VARIABLE] = Replica.find(settings.journal_dir, settings.port).id
     with contextlib.suppress(OSError):
         compile_failures.remove_all(settings.compiled_dir)
     if password is not None:
@@ -72,23 +82,96 @@ def main(arguments: Sequence[str] = ()) -> int:
         server_header=False,
         proxy_headers=False,  # no response depends on the client's address
     )
+    stop = StopClock()
     if settings.workers == 1:
-        with _children(settings):
-            uvicorn.Server(config).run()
+        # uvicorn repeats the signal when it has stopped. The children end after that.
+        signal.signal(signal.SIGTERM, _exit)
+        with _children(settings, stop):
+            Server(config, stop).run()
         return 0
     try:
         port = SharedPort(settings.host, settings.port)
     except OSError as error:
         sys.exit(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.")
-    with _children(settings), shared_directory() as directory:
+    with _children(settings, stop), shared_directory() as directory:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)  # shared by all workers
         # uvicorn only hands the socket to the workers.
-        Multiprocess(config, sockets=[port]).run()  # type: ignore[list-item]
+        Supervisor(config, [port], stop, settings.drain_seconds).run()  # type: ignore[list-item]
     return 0
 
 
+def _prepare_directories(settings: Settings) -> Settings:
+    """Return the settings of all processes, with directories to which they can write.
+
+    Raises ValueError for an invalid IMAGES_URL, and without any writable directory.
+    """
+    store = open_store(settings.images_url)
+    images_dir = store.path if isinstance(store, LocalStore) else None
+    os.environ.update(fallback_directories.choose(settings, images_dir))
+    return from_environment()
+
+
+class StopClock:
+    """Time that remains of a stop."""
+
+    def __init__(self) -> None:
+        self._began_at = time.monotonic()
+
+    def begin(self, after_seconds: float = 0.0) -> None:
+        """Note that the stop begins in `after_seconds`."""
+        self._began_at = time.monotonic() + after_seconds
+
+    def remaining_seconds(self) -> float:
+        """Return the time that the shipper may take for the rest."""
+        elapsed = max(0.0, time.monotonic() - self._began_at)
+        return max(MIN_SHIP_SECONDS, STOP_SECONDS - elapsed)
+
+
+class Server(uvicorn.Server):
+    """The only worker, which notes when its stop begins."""
+
+    def __init__(self, config: uvicorn.Config, stop: StopClock) -> None:
+        super().__init__(config)
+        self._stop = stop
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """See uvicorn."""
+        self._stop.begin()
+        await super().shutdown(sockets)
+
+
+class Supervisor(Multiprocess):
+    """Supervisor of several workers. It forwards SIGTERM, and also a second one, to all of them."""
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        sockets: list[socket.socket],
+        stop: StopClock,
+        drain_seconds: float,
+    ) -> None:
+        super().__init__(config, sockets)
+        self._stop, self._drain_seconds = stop, drain_seconds
+
+    def terminate_all(self) -> None:
+        """See uvicorn."""
+        self._stop.begin(self._drain_seconds)
+        self.signal_queue.clear()
+        super().terminate_all()
+
+    def join_all(self) -> None:
+        """Wait for all workers. A further signal ends their drain."""
+        while running := [worker for worker in self.processes if worker.process.is_alive()]:
+            if self.signal_queue:
+                self.signal_queue.clear()
+                self._stop.begin()
+                for worker in running:
+                    worker.terminate()
+            running[0].process.join(JOIN_SECONDS)
+
+
 @contextlib.contextmanager
-def _children(settings: Settings) -> Iterator[None]:
+def _children(settings: Settings, stop: StopClock) -> Iterator[None]:
     """Run the processes beside the workers: the shipper of the log, the monitor and tracking."""
     with contextlib.ExitStack() as stack:
         children = [BackgroundProcess("inference.background", "background process")]
@@ -104,7 +187,10 @@ def _children(settings: Settings) -> Iterator[None]:
         try:
             yield
         finally:
-            for child in children:  # all end at the same time, within the ten seconds of a stop
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the end is near, and ships the rest
+            # All end at the same time, within the ten seconds of a stop.
+            children[0].hang_up(stop.remaining_seconds())
+            for child in children[1:]:
                 child.hang_up()
 
 
@@ -121,13 +207,16 @@ def worker() -> ASGIApp:
         limit = MAX_OPEN_FILES if is_unlimited else min(hard, MAX_OPEN_FILES)
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
     sys.setswitchinterval(SWITCH_SECONDS)
+    settings = from_environment()
+    drain = Drain(settings.drain_seconds)
+    drain.delay_stop()
     parent = multiprocessing.parent_process()
     if parent is not None:
         watch = threading.Thread(
-            target=_stop_after, args=[parent.sentinel], name="parent", daemon=True
+            target=_stop_after, args=[parent.sentinel, drain], name="parent", daemon=True
         )
         watch.start()
-    return create_app(from_environment())
+    return create_app(settings, drain)
 
 
 def _run_command(name: str, *arguments: str) -> int:
@@ -139,9 +228,13 @@ def _run_command(name: str, *arguments: str) -> int:
     return code
 
 
-def _stop_after(sentinel: int) -> None:
+def _stop_after(sentinel: int, drain: Drain) -> None:
     multiprocessing.connection.wait([sentinel])
-    os.kill(os.getpid(), signal.SIGTERM)
+    drain.end()  # without the parent, another start may want the port, and the shipper ends
+
+
+def _exit(_number: int, _frame: FrameType | None) -> None:
+    sys.exit(0)
 
 
 if __name__ == "__main__":

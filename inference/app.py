@@ -33,9 +33,11 @@ from inference.database.experiments import Experiments
 from inference.database.imports import Imports
 from inference.database.pool import Database
 from inference.database.predictions import History
+from inference.drain import Drain
 from inference.models.aliases import ALIASES_FILE, Aliases
 from inference.models.metrics import ModelStates
 from inference.models.promotion import Promotions
+from inference.models.replica import Replica
 from inference.models.repository import ModelRepository
 from inference.models.version import ModelVersion
 from inference.models.version_table import Listener
@@ -69,7 +71,7 @@ GC_THRESHOLDS = 20_000, 20, 100
 MAX_LARGE_BODIES = 4
 
 
-def create_app(settings: Settings) -> ASGIApp:
+def create_app(settings: Settings, drain: Drain | None = None) -> ASGIApp:
     """Return the service as an ASGI application; its lifespan loads the models and closes all."""
     aliases = Aliases(settings.journal_dir / ALIASES_FILE)
     models = ModelRepository(
@@ -86,11 +88,14 @@ def create_app(settings: Settings) -> ASGIApp:
         if settings.journal_bytes
         else None
     )
+    replica = Replica.find(settings.journal_dir, settings.port)
     log = PredictionLog(
         journal,
         metrics,
         keeps_originals=settings.stores_images,
         refuses=settings.refuses_when_full,
+        replica=replica,
+        share=settings.log_share,
     )
     log_status = LogStatus(journal, settings.journal_max_wait_seconds)
     if journal is not None:
@@ -145,7 +150,7 @@ def create_app(settings: Settings) -> ASGIApp:
     )
     images = ImagesApi(OriginalReader(database, settings.images_url))
     keys = ApiKeys(settings.api_keys_file) if settings.api_keys_file is not None else None
-    status = StatusApi(models, database, log_status, metrics, keys)
+    status = StatusApi(models, database, log_status, metrics, keys, drain, replica.id)
     handlers: dict[str, Handler] = {
         "infer": inference.infer,
         "predict": predictions.predict,
@@ -202,6 +207,7 @@ def create_app(settings: Settings) -> ASGIApp:
             ROUTES.private_reads if settings.reads_need_key else frozenset(),
         ),
         settings.max_request_bytes,
+        drain,
     )
 
 

@@ -1,8 +1,8 @@
-"""Background process: ships the log, archives originals, mirrors aliases, deletes what is old.
+"""Background process: ships the log, archives originals, mirrors aliases, keeps the replica alive.
 
 `python -m inference.background`. Its own process keeps a slow or frozen Postgres from taking time
 from requests. Its parent holds its standard input open. At the end of the input, it ships the
-remaining records as far as this is quick, and exits.
+remaining records within the time that the parent wrote there, and exits.
 """
 
 import fcntl
@@ -18,8 +18,10 @@ from typing import IO
 import psycopg2.extensions
 
 from inference.database.learning.pipeline_state import PipelineReader
+from inference.database.replicas import Heartbeat
 from inference.database.retention import RetentionClock
 from inference.models.alias_sync import AliasMirror
+from inference.models.replica import Replica
 from inference.observability.background_status import BackgroundStatus
 from inference.originals.archiver import OriginalsArchiver
 from inference.prediction_log.event_retention import EventRetention
@@ -27,16 +29,20 @@ from inference.prediction_log.rescuer import SegmentRescuer
 from inference.prediction_log.segments import is_at
 from inference.prediction_log.shipped_offsets import ShippedOffsets
 from inference.prediction_log.shipper import Shipper
-from inference.settings import from_environment
+from inference.prediction_log.writer import TableWriter
+from inference.settings import Settings, from_environment
 from servicekit import json_logging
 
 # Pause between pieces of work, unless much is pending. A burst would delay requests otherwise.
 YIELD_SECONDS = 0.001
 # The service has 10 s to stop. Clients may take 8 s of them.
-DRAIN_SECONDS = 0.7  # for the archiver's last round
-EXIT_SECONDS = 1.0  # after the end of the input, the process exits even from within a call
+ARCHIVE_SECONDS = 0.7  # for the archiver's last round
+# After the end of the input, the process exits even from within a call. The parent writes how long
+# it may take to ship the rest. This is the time if the parent was killed.
+EXIT_SECONDS = 1.0
 NICENESS = 5  # requests come first
 LOCK_FILE = "shipper.lock"
+LOCK_SECONDS = 0.2  # between two attempts to lock the journal directory
 CHECK_SECONDS = 0.5  # between two looks at the files of the journal directory
 
 logger = logging.getLogger(__name__)
@@ -53,7 +59,12 @@ def main() -> None:
     threading.Thread(target=_stop_at_end_of_input, args=[stopping], daemon=True).start()
     try:
         settings = from_environment()
-        lock = DirectoryLock(settings.journal_dir)
+        replica, heartbeat = _start_heartbeat(settings, stopping)
+        try:
+            lock = DirectoryLock(settings.journal_dir, stopping)
+        except InterruptedError:  # the stop of a service that shares its journal
+            _leave(replica, heartbeat)
+            return
         offsets = ShippedOffsets(settings.journal_dir)
         clock = RetentionClock()
         archiver = OriginalsArchiver(settings, offsets, clock)
@@ -86,7 +97,8 @@ def main() -> None:
         remove_segment=rescuer.remove,
         status=status,
     ).run(stopping)
-    archiving.join(DRAIN_SECONDS)
+    _leave(replica, heartbeat)
+    archiving.join(ARCHIVE_SECONDS)
     lock.close()
     if archiving.is_alive():
         # A request to the object store is still running. Its native threads must not find the
@@ -95,13 +107,43 @@ def main() -> None:
         os._exit(0)
 
 
+def _start_heartbeat(settings: Settings, stopping: threading.Event) -> tuple[Replica, Heartbeat]:
+    replica = Replica.find(settings.journal_dir, settings.port)
+
+    def restore(connection: psycopg2.extensions.connection) -> None:
+        line = replica.read()
+        if line is not None:
+            TableWriter(connection, lambda: None).write([line])
+
+    heartbeat = Heartbeat(replica.id, restore)
+    threading.Thread(target=heartbeat.run, args=[stopping], name="heartbeat", daemon=True).start()
+    return replica, heartbeat
+
+
+def _leave(replica: Replica, heartbeat: Heartbeat) -> None:
+    """End the replica: the service has stopped."""
+    replica.forget()
+    heartbeat.leave()
+
+
 class DirectoryLock:
     """Lock of a directory that one process at a time ships."""
 
-    def __init__(self, directory: Path) -> None:
-        """Wait until no other process holds the lock. Raises OSError."""
+    def __init__(self, directory: Path, stopping: threading.Event | None = None) -> None:
+        """Wait until no other process holds the lock. Raises OSError.
+
+        Raises InterruptedError if `stopping` is set before.
+        """
         self._path = directory / LOCK_FILE
-        self._file = self._lock()
+        stopping = stopping or threading.Event()
+        while True:
+            try:
+                self._file = self._lock()
+            except BlockingIOError:
+                if stopping.wait(LOCK_SECONDS):
+                    raise InterruptedError from None
+            else:
+                return
 
     def renew(self) -> None:
         """Lock the directory again if another program has removed the lock's file.
@@ -109,17 +151,21 @@ class DirectoryLock:
         Raises OSError, also when another process holds the new lock.
         """
         if not is_at(self._file.fileno(), self._path):
-            previous, self._file = self._file, self._lock(fcntl.LOCK_NB)
+            previous, self._file = self._file, self._lock()
             previous.close()
 
     def close(self) -> None:
         """Release the lock."""
         self._file.close()
 
-    def _lock(self, flags: int = 0) -> IO[str]:
+    def _lock(self) -> IO[str]:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         file = self._path.open("w")
-        fcntl.flock(file, fcntl.LOCK_EX | flags)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            raise
         return file
 
 
@@ -142,10 +188,11 @@ def _watch_directory(
 
 
 def _stop_at_end_of_input(stopping: threading.Event) -> None:
-    while os.read(0, 1):  # not by sys.stdin, whose lock would be held at a crash
-        pass
+    text = b""
+    while part := os.read(0, 64):  # not by sys.stdin, whose lock would be held at a crash
+        text += part
     stopping.set()
-    time.sleep(EXIT_SECONDS)
+    time.sleep(float(text) if text else EXIT_SECONDS)
     os._exit(0)  # a call to a frozen Postgres never returns; the journal has all records
 
 

@@ -1,5 +1,6 @@
 """Background process supervisor: runs a module as a child process and restarts it."""
 
+import contextlib
 import logging
 import subprocess
 import sys
@@ -9,7 +10,8 @@ from types import TracebackType
 
 MIN_RESTART_SECONDS, MAX_RESTART_SECONDS = 1.0, 30.0  # doubled with each failure
 STABLE_SECONDS = 60.0  # after this time a failure counts as the first one
-STOP_SECONDS = 5.0  # more than the shipper needs to ship the remaining records
+STOP_SECONDS = 5.0  # for a child that is not told how long it may take
+KILL_SECONDS = 0.5  # after the time that a child was told
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +26,7 @@ class BackgroundProcess:
         self._start_lock = threading.Lock()
         self._supervisor = threading.Thread(target=self._supervise, name=name, daemon=True)
         self._child: subprocess.Popen[bytes] | None = None
+        self._stop_seconds = STOP_SECONDS
 
     def __enter__(self) -> None:
         """Start the child."""
@@ -36,23 +39,31 @@ class BackgroundProcess:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close the child's input, wait for its end, and kill it after STOP_SECONDS."""
+        """Close the child's input, wait for its end, and kill it if it takes too long."""
         self.hang_up()
         child = self._child
         if child is not None:
             try:
-                child.wait(STOP_SECONDS)
+                child.wait(self._stop_seconds)
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()
         self._supervisor.join()
 
-    def hang_up(self) -> None:
-        """Close the child's input, which asks it to end, without waiting."""
+    def hang_up(self, seconds: float | None = None) -> None:
+        """Close the child's input, which asks it to end, without waiting.
+
+        The child reads the number of `seconds` that its end may take, if it is given.
+        """
         with self._start_lock:
             self._stopping.set()
         child = self._child
-        if child is not None and child.stdin is not None:
+        if child is None or child.stdin is None or child.stdin.closed:
+            return
+        with contextlib.suppress(OSError):  # the child has ended
+            if seconds is not None:
+                self._stop_seconds = seconds + KILL_SECONDS
+                child.stdin.write(f"{seconds:.1f}".encode())
             child.stdin.close()  # also happens when this process is killed
 
     def _start(self) -> None:

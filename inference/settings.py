@@ -9,6 +9,7 @@ from pathlib import Path
 from servicekit.settings import days, host_names
 
 MAX_PORT = 65_535
+MAX_DRAIN_SECONDS = 3600
 MEBIBYTE = 2**20
 FORM_BYTES = 65_536  # of a request around its image: multipart framing
 
@@ -22,6 +23,7 @@ class Settings:
 
     host: str
     port: int
+    drain_seconds: float
     models_dir: Path
     compiled_dir: Path
     probe_min_accuracy: float
@@ -40,6 +42,7 @@ class Settings:
     journal_dir: Path
     journal_bytes: int
     refuses_when_full: bool
+    log_share: float
     journal_max_wait_seconds: int
     images_url: str
     stores_images: bool
@@ -58,10 +61,11 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
     max_request_bytes = max(16 * MEBIBYTE, max_image_bytes + FORM_BYTES)
     return Settings(
         host=environ.get("API_HOST") or "127.0.0.1",
-        port=_integer(environ, "API_PORT", 9090, maximum=MAX_PORT),
+        port=_port(environ),
+        drain_seconds=_number(environ, "DRAIN_SECONDS", 0.0, MAX_DRAIN_SECONDS),
         models_dir=Path(environ.get("MODELS_DIR") or "models"),
         compiled_dir=Path(environ.get("COMPILED_DIR") or ".local/compiled"),
-        probe_min_accuracy=_fraction(environ, "PROBE_MIN_ACCURACY", 0.7),
+        probe_min_accuracy=_number(environ, "PROBE_MIN_ACCURACY", 0.7, 1),
         max_image_bytes=max_image_bytes,
         max_request_bytes=_integer(environ, "MAX_REQUEST_BYTES", max_request_bytes),
         max_requests=_integer(environ, "MAX_REQUESTS", 256),
@@ -77,6 +81,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         journal_dir=Path(environ.get("JOURNAL_DIR") or ".local/journal"),
         journal_bytes=_integer(environ, "JOURNAL_BYTES", 512 * MEBIBYTE, minimum=0),
         refuses_when_full=_is_first(environ, "JOURNAL_FULL", "refuse", "drop"),
+        log_share=_number(environ, "LOG_SHARE", 1.0, 1),
         journal_max_wait_seconds=_integer(environ, "JOURNAL_MAX_WAIT_SECONDS", 60),
         images_url=environ.get("IMAGES_URL") or ".local/images",
         stores_images=environ.get("IMAGES_STORE") != "0",
@@ -99,7 +104,14 @@ def _integer(
     return value
 
 
-def _fraction(environ: Mapping[str, str], name: str, default: float) -> float:
+def _port(environ: Mapping[str, str]) -> int:
+    """Return PORT, with which platforms name the port that they send requests to, or API_PORT."""
+    name = "PORT" if environ.get("PORT") else "API_PORT"
+    return _integer(environ, name, 9090, maximum=MAX_PORT)
+
+
+def _number(environ: Mapping[str, str], name: str, default: float, maximum: int) -> float:
+    """Return a number from 0 to `maximum`."""
     text = environ.get(name)
     if not text:
         return default
@@ -107,8 +119,8 @@ def _fraction(environ: Mapping[str, str], name: str, default: float) -> float:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not 0 <= value <= 1:
-        raise ValueError(f"{name} must be a number from 0 to 1, not {text!r}.")
+    if not 0 <= value <= maximum:
+        raise ValueError(f"{name} must be a number from 0 to {maximum}, not {text!r}.")
     return value
 
 

@@ -69,6 +69,10 @@ class Stack:
                 **settings.libpq_variables("mlops_app", settings.app_password),
                 "API_HOST": settings.bind_address,
                 "API_PORT": str(settings.api_port),
+                # A PORT of the user's shell is meant for other programs, and nothing is behind a
+                # proxy here that could use a drain.
+                "PORT": "",
+                "DRAIN_SECONDS": "",
                 "COMPILED_DIR": common.get("COMPILED_DIR") or str(directory / "compiled"),
                 "JOURNAL_DIR": common.get("JOURNAL_DIR") or str(directory / "journal"),
                 "IMAGES_URL": common.get("IMAGES_URL") or str(directory / "images"),

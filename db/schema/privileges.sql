@@ -41,6 +41,8 @@ GRANT SELECT ON image_pixels, monitor_lease, drift_references, drift_monitors, d
     open_alerts, drift_now, live_accuracy_over_time, error_atlas, skew TO mlops_app, mlops_pipeline;
 GRANT SELECT ON projects, previous_names, run_params, run_points, run_histories, run_artifacts, logged_models
     TO mlops_app, mlops_pipeline;
+GRANT SELECT ON replicas, replica_versions, live_replicas, served TO mlops_app, mlops_pipeline;
+GRANT INSERT, UPDATE, DELETE ON replicas, replica_versions TO mlops_app;
 GRANT INSERT ON model_versions, images, prediction_events TO mlops_app;
 GRANT INSERT (id, image_id, model_version_id, task, label, confidence, probabilities, created_at, last_event_at, events)
     ON predictions TO mlops_app;
@@ -92,11 +94,11 @@ GRANT DELETE ON pipeline_workers TO mlops_pipeline;
 -- Functions of our own act as their owner, so only the service may call them.
 REVOKE EXECUTE ON FUNCTION add_published_experiment, advance_retention, apply_label, apply_warnings, cancel_run, close_alert,
     count_events, count_traffic, drop_events_before, enqueue_run, expire_events, expire_pixels, first_champions, keep_events,
-    label_prediction, lock_summaries, make_events_partition, move_alias, promote_run, rename_experiment, replace_label,
-    request_comparison, request_labels, request_novel_labels, request_publication, request_reference, request_retraining,
+    label_prediction, lock_summaries, make_events_partition, move_alias, promote_run, refresh_model_states, rename_experiment,
+    replace_label, replica_states, request_comparison, request_labels, request_novel_labels, request_publication, request_reference, request_retraining,
     request_run, request_score, retry_run, skip_label_request, summarise_events, summarise_predictions, withdraw_label FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION advance_retention, close_alert, count_events, count_traffic, expire_events, expire_pixels, first_champions,
-    label_prediction, lock_summaries, make_events_partition, move_alias, rename_experiment, request_novel_labels, request_publication,
+    label_prediction, lock_summaries, make_events_partition, move_alias, refresh_model_states, rename_experiment, request_novel_labels, request_publication,
     request_reference, request_retraining, skip_label_request, withdraw_label TO mlops_app;
 GRANT EXECUTE ON FUNCTION cancel_run, promote_run, request_comparison, request_labels, request_run, request_score, retry_run
     TO mlops_app, mlops_pipeline;

@@ -4,6 +4,7 @@ from collections import Counter
 from http import HTTPStatus
 
 from inference.database.pool import Database
+from inference.drain import Drain
 from inference.errors import DatabaseUnavailableError, Document
 from inference.models.repository import ModelRepository
 from inference.models.version import State
@@ -25,12 +26,16 @@ class StatusApi:
         log: LogStatus,
         metrics: Metrics,
         keys: ApiKeys | None = None,
+        drain: Drain | None = None,
+        replica_id: str | None = None,
     ) -> None:
         self._models = models
         self._database = database
         self._log = log
         self._metrics = metrics
         self._keys = keys
+        self._drain = drain or Drain()
+        self._replica_id = replica_id
 
     def health(self) -> Document:
         """Return that the process is alive."""
@@ -40,8 +45,11 @@ class StatusApi:
         """Return the state of the service's dependencies, and 200 if it can predict, else 503.
 
         The service is starting until a model is READY. Compiling further ones does not make it
-        unready, however long it takes and however it ends.
+        unready, however long it takes and however it ends. While it is draining, the service says
+        only that, and looks at nothing.
         """
+        if self._drain.is_active:
+            return {"status": "draining"}, HTTPStatus.SERVICE_UNAVAILABLE.value
         models, database, log = self._model_states(), self._database_state(), self._log.document()
         keys_fault = self._keys.fault() if self._keys is not None else None
         is_serving, is_loading = models["ready"] > 0, models["loading"] > 0
@@ -63,7 +71,8 @@ class StatusApi:
         elif self._keys is not None:
             dependencies["api_keys"] = {"status": "ok"}
         code = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
-        return {"status": status, "dependencies": dependencies}, code.value
+        replica = {} if self._replica_id is None else {"replica": self._replica_id}
+        return {"status": status, **replica, "dependencies": dependencies}, code.value
 
     def metrics(self) -> str:
         """Return the metrics in Prometheus's text format."""

@@ -69,6 +69,9 @@ class Metrics:
         self.journal_dropped = counter(
             "mlops_journal_dropped", "Predictions not logged because the prediction log was full."
         )
+        self.sampled_out = counter(
+            "mlops_predictions_sampled_out", "Predictions not logged because of LOG_SHARE."
+        )
         self.journal_lost = counter(
             "mlops_journal_lost",
             "Records of the prediction log that are lost because another program changed a file.",

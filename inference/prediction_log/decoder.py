@@ -98,7 +98,11 @@ class Rows:
             self._add_version(version, at)
             if "robustness" in version:
                 self.robustness[version["id"]] = version["robustness"]
-        self.states.append({"at": at, "states": record["states"], "present": record["present"]})
+        replica = record.get("replica")
+        if replica is not None:  # services before the table of replicas did not name theirs
+            own = {"replica": replica["id"], "host": replica["host"]}
+            states = {"states": record["states"], "present": record["present"]}
+            self.states.append({"at": at, **own, **states})
 
     def _add_version(self, version: Document, at: str) -> None:
         """Add the description of a version.

@@ -7,21 +7,24 @@ or a warning that an earlier record left out.
 """
 
 import base64
+import hashlib
+import itertools
 import logging
 import threading
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import orjson
 
 from inference import ids
 from inference.errors import JournalFullError
-from inference.models.origin import describe_origin
-from inference.models.version import ModelVersion, State
+from inference.models.replica import Replica
+from inference.models.version import ModelVersion
 from inference.observability.metrics import Metrics
 from inference.prediction_log.journal import Journal
+from inference.prediction_log.version_records import describe_states, describe_version
 from inference.preprocessing.decoding import media_type
 from inference.preprocessing.digits import PreprocessedImage
 from inference.runtime.outputs import Outputs
@@ -75,18 +78,23 @@ class PredictionLog:
         *,
         keeps_originals: bool,
         refuses: bool,
+        replica: Replica | None = None,
+        share: float = 1.0,
     ) -> None:
         """Write to a journal, or record nothing without one.
 
         A full journal fails the request if the log `refuses`. Otherwise the predictions are dropped
-        from the log and counted.
+        from the log and counted. `replica` has the recorded states, by default a new one.
+        Of all requests, a `share` of 0 to 1 is logged. The others are counted.
         """
         self._journal = journal
         self._metrics = metrics
         self._keeps_originals = keeps_originals
         self._refuses = refuses
+        self._share = share
         self._append_lock = threading.Lock()  # guards the order of _described and the journal
         self._described = _DescribedKeys()
+        self._replica = replica or Replica()
         self._states_lock = threading.Lock()
         self._states: dict[str, tuple[str, str | None, bool]] = {}
 
@@ -106,6 +114,17 @@ class PredictionLog:
         if journal is None:
             return
         columns = list(outputs)
+        if self._share < 1:
+            kept = [is_sampled(request.request_id, self._share) for request in requests]
+            if not all(kept):
+                rows = len(images) if len(requests) == 1 else kept.count(False)
+                self._metrics.sampled_out.inc(rows * len(columns))
+                if not any(kept):
+                    return
+                images = list(itertools.compress(images, kept))
+                requests = list(itertools.compress(requests, kept))
+                milliseconds = list(itertools.compress(milliseconds, kept))
+                columns = [_compress(column, kept) for column in columns]
         at = time.time_ns() // 1000
         record = {
             "at": at,
@@ -142,7 +161,7 @@ class PredictionLog:
         if self._journal is None:
             return
         with self._states_lock:
-            documents = {state["id"]: state for model in models for state in _states(model)}
+            documents = {state["id"]: state for model in models for state in describe_states(model)}
             states = {
                 key: (document["status"], document["reason"], "robustness" in document)
                 for key, document in documents.items()
@@ -154,7 +173,14 @@ class PredictionLog:
                 for key, document in documents.items()
                 if self._states.get(key) != states[key]
             ]
-            record = {"at": time.time_ns() // 1000, "states": changed, "present": list(states)}
+            record = {
+                "at": time.time_ns() // 1000,
+                "replica": {"id": self._replica.id, "host": self._replica.host},
+                "states": changed,
+                "present": list(states),
+            }
+            everything = {**record, "states": list(documents.values())}
+            self._replica.keep(orjson.dumps(everything, option=RECORD_OPTIONS))
             try:
                 with self._append_lock:
                     self._journal.begin_record(is_limited=False)
@@ -236,61 +262,22 @@ class PredictionLog:
         return description
 
 
-def describe_version(model: ModelVersion) -> dict[str, Any]:
-    """Return the columns of table model_versions for a version that is READY."""
-    return {
-        "id": model.id,
-        "experiment_name": model.name,
-        "version": model.version,
-        "digest": model.digest,
-        "format": "litert",
-        "task": model.task,
-        "classes": model.classes,
-        "input": model.input.document(),
-        "output": model.output,
-        "bytes": model.bytes,
-        "parity": asdict(model.parity) if model.parity else None,
-        "test_accuracy": model.test_accuracy,
-        "training": describe_origin(model.card) if model.card else None,
-        "probe": model.probe.document() if model.probe else None,
-        "status": State.READY.value,
-        "reason": None,
-    }
+def is_sampled(request_id: str, share: float) -> bool:
+    """Return whether a request belongs to the `share` of requests that are logged.
+
+    It depends on the id alone, so a request that is repeated under its id is treated alike.
+    """
+    digest = hashlib.blake2b(request_id.encode(), digest_size=4).digest()
+    return int.from_bytes(digest) < share * 2**32
 
 
-def _states(model: ModelVersion) -> list[dict[str, Any]]:
-    """Return a version with its state, and its newer content if that does not serve yet."""
-    states = [
-        {
-            **describe_version(model),
-            "status": model.state.value,
-            "reason": _printable(model.reason),
-            **_describe_robustness(model),
-        }
-    ]
-    if model.update is not None:
-        content = ModelVersion(
-            model.name, model.update.state, model.version, digest=model.update.digest
+def _compress(column: ModelOutputs, kept: Sequence[bool]) -> ModelOutputs:
+    """Return the outputs for the images that are kept."""
+    outputs = column.outputs
+    return column._replace(
+        outputs=Outputs(
+            outputs.probabilities[list(kept)],
+            list(itertools.compress(outputs.cached, kept)),
+            list(itertools.compress(outputs.class_indexes, kept)),
         )
-        states.append(
-            {
-                **describe_version(content),
-                "status": content.state.value,
-                "reason": _printable(model.update.reason),
-            }
-        )
-    return states
-
-
-def _describe_robustness(model: ModelVersion) -> dict[str, Any]:
-    """Return the rows of table robustness, for a record of states only: they never change."""
-    if model.robustness is None:
-        return {}
-    return {"robustness": [asdict(score) for score in model.robustness.scores]}
-
-
-def _printable(reason: str | None) -> str | None:
-    """Replace the characters that Postgres may reject. A reason may quote a file."""
-    if reason is None:
-        return None
-    return "".join([character if character.isprintable() else " " for character in reason])
+    )

@@ -75,17 +75,20 @@ FROM jsonb_each(%s) AS v, jsonb_to_recordset(v.value) AS r (
 ORDER BY 1, 2, 3
 ON CONFLICT DO NOTHING
 """
-# The latest state wins, also over one that another process recorded. A state from the future, of a
-# clock that was ahead, does not count as the latest.
-UPDATE_STATES = """
-UPDATE model_versions m SET status = s.status, reason = s.reason, status_since = %(at)s
-FROM jsonb_to_recordset(%(states)s) AS s (id uuid, status text, reason text)
-WHERE m.id = s.id AND (m.status, m.reason) IS DISTINCT FROM (s.status, s.reason)
-      AND NOT m.status_since BETWEEN %(at)s AND now()
-"""
-UPDATE_GONE = """
-UPDATE model_versions SET status = 'GONE', reason = NULL, status_since = %(at)s
-WHERE status <> 'GONE' AND id <> ALL (%(present)s::uuid[])
+# A record may arrive late, when its replica has ended. The latest state wins, also over one that
+# another process recorded. One from the future, of a clock that was ahead, is not the latest.
+WRITE_STATES = """
+INSERT INTO replicas AS r (id, host, seen_at) VALUES (%(replica)s, %(host)s, least(%(at)s, now()))
+ON CONFLICT (id) DO UPDATE SET seen_at = greatest(r.seen_at, excluded.seen_at);
+INSERT INTO replica_versions AS v (replica_id, model_version_id, status, reason, status_since)
+SELECT %(replica)s, s.id, s.status, s.reason, %(at)s
+FROM jsonb_to_recordset(%(states)s) AS s (id uuid, status text, reason text) ORDER BY s.id
+ON CONFLICT (replica_id, model_version_id) DO UPDATE
+SET status = excluded.status, reason = excluded.reason, status_since = excluded.status_since
+WHERE (v.status, v.reason) IS DISTINCT FROM (excluded.status, excluded.reason)
+      AND NOT v.status_since BETWEEN excluded.status_since AND now();
+DELETE FROM replica_versions
+WHERE replica_id = %(replica)s AND model_version_id <> ALL (%(present)s::uuid[])
       AND NOT status_since BETWEEN %(at)s AND now()
 """
 INSERT_IMAGES = f"""
@@ -209,9 +212,9 @@ class TableWriter:
                 )
                 self._add_traffic(cursor, rows)
             for state in rows.states:
-                cursor.execute(UPDATE_STATES, {**state, "states": json.dumps(state["states"])})
-                cursor.execute(UPDATE_GONE, state)
+                cursor.execute(WRITE_STATES, {**state, "states": json.dumps(state["states"])})
             if rows.states:
+                cursor.execute("SELECT refresh_model_states()")
                 cursor.execute("SELECT first_champions()")
         self._months |= rows.events.keys()
 

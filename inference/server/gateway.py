@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from inference.drain import Drain
 from inference.errors import (
     KeyRequiredError,
     MalformedRequestError,
@@ -53,13 +54,14 @@ class Gateway:
         admission: AdmissionController,
         access: AccessPolicy,
         max_request_bytes: int,
+        drain: Drain | None = None,
     ) -> None:
+        self.drain = drain or Drain()
         self._app = app
         self._routes = routes
         self._fast_path = fast_path
-        fast_paths = {} if fast_path is None else dict(routes.fast_paths)
-        self._fast_operations = fast_paths
-        self._fast_urls = {path.encode(): operation for path, operation in fast_paths.items()}
+        self._fast_operations = {} if fast_path is None else dict(routes.fast_paths)
+        self._fast_urls = {path.encode(): name for path, name in self._fast_operations.items()}
         self._metrics = metrics
         self._admission = admission
         self._access = access
@@ -74,7 +76,7 @@ class Gateway:
         started = time.perf_counter()
         head: RequestHead = scope.get("request_head") or RequestHead.parse(scope["headers"])
         request_id = self._request_id(head)
-        send = cors.share(send, self._access.shares_with(head))
+        send = self._close_while_draining(cors.share(send, self._access.shares_with(head)))
         request = self._fast_request(scope, head)
         if request is not None:
             receive = body = BufferedBody(receive)
@@ -128,6 +130,16 @@ class Gateway:
     def count_limit(self, limit: str) -> None:
         """Count a request or connection that exceeded a limit."""
         self._metrics.count_limit(limit)
+
+    def _close_while_draining(self, send: Send) -> Send:
+        """Return a `send` that closes the connection after a response that starts in a drain."""
+
+        async def close(message: Message) -> None:
+            if message["type"] == "http.response.start" and self.drain.is_active:
+                message["headers"] = [*message.get("headers", []), (b"connection", b"close")]
+            await send(message)
+
+        return close
 
     def _fast_request(self, scope: Scope, head: RequestHead) -> MultipartRequest | None:
         """Return a request that the fast path may take, None for any other."""

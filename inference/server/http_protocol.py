@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from inference.drain import Drain
 from inference.errors import (
     HeadTooLargeError,
     MalformedRequestError,
@@ -47,6 +48,8 @@ Respond = Callable[[bytes | None, bytes], None]  # JSON or None, and the request
 
 class ConnectionGateway(Protocol):
     """The application, as a connection uses it besides ASGI."""
+
+    drain: Drain
 
     def admit(self, url: bytes, head: RequestHead) -> "MultipartRequest | None":
         """Return the POST request if the fast path may take it, else None."""
@@ -198,10 +201,11 @@ class HttpProtocol(HttpToolsProtocol):
             return
         default_headers = self.server_state.default_headers
         more = b"".join([b"%b: %b\r\n" % header for header in default_headers])
-        close = b"" if direct.keep_alive else CLOSE
+        is_last = not direct.keep_alive or self._gateway.drain.is_active
+        close = CLOSE if is_last else b""
         self.transport.write(OK % (len(document), request_id, more, close, document))
         direct.response_complete = True
-        if not direct.keep_alive:
+        if is_last:
             self.transport.close()
         super().on_response_complete()
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import psutil
 import psycopg2
+import requests
 
 from inference.prediction_log.backlog import pending_seconds
 from tests.integration.prediction_log.test_prediction_log import Stack, eventually
@@ -74,6 +75,11 @@ class FaultyStack(Stack):
         except subprocess.TimeoutExpired:
             self.kill_service(whole_group=True)
         return time.monotonic() - started
+
+    def readiness(self) -> tuple[int, Any]:
+        """Return the status and document of GET /readyz."""
+        response = requests.get(self.url("readyz"), timeout=5)
+        return response.status_code, response.json()
 
     def processes(self) -> list[psutil.Process]:
         """Return the processes of the service, without compilers."""

@@ -1,9 +1,12 @@
 """Service faults: killed workers, termination, slow clients, spikes, and steady load."""
 
 import contextlib
+import shutil
+import signal
 import socket
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import requests
@@ -18,6 +21,7 @@ pytestmark = pytest.mark.slow
 
 CONNECTIONS, PER_SECOND = 8, 300
 BACK_SECONDS = EXIT_SECONDS = CLOSED_SECONDS = 10
+DRAINING_SECONDS = 2
 BASELINE_SECONDS = short_or_full(3, 20)
 KILLS = short_or_full(2, 10)
 SLOW, RESETTING = short_or_full(200, 3000), short_or_full(10, 100)
@@ -109,6 +113,51 @@ def test_accepted_requests_are_answered_before_exit(
     ]
     assert seconds <= EXIT_SECONDS
     assert set(statuses(load.answers)) <= {200, 503, BROKEN}
+    assert (lost, duplicated) == (set(), 0)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_drain_answers_all_and_ships_all_before_exit(
+    stack: FaultyStack, questions: list[Question], tmp_path: Path, workers: int
+) -> None:
+    """Kept connections, and a journal that ends with the service, as in a container."""
+    stack.stop_service()
+    kept = dict(stack.environment)
+    stack.environment |= {
+        "API_WORKERS": str(workers),
+        "DRAIN_SECONDS": str(DRAINING_SECONDS),
+        "JOURNAL_DIR": str(tmp_path / "journal"),
+    }
+    try:
+        stack.start_service()
+        service = stack.service
+        assert service is not None
+        with Load(stack.port, questions, CONNECTIONS, PER_SECOND) as load:
+            time.sleep(1)
+            before = len(load.answers)
+            terminated = time.monotonic()
+            service.terminate()
+            eventually(lambda: stack.readiness() == (503, {"status": "draining"}), 5)
+            draining = time.monotonic()
+            time.sleep(DRAINING_SECONDS / 2)
+        assert service.wait(EXIT_SECONDS + DRAINING_SECONDS) in (0, -signal.SIGTERM)
+        seconds = time.monotonic() - terminated
+    finally:
+        shutil.rmtree(tmp_path / "journal")
+        stack.environment = kept
+    lost, duplicated = stack.lost_and_duplicated(load.answers)
+    during = between(load.answers, draining, time.monotonic())
+    kept_clients = {answer.client for answer in load.answers[:before]}
+    print_figure(
+        f"Drain of {workers} workers under load",
+        f"answers {statuses(load.answers)}, {len(during)} of them while draining, over "
+        f"{len({answer.client for answer in during})} connections; exit after {seconds:.1f} s; "
+        f"{len(lost)} lost, {duplicated} twice",
+    )
+    assert set(statuses(load.answers)) == {200}
+    assert len(kept_clients) == CONNECTIONS
+    assert len({answer.client for answer in during}) >= len(during) - CONNECTIONS
+    assert DRAINING_SECONDS <= seconds <= EXIT_SECONDS + DRAINING_SECONDS
     assert (lost, duplicated) == (set(), 0)
 
 

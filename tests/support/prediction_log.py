@@ -28,7 +28,7 @@ MODELS = [
 EMPTY = """
 TRUNCATE prediction_events, predictions, images, image_votes, traffic, model_versions,
          confusion_counts, labels, label_requests, image_pixels, drift_references, drift_monitors,
-         drift_checks, alerts, robustness, retrain_requests
+         drift_checks, alerts, robustness, retrain_requests, replicas, replica_versions
 """
 # All ways to add up the events
 COUNTS = """

@@ -369,6 +369,39 @@ def ship_until(harness: LogHarness, events: int) -> None:
             harness.shipper.ship()
 
 
+def test_batch_that_starved_postgres_cancels_is_halved(
+    harness: LogHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Postgres takes 50 ms for each image and 0.6 s for a statement: a batch of 40 never fits."""
+    harness.query(
+        "CREATE FUNCTION starve() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN PERFORM pg_sleep(0.05); RETURN NEW; END $$;"
+        " CREATE TRIGGER starve BEFORE INSERT ON images FOR EACH ROW EXECUTE FUNCTION starve()"
+    )
+    harness.shipper.ship()  # the states
+    harness.disconnect()
+
+    def connect_impatiently(application_name: str) -> psycopg2.extensions.connection:
+        connection = connect(application_name)
+        with connection, connection.cursor() as cursor:
+            cursor.execute("SET statement_timeout = '600ms'")
+        return connection
+
+    monkeypatch.setattr(shipper, "connect", connect_impatiently)
+    for seed in range(40):
+        harness.predict([seed])
+    waiting = pending_bytes(harness.folder)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while pending_bytes(harness.folder) and time.monotonic() < deadline:
+        with suppress(psycopg2.OperationalError):
+            harness.shipper.ship()
+    assert (waiting > 0, pending_bytes(harness.folder)) == (True, 0)
+    harness.query("DROP TRIGGER starve ON images; DROP FUNCTION starve()")
+    harness.disconnect()
+    monkeypatch.undo()
+    assert harness.count_events() == 80
+
+
 def test_ship_stores_the_robustness_of_a_version_once(harness: LogHarness) -> None:
     model = ModelVersion("new", State.READY, digest="e" * 64, classes=("x", "y"))
     measured = replace(model, robustness=make_robustness("e" * 64))

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -48,6 +49,31 @@ def test_hung_up_child_ends_before_the_exit(children: list[subprocess.Popen[byte
         process.hang_up()
         assert children[-1].wait(10) == 0
     assert len(children) == 1  # it is not restarted
+
+
+def test_child_reads_how_long_its_end_may_take(
+    children: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    answer = tmp_path / "answer"
+    code = f"import sys; open({str(answer)!r}, 'w').write(sys.stdin.read())"
+    monkeypatch.setattr(f"{__name__}.CHILD", code)
+    process = BackgroundProcess("some.module", "child")
+    with process:
+        process.hang_up(2.25)
+    assert children[0].returncode == 0
+    assert answer.read_text() == "2.2"
+
+
+def test_child_that_takes_longer_than_told_is_killed(
+    children: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{__name__}.CHILD", "import time; time.sleep(60)")
+    started = time.monotonic()
+    process = BackgroundProcess("some.module", "child")
+    with process:
+        process.hang_up(0.1)
+    assert children[0].returncode == -9
+    assert time.monotonic() - started < background_process.STOP_SECONDS
 
 
 def test_killed_child_is_restarted(children: list[subprocess.Popen[bytes]]) -> None:

@@ -54,6 +54,23 @@ def test_request_limit_has_room_for_the_largest_image(
     assert (settings.max_image_bytes, settings.max_request_bytes) == expected
 
 
+@pytest.mark.parametrize(
+    ("variables", "port"),
+    [
+        ({"PORT": "8080"}, 8080),
+        ({"PORT": "8080", "API_PORT": "80"}, 8080),
+        ({"PORT": "", "API_PORT": "80"}, 80),
+    ],
+)
+def test_port_of_the_platform_comes_first(variables: dict[str, str], port: int) -> None:
+    assert from_environment(variables).port == port
+
+
+def test_drain_takes_seconds_and_is_off_by_default() -> None:
+    assert from_environment({}).drain_seconds == 0
+    assert from_environment({"DRAIN_SECONDS": "2.5"}).drain_seconds == 2.5
+
+
 @pytest.mark.parametrize(("value", "expected"), [(None, True), ("1", True), ("0", False)])
 def test_monitor_runs_unless_it_is_turned_off(value: str | None, *, expected: bool) -> None:
     environment = {} if value is None else {"MONITOR": value}
@@ -65,6 +82,10 @@ def test_monitor_runs_unless_it_is_turned_off(value: str | None, *, expected: bo
     [
         ("API_PORT", "http"),
         ("API_PORT", "65536"),
+        ("PORT", "0"),
+        ("DRAIN_SECONDS", "-1"),
+        ("DRAIN_SECONDS", "3601"),
+        ("DRAIN_SECONDS", "5s"),
         ("API_WORKERS", "0"),
         ("MAX_IMAGE_BYTES", "-1"),
         ("MAX_REQUEST_BYTES", "16MB"),
@@ -77,6 +98,7 @@ def test_monitor_runs_unless_it_is_turned_off(value: str | None, *, expected: bo
         ("PROBE_MIN_ACCURACY", "70 %"),
         ("PROBE_MIN_ACCURACY", "1.5"),
         ("PROBE_MIN_ACCURACY", "nan"),
+        ("LOG_SHARE", "1.1"),
         ("IMAGES_KEEP_DAYS", "0"),
         ("IMAGES_KEEP_DAYS", "nan"),
         ("IMAGES_KEEP_DAYS", "36501"),

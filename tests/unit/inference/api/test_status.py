@@ -6,6 +6,7 @@ from typing import Any, cast
 import pytest
 
 from inference.api.status import StatusApi
+from inference.drain import Drain
 from inference.errors import DatabaseUnavailableError
 from inference.models.catalog import ModelCatalog
 from inference.models.version import ModelVersion, State
@@ -44,6 +45,20 @@ def make_api(dependencies: Dependencies) -> StatusApi:
 def readiness(api: StatusApi) -> tuple[str, int]:
     document, code = api.readiness()
     return document["status"], code
+
+
+def test_readiness_while_draining_is_503_whatever_the_models_are() -> None:
+    own, drain = cast("Any", Dependencies(READY)), Drain()
+    api = StatusApi(own, own, own, Metrics(), drain=drain)
+    assert api.readiness()[1] == 200
+    drain.is_active = True
+    assert api.readiness() == ({"status": "draining"}, 503)
+
+
+def test_readiness_names_the_replica() -> None:
+    own = cast("Any", Dependencies(READY))
+    document, _ = StatusApi(own, own, own, Metrics(), replica_id="an-id").readiness()
+    assert document["replica"] == "an-id"
 
 
 def test_health_is_always_ok() -> None:

@@ -43,7 +43,7 @@ def test_buckets_surround_the_longest_wait() -> None:
 
 def test_counters_start_at_zero() -> None:
     text = Metrics().text()
-    for name in ("cache_hits", "journal_refused", "journal_dropped"):
+    for name in ("cache_hits", "journal_refused", "journal_dropped", "predictions_sampled_out"):
         assert f"mlops_{name}_total 0.0" in text
 
 

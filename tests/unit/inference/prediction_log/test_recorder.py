@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from inference.errors import JournalFullError
+from inference.models.replica import Replica
 from inference.models.version import ModelVersion, State
 from inference.observability.metrics import Metrics
 from inference.prediction_log import decoder
@@ -18,7 +19,7 @@ from inference.prediction_log.recorder import (
     ModelOutputs,
     PredictionLog,
     RequestInfo,
-    describe_version,
+    is_sampled,
 )
 from inference.prediction_log.segments import list_segments
 from inference.preprocessing.digits import PreprocessedImage
@@ -176,7 +177,70 @@ def test_robustness_is_recorded_with_the_state_only(tmp_path: Path) -> None:
     assert second["robustness"][0] == {
         "corruption": "rotation", "severity": 1, "amount": 15.0, "images": 300, "correct": 200
     }  # fmt: skip
-    assert "robustness" not in describe_version(measured)
+
+
+def test_all_states_are_kept_with_the_replica(tmp_path: Path) -> None:
+    replica = Replica.find(tmp_path, 9090)
+    log = PredictionLog(
+        Journal(tmp_path, 2**20), Metrics(), keeps_originals=True, refuses=True, replica=replica
+    )
+    other = ModelVersion("b", State.FAILED, digest="e" * 64, reason="broken")
+    for models in ([MODEL], [MODEL, other]):
+        log.record_versions(models)
+    last = json.loads(read_lines(tmp_path)[-1])
+    kept = json.loads(replica.read() or b"")
+    assert last["replica"] == kept["replica"] == {"id": replica.id, "host": replica.host}
+    assert [state["experiment_name"] for state in last["states"]] == ["b"]
+    assert [state["experiment_name"] for state in kept["states"]] == ["a", "b"]
+    assert kept["present"] == last["present"]
+
+
+def sampled_log(tmp_path: Path, share: float) -> tuple[PredictionLog, Metrics]:
+    metrics = Metrics()
+    journal = Journal(tmp_path, 2**20)
+    return PredictionLog(
+        journal, metrics, keeps_originals=False, refuses=True, share=share
+    ), metrics
+
+
+def test_share_of_requests_is_logged_by_their_ids(tmp_path: Path) -> None:
+    """Requests of one batch are logged or left out one by one, with their own rows."""
+    log, metrics = sampled_log(tmp_path, 0.3)
+    count = 200
+    rows = np.linspace(0, 1, 2 * count, dtype=np.float32).reshape(count, 2)
+    [outputs] = collect_outputs([(rows, [number % 2 == 0 for number in range(count)])])
+    requests = [RequestInfo(f"request-{number}", None, 0.0) for number in range(count)]
+    images = [make_image(number) for number in range(count)]
+    milliseconds = [float(number) for number in range(count)]
+    log.record_predictions(images, requests, milliseconds, [ModelOutputs(MODEL, outputs)])
+    [record] = map(json.loads, read_lines(tmp_path))
+    kept = [number for number in range(count) if is_sampled(f"request-{number}", 0.3)]
+    assert 40 <= len(kept) <= 80
+    assert record["requests"] == [f"request-{number}" for number in kept]
+    assert record["images"] == [images[number].digest for number in kept]
+    assert record["milliseconds"] == [float(number) for number in kept]
+    assert record["cached"] == [[number % 2 == 0 for number in kept]]
+    assert np.array_equal(np.array(record["rows"][0], np.float32), rows[kept])
+    assert metrics.sampled_out._value.get() == count - len(kept)
+
+
+@pytest.mark.parametrize(("share", "lines"), [(0.0, 0), (1.0, 1)])
+def test_call_of_many_images_is_logged_as_a_whole(tmp_path: Path, share: float, lines: int) -> None:
+    log, metrics = sampled_log(tmp_path, share)
+    rows = np.array([[0.25, 0.75]] * 3, np.float32)
+    [outputs] = collect_outputs([(rows, [False] * 3)])
+    columns = [ModelOutputs(MODEL, outputs), ModelOutputs(MODEL, outputs)]
+    log.record_predictions([png(1), png(2), png(3)], [REQUEST], [1.5], columns)
+    assert len(read_lines(tmp_path)) == lines
+    assert metrics.sampled_out._value.get() == (6 if share == 0 else 0)
+
+
+def test_share_is_met_and_a_larger_one_contains_a_smaller_one() -> None:
+    ids = [f"{number:032x}" for number in range(10_000)]
+    tenth, half = ({one for one in ids if is_sampled(one, share)} for share in (0.1, 0.5))
+    assert 900 <= len(tenth) <= 1100
+    assert 4800 <= len(half) <= 5200
+    assert tenth <= half
 
 
 def test_warning_is_added_to_an_image_described_without_one(tmp_path: Path) -> None:

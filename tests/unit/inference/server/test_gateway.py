@@ -388,3 +388,19 @@ def test_request_that_takes_its_time_is_reported_unless_it_is_long(
     monkeypatch.setattr("inference.server.gateway.SLOW_SECONDS", 0.0)
     Setup().ask([*PLAIN, (b"accept", accept)], path=path)
     assert ("Request failed or was slow." in caplog.text) == is_reported
+
+
+@pytest.mark.parametrize("answer", [None, b"{}"], ids=["application", "fast path"])
+def test_response_closes_its_connection_while_draining(answer: bytes | None) -> None:
+    setup = Setup(fast_path=FakeFastPath(answer))
+    assert b"connection" not in setup.ask()[1]
+    setup.gateway.drain.is_active = True
+    status, headers, _ = setup.ask()
+    assert (status, headers[b"connection"]) == (200, b"close")
+
+
+def test_problem_closes_its_connection_while_draining() -> None:
+    setup = Setup()
+    setup.gateway.drain.is_active = True
+    status, headers, _ = setup.ask([(b"host", b"evil.example")])
+    assert (status, headers[b"connection"]) == (403, b"close")

@@ -11,6 +11,7 @@ import uvicorn
 from starlette.types import Message, Receive, Scope, Send
 from uvicorn.server import ServerState
 
+from inference.drain import Drain
 from inference.errors import ServiceError
 from inference.server.http_protocol import HttpProtocol
 
@@ -38,6 +39,7 @@ class FakeGateway:
 
     def __init__(self, *, takes: bool = True) -> None:
         self._takes = takes
+        self.drain = Drain()
         self.submissions: asyncio.Queue[Callable[[bytes | None, bytes], None]] = asyncio.Queue()
         self.called: list[tuple[str, str, bytes, bytes]] = []
 
@@ -222,6 +224,19 @@ def test_closing_connection_ends_after_its_response(*, is_closed_by_client: bool
         answer = await next_submission(gateway)
         if not is_closed_by_client:
             connection.protocol.shutdown()
+        answer(b"{}", b"an-id")
+        received = await connection.rest()
+        assert received.endswith(b"{}")
+        assert b"\r\nconnection: close\r\n" in received
+
+    run(test)
+
+
+def test_drain_closes_the_connection_after_the_response_in_progress() -> None:
+    async def test(gateway: FakeGateway, connection: Connection) -> None:
+        connection.writer.write(DIRECT + b"\r\nhello")
+        answer = await next_submission(gateway)
+        gateway.drain.is_active = True
         answer(b"{}", b"an-id")
         received = await connection.rest()
         assert received.endswith(b"{}")
