@@ -1,4 +1,4 @@
-"""Status strip of every page: database, API and its faults, data, rejected rows, alerts."""
+"""Status strip of every page: database, API, its faults and replicas, data, rows, alerts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from web.components.error_boundary import error_boundary
-from web.data.api_types import Readiness
+from web.data.api_types import DRAINING, Readiness
 from web.data.monitoring.types import SEVERITIES, Alert
 from web.data.postgres import TOO_LONG
 from web.data.queries import Snapshot
@@ -60,11 +60,12 @@ class StatusBadge:
 def status_badges(
     snapshot: CachedResult[Snapshot], readiness: CachedResult[Readiness], now: datetime
 ) -> list[StatusBadge]:
-    """Return the badges of the database, the API, its prediction log and keys, and the data."""
+    """Return the badges of the database, the API, its log, keys and replicas, and the data."""
     return [
         _database_badge(snapshot),
         _api_badge(readiness),
         *_fault_badges(readiness),
+        *_replica_badges(snapshot),
         *_data_badges(snapshot, now),
     ]
 
@@ -81,6 +82,8 @@ def _api_badge(readiness: CachedResult[Readiness]) -> StatusBadge:
     if readiness.problem is not None or state is None:
         detail = readiness.problem or "The inference API has not responded yet."
         return StatusBadge("API down", "bad", detail)
+    if state.status == DRAINING:
+        return StatusBadge("API stopping", "busy", "The inference API stops soon.")
     ready = f"{pluralize(state.ready, 'model')} ready"
     details = ["The inference API responds."]
     if state.failed:
@@ -118,6 +121,15 @@ def _fault_badges(readiness: CachedResult[Readiness]) -> list[StatusBadge]:
             StatusBadge("API keys file invalid", "bad", escape_markdown(state.keys_detail))
         )
     return badges
+
+
+def _replica_badges(snapshot: CachedResult[Snapshot]) -> list[StatusBadge]:
+    """Return a badge of several replicas of the service: a single one needs none."""
+    if snapshot.value is None or not snapshot.value.served.has_several:
+        return []
+    served = snapshot.value.served
+    text, detail = served.summarize()
+    return [StatusBadge(text, "busy" if served.differing else "good", detail)]
 
 
 def _data_badges(snapshot: CachedResult[Snapshot], now: datetime) -> list[StatusBadge]:
@@ -266,5 +278,11 @@ def _state(
         None if api is None else (api.ready, api.loading, api.failed),
         None
         if data is None
-        else (data.imported_at, len(data.experiments), len(data.rejects), data.files),
+        else (
+            data.imported_at,
+            len(data.experiments),
+            len(data.rejects),
+            data.files,
+            data.served,
+        ),
     )

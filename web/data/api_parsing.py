@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from web.data.api_types import (
+    DRAINING,
     Alias,
     AliasMove,
     Answer,
@@ -116,7 +117,9 @@ def parse_alias(document: Any) -> Alias:
 
 
 def parse_readiness(document: Any) -> Readiness:
-    """Return the state of the API."""
+    """Return the state of the API. One that is draining says only that."""
+    if document["status"] == DRAINING:
+        return Readiness(DRAINING, 0, 0, 0, None)
     models = document["dependencies"]["models"]
     database, log, keys = (
         document["dependencies"].get(name) or {} for name in ("database", "log", "api_keys")

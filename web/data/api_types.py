@@ -149,12 +149,15 @@ class Alias:
     rollback_target: tuple[str, int] | None
 
 
+DRAINING = "draining"
+
+
 @dataclass(frozen=True)
 class Readiness:
     """Content of /readyz.
 
     Attributes:
-        status: ready, degraded or starting.
+        status: ready, degraded, starting or draining.
         ready, loading, failed: number of models in each state.
         database_detail: why the API has no database, None if it has one.
         log_fault: state of a prediction log that does not reach the database: waiting, full or

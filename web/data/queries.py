@@ -8,6 +8,7 @@ import pandas as pd
 from sqlalchemy import Engine, text
 
 from web.data.leaderboard.statements import VALIDATION_LOSS
+from web.data.monitoring.replicas import Served, read_served
 
 # Newest first, that is by descending id. Experiments that are missing from their file come last.
 EXPERIMENTS = text("""
@@ -94,6 +95,7 @@ class Snapshot:
         imported_at: time of the last successful import, None before the first one.
         files: latest import of each file, by name.
         renamed: current name of each previous name.
+        served: model versions that the replicas of the inference service serve.
 
     """
 
@@ -102,6 +104,7 @@ class Snapshot:
     imported_at: datetime | None
     files: tuple[ImportedFile, ...]
     renamed: Mapping[str, str] = field(default_factory=dict)
+    served: Served = field(default_factory=Served)
 
     @property
     def task_of(self) -> dict[str, str]:
@@ -139,12 +142,14 @@ def read_snapshot(engine: Engine) -> Snapshot:
         imported_at = connection.execute(LAST_IMPORT).scalar()
         files = tuple(ImportedFile(*row) for row in connection.execute(FILES))
         renamed = {str(old): str(new) for old, new in connection.execute(PREVIOUS_NAMES)}
+        served = read_served(connection)
     return Snapshot(
         experiments=experiments,
         rejects=rejects,
         imported_at=imported_at,
         files=files,
         renamed=renamed,
+        served=served,
     )
 
 

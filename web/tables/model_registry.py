@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from web.data.api_types import AliasMove, ModelVersion
+from web.data.monitoring.replicas import Served
 from web.formatting import format_size, pluralize
 
 STATES = {"READY": "Ready", "LOADING": "Loading", "FAILED": "Failed", "NO_MODEL": "No model"}
@@ -41,20 +42,24 @@ def find_version(name: str, versions: Sequence[ModelVersion]) -> ModelVersion | 
 
 
 def version_table(
-    versions: Sequence[ModelVersion], alerts: Mapping[str, str] | None = None
+    versions: Sequence[ModelVersion],
+    alerts: Mapping[str, str] | None = None,
+    served: Served | None = None,
 ) -> pd.DataFrame:
     """Return one row per version, in their order.
 
     Args:
         versions: the versions.
         alerts: severity of the open alert by pinned name.
+        served: versions that the replicas serve.
 
     Returns:
-        model, version, alert (a list), aliases, state, task, test_accuracy and probe (percent),
-        parity, size (kB).
+        model, version, alert (a list), aliases, state, replicas, task, test_accuracy and probe
+        (percent), parity, size (kB).
 
     """
     severity = alerts or {}
+    replicas = served or Served()
     return pd.DataFrame(
         {
             "model": [version.name for version in versions],
@@ -67,6 +72,10 @@ def version_table(
             ],
             "aliases": [_join_aliases(version.aliases) for version in versions],
             "state": [STATES.get(version.state, version.state) for version in versions],
+            "replicas": [
+                replicas.describe(version.name, version.version, version.digest)
+                for version in versions
+            ],
             "task": [version.task for version in versions],
             "test_accuracy": pd.Series(
                 [

@@ -1,1 +1,1 @@
-"""Data of the Monitor page: detectors, alerts, references, accuracy and latency. No Streamlit."""
+"""Data of the Monitor page, and the replicas of the service. No Streamlit."""

@@ -59,7 +59,7 @@ def show_details(sources: Sources, versions: Sequence[ModelVersion]) -> None:
         show_alerts(sources, version)
         facts, code = st.columns([1, 1], gap="large")
         with facts:
-            _show_facts(version)
+            _show_facts(sources, version)
         with code:
             _show_code(sources.settings.public_api_url, version)
         show_robustness(sources, version, versions)
@@ -80,7 +80,7 @@ def _show_code(api_url: str, version: ModelVersion) -> None:
     python_tab.code(python(api_url, version.short_name), language="python", wrap_lines=True)
 
 
-def _show_facts(version: ModelVersion) -> None:
+def _show_facts(sources: Sources, version: ModelVersion) -> None:
     color, icon = _STATE_STYLES.get(version.state, _OTHER_STYLE)
     state = STATES.get(version.state, version.state.capitalize())
     with st.container(horizontal=True, gap="small"):
@@ -88,6 +88,14 @@ def _show_facts(version: ModelVersion) -> None:
         for alias in version.aliases:
             st.badge(escape_markdown(alias), icon=":material/star:", color="violet")
         st.badge(f"Task {escape_markdown(version.task)}", color="gray")
+        snapshot = sources.snapshot().value
+        served = (
+            snapshot.served.describe(version.name, version.version, version.digest)
+            if snapshot is not None
+            else None
+        )
+        if served is not None:
+            st.badge(f"{served} serve v{version.version}", color="gray")
     if version.reason:
         st.markdown(escape_markdown(version.reason))
     if version.update is not None:

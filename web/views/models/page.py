@@ -7,6 +7,7 @@ import streamlit as st
 from web.components.outage import show_api_down
 from web.components.run_column import run_column, with_run_links
 from web.data.api_types import ModelVersion
+from web.data.monitoring.replicas import Served
 from web.formatting import escape_markdown, join_names, pluralize
 from web.sources import Sources
 from web.tables.model_registry import (
@@ -112,8 +113,10 @@ def _show_table(sources: Sources, versions: Sequence[ModelVersion]) -> None:
             st.session_state[SELECTED] = versions[rows[0]].short_name
 
     alerts = alert_severities(sources)
+    snapshot = sources.snapshot().value
+    served = Served() if snapshot is None else snapshot.served
     st.dataframe(
-        with_run_links(version_table(versions, alerts), "model"),
+        with_run_links(version_table(versions, alerts, served), "model"),
         hide_index=True,
         alt="Every version of every model with its state",
         placeholder="\N{EN DASH}",
@@ -134,6 +137,13 @@ def _show_table(sources: Sources, versions: Sequence[ModelVersion]) -> None:
             ),
             "aliases": st.column_config.TextColumn("Aliases", width=110),
             "state": st.column_config.TextColumn("State", width=75),
+            "replicas": None
+            if not served.has_several
+            else st.column_config.TextColumn(
+                "Served by",
+                width=110,
+                help="Replicas of the service where this version is ready.",
+            ),
             "task": st.column_config.TextColumn("Task", width=70),
             "test_accuracy": st.column_config.NumberColumn(
                 "Test accuracy", format="%.2f %%", width=110, help="From the model card."

@@ -1,5 +1,6 @@
 """Status strip."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from web.components.status_strip import (
     status_badges,
 )
 from web.data.api_types import Readiness
+from web.data.monitoring.replicas import Served
 from web.data.queries import ImportedFile, Snapshot
 from web.data.stale_cache import CachedResult
 
@@ -154,3 +156,33 @@ def test_rejected_row_has_place_and_reason() -> None:
         "Column": "Learning Rate",
         "Reason": "not a number",
     }
+
+
+def test_api_that_drains_is_neither_down_nor_without_models() -> None:
+    badge = status_badges(good(snapshot()), good(Readiness("draining", 0, 0, 0, None)), NOW)[1]
+    assert (badge.text, badge.tone) == ("API stopping", "busy")
+
+
+SERVED = {("a", 7, "x"): 4, ("b", 1, "y"): 4, ("broken", 1, None): 0}
+
+
+@pytest.mark.parametrize(
+    ("served", "expected"),
+    [
+        (Served(1, {("a", 7, "x"): 1}), []),
+        (Served(4, SERVED), ["4 replicas"]),
+        (Served(4, {**SERVED, ("a", 7, "x"): 3}), ["3 of 4 replicas serve a v7"]),
+        (Served(4, {**SERVED, ("a", 7, "x"): 3, ("b", 1, "y"): 1}), ["4 replicas differ"]),
+    ],
+)
+def test_replicas_are_named_if_there_are_several(served: Served, expected: list[str]) -> None:
+    badges = status_badges(good(replace(snapshot(), served=served)), READY, NOW)
+    assert texts(badges)[2:-1] == expected
+
+
+def test_detail_of_differing_replicas_is_bounded() -> None:
+    served = Served(2, {(f"m_{number}", 1, "x"): 1 for number in range(12)})
+    badge = status_badges(good(replace(snapshot(), served=served)), READY, NOW)[2]
+    lines = badge.detail.split("\n\n")
+    assert lines[0] == r"1 of 2 replicas serve m\_0 v1."
+    assert (len(lines), lines[-1]) == (11, "2 more differ.")

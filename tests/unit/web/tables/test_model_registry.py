@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.fakes import make_version
 from web.data.api_types import AliasMove
+from web.data.monitoring.replicas import Served
 from web.tables.model_registry import (
     alias_move_table,
     describe_input,
@@ -63,6 +64,16 @@ def test_version_table_has_missing_values() -> None:
         ["Matches", "Not compared"],
     )
     assert table["size"].isna().tolist() == [False, True]
+
+
+def test_version_table_counts_replicas_by_content() -> None:
+    versions = [make_version("a"), make_version("b")]
+    assert version_table(versions)["replicas"].isna().all()
+    served = Served(3, {("a", 1, versions[0].digest): 2})
+    assert version_table(versions, served=served)["replicas"].tolist() == [
+        "2 of 3 replicas",
+        "0 of 3 replicas",
+    ]
 
 
 def test_parity_matches_only_within_rounding() -> None:
