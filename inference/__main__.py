@@ -60,7 +60,9 @@ def main(arguments: Sequence[str] = ()) -> int:
         password = secret(os.environ, "PGPASSWORD")
     except ValueError as error:
         sys.exit(f"Cannot start: {error}")
-    os.environ[REPLICA_VARIABLE] = Replica.find(settings.journal_dir, settings.port).id
+    replica = Replica.find(settings.journal_dir, settings.port)
+    replica.start()
+    os.environ[REPLICA_VARIABLE] = replica.id
     with contextlib.suppress(OSError):
         compile_failures.remove_all(settings.compiled_dir)
     if password is not None:

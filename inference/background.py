@@ -5,7 +5,9 @@ from requests. Its parent holds its standard input open. At the end of the input
 remaining records within the time that the parent wrote there, and exits.
 """
 
+import contextlib
 import fcntl
+import functools
 import logging
 import os
 import signal
@@ -24,6 +26,7 @@ from inference.models.alias_sync import AliasMirror
 from inference.models.replica import Replica
 from inference.observability.background_status import BackgroundStatus
 from inference.originals.archiver import OriginalsArchiver
+from inference.prediction_log.decoder import InvalidRecordError
 from inference.prediction_log.event_retention import EventRetention
 from inference.prediction_log.rescuer import SegmentRescuer
 from inference.prediction_log.segments import is_at
@@ -107,16 +110,21 @@ def main() -> None:
         os._exit(0)
 
 
-def _start_heartbeat(settings: Settings, stopping: threading.Event) -> tuple[Replica, Heartbeat]:
-    replica = Replica.find(settings.journal_dir, settings.port)
-
-    def restore(connection: psycopg2.extensions.connection) -> None:
-        line = replica.read()
-        if line is not None:
+def restore_states(replica: Replica, connection: psycopg2.extensions.connection) -> None:
+    """Write the states of a replica to a database that does not know it. Raises psycopg2.Error."""
+    line = replica.read()
+    if line is not None:
+        with contextlib.suppress(InvalidRecordError):  # another program changed the file
             TableWriter(connection, lambda: None).write([line])
 
-    heartbeat = Heartbeat(replica.id, restore)
-    threading.Thread(target=heartbeat.run, args=[stopping], name="heartbeat", daemon=True).start()
+
+def _start_heartbeat(settings: Settings, stopping: threading.Event) -> tuple[Replica, Heartbeat]:
+    replica = Replica.find(settings.journal_dir, settings.port)
+    heartbeat = Heartbeat(replica.id, functools.partial(restore_states, replica))
+    if settings.journal_bytes:  # without a journal, no states are recorded
+        threading.Thread(
+            target=heartbeat.run, args=[stopping], name="heartbeat", daemon=True
+        ).start()
     return replica, heartbeat
 
 

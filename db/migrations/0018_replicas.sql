@@ -68,12 +68,13 @@ COMMENT ON FUNCTION replica_states IS 'Model versions whose status is not that o
 
 CREATE FUNCTION refresh_model_states() RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM replica_states()) THEN RETURN; END IF;
+    -- Without a live replica nothing is known: the service is starting, or Postgres was away.
+    IF NOT EXISTS (SELECT FROM live_replicas) OR NOT EXISTS (SELECT FROM replica_states()) THEN RETURN; END IF;
     PERFORM lock_summaries(); -- of two replicas at once, one waits
     UPDATE model_versions m
     SET status = s.status, reason = s.reason, status_since = CASE WHEN s.since > m.status_since THEN s.since ELSE now() END
     FROM replica_states() s WHERE m.id = s.id;
 END $$;
-COMMENT ON FUNCTION refresh_model_states IS 'Sets the status of all model versions from the versions of the live replicas.';
+COMMENT ON FUNCTION refresh_model_states IS 'Sets the status of all model versions from the versions of the live replicas. Without one, it changes nothing.';
 
 COMMENT ON COLUMN model_versions.status IS 'READY (a replica serves it), else LOADING, else FAILED (reason has the error), or GONE (no replica that was seen within a minute has this content). replica_versions has the status of each replica.';

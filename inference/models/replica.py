@@ -16,6 +16,7 @@ from pathlib import Path
 
 REPLICA_VARIABLE = "MLOPS_REPLICA_ID"  # set by the service for its processes
 MAX_HOST_LENGTH = 255
+STATES = b'"states"'
 
 
 def _own_host() -> str:
@@ -57,10 +58,17 @@ class Replica:
             temporary.write_bytes(line)
             temporary.replace(self.path)
 
+    def start(self) -> None:
+        """Keep the identity alone: the states of an earlier run may be wrong now."""
+        self.keep(json.dumps({"replica": {"id": self.id, "host": self.host}}).encode())
+
     def read(self) -> bytes | None:
         """Return the record of all states, None while there is none."""
+        if self.path is None:
+            return None
         with contextlib.suppress(OSError):
-            return None if self.path is None else self.path.read_bytes()
+            line = self.path.read_bytes()
+            return line if STATES in line else None
         return None
 
     def forget(self) -> None:

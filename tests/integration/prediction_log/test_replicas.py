@@ -1,12 +1,14 @@
 """Replicas with different model directories on one Postgres: each speaks for itself only."""
 
+import time
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
-import psycopg2.extensions
 import pytest
 from sqlalchemy import Engine, create_engine
 
+from inference.background import restore_states
 from inference.database.connection import connect
 from inference.database.replicas import Heartbeat
 from inference.models.replica import Replica
@@ -41,7 +43,7 @@ class Service:
             replica=self.replica,
         )
         self._shipped = 0
-        self.heartbeat = Heartbeat(self.replica.id, self._restore)
+        self.heartbeat = Heartbeat(self.replica.id, partial(restore_states, self.replica))
 
     def has(self, *versions: ModelVersion) -> None:
         """Change the model directory, and ship what the log says of it."""
@@ -54,9 +56,6 @@ class Service:
         with closing(connect("test")) as connection:
             TableWriter(connection, lambda: None).write(lines[self._shipped :])
         self._shipped = len(lines)
-
-    def _restore(self, connection: psycopg2.extensions.connection) -> None:
-        TableWriter(connection, lambda: None).write([self.replica.read() or b""])
 
 
 class Replicas:
@@ -164,6 +163,8 @@ def test_stopped_replica_leaves_at_once_and_the_last_one_changes_nothing(
     replicas.second.heartbeat.beat()
     assert replicas.rows(STATES) == [("a", "GONE", None), ("b", "READY", None)]
     replicas.second.heartbeat.leave()
+    replicas.second.replica.forget()
+    replicas.second.heartbeat.beat()  # of the next service, which loads its models
     assert replicas.rows("SELECT id FROM replicas") == []
     assert replicas.rows(STATES) == [("a", "GONE", None), ("b", "READY", None)]
 
@@ -174,6 +175,19 @@ def test_database_that_lost_a_replica_gets_its_states_again(replicas: Replicas) 
     replicas.first.heartbeat.beat()
     assert replicas.rows(STATES) == [("a", "READY", None), ("b", "FAILED", "broken")]
     assert replicas.rows(SERVED) == [("a", 1, 1), ("b", 0, 1)]
+
+
+def test_record_that_waited_for_postgres_takes_nothing_back(
+    replicas: Replicas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also before the next sign of life of its replica, which is the only one."""
+    late = time.time_ns() - 120 * 10**9
+    with monkeypatch.context() as patch:
+        patch.setattr("inference.prediction_log.recorder.time.time_ns", lambda: late)
+        replicas.first.has(version("a"))
+    assert replicas.rows(STATES) == [("a", "READY", None)]
+    replicas.first.heartbeat.beat()
+    assert replicas.rows(SERVED) == [("a", 1, 1)]
 
 
 def test_record_that_waited_for_a_day_revives_no_replica(

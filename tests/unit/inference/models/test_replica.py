@@ -13,7 +13,7 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def line(replica: Replica) -> bytes:
-    return b'{"replica": {"id": "%b"}}\n' % replica.id.encode()
+    return b'{"replica": {"id": "%b"}, "states": []}\n' % replica.id.encode()
 
 
 def test_killed_service_is_the_same_replica_after_its_restart(tmp_path: Path) -> None:
@@ -22,6 +22,15 @@ def test_killed_service_is_the_same_replica_after_its_restart(tmp_path: Path) ->
     assert Replica.find(tmp_path, 9090) == first
     assert Replica.find(tmp_path, 9091).id != first.id
     assert first.read() == line(first)
+
+
+def test_states_of_an_earlier_run_do_not_count(tmp_path: Path) -> None:
+    first = Replica.find(tmp_path, 9090)
+    first.keep(line(first))
+    again = Replica.find(tmp_path, 9090)
+    again.start()
+    assert again.read() is None
+    assert Replica.find(tmp_path, 9090) == first
 
 
 def test_stopped_service_is_another_replica(tmp_path: Path) -> None:
