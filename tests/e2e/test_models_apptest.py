@@ -26,6 +26,7 @@ from tests.support.fakes import (
 from tests.support.web_robustness import make_result
 from web.data.api_types import ApiProblemError
 from web.data.learning.types import Evidence, RunDetail
+from web.data.monitoring.replicas import Served
 
 
 def models_script() -> None:
@@ -56,6 +57,15 @@ def test_most_accurate_version_is_selected() -> None:
     app = models_page()
     assert list(app.dataframe[0].value["version"]) == [1, 1, 2, 1]
     assert app.selectbox(key="m").value == "ready_1"
+
+
+def test_replicas_are_counted_if_there_are_several(sources: FakeSources) -> None:
+    digest = sources.listed[0].digest
+    assert "replicas" not in visible_text(models_page())
+    sources.replicas = Served(4, {("ready_1", 1, digest): 3})
+    app = models_page()
+    assert list(app.dataframe[0].value["replicas"])[:2] == ["3 of 4 replicas", "0 of 4 replicas"]
+    assert "3 of 4 replicas serve v1" in visible_text(app)
 
 
 @pytest.mark.usefixtures("sources")

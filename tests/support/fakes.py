@@ -42,6 +42,7 @@ from web.data.leaderboard_queries import (
     TaskSummary,
 )
 from web.data.monitoring.metrics import ServiceMetrics
+from web.data.monitoring.replicas import Served
 from web.data.queries import ImportedFile, Snapshot
 from web.data.stale_cache import CachedResult
 from web.evaluations.runner import Evaluator
@@ -95,6 +96,7 @@ class FakeSources:
             for name in self.names
             if name != "bare"
         }
+        self.replicas = Served()
         self.tasks: dict[str, str] = {}  # tasks other than digits
         self.archived: set[str] = set()
         self.renamed: dict[str, str] = {}  # current names by previous names
@@ -153,7 +155,9 @@ class FakeSources:
             columns=["file", "line", "column_name", "reason", "last_seen_at"],
         )
         value = (
-            Snapshot(experiments, rejects, self.imported_at, self.files, self.renamed)
+            Snapshot(
+                experiments, rejects, self.imported_at, self.files, self.renamed, self.replicas
+            )
             if self.was_ever_up
             else None
         )
