@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import inference.settings
 from local import settings, stack
 
 
@@ -34,6 +35,16 @@ def test_parse_readiness_reports_loading_and_counts(
     body: bytes, expected: tuple[bool, str]
 ) -> None:
     assert stack._parse_readiness(body) == expected
+
+
+def test_port_and_drain_of_a_platform_do_not_reach_the_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"PORT": "3000", "DRAIN_SECONDS": "60"}.items():
+        monkeypatch.setenv(name, value)
+    own = settings.read({"LOCAL_DIR": str(tmp_path), "API_PORT": "9999"})
+    service = inference.settings.from_environment(stack.Stack(own).inference.environment)
+    assert (service.port, service.drain_seconds) == (9999, 0)
 
 
 def test_only_set_up_gets_the_owners_password(

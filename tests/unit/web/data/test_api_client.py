@@ -322,6 +322,11 @@ def test_readiness_accepts_status_503(api: FakeApi, status: int) -> None:
     assert ApiClient(api.url).readiness() == Readiness("degraded", 3, 2, 1, "refused")
 
 
+def test_readiness_of_an_api_that_drains_has_no_models(api: FakeApi) -> None:
+    api.respond = lambda *_: (503, {"status": "draining"})
+    assert ApiClient(api.url).readiness() == Readiness("draining", 0, 0, 0, None)
+
+
 def readiness_with(api: FakeApi, **dependencies: dict[str, str]) -> tuple[str | None, ...]:
     models = {"status": "ok", "ready": 3, "failed": 0, "loading": 0}
     document = {
