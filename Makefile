@@ -11,7 +11,7 @@ run_tests = $(if $(TESTS),exec $(PYTEST) -m "$(1)" $(TESTS),status=0; \
 COMPILE = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help up down monitoring dashboards backup restore check-data test test-slow test-faults soak soak-pipeline test-compose lint references robustness bench bench-full bench-data bench-pages bench-score bench-drift bench-monitor pictures train reproduce publish convert load retrain runs rollback worker secrets client sbom audit lock import-runs bench-tracking
+.PHONY: help up down monitoring dashboards backup restore check-data test test-slow test-faults soak soak-pipeline test-compose lint references robustness bench bench-full bench-data bench-pages bench-score bench-drift bench-monitor pictures train reproduce publish convert load retrain runs rollback worker secrets client sbom audit lock import-runs bench-tracking bundle smoke
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target what; do printf '  make %-13s %s\n' "$$target" "$$what"; done
@@ -135,6 +135,15 @@ secrets:  ## create passwords and API keys in secrets/ for a reachable stack; ex
 client:  ## build the Python client: wheel and sdist in client/dist
 	@$(PYTHON) local/bootstrap.py dev && rm -rf client/dist && .venv/bin/uv build --quiet --offline --no-build-isolation --python $(RUN) client \
 		&& rm -rf client/build client/*.egg-info && ls client/dist/*
+
+bundle:  ## TAG=repo/inference:sha [NAME=a,b@3 | ALIAS=champion [TASK=mnist]] [BASE=image]: image of the service with these models, without a choice all
+	@$(if $(TAG),,echo "usage: make bundle TAG=repo/inference:sha [NAME=a,b@3 | ALIAS=champion [TASK=mnist]] [BASE=image] [REVISION=commit]" >&2; exit 2;) \
+	exec $(PYTHON) local/bootstrap.py dev -m delivery.bundle "$(TAG)" $(if $(NAME),--name "$(NAME)") $(if $(ALIAS),--alias "$(ALIAS)") \
+		$(if $(TASK),--task "$(TASK)") $(if $(BASE),--base "$(BASE)") $(if $(REVISION),--revision "$(REVISION)")
+
+smoke:  ## IMAGE=repo/inference:sha: run a bundle read-only, without network and database, and check its answers; URL= checks a deployed one
+	@$(if $(IMAGE)$(URL),,echo "usage: make smoke IMAGE=repo/inference:sha [READY_SECONDS=10], or make smoke URL=https://host/api/v1.0 [BUNDLE=.local/bundle/bundle.json]" >&2; exit 2;) \
+	$(if $(URL),exec $(PYTHON) delivery/smoke_client.py "$(URL)" < "$(or $(BUNDLE),.local/bundle/bundle.json)",exec $(PYTHON) local/bootstrap.py dev -m delivery.smoke "$(IMAGE)" $(if $(READY_SECONDS),--ready-seconds "$(READY_SECONDS)"))
 
 sbom:  ## list the components of each image: .local/sbom/*.cdx.json (CycloneDX) and doc/licenses.md
 	@exec $(PYTHON) local/bootstrap.py dev -m supply_chain.sbom

@@ -8,6 +8,7 @@ PACKAGES = (
     "bench",
     "client",
     "db",
+    "delivery",
     "evaluation",
     "inference",
     "local",

@@ -1,0 +1,1 @@
+"""Delivery: images of the service with models, their smoke test, checks of templates."""
