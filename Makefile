@@ -11,7 +11,7 @@ run_tests = $(if $(TESTS),exec $(PYTEST) -m "$(1)" $(TESTS),status=0; \
 COMPILE = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help up down monitoring dashboards backup restore check-data test test-slow test-faults soak soak-pipeline test-compose lint references robustness bench bench-full bench-data bench-pages bench-score bench-drift bench-monitor pictures train reproduce publish convert load retrain runs rollback worker secrets client sbom audit lock import-runs bench-tracking bundle smoke
+.PHONY: help up down monitoring dashboards backup restore check-data test test-slow test-faults soak soak-pipeline test-compose lint references robustness bench bench-full bench-data bench-pages bench-score bench-drift bench-monitor pictures train reproduce publish convert load retrain runs rollback worker secrets client sbom audit lock import-runs bench-tracking bundle smoke lint-deploy
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target what; do printf '  make %-13s %s\n' "$$target" "$$what"; done
@@ -145,6 +145,9 @@ smoke:  ## IMAGE=repo/inference:sha: run a bundle read-only, without network and
 	@$(if $(IMAGE)$(URL),,echo "usage: make smoke IMAGE=repo/inference:sha [READY_SECONDS=10], or make smoke URL=https://host/api/v1.0 [BUNDLE=.local/bundle/bundle.json]" >&2; exit 2;) \
 	$(if $(URL),exec $(PYTHON) delivery/smoke_client.py "$(URL)" < "$(or $(BUNDLE),.local/bundle/bundle.json)",exec $(PYTHON) local/bootstrap.py dev -m delivery.smoke "$(IMAGE)" $(if $(READY_SECONDS),--ready-seconds "$(READY_SECONDS)"))
 
+lint-deploy:  ## check the templates of CI and deployment: actionlint, zizmor, JSON schemas and Kubernetes
+	@exec $(PYTHON) local/bootstrap.py dev -m delivery.lint
+
 sbom:  ## list the components of each image: .local/sbom/*.cdx.json (CycloneDX) and doc/licenses.md
 	@exec $(PYTHON) local/bootstrap.py dev -m supply_chain.sbom
 
@@ -156,5 +159,5 @@ lock:  ## update requirements/*.txt from pyproject.toml to the newest versions, 
 	$(COMPILE) --upgrade --group dev -o requirements/dev.txt
 	for group in bench up db inference pipeline tensorflow web; do $(COMPILE) --group $$group -c requirements/dev.txt -o requirements/$$group.txt || exit 1; done
 	$(patsubst 3.11,3.13,$(COMPILE)) --upgrade --group pgadmin -o requirements/pgadmin.txt
-	for group in mlflow supply_chain; do $(COMPILE) --upgrade --group $$group -o requirements/$$group.txt || exit 1; done
+	for group in deploy mlflow supply_chain; do $(COMPILE) --upgrade --group $$group -o requirements/$$group.txt || exit 1; done
 	echo uv | $(COMPILE) -c requirements/dev.txt -o requirements/bootstrap.txt -

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from supply_chain.tools import ROOT, tools_python
 
 # All installed packages: bench contains the packages of all images except pgAdmin's.
-LOCKS = ("bench", "pgadmin", "supply_chain")
+LOCKS = ("bench", "deploy", "pgadmin", "supply_chain")
 
 
 def audit(lock: str, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
