@@ -20,13 +20,11 @@ from delivery.alias_targets import resolve
 from delivery.engine import EngineError
 from delivery.models import BundledModel, BundleError, choose, read, require_digest
 from delivery.probe import Probe, read_probe
-from supply_chain.sbom import list_components
 
 ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = ROOT / ".local" / "bundle"
 DOCKERFILE = ROOT / "delivery" / "bundle.Dockerfile"
 BASE = "ml-ops-starter/inference:slim"
-PACKAGES = ("inference",)  # lock files of the slim image
 TITLE_LABEL = "org.opencontainers.image.title"
 REVISION_LABEL = "org.opencontainers.image.revision"
 MODELS_LABEL, PROBE_LABEL = "io.mlops.models", "io.mlops.probe"
@@ -130,12 +128,8 @@ def build(tag: str, models: Sequence[BundledModel], revision: str, base: str | N
         stage(models, Path(context))
         arguments = ["--build-arg", f"BASE={base or BASE}", "-f", str(DOCKERFILE)]
         engine.build([*options, *arguments, "-t", tag, context])
-    OUTPUT.mkdir(parents=True, exist_ok=True)
-    packages = OUTPUT / "packages.cdx.json"
-    list_components(PACKAGES, packages)
-    bill = components.with_models(json.loads(packages.read_text()), models, tag, revision)
+    bill = components.with_models(components.read_packages(OUTPUT), models, tag, revision)
     components.write(bill, OUTPUT / "sbom.cdx.json")
-    packages.unlink()
     (OUTPUT / "bundle.json").write_text(json.dumps({"image": tag, **document}, indent=1) + "\n")
 
 

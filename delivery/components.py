@@ -1,6 +1,8 @@
 """Component list of a bundle: CycloneDX with the packages of the image and each of its models."""
 
+import hashlib
 import json
+import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,8 +10,10 @@ from typing import Any
 
 from delivery.models import BundledModel, BundleError
 from inference.model_format.card import LITERT_FILE
-from supply_chain.tools import tools_python
+from supply_chain.sbom import list_components
+from supply_chain.tools import ROOT, tools_python
 
+PACKAGES = ("inference",)  # lock files of the slim image
 MODEL_TYPE = "machine-learning-model"
 # The schemas are those of the library of cyclonedx-bom. The first violation becomes the message.
 VALIDATE = """
@@ -20,6 +24,24 @@ validator = JsonStrictValidator(SchemaVersion.from_version(sys.argv[1]))
 error = validator.validate_str(sys.stdin.read())
 sys.exit(None if error is None else str(error))
 """
+
+
+def read_packages(folder: Path) -> dict[str, Any]:
+    """Return the component list of the packages of the slim image.
+
+    Listing installs them, so the list is kept in `folder` until a lock file changes. Raises
+    CalledProcessError.
+    """
+    locks = [ROOT / "requirements" / f"{name}.txt" for name in (*PACKAGES, "supply_chain")]
+    digest = hashlib.sha256(b"\0".join(lock.read_bytes() for lock in locks)).hexdigest()
+    path = folder / f"packages-{digest[:16]}.cdx.json"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(f".{os.getpid()}")
+        list_components(PACKAGES, temporary)
+        temporary.replace(path)
+    document: dict[str, Any] = json.loads(path.read_text())
+    return document
 
 
 def describe(model: BundledModel) -> dict[str, Any]:

@@ -115,7 +115,7 @@ def _find(
     name, _, version = text.partition("@")
     if name not in newest:
         close = (
-            [known for known in sorted(newest) if known.startswith(name)]
+            [known for known in sorted(newest) if name in known]
             or difflib.get_close_matches(name, newest, MAX_SUGGESTIONS)
             or sorted(newest)
         )

@@ -10,6 +10,7 @@ from delivery.lint import GITLAB, MANIFESTS, WORKFLOWS, lint
 ROOT = Path(__file__).parents[3]
 CI, DEPLOY = f"{WORKFLOWS}/ci.yml", f"{WORKFLOWS}/deploy.yml"
 CLOUD_RUN = f"{MANIFESTS}/cloudrun.yaml"
+pytestmark = pytest.mark.timeout(300)  # the first run installs the tools
 # File, text, replacement, and the tool with the words that name the fault.
 FAULTS = {
     "action without a commit": (

@@ -125,3 +125,23 @@ def test_missing_engine_is_named(
 
 def test_revision_of_a_folder_without_git_is_unknown(tmp_path: Path) -> None:
     assert bundle.read_revision(tmp_path) == bundle.UNKNOWN_REVISION
+
+
+def test_packages_are_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = []
+
+    def list_components(locks: tuple[str, ...], output: Path) -> None:
+        listed.append(locks)
+        output.write_text('{"components": []}')
+
+    monkeypatch.setattr(components, "list_components", list_components)
+    found = [components.read_packages(tmp_path / "bundle") for _ in range(2)]
+    assert found == [{"components": []}] * 2
+    assert listed == [("inference",)]
+
+
+def test_invalid_component_list_is_not_written(tmp_path: Path) -> None:
+    path = tmp_path / "sbom.cdx.json"
+    with pytest.raises(BundleError, match="not valid CycloneDX"):
+        components.write({"bomFormat": "CycloneDX", "specVersion": "1.6", "components": 7}, path)
+    assert not path.exists()

@@ -34,7 +34,9 @@ def test_choose_takes_names_and_versions(models_dir: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("mnist_experiment_12__lenet", f"Similar names are {LENET}"),
+        ("lenet5", rf"Similar names are {LENET}\."),
+        ("mnist_experiment_12_lenet5", rf"Similar names are {LENET}, {MLP}\."),
+        ("letters", rf"Similar names are {MLP}, {LENET}\."),
         (f"{LENET}@3", f"{LENET} has the versions 1, 2"),
         (f"{LENET}@x", f"{LENET} has the versions 1, 2"),
     ],
