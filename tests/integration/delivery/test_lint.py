@@ -60,7 +60,7 @@ FAULTS = {
     ),
     "memory in another unit": (
         CLOUD_RUN,
-        "memory: 1Gi",
+        "memory: 512Mi",
         "memory: 1 GB",
         ("check-jsonschema", "1 GB"),
     ),
