@@ -155,6 +155,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--base", help="slim image to build upon, instead of building it")
     parser.add_argument("--revision", help="revision of the code; default is the commit")
     options = parser.parse_args(arguments)
+    if options.task and not options.alias:
+        parser.error("TASK (--task) is the task of an alias. Set ALIAS (--alias), too.")
     models_dir = Path(os.environ.get("MODELS_DIR") or ROOT / "models")
     names = options.name.replace(",", " ").split()
     try:

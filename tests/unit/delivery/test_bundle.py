@@ -99,6 +99,21 @@ def test_unknown_model_ends_before_a_build(capsys: pytest.CaptureFixture[str]) -
 
 
 @pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        (["--task", "mnist"], "Set ALIAS"),
+        (["--name", LENET, "--alias", "champion"], "not allowed with argument --name"),
+    ],
+)
+def test_contradictory_choice_is_refused(
+    choice: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        bundle.main(["repo/inference:1", *choice])
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("path", "host", "message"),
     [
         ("/nonexistent", None, "The command docker is not installed"),
