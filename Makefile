@@ -11,7 +11,7 @@ run_tests = $(if $(TESTS),exec $(PYTEST) -m "$(1)" $(TESTS),status=0; \
 COMPILE = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help up down monitoring dashboards backup restore check-data test test-slow test-faults soak soak-pipeline test-compose lint references robustness bench bench-full bench-data bench-pages bench-score bench-drift bench-monitor pictures train reproduce publish convert load retrain runs rollback worker secrets client sbom audit lock import-runs bench-tracking bundle smoke lint-deploy
+.PHONY: help up down monitoring dashboards backup restore check-data test test-slow test-faults soak soak-pipeline test-compose lint references robustness bench bench-full bench-data bench-pages bench-score bench-drift bench-monitor pictures train reproduce publish convert load retrain runs rollback worker secrets client sbom audit lock import-runs bench-tracking bundle smoke lint-deploy export
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target what; do printf '  make %-13s %s\n' "$$target" "$$what"; done
@@ -34,6 +34,11 @@ backup:  ## back up the stack to FILE=mlops.tar (or .tar.gz), also while it runs
 restore:  ## restore FILE=mlops.tar into an empty stack that is stopped; REPLACE=1 replaces its content, COMPOSE=1 as for backup
 	@$(if $(FILE),,echo "usage: make restore FILE=mlops.tar [REPLACE=1] [COMPOSE=1]" >&2; exit 2;) \
 	exec $(PYTHON) $(if $(COMPOSE),,local/bootstrap.py up) -m local.backup restore "$(FILE)" $(if $(REPLACE),--replace) $(if $(COMPOSE),--compose)
+
+export:  ## OUT=directory|s3://bucket/prefix [SINCE=2026-11-01] [UNTIL=2026-11-30] [PIXELS=1] [COMPOSE=1]: predictions, events, labels and experiments as Parquet by day
+	@$(if $(OUT),,echo "usage: make export OUT=directory|s3://bucket/prefix [SINCE=2026-11-01] [UNTIL=2026-11-30] [PIXELS=1] [COMPOSE=1]" >&2; exit 2;) \
+	exec $(PYTHON) $(if $(COMPOSE),,local/bootstrap.py up) -m local.export "$(OUT)" $(if $(SINCE),--since "$(SINCE)") \
+		$(if $(UNTIL),--until "$(UNTIL)") $(if $(filter-out 0,$(PIXELS)),--pixels) $(if $(COMPOSE),--compose)
 
 check-data:  ## validate FILE=more.csv without importing it; without FILE, all imported files
 	@exec $(PYTHON) local/bootstrap.py up -m db.validate $(if $(FILE),"$(FILE)")

@@ -7,6 +7,7 @@ ROOT = Path(__file__).parent.parent.parent
 PACKAGES = (
     "bench",
     "client",
+    "data_export",
     "db",
     "delivery",
     "evaluation",
