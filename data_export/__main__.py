@@ -40,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
                 relations(pixels=options.pixels), days
             )
             at = snapshot.at
-    except (ExportError, ValueError) as error:
+    except (ExportError, OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

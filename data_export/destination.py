@@ -30,6 +30,7 @@ class Destination(ABC):
     """Files by path, such as `events/day=2026-11-27/part.parquet`."""
 
     url: str
+    variable: str  # that names the place of the scratch directory
 
     @abstractmethod
     def scratch(self) -> Path:
@@ -49,6 +50,8 @@ class Destination(ABC):
 
 class Directory(Destination):
     """Directory. One export at a time writes to it."""
+
+    variable = "OUT"
 
     def __init__(self, path: Path) -> None:
         self.url = str(path)
@@ -105,7 +108,7 @@ class Directory(Destination):
         try:
             yield
         except OSError as error:
-            raise unwritable(self._path, error) from error
+            raise unwritable(self._path, self.variable, error) from error
 
 
 class _Files(ObjectStore):
@@ -130,6 +133,8 @@ class _Files(ObjectStore):
 
 class Bucket(Destination):
     """Bucket and prefix, with the credentials and the endpoint of IMAGES_URL's variables."""
+
+    variable = "TMPDIR"
 
     def __init__(self, provider: Provider, url: str, scratch: Path) -> None:
         self.url = url
@@ -173,11 +178,12 @@ def open_destination(out: str) -> Iterator[Destination]:
         yield Bucket(Provider[bucket["scheme"].upper()], out.rstrip("/"), Path(scratch))
 
 
-def unwritable(path: Path, error: OSError) -> ExportError:
-    """Return the error of a directory that cannot be written."""
+def unwritable(path: Path, variable: str, error: OSError) -> ExportError:
+    """Return the error of a directory, set by a variable, that cannot be written."""
     reason = os.strerror(error.errno) if error.errno else str(error)
     return ExportError(
-        f"Cannot write to {path} ({reason}). Set OUT to a writable directory with free space."
+        f"Cannot write to {path} ({reason})."
+        f" Set {variable} to a writable directory with free space."
     )
 
 

@@ -48,6 +48,7 @@ class Export:
         retention may have removed its rows since. Raises ExportError.
         """
         earlier = manifest.parse(self._destination.get(manifest.NAME))
+        migration = self._snapshot.migration()
         files = []
         for relation in relations:
             for file in self._write_relation(relation, days):
@@ -55,7 +56,7 @@ class Export:
                 self._report(file)
         properties = {
             "product_version": PRODUCT_VERSION,
-            "migration": self._snapshot.migration(),
+            "migration": migration,
             "snapshot_at": self._snapshot.at.isoformat(),
             "since": days.since and days.since.isoformat(),
             "until": days.until and days.until.isoformat(),
@@ -91,7 +92,7 @@ class Export:
                 rows = parquet.write(scratch, batches, metadata)
             size = scratch.stat().st_size
         except OSError as error:
-            raise unwritable(scratch.parent, error) from error
+            raise unwritable(scratch.parent, self._destination.variable, error) from error
         if day is not None and not rows:
             scratch.unlink()
             return None
@@ -105,5 +106,5 @@ class Export:
         try:
             scratch.write_bytes(content)
         except OSError as error:
-            raise unwritable(scratch.parent, error) from error
+            raise unwritable(scratch.parent, self._destination.variable, error) from error
         self._destination.put(manifest.NAME, scratch)

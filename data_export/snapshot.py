@@ -44,6 +44,7 @@ SELECT t FROM (
 ) AS numbered WHERE n % {rows} = 0 ORDER BY t
 """
 DAY = timedelta(days=1)
+PRIMARY_MESSAGE = "PG_DIAG_MESSAGE_PRIMARY"
 
 
 class Snapshot:
@@ -168,8 +169,15 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except Error as error:
-        text = str(error).strip().splitlines()[-1]
         raise ExportError(
-            f"Postgres ended the export: {text}. Check that it runs and that PGUSER may read it,"
-            " then export again."
+            f"Postgres ended the export: {_reason(error)}. Check that it runs and that PGUSER may"
+            " read it, then export again."
         ) from error
+
+
+def _reason(error: Error) -> str:
+    """Return the message of the server, else the first line of the driver's."""
+    for name, value in error.details or ():
+        if name in (PRIMARY_MESSAGE, PRIMARY_MESSAGE.encode()):
+            return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+    return str(error).strip().partition("\n")[0].removeprefix("IO: [libpq] ")

@@ -27,14 +27,21 @@ def test_pipeline_gets_every_setting_of_the_learning_loop() -> None:
     assert (documented | ALSO_READ) - ELSEWHERE - service("pipeline")["environment"].keys() == set()
 
 
+def storage_variables() -> set[str]:
+    names = service("inference")["environment"]
+    return {name for name in names if re.match("AWS_|GOOGLE_|AZURE_|IMAGES_URL$", name)}
+
+
 def test_pipeline_stores_objects_where_inference_does() -> None:
-    names = {
-        name
-        for name in service("inference")["environment"]
-        if re.match("AWS_|GOOGLE_|AZURE_|IMAGES_URL$", name)
-    }
-    assert names
-    assert names - service("pipeline")["environment"].keys() == set()
+    assert len(storage_variables()) > 5
+    assert storage_variables() - service("pipeline")["environment"].keys() == set()
+
+
+def test_export_reads_as_mlops_read_and_writes_to_buckets() -> None:
+    environment = service("export")["environment"]
+    assert environment["PGUSER"] == "mlops_read"
+    assert storage_variables() - {"IMAGES_URL"} - environment.keys() == set()
+    assert service("export")["build"]["target"] == "pipeline"
 
 
 def test_inference_gets_every_setting_of_the_monitor() -> None:

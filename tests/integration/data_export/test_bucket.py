@@ -1,6 +1,7 @@
 """An export to a bucket of a real S3 server."""
 
 import os
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,18 @@ from data_export import destination, parquet
 from data_export.__main__ import main
 from tests.support.exported import Rows, manifest_of, read
 
-BUCKET = "export-test"
 SECRET = "not-to-be-seen"
 EVENTS = "events/day=2026-11-27/part.parquet"
 
 
 @pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def bucket() -> str:
+    """The name of a new bucket: all servers of a process have the same objects."""
+    return f"export-{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def s3(bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A client of a server with a bucket, to which the environment points."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
@@ -33,7 +39,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     client = botocore.session.get_session().create_client(
         "s3", endpoint_url=url, region_name="us-east-1"
     )
-    client.create_bucket(Bucket=BUCKET)
+    client.create_bucket(Bucket=bucket)
     yield client
     client.close()
     server.stop()
@@ -49,18 +55,20 @@ def rows(service_database: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> I
     rows.close()
 
 
-def download(s3: Any, folder: Path) -> None:
+def download(s3: Any, bucket: str, folder: Path) -> None:
     """Copy all objects below the prefix `daily` to a folder."""
-    for item in s3.list_objects_v2(Bucket=BUCKET, Prefix="daily/")["Contents"]:
+    for item in s3.list_objects_v2(Bucket=bucket, Prefix="daily/")["Contents"]:
         path = folder / item["Key"].removeprefix("daily/")
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(s3.get_object(Bucket=BUCKET, Key=item["Key"])["Body"].read())
+        path.write_bytes(s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read())
 
 
-def test_export_to_a_bucket_replaces_whole_objects(s3: Any, rows: Rows, tmp_path: Path) -> None:
+def test_export_to_a_bucket_replaces_whole_objects(
+    s3: Any, bucket: str, rows: Rows, tmp_path: Path
+) -> None:
     for count in (1, 2):
-        assert main([f"s3://{BUCKET}/daily"]) == 0
-        download(s3, tmp_path)
+        assert main([f"s3://{bucket}/daily"]) == 0
+        download(s3, bucket, tmp_path)
         assert len(read(tmp_path, EVENTS)) == count
         entries = manifest_of(tmp_path)
         assert {entry["bytes"] for entry in entries.values()} == {
@@ -71,7 +79,7 @@ def test_export_to_a_bucket_replaces_whole_objects(s3: Any, rows: Rows, tmp_path
 
 @pytest.mark.usefixtures("rows")
 def test_export_in_parts_is_one_object(
-    s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    s3: Any, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file above the part size is uploaded in parts. The limit is that of S3, 5 MiB."""
     size = 6 * 2**20
@@ -85,8 +93,8 @@ def test_export_in_parts_is_one_object(
 
     monkeypatch.setattr(destination, "PART_BYTES", 5 * 2**20)
     monkeypatch.setattr(parquet, "write", pad)
-    assert main([f"s3://{BUCKET}/daily"]) == 0
-    download(s3, tmp_path)
+    assert main([f"s3://{bucket}/daily"]) == 0
+    download(s3, bucket, tmp_path)
     padded = (tmp_path / EVENTS).read_bytes()
     (tmp_path / "events.parquet").write_bytes(padded[4 + size :])
     assert len(padded) > size
@@ -103,7 +111,10 @@ def test_export_to_a_missing_bucket_explains_it(capsys: pytest.CaptureFixture[st
 
 @pytest.mark.usefixtures("rows")
 def test_export_that_ends_early_leaves_no_manifest(
-    s3: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    s3: Any,
+    bucket: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Objects that were stored are whole, and the half file is not uploaded."""
     write_group = parquet._write_group
@@ -114,7 +125,9 @@ def test_export_that_ends_early_leaves_no_manifest(
             raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(parquet, "_write_group", fail_in_events)
-    assert main([f"s3://{BUCKET}/daily"]) == 1
-    listed = s3.list_objects_v2(Bucket=BUCKET)["Contents"]
+    assert main([f"s3://{bucket}/daily"]) == 1
+    listed = s3.list_objects_v2(Bucket=bucket)["Contents"]
     assert [item["Key"] for item in listed] == ["daily/predictions/day=2026-11-27/part.parquet"]
-    assert "No space left on device" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert "No space left on device" in message
+    assert "Set TMPDIR" in message

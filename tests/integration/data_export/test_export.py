@@ -200,6 +200,17 @@ def test_export_without_postgres_keeps_the_manifest(
 
 
 @pytest.mark.usefixtures("rows")
+def test_export_without_privileges_explains_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PGUSER", "mlops_app")
+    assert main([str(tmp_path)]) == 1
+    message = capsys.readouterr().err
+    assert message.startswith("Postgres ended the export: permission denied for table")
+    assert files(tmp_path) == set()
+
+
+@pytest.mark.usefixtures("rows")
 def test_export_beside_another_is_refused(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
