@@ -80,3 +80,16 @@ def test_models_are_writable_for_pipeline_only(name: str) -> None:
         volume for volume in volumes if volume.startswith("./") and not volume.endswith(":ro")
     ] == []
     assert "./models:/models" in service("pipeline")["volumes"]
+
+
+def test_build_context_has_all_copied_folders() -> None:
+    """.dockerignore excludes all but the folders that it names with an exclamation mark."""
+    files = [ROOT / folder / "Dockerfile" for folder in ("db", "inference", "pgadmin", "web")]
+    copied = {
+        source.split("/")[0]
+        for file in files
+        for source in re.findall(r"^COPY (?!--)(\S+)", file.read_text(), re.MULTILINE)
+    }
+    context = {line[1:] for line in (ROOT / ".dockerignore").read_text().split() if line[0] == "!"}
+    assert len(copied) > 5
+    assert copied - context == set()
