@@ -10,8 +10,10 @@ from tracking.names import choose_metric, metric_key
 from tracking.runs import Point
 from tracking.storage import histories
 from tracking.storage.curve_rows import (
+    Extension,
     Tail,
-    append_points,
+    append,
+    extend,
     last_finite,
     replace_curve,
     update_metrics,
@@ -57,6 +59,70 @@ class _Pending:
 
 
 Tails = dict[str, Tail | None]  # by metric as sent; None if its curve is that of another metric
+
+
+@dataclass
+class _Fold:
+    """A run in a round of folding: its new points, tails, and last values by key."""
+
+    number: int
+    pending: _Pending
+    tails: Tails = field(default_factory=dict)
+    values: dict[str, float] = field(default_factory=dict)
+    extensions: list[Extension] = field(default_factory=list)
+    written: int = 0  # points of the curves
+
+    def replace(self, cursor: Cursor, metric: str) -> None:
+        """Build a curve of all points of a metric."""
+        points, key = self.pending.points.get(metric, ()), metric_key(metric)
+        found = replace_curve(cursor, self.number, metric, self.tails.get(metric), points)
+        if found is not None:
+            tail, value = found
+            self.tails[metric] = tail
+            self.written += tail.points
+            if value is not None:
+                self.values[key] = value
+
+    def rebuild(self, cursor: Cursor) -> None:
+        """Build all curves of the run."""
+        cursor.execute(METRICS, {"id": self.number})
+        by_key: dict[str, list[str]] = {}
+        for (metric,) in cursor.fetchall():
+            by_key.setdefault(metric_key(metric), []).append(metric)
+        self.extensions, self.values = [], {}
+        for metrics in by_key.values():
+            chosen = choose_metric(metrics)
+            self.tails |= {metric: None for metric in metrics if metric != chosen}
+            self.replace(cursor, chosen)
+
+    def extend(self, cursor: Cursor) -> None:
+        """Prepare the extensions of curves, and build those that cannot be extended."""
+        keys = {metric_key(metric) for metric in self.tails}
+        for metric, points in self.pending.points.items():
+            if metric not in self.tails and metric_key(metric) in keys:
+                self.rebuild(cursor)  # a second metric with this key
+                return
+            keys.add(metric_key(metric))
+            if metric in self.tails and self.tails[metric] is None:
+                continue
+            tail = self.tails.get(metric)
+            extension = None if tail is None else extend(self.number, metric, tail, points)
+            if extension is None:
+                self.replace(cursor, metric)
+            else:
+                self.extensions.append(extension)
+
+    def finish(self, cursor: Cursor, failed: Sequence[Extension]) -> None:
+        """Take the tails of the extensions, and build the curves of those that failed."""
+        for extension in self.extensions:
+            if extension in failed:
+                self.replace(cursor, extension.metric)
+                continue
+            self.tails[extension.metric] = extension.after
+            self.written += extension.after.points if extension.steps else 0
+            value = last_finite(extension.values)
+            if value is not None:
+                self.values[metric_key(extension.metric)] = value
 
 
 class Folding:
@@ -140,75 +206,31 @@ class Folding:
         self.arrived.set()
 
     def _fold(self, cursor: Cursor, taken: Mapping[int, _Pending]) -> int:
-        written = 0
         cursor.execute(LOCK, [list(taken)])
+        states: dict[int, str] = {}
+        folds: list[_Fold] = []
         for number, state, has_history in cursor.fetchall():
+            states[number] = state
             if has_history:
                 histories.restore(cursor, number)
                 self._tails.pop(number, None)
-            tails = self._tails.get(number) if taken[number].is_complete else None
-            tails, values = (
-                self._rebuild(cursor, number)
-                if tails is None
-                else self._extend(cursor, number, tails, taken[number].points)
-            )
-            update_metrics(cursor, number, values, is_heard=taken[number].is_heard)
-            written += sum(tail.points for tail in tails.values() if tail is not None)
-            if state == "running":
-                self._tails[number] = tails
+            fold = _Fold(number, taken[number])
+            tails = self._tails.get(number)
+            if tails is None or not taken[number].is_complete:
+                fold.rebuild(cursor)
             else:
-                self._tails.pop(number, None)
-        return written
-
-    def _rebuild(self, cursor: Cursor, number: int) -> tuple[Tails, dict[str, float]]:
-        """Make all curves of a run. Return their tails and the last values by key."""
-        cursor.execute(METRICS, {"id": number})
-        by_key: dict[str, list[str]] = {}
-        for (metric,) in cursor.fetchall():
-            by_key.setdefault(metric_key(metric), []).append(metric)
-        tails: Tails = {}
-        values: dict[str, float] = {}
-        for key, metrics in by_key.items():
-            tails |= dict.fromkeys(metrics)
-            self._replace(cursor, number, choose_metric(metrics), tails, values, key)
-        return tails, values
-
-    def _extend(
-        self, cursor: Cursor, number: int, tails: Tails, pending: Mapping[str, Sequence[Point]]
-    ) -> tuple[Tails, dict[str, float]]:
-        """Extend the curves of a run. Return their tails and the last values by key."""
-        keys = {metric_key(metric): metric for metric in tails}
-        tails = dict(tails)
-        values: dict[str, float] = {}
-        for metric, points in pending.items():
-            key = metric_key(metric)
-            if metric not in tails and key in keys:
-                return self._rebuild(cursor, number)  # a second metric with this key
-            if metric in tails and tails[metric] is None:
-                continue
-            tail = tails.get(metric)
-            extended = append_points(cursor, number, metric, tail, points) if tail else None
-            if extended is None:
-                self._replace(cursor, number, metric, tails, values, key)
+                fold.tails = dict(tails)
+                fold.extend(cursor)
+            folds.append(fold)
+        failed = append(cursor, [extension for fold in folds for extension in fold.extensions])
+        for fold in folds:
+            fold.finish(cursor, failed)
+        if folds:
+            runs = [(fold.number, fold.values, fold.pending.is_heard) for fold in folds]
+            update_metrics(cursor, runs)
+        for fold in folds:
+            if states[fold.number] == "running":
+                self._tails[fold.number] = fold.tails
             else:
-                tails[metric] = extended
-                value = last_finite(points)
-                if value is not None:
-                    values[key] = value
-            keys[key] = metric
-        return tails, values
-
-    def _replace(
-        self,
-        cursor: Cursor,
-        number: int,
-        metric: str,
-        tails: Tails,
-        values: dict[str, float],
-        key: str,
-    ) -> None:
-        found = replace_curve(cursor, number, metric)
-        if found is not None:
-            tails[metric], value = found
-            if value is not None:
-                values[key] = value
+                self._tails.pop(fold.number, None)
+        return sum(fold.written for fold in folds)

@@ -90,6 +90,61 @@ def test_log_later_points_extend_the_curve(stores: Stores, sql: Query) -> None:
     assert sql("SELECT best_value, best_step FROM metric_curves") == [(0.9, 1)]
 
 
+def test_points_committed_while_a_curve_is_read_extend_it(stores: Stores, sql: Query) -> None:
+    """A curve is rebuilt once only, also if points are committed in the meantime.
+
+    The changed value is gone if the curve is rebuilt.
+    """
+    run_id = start(stores)
+    number = stores.runs.get(run_id).id
+    insert = "INSERT INTO run_points VALUES (%s, 'loss', %s, %s, %s)"
+    stores.runs.log(run_id, Entries(points("loss", 1.0, 2.0)))
+    stores.folding.fold_all()
+    late, ahead = Point("loss", 0, 9999, 0.5), Point("loss", 2, 9999, 3.0)
+    sql(insert, number, ahead.step, ahead.logged_at, ahead.value)  # reported below
+    stores.runs.log(run_id, Entries([late]))
+    stores.folding.fold_all()
+    assert sql("SELECT metric_values FROM metric_curves") == [([0.5, 2.0, 3.0],)]
+    sql("UPDATE metric_curves SET metric_values[1] = 7")
+    stores.folding.add(number, [ahead])
+    stores.runs.log(run_id, Entries([Point("loss", 3, 9999, 4.0)]))
+    stores.folding.fold_all()
+    assert sql("SELECT metric_values FROM metric_curves") == [([7.0, 2.0, 3.0, 4.0],)]
+
+
+def test_fold_curves_of_many_runs_at_once(stores: Stores, sql: Query) -> None:
+    """One curve is extended, one is not as expected, and one is new."""
+    runs = [start(stores, name) for name in ("a", "b", "c")]
+    for run_id in runs[:2]:
+        stores.runs.log(run_id, Entries([*points("loss", 1.0), *points("acc", 0.5)]))
+    stores.folding.fold_all()
+    other = stores.runs.get_by_name("b").id
+    sql(
+        "UPDATE metric_curves SET steps = '{0, 5}', metric_values = '{1, 9}'"
+        " WHERE metric = 'loss' AND experiment_id = %s",
+        other,
+    )
+    for run_id in runs:
+        stores.runs.log(
+            run_id, Entries([*points("loss", math.inf, start=1), *points("acc", 0.9, start=1)])
+        )
+    assert stores.folding.fold_all() == 10
+    query = "SELECT name, metric, metric_values, best_value FROM metric_curves JOIN experiments"
+    assert sql(query + " e ON e.id = experiment_id WHERE name < 'd' ORDER BY 1, 2") == [
+        ("a", "accuracy", [0.5, 0.9], 0.9),
+        ("a", "loss", [1.0, math.inf], 1.0),
+        ("b", "accuracy", [0.5, 0.9], 0.9),
+        ("b", "loss", [1.0, math.inf], 1.0),
+        ("c", "accuracy", [0.9], 0.9),
+        ("c", "loss", [math.inf], math.inf),
+    ]
+    assert sql("SELECT metrics FROM experiments ORDER BY name") == [
+        ({"loss": 1.0, "accuracy": 0.9},),
+        ({"loss": 1.0, "accuracy": 0.9},),
+        ({"accuracy": 0.9},),
+    ]
+
+
 def test_log_validation_twice_keeps_val(stores: Stores, sql: Query) -> None:
     run_id = start(stores)
     for metric, value in (("validation_loss", 1.0), ("val_loss", 2.0), ("validation_loss", 3.0)):
