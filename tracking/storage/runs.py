@@ -1,7 +1,7 @@
 """Runs: rows of experiments that training code creates, with parameters, points, tags and note."""
 
+import asyncio
 from collections.abc import Sequence
-from concurrent.futures import Future
 from contextlib import suppress
 from typing import Literal
 
@@ -125,16 +125,19 @@ class Runs:
         if is_run:
             self._folding.add(number, entries.points)
 
-    def log_soon(self, run_id: str, points: Sequence[Point]) -> "Future[None] | None":
+    def log_soon(
+        self, run_id: str, points: Sequence[Point], *, is_patient: bool
+    ) -> "asyncio.Future[None] | None":
         """Return a future that is done when points are stored, as `log` stores them.
 
-        It blocks no thread. None if the run has to be looked up: call `log`. Raises InvalidError.
+        For the thread of an event loop, which it does not block. A patient client may wait longer.
+        None if the run has to be looked up: call `log`. Raises InvalidError.
         """
         number = self._ids.get(run_id)
         if number is None:
             return None
         limits.check_points(points)
-        return self._writer.submit(number, points)
+        return self._writer.submit_from_loop(number, points, is_patient=is_patient)
 
     def update(self, run_id: str, change: RunChange) -> Run:
         """Change a run and return it.

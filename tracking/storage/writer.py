@@ -1,12 +1,14 @@
 """Point writer: points of concurrent requests in one statement, committed before the answers."""
 
+import asyncio
 import logging
 import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 
 import psycopg2.errors
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -16,9 +18,10 @@ from tracking.runs import Point
 from tracking.storage.database import Database
 
 MAX_BATCH_POINTS = 20_000  # of one statement, besides those of its last request
-# A commit costs Postgres more than the points of a request. While several runs log, two of them are
-# this far apart. One run alone does not wait.
+# A commit costs Postgres as much as 60 points. While several runs log, two commits are this far
+# apart. One run alone does not wait.
 PAUSE_SECONDS = 0.02
+PATIENT_PAUSE_SECONDS = 0.1  # while only requests wait whose clients buffer points
 ACTIVE_SECONDS = 1.0  # a run that has logged since then logs
 INSERT = """
 INSERT INTO run_points (experiment_id, metric, step, logged_at, value)
@@ -35,11 +38,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Batch:
-    """Points of one request, for one run. `written` is set after the commit."""
+    """Points of one request, for one run.
+
+    `written` is set after the commit. One of asyncio is set in the thread of its event loop.
+    """
 
     experiment_id: int
     points: Sequence[Point]
-    written: "Future[None]" = field(default_factory=Future)
+    written: "Future[None] | asyncio.Future[None]"
 
 
 Written = Callable[[int, Sequence[Point] | None], None]
@@ -87,6 +93,7 @@ class PointWriter:
         self._queue: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._start_lock = threading.Lock()
+        self._has_urgent = threading.Event()  # a client waits that may not buffer points
         self._logged_at: dict[int, float] = {}  # time.monotonic() by run
 
     def submit(self, experiment_id: int, points: Sequence[Point]) -> "Future[None]":
@@ -94,19 +101,35 @@ class PointWriter:
 
         It raises UnknownRunError and UnavailableError.
         """
-        with self._start_lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="points", daemon=True)
-                self._thread.start()
-        batch = Batch(experiment_id, points)
-        self._queue.put(batch)
-        return batch.written
+        written: Future[None] = Future()
+        self._put(Batch(experiment_id, points, written), is_patient=False)
+        return written
+
+    def submit_from_loop(
+        self, experiment_id: int, points: Sequence[Point], *, is_patient: bool
+    ) -> "asyncio.Future[None]":
+        """Return a future of the running event loop, like `submit`.
+
+        All requests of a commit wake the loop once. Patient ones wait longer for others.
+        """
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._put(Batch(experiment_id, points, written), is_patient=is_patient)
+        return written
 
     def close(self) -> None:
         """Write what was handed in, then stop."""
         if self._thread is not None:
             self._queue.put(None)
             self._thread.join()
+
+    def _put(self, batch: Batch, *, is_patient: bool) -> None:
+        with self._start_lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="points", daemon=True)
+                self._thread.start()
+        self._queue.put(batch)
+        if not is_patient and not self._has_urgent.is_set():
+            self._has_urgent.set()
 
     def _run(self) -> None:
         is_open = True
@@ -116,19 +139,22 @@ class PointWriter:
             is_open = first is not None
             if first is not None:
                 batches.append(first)
-                time.sleep(self._pause_seconds(first.experiment_id))
+                self._wait_for_others(first.experiment_id)
                 is_open = self._drain(batches)
             if batches:
                 self._write(batches)
 
-    def _pause_seconds(self, experiment_id: int) -> float:
-        """Return the time to wait for further requests after one of a run."""
+    def _wait_for_others(self, experiment_id: int) -> None:
+        """Wait for further requests after one of a run, if several runs log."""
         now = time.monotonic()
         self._logged_at[experiment_id] = now
         if len(self._logged_at) > 1:
             recent = {run: at for run, at in self._logged_at.items() if now - at < ACTIVE_SECONDS}
             self._logged_at = recent
-        return PAUSE_SECONDS if len(self._logged_at) > 1 else 0.0
+        is_alone = len(self._logged_at) == 1
+        if not is_alone and self._has_urgent.wait(PATIENT_PAUSE_SECONDS - PAUSE_SECONDS):
+            time.sleep(PAUSE_SECONDS)
+        self._has_urgent.clear()
 
     def _drain(self, batches: list[Batch]) -> bool:
         """Append what waits. Return False at the end of the queue."""
@@ -150,7 +176,7 @@ class PointWriter:
                 insert_points(cursor, [(batch.experiment_id, batch.points) for batch in batches])
         except UnknownRunError as error:  # a run was deleted by hand: only its points fail
             if len(batches) == 1:
-                batches[0].written.set_exception(error)
+                _settle([batches[0].written], error)
                 return
             for batch in batches:
                 self._write([batch])
@@ -164,12 +190,35 @@ class PointWriter:
 
     def _finish(self, batches: Sequence[Batch], error: TrackingError | None) -> None:
         for batch in batches:
-            if error is None:
-                self._on_written(batch.experiment_id, batch.points)
-                batch.written.set_result(None)
-            else:
-                self._on_written(batch.experiment_id, None)
-                batch.written.set_exception(error)
+            self._on_written(batch.experiment_id, batch.points if error is None else None)
+        _settle([batch.written for batch in batches], error)
+
+
+def _settle(
+    written: "Sequence[Future[None] | asyncio.Future[None]]", error: TrackingError | None
+) -> None:
+    """Settle futures. Those of an event loop wake it once."""
+    in_loops: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+    for future in written:
+        if isinstance(future, asyncio.Future):
+            in_loops.setdefault(future.get_loop(), []).append(future)
+        elif error is None:
+            future.set_result(None)
+        else:
+            future.set_exception(error)
+    for loop, futures in in_loops.items():
+        with suppress(RuntimeError):  # the loop has ended, and its requests with it
+            loop.call_soon_threadsafe(_settle_in_loop, futures, error)
+
+
+def _settle_in_loop(futures: "Sequence[asyncio.Future[None]]", error: TrackingError | None) -> None:
+    for future in futures:
+        if future.done():  # its client has left
+            continue
+        if error is None:
+            future.set_result(None)
+        else:
+            future.set_exception(error)
 
 
 def _array(values: Sequence[int] | Sequence[float]) -> str:
