@@ -61,11 +61,13 @@ def main() -> None:
 def _server(app: "ASGIApp", socket: Path) -> "uvicorn.Server":
     import uvicorn  # noqa: PLC0415
 
+    from tracking.http_protocol import HttpProtocol  # noqa: PLC0415
+
     config = uvicorn.Config(
         app,
         uds=str(socket),
         loop="uvloop",
-        http="httptools",
+        http=HttpProtocol,
         ws="none",
         lifespan="off",
         access_log=False,

@@ -2,11 +2,8 @@
 
 from http import HTTPStatus
 
-from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from servicekit.tracking_status import TrackingStatus
@@ -24,25 +21,19 @@ def routes(stores: Stores) -> list[Route]:
 
 def create_app(stores: Stores, status: TrackingStatus) -> ASGIApp:
     """Return the application, which counts its requests in `status`."""
-    app = Starlette(routes=routes(stores), exception_handlers={HTTPException: _refuse})
-    return _Counter(app, status)
+    return _Application(Router(routes(stores)), status)
 
 
-def _refuse(_request: Request, _error: Exception) -> Response:
-    """Answer an address that the service does not forward by its document."""
-    return encode_error(InvalidError("The tracking process has no such operation."))
+class _Application:
+    """ASGI layer that counts requests and failures, and refuses unknown addresses."""
 
-
-class _Counter:
-    """ASGI layer that counts requests and failures."""
-
-    def __init__(self, app: ASGIApp, status: TrackingStatus) -> None:
-        self._app, self._status = app, status
+    def __init__(self, router: ASGIApp, status: TrackingStatus) -> None:
+        self._router, self._status = router, status
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; pass any other scope on."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self._router(scope, receive, send)
             return
         self._status.requests += 1
 
@@ -52,4 +43,9 @@ class _Counter:
                 self._status.failures += 1
             await send(message)
 
-        await self._app(scope, receive, counting_send)
+        scope["app"] = self  # the router then raises HTTPException
+        try:
+            await self._router(scope, receive, counting_send)
+        except HTTPException:  # an address that the service does not forward by its document
+            refusal = encode_error(InvalidError("The tracking process has no such operation."))
+            await refusal(scope, receive, counting_send)

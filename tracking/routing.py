@@ -8,9 +8,11 @@ from typing import Any, cast
 
 import orjson
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect, Request
+from starlette.datastructures import Headers, QueryParams
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from servicekit import request_context
 from tracking.errors import InvalidError, TrackingError
@@ -59,27 +61,52 @@ def route(
 
     A handler that is not a coroutine function runs in a thread.
     """
-    is_async = inspect.iscoroutinefunction(handler)
+    return Route(path, _Endpoint(handler, encode_error, f"{method} {path}"), methods=[method])
 
-    async def respond(call: Call) -> Response:
-        if is_async:
-            return await cast("AsyncHandler", handler)(call)
-        return await run_in_threadpool(cast("Handler", handler), call)
 
-    async def endpoint(request: Request) -> Response:
-        headers = request.headers
+class _Endpoint:
+    """ASGI application of a route. Starlette's own functions take three times as long."""
+
+    def __init__(
+        self, handler: Handler | AsyncHandler, encode_error: ErrorEncoder, name: str
+    ) -> None:
+        self._handler, self._encode_error, self._name = handler, encode_error, name
+        self._is_async = inspect.iscoroutinefunction(handler)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        headers = Headers(scope=scope)
         request_id = headers.get("x-request-id", "none").encode()
         program = request_context.parse_program(headers.get("user-agent", "").encode("latin-1"))
         with request_context.of_request(request_id, program):
-            try:
-                body = await request.body()
-                return await respond(Call(request.path_params, request.query_params, headers, body))
-            except ClientDisconnect:
-                return Response(status_code=CLIENT_CLOSED_REQUEST)
-            except TrackingError as error:
-                return encode_error(error)
-            except Exception:
-                logger.exception("Request failed: %s %s", method, path)
-                return encode_error(TrackingError())
+            response = await self._answer(scope, receive, headers)
+        await response(scope, receive, send)
 
-    return Route(path, endpoint, methods=[method])
+    async def _answer(self, scope: Scope, receive: Receive, headers: Headers) -> Response:
+        try:
+            body = await _read_body(receive)
+            query = scope["query_string"]
+            call = Call(scope["path_params"], QueryParams(query) if query else {}, headers, body)
+            if self._is_async:
+                return await cast("AsyncHandler", self._handler)(call)
+            return await run_in_threadpool(cast("Handler", self._handler), call)
+        except ClientDisconnect:
+            return Response(status_code=CLIENT_CLOSED_REQUEST)
+        except TrackingError as error:
+            return self._encode_error(error)
+        except Exception:
+            logger.exception("Request failed: %s", self._name)
+            return self._encode_error(TrackingError())
+
+
+async def _read_body(receive: Receive) -> bytes:
+    """Return the whole body. Raises ClientDisconnect."""
+    chunks: list[bytes] = []
+    has_more = True
+    while has_more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunks.append(message.get("body", b""))
+        has_more = message.get("more_body", False)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)

@@ -22,9 +22,9 @@ from inference.errors import (
     ServiceError,
     UnsupportedVersionError,
 )
-from inference.server.coalesced_writes import CoalescingTransport
 from inference.server.request_head import DISCARDED, RequestHead, encode_head
 from inference.server.slow_clients import CHECK_SECONDS, Awaited, StallTimer
+from servicekit.coalesced_writes import CoalescingTransport
 
 if TYPE_CHECKING:  # the parent process of the workers does not import it
     from inference.server.multipart import MultipartRequest

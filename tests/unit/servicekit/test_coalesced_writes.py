@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 
-from inference.server.coalesced_writes import CoalescingTransport
+from servicekit.coalesced_writes import CoalescingTransport
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n"
 
