@@ -187,14 +187,13 @@ def create_app(settings: Settings, drain: Drain | None = None) -> ASGIApp:
         settings.journal_dir,  # unnamed files: on a disk, and gone after a crash
         metrics.count_limit,
     )
-    forwarder: Any = TrackingForwarder(
-        streaming,
+    application: Any = TrackingForwarder(
+        ProxyHeadersMiddleware(streaming, settings.trusted_proxies),
         Addresses(ROUTES.base_path),
         os.environ.get(SOCKET_VARIABLE) if settings.tracks else None,
         ROUTES.streamed_bytes,
         metrics.count_limit,
     )
-    application: Any = ProxyHeadersMiddleware(forwarder, settings.trusted_proxies)
     return Gateway(
         application,
         ROUTES,
