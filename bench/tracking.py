@@ -1,26 +1,27 @@
 """Tracking benchmark: predictions beside 20 runs that log 1,000 points a second.
 
-Interleaves predictions alone and with the runs, and compares them. Measures also the time from a
-point to its experiment's row. Run by `make bench-tracking`.
+Alternates predictions alone, beside the senders of the runs with a sink in place of the service,
+and beside the runs. Measures also the time from a point to its experiment's row, and CPU time.
+Run by `make bench-tracking`.
 """
 
 import argparse
-import asyncio
 import http.client
-import json
-import multiprocessing
 import statistics
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count
-from multiprocessing.synchronize import Event
 from pathlib import Path
 
-from bench.fixtures.http_requests import BASE_PATH, inference_request
+import psutil
+
+from bench.fixtures.http_requests import inference_request
 from bench.fixtures.images import pngs
 from bench.fixtures.models import CACHE, ROOT, copy_models
 from bench.harness import database, wrk
+from bench.harness.senders import Senders, call
 from bench.harness.server import Server, start_service
 
 RUNS, POINTS_PER_SECOND = 20, 1000
@@ -28,74 +29,70 @@ MODEL = "mnist_experiment_23__deep_cnn_16_32_64_augmented"
 CONNECTIONS, IMAGES = 16, 64
 MIN_RATIO, MAX_VISIBLE_SECONDS = 0.97, 2.0
 VISIBLE_SAMPLES = 10
+CLIENT_BATCH = 25  # the Python client sends twice a second
+SETTLE_SECONDS, CPU_SECONDS = 1.0, 10.0
+CONDITIONS = ("alone", "sink", "runs")
 
 
 @dataclass(frozen=True)
-class Sample:
-    """Predictions a second, alone and beside the runs, and the points a second meanwhile."""
+class Round:
+    """Predictions a second under each condition, and the points a second that were stored."""
 
     alone: float
-    beside: float
+    sink: float
+    runs: float
     points: float
 
-    @property
-    def ratio(self) -> float:
-        """Share of the throughput that remains beside the runs."""
-        return self.beside / self.alone
+
+@dataclass(frozen=True)
+class CpuShares:
+    """CPU time of processes in percent of a core."""
+
+    workers: float
+    tracking: float
+    postgres: float
+    senders: float
+
+    def __str__(self) -> str:
+        return (
+            f"workers {self.workers:.1f} %, tracking process {self.tracking:.1f} %, "
+            f"Postgres {self.postgres:.1f} %; senders {self.senders:.1f} %"
+        )
 
 
-class Runs:
-    """Twenty runs in a process of their own. Each logs batches at a steady rate."""
-
-    def __init__(self, port: int, batch: int) -> None:
-        """`batch` is the number of points in a request."""
-        context = multiprocessing.get_context("spawn")
-        self._active, self._stopping = context.Event(), context.Event()
-        self._stored = context.Value("q", 0)
-        arguments = (port, batch, self._active, self._stopping, self._stored)
-        self._process = context.Process(target=_log_runs, args=arguments, daemon=True)
-        self._process.start()
-
-    @property
-    def stored(self) -> int:
-        """Number of points that the service acknowledged."""
-        return int(self._stored.value)
-
-    def resume(self) -> None:
-        """Log."""
-        self._active.set()
-
-    def pause(self) -> None:
-        """Stop logging."""
-        self._active.clear()
-
-    def close(self) -> None:
-        """End."""
-        self._stopping.set()
-        self._process.join()
-
-
-def measure(server: Server, batch: int, rounds: int, seconds: int) -> list[Sample]:
-    """Alternate predictions alone and beside the runs."""
+def measure(server: Server, senders: Senders, rounds: int, seconds: int) -> list[Round]:
+    """Alternate the conditions, each round in another order."""
     requests = wrk.write_requests([inference_request(image, MODEL) for image in pngs(IMAGES)])
-    runs = Runs(server.port, batch)
-    samples = []
+    found = []
     try:
         server.load(requests, CONNECTIONS, seconds)
-        for _ in range(rounds):
-            alone = server.load(requests, CONNECTIONS, seconds).requests_per_second
-            runs.resume()
-            time.sleep(1)
-            before, started = runs.stored, time.monotonic()
-            beside = server.load(requests, CONNECTIONS, seconds).requests_per_second
-            points = (runs.stored - before) / (time.monotonic() - started)
-            runs.pause()
-            time.sleep(1)
-            samples.append(Sample(alone, beside, points))
+        for number in range(rounds):
+            shift = number % len(CONDITIONS)
+            rates, points = {}, 0.0
+            for condition in CONDITIONS[shift:] + CONDITIONS[:shift]:
+                with _condition(senders, condition):
+                    before, started = senders.stored, time.monotonic()
+                    loaded = server.load(requests, CONNECTIONS, seconds)
+                    rates[condition] = loaded.requests_per_second
+                    if condition == "runs":
+                        points = (senders.stored - before) / (time.monotonic() - started)
+            found.append(Round(**rates, points=points))
     finally:
-        runs.close()
         requests.unlink()
-    return samples
+    return found
+
+
+def measure_cpu(server: Server, senders: Senders) -> CpuShares:
+    """Return what the runs cost without predictions, beyond the idle service."""
+    idle = _cpu_shares(server, senders)
+    with _condition(senders, "runs"):
+        busy = _cpu_shares(server, senders)
+    return CpuShares(
+        busy.workers - idle.workers,
+        busy.tracking - idle.tracking,
+        busy.postgres - idle.postgres,
+        busy.senders - idle.senders,
+    )
 
 
 def visible_seconds(port: int) -> list[float]:
@@ -104,22 +101,35 @@ def visible_seconds(port: int) -> list[float]:
     durations = []
     for number in range(VISIBLE_SAMPLES):
         name = f"visible_{number}"
-        run_id = _call(connection, "POST", "/experiments", {"name": name})["run_id"]
+        run_id = call(connection, "POST", "/experiments", {"name": name})["run_id"]
         started = time.monotonic()
         points = [{"metric": "loss", "step": 1, "value": 0.5, "at": 1}]
-        _call(connection, "POST", f"/experiments/{run_id}/points", {"points": points})
-        while _call(connection, "GET", f"/experiments/{name}")["last_loss"] is None:
+        call(connection, "POST", f"/experiments/{run_id}/points", {"points": points})
+        while call(connection, "GET", f"/experiments/{name}")["last_loss"] is None:
             time.sleep(0.02)
         durations.append(time.monotonic() - started)
     return durations
 
 
+def report(batch: int, rounds: list[Round], cpu: CpuShares) -> float:
+    """Print the figures of one size of requests, and return the ratio of the goal."""
+    alone = statistics.median(one.alone for one in rounds)
+    points = statistics.median(one.points for one in rounds)
+    print(f"{batch} points a request: {points:.0f} points/s, {alone:.0f} predictions/s alone")
+    goal = _ratio("runs to sink", [one.runs / one.sink for one in rounds])
+    _ratio("runs to alone", [one.runs / one.alone for one in rounds])
+    _ratio("sink to alone", [one.sink / one.alone for one in rounds])
+    print(f"  CPU of a core without predictions: {cpu}", flush=True)
+    return goal
+
+
 def main() -> int:
     """Print the figures, and return 1 if a goal is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--batch", type=int, nargs="+", default=[10, 1], help="points of a request")
-    parser.add_argument("--rounds", type=int, default=8)
-    parser.add_argument("--seconds", type=int, default=5)
+    batches = [CLIENT_BATCH, 10, 1]
+    parser.add_argument("--batch", type=int, nargs="+", default=batches, help="points of a request")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--seconds", type=int, default=4)
     options = parser.parse_args()
     folder: Path = CACHE / "tracking-models"
     copy_models(folder, {MODEL: ROOT / "models" / MODEL})
@@ -129,85 +139,59 @@ def main() -> int:
         start_service("tracking", folder, API_WORKERS=2, TRACKING=1, MONITOR=0) as server,
     ):
         seconds = visible_seconds(server.port)
-        print(
-            f"From point to row: median {statistics.median(seconds):.2f} s, "
-            f"max {max(seconds):.2f} s"
-        )
-        is_met &= max(seconds) < MAX_VISIBLE_SECONDS
+        median, largest = statistics.median(seconds), max(seconds)
+        print(f"From point to row: median {median:.2f} s, max {largest:.2f} s", flush=True)
+        is_met &= largest < MAX_VISIBLE_SECONDS
         for batch in options.batch:
-            samples = measure(server, batch, options.rounds, options.seconds)
-            ratio = statistics.median(sample.ratio for sample in samples)
-            alone = statistics.median(sample.alone for sample in samples)
-            points = statistics.median(sample.points for sample in samples)
-            low, high = min(s.ratio for s in samples), max(s.ratio for s in samples)
-            print(
-                f"{batch} points a request: {points:.0f} points/s beside predictions, "
-                f"{alone:.0f} predictions/s alone, ratio {ratio:.3f} ({low:.3f} to {high:.3f})",
-                flush=True,
-            )
+            senders = Senders(server.port, RUNS, batch, POINTS_PER_SECOND)
+            try:
+                cpu = measure_cpu(server, senders)
+                ratio = report(
+                    batch, measure(server, senders, options.rounds, options.seconds), cpu
+                )
+            finally:
+                senders.close()
             if batch > 1:
                 is_met &= ratio >= MIN_RATIO
     return 0 if is_met else 1
 
 
-def _call(
-    connection: http.client.HTTPConnection, method: str, path: str, document: object = None
-) -> dict[str, object]:
-    body = None if document is None else json.dumps(document)
-    connection.request(method, BASE_PATH + path, body, {"Content-Type": "application/json"})
-    response = connection.getresponse()
-    content = response.read()
-    if not http.client.OK <= response.status < http.client.MULTIPLE_CHOICES:
-        raise RuntimeError(f"{method} {path} failed: {content[:200]!r}")
-    answer: dict[str, object] = json.loads(content)
-    return answer
+@contextmanager
+def _condition(senders: Senders, condition: str) -> Iterator[None]:
+    if condition != "alone":
+        senders.send(to_service=condition == "runs")
+    time.sleep(SETTLE_SECONDS)
+    try:
+        yield
+    finally:
+        senders.pause()
 
 
-def _log_runs(port: int, batch: int, active: Event, stopping: Event, stored: object) -> None:
-    asyncio.run(_log_all(port, batch, active, stopping, stored))
-
-
-async def _log_all(port: int, batch: int, active: Event, stopping: Event, stored: object) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    names = [f"bench_{batch}_{time.time_ns()}_{number}" for number in range(RUNS)]
-    runs = [_call(connection, "POST", "/experiments", {"name": name})["run_id"] for name in names]
-    await asyncio.gather(
-        *(
-            _log(port, str(run), number, batch, active, stopping, stored)
-            for number, run in enumerate(runs)
-        )
+def _cpu_shares(server: Server, senders: Senders) -> CpuShares:
+    """Measure for CPU_SECONDS."""
+    processes = server.processes()
+    tracking = [one for one in processes if one.cmdline()[1:3] == ["-m", "tracking"]]
+    others = [one for one in processes if one not in tracking]
+    groups = (others, tracking, database.processes())
+    before, sent = [_cpu_seconds(group) for group in groups], senders.cpu_seconds()
+    time.sleep(CPU_SECONDS)
+    after = [_cpu_seconds(group) for group in groups]
+    sent = senders.cpu_seconds() - sent
+    workers, tracks, postgres = (
+        100 * (last - first) / CPU_SECONDS for first, last in zip(before, after, strict=True)
     )
+    return CpuShares(workers, tracks, postgres, 100 * sent / CPU_SECONDS)
 
 
-async def _log(
-    port: int, run: str, number: int, batch: int, active: Event, stopping: Event, stored: object
-) -> None:
-    """Log one run. Raw HTTP, because the clients share the cores with the service."""
-    interval = RUNS * batch / POINTS_PER_SECOND
-    head = (
-        f"POST {BASE_PATH}/experiments/{run}/points HTTP/1.1\r\nhost: localhost\r\n"
-        "content-type: application/json\r\ncontent-length: "
-    )
-    steps = count()
-    while not stopping.is_set():
-        if not active.is_set():
-            await asyncio.sleep(0.1)
-            continue
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        due = time.monotonic() + interval * number / RUNS
-        while active.is_set():
-            await asyncio.sleep(max(0.0, due - time.monotonic()))
-            due += interval
-            body = json.dumps({"points": [_point(next(steps)) for _ in range(batch)]})
-            writer.write(f"{head}{len(body)}\r\n\r\n{body}".encode())
-            answer = await reader.readuntil(b"}")
-            if b" 200 " in answer[:20]:
-                stored.value += batch  # type: ignore[attr-defined]  # only this process writes
-        writer.close()
+def _cpu_seconds(processes: list[psutil.Process]) -> float:
+    times = [process.cpu_times() for process in processes if process.is_running()]
+    return sum(cpu.user + cpu.system for cpu in times)
 
 
-def _point(step: int) -> dict[str, object]:
-    return {"metric": "loss", "step": step, "value": 1 / (step + 1), "at": time.time_ns() // 10**6}
+def _ratio(name: str, ratios: list[float]) -> float:
+    median = statistics.median(ratios)
+    print(f"  {name}: {median:.3f} ({min(ratios):.3f} to {max(ratios):.3f})")
+    return median
 
 
 if __name__ == "__main__":

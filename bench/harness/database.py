@@ -7,6 +7,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
+import psycopg2
+
 from bench.fixtures.models import ROOT
 from bench.reporting.sampling import print_progress
 from db.initialize import set_up
@@ -30,6 +33,15 @@ def start_migrated() -> Iterator[None]:
             server.settings.libpq_variables("mlops_app", server.settings.app_password)
         )
         yield
+
+
+def processes() -> list[psutil.Process]:
+    """Return the processes of the Postgres that the environment points to."""
+    with contextlib.closing(psycopg2.connect("")) as connection:
+        backend = psutil.Process(connection.info.backend_pid)
+        server = backend.parent()
+        children = [] if server is None else server.children()
+    return [one for one in (server, *children) if one is not None and one != backend]
 
 
 @contextlib.contextmanager
