@@ -142,16 +142,15 @@ class PointWriter:
                 self._wait_for_others(first.experiment_id)
                 is_open = self._drain(batches)
             if batches:
+                now = time.monotonic()
+                self._logged_at |= {batch.experiment_id: now for batch in batches}
                 self._write(batches)
 
     def _wait_for_others(self, experiment_id: int) -> None:
         """Wait for further requests after one of a run, if several runs log."""
-        now = time.monotonic()
-        self._logged_at[experiment_id] = now
-        if len(self._logged_at) > 1:
-            recent = {run: at for run, at in self._logged_at.items() if now - at < ACTIVE_SECONDS}
-            self._logged_at = recent
-        is_alone = len(self._logged_at) == 1
+        oldest = time.monotonic() - ACTIVE_SECONDS
+        self._logged_at = {run: at for run, at in self._logged_at.items() if at > oldest}
+        is_alone = self._logged_at.keys() <= {experiment_id}
         if not is_alone and self._has_urgent.wait(PATIENT_PAUSE_SECONDS - PAUSE_SECONDS):
             time.sleep(PAUSE_SECONDS)
         self._has_urgent.clear()
