@@ -1,25 +1,19 @@
-"""Object store: originals in S3, Google Cloud Storage or Azure Blob Storage, by obstore.
-
-obstore reads the endpoint and the credentials from the environment. They never appear in a message.
-obstore is imported on first use, because it takes 7 MB of memory.
-"""
+"""Object store: originals in S3, Google Cloud Storage or Azure Blob Storage, by obstore."""
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
-from urllib.parse import urlsplit
 
-from inference.originals.keys import folder_of, is_listed, validate_keys, validate_names
-from inference.originals.provider import (
+from inference.object_storage.client import open_bucket
+from inference.object_storage.provider import (
     FAILED_OBJECT,
     Provider,
     error_code,
     is_bucket_missing,
     reason,
 )
+from inference.originals.keys import folder_of, is_listed, validate_keys, validate_names
 from inference.originals.store import (
     OriginalStore,
     PutResult,
@@ -31,9 +25,7 @@ from inference.originals.store import (
 if TYPE_CHECKING:
     import obstore.store
 
-CONNECT_SECONDS = 3.0
 REQUEST_SECONDS = 10.0  # of one attempt
-MAX_RETRIES = 1
 CALL_SECONDS = 30.0  # limit of one put_many, get, read_many or delete
 LIST_PAGE = 1000  # names that a response of S3 holds
 MAX_CONCURRENT_REQUESTS = 16  # more gain nothing: signing them takes one core
@@ -138,36 +130,12 @@ class ObjectStore(OriginalStore):
 
     @cached_property
     def _store(self) -> "obstore.store.ObjectStore":
-        from obstore.store import from_url  # noqa: PLC0415  # see the module's docstring
-
-        self._check_environment()
-        return from_url(
-            self.url,
-            client_options={
-                "connect_timeout": timedelta(seconds=CONNECT_SECONDS),
-                "timeout": timedelta(seconds=REQUEST_SECONDS),
-                "allow_http": True,  # for servers of one's own; cloud endpoints are https
-            },
-            retry_config={
-                "max_retries": MAX_RETRIES,
-                "retry_timeout": timedelta(seconds=CALL_SECONDS - REQUEST_SECONDS),
-            },
-        )
-
-    def _check_environment(self) -> None:
-        """Remove empty variables, and raise StorageUnavailableError for an invalid endpoint.
-
-        Compose passes an empty variable of `.env` on as such, and obstore panics on both.
-        """
-        for name in [name for name in os.environ if name.startswith(self._provider.prefix)]:
-            if not os.environ[name]:
-                del os.environ[name]
-            elif name.startswith(self._provider.endpoint):
-                address = urlsplit(os.environ[name])
-                if address.scheme not in {"http", "https"} or not address.hostname:
-                    raise StorageUnavailableError(
-                        f"{name} is not an HTTP address. Set it like https://storage.example.org."
-                    )
+        try:
+            return open_bucket(
+                self._provider, self.url, REQUEST_SECONDS, CALL_SECONDS - REQUEST_SECONDS
+            )
+        except ValueError as error:
+            raise StorageUnavailableError(str(error)) from None
 
     def _call(self, verb: str, request: Callable[[], T]) -> T:
         """Run a request.

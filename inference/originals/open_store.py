@@ -4,16 +4,12 @@ import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from inference.object_storage.client import BUCKET_PATTERN
+from inference.object_storage.provider import Provider
 from inference.originals.local_store import LocalStore
 from inference.originals.store import OriginalStore
 
 SCHEME_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-# Bucket names as S3, Google Cloud Storage and Azure define them. Prefixes consist of characters
-# that need no escape in any of the three.
-BUCKET_PATTERN = re.compile(
-    r"(?P<scheme>s3|gs|az)://(?P<bucket>[a-z0-9][a-z0-9._-]{1,61}[a-z0-9])"
-    r"(?P<prefix>(/[A-Za-z0-9_][A-Za-z0-9_.=-]*)*)/?"
-)
 INVALID_URL = (
     "IMAGES_URL must be a directory, file:///directory, s3://bucket/prefix, gs://bucket/prefix"
     " or az://container/prefix. Credentials belong in environment variables, see doc/data.md."
@@ -30,7 +26,6 @@ def open_store(url: str) -> OriginalStore:
     if bucket is not None:
         # Saves the memory of its imports where a directory is used.
         from inference.originals.object_store import ObjectStore  # noqa: PLC0415
-        from inference.originals.provider import Provider  # noqa: PLC0415
 
         return ObjectStore(Provider[bucket["scheme"].upper()], url.rstrip("/"))
     if url and not SCHEME_PATTERN.match(url):

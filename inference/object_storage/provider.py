@@ -32,23 +32,44 @@ WRONG_KEY_CODES = {
 
 
 class Provider(enum.Enum):
-    """Cloud storage providers: name, variables of the credentials, of the endpoint and of both."""
+    """Cloud storage providers: name, variables of the credentials, of the endpoint and of both.
 
-    S3 = "S3", "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "AWS_"
-    GS = "Google Cloud Storage", "GOOGLE_SERVICE_ACCOUNT_KEY", "GOOGLE_BASE_URL", "GOOGLE_"
+    `secrets` are the variables that may come from a file, under the name with the suffix _FILE.
+    """
+
+    S3 = (
+        "S3",
+        "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+        "AWS_ENDPOINT_URL",
+        "AWS_",
+        ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
+    )
+    GS = (
+        "Google Cloud Storage",
+        "GOOGLE_SERVICE_ACCOUNT_KEY",
+        "GOOGLE_BASE_URL",
+        "GOOGLE_",
+        ("GOOGLE_SERVICE_ACCOUNT_KEY",),
+    )
     AZ = (
         "Azure",
         "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
         "AZURE_STORAGE_ENDPOINT",
         "AZURE_",
+        ("AZURE_STORAGE_ACCOUNT_KEY",),
     )
 
-    def __init__(self, title: str, keys: str, endpoint: str, prefix: str) -> None:
+    def __init__(
+        self, title: str, keys: str, endpoint: str, prefix: str, secrets: tuple[str, ...]
+    ) -> None:
         self.title, self.keys, self.endpoint, self.prefix = title, keys, endpoint, prefix
+        self.secrets = secrets
 
 
-def reason(provider: Provider, error: BaseException) -> str:  # noqa: PLR0911  # one per fault
-    """Return what is wrong with the storage, then what to do."""
+def reason(  # noqa: PLR0911  # one per fault
+    provider: Provider, error: BaseException, setting: str = "IMAGES_URL"
+) -> str:
+    """Return what is wrong with the storage, then what to do. `setting` names the bucket."""
     title, keys, code = provider.title, provider.keys, error_code(error)
     if BARE_REDIRECT in str(error):
         return f"The bucket is in another region. Set {provider.prefix}DEFAULT_REGION."
@@ -62,7 +83,7 @@ def reason(provider: Provider, error: BaseException) -> str:  # noqa: PLR0911  #
             f" Check that the server runs and that {provider.endpoint} is its address."
         )
     if code in BUCKET_MISSING_CODES:
-        return f"The bucket does not exist ({code}). Create it or correct IMAGES_URL."
+        return f"The bucket does not exist ({code}). Create it or correct {setting}."
     if code in WRONG_KEY_CODES:
         return f"{title} rejects the credentials ({code}). Correct {keys}."
     return (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from inference.originals.provider import Provider, error_code, is_bucket_missing, reason
+from inference.object_storage.provider import Provider, error_code, is_bucket_missing, reason
 
 MISSING = FileNotFoundError("<Error><Code>NoSuchBucket</Code></Error> key=secret")
 
