@@ -25,6 +25,8 @@ class Settings:
     port: int
     drain_seconds: float
     models_dir: Path
+    models_url: str
+    models_poll_seconds: float
     compiled_dir: Path
     probe_min_accuracy: float
     max_image_bytes: int
@@ -62,10 +64,12 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
     return Settings(
         host=environ.get("API_HOST") or "127.0.0.1",
         port=_port(environ),
-        drain_seconds=_number(environ, "DRAIN_SECONDS", 0.0, MAX_DRAIN_SECONDS),
+        drain_seconds=_number(environ, "DRAIN_SECONDS", 0.0, 0.0, MAX_DRAIN_SECONDS),
         models_dir=Path(environ.get("MODELS_DIR") or "models"),
+        models_url=environ.get("MODELS_URL") or "",
+        models_poll_seconds=_number(environ, "MODELS_POLL_SECONDS", 2.0, 0.1, 3600.0),
         compiled_dir=Path(environ.get("COMPILED_DIR") or ".local/compiled"),
-        probe_min_accuracy=_number(environ, "PROBE_MIN_ACCURACY", 0.7, 1),
+        probe_min_accuracy=_number(environ, "PROBE_MIN_ACCURACY", 0.7, 0.0, 1.0),
         max_image_bytes=max_image_bytes,
         max_request_bytes=_integer(environ, "MAX_REQUEST_BYTES", max_request_bytes),
         max_requests=_integer(environ, "MAX_REQUESTS", 256),
@@ -81,7 +85,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         journal_dir=Path(environ.get("JOURNAL_DIR") or ".local/journal"),
         journal_bytes=_integer(environ, "JOURNAL_BYTES", 512 * MEBIBYTE, minimum=0),
         refuses_when_full=_is_first(environ, "JOURNAL_FULL", "refuse", "drop"),
-        log_share=_number(environ, "LOG_SHARE", 1.0, 1),
+        log_share=_number(environ, "LOG_SHARE", 1.0, 0.0, 1.0),
         journal_max_wait_seconds=_integer(environ, "JOURNAL_MAX_WAIT_SECONDS", 60),
         images_url=environ.get("IMAGES_URL") or ".local/images",
         stores_images=environ.get("IMAGES_STORE") != "0",
@@ -110,8 +114,10 @@ def _port(environ: Mapping[str, str]) -> int:
     return _integer(environ, name, 9090, maximum=MAX_PORT)
 
 
-def _number(environ: Mapping[str, str], name: str, default: float, maximum: int) -> float:
-    """Return a number from 0 to `maximum`."""
+def _number(
+    environ: Mapping[str, str], name: str, default: float, minimum: float, maximum: float
+) -> float:
+    """Return a number from `minimum` to `maximum`."""
     text = environ.get(name)
     if not text:
         return default
@@ -119,8 +125,9 @@ def _number(environ: Mapping[str, str], name: str, default: float, maximum: int)
         value = float(text)
     except ValueError:
         value = math.nan
-    if not 0 <= value <= maximum:
-        raise ValueError(f"{name} must be a number from 0 to {maximum}, not {text!r}.")
+    if not minimum <= value <= maximum:
+        limits = f"from {minimum:g} to {maximum:g}"
+        raise ValueError(f"{name} must be a number {limits}, not {text!r}.")
     return value
 
 

@@ -71,6 +71,20 @@ def test_drain_takes_seconds_and_is_off_by_default() -> None:
     assert from_environment({"DRAIN_SECONDS": "2.5"}).drain_seconds == 2.5
 
 
+def test_registry_is_off_by_default() -> None:
+    settings = from_environment({})
+    assert (settings.models_url, settings.models_poll_seconds) == ("", 2.0)
+    environment = {"MODELS_URL": "s3://bucket/models", "MODELS_POLL_SECONDS": "0.5"}
+    settings = from_environment(environment)
+    assert (settings.models_url, settings.models_poll_seconds) == ("s3://bucket/models", 0.5)
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "3601", "nan", "often"])
+def test_poll_interval_out_of_range_is_named(value: str) -> None:
+    with pytest.raises(ValueError, match=r"MODELS_POLL_SECONDS must be a number from 0\.1 to 3600"):
+        from_environment({"MODELS_POLL_SECONDS": value})
+
+
 @pytest.mark.parametrize(("value", "expected"), [(None, True), ("1", True), ("0", False)])
 def test_monitor_runs_unless_it_is_turned_off(value: str | None, *, expected: bool) -> None:
     environment = {} if value is None else {"MONITOR": value}
