@@ -104,7 +104,7 @@ reproduce:  ## NAME=experiment [VERSION=N] [DATA=dataset.npz]: train a published
 	@$(if $(NAME),,echo "usage: make reproduce NAME=experiment [VERSION=N] [DATA=dataset.npz]" >&2; exit 2;) \
 	exec $(PYTHON) local/bootstrap.py dev -m pipeline.training.reproduce "$(NAME)" $(if $(VERSION),--version "$(VERSION)") $(if $(DATA),--data "$(DATA)")
 
-publish:  ## FILE=model.keras NAME=experiment [CARD=card.json] [FORCE=1]: publish the next version of a model in MODELS_DIR (models)
+publish:  ## FILE=model.keras NAME=experiment [CARD=card.json] [FORCE=1]: publish the next version of a model in MODELS_DIR (models) or MODELS_URL
 	@$(if $(and $(FILE),$(NAME)),,echo "usage: make publish FILE=model.keras NAME=experiment [CARD=card.json] [FORCE=1]" >&2; exit 2;) \
 	exec $(PYTHON) local/bootstrap.py up -m inference publish "$(FILE)" "$(NAME)" $(if $(CARD),--card "$(CARD)") $(if $(filter-out 0,$(FORCE)),--force)
 

@@ -1,4 +1,4 @@
-"""`python -m inference`: the service. With a command, `publish`, `convert` or `keys`: a tool."""
+"""`python -m inference`: the service. With a command, such as `publish` or `convert`: a tool."""
 
 import contextlib
 import importlib
@@ -26,6 +26,7 @@ from inference.models.replica import REPLICA_VARIABLE, Replica
 from inference.observability.shared_directory import shared_directory
 from inference.originals.local_store import LocalStore
 from inference.originals.open_store import open_store
+from inference.registry.bucket import Bucket
 from inference.server.http_protocol import HttpProtocol
 from inference.server.listener import SharedPort
 from inference.settings import Settings, from_environment
@@ -34,7 +35,8 @@ from servicekit.settings import secret
 from servicekit.tracking_status import SOCKET_FILE, SOCKET_VARIABLE
 
 COMMANDS = {
-    "publish": "inference.models.publish",
+    "publish": "inference.publish_command",
+    "mirror": "inference.registry.command",
     "convert": "inference.compiler.convert",
     "keys": "inference.server.api_keys",
 }
@@ -57,6 +59,8 @@ def main(arguments: Sequence[str] = ()) -> int:
     json_logging.configure()
     try:
         settings = _prepare_directories(from_environment())
+        if settings.models_url:
+            Bucket(settings.models_url)  # raises ValueError for an invalid URL
         password = secret(os.environ, "PGPASSWORD")
     except ValueError as error:
         sys.exit(f"Cannot start: {error}")

@@ -1,19 +1,13 @@
-"""Publish command: adds a model to the model directory as its next version, atomically.
+"""Publication of a model: compiled, probed, and added as its next version, atomically.
 
-FILE is a Keras file, which is compiled as the service does it, or a directory. The directory holds
-model.keras, model.tflite and card.json, or only the latter two, as `convert` writes them.
-MODELS_DIR names the model directory. A model that reads fewer probe digits than PROBE_MIN_ACCURACY
-is refused. With MNIST's test images (MNIST_PATH), a model whose classes are digits gets a
-reference.json, with which the monitor compares what the model receives.
+The version goes to the model directory, or to the model registry if there is one.
 """
 
-import argparse
 import contextlib
 import json
 import shutil
-import sys
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,9 +21,10 @@ from inference.models import artifacts
 from inference.models.artifacts import Artifact, PendingCompilation
 from inference.probe.prober import Prober
 from inference.probe.report import ProbeReport
-from inference.probe.robustness import describe, measure, version_digest
+from inference.probe.robustness import measure, version_digest
+from inference.registry.bucket import Bucket
+from inference.registry.publication import add_version
 from inference.runtime.network import Network, UnservableModelError
-from inference.settings import from_environment
 from monitoring.detector import REFERENCE_FILE, InvalidReferenceError
 from monitoring.references.build import add_reference
 from monitoring.references.files import read_reference
@@ -73,15 +68,18 @@ def publish(
     check: Callable[[ProbeReport], None] = require_digits,
     attempt: str | None = None,
     find_images: FindImages = lambda _card: None,
+    registry: Bucket | None = None,
 ) -> tuple[Path, Card]:
     """Publish a Keras file or a directory as the next version of a model.
 
     `check` takes the report of the probe, and raises PublishError to refuse the model. `attempt` is
     a unique part of the name of the hidden directory, by which a caller finds what a killed attempt
     left (`hidden_directory`). `find_images` gives the images for the reference and the robustness
-    of a model that has none.
+    of a model that has none. With `registry`, the version goes there, and the mirror of the service
+    brings it to the model directory.
 
-    Return the new directory and its card. Raises PublishError, and leaves no files behind then.
+    Return the new directory and its card. Raises PublishError and RegistryError, and leaves no
+    files in the model directory then.
     """
     if not layout.NAME_PATTERN.fullmatch(name):
         raise PublishError(
@@ -102,6 +100,10 @@ def publish(
         _add_robustness(incoming, card, network, find_images)
         for path in (*incoming.iterdir(), incoming):
             flush(path)
+        if registry is not None:
+            latest = max(layout.find_versions(models_dir, name)[0], default=0)
+            number = add_version(registry, name, incoming, above=latest)
+            return models_dir / name / str(number), card
         return _install(incoming, models_dir, name), card
     except (
         CompilationError,
@@ -231,64 +233,3 @@ def _install(incoming: Path, models_dir: Path, name: str) -> Path:
     flush(parent)
     flush(models_dir)
     return parent / str(version)
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Run the command and return its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m inference publish", description=__doc__)
-    parser.add_argument(
-        "file",
-        type=Path,
-        metavar="FILE",
-        help="a Keras file, or a directory with a model and its card",
-    )
-    parser.add_argument("name", metavar="NAME", help="the experiment's name")
-    parser.add_argument(
-        "--card",
-        type=Path,
-        help="a card.json that declares task, classes, input, output or metrics",
-    )
-    parser.add_argument(
-        "--force",
-        action="store_true",
-        help="publish the model even if it reads fewer probe digits than PROBE_MIN_ACCURACY",
-    )
-    options = parser.parse_args(arguments)
-    settings = from_environment()
-    reports: list[ProbeReport] = []
-
-    def check(report: ProbeReport) -> None:
-        reports.append(report)
-        if not options.force:
-            require_digits(report)
-
-    try:
-        directory, card = publish(
-            options.file,
-            options.name,
-            options.card,
-            settings.models_dir,
-            Prober(min_accuracy=settings.probe_min_accuracy),
-            check,
-            find_images=find_mnist,
-        )
-    except PublishError as error:
-        print(f"Not published: {error}", file=sys.stderr)
-        return 1
-    input_spec = " ".join(f"{key}={value}" for key, value in card.input.document().items())
-    print(f"Published {options.name}, version {directory.name}: {directory}")
-    print(
-        f"  task {card.task}, {len(card.classes)} classes, input {input_spec}, "
-        f"output {card.output}. Maximum difference from the source model over "
-        f"{card.parity.images} images: {card.parity.max_abs_difference:.1e}"
-    )
-    print(
-        "  The monitor compares its traffic with the test images."
-        if REFERENCE_FILE in card.files
-        else "  The monitor learns its usual traffic from the first images that it receives."
-    )
-    print(f"  {reports[0].reading.sentence}.")
-    measured = robustness.read(directory, version_digest(card))
-    if measured is not None:
-        print(f"  {describe(measured)}.")
-    return 0

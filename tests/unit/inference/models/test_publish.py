@@ -18,6 +18,7 @@ from inference.models.publish import PublishError, find_mnist, hidden_directory,
 from inference.models.version import State
 from inference.probe.prober import Prober
 from inference.probe.report import ProbeReport
+from inference.registry.bucket import Bucket
 from monitoring.detector import REFERENCE_FILE
 from monitoring.references.files import read_reference
 from monitoring.references.labeled_images import LabeledImages
@@ -163,6 +164,18 @@ def test_publish_uses_the_version_after_the_newest(source: Path, tmp_path: Path)
         "gap/8",
         "new/1",
     ]
+
+
+def test_publish_to_a_registry_leaves_the_model_directory(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "registry").mkdir()
+    registry, models_dir = Bucket(f"file://{tmp_path}/registry"), tmp_path / "models"
+    shutil.copytree(source, models_dir / "inside")
+    directory, card = publish(source, "inside", None, models_dir, registry=registry)
+    assert directory == models_dir / "inside" / "2"
+    assert [path.name for path in models_dir.iterdir()] == ["inside"]
+    published = tmp_path / "registry" / "inside" / "2"
+    assert Card.read(published / CARD_FILE) == card
+    assert (published / LITERT_FILE).read_bytes() == (source / LITERT_FILE).read_bytes()
 
 
 @pytest.mark.slow
