@@ -55,6 +55,8 @@ from inference.prediction_log.journal import Journal
 from inference.prediction_log.log_status import LogStatus
 from inference.prediction_log.metrics import JournalCollector
 from inference.prediction_log.recorder import PredictionLog
+from inference.registry.metrics import MirrorCollector
+from inference.registry.mirror_status import MirrorReadiness
 from inference.runtime.malloc import trim_heap
 from inference.server.access import AccessPolicy
 from inference.server.admission import AdmissionController
@@ -150,7 +152,16 @@ def create_app(settings: Settings, drain: Drain | None = None) -> ASGIApp:
     )
     images = ImagesApi(OriginalReader(database, settings.images_url))
     keys = ApiKeys(settings.api_keys_file) if settings.api_keys_file is not None else None
-    status = StatusApi(models, database, log_status, metrics, keys, drain, replica.id)
+    status = StatusApi(
+        models,
+        database,
+        log_status,
+        metrics,
+        keys,
+        drain,
+        replica.id,
+        _mirror_readiness(settings, metrics),
+    )
     handlers: dict[str, Handler] = {
         "infer": inference.infer,
         "predict": predictions.predict,
@@ -223,6 +234,14 @@ def _create_metrics(settings: Settings, aliases: Aliases) -> tuple[Metrics, Mode
     if settings.tracks and SOCKET_VARIABLE in os.environ:
         metrics.register(TrackingCollector(Path(os.environ[SOCKET_VARIABLE])))
     return metrics, model_states
+
+
+def _mirror_readiness(settings: Settings, metrics: Metrics) -> MirrorReadiness | None:
+    """Return the readiness of a mirrored model directory, None without a model registry."""
+    if not settings.models_url:
+        return None
+    metrics.register(MirrorCollector(settings.models_dir))
+    return MirrorReadiness(settings.models_dir, settings.models_url)
 
 
 def _listener(metrics: Metrics, model_states: ModelStates, log: PredictionLog) -> Listener:

@@ -1,4 +1,4 @@
-"""Background process: ships the log, archives originals, mirrors aliases, keeps the replica alive.
+"""Background process: ships the log, archives originals, mirrors models, keeps the replica alive.
 
 `python -m inference.background`. Its own process keeps a slow or frozen Postgres from taking time
 from requests. Its parent holds its standard input open. At the end of the input, it ships the
@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -33,6 +34,7 @@ from inference.prediction_log.segments import is_at
 from inference.prediction_log.shipped_offsets import ShippedOffsets
 from inference.prediction_log.shipper import Shipper
 from inference.prediction_log.writer import TableWriter
+from inference.registry import mirror as registry
 from inference.settings import Settings, from_environment
 from servicekit import json_logging
 
@@ -63,10 +65,18 @@ def main() -> None:
     try:
         settings = from_environment()
         replica, heartbeat = _start_heartbeat(settings, stopping)
+        threads = []
+        if settings.models_url:  # before the lock: each service has its own model directory
+            threads = [
+                registry.start(
+                    settings.models_url, settings.models_dir, settings.models_poll_seconds, stopping
+                )
+            ]
         try:
             lock = DirectoryLock(settings.journal_dir, stopping)
         except InterruptedError:  # the stop of a service that shares its journal
             _leave(replica, heartbeat)
+            _end(threads)
             return
         offsets = ShippedOffsets(settings.journal_dir)
         clock = RetentionClock()
@@ -79,6 +89,7 @@ def main() -> None:
         target=archiver.run, args=[stopping], name="originals", daemon=True
     )
     archiving.start()
+    threads.append(archiving)
     rescuer = SegmentRescuer(settings.journal_dir)
     threading.Thread(
         target=_watch_directory, args=[lock, rescuer, stopping], name="watch", daemon=True
@@ -103,11 +114,7 @@ def main() -> None:
     _leave(replica, heartbeat)
     archiving.join(ARCHIVE_SECONDS)
     lock.close()
-    if archiving.is_alive():
-        # A request to the object store is still running. Its native threads must not find the
-        # interpreter half shut down.
-        logging.shutdown()
-        os._exit(0)
+    _end(threads)
 
 
 def restore_states(replica: Replica, connection: psycopg2.extensions.connection) -> None:
@@ -132,6 +139,16 @@ def _leave(replica: Replica, heartbeat: Heartbeat) -> None:
     """End the replica: the service has stopped."""
     replica.forget()
     heartbeat.leave()
+
+
+def _end(threads: Sequence[threading.Thread]) -> None:
+    """Exit at once if a request to an object store is still running.
+
+    Its native threads must not find the interpreter half shut down.
+    """
+    if any(thread.is_alive() for thread in threads):
+        logging.shutdown()
+        os._exit(0)
 
 
 class DirectoryLock:

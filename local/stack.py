@@ -237,10 +237,13 @@ def _parse_readiness(body: bytes) -> tuple[bool, str]:
     and models can be published at any time.
     """
     try:
-        models = json.loads(body)["dependencies"]["models"]
+        dependencies = json.loads(body)["dependencies"]
+        models, registry = dependencies["models"], dependencies.get("registry", {})
         ready, loading, failed = (int(models[state]) for state in ("ready", "loading", "failed"))
     except (ValueError, KeyError, TypeError):
         return True, ""
+    if registry.get("status") == "starting":
+        return True, f"model registry: {registry['detail']}"
     if loading:
         total = ready + loading + failed
         return True, f"{ready} of {total} models loaded (the first start compiles them)"

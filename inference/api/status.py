@@ -10,6 +10,7 @@ from inference.models.repository import ModelRepository
 from inference.models.version import State
 from inference.observability.metrics import Metrics
 from inference.prediction_log.log_status import LogStatus
+from inference.registry.mirror_status import MirrorReadiness
 from inference.server.api_keys import ApiKeys
 
 MAX_NAMED = 5  # failed models in /readyz
@@ -28,6 +29,7 @@ class StatusApi:
         keys: ApiKeys | None = None,
         drain: Drain | None = None,
         replica_id: str | None = None,
+        mirror: MirrorReadiness | None = None,
     ) -> None:
         self._models = models
         self._database = database
@@ -36,6 +38,7 @@ class StatusApi:
         self._keys = keys
         self._drain = drain or Drain()
         self._replica_id = replica_id
+        self._mirror = mirror
 
     def health(self) -> Document:
         """Return that the process is alive."""
@@ -44,22 +47,27 @@ class StatusApi:
     def readiness(self) -> tuple[Document, int]:
         """Return the state of the service's dependencies, and 200 if it can predict, else 503.
 
-        The service is starting until a model is READY. Compiling further ones does not make it
-        unready, however long it takes and however it ends. While it is draining, the service says
-        only that, and looks at nothing.
+        The service is starting until a model is READY, and until the model registry is mirrored,
+        if it has one. Compiling further models does not make it unready, however long it takes and
+        however it ends. While it is draining, the service says only that, and looks at nothing.
         """
         if self._drain.is_active:
             return {"status": "draining"}, HTTPStatus.SERVICE_UNAVAILABLE.value
         models, database, log = self._model_states(), self._database_state(), self._log.document()
         keys_fault = self._keys.fault() if self._keys is not None else None
-        is_serving, is_loading = models["ready"] > 0, models["loading"] > 0
-        if not is_serving:
+        registry = self._registry_state()
+        is_mirrored = registry is None or registry["status"] != "starting"
+        is_serving, is_loading = models["ready"] > 0 and is_mirrored, models["loading"] > 0
+        if not is_mirrored:
+            status = "starting"
+        elif not is_serving:
             status = "starting" if is_loading else "failed"
         elif (
             models["failed"]
             or database["status"] == "down"
             or log["status"] in LOG_FAULTS
             or keys_fault is not None
+            or (registry is not None and registry["status"] != "ok")
         ):
             status = "degraded"
         else:
@@ -70,6 +78,8 @@ class StatusApi:
             dependencies["api_keys"] = {"status": "failing", "detail": keys_fault}
         elif self._keys is not None:
             dependencies["api_keys"] = {"status": "ok"}
+        if registry is not None:
+            dependencies["registry"] = registry
         code = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
         replica = {} if self._replica_id is None else {"replica": self._replica_id}
         return {"status": status, **replica, "dependencies": dependencies}, code.value
@@ -101,6 +111,12 @@ class StatusApi:
             shown = ", ".join(names[:MAX_NAMED])
             document["detail"] = f"Failed: {shown}{more}. See GET /api/v1.0/models for the reasons."
         return document
+
+    def _registry_state(self) -> Document | None:
+        if self._mirror is None:
+            return None
+        versions = self._models.snapshot().all()
+        return self._mirror.document({f"{one.name}@{one.version}" for one in versions})
 
     def _database_state(self) -> Document:
         try:

@@ -96,3 +96,12 @@ def test_set_up_that_waits_is_reported(tmp_path: Path, monkeypatch: pytest.Monke
     current.run_setup(lambda name, text: reports.append((name, text)))
     assert ("data", "Waiting for mlops_read") in reports
     assert reports[-1][1].startswith("done (")
+
+
+def test_parse_readiness_waits_for_the_model_registry() -> None:
+    body = json.loads(readiness(0, 0, 0))
+    body["dependencies"]["registry"] = {"status": "starting", "detail": "S3 does not answer."}
+    expected = (True, "model registry: S3 does not answer.")
+    assert stack._parse_readiness(json.dumps(body).encode()) == expected
+    body["dependencies"]["registry"]["status"] = "failing"
+    assert stack._parse_readiness(json.dumps(body).encode())[0] is False

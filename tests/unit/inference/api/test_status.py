@@ -134,3 +134,42 @@ def test_readiness_names_five_failed_models() -> None:
 
 def test_metrics_are_prometheus_text() -> None:
     assert "mlops_cache_hits_total 0.0" in make_api(Dependencies()).metrics()
+
+
+class Mirror:
+    """A mirror whose state a test sets."""
+
+    def __init__(self, status: str) -> None:
+        self.status = status
+        self.known: set[str] = set()
+
+    def document(self, known: set[str]) -> dict[str, Any]:
+        self.known = known
+        return {"status": self.status, "detail": "Because."}
+
+
+@pytest.mark.parametrize(
+    ("states", "mirror", "status", "code"),
+    [
+        ([READY], "ok", "ready", 200),
+        ([READY], "starting", "starting", 503),
+        ([], "starting", "starting", 503),
+        ([FAILED], "starting", "starting", 503),
+        ([], "ok", "failed", 503),
+        ([READY], "partial", "degraded", 200),
+        ([READY], "failing", "degraded", 200),
+        ([LOADING], "failing", "starting", 503),
+    ],
+)
+def test_readiness_with_a_registry(
+    states: list[State], mirror: str, status: str, code: int
+) -> None:
+    own, fake = cast("Any", Dependencies(*states)), Mirror(mirror)
+    api = StatusApi(own, own, own, Metrics(), mirror=cast("Any", fake))
+    assert readiness(api) == (status, code)
+    assert api.readiness()[0]["dependencies"]["registry"] == fake.document(fake.known)
+    assert fake.known == {f"m{number}@1" for number in range(len(states))}
+
+
+def test_readiness_without_a_registry_does_not_mention_it() -> None:
+    assert "registry" not in make_api(Dependencies(READY)).readiness()[0]["dependencies"]
