@@ -14,6 +14,8 @@ class Settings:
     """
 
     models_dir: Path
+    models_url: str
+    models_poll_seconds: float
     work: Path
     images_url: str
     heartbeat_seconds: float
@@ -33,6 +35,8 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
     """Read the environment. Raises ValueError, with the name of the variable, for a bad value."""
     return Settings(
         models_dir=Path(environ.get("MODELS_DIR") or "models"),
+        models_url=environ.get("MODELS_URL") or "",
+        models_poll_seconds=_number(environ, "MODELS_POLL_SECONDS", 2, 0.1, 3600),
         work=Path(environ.get("PIPELINE_WORK") or ".local/pipeline"),
         images_url=environ.get("IMAGES_URL") or ".local/images",
         heartbeat_seconds=_number(environ, "PIPELINE_HEARTBEAT_SECONDS", 30, 1, 3600),

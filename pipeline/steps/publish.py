@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from inference.compiler.child_errors import CompilationError
-from inference.model_format import layout
 from inference.model_format.card import (
     CARD_FILE,
     KERAS_FILE,
@@ -31,7 +30,9 @@ from inference.probe.prober import Prober
 from inference.probe.report import ProbeReport
 from inference.settings import from_environment
 from pipeline.models.experiment_row import experiment_values
+from pipeline.models.published import open_registry, published_cards
 from pipeline.models.uploaded_file import UnusableFileError, prepare, sha256
+from pipeline.settings import Settings
 from pipeline.steps import unpublished
 from pipeline.steps.context import PermanentError, StepContext
 
@@ -60,9 +61,9 @@ SET_TASK = "UPDATE pipeline_runs SET task = %s WHERE id = %s"
 class _PublishedBeforeError(Exception):
     """A version of the experiment is the same model."""
 
-    def __init__(self, version: int) -> None:
+    def __init__(self, version: int, card: Card) -> None:
         super().__init__()
-        self.version = version
+        self.version, self.card = version, card
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class _Published:
     """A version, whether this attempt published it, and the sentence of its probe, if it ran."""
 
     version: int
+    card: Card
     is_new: bool
     probe: str | None = None
 
@@ -91,7 +93,7 @@ def run(context: StepContext) -> dict[str, Any]:
         if run_id == context.run.id:
             unpublished.remove(directory)
     published = _find_interrupted(context) or _publish(context)
-    card = Card.read(models_dir / name / str(published.version) / CARD_FILE)
+    card = published.card
     added = _add_experiment(context, card, started_at)
     return {
         "experiment_name": name,
@@ -105,17 +107,13 @@ def run(context: StepContext) -> dict[str, Any]:
     }
 
 
-def find_identity(models_dir: Path, name: str, identities: set[str]) -> int | None:
+def find_identity(settings: Settings, name: str, identities: set[str]) -> tuple[int, Card] | None:
     """Return the latest version of a model with one of the identities, None without one."""
-    if not identities or not models_dir.is_dir():
+    if not identities:
         return None
-    for version, files in sorted(layout.find_versions(models_dir, name)[0].items(), reverse=True):
-        try:
-            card = None if files.is_loose else Card.read(files.path / CARD_FILE)
-        except (InvalidCardError, OSError):
-            continue
-        if card is not None and identity(card) in identities:
-            return version
+    for version, card in reversed(list(published_cards(settings, name))):
+        if identity(card) in identities:
+            return version, card
     return None
 
 
@@ -135,9 +133,9 @@ def identity(card: Card) -> str:
 def _find_interrupted(context: StepContext) -> _Published | None:
     """Return the version that an interrupted attempt of this run published in its last moment."""
     rows = context.database.query(SELECT_IDENTITIES, [context.run.id])
-    name, models_dir = context.run.experiment_name, context.settings.models_dir
-    version = find_identity(models_dir, name, {row["identity"] for row in rows})
-    return None if version is None else _Published(version, is_new=True)
+    identities = {row["identity"] for row in rows}
+    found = find_identity(context.settings, context.run.experiment_name, identities)
+    return None if found is None else _Published(*found, is_new=True)
 
 
 def _publish(context: StepContext) -> _Published:
@@ -154,16 +152,16 @@ def _publish(context: StepContext) -> _Published:
         context.progress(phase="probe")
         _require_digits(context, report)
         own = identity(Card.read(incoming / CARD_FILE))
-        version = find_identity(models_dir, name, {own})
-        if version is not None:
-            raise _PublishedBeforeError(version)
+        found = find_identity(context.settings, name, {own})
+        if found is not None:
+            raise _PublishedBeforeError(*found)
         # The last moment before the version appears.
         _store_progress(context, {"phase": "install", "identity": own})
 
     try:
         _prepare(context, source)
         context.progress(phase="compile")
-        directory, _ = publish(
+        directory, card = publish(
             source,
             name,
             None,
@@ -172,13 +170,16 @@ def _publish(context: StepContext) -> _Published:
             check,
             attempt,
             find_mnist,
+            open_registry(context.settings),
         )
     except _PublishedBeforeError as found:
-        return _Published(found.version, is_new=False, probe=reports[0].reading.sentence)
+        sentence = reports[0].reading.sentence
+        return _Published(found.version, found.card, is_new=False, probe=sentence)
     except (PublishError, UnusableFileError, CompilationError, InvalidCardError) as error:
         raise PermanentError(str(error)) from error
     shutil.rmtree(source, ignore_errors=True)
-    return _Published(int(directory.name), is_new=True, probe=reports[0].reading.sentence)
+    sentence = reports[0].reading.sentence
+    return _Published(int(directory.name), card, is_new=True, probe=sentence)
 
 
 def _prepare(context: StepContext, source: Path) -> None:

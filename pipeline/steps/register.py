@@ -12,7 +12,6 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from inference.model_format import layout
 from inference.model_format.card import CARD_FILE, KERAS_FILE, LITERT_FILE, Card
 from inference.models.publish import PublishError, publish, require_digits
 from inference.originals.keys import key_in
@@ -22,6 +21,8 @@ from inference.probe.report import ProbeReport
 from inference.settings import from_environment
 from monitoring.references.labeled_images import LabeledImages, find_file, read_test_images
 from pipeline.data import base
+from pipeline.models.published import open_registry, published_cards
+from pipeline.settings import Settings
 from pipeline.steps import unpublished
 from pipeline.steps.context import PermanentError, StepContext
 from training import task
@@ -48,20 +49,18 @@ def run(context: StepContext) -> dict[str, Any]:
         if run_id == context.run.id:
             unpublished.remove(directory)
     published = "before"
-    version = find_version(models_dir, name, chosen["model_digest"])
+    version = find_version(context.settings, name, chosen["model_digest"])
     if version is None:
         published, version = "now", _publish(context, name, chosen)
     context.write(SET_VERSION, [version, context.run.id])
     return {**outputs, "version": version, "published": published}
 
 
-def find_version(models_dir: Path, name: str, digest: str) -> int | None:
+def find_version(settings: Settings, name: str, digest: str) -> int | None:
     """Return the version of a model whose model.tflite has a SHA-256, None without one."""
-    if not models_dir.is_dir():
-        return None
-    for version, files in sorted(layout.find_versions(models_dir, name)[0].items()):
-        file = files.path / LITERT_FILE
-        if not files.is_loose and file.is_file() and _sha256(file.read_bytes()) == digest:
+    for version, card in published_cards(settings, name):
+        record = card.files.get(LITERT_FILE)
+        if record is not None and record.sha256 == digest:
             return version
     return None
 
@@ -75,7 +74,7 @@ def _publish(context: StepContext, name: str, chosen: dict[str, Any]) -> int:
         context.write("SELECT")  # the last moment before the version appears
 
     try:
-        directory, _ = publish(
+        directory, card = publish(
             source,
             name,
             None,
@@ -84,13 +83,14 @@ def _publish(context: StepContext, name: str, chosen: dict[str, Any]) -> int:
             check,
             unpublished.attempt_name(context.run.id, context.lease_token),
             _test_images,
+            open_registry(context.settings),
         )
     except PublishError as error:
         raise PermanentError(
             f"The candidate could not be published: {error} Then retry the run."
         ) from error
     shutil.rmtree(source, ignore_errors=True)
-    digest = _sha256((directory / LITERT_FILE).read_bytes())
+    digest = card.files[LITERT_FILE].sha256
     if digest != chosen["model_digest"]:
         raise PermanentError(
             f"Version {directory.name} was published with another model.tflite than the evaluated "

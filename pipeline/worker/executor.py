@@ -13,6 +13,7 @@ from typing import Any
 import psycopg2
 
 from inference.originals.store import StorageUnavailableError
+from inference.registry.bucket import RegistryError
 from pipeline.database import Database
 from pipeline.settings import Settings
 from pipeline.steps import plan
@@ -32,6 +33,7 @@ RETRY_SECONDS = (1.0, 4.0, 16.0)
 RETRYABLE = (
     OSError,
     StorageUnavailableError,
+    RegistryError,
     psycopg2.OperationalError,
     psycopg2.InterfaceError,
 )

@@ -7,13 +7,16 @@ import os
 import secrets
 import signal
 import socket
+import threading
 from collections.abc import Sequence
 from typing import Any
 
 import psycopg2
 from procrastinate.exceptions import ConnectorException
 
+from inference.registry import mirror
 from pipeline.database import Database
+from pipeline.models.published import open_registry
 from pipeline.settings import Settings
 from pipeline.worker import sweep
 from pipeline.worker.code_version import code_version
@@ -36,6 +39,7 @@ class Service:
 
     def __init__(self, settings: Settings, command: Sequence[str] = COMMAND) -> None:
         """Raises ValueError for a setting that is not valid."""
+        open_registry(settings)
         self._settings = settings
         self._name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
         self._version = code_version()
@@ -43,6 +47,7 @@ class Service:
         self._runner = Runner(self._database, self._name, settings.heartbeat_seconds, command)
         self._triggers = Triggers(self._database, settings, self._name)
         self._stopping = asyncio.Event()
+        self._mirror_stopping = threading.Event()
 
     async def run(self) -> None:
         """Work until SIGTERM or SIGINT, and through outages of Postgres."""
@@ -51,15 +56,30 @@ class Service:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
         logger.info("The worker has started", extra={"worker": self._name, "slots": SLOTS})
+        mirroring = self._start_mirror()
         tasks = [asyncio.create_task(self._sweep()), asyncio.create_task(self._work())]
         await self._stopping.wait()
+        self._mirror_stopping.set()
         # First the queue: this worker must not take the jobs of the runs that it gives back.
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks, timeout=STOP_QUEUE_SECONDS)
         await self._runner.stop()
         await asyncio.to_thread(self._forget)
+        if mirroring is not None:  # its native threads must not outlive the interpreter
+            await asyncio.to_thread(mirroring.join, STOP_QUEUE_SECONDS)
         logger.info("The worker has stopped", extra={"worker": self._name})
+
+    def _start_mirror(self) -> threading.Thread | None:
+        """Mirror the model registry, unless another process does that for this directory."""
+        if not self._settings.models_url:
+            return None
+        return mirror.start(
+            self._settings.models_url,
+            self._settings.models_dir,
+            self._settings.models_poll_seconds,
+            self._mirror_stopping,
+        )
 
     async def _work(self) -> None:
         """Take jobs. After an outage, also while runs of before it still execute."""

@@ -51,6 +51,7 @@ class Loop:
     def __init__(self, folder: Path) -> None:
         self.folder, self.models = folder, folder / "models"
         self.store = LocalStore(folder / "store")
+        self.models_url = ""
         self.owner, self.pipeline = Database(), Database()
 
     def request(
@@ -73,7 +74,12 @@ class Loop:
         run = Run(
             run_id, "publish", row["task"], row["experiment_name"], row["params"], None, "api"
         )
-        settings = replace(from_environment({}), models_dir=self.models, images_url=self.store.url)
+        settings = replace(
+            from_environment({}),
+            models_dir=self.models,
+            models_url=self.models_url,
+            images_url=self.store.url,
+        )
         work = self.folder / "work"
         work.mkdir(exist_ok=True)
         return StepContext(run, "publish", token, {}, work, settings, self.pipeline)
@@ -132,6 +138,19 @@ def test_published_directory_is_a_version_with_an_experiment(loop: Loop, shipped
     ]
     assert loop.owner.query("SELECT task FROM pipeline_runs") == [{"task": "letters"}]
     assert loop.hidden() == []
+
+
+def test_published_model_goes_to_the_registry_once(loop: Loop, shipped: Path) -> None:
+    (loop.folder / "registry").mkdir()
+    loop.models_url = f"file://{loop.folder}/registry"
+    published = [loop.publish(zipped(shipped), card={"task": "letters"}) for _ in range(2)]
+    assert [(outputs["version"], outputs["published"]) for outputs in published] == [
+        (1, "now"),
+        (1, "before"),
+    ]
+    card = Card.read(loop.folder / "registry" / MINE / "1" / CARD_FILE)
+    assert (card.experiment, card.task, published[0]["task"]) == (MINE, "letters", "letters")
+    assert (loop.versions(), loop.hidden()) == ([], [])
 
 
 def test_existing_experiment_keeps_its_row(loop: Loop, shipped: Path) -> None:

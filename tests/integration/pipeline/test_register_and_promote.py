@@ -130,6 +130,20 @@ def test_registered_version_without_mnist_has_no_reference(
     assert not (directory / "reference.json").exists()
 
 
+def test_candidate_is_registered_once_in_the_registry(
+    context: StepContext, tmp_path: Path, source: Path
+) -> None:
+    context.database.query(DECISION, [context.run.id, None])
+    (tmp_path / "registry").mkdir()
+    url = f"file://{tmp_path}/registry"
+    own = replace(context, settings=replace(context.settings, models_url=url))
+    published = [register.run(own) for _ in range(2)]
+    assert [(one["version"], one["published"]) for one in published] == [(1, "now"), (1, "before")]
+    stored = tmp_path / "registry" / "a" / "1" / LITERT_FILE
+    assert stored.read_bytes() == (source / LITERT_FILE).read_bytes()
+    assert names(context.settings.models_dir) == []
+
+
 def with_verdict(context: StepContext, verdict: str, **params: Any) -> StepContext:
     compared = {"verdict": verdict, "sentence": verdict}
     run = replace(context.run, params=params)

@@ -17,6 +17,7 @@ from pipeline.worker import lease as leases
 from pipeline.worker import sweep
 from pipeline.worker.lease import FAILURES
 from tests.support.database import use_owner
+from tests.support.registry import write_version
 from tests.support.workers import ALL, HEARTBEAT_SECONDS, Workers
 
 MAX_TAKEOVER_SECONDS = 20
@@ -274,6 +275,18 @@ def test_scoring_does_not_wait_for_a_training(workers: Workers) -> None:
     assert workers.wait_until_over(score)[0] == "SUCCEEDED"
     assert workers.trace(score) == ["score"]
     assert workers.state(run_id)[0] == "RUNNING"
+
+
+def test_worker_mirrors_the_model_registry(workers: Workers, tmp_path: Path) -> None:
+    write_version(tmp_path / "registry" / "mine" / "1")
+    worker = workers.start(
+        MODELS_URL=f"file://{tmp_path}/registry",
+        MODELS_DIR=str(tmp_path / "models"),
+        MODELS_POLL_SECONDS="0.2",
+    )
+    workers.wait((tmp_path / "models" / "mine" / "1" / "card.json").exists)
+    worker.terminate()
+    assert worker.wait(15) == 0
 
 
 def test_idle_worker_is_small(workers: Workers) -> None:
