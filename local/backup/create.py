@@ -54,10 +54,13 @@ def create(deployment: Deployment, path: Path) -> None:
 
 
 def model_digests(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of each file of a model directory, by its path in it."""
+    """Return the SHA-256 of each file of a model directory, by its path in it.
+
+    Hidden files belong to programs, such as the mirror of a model registry.
+    """
     digests = {}
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and not path.is_symlink():
+        if path.is_file() and not path.is_symlink() and not path.name.startswith("."):
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             digests[path.relative_to(folder).as_posix()] = digest

@@ -67,6 +67,18 @@ def test_services_without_a_profile_are_the_stack() -> None:
     assert {name for name in COMPOSE["services"] if "profiles" not in service(name)} == ALWAYS
 
 
+@pytest.mark.parametrize("name", ["inference", "pipeline"])
+def test_registry_file_replaces_the_model_directory(name: str) -> None:
+    own = yaml.safe_load((ROOT / "docker-compose.registry.yml").read_text())["services"][name]
+    assert own["volumes"] == ["registry:/models"]
+    assert any(
+        volume.partition(":")[2].startswith("/models") for volume in service(name)["volumes"]
+    )
+    page = (ROOT / "doc" / "registry.md").read_text()
+    secrets = set(re.findall(r"`([A-Z_]+_FILE)`", page))
+    assert own["environment"].keys() == {"MODELS_URL", "MODELS_POLL_SECONDS", *secrets}
+
+
 @pytest.mark.parametrize("name", sorted(COMPOSE["services"]))
 def test_cluster_shares_its_network_with_pipeline_only(name: str) -> None:
     is_on_scale = "scale" in service(name).get("networks", [])
