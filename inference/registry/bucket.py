@@ -40,6 +40,10 @@ class RegistryError(Exception):
     """The registry cannot be used at the moment. The message never holds a secret."""
 
 
+class InvalidNameError(RegistryError):
+    """A listing ended at an object whose name could lead out of a directory."""
+
+
 class Bucket:
     """Objects below a registry's URL. Any thread may call any method."""
 
@@ -57,8 +61,16 @@ class Bucket:
         self._path = unquote(parts.path)
 
     def list_objects(self, name: str | None = None) -> list[tuple[str, RemoteFile]]:
-        """Return all objects by key, or those of one model. Raises RegistryError."""
+        """Return all objects by key, or those of one model.
+
+        Raises InvalidNameError and RegistryError.
+        """
         return self._call("list", lambda: self._list(name))
+
+    def list_names(self) -> list[str]:
+        """Return the names of the folders, which are models. Raises RegistryError."""
+        found = self._call("list", lambda: self._store.list_with_delimiter(None))
+        return [prefix.rsplit("/", 1)[-1] for prefix in found["common_prefixes"]]
 
     def list_numbers(self, name: str) -> list[int]:
         """Return the version numbers below a model's name, also those that are only claimed.
@@ -136,15 +148,17 @@ class Bucket:
             is_missing = isinstance(error, FileNotFoundError) and not is_bucket_missing(error)
             if is_missing and verb == READ:
                 raise
+            hostile = HOSTILE_PATH.search(str(error))
+            if hostile is not None and "InvalidPath" in type(error).__name__:
+                raise InvalidNameError(
+                    f"The object name {hostile[1][:MAX_SHOWN]!r} is not valid. Remove the object."
+                ) from None
             raise RegistryError(f"Cannot {verb} {self.url}: {self._reason(error)}") from None
 
     def _reason(self, error: BaseException) -> str:
         """Return what is wrong, then what to do. The texts of obstore may hold a password."""
         if type(error) is ValueError:
             return str(error)
-        hostile = HOSTILE_PATH.search(str(error))
-        if hostile is not None and "InvalidPath" in type(error).__name__:
-            return f"The object name {hostile[1][:MAX_SHOWN]!r} is not valid. Remove the object."
         if self._provider is None:
             return "Check that the directory exists and that the service may use it."
         if error_code(error) in {"412", "501", "NotImplemented"}:

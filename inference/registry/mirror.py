@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from inference.registry.bucket import Bucket, RegistryError
+from inference.registry.bucket import Bucket, InvalidNameError, RegistryError
 from inference.registry.fetch import Fetched, fetch_version, key_text
 from inference.registry.local_cache import LocalCache, Marker
 from inference.registry.mirror_status import MirrorStatus, StatusWriter, read_status
@@ -22,6 +22,7 @@ from inference.registry.versions import (
     Listing,
     RefusedVersionError,
     RemoteVersion,
+    is_model_name,
     read_listing,
 )
 
@@ -55,6 +56,7 @@ class Mirror:
         self._writer = StatusWriter(directory)
         self._present: dict[Key, Marker | None] = {}
         self._refused: dict[Key, tuple[Mapping[str, Any], str]] = {}
+        self._invalid: dict[str, str] = {}  # reasons by model whose objects cannot be listed
         self._ignored = 0
         self._is_started = False
         self.status = MirrorStatus(self._bucket.url)
@@ -114,21 +116,39 @@ class Mirror:
 
     def _mirror(self, stopping: threading.Event) -> None:
         """Raise RegistryError or OSError if not all of the registry could be mirrored."""
-        listing = read_listing(self._bucket.list_objects())
+        listing = self._list()
         self._log_ignored(listing)
-        if self._present and not listing.versions:
+        if self._present and not listing.versions and not self._invalid:
             raise RegistryError(
                 f"{self._bucket.url} has no version. The {len(self._present)} mirrored versions "
                 "stay. Check MODELS_URL, or publish a model."
             )
         self._fetch_all(self._find_new(listing), stopping)
-        for key in [key for key in self._present if key not in listing.versions]:
+        gone = [key for key in self._present if key not in listing.versions]
+        for key in [key for key in gone if key[0] not in self._invalid]:
             self._cache.remove(key)
             del self._present[key]
             logger.info("%s left the model registry, and is removed.", key_text(key))
         self._refused = {
             key: entry for key, entry in self._refused.items() if key in listing.versions
         }
+
+    def _list(self) -> Listing:
+        """Return the listing. A model with an invalid object name is left out, and refused."""
+        invalid: dict[str, str] = {}
+        try:
+            objects = self._bucket.list_objects()
+        except InvalidNameError:
+            objects = []
+            for name in filter(is_model_name, self._bucket.list_names()):
+                try:
+                    objects += self._bucket.list_objects(name)
+                except InvalidNameError as error:
+                    invalid[name] = str(error)
+        for name in invalid.keys() - self._invalid.keys():
+            logger.warning("The model registry's %s is refused. %s", name, invalid[name])
+        self._invalid = invalid
+        return read_listing(objects)
 
     def _find_new(self, listing: Listing) -> list[RemoteVersion]:
         """Return the versions that differ from the cache and that were not refused as they are."""
@@ -205,7 +225,7 @@ class Mirror:
         )
         self.status.refused = {
             key_text(key): reason for key, (_, reason) in sorted(self._refused.items())
-        }
+        } | self._invalid
         self._writer.write(self.status)
 
     def _log_ignored(self, listing: Listing) -> None:

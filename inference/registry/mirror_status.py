@@ -23,7 +23,7 @@ class MirrorStatus:
     url: address of the registry.
     is_complete: whether all versions of a listing were mirrored or refused, once at least.
     versions: mirrored versions, as NAME@NUMBER.
-    refused: reasons by version.
+    refused: reasons by version, or by the name of a model that is refused as a whole.
     failure: reason why the last poll failed, None if it succeeded.
     last_success_at: Unix time in seconds of the last poll without a failure.
     Counts are since the start of the process.

@@ -151,28 +151,41 @@ def test_hostile_key_before_all_models_is_not_seen(
     assert registry.mirrored() == ["mine/1"]
 
 
-@pytest.mark.parametrize(
-    "key",
-    ["x%2f../1/card.json", "x y/1/card.json", "x\\..\\y/1/card.json", "x/1/../../y", "x//1/a"],
-)
-def test_hostile_key_among_the_models_harms_nothing(
+@pytest.mark.parametrize("key", ["x%2f../1/card.json", "x y/1/card.json", "x\\..\\y/1/card.json"])
+def test_hostile_key_among_the_models_is_ignored(
     registry: Registry, folder: Path, tmp_path: Path, key: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The last two end a listing: the mirror names them, and mirrors nothing new until then."""
     registry.put_all("mine/1", folder)
+    registry.put(key, b"{}")
+    mirror = registry.restart()
+    assert mirror.poll()
+    assert "1 objects that are not at NAME/VERSION/FILE" in caplog.text
+    assert registry.mirrored() == ["mine/1"]
+    assert {path.name for path in tmp_path.iterdir()} == {"models", "new"}
+
+
+@pytest.mark.parametrize("key", ["b/1/../../../y", "b//1/card.json", "b/./1/card.json"])
+def test_hostile_key_below_a_model_refuses_that_model_alone(
+    registry: Registry, folder: Path, tmp_path: Path, key: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Such a key ends the listing of its model. What is mirrored of it stays."""
+    for name in "abc":
+        registry.put_all(f"{name}/1", folder)
     mirror = registry.restart()
     mirror.poll()
     registry.put(key, b"{}")
-    ends_listing = ".." in key.split("/") or "//" in key
-    assert mirror.poll() != ends_listing
-    if ends_listing:
-        assert f"object name 'team/models/{key}' is not valid. Remove the object." in str(
-            mirror.status.failure
-        )
-    else:
-        assert "1 objects that are not at NAME/VERSION/FILE" in caplog.text
-    assert registry.mirrored() == ["mine/1"]
+    registry.put_all("a/2", folder)
+    registry.put_all("b/2", folder)
+    registry.server.delete(registry.name, f"team/models/c/1/{CARD_FILE}")
+    assert (mirror.poll(), mirror.poll()) == (True, True)
+    assert registry.mirrored() == ["a/1", "a/2", "b/1"]
+    reason = f"The object name 'team/models/{key}' is not valid. Remove the object."
+    assert mirror.status.refused == {"b": reason}
+    assert sum(reason in message for message in caplog.messages) == 1
     assert {path.name for path in tmp_path.iterdir()} == {"models", "new"}
+    registry.server.delete(registry.name, f"team/models/{key}")
+    mirror.poll()
+    assert (registry.mirrored(), mirror.status.refused) == (["a/1", "a/2", "b/1", "b/2"], {})
 
 
 def test_large_file_is_read_in_parts(
