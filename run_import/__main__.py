@@ -23,7 +23,7 @@ SUPPORTED = (
     "FROM is the address of an MLflow server, a folder mlruns, a database mlflow.db, a folder of"
     " TensorBoard logs, or CSV exports of Weights & Biases: a file or a folder."
 )
-MAX_NOTES = 50
+MAX_NOTES, MAX_NAMES = 50, 50
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -52,13 +52,26 @@ def main(arguments: Sequence[str]) -> int:
         if len(table.notes) > MAX_NOTES:
             print(f"  ... and {len(table.notes) - MAX_NOTES} more")
         if not table.rows:
-            raise ImportRunsError("No run has a curve of loss, so there is nothing to import.")
+            print(_left_out(table))
+            raise ImportRunsError("No run has a metric, so there is nothing to import.")
         _write(table, target)
     except ImportRunsError as error:
         print(error, file=sys.stderr)
         return 1
     print(f"Wrote {target}. The next start of the stack imports it. A check of it:", flush=True)
-    return validate.main([str(target)])
+    exit_code = validate.main([str(target)])
+    print(_left_out(table))
+    return exit_code
+
+
+def _left_out(table: Table) -> str:
+    """Return a sentence about the runs that the file does not have."""
+    names, runs = table.left_out, len(table.left_out) + len(table.rows)
+    if not names:
+        return f"All {runs} runs are in the file."
+    listed = ", ".join(names[:MAX_NAMES])
+    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+    return f"Left out: {len(names)} of {runs} runs, because they have no metric: {listed}{more}."
 
 
 def open_source(source: str, experiment: str | None) -> tuple[str, Iterator[PastRun]]:

@@ -13,7 +13,8 @@ class PastRun:
     """A run of another tool.
 
     `metrics` has the points (step, time in ms since 1970, value) of each metric under its own name,
-    in any order. Values may be NaN. `project` is the experiment of MLflow, "" without one.
+    in any order. Values may be NaN. `project` is the experiment of MLflow, "" without one. `tags`
+    has the tags that a person or script has set, and `note` is in Markdown.
     """
 
     name: str
@@ -23,4 +24,6 @@ class PastRun:
     project: str = ""
     started_ms: int | None = None
     ended_ms: int | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
     notes: Sequence[str] = field(default=())

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from db.csv.columns import ACCURACY, LEARNING_RATE, LOSS, MOMENTUM, NAME, TASK
-from db.csv.number_cell import NO_RATE
+from db.csv.columns import ACCURACY, LEARNING_RATE, LOSS, MOMENTUM, NAME, TASK, names_metric
+from db.csv.number_cell import NO_VALUE
 from run_import.metric_names import RATE_METRICS, past_metric_key
 from run_import.past_run import PastRun
 from tracking.curves import build
-from tracking.names import house_params, rates, valid_name, with_suffix
+from tracking.names import house_params, number, rates, snake_case, valid_name, with_suffix
 
 LOSS_KEY: Final = "loss"
 RESERVED: Final = frozenset({"experiment_name", "learning_rate", "momentum", LOSS_KEY, "task"})
@@ -24,43 +24,51 @@ Points = Sequence[tuple[int, int, float]]
 
 @dataclass(frozen=True)
 class Table:
-    """Rows by title, and sentences about what was left out."""
+    """Rows by title, sentences about values that were left out, and runs without any metric."""
 
     titles: Sequence[str]
     rows: Sequence[Mapping[str, str]]
     notes: Sequence[str] = field(default=())
+    left_out: Sequence[str] = field(default=())
 
 
 def build_table(runs: Iterable[PastRun], task: str | None = None) -> Table:
-    """Return the rows of runs that have a curve of a loss. Names are unique in the table."""
+    """Return the rows of runs that have a metric. Names are unique in the table.
+
+    A file of experiments has no columns for tags and notes, so they become parameters: tag_KEY and
+    note.
+    """
     rows: list[dict[str, str]] = []
     notes: list[str] = []
+    without_metrics: list[str] = []
     names: set[str] = set()
     for run in sorted(runs, key=lambda run: (run.project, run.started_ms or 0, run.name)):
-        cells, left_out = _cells(run)
+        metrics, left_out = _metrics(run)
         notes += [f"{run.name}: {note}" for note in (*run.notes, *left_out)]
-        if LOSS not in cells:
-            notes.append(f"{run.name}: left out, because it has no metric loss or train_loss.")
+        if not metrics:
+            without_metrics.append(run.name)
             continue
+        cells, left_out = _cells(run, metrics)
+        notes += [f"{run.name}: {note}" for note in left_out]
         cells[NAME] = _unique_name(run, names)
         if task is not None:
             cells[TASK] = task
         rows.append(cells)
     first = [NAME, LEARNING_RATE, MOMENTUM, LOSS, *([TASK] if task else [])]
     others = sorted({title for row in rows for title in row} - set(first))
-    return Table([*first, *others], rows, notes)
+    return Table([*first, *others], rows, notes, without_metrics)
 
 
-def _cells(run: PastRun) -> tuple[dict[str, str], list[str]]:
+def _cells(run: PastRun, metrics: Mapping[str, Points]) -> tuple[dict[str, str], list[str]]:
     """Return the cells of a run by title, and sentences about what was left out."""
-    metrics, notes = _metrics(run)
     params = dict(run.params)
     learning_rate, momentum = rates(params)
     if learning_rate is None:
         learning_rate = _first_rate(metrics)
     cells = {
-        LEARNING_RATE: NO_RATE if learning_rate is None else repr(learning_rate),
-        MOMENTUM: NO_RATE if momentum is None else repr(momentum),
+        LEARNING_RATE: NO_VALUE if learning_rate is None else repr(learning_rate),
+        MOMENTUM: NO_VALUE if momentum is None else repr(momentum),
+        LOSS: NO_VALUE,
     }
     for key, points in metrics.items():
         title = LOSS if key == LOSS_KEY else key
@@ -73,6 +81,7 @@ def _cells(run: PastRun) -> tuple[dict[str, str], list[str]]:
     for key, value in house_params(params).items():
         title = f"param_{key}" if key in RESERVED or key in cells else key
         cells[title] = _text(value)
+    notes = _add_tags(cells, run)
     cells.setdefault("source_run", run.run_id)
     if run.started_ms is not None:
         started = datetime.fromtimestamp(run.started_ms / 1000, UTC)
@@ -80,6 +89,21 @@ def _cells(run: PastRun) -> tuple[dict[str, str], list[str]]:
         if run.ended_ms is not None:
             cells["seconds"] = str(round((run.ended_ms - run.started_ms) / 1000))
     return {title: cell for title, cell in cells.items() if cell}, notes
+
+
+def _add_tags(cells: dict[str, str], run: PastRun) -> list[str]:
+    """Add the tags and the note of a run as parameters. Return sentences about those left out."""
+    notes = []
+    for key, text in run.tags.items():
+        title = f"tag_{snake_case(key)}"
+        if title in cells:
+            notes.append(f"tag {key} left out: the column {title} has another value.")
+        elif names_metric(title) and number(text.strip()) is not None:
+            notes.append(f"tag {key} left out: the number would be a metric in a column {title}.")
+        else:
+            cells[title] = _text(text)
+    cells.setdefault("note", _text(run.note))
+    return notes
 
 
 def _metrics(run: PastRun) -> tuple[dict[str, Points], list[str]]:

@@ -9,7 +9,7 @@ import re
 from db.csv import reject_reasons
 from db.csv.reject_reasons import InvalidCellError
 
-NO_RATE = "none"  # of a run without an optimizer, or whose rate is unknown
+NO_VALUE = "none"  # of a run without this rate, or without a curve of its loss
 # A double in full decimal notation has at most 309 digits before the decimal point.
 MAX_NUMBER_CHARACTERS = 400
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?", flags=re.ASCII)
@@ -39,7 +39,7 @@ def parse_rate(cell: str) -> float | None:
     The columns Learning Rate and Momentum share this rule. An empty cell is a mistake, not a
     missing value. Raises InvalidCellError.
     """
-    if cell.lower() == NO_RATE:
+    if cell.lower() == NO_VALUE:
         return None
     number = parse_number(cell)
     if not cell:

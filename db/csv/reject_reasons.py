@@ -30,7 +30,7 @@ POINT_IS_AMBIGUOUS = (
 )
 ROW_IS_ABOVE_HEADER = "The row is above the header. Move it below the header."
 
-CURVE_IS_MISSING = 'The cell is empty. Enter {"Step": [...], "Value": [...]}.'
+CURVE_IS_MISSING = 'The cell is empty. Enter {"Step": [...], "Value": [...]}, or none.'
 CURVE_IS_NOT_JSON = 'Not valid JSON. Enter {"Step": [...], "Value": [...]}.'
 CURVE_HAS_NO_LISTS = 'Not an object with two lists. Enter {"Step": [...], "Value": [...]}.'
 CURVE_IS_EMPTY = "The curve has no points. Enter at least one step and one value."

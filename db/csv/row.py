@@ -26,7 +26,7 @@ from db.csv.columns import (
 )
 from db.csv.curve_cell import Curve, is_curve, parse_curve
 from db.csv.metric_cell import is_missing, parse_metric
-from db.csv.number_cell import parse_parameter, parse_rate
+from db.csv.number_cell import NO_VALUE, parse_parameter, parse_rate
 from db.csv.reject_reasons import InvalidCellError
 
 # The API accepts these names and tasks only: a row with another one could not be requested.
@@ -174,7 +174,8 @@ class RowParser:
             column = MOMENTUM
             momentum = parse_rate(values[MOMENTUM])
             column = LOSS
-            additional.curves["loss"] = parse_curve(values[LOSS])
+            if values[LOSS].lower() != NO_VALUE:
+                additional.curves["loss"] = parse_curve(values[LOSS])
             column = TASK
             task = values.get(TASK) or DEFAULT_TASK
             if not TASK_PATTERN.fullmatch(task):

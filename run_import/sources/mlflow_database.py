@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from run_import.past_run import ImportRunsError, PastRun
+from run_import.sources.mlflow_tags import NAME_TAG, NOTE_TAG, user_tags
 
 MAGIC: Final = b"SQLite format 3\0"
 EXPERIMENTS: Final = "SELECT name FROM experiments ORDER BY name"
@@ -18,7 +19,7 @@ WHERE r.lifecycle_stage = 'active' AND e.lifecycle_stage = 'active' AND (? IS NU
 ORDER BY r.start_time, r.run_uuid
 """
 PARAMS: Final = "SELECT key, value FROM params WHERE run_uuid = ?"
-NAME_TAG: Final = "SELECT value FROM tags WHERE run_uuid = ? AND key = 'mlflow.runName'"
+TAGS: Final = "SELECT key, value FROM tags WHERE run_uuid = ? AND value IS NOT NULL"
 METRICS: Final = """
 SELECT key, step, timestamp, value, is_nan FROM metrics WHERE run_uuid = ? ORDER BY key, step
 """
@@ -59,13 +60,15 @@ def _past_run(
     for key, step, time, value, is_nan in database.execute(METRICS, (run_id,)):
         point = (step, time, math.nan if is_nan else value)
         metrics.setdefault(key, []).append(point)
-    tag = database.execute(NAME_TAG, (run_id,)).fetchone()
+    tags = dict(database.execute(TAGS, (run_id,)).fetchall())
     return PastRun(
-        name=name or (tag[0] if tag else "") or run_id[:8],
+        name=name or tags.get(NAME_TAG) or run_id[:8],
         run_id=run_id,
         params=dict(database.execute(PARAMS, (run_id,)).fetchall()),
         metrics=metrics,
         project=project,
         started_ms=started_ms,
         ended_ms=ended_ms,
+        tags=user_tags(tags),
+        note=tags.get(NOTE_TAG, ""),
     )

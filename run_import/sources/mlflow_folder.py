@@ -7,6 +7,7 @@ from typing import Any, Final
 import yaml  # type: ignore[import-untyped]
 
 from run_import.past_run import ImportRunsError, PastRun
+from run_import.sources.mlflow_tags import NAME_TAG, NOTE_TAG, user_tags
 
 META: Final = "meta.yaml"
 METRIC_FIELDS: Final = 2  # time and value; newer versions append the step, and more
@@ -49,13 +50,15 @@ def _past_run(folder: Path, meta: dict[str, Any], project: str) -> PastRun:
         for file in _files(folder / "metrics")
     }
     return PastRun(
-        name=str(meta.get("run_name") or tags.get("mlflow.runName") or run_id[:8]),
+        name=str(meta.get("run_name") or tags.get(NAME_TAG) or run_id[:8]),
         run_id=run_id,
         params=_read_texts(folder / "params"),
         metrics=metrics,
         project=project,
         started_ms=meta.get("start_time") or None,
         ended_ms=meta.get("end_time") or None,
+        tags=user_tags(tags),
+        note=tags.get(NOTE_TAG, ""),
     )
 
 

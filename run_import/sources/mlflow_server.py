@@ -7,6 +7,7 @@ from typing import Any, Final
 import requests
 
 from run_import.past_run import ImportRunsError, PastRun
+from run_import.sources.mlflow_tags import NAME_TAG, NOTE_TAG, user_tags
 
 PAGE: Final = 500
 TIMEOUT_SECONDS: Final = 60.0
@@ -39,13 +40,15 @@ def _past_run(server: "_Server", run: dict[str, Any], project: str) -> PastRun:
             for point in answer.get("metrics", [])
         ]
     return PastRun(
-        name=info.get("run_name") or tags.get("mlflow.runName") or run_id[:8],
+        name=info.get("run_name") or tags.get(NAME_TAG) or run_id[:8],
         run_id=run_id,
         params={param["key"]: param.get("value", "") for param in data.get("params", [])},
         metrics=metrics,
         project=project,
         started_ms=_milliseconds(info.get("start_time")),
         ended_ms=_milliseconds(info.get("end_time")),
+        tags=user_tags(tags),
+        note=tags.get(NOTE_TAG, ""),
     )
 
 

@@ -18,14 +18,15 @@ STEPS: Final = ("Step", "_step", "step", "global_step", "trainer/global_step", "
 SEPARATOR: Final = " - "
 BOUNDS: Final = ("__MIN", "__MAX")
 NAME: Final = "Name"
+TAGS: Final = "Tags"
+NOTE: Final = "Notes"
 # Columns of the table of runs that are neither parameters nor metrics.
 TABLE_COLUMNS: Final = frozenset(
-    {NAME, "State", "Notes", "User", "Tags", "Created", "Runtime", "Sweep", "ID", "Commit", "Group",
+    {NAME, NOTE, TAGS, "State", "User", "Created", "Runtime", "Sweep", "ID", "Commit", "Group",
      "GitHub", "Hostname", "Job Type", "Updated", "End Time", "Host", "GPU Type", "GPU Count"}
 )  # fmt: skip
 HELP: Final = (
-    "Export a panel of loss as CSV, save run.history() as CSV, or add the table of runs to such a"
-    " file in one folder."
+    "Export a panel of loss as CSV, save run.history() as CSV, or export the table of runs."
 )
 
 Points = list[tuple[int, int, float]]
@@ -35,6 +36,7 @@ def read_exports(files: Sequence[Path], experiment: str | None) -> Iterator[Past
     """Yield the runs of export files. Raises ImportRunsError."""
     metrics: dict[str, dict[str, Points]] = {}
     params: dict[str, dict[str, str]] = {}
+    texts: dict[str, Mapping[str, str]] = {}
     for file in files:
         header, rows = _read(file)
         step = next((name for name in STEPS if name in header), None)
@@ -44,12 +46,20 @@ def read_exports(files: Sequence[Path], experiment: str | None) -> Iterator[Past
             _add_history(file.stem, rows, step, metrics)
         elif NAME in header:
             _add_table(rows, params, metrics)
+            texts |= {row[NAME]: row for row in rows}
         else:
             raise ImportRunsError(f"{file} is not an export of Weights & Biases. {HELP}")
-    if not any(len(points) > 1 for found in metrics.values() for points in found.values()):
-        raise ImportRunsError(f"The files have no curves. {HELP}")
-    for name in sorted({*metrics, *params}):
-        yield PastRun(name, name, params.get(name, {}), metrics.get(name, {}), experiment or "")
+    for name in sorted({*metrics, *params, *texts}):
+        text = texts.get(name, {})
+        yield PastRun(
+            name,
+            name,
+            params.get(name, {}),
+            metrics.get(name, {}),
+            experiment or "",
+            tags={"wandb": text[TAGS]} if text.get(TAGS) else {},
+            note=text.get(NOTE, ""),
+        )
 
 
 def _read(file: Path) -> tuple[Sequence[str], list[dict[str, str]]]:

@@ -124,6 +124,17 @@ def test_rate_none_is_null_in_the_database(database: Database) -> None:
     assert database.rows("SELECT learning_rate FROM experiments") == [(0.0,)]
 
 
+def test_loss_none_is_an_experiment_without_curve(database: Database) -> None:
+    curves = "SELECT metric FROM metric_curves"
+    database.write(csv_row("a"))
+    database.set_up()
+    assert database.rows(curves) == [("loss",)]
+    database.write("a,none,none,none,0.98\n")
+    database.set_up()
+    assert database.rows("SELECT best_loss, test_accuracy FROM leaderboard") == [(None, 0.98)]
+    assert database.rows(curves) == []
+
+
 @pytest.mark.slow
 def test_row_moved_to_another_file_keeps_its_id(
     database: Database,

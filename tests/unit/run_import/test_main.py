@@ -31,6 +31,7 @@ def test_import_writes_a_file_that_the_set_up_takes(
     output = capsys.readouterr().out
     assert "1 rows, 0 of them rejected" in output
     assert "curves   loss, accuracy, validation_loss" in output
+    assert output.splitlines()[-1] == "All 1 runs are in the file."
 
 
 def test_import_replaces_a_file_only_when_told(
@@ -69,12 +70,30 @@ def test_import_tells_what_is_wrong(
     assert not (tmp_path / "data.d").exists()
 
 
-def test_import_without_any_loss_writes_nothing(
+def test_import_without_loss_is_taken_and_without_metrics_named(
     export: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Path(export).write_text("_step,acc\n0,0.1\n1,0.2\n")
+    table = 'Name,State,lr,test_acc,Tags,Notes\nforest,finished,,0.9,"a, b","Two\nlines."\n'
+    Path(export).write_text(table + "broken,crashed,0.1,,,\n")
+    assert main([export]) == 0
+    output = capsys.readouterr().out
+    assert "1 rows, 0 of them rejected" in output
+    assert output.splitlines()[-1] == (
+        "Left out: 1 of 2 runs, because they have no metric: broken."
+    )
+    [path] = (tmp_path / "data.d").iterdir()
+    with path.open(newline="") as file:
+        [row] = csv.DictReader(file)
+    assert (row["Loss"], row["test_accuracy"]) == ("none", "0.9")
+    assert (row["tag_wandb"], row["note"]) == ("a, b", "Two\nlines.")
+
+
+def test_import_without_any_metric_writes_nothing(
+    export: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(export).write_text("Name,State,lr\nlenet,crashed,0.1\n")
     assert main([export]) == 1
     captured = capsys.readouterr()
-    assert "lenet: left out" in captured.out
+    assert "because they have no metric: lenet." in captured.out
     assert "nothing to import" in captured.err
     assert not (tmp_path / "data.d").exists()

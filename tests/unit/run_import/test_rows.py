@@ -53,10 +53,31 @@ def test_rate_that_is_a_metric_is_its_first_value() -> None:
     assert only_row(build_table([run(metrics=metrics)]))["Learning Rate"] == "0.1"
 
 
-def test_run_without_loss_is_left_out() -> None:
-    table = build_table([run("a"), run("b", metrics={"acc": LOSS})])
+def test_run_without_loss_has_the_word_none() -> None:
+    row = only_row(build_table([run(metrics={"val_acc": [(0, 1, 0.5)]})]))
+    assert (row["Loss"], row["validation_accuracy"]) == ("none", "0.5")
+
+
+def test_run_without_any_metric_is_left_out() -> None:
+    unfinished = run("b", params={"lr": "1"}, metrics={"loss": [(0, 1, math.nan)]})
+    table = build_table([run("a"), unfinished])
     assert [row["Experiment Name"] for row in table.rows] == ["a"]
-    assert table.notes == ["b: left out, because it has no metric loss or train_loss."]
+    assert table.left_out == ["b"]
+    assert table.notes == ["b: values of loss that are not finite left out: 1."]
+
+
+def test_tags_and_note_become_parameters() -> None:
+    tags = {"Dataset": "mnist", "loss": "mse", "best/score": "0.5", "dataset": "other"}
+    table = build_table([run(tags=tags, note="Wide\nand **deep**.")])
+    row = only_row(table)
+    assert (row["tag_dataset"], row["tag_loss"]) == ("mnist", "mse")
+    assert row["note"] == "Wide\nand **deep**."
+    assert "tag_best_score" not in row
+    assert table.notes == [
+        "lenet: tag best/score left out: the number would be a metric in a column tag_best_score.",
+        "lenet: tag dataset left out: the column tag_dataset has another value.",
+    ]
+    assert "note" not in only_row(build_table([run()]))
 
 
 def test_points_that_are_not_finite_are_left_out() -> None:

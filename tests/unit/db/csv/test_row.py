@@ -17,6 +17,12 @@ def test_row_with_required_columns_is_accepted(tmp_path: Path) -> None:
     assert row == Row(2, "mnist_experiment_1__a", "mnist", 0.01, 0.9, {}, {}, {"loss": loss})
 
 
+@pytest.mark.parametrize("word", ["none", "None"])
+def test_loss_of_none_is_a_row_without_curve(tmp_path: Path, word: str) -> None:
+    row = read_row(tmp_path, f"{HEADER},Test Accuracy\na,none,none,{word},0.9\n")
+    assert (row.curves, row.metrics) == ({}, {"test_accuracy": 0.9})
+
+
 def test_additional_columns_become_params_metrics_curves(tmp_path: Path) -> None:
     header = HEADER + ",Task,Batch Size,Optimizer Name,Test Accuracy (%),Validation Loss,Note"
     row = read_row(tmp_path, f"{header}\na,0.01,0.9,{LOSS},odd_even,128,sgd,98.5,{LOSS},\n")

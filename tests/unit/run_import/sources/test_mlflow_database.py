@@ -21,7 +21,8 @@ INSERT INTO experiments VALUES (0, 'Default', 'active'), (1, 'mnist', 'active');
 INSERT INTO runs VALUES ('a', 'lenet', 10, 20, 'active', 1), ('b', NULL, 5, NULL, 'active', 0),
                         ('c', 'gone', 1, 2, 'deleted', 1);
 INSERT INTO params VALUES ('lr', '0.1', 'a');
-INSERT INTO tags VALUES ('mlflow.runName', 'old', 'b');
+INSERT INTO tags VALUES ('mlflow.runName', 'old', 'b'), ('mlflow.note.content', 'Best.', 'a'),
+                        ('dataset', 'mnist', 'a'), ('mlflow.user', 'ann', 'a'), ('x', NULL, 'a');
 INSERT INTO metrics VALUES ('loss', 0.5, 3, 'a', 1, 0), ('loss', 1.5, 2, 'a', 0, 0),
                            ('loss', 0, 4, 'a', 2, 1);
 """
@@ -40,6 +41,7 @@ def test_read_database_returns_active_runs(database: Path) -> None:
     old, lenet = read_database(database, None)
     assert (old.name, old.project, old.metrics, old.ended_ms) == ("old", "Default", {}, None)
     assert (lenet.name, lenet.run_id, lenet.params) == ("lenet", "a", {"lr": "0.1"})
+    assert (lenet.tags, lenet.note) == ({"dataset": "mnist"}, "Best.")
     assert lenet.metrics["loss"][:2] == [(0, 2, 1.5), (1, 3, 0.5)]
     assert math.isnan(lenet.metrics["loss"][2][2])
 

@@ -25,6 +25,8 @@ def mlruns(tmp_path: Path) -> Path:
         f"1/{RUN}/metrics/old": "1795795969 0.5\n",
         f"1/{RUN}/params/lr": "0.1",
         f"1/{RUN}/tags/mlflow.user": "ann",
+        f"1/{RUN}/tags/mlflow.note.content": "Best.",
+        f"1/{RUN}/tags/dataset": "mnist",
         "1/deleted/meta.yaml": "run_id: deleted\nlifecycle_stage: deleted\n",
         "1/models/m-1/meta.yaml": "model_id: m-1\n",
         "0/meta.yaml": "name: Default\n",
@@ -44,8 +46,8 @@ def test_read_folder_returns_active_runs(mlruns: Path) -> None:
     assert (loss[0], loss[1][:2]) == ((0, 1795795969858, 2.5), (10, 1795795969872))
     assert run.metrics["old"] == [(0, 1795795969, 0.5)]
     metrics = run.metrics
-    expected = PastRun("le net", RUN, {"lr": "0.1"}, metrics, "mnist", 1795795969819, 1795795969887)
-    assert run == expected
+    times, texts = (1795795969819, 1795795969887), ({"dataset": "mnist"}, "Best.")
+    assert run == PastRun("le net", RUN, {"lr": "0.1"}, metrics, "mnist", *times, *texts)
 
 
 def test_read_folder_of_one_experiment(mlruns: Path) -> None:
