@@ -104,8 +104,8 @@ def curves(
     Of several points of one step, the last one counts.
 
     Args:
-        names: names of runs. Rows of CSV files have no points here: their curves are in SQL.
-        metric: name of the metric as the run logged it.
+        names: names of experiments: of runs, and of rows of CSV files.
+        metric: name of the metric as the run logged it, or of its curve, such as validation_loss.
         frame: a DataFrame with one column per experiment, the step as the index. False for
             dictionaries: values by step, by name.
         url: address of the service, by default MLOPS_URL or http://localhost:9090.
@@ -142,5 +142,5 @@ def _row(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _values(document: dict[str, Any]) -> dict[int, float]:
-    points = sorted(document["points"], key=lambda point: (point["step"], point["at"]))
+    points = sorted(document["points"], key=lambda point: (point["step"], point["at"] or 0))
     return {point["step"]: float(point["value"]) for point in points}

@@ -45,15 +45,23 @@ class PointsApi:
         return json_response({"stored": len(entries.points)})
 
     def read(self, call: Call) -> Response:
-        """Return the points of a metric as sent. Raises TrackingError."""
+        """Return the points of a metric as sent, or those of its curve, which have no time.
+
+        A row of a CSV file has only curves. Raises TrackingError.
+        """
         no_query(call, frozenset({"metric"}))
         metric = call.query.get("metric")
         if not metric:
             raise InvalidError(
                 "The query must have the parameter metric. Send ?metric=loss.", "metric"
             )
-        points = self._runs.history(self._runs.find(call.path["name"]), metric)
-        return json_response({"metric": metric, "points": list(map(_document, points))})
+        run_id = self._runs.find(call.path["name"])
+        sent = self._runs.history(run_id, metric)
+        documents = [_document(point.step, point.value, point.logged_at) for point in sent]
+        if not documents:
+            curve = self._runs.curve(run_id, metric)
+            documents = [_document(step, value, None) for step, value in curve]
+        return json_response({"metric": metric, "points": documents})
 
     def _log(self, call: Call) -> Response:
         return self._store(call.path["name"], _entries(call))
@@ -99,8 +107,8 @@ def _point(document: Any, index: int, now: int) -> Point:
     return Point(metric, step, logged_at, float(value))
 
 
-def _document(point: Point) -> dict[str, Any]:
-    value: float | str = point.value
-    if not math.isfinite(point.value):
-        value = "NaN" if math.isnan(point.value) else "Infinity" if point.value > 0 else "-Infinity"
-    return {"step": point.step, "value": value, "at": point.logged_at}
+def _document(step: int, value: float, logged_at: int | None) -> dict[str, Any]:
+    text = None
+    if not math.isfinite(value):
+        text = "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return {"step": step, "value": text or value, "at": logged_at}

@@ -39,6 +39,11 @@ FROM run_histories h, unnest(h.steps, h.logged_at, h.metric_values) AS p (step, 
 WHERE h.experiment_id = %(id)s AND h.metric = %(metric)s
 ORDER BY 1, 2, 3 LIMIT %(limit)s OFFSET %(offset)s
 """
+CURVE = """
+SELECT p.step, p.value
+FROM metric_curves c, unnest(c.steps, c.metric_values) AS p (step, value)
+WHERE c.experiment_id = %s AND c.metric = %s ORDER BY 1
+"""
 
 
 def ended_runs(cursor: Cursor, quiet_seconds: float, limit: int) -> list[int]:
@@ -71,3 +76,9 @@ def read(
     arguments = {"id": experiment_id, "metric": metric, "limit": limit, "offset": offset}
     cursor.execute(READ, arguments)
     return [Point(metric, *row) for row in cursor]
+
+
+def read_curve(cursor: Cursor, experiment_id: int, key: str) -> list[tuple[int, float]]:
+    """Return the steps and values of a curve, by its name in metric_curves, in order."""
+    cursor.execute(CURVE, [experiment_id, key])
+    return [(step, value) for step, value in cursor]

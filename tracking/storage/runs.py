@@ -5,8 +5,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Literal
 
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
 from tracking import limits
 from tracking.errors import ConflictError, UnavailableError, UnknownRunError
+from tracking.names import metric_key
 from tracking.runs import (
     DEFAULT_PROJECT,
     Condition,
@@ -167,11 +170,17 @@ class Runs:
         An unknown metric has none. Raises UnknownRunError.
         """
         with self._database.transaction() as cursor:
-            cursor.execute(IDENTITY, [_searchable(run_id)])
-            row = cursor.fetchone()
-            if row is None:
-                raise UnknownRunError
-            return histories.read(cursor, row[0], _searchable(metric), limit, offset)
+            number = _find_id(cursor, run_id)
+            return histories.read(cursor, number, _searchable(metric), limit, offset)
+
+    def curve(self, run_id: str, metric: str) -> list[tuple[int, float]]:
+        """Return steps and values of the curve that a metric has, also of a row of a CSV file.
+
+        An unknown metric has none. Raises UnknownRunError.
+        """
+        with self._database.transaction() as cursor:
+            number = _find_id(cursor, run_id)
+            return histories.read_curve(cursor, number, metric_key(_searchable(metric)))
 
     def search(
         self,
@@ -230,6 +239,15 @@ class Runs:
                 " Start a run instead."
             )
         return int(number), source != "csv"
+
+
+def _find_id(cursor: Cursor, run_id: str) -> int:
+    """Return the experiment id of a run id. Raises UnknownRunError."""
+    cursor.execute(IDENTITY, [_searchable(run_id)])
+    row = cursor.fetchone()
+    if row is None:
+        raise UnknownRunError
+    return int(row[0])
 
 
 def _searchable(text: str) -> str:

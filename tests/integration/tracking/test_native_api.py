@@ -6,6 +6,7 @@ import hashlib
 import math
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import psycopg2
@@ -13,6 +14,7 @@ import pytest
 import requests
 
 from tests.integration.tracking.conftest import in_threads
+from tests.support.database import connect
 from tests.support.tracked_service import TrackedService, run_service
 
 KEY = "the-key-of-the-tests"
@@ -69,6 +71,25 @@ def test_special_values_are_stored(service: TrackedService) -> None:
     assert service.call("GET", "/experiments/special").json()["best_loss"] == 1.0
     listed = service.call("GET", "/experiments")
     assert listed.json()["experiments"]
+
+
+def test_curve_of_csv_row_has_points_without_time(
+    service: TrackedService, module_database: dict[str, str]
+) -> None:
+    with closing(connect(module_database)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(
+            "WITH added AS (INSERT INTO experiments (name, source_file, source_line,"
+            " content_digest) VALUES ('row', 'data.csv', 2, '') RETURNING id)"
+            " INSERT INTO metric_curves (experiment_id, metric, steps, metric_values,"
+            " best_value, best_step) SELECT id, 'loss', '{100,250}', '{0.5,NaN}', 0.5, 100"
+            " FROM added"
+        )
+    path = "/experiments/row/points"
+    assert service.call("GET", f"{path}?metric=loss").json()["points"] == [
+        {"step": 100, "value": 0.5, "at": None},
+        {"step": 250, "value": "NaN", "at": None},
+    ]
+    assert service.call("GET", f"{path}?metric=none").json()["points"] == []
 
 
 def test_same_run_id_gets_the_same_run(service: TrackedService) -> None:

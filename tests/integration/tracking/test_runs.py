@@ -270,6 +270,22 @@ def test_row_of_csv_takes_note_but_no_points(stores: Stores, sql: Query) -> None
         stores.runs.log(run_id, Entries(points("loss", 1.0)))
 
 
+def test_curve_of_csv_row_and_of_run_by_its_name(stores: Stores, sql: Query) -> None:
+    sql("INSERT INTO experiments (name, source_file, source_line, content_digest)"
+        " VALUES ('csv', 'data.csv', 2, '')")  # fmt: skip
+    sql("INSERT INTO metric_curves"
+        " (experiment_id, metric, steps, metric_values, best_value, best_step) SELECT id,"
+        " 'validation_loss', '{100,250}', '{0.5,0.25}', 0.25, 250 FROM experiments")  # fmt: skip
+    row, run = stores.runs.find("csv"), start(stores)
+    assert stores.runs.curve(row, "val_loss") == [(100, 0.5), (250, 0.25)]
+    assert stores.runs.curve(row, "loss") == []
+    stores.runs.log(run, Entries(points("val_loss", 1.0, 0.75)))
+    stores.folding.fold_all()
+    assert [value for _, value in stores.runs.curve(run, "validation_loss")] == [1.0, 0.75]
+    with pytest.raises(UnknownRunError):
+        stores.runs.curve("0" * 32, "loss")
+
+
 def test_search_conditions_and_order(stores: Stores) -> None:
     for number in range(4):
         run_id = start(stores, f"r{number}", params={"p": str(number)}, tags={"t": f"x{number}"})

@@ -38,7 +38,7 @@ def answers(service: FakeTracking) -> FakeTracking:
         ]
     }
     service.answers["/experiments/best/points"] = {
-        "points": [{"metric": "loss", "step": 2, "value": 0.25, "at": 10}]
+        "points": [{"step": 2, "value": 0.25, "at": None}]
     }
     return service
 
