@@ -63,9 +63,19 @@ class Api:
             headers={"Content-Type": "application/json"},
         )
 
-    def upload(self, path: str, field: str, content: bytes, **query: Query) -> Any:
-        """Send a file as a form. Raises ApiUnreachableError and ApiProblemError."""
-        return self._request("POST", path, params=query, files={field: ("file", content)})
+    def upload(
+        self,
+        path: str,
+        field: str,
+        content: bytes,
+        *,
+        file_name: str = "file",
+        fields: Mapping[str, str] | None = None,
+        query: Mapping[str, Query] | None = None,
+    ) -> Any:
+        """Send a file and fields as a form. Raises ApiUnreachableError and ApiProblemError."""
+        files = {field: (file_name, content)}
+        return self._request("POST", path, params=query or {}, data=fields or {}, files=files)
 
     def __enter__(self) -> Self:
         """Return the client."""

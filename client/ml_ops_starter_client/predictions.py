@@ -71,7 +71,7 @@ def predict(
     content = _content(image) if pixels is None else b""
     with Api(settings.service_url(url), settings.api_key(api_key)) as api:
         if pixels is None:
-            response = api.upload("/predictions", "images", content, **query)
+            response = api.upload("/predictions", "images", content, query=query)
         else:
             response = api.send("POST", "/predictions", {"images": [pixels]}, **query)
     entry = dict(response["predictions"][0])

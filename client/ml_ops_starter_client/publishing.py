@@ -1,14 +1,13 @@
-"""Publishing: saves a model and its card into the service's model directory.
+"""Publishing: uploads a model, and follows the pipeline's run that adds it as a version.
 
-The directory is on this machine or mounted. The service compiles, checks and probes the model.
+A worker of the pipeline compiles the model in a sandbox, probes it and adds the version.
 """
 
 import json
+import logging
 import os
-import re
-import shutil
+import tempfile
 import time
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,25 +19,38 @@ from ml_ops_starter_client.api import Api, ApiProblemError, ApiUnreachableError
 from ml_ops_starter_client.records import NAME_PATTERN
 from ml_ops_starter_client.runs import Run
 
-MODEL_FILE, CARD_FILE = "model.keras", "card.json"
-MODEL_FILES = (MODEL_FILE, "model.tflite")
-LOOSE_SUFFIX = ".keras"
-VERSION_PATTERN = re.compile(r"[1-9][0-9]{0,8}")
+MODEL_FILE, LOOSE_SUFFIX = "model.keras", ".keras"
+STEP = "publish"
+OPEN_STATES = ("QUEUED", "RUNNING")
+SUCCEEDED, READY, FAILED, LOADING = "SUCCEEDED", "READY", "FAILED", "LOADING"
 POLL_SECONDS = 0.5
-NOT_FOUND = 404
+# A published version is served within seconds, unless the service reads another directory.
+SERVED_SECONDS = 60.0
+UPLOAD_SECONDS = 300.0
+NOT_FOUND, SERVER_ERROR = 404, 500
+AUTHOR, REASON = "ml_ops_starter_client", "Published from Python."
+MAX_AUTHOR_LENGTH = 100
+
+logger = logging.getLogger(__name__)
 
 
 class PublishError(Exception):
-    """The model is not served. The message says why and what to do."""
+    """The model is not published or not served. The message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A published version. `state` is READY, or LOADING if the service was not done in time."""
+    """A published version.
+
+    `run_id` is the run of the pipeline, `sentence` its result. `is_new` is False if an earlier
+    version is the same model. `state` is READY, or LOADING if the service was not done in time.
+    """
 
     name: str
     version: int
-    directory: Path
+    is_new: bool
+    run_id: int
+    sentence: str
     state: str
 
 
@@ -49,29 +61,34 @@ def publish(
     run: Run | None = None,
     test_accuracy: float | None = None,
     card: Mapping[str, Any] | None = None,
-    models_dir: str | os.PathLike[str] | None = None,
-    wait_seconds: float = 120.0,
+    force: bool = False,
+    owner: str | None = None,
+    reason: str = REASON,
+    wait_seconds: float = 600.0,
     url: str | None = None,
     api_key: str | None = None,
 ) -> Published:
-    """Publish a Keras model as the next version of an experiment, and wait until it is served.
+    """Publish a model as the next version of an experiment, and wait until it is served.
 
     Args:
-        model: a Keras model, or the path of a .keras file.
-        name: name of the experiment, by default the run's.
-        run: run that trained the model. The card names it.
-        test_accuracy: accuracy on the test images, 0 to 1. It determines the first champion.
-        card: further keys of card.json: task, classes, input, output, metrics.
-        models_dir: model directory of the service, by default MLOPS_MODELS_DIR.
-        wait_seconds: time for the service to compile and check the model. 0 does not ask it.
+        model: a Keras model, or the path of a file: .keras, .h5 of Keras 2, or a zip of a model
+            directory or SavedModel.
+        name: name of the experiment, by default the run's. A new name makes a new experiment.
+        run: run that trained the model. Its parameters become the `config` of the card.
+        test_accuracy: accuracy on the test images, 0 to 1.
+        card: further keys of card.json: task, classes, input, output, config, metrics.
+        force: publish a model that misreads the probe digits, too.
+        owner: author of the publication, by default the name of the user.
+        reason: reason that the run of the pipeline stores.
+        wait_seconds: time for the run of the pipeline. It continues after this time.
         url: address of the service, by default MLOPS_URL or http://localhost:9090.
         api_key: key of the service, by default MLOPS_API_KEY.
 
     Raises:
-        PublishError: the directory is missing, the service does not watch it, or it refuses the
-            model. The files of a refused model stay, as the service shows them.
-        ApiUnreachableError, ApiProblemError: the model is in the directory, and the service does
-            not tell its state.
+        PublishError: the pipeline refuses the model or is not done in time, or the service does
+            not serve the version.
+        ApiUnreachableError, ApiProblemError: the service does not take the file.
+        OSError: the file cannot be read.
         ValueError: the name or the accuracy is invalid, or the name is missing.
 
     """
@@ -81,97 +98,111 @@ def publish(
             f"{name!r} cannot be the name of a model. Give name= or run=: 1 to 128 of A-Z a-z 0-9 "
             f"_ . -, beginning with a letter or digit, and not ending in {LOOSE_SUFFIX}."
         )
-    document = _card(name, run, test_accuracy, card or {})
-    directory = settings.models_directory(models_dir)
-    if directory is None or not directory.is_dir():
-        raise PublishError(
-            f"The model directory {directory or 'models_dir'} is missing. Give models_dir=, or set "
-            "MLOPS_MODELS_DIR to the MODELS_DIR of the stack. On another machine, save the model "
-            "and run `make publish FILE=model.keras` beside the stack."
-        )
-    version_dir = _save(model, document, directory, name)
-    version = int(version_dir.name)
-    state = "LOADING"
-    if wait_seconds > 0:
-        with Api(settings.service_url(url), settings.api_key(api_key)) as api:
-            state = _wait(api, name, version, wait_seconds)
-    return Published(name, version, version_dir, state)
+    author = (owner or settings.user_name() or AUTHOR)[:MAX_AUTHOR_LENGTH]
+    form = {"by": author, "reason": reason, "force": "true" if force else "false"}
+    document = _card(run, test_accuracy, card or {})
+    if document:
+        form["card"] = json.dumps(document)
+    file_name, content = _read(model)
+    service, key = settings.service_url(url), settings.api_key(api_key)
+    with Api(service, key, read_timeout_seconds=UPLOAD_SECONDS) as api:
+        path = f"/models/{quote(name, safe='')}"
+        started = api.upload(path, "file", content, file_name=file_name, fields=form)
+    with Api(service, key) as api:
+        run_id = int(started["run_id"])
+        outputs = _follow(api, run_id, time.monotonic() + wait_seconds, wait_seconds)
+        version = int(outputs["version"])
+        state = _wait_until_served(api, name, version, time.monotonic() + SERVED_SECONDS)
+    is_new = outputs["published"] == "now"
+    return Published(name, version, is_new, run_id, str(outputs["sentence"]), state)
 
 
 def _card(
-    name: str, run: Run | None, test_accuracy: float | None, further: Mapping[str, Any]
+    run: Run | None, test_accuracy: float | None, further: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the content of card.json. Raises ValueError."""
-    card = {"experiment": name, **further}
+    """Return the keys of card.json. Raises ValueError."""
+    card = dict(further)
     if test_accuracy is not None:
         accuracy = float(test_accuracy)
         if not 0 <= accuracy <= 1:
             raise ValueError(f"test_accuracy is {accuracy}. Write 98.5 % as 0.985.")
         card["metrics"] = {**dict(card.get("metrics", {})), "test_accuracy": accuracy}
-    if run is not None:
-        card.setdefault("run", {"run_id": run.run_id, "name": run.name})
-        card.setdefault("parameters", dict(run.params))
+    if run is not None and run.params:
+        card.setdefault("config", dict(run.params))
     return card
 
 
-def _save(model: Any, card: Mapping[str, Any], models_dir: Path, name: str) -> Path:
-    """Write the files into a hidden directory, and rename it to the next version's."""
-    incoming = models_dir / f".publish-{name}-{uuid.uuid4().hex}"
-    incoming.mkdir()
+def _read(model: Any) -> tuple[str, bytes]:
+    """Return the name and content of a model's file. Raises OSError."""
+    if isinstance(model, str | os.PathLike):
+        path = Path(model)
+        return path.name, path.read_bytes()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / MODEL_FILE
+        model.save(path)
+        return MODEL_FILE, path.read_bytes()
+
+
+def _follow(api: Api, run_id: int, deadline: float, seconds: float) -> Mapping[str, Any]:
+    """Wait for the end of a run, and return the outputs of its step. Raises PublishError."""
+    path = f"/runs/{run_id}"
+    state, no_worker = "QUEUED", None
+    while True:
+        document = _poll(api, path, deadline)
+        if document is not None:
+            if document["state"] not in OPEN_STATES:
+                break
+            state = document["state"]
+            if document["no_worker"] and not no_worker:
+                logger.warning("%s is waiting. %s", _title(run_id), document["no_worker"])
+            no_worker = document["no_worker"]
+        if time.monotonic() > deadline:
+            advice = no_worker or f"Follow it on the page Pipelines of {api.url}."
+            raise PublishError(
+                f"{_title(run_id)} is {state} after {seconds:.0f} seconds and continues. {advice}"
+            )
+        time.sleep(POLL_SECONDS)
+    if document["state"] != SUCCEEDED:
+        reason = str(document["reason"]).removeprefix(f"{STEP}: ")
+        raise PublishError(f"{_title(run_id)} is {document['state']}. {reason}")
+    attempts = api.get(f"{path}/steps")["steps"]
+    return dict(next(step["outputs"] for step in reversed(attempts) if step["state"] == SUCCEEDED))
+
+
+def _title(run_id: int) -> str:
+    """Return the name of a run of the pipeline in messages."""
+    return f"Run {run_id} of the pipeline"
+
+
+def _poll(api: Api, path: str, deadline: float) -> dict[str, Any] | None:
+    """Return a document, None while the service is away. Raises its error after the deadline."""
     try:
-        if isinstance(model, str | os.PathLike):
-            shutil.copyfile(model, incoming / MODEL_FILE)
-        else:
-            model.save(incoming / MODEL_FILE)
-        (incoming / CARD_FILE).write_text(json.dumps(card, indent=2) + "\n")
-        parent = models_dir / name
-        parent.mkdir(exist_ok=True)
-        version = _next_version(models_dir, name)
-        while True:
-            try:
-                incoming.rename(parent / str(version))
-                return parent / str(version)
-            except OSError:
-                if not (parent / str(version)).exists():
-                    raise
-                version += 1  # another process has just published it
-    finally:
-        shutil.rmtree(incoming, ignore_errors=True)
+        return dict(api.get(path))
+    except (ApiUnreachableError, ApiProblemError) as error:
+        is_outage = not isinstance(error, ApiProblemError) or error.status >= SERVER_ERROR
+        if not is_outage or time.monotonic() > deadline:
+            raise
+        return None
 
 
-def _next_version(models_dir: Path, name: str) -> int:
-    parent = models_dir / name
-    versions = [int(path.name) for path in parent.iterdir() if VERSION_PATTERN.fullmatch(path.name)]
-    is_first = any((parent / file).exists() for file in MODEL_FILES)
-    if is_first or (models_dir / (name + LOOSE_SUFFIX)).exists():
-        versions.append(1)
-    return max(versions, default=0) + 1
-
-
-def _wait(api: Api, name: str, version: int, seconds: float) -> str:
-    """Wait until the service serves a version. Raises PublishError if it refuses it."""
-    deadline = time.monotonic() + seconds
+def _wait_until_served(api: Api, name: str, version: int, deadline: float) -> str:
+    """Return the state of a published version, READY if possible. Raises PublishError."""
     path = f"/models/{quote(name, safe='')}/versions/{version}"
     while True:
-        state = None
         try:
-            document = api.get(path)
-            state = document["state"]
+            document = _poll(api, path, deadline)
         except ApiProblemError as error:
             if error.status != NOT_FOUND:
                 raise
-        except ApiUnreachableError:
             if time.monotonic() > deadline:
-                raise
-        if state == "READY":
-            return "READY"
-        if state == "FAILED":
-            raise PublishError(f"The service does not serve {name}@{version}. {document['reason']}")
-        if time.monotonic() > deadline:
-            if state is None:
                 raise PublishError(
-                    f"{api.url} does not list {name}@{version}. Is models_dir the MODELS_DIR of "
-                    "that service?"
-                )
-            return str(state)
+                    f"{name}@{version} is published, but {api.url} does not list it. Do the "
+                    "worker and that service have the same MODELS_DIR?"
+                ) from error
+            document = None
+        state = LOADING if document is None else str(document["state"])
+        if document is not None and state == FAILED:
+            raise PublishError(f"The service does not serve {name}@{version}. {document['reason']}")
+        if state == READY or time.monotonic() > deadline:
+            return state
         time.sleep(POLL_SECONDS)

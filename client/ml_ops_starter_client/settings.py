@@ -1,5 +1,6 @@
 """Settings: environment variables of the client, and their defaults."""
 
+import getpass
 import os
 import sys
 from pathlib import Path
@@ -27,7 +28,9 @@ def spool_directory() -> Path:
     return (Path(state) if state else Path.home() / ".local" / "state") / FOLDER
 
 
-def models_directory(given: str | os.PathLike[str] | None = None) -> Path | None:
-    """Return the model directory of the service: `given`, or MLOPS_MODELS_DIR, None without one."""
-    directory = given or os.environ.get("MLOPS_MODELS_DIR")
-    return Path(directory) if directory else None
+def user_name() -> str | None:
+    """Return the name of the user, None for a user without one, as in containers."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return None

@@ -1,6 +1,5 @@
 """Start of runs."""
 
-import getpass
 import sys
 import uuid
 from collections.abc import Mapping
@@ -66,7 +65,7 @@ def start(
         "name": name,
         "project": project,
         "task": task,
-        "owner": _user_name() if owner is None else owner,
+        "owner": settings.user_name() if owner is None else owner,
         "started_at": now(),
     }
     header = Header(
@@ -90,10 +89,3 @@ def _default_name() -> str:
     is_usable = NAME_PATTERN.fullmatch(script) and not is_interactive()
     time_of_start = datetime.now().astimezone().strftime("%Y%m%d_%H%M%S")
     return f"{script[:100] if is_usable else 'run'}_{time_of_start}"
-
-
-def _user_name() -> str | None:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # a user without a name, as in containers
-        return None

@@ -50,7 +50,8 @@ class FakeTracking:
     def __init__(self) -> None:
         self.runs: dict[str, StoredRun] = {}
         self.requests: list[tuple[str, str, Document, dict[str, str]]] = []
-        self.answers: dict[str, Document] = {}
+        # By path. Of a list, each request gets the next one, and the last one again.
+        self.answers: dict[str, Document | list[Document]] = {}
         self.outage: tuple[int, dict[str, str]] | None = None
         self.refuse: Refuse = lambda _method, _path, _body: None
         self.loses_answers = 0
@@ -97,7 +98,7 @@ class FakeTracking:
             if refusal is not None:
                 raise Refused(*refusal)
             if path in self.answers:
-                return 200, self.answers[path]
+                return 200, self._next_answer(path)
             if (method, path) == ("POST", "/experiments"):
                 return self._create(body)
             _, _, name, *rest = path.split("/")
@@ -109,6 +110,12 @@ class FakeTracking:
             if rest == ["points"]:
                 return self._log(run, body)
             return 200, run.document
+
+    def _next_answer(self, path: str) -> Document:
+        found = self.answers[path]
+        if isinstance(found, dict):
+            return found
+        return found.pop(0) if len(found) > 1 else found[0]
 
     def _create(self, body: Document) -> tuple[int, Document]:
         run_id = body["run_id"]
