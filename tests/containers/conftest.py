@@ -53,7 +53,8 @@ class Compose:
         return subprocess.run(
             [DOCKER, "compose", "-p", self.name, *arguments],
             cwd=self.folder,
-            env={**os.environ, **self.ports, **self.variables, **variables},
+            # Services of other tests do not track.
+            env={**os.environ, "TRACKING": "1", **self.ports, **self.variables, **variables},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
