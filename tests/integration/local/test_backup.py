@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 import shutil
 import tarfile
@@ -15,6 +16,7 @@ import pytest
 
 from db.initialize import set_up
 from db.settings import from_environment
+from inference.originals.local_store import LocalStore
 from inference.originals.open_store import open_store
 from inference.prediction_log.segments import list_segments
 from local import ports
@@ -23,6 +25,10 @@ from local.backup.deployment import LocalDeployment
 from pipeline.steps import plan
 from tests.support.prediction_log import LogHarness, make_image
 from tests.support.workers import Workers
+from tracking.runs import Entries, NewRun, Point, RunChange
+from tracking.storage import histories
+from tracking.storage.logged_models import LoggedModels
+from tracking.storage.stores import open_stores
 
 LIBPQ = ("PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE")
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -31,10 +37,16 @@ LOOP_TABLES = (
     *("datasets", "uploads", "pipeline_runs", "pipeline_triggers", "pipeline_steps"),
     *("procrastinate.procrastinate_jobs", "procrastinate.procrastinate_events"),
 )
+RUN_TABLES = (
+    *("projects", "previous_names", "run_params", "run_points", "run_histories"),
+    *("run_artifacts", "logged_models"),
+)
 SUMS = " UNION ALL ".join(
     f"SELECT '{table}', count(*), md5(string_agg(t::text, ',' ORDER BY t::text)) FROM {table} t"
-    for table in (*TABLES, "traffic", "model_versions", "migration_fingerprints", *LOOP_TABLES)
-)
+    for table in (
+        *TABLES, "traffic", "model_versions", "migration_fingerprints", *LOOP_TABLES, *RUN_TABLES
+    )
+)  # fmt: skip
 OBJECTS = """
 SELECT 'grants', count(*)::text, md5(string_agg(g::text, ',' ORDER BY g::text))
 FROM information_schema.role_table_grants g WHERE grantee LIKE 'mlops%'
@@ -129,6 +141,7 @@ class Machine:
             harness.predict_images([make_image(3, PNG)])
             url = open_store(str(self.folder / "images")).put("ab/ab12.npz", b"a dataset")
             harness.query(FILL_LOOP.format(url=url))
+            log_runs(self.folder / "images")
 
     @contextmanager
     def service(self) -> Iterator[LogHarness]:
@@ -146,6 +159,37 @@ class Machine:
             harness = LogHarness(self.folder, owner)
             yield harness
             harness.disconnect()
+
+
+def log_runs(images: Path) -> None:
+    """Log a run that has ended and a running one, with everything that a run may have."""
+    stores = open_stores(LocalStore(images), "mnist", 1_000)
+    try:
+        project = stores.projects.create("parity", {"team": "a"})
+        for name in ("ended", "running"):
+            new = NewRun(
+                name,
+                "api",
+                project_id=project.id,
+                owner="ann",
+                note="A **note**.",
+                params={"lr": "0.1"},
+                tags={"dataset": "mnist"},
+            )
+            run_id = stores.runs.create(new).run.run_id
+            values = [1.0, math.nan, 0.1]
+            points = [Point("val_loss", step, step, value) for step, value in enumerate(values)]
+            stores.runs.log(run_id, Entries(points))
+            stores.artifacts.put(run_id, "notes.txt", name.encode())
+            stores.artifacts.put(run_id, "model.txt", b"\x80\x04")
+            LoggedModels(stores.database).create(f"m-{name}", run_id, "model", "READY", {}, {})
+        stores.runs.update(stores.runs.find("ended"), RunChange(state="finished", name="renamed"))
+        stores.folding.fold_all()
+        with stores.database.transaction() as cursor:
+            for number in histories.ended_runs(cursor, 0, 10):
+                histories.move(cursor, number)
+    finally:
+        stores.close()
 
 
 @pytest.fixture(scope="module")
@@ -177,13 +221,27 @@ def test_backup_restores_into_an_empty_stack(source: Machine, backup: Path, tmp_
     kept = {name: data for name, data in source.files().items() if is_backed_up(name)}
     assert target.files() == kept
     assert len([name for name in kept if name.endswith(".png")]) == 2
+    assert len([name for name in kept if name.endswith(".bin")]) == 2
+    assert all(f"{table}|0|" not in rows for table in RUN_TABLES), "a table without rows"
+    assert read_runs(target) == read_runs(source) == [b"ended", b"running"]
     assert target.databases().split() == ["mlopsdb", "postgres", "template0", "template1"]
     ship(target)
     continue_runs(target, tmp_path)
 
 
 def is_backed_up(name: str) -> bool:
-    return name.endswith((".png", ".npz", ".jsonl"))
+    return name.endswith((".png", ".npz", ".bin", ".jsonl"))
+
+
+def read_runs(machine: Machine) -> list[bytes]:
+    """Return a file of each run as the tracking process reads it."""
+    with machine.service():
+        stores = open_stores(LocalStore(machine.folder / "images"), "mnist", 1_000)
+        try:
+            found = [stores.runs.find(name) for name in ("ended", "running")]
+            return [stores.artifacts.read(run_id, "notes.txt").content for run_id in found]
+        finally:
+            stores.close()
 
 
 def continue_runs(target: Machine, folder: Path) -> None:
