@@ -34,6 +34,23 @@ PRIVATE = {
 }  # fmt: skip
 
 
+class UniqueKeys(yaml.SafeLoader):  # type: ignore[misc]
+    """Loader that refuses a key that a mapping has twice: the last one would win."""
+
+
+def construct_mapping(loader: UniqueKeys, node: yaml.MappingNode) -> Any:
+    keys = [key.value for key, _ in node.value]
+    assert len(keys) == len(set(keys)), f"line {node.start_mark.line}: {sorted(keys)}"
+    return loader.construct_mapping(node, deep=True)
+
+
+UniqueKeys.add_constructor("tag:yaml.org,2002:map", construct_mapping)
+
+
+def test_document_has_no_key_twice() -> None:
+    assert yaml.load(SPECIFICATION.read_text(), UniqueKeys) == DOCUMENT  # noqa: S506
+
+
 def predict(*, document: Any = None, is_stream: bool = False, **_arguments: Any) -> Any:
     if is_stream:
         return iter([b"1\n", b"2\n"])
