@@ -17,9 +17,9 @@ from typing import BinaryIO
 
 from data_export.errors import ExportError
 from inference.model_format.atomic_file import flush
+from inference.object_storage.client import BUCKET_PATTERN
+from inference.object_storage.provider import Provider
 from inference.originals.object_store import MAX_CONCURRENT_PARTS, PART_BYTES, ObjectStore
-from inference.originals.open_store import BUCKET_PATTERN
-from inference.originals.provider import Provider
 from inference.originals.store import StorageUnavailableError
 
 # Readers of Parquet ignore names that begin with a dot.

@@ -198,8 +198,9 @@ def create_app(settings: Settings, drain: Drain | None = None) -> ASGIApp:
         settings.journal_dir,  # unnamed files: on a disk, and gone after a crash
         metrics.count_limit,
     )
+    proxied: Any = ProxyHeadersMiddleware(streaming, settings.trusted_proxies)
     application: Any = TrackingForwarder(
-        ProxyHeadersMiddleware(streaming, settings.trusted_proxies),
+        proxied,
         Addresses(ROUTES.base_path),
         os.environ.get(SOCKET_VARIABLE) if settings.tracks else None,
         ROUTES.streamed_bytes,
