@@ -43,7 +43,7 @@ COMMANDS = {
 # On a stop, uvicorn waits this long for the requests in progress.
 GRACE_SECONDS = 7
 # A stop, after the drain, takes at most 10 s. The shipper gets the rest, at least a second.
-STOP_SECONDS, MIN_SHIP_SECONDS = 8.5, 1.0
+STOP_SECONDS, MIN_SHIP_SECONDS = 8.0, 1.0
 # A thread that returns from a model waits this long for Python's lock. At the default of 5 ms, ten
 # more would have run.
 SWITCH_SECONDS = 50e-6
