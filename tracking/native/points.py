@@ -36,9 +36,7 @@ class PointsApi:
         entries = _entries(call)
         written = None
         if not entries.params and not entries.tags:
-            # A client that sends several points buffers them. One point may be a training loop.
-            is_patient = len(entries.points) > 1
-            written = self._runs.log_soon(call.path["name"], entries.points, is_patient=is_patient)
+            written = self._runs.log_soon(call.path["name"], entries.points)
         if written is None:
             return await run_in_threadpool(self._store, call.path["name"], entries)
         await written

@@ -128,19 +128,17 @@ class Runs:
         if is_run:
             self._folding.add(number, entries.points)
 
-    def log_soon(
-        self, run_id: str, points: Sequence[Point], *, is_patient: bool
-    ) -> "asyncio.Future[None] | None":
+    def log_soon(self, run_id: str, points: Sequence[Point]) -> "asyncio.Future[None] | None":
         """Return a future that is done when points are stored, as `log` stores them.
 
-        For the thread of an event loop, which it does not block. A patient client may wait longer.
-        None if the run has to be looked up: call `log`. Raises InvalidError.
+        For the thread of an event loop, which it does not block. None if the run has to be looked
+        up: call `log`. Raises InvalidError.
         """
         number = self._ids.get(run_id)
         if number is None:
             return None
         limits.check_points(points)
-        return self._writer.submit_from_loop(number, points, is_patient=is_patient)
+        return self._writer.submit_from_loop(number, points)
 
     def update(self, run_id: str, change: RunChange) -> Run:
         """Change a run and return it.

@@ -21,7 +21,6 @@ MAX_BATCH_POINTS = 20_000  # of one statement, besides those of its last request
 # A commit costs Postgres as much as 60 points. While several runs log, two commits are this far
 # apart. One run alone does not wait.
 PAUSE_SECONDS = 0.02
-PATIENT_PAUSE_SECONDS = 0.1  # while only requests wait whose clients buffer points
 ACTIVE_SECONDS = 1.0  # a run that has logged since then logs
 INSERT = """
 INSERT INTO run_points (experiment_id, metric, step, logged_at, value)
@@ -93,7 +92,6 @@ class PointWriter:
         self._queue: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._start_lock = threading.Lock()
-        self._has_urgent = threading.Event()  # a client waits that may not buffer points
         self._logged_at: dict[int, float] = {}  # time.monotonic() by run
 
     def submit(self, experiment_id: int, points: Sequence[Point]) -> "Future[None]":
@@ -102,18 +100,18 @@ class PointWriter:
         It raises UnknownRunError and UnavailableError.
         """
         written: Future[None] = Future()
-        self._put(Batch(experiment_id, points, written), is_patient=False)
+        self._put(Batch(experiment_id, points, written))
         return written
 
     def submit_from_loop(
-        self, experiment_id: int, points: Sequence[Point], *, is_patient: bool
+        self, experiment_id: int, points: Sequence[Point]
     ) -> "asyncio.Future[None]":
         """Return a future of the running event loop, like `submit`.
 
-        All requests of a commit wake the loop once. Patient ones wait longer for others.
+        All requests of a commit wake the loop once.
         """
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._put(Batch(experiment_id, points, written), is_patient=is_patient)
+        self._put(Batch(experiment_id, points, written))
         return written
 
     def close(self) -> None:
@@ -122,14 +120,12 @@ class PointWriter:
             self._queue.put(None)
             self._thread.join()
 
-    def _put(self, batch: Batch, *, is_patient: bool) -> None:
+    def _put(self, batch: Batch) -> None:
         with self._start_lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="points", daemon=True)
                 self._thread.start()
         self._queue.put(batch)
-        if not is_patient and not self._has_urgent.is_set():
-            self._has_urgent.set()
 
     def _run(self) -> None:
         is_open = True
@@ -150,10 +146,8 @@ class PointWriter:
         """Wait for further requests after one of a run, if several runs log."""
         oldest = time.monotonic() - ACTIVE_SECONDS
         self._logged_at = {run: at for run, at in self._logged_at.items() if at > oldest}
-        is_alone = self._logged_at.keys() <= {experiment_id}
-        if not is_alone and self._has_urgent.wait(PATIENT_PAUSE_SECONDS - PAUSE_SECONDS):
+        if not self._logged_at.keys() <= {experiment_id}:
             time.sleep(PAUSE_SECONDS)
-        self._has_urgent.clear()
 
     def _drain(self, batches: list[Batch]) -> bool:
         """Append what waits. Return False at the end of the queue."""

@@ -6,6 +6,7 @@ from typing import Any
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from inference.api.tracking.addresses import Addresses
+from inference.api.tracking.bundling import Bundling, can_wait
 from inference.api.tracking.errors import TrackingOffError, TrackingUnavailableError
 from inference.api.tracking.socket_client import ConnectionLostError, Response, SocketClient
 from inference.errors import RequestTooLargeError, ServiceError
@@ -40,6 +41,7 @@ class TrackingForwarder:
         self._app, self._addresses = app, addresses
         self._client = None if socket is None else SocketClient(socket)
         self._max_bytes, self._count_limit = max_bytes, count_limit
+        self._bundling = Bundling()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Forward a request of tracking, or call the application. Raises ServiceError."""
@@ -53,6 +55,8 @@ class TrackingForwarder:
             return
         if self._client is None:
             raise TrackingOffError
+        if can_wait(scope["method"], scope["path"], _content_length(scope)):
+            await self._bundling.wait()
         head, is_chunked = _head(scope)
         body = self._body(
             receive, self._max_bytes(scope["method"], scope["path"]), is_chunked=is_chunked
@@ -83,6 +87,10 @@ class TrackingForwarder:
                 yield b"%x\r\n%b\r\n" % (len(chunk), chunk) if is_chunked else chunk
         if is_chunked:
             yield b"0\r\n\r\n"
+
+
+def _content_length(scope: Scope) -> bytes | None:
+    return next((value for name, value in scope["headers"] if name == b"content-length"), None)
 
 
 class _ClientLeftError(Exception):
