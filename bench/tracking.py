@@ -30,7 +30,7 @@ CONNECTIONS, IMAGES = 16, 64
 MIN_RATIO, MAX_VISIBLE_SECONDS = 0.97, 2.0
 VISIBLE_SAMPLES = 10
 CLIENT_BATCH = 25  # the Python client sends twice a second
-SETTLE_SECONDS, CPU_SECONDS = 1.0, 10.0
+SETTLE_SECONDS, CPU_SECONDS, IDLE_SECONDS = 1.0, 10.0, 5.0
 CONDITIONS = ("alone", "sink", "runs")
 
 
@@ -84,6 +84,7 @@ def measure(server: Server, senders: Senders, rounds: int, seconds: int) -> list
 
 def measure_cpu(server: Server, senders: Senders) -> CpuShares:
     """Return what the runs cost without predictions, beyond the idle service."""
+    time.sleep(IDLE_SECONDS)  # after the start and the creation of the runs
     idle = _cpu_shares(server, senders)
     with _condition(senders, "runs"):
         busy = _cpu_shares(server, senders)
