@@ -28,6 +28,7 @@ from inference.api.predictions import PredictionsApi
 from inference.api.response_encoding import ResponseEncoder
 from inference.api.status import StatusApi
 from inference.api.tracking.addresses import FORWARDED_OPERATIONS, Addresses
+from inference.api.tracking.browser_page import BrowserPage
 from inference.api.tracking.forwarder import TrackingForwarder, forwarded
 from inference.database.experiments import Experiments
 from inference.database.imports import Imports
@@ -198,7 +199,8 @@ def create_app(settings: Settings, drain: Drain | None = None) -> ASGIApp:
         settings.journal_dir,  # unnamed files: on a disk, and gone after a crash
         metrics.count_limit,
     )
-    proxied: Any = ProxyHeadersMiddleware(streaming, settings.trusted_proxies)
+    page: Any = BrowserPage(streaming, settings.dashboard_url)
+    proxied: Any = ProxyHeadersMiddleware(page, settings.trusted_proxies)
     application: Any = TrackingForwarder(
         proxied,
         Addresses(ROUTES.base_path),

@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,7 @@ class Settings:
     images_keep_days: float
     monitors: bool
     tracks: bool
+    dashboard_url: str
 
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -92,7 +94,19 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         images_keep_days=days(environ, "IMAGES_KEEP_DAYS") or 30.0,
         monitors=environ.get("MONITOR") != "0",
         tracks=environ.get("TRACKING") != "0",
+        dashboard_url=_dashboard_url(environ),
     )
+
+
+def _dashboard_url(environ: Mapping[str, str]) -> str:
+    """Return the address of the dashboard: an HTTP URL, or a colon and a port."""
+    text = environ.get("DASHBOARD_URL") or ":8501"
+    if not re.fullmatch(r":[0-9]{1,5}|https?://[^\s/]+(/\S*)?", text, re.ASCII):
+        raise ValueError(
+            "DASHBOARD_URL must be a URL such as https://mlops.example.org, or a port such as"
+            f" :8501, not {text!r}."
+        )
+    return text
 
 
 def _integer(

@@ -73,6 +73,7 @@ class Stack:
                 # proxy here that could use a drain.
                 "PORT": "",
                 "DRAIN_SECONDS": "",
+                "DASHBOARD_URL": common.get("DASHBOARD_URL") or f":{settings.web_port}",
                 "COMPILED_DIR": common.get("COMPILED_DIR") or str(directory / "compiled"),
                 "JOURNAL_DIR": common.get("JOURNAL_DIR") or str(directory / "journal"),
                 "IMAGES_URL": common.get("IMAGES_URL") or str(directory / "images"),

@@ -101,7 +101,9 @@ def free_settings(tmp_path_factory: pytest.TempPathFactory) -> local_settings.Se
 @pytest.fixture(scope="session")
 def stack(free_settings: local_settings.Settings) -> Iterator[RunningStack]:
     """Postgres, inference and web, all ready."""
-    programs = Stack(free_settings)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRACKING", "1")  # services of other tests do not track
+        programs = Stack(free_settings)
     try:
         programs.start()
         yield RunningStack(programs)

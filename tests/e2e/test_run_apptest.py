@@ -58,6 +58,7 @@ def test_run_id_leads_to_the_name(sources: FakeSources) -> None:
     app = run_page(id=RUN_ID)
     assert [one.value for one in app.header] == ["lenet"]
     assert "id" not in app.query_params
+    assert app.query_params["name"] == "lenet"
 
 
 @pytest.mark.usefixtures("sources")

@@ -27,6 +27,7 @@ def test_values_are_parsed() -> None:
             "FORWARDED_ALLOW_IPS": "10.0.0.0/8",
             "API_KEYS_FOR_READS": "0",
             "PROBE_MIN_ACCURACY": "0.25",
+            "DASHBOARD_URL": "https://mlops.example.org/board",
         }
     )
     assert (settings.port, settings.cache_entries, settings.fast_path) == (80, 0, False)
@@ -35,6 +36,8 @@ def test_values_are_parsed() -> None:
     assert (settings.api_keys_file, settings.reads_need_key) == (Path("keys"), False)
     assert from_environment({}).reads_need_key
     assert settings.probe_min_accuracy == 0.25
+    assert settings.dashboard_url == "https://mlops.example.org/board"
+    assert from_environment({}).dashboard_url == ":8501"
     assert (settings.default_task, settings.trusted_proxies) == ("parity", "10.0.0.0/8")
     assert from_environment({}).default_task == "mnist"
 
@@ -117,6 +120,8 @@ def test_monitor_runs_unless_it_is_turned_off(value: str | None, *, expected: bo
         ("IMAGES_KEEP_DAYS", "nan"),
         ("IMAGES_KEEP_DAYS", "36501"),
         ("IMAGES_KEEP_DAYS", "a week"),
+        ("DASHBOARD_URL", "8501"),
+        ("DASHBOARD_URL", "javascript:x"),
     ],
 )
 def test_invalid_value_is_an_error_with_its_variable(name: str, value: str) -> None:

@@ -62,7 +62,7 @@ def _resolve_run_id(sources: Sources) -> bool:
         return True
     result = sources.tracking.run(run_id=run_id)
     if result.value is not None:
-        st.session_state[NAME] = result.value.name
+        st.session_state[NAME] = st.query_params[NAME] = result.value.name
         del st.query_params[RUN_ID]
         return True
     if result.problem is not None:
