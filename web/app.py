@@ -11,16 +11,15 @@ import streamlit as st
 
 from servicekit.trusted_hosts import TrustedHosts
 from web.components.author import keep_author
+from web.components.baseline import BASELINE
 from web.components.error_boundary import error_boundary
 from web.components.experiment_picker import EVERY, pick_experiments
 from web.components.experiment_picker import WIDGET_KEYS as PICKER_KEYS
 from web.components.loss_chart import OLD_LOG
 from web.components.status_strip import show_status_strip
-from web.data.api_types import Model
-from web.data.stale_cache import CachedResult
 from web.formatting import pluralize
-from web.sources import get_sources
-from web.url_parameters import keep_parameters, restore_parameters, show_unknown_parameters
+from web.sources import Sources, get_sources
+from web.url_parameters import begin_page, keep_parameters, show_link_problems
 from web.views.compare import page as compare
 from web.views.evaluate import page as evaluate
 from web.views.history import page as history
@@ -51,6 +50,8 @@ _OTHER_PARAMETERS = {
     "models": (PUBLICATION,),
     "run": (run.RUN_ID,),
 }
+# One entry in the history of the browser per page, see history.js.
+_HISTORY = f"<script>{(HERE / 'history.js').read_text(encoding='utf-8')}</script>"
 UNKNOWN_HOST = (
     "Unknown host name. Open the dashboard as `localhost` or by its IP address, or add the name"
     " to `ALLOWED_HOSTS`."
@@ -93,7 +94,8 @@ def main() -> None:
         run_page: run.WIDGET_KEYS,
     }
     page = st.navigation(list(widget_keys), position="top")
-    restore_parameters(page, _OWN_PARAMETERS.get(page.url_path, ()))
+    known = (*widget_keys[page], *_OTHER_PARAMETERS.get(page.url_path, ()))
+    begin_page(page, known, _OWN_PARAMETERS.get(page.url_path, ()), pinned=BASELINE)
     all_keys = {key for keys in widget_keys.values() for key in keys}
     _keep_widget_state(all_keys.difference(widget_keys[page]))
     # Local icons: for an emoji or a material icon in the browser tab, Streamlit loads a picture
@@ -103,6 +105,7 @@ def main() -> None:
     )
     st.logo(HERE / "icon.svg", size="large")
     st.html(HERE / "style.css")
+    st.html(_HISTORY, unsafe_allow_javascript=True)
     with error_boundary("The dashboard"):
         sources = get_sources()
         host = (st.context.headers.get("Host") or "").encode("latin-1", "replace")
@@ -117,9 +120,9 @@ def main() -> None:
         ):
             st.title(page.title, anchor=False, width="content")
             if page is not predict_page:
-                _link_to_predict(predict_page, sources.models())
+                _link_to_predict(predict_page, sources)
         show_status_strip(sources, monitor_page)
-        show_unknown_parameters((*widget_keys[page], *_OTHER_PARAMETERS.get(page.url_path, ())))
+        link_problems = st.container()
         if page in (leaderboard_page, compare_page, predict_page):
             snapshot = sources.snapshot().value
             # Part of the frame, not of a page: widgets of the frame keep their values in the URL
@@ -132,6 +135,8 @@ def main() -> None:
             )
         with error_boundary(f"The page {page.title}"):
             page.run()
+        with link_problems:
+            show_link_problems(known)
         keep_author()
         keep_parameters(page.url_path)
 
@@ -143,12 +148,14 @@ def _keep_widget_state(keys: Iterable[str]) -> None:
             st.session_state[key] = st.session_state[key]
 
 
-def _link_to_predict(page: st.Page, models: CachedResult[dict[str, Model]]) -> None:
+def _link_to_predict(page: st.Page, sources: Sources) -> None:
     """Show the link to Predict with all models, as the selected experiments may have none."""
-    ready = (
-        0
-        if models.problem
-        else sum(model.state == "READY" for model in (models.value or {}).values())
+    models, snapshot = sources.models(), sources.snapshot().value
+    archived = set() if snapshot is None else snapshot.archived
+    ready = sum(
+        model.state == "READY" and name not in archived
+        for name, model in (models.value or {}).items()
+        if models.problem is None
     )
     help_text = f"{pluralize(ready, 'model')} ready to predict" if ready else None
     st.page_link(

@@ -2,9 +2,12 @@
 
 import difflib
 from collections.abc import Collection, Iterable
+from urllib.parse import parse_qs
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from web import link_values
 from web.formatting import escape_markdown
 
 # Parameters of Streamlit
@@ -13,16 +16,32 @@ _STREAMLIT = ("embed", "embed_options")
 _PAGE, _KEPT = "parameters_page", "parameters_of_pages"
 
 
-def restore_parameters(page: st.Page, names: Collection[str]) -> None:
-    """Restore the parameters that a page had before, unless the link has some of its own.
-
-    Streamlit drops the parameters and the widgets of a page that is left, also for Back. Call it
-    before the widgets of the page, which start with the parameters.
+def begin_page(page: st.Page, known: Collection[str], own: Collection[str], *, pinned: str) -> None:
+    """Begin a run of a page: restore its parameters. Call it before all widgets.
 
     Args:
-        page: path of the page.
-        names: its parameters. Those of other widgets stay as they are.
+        page: the page.
+        known: parameters of the page.
+        own: those whose widgets do not keep their values while another page is open.
+        pinned: parameter whose value stays when the page changes.
 
+    """
+    _restore_history(page, known, pinned)
+    _restore_parameters(page, own)
+    link_values.begin_page(page.url_path)
+
+
+def keep_parameters(path: str) -> None:
+    """Keep the parameters of a page at the end of its run."""
+    own = {name: st.query_params.get_all(name) for name in st.query_params}
+    st.session_state.setdefault(_KEPT, {})[path] = own
+
+
+def _restore_parameters(page: st.Page, names: Collection[str]) -> None:
+    """Restore the parameters that a page had before, unless the link has some of its own.
+
+    Streamlit drops the parameters and the widgets of a page that is left, also for Back. The
+    widgets of the page start with the parameters.
     """
     path = page.url_path
     has_changed = st.session_state.get(_PAGE, path) != path
@@ -37,10 +56,26 @@ def restore_parameters(page: st.Page, names: Collection[str]) -> None:
         st.switch_page(page, query_params=own)
 
 
-def keep_parameters(page: str) -> None:
-    """Keep the parameters of a page at the end of its run."""
-    own = {name: st.query_params.get_all(name) for name in st.query_params}
-    st.session_state.setdefault(_KEPT, {})[page] = own
+def _restore_history(page: st.Page, names: Collection[str], pinned: str) -> None:
+    """Restore parameters that Streamlit drops when the user goes back to a page.
+
+    It drops a parameter that a widget of the page before has, too, and would then show the default.
+    """
+    context = get_script_run_ctx()
+    has_changed = st.session_state.get(_PAGE, page.url_path) != page.url_path
+    if context is None or not context.is_history_navigation or not has_changed:
+        return
+    full = {
+        name: values for name, values in parse_qs(context.query_string).items() if name in names
+    }
+    dropped = {name: values for name, values in full.items() if name not in st.query_params}
+    is_unpinned = pinned in names and pinned not in full and st.session_state.get(pinned)
+    if dropped or is_unpinned:
+        st.session_state[_PAGE] = page.url_path
+        for name in dropped:
+            st.session_state.pop(name, None)
+        st.query_params.update(dropped)
+        st.rerun()  # which is not a step in the history, so that the session counts, too
 
 
 def unknown_parameters(given: Iterable[str], known: Collection[str]) -> list[str]:
@@ -61,7 +96,10 @@ def unknown_parameters(given: Iterable[str], known: Collection[str]) -> list[str
     return sentences
 
 
-def show_unknown_parameters(known: Collection[str]) -> None:
-    """Show a warning if the link of the page has parameters that it does not know."""
-    if sentences := unknown_parameters(st.query_params, known):
-        st.warning(" ".join(sentences), icon=":material/link_off:")
+def show_link_problems(known: Collection[str]) -> None:
+    """Show a warning about parameters that the page does not know, and values it does not accept.
+
+    Call it at the end of a run of the page.
+    """
+    if sentences := [*unknown_parameters(st.query_params, known), *link_values.rejections(known)]:
+        st.warning("  \n".join(sentences), icon=":material/link_off:")

@@ -10,6 +10,8 @@ from types import MappingProxyType
 
 import streamlit as st
 
+from web.link_values import check_flag, check_number, check_options
+
 DEFAULT_LATEST = 5
 # Protects against a typo that would draw 10,000 curves.
 MAX_LATEST = 1000
@@ -123,6 +125,16 @@ def pick_experiments(
     task = None
     with st.container(horizontal=True, vertical_alignment="bottom", key="selection"):
         is_picked = bool(current or linked)
+        if tasks:
+            check_options(TASK, [*tasks, *([ALL_TASKS] if len(tasks) > 1 else [])], empty=tasks[0])
+        check_flag(EVERY)
+        check_number(
+            LATEST,
+            1,
+            MAX_LATEST,
+            is_whole=True,
+            empty="all experiments" if shows_all else f"the newest {DEFAULT_LATEST}",
+        )
         if len(tasks) > 1:
             task = st.selectbox(
                 "Task",

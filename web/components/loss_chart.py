@@ -8,11 +8,14 @@ import streamlit as st
 
 from web.charts.loss_curves import experiments_above, loss_curves, spans_decade
 from web.formatting import escape_markdown, join_names, pluralize
+from web.link_values import check_flag, check_options, correct
 from web.tables.run_names import common_prefix, shorten_names
 
 # Metrics with curves in the database, and their titles.
 METRICS = {"loss": "Training loss", "validation_loss": "Validation loss"}
 HEIGHT_PIXELS = 460
+# Key of the choice of the metric, which is also the URL parameter
+CURVE = "curve"
 # Key of the choice of the value axis, which is also the URL parameter, and its options
 AXIS = "axis"
 AUTO, LINEAR, LOG = "auto", "linear", "log"
@@ -23,13 +26,14 @@ X_AXES = {"step": "steps", "relative": "percent of each run"}
 
 def pick_metric() -> str:
     """Show the choice of the metric and return its key."""
+    check_options(CURVE, METRICS, METRICS.__getitem__)
     metric = st.segmented_control(
         "Curve",
         list(METRICS),
         default="loss",
         required=True,
         format_func=METRICS.__getitem__,
-        key="curve",
+        key=CURVE,
         bind="query-params",
     )
     return metric or "loss"
@@ -37,10 +41,12 @@ def pick_metric() -> str:
 
 def pick_axis() -> str:
     """Show the choice of the value axis and return AUTO, LINEAR or LOG."""
+    check_flag(OLD_LOG)
     old = st.query_params.get(OLD_LOG)
     if old is not None and OLD_LOG not in st.session_state:  # else it belongs to another widget
-        st.session_state[AXIS] = LOG if old == "true" else LINEAR
         del st.query_params[OLD_LOG]
+        correct(AXIS, LOG if old == "true" else LINEAR)
+    check_options(AXIS, [AUTO, LINEAR, LOG])
     axis = st.segmented_control(
         "Loss axis",
         [AUTO, LINEAR, LOG],

@@ -118,6 +118,11 @@ class Snapshot:
         return list(self.experiments["experiment"])
 
     @property
+    def archived(self) -> set[str]:
+        """Names of the archived experiments."""
+        return set(self.experiments[self.experiments["archived"].astype(bool)]["experiment"])
+
+    @property
     def other_names(self) -> dict[str, str]:
         """Experiment of every name that pickers do not list: archived and previous names."""
         archived = self.experiments[self.experiments["archived"].astype(bool)]["experiment"]

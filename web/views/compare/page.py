@@ -9,14 +9,15 @@ import streamlit as st
 from web.charts.smoothing import MAX_SMOOTHING
 from web.components.baseline import BASELINE, pick_baseline, pinned_baseline
 from web.components.experiment_picker import EXPERIMENTS, Selection
-from web.components.loss_chart import AXIS, X_AXES, pick_axis, pick_metric, show_loss_chart
+from web.components.loss_chart import AXIS, CURVE, X_AXES, pick_axis, pick_metric, show_loss_chart
 from web.components.outage import show_database_down, show_stale_data
 from web.formatting import escape_markdown, join_names
+from web.link_values import check_number, check_options
 from web.sources import Sources
 from web.views.compare.tables import show_parameters, show_results
 
 # The widgets' keys, which are also the URL parameters.
-WIDGET_KEYS = (BASELINE, "curve", "s", "x", AXIS, "diff")
+WIDGET_KEYS = (BASELINE, CURVE, "s", "x", AXIS, "diff")
 MIN_EXPERIMENTS = 2
 TOP = 3
 
@@ -84,6 +85,8 @@ def _show_curves(sources: Sources, runs: pd.DataFrame, metric: str, baseline: st
     with st.container(
         horizontal=True, vertical_alignment="bottom", gap="medium", key="curve_controls"
     ):
+        check_number("s", 0, MAX_SMOOTHING)
+        check_options("x", X_AXES)
         smoothing = st.slider(
             "Smoothing",
             0.0,

@@ -8,6 +8,7 @@ import streamlit as st
 
 from web.components.loss_chart import METRICS
 from web.formatting import escape_markdown, pluralize
+from web.link_values import check_flag
 from web.tables.comparison import (
     collect_parameters,
     parameter_table,
@@ -64,6 +65,7 @@ def show_parameters(runs: pd.DataFrame, baseline: str) -> None:
     """Show the parameters of the runs, by default only the different ones."""
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.header("Parameters", anchor=False, width="content")
+        check_flag("diff")
         only_differences = st.toggle(
             "Only differences", value=True, key="diff", bind="query-params"
         )

@@ -14,6 +14,7 @@ from web.charts.diagnostics.error_picture import mean_image, side_by_side
 from web.evaluations.labeled_set import LabeledSet
 from web.evaluations.tables import pair_table
 from web.formatting import escape_markdown, format_percent, pluralize
+from web.link_values import check_options
 from web.views.evaluate.images import ANY, PREDICTED, TRUE
 
 # The widget's key, which is also the URL parameter: number of a group, from 1.
@@ -131,6 +132,7 @@ def _show_groups(
     """Show the mean image of each group, and return the selected one, None for all."""
     count = int(groups.max()) + 1
     options = list(range(1, count + 1))
+    check_options(GROUP, options, empty="all groups")
     if st.session_state.get(GROUP) not in (None, *options):
         del st.session_state[GROUP]
     group = st.pills("Groups of similar errors", options, key=GROUP, bind="query-params")

@@ -9,6 +9,7 @@ from web.components.thumbnail import ThumbnailError, make_thumbnail
 from web.evaluations.image_selection import hardest_images, images_in_cell
 from web.evaluations.labeled_set import LabeledSet
 from web.formatting import escape_markdown, format_percent, pluralize
+from web.link_values import check_options
 
 # The widgets' keys, which are also the URL parameters: the labels of a cell.
 TRUE, PREDICTED = "true", "read"
@@ -22,6 +23,7 @@ def show_images(labeled_set: LabeledSet, predictions: Predictions) -> None:
     st.header("Images", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         for key in (TRUE, PREDICTED):
+            check_options(key, [ANY, *predictions.classes])
             if st.session_state.get(key) not in (None, ANY, *predictions.classes):
                 del st.session_state[key]
         options = [ANY, *predictions.classes]

@@ -9,6 +9,7 @@ from web.data.api_types import ModelVersion
 from web.evaluations.labeled_set import LabeledSet, adapt_labels, unknown_labels
 from web.evaluations.runner import Run
 from web.formatting import escape_markdown, join_names, pluralize
+from web.link_values import check_options
 from web.sources import Sources
 from web.tables.model_registry import find_version, sort_versions
 from web.views.evaluate import errors, images, set_picker
@@ -98,6 +99,7 @@ def _show_choice(
         names.append(linked)
     with st.container(horizontal=True, vertical_alignment="bottom", key="evaluate_choice"):
         set_name = set_picker.pick_set(sources.settings.mnist_path)
+        check_options(MODEL, names)
         model_name = st.selectbox("Model", names, key=MODEL, bind="query-params", width=360)
         model = find_version(str(model_name), ready) or ready[0]
         others = [
@@ -105,6 +107,7 @@ def _show_choice(
             for version in ready
             if version.classes == model.classes and version is not model
         ]
+        check_options(OTHER_MODEL, [NONE, *others])
         if st.session_state.get(OTHER_MODEL) not in (None, NONE, *others):
             del st.session_state[OTHER_MODEL]
         other_name = st.selectbox(

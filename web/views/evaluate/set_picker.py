@@ -10,6 +10,7 @@ from web.evaluations.mnist_test_set import mnist_test_set
 from web.evaluations.tables import skipped_table
 from web.evaluations.zip_reader import read_zip
 from web.formatting import escape_markdown, pluralize
+from web.link_values import check_options
 
 SET = "set"
 # The options, which are also values in the URL: ?set=your+zip
@@ -21,6 +22,7 @@ MAX_ZIP_MEGABYTES = 32
 def pick_set(mnist_path: Path | None) -> str:
     """Show the choice of the set and return its name."""
     options = [RENDERED, *(MNIST if mnist_path else ()), ZIP]
+    check_options(SET, options)
     return str(st.selectbox("Labeled images", options, key=SET, bind="query-params", width=210))
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from web.data.tracking.history_types import Choices, HistoryFilter
+from web.link_values import check_date, check_flag, check_options
 from web.sources import Sources
 from web.tables.tracking.history_address import (
     BELOW,
@@ -47,10 +48,23 @@ def pick_filter(sources: Sources) -> HistoryFilter:
         _pick("Experiment or version", EXPERIMENT, list(names), 250)
         _pick("Predicted", LABEL, labels, 110)
         _pick("Correct label", TRUE_LABEL, labels, 125)
-        _pick("Confidence below (%)", BELOW, THRESHOLDS, 165)
+        check_options(BELOW, THRESHOLDS, empty="any confidence")
+        st.selectbox(
+            "Confidence below (%)",
+            THRESHOLDS,
+            index=None,
+            key=BELOW,
+            bind="query-params",
+            width=165,
+            placeholder="Any",
+        )
+        check_date(SINCE, empty="any day")
+        check_date(UNTIL, empty="any day")
         st.date_input("From", None, key=SINCE, bind="query-params", width=130, format="YYYY-MM-DD")
         st.date_input("To", None, key=UNTIL, bind="query-params", width=130, format="YYYY-MM-DD")
         _pick("Source program", PROGRAM, choices.sources, 170, is_open=True)
+        check_options(ONLY, KINDS, empty="all predictions")
+        check_flag(ONCE)
         st.pills(
             "Only",
             KINDS,
@@ -79,6 +93,7 @@ def reset_filters() -> None:
 def _pick_task(choices: Choices) -> str | None:
     """Show the choice of the task if there are several, and return it. None for the only one."""
     tasks = sorted(choices.versions)
+    check_options(TASK, tasks, empty=tasks[0] if tasks else "all predictions")
     if len(tasks) < 2:  # noqa: PLR2004
         return None
     if st.session_state.get(TASK) not in (None, *tasks):

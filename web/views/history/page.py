@@ -11,6 +11,7 @@ from web.components.logged_images import (
 )
 from web.components.outage import show_database_down, show_stale_data
 from web.data.tracking.history_types import HistoryFilter, HistoryPage
+from web.link_values import check_text
 from web.sources import Sources
 from web.tables.tracking.history_address import FILTER_KEYS, read_cursor, write_cursor
 from web.views.history.accuracy import show_accuracy
@@ -32,6 +33,12 @@ def show(sources: Sources) -> None:
         # Another filter begins with its newest predictions.
         st.session_state[_FILTER] = criteria
         st.query_params.pop(BEFORE, None)
+    check_text(
+        BEFORE,
+        is_valid=lambda value: read_cursor(value) is not None,
+        accepted="positions that the button Older sets",
+        shown="the newest predictions",
+    )
     before = read_cursor(st.query_params.get(BEFORE))
     result = sources.tracking.history(criteria, PAGE_IMAGES, before)
     if result.value is None:

@@ -7,6 +7,7 @@ import streamlit as st
 
 from web.data.leaderboard.columns import STATE, TASK, available_columns, default_columns
 from web.data.leaderboard_queries import LeaderboardPage, LeaderboardQuery
+from web.link_values import check_options
 from web.views.leaderboard.charts import CHARTS
 
 DISPLAY, COLUMNS = "view", "columns"
@@ -17,6 +18,7 @@ FINISHED = "finished"
 
 def pick_display() -> str:
     """Show the choice of the display and return TABLE, GROUPS or a key of CHARTS."""
+    check_options(DISPLAY, [TABLE, GROUPS, *CHARTS])
     display = st.segmented_control(
         "View",
         [TABLE, GROUPS, *CHARTS],
@@ -34,6 +36,7 @@ def pick_columns(page: LeaderboardPage, query: LeaderboardQuery, keys: Sequence[
     """Show the choice of the table's columns and return their ids, in the selected order."""
     available = available_columns(keys, has_several_tasks=len(page.task_summaries) > 1)
     defaults = default_columns(available)
+    check_options(COLUMNS, available)
     with st.popover("Columns", icon=":material/view_column:"):
         columns = st.multiselect(
             "Table columns",

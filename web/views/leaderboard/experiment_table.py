@@ -14,6 +14,7 @@ from web.data.leaderboard.columns import FILE_SUFFIX, is_lower_better
 from web.data.leaderboard.statements import SORTS
 from web.data.leaderboard_queries import LeaderboardPage
 from web.formatting import pluralize
+from web.link_values import check_number
 from web.tables.leaderboard_table import CHANGES, RUN, accuracy_bar_range, leaderboard_table
 from web.views.leaderboard.column_config import column_configs
 from web.views.leaderboard.live import request_page
@@ -64,6 +65,7 @@ def show_table(
         selection_mode=["multi-row", "single-column"],
         key=_TABLE,
     )
+    check_number(PAGE, 1, page.page_count, is_whole=True, empty=f"page {page.page:,}")
     if page.page_count > 1:
         st.pagination(page.page_count, key=PAGE, bind="query-params")
     return [names[row] for row in event.selection.rows if row < len(names)]

@@ -12,6 +12,7 @@ from web.data.leaderboard.columns import COLUMNS, column_title
 from web.data.leaderboard.statements import DEFAULT_SORT, NEWEST, SORTS
 from web.data.leaderboard_queries import LeaderboardQuery
 from web.formatting import escape_markdown, join_names
+from web.link_values import check_flag, check_options
 from web.views.leaderboard.experiment_table import DESCENDING, SORT, show_first_page
 from web.views.leaderboard.live import request_page
 
@@ -52,7 +53,9 @@ def show_filter_bar(
             disabled=is_picked,
             on_change=show_first_page,
         )
-        _accept_key_as_sort(sorts)
+        check_options(SORT, sorts, _sort_title)
+        check_flag(DESCENDING)
+        check_flag(ARCHIVED)
         sort = st.selectbox(
             "Sort by",
             sorts,
@@ -90,13 +93,6 @@ def show_filter_bar(
 
 def _sort_title(sort: str) -> str:
     return _SORT_TITLES.get(sort) or column_title(sort)
-
-
-def _accept_key_as_sort(sorts: Sequence[str]) -> None:
-    """Accept a key in a link, ?sort=momentum, where Streamlit expects the title, Momentum."""
-    key = st.query_params.get(SORT)
-    if key is not None and SORT not in st.session_state and key in sorts:
-        st.session_state[SORT] = key
 
 
 def show_no_match() -> None:

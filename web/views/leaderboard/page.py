@@ -6,7 +6,7 @@ import streamlit as st
 
 from web.components.baseline import BASELINE
 from web.components.experiment_picker import EXPERIMENTS, Selection
-from web.components.loss_chart import AXIS
+from web.components.loss_chart import AXIS, CURVE
 from web.components.outage import show_database_down, show_stale_data
 from web.data.api_types import Model
 from web.data.filter_tokens import FilterError
@@ -38,7 +38,7 @@ WIDGET_KEYS = (
     *CHART_KEYS,
     PAGE,
     BASELINE,
-    "curve",
+    CURVE,
     AXIS,
 )
 

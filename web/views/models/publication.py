@@ -11,6 +11,7 @@ from web.components.outage import show_missing_worker
 from web.data.api_types import ApiProblemError, ApiUnreachableError, ModelVersion
 from web.data.learning.types import PUBLISH, RunDetail
 from web.formatting import escape_markdown, format_duration
+from web.link_values import check_text
 from web.sources import Sources
 from web.tables.publication import better_card, describe_failure, describe_phase, merge_cards
 from web.views.models.details import SELECTED
@@ -59,6 +60,12 @@ def send(sources: Sources, request: Publication, *, force: bool = False) -> None
 
 def show_publication(sources: Sources, versions: Sequence[ModelVersion]) -> None:
     """Show the run of the last publication: its progress, its version or the refusal."""
+    check_text(
+        PARAMETER,
+        is_valid=str.isdecimal,
+        accepted="the number of a run that publishes a model",
+        shown="no publication",
+    )
     run_id = st.query_params.get(PARAMETER, "")
     if not run_id.isdecimal():
         return

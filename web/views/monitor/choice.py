@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from web.data.monitoring.types import Alert, Detector, MonitorState
+from web.link_values import check_options
 
 # Keys of the widgets, which are also the URL parameters: /monitor?task=mnist&days=1
 TASK, DAYS, VERSION, FEATURE = "task", "days", "version", "feature"
@@ -45,6 +46,8 @@ def choose(state: MonitorState) -> Choice:
     """Show the choice and return it."""
     # An alert is what a reader comes for, so the default is a task that has one.
     by_alerts = sorted(state.tasks, key=lambda task: not state.alerts_of(task))
+    check_options(TASK, by_alerts)
+    check_options(DAYS, WINDOWS)
     _forget_unknown(TASK, by_alerts)
     _forget_unknown(DAYS, WINDOWS)
     with st.container(horizontal=True, vertical_alignment="bottom", key="monitor_choice"):
@@ -62,11 +65,16 @@ def _choose_version(state: MonitorState, task: str) -> str | None:
     _forget_unknown(VERSION, names)
     if not names:
         return None
+
+    def describe(name: str) -> str:
+        return f"{name} (champion)" if name == champion else name
+
+    check_options(VERSION, names, describe)
     return str(
         st.selectbox(
             "Version",
             names,
-            format_func=lambda name: f"{name} (champion)" if name == champion else name,
+            format_func=describe,
             key=VERSION,
             bind="query-params",
             width=480,

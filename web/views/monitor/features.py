@@ -5,6 +5,7 @@ import streamlit as st
 from web.charts.monitoring.feature_boxes import HEIGHT_PIXELS, feature_boxes
 from web.data.monitoring.types import Reference
 from web.formatting import pluralize
+from web.link_values import check_options
 from web.sources import Sources
 from web.tables.monitoring.features import (
     EXPECTED_OUTSIDE,
@@ -67,6 +68,8 @@ def _show_path(
     with right:
         default = most_unusual(bands, changed)
         key = FEATURE if is_first else f"{FEATURE}-{reference.path}"
+        if is_first:
+            check_options(FEATURE, bands.names)
         if st.session_state.get(key) not in (None, *bands.names):
             del st.session_state[key]
         feature = st.selectbox(

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from web.link_values import check_options
 from web.sources import Sources
 from web.views.pipelines import data, labeling, runs, schedule, task_picker
 
@@ -19,6 +20,7 @@ def show(sources: Sources) -> None:
         LABEL: labeling.show,
         SCHEDULE: schedule.show,
     }
+    check_options(TAB, views)
     tabs = st.tabs(list(views), key=TAB, on_change="rerun", bind="query-params")
     for tab, view in zip(tabs, views.values(), strict=True):
         if tab.open:

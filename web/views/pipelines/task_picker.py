@@ -4,6 +4,7 @@ from collections import Counter
 
 import streamlit as st
 
+from web.link_values import check_options
 from web.sources import Sources
 
 # The widget's key, which is also the URL parameter.
@@ -16,6 +17,7 @@ def pick_task(sources: Sources) -> str:
     snapshot = sources.snapshot().value
     tasks = [] if snapshot is None else list(snapshot.task_of.values())
     options = [task for task, _ in Counter(tasks).most_common()] or [DEFAULT_TASK]
+    check_options(TASK, options, empty=options[0])
     if st.session_state.get(TASK) not in (None, *options):
         del st.session_state[TASK]
     if len(options) == 1:

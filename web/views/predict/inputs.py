@@ -12,6 +12,7 @@ from web.data.api_types import ApiProblemError
 from web.data.image_formats import SUFFIXES
 from web.data.photo_reduction import REDUCED_SIDE, UnusablePhotoError, reduce_photo
 from web.formatting import pluralize
+from web.link_values import check_options
 
 SAMPLE = "example"
 DRAW_TAB, UPLOAD_TAB, SAMPLE_TAB = TABS = (
@@ -111,6 +112,7 @@ def _read_upload(upload: UploadedFile) -> InputImage:
 
 def _show_samples() -> list[InputImage]:
     """Show the sample digits and return the selected one."""
+    check_options(SAMPLE, SAMPLE_DIGITS)
     digit = st.pills("Sample digits", SAMPLE_DIGITS, key=SAMPLE, bind="query-params")
     with st.container(horizontal=True, gap="small", key="examples"):
         for sample in SAMPLE_DIGITS:

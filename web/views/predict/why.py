@@ -12,6 +12,7 @@ from web.components.status_strip import request_rerun
 from web.data.api_types import ApiProblemError, ApiUnreachableError, Model
 from web.data.diagnostics.explanations import MAX_MODELS, Explanation, OcclusionMap, explain
 from web.formatting import escape_markdown, format_percent, format_points, join_names
+from web.link_values import check_flag
 from web.sources import Sources
 
 # The widget's key, which is also the URL parameter.
@@ -22,6 +23,7 @@ NEGLIGIBLE = 0.005
 
 def show_why(sources: Sources, image: bytes, models: Sequence[Model]) -> None:
     """Show the switch, and the maps of an image file if it is on."""
+    check_flag(WHY)
     is_on = st.toggle(
         "Why: parts of the digit that each answer needs",
         key=WHY,

@@ -15,6 +15,7 @@ from web.charts.tracking.metric_lines import (
 from web.components.loss_chart import AUTO, AXIS, LOG, pick_axis
 from web.data.tracking.types import Run
 from web.formatting import join_names, pluralize
+from web.link_values import check_number
 from web.sources import Sources
 from web.tables.tracking.run_facts import result_table
 from web.views.run.facts import show_state
@@ -32,6 +33,7 @@ def show_curves(sources: Sources, run: Run) -> None:
     with st.container(
         horizontal=True, vertical_alignment="bottom", gap="medium", key="curve_controls"
     ):
+        check_number(SMOOTHING, 0, MAX_SMOOTHING)
         smoothing = st.slider(
             "Smoothing",
             0.0,
