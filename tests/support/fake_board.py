@@ -40,6 +40,7 @@ class FakeBoard:
                     "deviation": [0.01, None],
                     "lowest": [0.97, 0.9],
                     "highest": [0.99, 0.9],
+                    "has_baseline": [False, query.baseline == "bare"],
                     "names": [["ready_1", "ready_2"], ["bare"]],
                 }
             ),

@@ -5,7 +5,7 @@ Scatter plot, parallel coordinates and heat map share them.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import pandas as pd
@@ -68,6 +68,17 @@ def make_axis(experiments: pd.DataFrame, column: str) -> Axis:
     return Axis(column, "log" if is_wide else "value")
 
 
+def make_axes(
+    experiments: pd.DataFrame, columns: Sequence[str], baseline: str | None = None
+) -> list[Axis]:
+    """Return the axes of a chart, with all accuracies if the baseline is below their start."""
+    axes = [make_axis(experiments, column) for column in columns]
+    pinned = experiments[experiments["experiment"] == baseline]
+    if is_above_start(pinned, axes).all():
+        return axes
+    return [replace(axis, start=None) for axis in axes]
+
+
 def accuracy_start(accuracies: "pd.Series[Any]") -> float | None:
     """Return the start of an axis of accuracies in percent, None if all of them fit.
 
@@ -80,9 +91,13 @@ def accuracy_start(accuracies: "pd.Series[Any]") -> float | None:
     return float(start) if start > float(accuracies.min()) * WHOLE else None
 
 
-def count_below(rows: pd.DataFrame, axis: Axis) -> int:
-    """Return the number of rows below the start of an axis."""
-    return 0 if axis.start is None else int((positions(rows, axis) < axis.start).sum())
+def is_above_start(rows: pd.DataFrame, axes: Sequence[Axis]) -> "pd.Series[bool]":
+    """Return for each row whether it is within all axes, which may start above failed runs."""
+    within = pd.Series(data=True, index=rows.index)
+    for axis in axes:
+        if axis.start is not None:
+            within &= positions(rows, axis) >= axis.start
+    return within
 
 
 def plottable(experiments: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:

@@ -12,9 +12,18 @@ from web.data.leaderboard.columns import is_lower_better
 MAX_EXPERIMENTS = 10_000
 # Up to this many values get a row or column each. More are rounded to one significant digit.
 MAX_TICKS = 20
+BASELINE_BORDER = 4
 
 
-def heat_map(experiments: pd.DataFrame, x: str, y: str, result: str, *, dark: bool) -> Option:
+def heat_map(
+    experiments: pd.DataFrame,
+    x: str,
+    y: str,
+    result: str,
+    *,
+    baseline: str | None = None,
+    dark: bool,
+) -> Option:
     """Return a heat map whose cells have the best result of their experiments.
 
     The lowest value of a loss is the best one, else the highest.
@@ -24,6 +33,7 @@ def heat_map(experiments: pd.DataFrame, x: str, y: str, result: str, *, dark: bo
         x: column of the horizontal axis.
         y: column of the vertical axis.
         result: column of the cells.
+        baseline: experiment whose cell has a wide border.
         dark: whether the theme is dark.
 
     """
@@ -36,6 +46,9 @@ def heat_map(experiments: pd.DataFrame, x: str, y: str, result: str, *, dark: bo
     lowest, highest = color_range(best)
     faint, strong = CELL_TEXT[dark]
     strong_above = lowest + STRONG_ABOVE * (highest - lowest)
+    is_pinned = (rows["experiment"] == baseline).to_numpy()
+    pinned = set(zip(across.to_numpy()[is_pinned], up.to_numpy()[is_pinned], strict=True))
+    border = {"borderColor": faint, "borderWidth": BASELINE_BORDER}
     cells = [
         {
             "value": [int(column), int(row), value],
@@ -44,6 +57,7 @@ def heat_map(experiments: pd.DataFrame, x: str, y: str, result: str, *, dark: bo
                 "formatter": f"{value:.4g}",
                 "color": strong if value > strong_above else faint,
             },
+            **({"itemStyle": border} if (column, row) in pinned else {}),
         }
         for column, row, value in best.reset_index().to_numpy(dtype="float64").tolist()
     ]

@@ -1,12 +1,11 @@
 """Parallel coordinates: any columns of each experiment, colored by one of them or another."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pandas as pd
 
-from web.charts.axes import color_range, make_axis, plottable, positions
-from web.charts.run_colors import run_color
+from web.charts.axes import color_range, is_above_start, make_axes, make_axis, plottable, positions
+from web.charts.run_colors import run_styles
 from web.charts.theme import FAINT_LINE, HEAT, PHONE_PIXELS, Option
 
 LINE_WIDTH, BASELINE_WIDTH = 2, 6
@@ -22,6 +21,9 @@ def parallel_coordinates(
 ) -> Option:
     """Return one line per experiment that has all values.
 
+    An accuracy axis starts at the data, as in a scatter plot: lines of experiments below are left
+    out, see axes.is_above_start.
+
     Args:
         experiments: experiment and the columns, at most MAX_EXPERIMENTS.
         columns: columns of the axes.
@@ -33,11 +35,10 @@ def parallel_coordinates(
     rows = plottable(experiments, [*columns, *([] if color is None else [color])])
     if color is not None:
         rows = rows.assign(**{"": positions(rows, make_axis(rows, color))}).sort_values("")
-    axes = [make_axis(rows, column) for column in columns]
-    # Lines do not end at the edge of an axis, so each axis has all values.
-    options = [
-        {"dim": number, **replace(axis, start=None).option} for number, axis in enumerate(axes)
-    ]
+    axes = make_axes(rows, columns, baseline)
+    rows = rows[is_above_start(rows, axes)]
+    options = [{"dim": number, **axis.option} for number, axis in enumerate(axes)]
+    styles = run_styles(list(rows["experiment"]), dark=dark)
     table = pd.DataFrame({number: positions(rows, axis) for number, axis in enumerate(axes)})
     if color is not None:
         table[len(axes)] = rows[""]
@@ -48,7 +49,11 @@ def parallel_coordinates(
             "value": values,
             "lineStyle": {
                 "width": BASELINE_WIDTH if name == baseline else LINE_WIDTH,
-                **({} if color is not None else {"color": run_color(name, dark=dark)}),
+                **(
+                    {}
+                    if color is not None
+                    else {"color": styles[name].color, "type": styles[name].dash}
+                ),
             },
         }
         for name, values in zip(rows["experiment"], table.to_numpy().tolist(), strict=True)

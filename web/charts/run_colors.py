@@ -46,6 +46,8 @@ def run_color(name: str, *, dark: bool) -> str:
 def run_styles(names: Sequence[str], *, dark: bool) -> dict[str, RunStyle]:
     """Return the style of each run of a chart, different ones for up to 60 runs.
 
+    Of more runs, each has its color as if it were alone.
+
     Args:
         names: the runs, in any order.
         dark: whether the theme is dark.
@@ -53,6 +55,8 @@ def run_styles(names: Sequence[str], *, dark: bool) -> dict[str, RunStyle]:
     """
     slots: dict[str, int] = {}
     ordered = sorted(set(names))
+    if len(ordered) > SIZE * len(DASHES):
+        return {name: RunStyle(run_color(name, dark=dark), DASHES[0]) for name in ordered}
     for start in range(0, len(ordered), SIZE):
         slots.update(_assign(ordered[start : start + SIZE], first=start))
     return {

@@ -4,11 +4,13 @@ from typing import Any
 
 import pandas as pd
 
-from web.charts.axes import Axis, color_range, make_axis, plottable, positions
-from web.charts.run_colors import PALETTE, SIZE, run_color
+from web.charts.axes import Axis, color_range, make_axes, make_axis, plottable, positions
+from web.charts.run_colors import DASHES, PALETTE, SIZE, run_styles
 from web.charts.theme import FAINT_LINE, HEAT, Option
 
 DOT_PIXELS, BASELINE_PIXELS = 10, 20
+# Symbols of runs with the same color, where curves have dashes
+_SYMBOLS = dict(zip(DASHES, ("circle", "rect", "triangle"), strict=True))
 
 
 def scatter(
@@ -32,9 +34,10 @@ def scatter(
 
     """
     rows = plottable(experiments, [x, y, *([] if color is None else [color])])
-    x_axis, y_axis = make_axis(rows, x), make_axis(rows, y)
+    x_axis, y_axis = make_axes(rows, [x, y], baseline)
     shade = None if color is None else make_axis(rows, color)
     shades = None if shade is None else positions(rows, shade)
+    styles = run_styles(list(rows["experiment"]), dark=dark) if color is None else {}
     dots: list[dict[str, Any]] = []
     for number, (name, across, up) in enumerate(
         zip(rows["experiment"], positions(rows, x_axis), positions(rows, y_axis), strict=True)
@@ -42,7 +45,8 @@ def scatter(
         value = [across, up] if shades is None else [across, up, shades.iloc[number]]
         dot: dict[str, Any] = {"name": name, "value": value}
         if shade is None:
-            dot["itemStyle"] = {"color": run_color(name, dark=dark)}
+            dot["itemStyle"] = {"color": styles[name].color}
+            dot["symbol"] = _SYMBOLS[styles[name].dash]
         elif shade.kind == "category":
             dot["itemStyle"] = {"color": PALETTE[dark][int(value[2]) * 3 % SIZE]}
         if name == baseline:

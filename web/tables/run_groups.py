@@ -12,10 +12,14 @@ from web.data.leaderboard.groups import STATISTICS
 from web.tables.comparison import MISSING
 
 PERCENT = 100.0
+# As the symbol of the baseline in a scatter plot
+BASELINE_MARK = "\N{BLACK DIAMOND}"
 
 
 def group_table(groups: pd.DataFrame, by: Sequence[str], result: str) -> pd.DataFrame:
     """Return one row per group: the values as texts, runs, and the statistics of the result.
+
+    If one of them has the pinned baseline, the column baseline marks it.
 
     Args:
         groups: see groups.read_groups.
@@ -29,7 +33,9 @@ def group_table(groups: pd.DataFrame, by: Sequence[str], result: str) -> pd.Data
         for number in range(len(by))
     }
     statistics = {name: groups[name] * factor for name in STATISTICS}
-    return pd.DataFrame({**values, "runs": groups["runs"], **statistics})
+    marks = [BASELINE_MARK if has else "" for has in groups["has_baseline"]]
+    marked = {"baseline": marks} if any(marks) else {}
+    return pd.DataFrame({**marked, **values, "runs": groups["runs"], **statistics})
 
 
 def group_filter(by: Sequence[str], values: Sequence[Any], outer: str) -> str:

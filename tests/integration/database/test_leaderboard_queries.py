@@ -325,7 +325,9 @@ def test_groups_have_count_mean_and_spread(engine: Engine) -> None:
         GroupQuery(LeaderboardQuery(), ("task", "batch_size"), "test_accuracy"),
         read_column_keys(engine),
     )
-    found = groups.drop(columns="names").astype("object").where(groups.notna(), None)
+    found = (
+        groups.drop(columns=["names", "has_baseline"]).astype("object").where(groups.notna(), None)
+    )
     assert found.to_numpy().tolist() == [
         ["parity", 8, 1, 1, 0.99, None, 0.99, 0.99],
         ["digits", 64, 1, 1, 0.98, None, 0.98, 0.98],
@@ -335,11 +337,14 @@ def test_groups_have_count_mean_and_spread(engine: Engine) -> None:
     ]
     [of_digits] = read_groups(
         engine,
-        GroupQuery(LeaderboardQuery(task="digits"), ("state",), "test_accuracy"),
+        GroupQuery(LeaderboardQuery(task="digits"), ("state",), "test_accuracy", "b"),
         (),
-    )[["runs", "results", "mean", "deviation", "lowest", "highest", "names"]].to_numpy()[:1]
+    )[
+        ["runs", "results", "mean", "deviation", "lowest", "highest", "names", "has_baseline"]
+    ].to_numpy()[:1]
     assert list(of_digits[:6]) == pytest.approx([3, 3, 0.9433, 0.0404, 0.9, 0.98], abs=1e-4)
-    assert of_digits[6] == ["a", "b", "c"]
+    assert list(of_digits[6:]) == [["a", "b", "c"], True]
+    assert not groups["has_baseline"].any()
 
 
 def test_groups_of_a_number_in_params_and_of_a_text(engine: Engine) -> None:

@@ -19,7 +19,8 @@ STATISTICS = ("mean", "deviation", "lowest", "highest")
 _GROUPS = """
     SELECT {groups}, count(*) AS runs, count(result) AS results, avg(result) AS mean,
            stddev_samp(result) AS deviation, min(result) AS lowest, max(result) AS highest,
-           (array_agg(name ORDER BY name))[1:{max_names}] AS names
+           (array_agg(name ORDER BY name))[1:{max_names}] AS names,
+           coalesce(bool_or(name = {baseline}), false) AS has_baseline
     FROM (
         SELECT experiment_name AS name, {values}, {result} AS result
         FROM leaderboard
@@ -39,12 +40,14 @@ class GroupQuery:
         experiments: the experiments. Their order does not matter.
         by: columns whose values make the groups, at least one.
         result: column of the result.
+        baseline: name of the pinned baseline, None without one.
 
     """
 
     experiments: LeaderboardQuery
     by: tuple[str, ...]
     result: str
+    baseline: str | None = None
 
 
 def read_groups(engine: Engine, query: GroupQuery, keys: Collection[str]) -> pd.DataFrame:
@@ -58,7 +61,8 @@ def read_groups(engine: Engine, query: GroupQuery, keys: Collection[str]) -> pd.
     Returns:
         One row per group, at most MAX_GROUPS: group_0, group_1, ... (JSON values, None without
         one), runs, results (runs that have the result), mean, deviation (sample standard deviation,
-        NaN with less than two results), lowest, highest, and names (at most MAX_NAMES).
+        NaN with less than two results), lowest, highest, names (at most MAX_NAMES), and
+        has_baseline.
 
     Raises:
         ValueError: a column does not exist.
@@ -75,6 +79,7 @@ def read_groups(engine: Engine, query: GroupQuery, keys: Collection[str]) -> pd.
             f"{value} AS {group}" for value, group in zip(values, groups, strict=True)
         ),
         result=column_number(query.result, keys, bind),
+        baseline="CAST(NULL AS text)" if query.baseline is None else bind(query.baseline),
         where=where,
         max_names=MAX_NAMES,
         max_groups=MAX_GROUPS,

@@ -14,10 +14,11 @@ from web.charts.theme import Option
 from web.data.filter_columns import column_names
 from web.data.leaderboard_queries import LeaderboardQuery
 from web.formatting import escape_markdown, pluralize
+from web.link_values import check_options
 from web.sources import Sources
 
 HEIGHT_PIXELS = 460
-SCATTER = "Scatter"
+SCATTER, HEAT_MAP = "Scatter", "Heat map"
 # Color of each run by its name, instead of a column
 BY_RUN = "run"
 # Keys of the choices, which are also URL parameters
@@ -98,20 +99,22 @@ def show_chart(
             height=HEIGHT_PIXELS,
             alt=f"{display} of {pluralize(drawn, 'experiment')}",
         )
-        below = 0 if display != SCATTER else _count_below(rows, choice)
+        below = 0 if display == HEAT_MAP else _count_below(rows, choice, baseline)
         if below:
             st.caption(f"Below the chart: {pluralize(below, 'experiment')} of low accuracy.")
         if drawn < len(rows):
             st.caption(f"Not shown: {pluralize(len(rows) - drawn, 'experiment')} without a value.")
 
 
-def _count_below(rows: pd.DataFrame, choice: Choice) -> int:
+def _count_below(rows: pd.DataFrame, choice: Choice, baseline: str | None) -> int:
     """Return the number of experiments below the start of an axis."""
     drawn = axes.plottable(rows, choice.needed)
-    return max(axes.count_below(drawn, axes.make_axis(drawn, name)) for name in choice.columns)
+    of_chart = axes.make_axes(drawn, choice.columns, baseline)
+    return int((~axes.is_above_start(drawn, of_chart)).sum())
 
 
 def _pick_column(label: str, names: Sequence[str], default: str, key: str) -> str:
+    check_options(key, names)
     return (
         st.selectbox(
             label, names, index=names.index(default), key=key, bind="query-params", width=220
@@ -121,6 +124,7 @@ def _pick_column(label: str, names: Sequence[str], default: str, key: str) -> st
 
 
 def _pick_parallel(names: Sequence[str]) -> Choice:
+    check_options(PARALLEL, names, empty="no axis")
     columns = st.multiselect(
         "Axes",
         names,
@@ -153,10 +157,15 @@ CHARTS = {
             rows, choice.columns, color=choice.color, baseline=baseline, dark=dark
         ),
     ),
-    "Heat map": Chart(
+    HEAT_MAP: Chart(
         _pick_heat_map,
-        lambda rows, choice, _baseline, dark: heat_map.heat_map(
-            rows, choice.columns[0], choice.columns[1], str(choice.color), dark=dark
+        lambda rows, choice, baseline, dark: heat_map.heat_map(
+            rows,
+            choice.columns[0],
+            choice.columns[1],
+            str(choice.color),
+            baseline=baseline,
+            dark=dark,
         ),
         heat_map.MAX_EXPERIMENTS,
     ),

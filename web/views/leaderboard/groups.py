@@ -5,6 +5,7 @@ from typing import Any
 
 import streamlit as st
 
+from web.components.baseline import pinned_baseline
 from web.components.experiment_picker import EXPERIMENTS
 from web.data.filter_columns import column_names
 from web.data.leaderboard.columns import TASK, column_title, is_noise, is_share
@@ -12,8 +13,9 @@ from web.data.leaderboard.groups import MAX_GROUPS, GroupQuery
 from web.data.leaderboard.statements import DEFAULT_SORT, NUMBERS
 from web.data.leaderboard_queries import LeaderboardQuery
 from web.formatting import pluralize
+from web.link_values import check_options
 from web.sources import Sources
-from web.tables.run_groups import group_filter, group_table
+from web.tables.run_groups import BASELINE_MARK, group_filter, group_table
 from web.views.leaderboard.live import request_page
 
 BY, RESULT = "group", "of"
@@ -53,7 +55,7 @@ def show_groups(
         return
     needs_task = has_several_tasks and query.task is None and TASK not in by
     columns = (TASK, *by) if needs_task else tuple(by)
-    found = sources.board.groups(GroupQuery(query, columns, result), keys)
+    found = sources.board.groups(GroupQuery(query, columns, result, pinned_baseline()), keys)
     if found.value is None:
         st.info(f"{found.problem} The groups are not available.")
         return
@@ -71,6 +73,9 @@ def show_groups(
                 f"group_{place}": st.column_config.TextColumn(column_title(column))
                 for place, column in enumerate(columns)
             },
+            "baseline": st.column_config.TextColumn(
+                BASELINE_MARK, width=40, help="The group of the pinned baseline."
+            ),
             "runs": st.column_config.NumberColumn("Runs", width="small"),
             "mean": st.column_config.NumberColumn("Mean", format=number, help=f"Mean {title}."),
             "deviation": st.column_config.NumberColumn(
@@ -122,6 +127,8 @@ def _pick(keys: Sequence[str]) -> tuple[list[str], str]:
     names = column_names(keys)
     parameters = [name for name in names if name not in _NOT_GROUPED and not is_noise(name)]
     results = [*NUMBERS[2:], *NUMBERS[:2], *(key for key in keys if key not in names[:12])]
+    check_options(BY, parameters)
+    check_options(RESULT, results)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         by = st.multiselect(
             "Group by",

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from web.charts.axes import count_below, make_axis, plottable, positions
+from web.charts.axes import is_above_start, make_axes, make_axis, plottable, positions
 
 EXPERIMENTS = pd.DataFrame(
     {
@@ -46,9 +46,20 @@ def test_accuracy_axis_is_percent_from_the_data() -> None:
 def test_failed_runs_do_not_flatten_an_accuracy_axis() -> None:
     rows = pd.DataFrame({"test_accuracy": [0.99, 0.985, 0.98, 0.97, 0.98, 0.1, 0.982, 0.985]})
     axis = make_axis(rows, "test_accuracy")
-    assert (axis.start, axis.option["min"], count_below(rows, axis)) == (94.0, 94.0, 1)
+    assert (axis.start, axis.option["min"]) == (94.0, 94.0)
+    assert list(is_above_start(rows, [axis])).count(False) == 1
     assert make_axis(rows[rows["test_accuracy"] > 0.5], "test_accuracy").start is None
     assert make_axis(rows.iloc[:0], "test_accuracy").start is None
+
+
+def test_axes_have_room_for_the_baseline() -> None:
+    values = [0.99, 0.985, 0.98, 0.97, 0.98, 0.1, 0.982, 0.985]
+    rows = pd.DataFrame({"experiment": list("abcdefgh"), "test_accuracy": values})
+    starts = {
+        baseline: make_axes(rows, ["test_accuracy"], baseline)[0].start
+        for baseline in ("a", "f", None)
+    }
+    assert starts == {"a": 94.0, "f": None, None: 94.0}
 
 
 def test_words_are_in_their_natural_order() -> None:

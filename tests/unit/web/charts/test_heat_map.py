@@ -3,7 +3,7 @@
 import pandas as pd
 
 from tests.unit.web.charts.test_axes import EXPERIMENTS
-from web.charts.heat_map import heat_map
+from web.charts.heat_map import BASELINE_BORDER, heat_map
 
 
 def test_cell_has_the_best_accuracy() -> None:
@@ -18,9 +18,21 @@ def test_cell_of_words_has_the_lowest_loss() -> None:
     assert option["xAxis"]["data"] == ["lenet", "mlp"]
 
 
+def test_cell_of_the_baseline_has_a_border() -> None:
+    option = heat_map(
+        EXPERIMENTS, "learning_rate", "momentum", "test_accuracy", baseline="a", dark=True
+    )
+    borders = {
+        tuple(cell["value"][:2]): cell.get("itemStyle", {}).get("borderWidth")
+        for cell in option["series"][0]["data"]
+    }
+    assert borders == {(0, 0): None, (1, 1): BASELINE_BORDER}
+
+
 def test_many_values_are_rounded() -> None:
     many = pd.DataFrame(
         {
+            "experiment": "many",
             "learning_rate": [0.1 + 0.001 * number for number in range(100)],
             "momentum": 0.0,
             "test_accuracy": 0.9,

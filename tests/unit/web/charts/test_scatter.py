@@ -1,7 +1,9 @@
 """Scatter plot."""
 
+import pandas as pd
+
 from tests.unit.web.charts.test_axes import EXPERIMENTS
-from web.charts.run_colors import run_color
+from web.charts.run_colors import run_styles
 from web.charts.scatter import BASELINE_PIXELS, scatter
 
 
@@ -13,10 +15,20 @@ def test_dot_has_the_color_of_its_run() -> None:
         ("b", [0.1, 98.5]),
         ("c", [0.001, 5.0]),
     ]
+    styles = run_styles("abc", dark=False)
     assert [dot["itemStyle"]["color"] for dot in series["data"]] == [
-        run_color(name, dark=False) for name in "abc"
+        styles[name].color for name in "abc"
     ]
     assert "visualMap" not in option
+
+
+def test_runs_with_the_same_color_are_resolved_as_in_curves() -> None:
+    names = [f"run_{number}" for number in range(40)]
+    rows = pd.DataFrame({"experiment": names, "x": 1.0, "y": 2.0})
+    dots = scatter(rows, "x", "y", dark=False)["series"][0]["data"]
+    styles = run_styles(names, dark=False)
+    assert [dot["itemStyle"]["color"] for dot in dots] == [styles[name].color for name in names]
+    assert len({(dot["itemStyle"]["color"], dot["symbol"]) for dot in dots}) == len(names)
 
 
 def test_dots_are_colored_by_a_number_or_by_words() -> None:

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from web.data.filter_language import parse_filter
-from web.tables.run_groups import group_filter, group_table
+from web.tables.run_groups import BASELINE_MARK, group_filter, group_table
 
 GROUPS = pd.DataFrame(
     {
@@ -17,6 +17,7 @@ GROUPS = pd.DataFrame(
         "deviation": [0.01, math.nan],
         "lowest": [0.97, 0.9],
         "highest": [0.99, 0.9],
+        "has_baseline": [False, False],
     },
     dtype="object",
 )
@@ -27,6 +28,12 @@ def test_accuracy_of_a_group_is_percent() -> None:
     assert list(table.iloc[0]) == pytest.approx(["lenet", "64", 3, 98.0, 1.0, 97.0, 99.0])
     assert list(table.iloc[1, :3]) == ["\N{EN DASH}", "0.5", 1]
     assert group_table(GROUPS, ["a", "b"], "best_loss")["mean"][0] == 0.98
+
+
+def test_group_of_the_baseline_is_marked() -> None:
+    marked = GROUPS.assign(has_baseline=[False, True])
+    table = group_table(marked, ["architecture", "batch_size"], "best_loss")
+    assert list(table["baseline"]) == ["", BASELINE_MARK]
 
 
 def test_filter_of_a_group_finds_its_values_within_the_filter() -> None:
