@@ -391,3 +391,12 @@ def test_why_of_an_api_that_fails_keeps_the_predictions(
 def test_why_is_not_offered_without_a_digit() -> None:
     for app in (predict_page(), predict_page(("sheet.png", b"blank"))):
         assert [one.key for one in app.toggle if one.key == "why"] == []
+
+
+def test_archived_model_answers_only_if_it_is_picked(sources: FakeSources) -> None:
+    sources.archived = {"ready_2"}
+    by_all = predict_page(("seven.png", b"seven"), all="true")
+    picked = predict_page(("seven.png", b"seven"), experiments=["ready_2"])
+    names = [linked_names(app.dataframe[0].value["experiment"]) for app in (by_all, picked)]
+    assert ["ready_2" in one for one in names] == [False, True]
+    assert "Use all 2 models" in [toggle.label for toggle in by_all.toggle]

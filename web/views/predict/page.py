@@ -16,6 +16,7 @@ from web.data.prediction_cache import PredictionCache
 from web.data.queries import Snapshot
 from web.data.stale_cache import CachedResult
 from web.formatting import join_names, pluralize
+from web.link_values import check_flag
 from web.sources import Sources
 from web.tables.leaderboard_table import serving_state
 from web.views.predict.gallery import show_gallery, show_image_problem
@@ -32,16 +33,21 @@ WIDGET_KEYS = (ALL, SAMPLE, WHY)
 def show(sources: Sources, selection: Selection) -> None:
     """Draw the page."""
     result = sources.models()
-    models = result.value or {}
+    snapshot = sources.snapshot().value
+    found = result.value or {}
+    archived = set() if snapshot is None else snapshot.archived
+    # Archived experiments answer only if they are picked.
+    models = {name: model for name, model in found.items() if name not in archived}
     ready_count = sum(model.state == "READY" for model in models.values())
+    check_flag(ALL)
     use_all = st.toggle(
         _describe_all(ready_count),
         key=ALL,
         bind="query-params",
         help="Instead of the experiments selected above.",
     )
-    names = _newest_first(models, sources.snapshot().value) if use_all else list(selection.names)
-    ready = [models[name] for name in names if name in models and models[name].state == "READY"]
+    names = _newest_first(models, snapshot) if use_all else list(selection.names)
+    ready = [found[name] for name in names if name in found and found[name].state == "READY"]
     if selection.unknown and not use_all:
         st.warning(f"Not in the database: {join_names(selection.unknown)}.", icon=":material/help:")
     left, right = st.columns([2, 3], gap="large")
@@ -59,7 +65,8 @@ def show(sources: Sources, selection: Selection) -> None:
             _show_hint(len(ready))
         else:
             voters = find_voters(sources, ready)
-            _show_predictions(sources, images, voters, below, use_all=use_all)
+            asks_all = use_all and len(models) == len(found)
+            _show_predictions(sources, images, voters, below, asks_all=asks_all)
     _show_skipped(names, result)
 
 
@@ -108,9 +115,12 @@ def _show_predictions(
     voters: Voters,
     below: DeltaGenerator,
     *,
-    use_all: bool,
+    asks_all: bool,
 ) -> None:
-    """Show the predictions, and in the full width `below` why the models answer so."""
+    """Show the predictions, and in the full width `below` why the models answer so.
+
+    asks_all: whether the models are all models of the service.
+    """
     cache = st.session_state.setdefault(
         "prediction_cache", PredictionCache(partial(sources.api.predict, view=True))
     )
@@ -143,7 +153,7 @@ def _show_predictions(
     _show_code(
         sources.settings.public_api_url,
         image,
-        ["all"] if use_all else [model.name for model in voters.models],
+        ["all"] if asks_all else [model.name for model in voters.models],
     )
 
 
