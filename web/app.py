@@ -23,6 +23,7 @@ from web.url_parameters import begin_page, keep_parameters, show_link_problems
 from web.views.compare import page as compare
 from web.views.evaluate import page as evaluate
 from web.views.history import page as history
+from web.views.history.labeling import IMAGE as HISTORY_IMAGE
 from web.views.leaderboard import page as leaderboard
 from web.views.models import page as models
 from web.views.models.publication import PARAMETER as PUBLICATION
@@ -46,7 +47,7 @@ _OWN_PARAMETERS = {
 _OTHER_PARAMETERS = {
     "": (EVERY, OLD_LOG),
     "compare": (OLD_LOG,),
-    "history": (history.BEFORE,),
+    "history": (history.BEFORE, HISTORY_IMAGE),
     "models": (PUBLICATION,),
     "run": (run.RUN_ID,),
 }

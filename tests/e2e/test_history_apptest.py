@@ -156,3 +156,33 @@ def test_invalid_position_shows_the_newest() -> None:
     assert "No predictions yet" in "".join(
         str(one.proto.title) for one in history_page(before="x").info
     )
+
+
+def test_number_of_matches_is_shown(sources: FakeSources) -> None:
+    sources.tracking.predictions = [make_prediction(number) for number in range(1, 60)]
+    assert "Showing 48 of 59." in visible_text(history_page())
+
+
+def test_link_restores_the_chosen_image(sources: FakeSources) -> None:
+    """It is first if it is not among the newest images."""
+    sources.tracking.predictions = [make_prediction(number) for number in range(1, 60)]
+    app = history_page()
+    second = [str(one.key) for one in app.button if str(one.key).startswith("choose-")][1]
+    app.button(key=second).click().run()
+    assert app.query_params["image"] == second.removeprefix("choose-")
+    oldest = f"{59:032x}"
+    linked = history_page(image=oldest)
+    assert chosen(linked) == f"choose-{oldest}"
+    assert len([one for one in linked.button if str(one.key).startswith("choose-")]) == 49
+
+
+def test_unknown_image_of_a_link_shows_the_first(sources: FakeSources) -> None:
+    sources.tracking.predictions = [make_prediction(1)]
+    assert chosen(history_page(image="nonsense")) == f"choose-{1:032x}"
+
+
+def test_names_of_answers_link_to_their_runs(sources: FakeSources) -> None:
+    sources.tracking.predictions = [make_prediction(1)]
+    sources.tracking.answer_list = (ModelAnswer("lenet", 2, "7", 0.9),)
+    [answers] = [one.value for one in history_page().dataframe if "is_right" in one.value]
+    assert list(answers["model"]) == ["run?name=lenet#lenet%402"]

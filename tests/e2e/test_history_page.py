@@ -93,12 +93,17 @@ def test_filter_survives_another_page_and_back(stack: Any, page: Page) -> None:
     page.get_by_role("button", name="Wrong").first.click()
     expect(thumbnails(page)).to_have_count(2, timeout=LIVE_MILLISECONDS)
     expect(page).to_have_url(re.compile(f"program={PROGRAM}$"))
+    expect(page.get_by_text("Showing 2 of 2.")).to_be_visible()
+    thumbnails(page).last.get_by_role("button").click()
+    chosen = re.compile(rf"program={PROGRAM}&image=[\w-]+$")
+    expect(page).to_have_url(chosen)
     page.get_by_role("link", name="Models", exact=True).first.click()
     expect(page.get_by_role("heading", name="Models", exact=True)).to_be_visible(
         timeout=FIRST_PAINT_MILLISECONDS
     )
     page.go_back()
     expect(thumbnails(page)).to_have_count(2, timeout=FIRST_PAINT_MILLISECONDS)
+    expect(page).to_have_url(chosen)
 
 
 @pytest.mark.usefixtures("cursor")

@@ -176,6 +176,13 @@ class FakeTracking:
         after = Cursor(shown[-1].created_at, shown[-1].prediction_id) if rows[limit:] else None
         return self._result(HistoryPage(shown, after))
 
+    def prediction(self, prediction: str) -> CachedResult[LoggedPrediction | None]:
+        found = [one for one in self.predictions if one.prediction_id == prediction]
+        return self._result(found[0] if found else None)
+
+    def count(self, criteria: HistoryFilter) -> CachedResult[int]:
+        return self._result(sum(one.is_wrong or not criteria.is_wrong for one in self.predictions))
+
     def answers(self, _prediction: str) -> CachedResult[tuple[ModelAnswer, ...]]:
         return self._result(self.answer_list)
 

@@ -1,7 +1,7 @@
 """Names of runs: short names without their common prefix, and links to the pages of runs."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import quote
 
 from web.formatting import escape_markdown
@@ -48,6 +48,12 @@ def run_links(names: Iterable[str], short: Mapping[str, str]) -> list[str]:
 
     """
     return [f"run?name={quote(name, safe='')}#{quote(short[name], safe='')}" for name in names]
+
+
+def join_links(names: Sequence[str], limit: int) -> str:
+    """Join links to the pages of runs for a sentence: a, b and 3 more."""
+    shown = ", ".join(markdown_link(name) for name in names[:limit])
+    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
 
 
 def markdown_link(name: str, text: str | None = None) -> str:

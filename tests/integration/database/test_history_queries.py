@@ -1,5 +1,6 @@
 """Queries of the History page on a real database, against the same filters in Python."""
 
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -10,8 +11,15 @@ import pytest
 from sqlalchemy import Engine, create_engine, text
 
 from tests.support.learning_rows import digest
-from web.data.tracking import history_queries
-from web.data.tracking.history_queries import page_query, read_answers, read_choices, read_page
+from web.data.tracking.accuracy_queries import read_accuracy
+from web.data.tracking.history_queries import (
+    count_matches,
+    page_query,
+    read_answers,
+    read_choices,
+    read_page,
+    read_prediction,
+)
 from web.data.tracking.history_types import Cursor, HistoryFilter
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
@@ -209,6 +217,7 @@ def test_pages_have_exactly_what_matches(
     found = read_all(engine, criteria)
     assert sorted(found) == sorted(expected)
     assert len(set(found)) == len(found)
+    assert count_matches(engine, criteria) == len(expected)
 
 
 def test_predictions_are_newest_first_with_pixels(engine: Engine) -> None:
@@ -216,6 +225,8 @@ def test_predictions_are_newest_first_with_pixels(engine: Engine) -> None:
     times = [(one.created_at, one.prediction_id) for one in page.predictions]
     assert times == sorted(times, reverse=True)
     newest = page.predictions[0]
+    assert read_prediction(engine, newest.prediction_id) == newest
+    assert read_prediction(engine, str(uuid.UUID(int=0))) is None
     assert newest.pixels == bytes([IMAGES - 1]) * 784
     assert newest.classes == LABELS
     assert {one.pixels for one in page.predictions if one.image_digest == digest("image 58")} == {
@@ -290,7 +301,7 @@ def test_accuracy_is_by_version_and_class(module_database: dict[str, str], engin
             " SELECT md5('lenet@2')::uuid, t, p, n"
             " FROM (VALUES ('4', '4', 8), ('4', '9', 1), ('9', '9', 1)) AS c (t, p, n)"
         )
-    live = history_queries.read_accuracy(engine)
+    live = read_accuracy(engine)
     [version] = live.versions.to_dict("records")
     assert (version["experiment_name"], version["version"]) == ("lenet", 2)
     assert (version["images"], version["correct"]) == (10, 9)

@@ -1,4 +1,4 @@
-"""SQL queries of predictions: pages by keyset, answers to an image, and live accuracy.
+"""SQL queries of predictions: pages by keyset, and answers to an image.
 
 Each branch of a query reads the rows of a page in order from one range of an index. Only these
 rows are joined with names, as GET /predictions of the API does.
@@ -6,15 +6,13 @@ rows are joined with names, as GET /predictions of the API does.
 
 from typing import Any
 
-import pandas as pd
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, RowMapping, text
 
 from web.data.tracking.history_types import (
     Choices,
     Cursor,
     HistoryFilter,
     HistoryPage,
-    LiveAccuracy,
     LoggedPrediction,
     ModelAnswer,
 )
@@ -22,6 +20,8 @@ from web.data.tracking.history_types import (
 # Events that are searched for the names of source programs.
 RECENT_EVENTS = 5000
 LATEST_FIRST = "ORDER BY p.created_at DESC, p.id DESC"
+# Matches are counted up to this number.
+MAX_COUNT = 10_000
 # Condition of the partial index predictions_unsure.
 MAX_BELOW = 0.9
 NAMED = """
@@ -41,23 +41,6 @@ ANSWERS = text("""
     JOIN model_versions m ON m.id = a.model_version_id
     WHERE p.id = CAST(:prediction AS uuid)
     ORDER BY a.confidence DESC, m.experiment_name, m.version
-""")
-VERSION_ACCURACY = text("""
-    SELECT l.experiment_name, l.version, l.task, sum(l.images)::bigint AS images,
-        sum(l.correct)::bigint AS correct, (
-            SELECT max(m.test_accuracy) FROM model_versions m
-            WHERE m.experiment_name = l.experiment_name AND m.version = l.version
-        ) AS test_accuracy
-    FROM live_accuracy l
-    GROUP BY l.experiment_name, l.version, l.task
-    ORDER BY sum(l.images) DESC, l.experiment_name, l.version DESC
-""")
-CLASS_ACCURACY = text("""
-    SELECT experiment_name, version, task, true_label, sum(images)::bigint AS images,
-        coalesce(sum(images) FILTER (WHERE is_right), 0)::bigint AS correct
-    FROM confusion
-    GROUP BY experiment_name, version, task, true_label
-    ORDER BY true_label
 """)
 VERSIONS = text("""
     SELECT DISTINCT ON (experiment_name, version) experiment_name, version, task, classes
@@ -97,20 +80,24 @@ def page_query(
         "before": before and before.created_at,
         "before_id": before and before.prediction_id,
     }
+    rows = _rows(criteria, before)
+    statement = NAMED.format(rows=rows)
+    used = {name: value for name, value in arguments.items() if f":{name}" in statement}
+    return statement, used
+
+
+def _rows(criteria: HistoryFilter, before: Cursor | None) -> str:
+    """Return SQL of the predictions of a page, without names."""
     where = _conditions(criteria, before)
     if criteria.is_once and criteria.experiment is None and criteria.source is None:
         where.append(_is_surest(_conditions(criteria, None)))
     if criteria.experiment is not None:
-        rows = _rows_of_versions(criteria, where)
-    elif criteria.has_warning:
-        rows = _rows_of_warned_images(where)
-    elif criteria.source is not None:
-        rows = _rows_of_source(criteria, before, where)
-    else:
-        rows = _select(where)
-    statement = NAMED.format(rows=rows)
-    used = {name: value for name, value in arguments.items() if f":{name}" in statement}
-    return statement, used
+        return _rows_of_versions(criteria, where)
+    if criteria.has_warning:
+        return _rows_of_warned_images(where)
+    if criteria.source is not None:
+        return _rows_of_source(criteria, before, where)
+    return _select(where)
 
 
 def _conditions(criteria: HistoryFilter, before: Cursor | None) -> list[str]:
@@ -227,21 +214,48 @@ def read_page(
     statement, arguments = page_query(criteria, limit + 1, before)
     with engine.connect() as connection:
         rows = connection.execute(text(statement), arguments).mappings().all()
-    predictions = tuple(
-        LoggedPrediction(
-            **{
-                **row,
-                "warnings": tuple(row["warnings"]),
-                "classes": tuple(row["classes"]),
-                "pixels": None if row["pixels"] is None else bytes(row["pixels"]),
-            }
-        )
-        for row in rows[:limit]
-    )
+    predictions = tuple(_as_prediction(row) for row in rows[:limit])
     last = predictions[-1] if len(rows) > limit else None
     return HistoryPage(
         predictions, None if last is None else Cursor(last.created_at, last.prediction_id)
     )
+
+
+def _as_prediction(row: RowMapping) -> LoggedPrediction:
+    return LoggedPrediction(
+        **{
+            **row,
+            "warnings": tuple(row["warnings"]),
+            "classes": tuple(row["classes"]),
+            "pixels": None if row["pixels"] is None else bytes(row["pixels"]),
+        }
+    )
+
+
+def read_prediction(engine: Engine, prediction: str) -> LoggedPrediction | None:
+    """Read a prediction by its id, a UUID. None without one.
+
+    Raises:
+        SQLAlchemyError: as read_page.
+
+    """
+    statement = NAMED.format(rows="SELECT * FROM predictions WHERE id = CAST(:id AS uuid)")
+    with engine.connect() as connection:
+        row = connection.execute(text(statement), {"id": prediction}).mappings().first()
+    return None if row is None else _as_prediction(row)
+
+
+def count_matches(engine: Engine, criteria: HistoryFilter) -> int:
+    """Count the predictions of a filter on all pages, at most MAX_COUNT + 1.
+
+    Raises:
+        SQLAlchemyError: as read_page.
+
+    """
+    _, arguments = page_query(criteria, MAX_COUNT + 1, None)
+    statement = f"SELECT count(*) FROM ({_rows(criteria, None)}) AS matches"
+    with engine.connect() as connection:
+        return int(connection.execute(text(statement), arguments).scalar_one())
 
 
 def read_answers(engine: Engine, prediction: str) -> tuple[ModelAnswer, ...]:
@@ -254,19 +268,6 @@ def read_answers(engine: Engine, prediction: str) -> tuple[ModelAnswer, ...]:
     with engine.connect() as connection:
         rows = connection.execute(ANSWERS, {"prediction": prediction})
         return tuple(ModelAnswer(*row) for row in rows)
-
-
-def read_accuracy(engine: Engine) -> LiveAccuracy:
-    """Read the accuracy of each version on labeled images, and the same by class.
-
-    Raises:
-        SQLAlchemyError: as read_page.
-
-    """
-    with engine.connect() as connection:
-        return LiveAccuracy(
-            pd.read_sql(VERSION_ACCURACY, connection), pd.read_sql(CLASS_ACCURACY, connection)
-        )
 
 
 def read_choices(engine: Engine) -> Choices:

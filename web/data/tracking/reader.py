@@ -7,7 +7,7 @@ from functools import partial
 from sqlalchemy import Engine
 
 from web.data.stale_cache import CachedResult, StaleCache
-from web.data.tracking import history_queries, run_queries
+from web.data.tracking import accuracy_queries, history_queries, run_queries
 from web.data.tracking.curve_store import Curves, CurveStore
 from web.data.tracking.history_types import (
     Choices,
@@ -15,6 +15,7 @@ from web.data.tracking.history_types import (
     HistoryFilter,
     HistoryPage,
     LiveAccuracy,
+    LoggedPrediction,
     ModelAnswer,
 )
 from web.data.tracking.types import Artifact, Lineage, Run
@@ -84,6 +85,22 @@ class TrackingReader:
             self.describe,
         )
 
+    def prediction(self, prediction: str) -> CachedResult[LoggedPrediction | None]:
+        """Return a prediction by its id, see history_queries.read_prediction."""
+        return self.live.get(
+            ("prediction", prediction),
+            partial(history_queries.read_prediction, self.engine, prediction),
+            self.describe,
+        )
+
+    def count(self, criteria: HistoryFilter) -> CachedResult[int]:
+        """Return the number of matches on all pages, see history_queries.count_matches."""
+        return self.cache.get(
+            ("history_count", criteria),
+            partial(history_queries.count_matches, self.engine, criteria),
+            self.describe,
+        )
+
     def answers(self, prediction: str) -> CachedResult[tuple[ModelAnswer, ...]]:
         """Return all answers to an image, see history_queries.read_answers."""
         return self.live.get(
@@ -93,10 +110,10 @@ class TrackingReader:
         )
 
     def accuracy(self) -> CachedResult[LiveAccuracy]:
-        """Return the accuracy on labeled images, see history_queries.read_accuracy."""
+        """Return the accuracy on labeled images, see accuracy_queries.read_accuracy."""
         return self.live.get(
             "history_accuracy",
-            partial(history_queries.read_accuracy, self.engine),
+            partial(accuracy_queries.read_accuracy, self.engine),
             self.describe,
         )
 

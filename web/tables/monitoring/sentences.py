@@ -16,6 +16,7 @@ from web.data.monitoring.types import (
     ReferenceRequest,
 )
 from web.formatting import escape_markdown, format_age, format_percent, pluralize
+from web.tables.run_names import markdown_link
 
 # Images of the first reference of a model that has none of test images
 REFERENCE_IMAGES = 2000
@@ -67,7 +68,7 @@ def describe_alert(alert: Alert, now: datetime) -> str:
     if alert.family == LABELS:
         return f"the shares of predicted labels changed {since}{features}, {_place(alert)}"
     if INPUTS not in alert.families and "novelty" not in alert.families:
-        subject = escape_markdown(alert.pinned_name or "the model")
+        subject = _link(alert.pinned_name)
         return f"the confidence of {subject} changed {since}{features}, {_place(alert)}"
     suffers = ""
     if alert.severity == "critical":
@@ -117,6 +118,13 @@ def name_family(family: str, path: str, *, has_paths: bool) -> str:
 def name_path(path: str) -> str:
     """Return the path of images in words."""
     return {"as_sent": "28x28", "framed": "larger images"}.get(path, path)
+
+
+def _link(pinned_name: str | None) -> str:
+    """Return a link of NAME@2 to the page of the run, in markdown."""
+    if pinned_name is None:
+        return "the model"
+    return markdown_link(pinned_name.rpartition("@")[0] or pinned_name, pinned_name)
 
 
 def _tone(severity: str) -> Tone:

@@ -1,5 +1,6 @@
 """Labels on the page History: the chosen image, all answers to it, and one key per label."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -9,16 +10,21 @@ import streamlit as st
 from web.components.author import author_input, remember_author
 from web.components.label_keys import SKIP, UNDO, show_label_keys
 from web.components.logged_images import link_to_model, prediction_images, show_image
+from web.components.run_column import run_column, with_run_links
 from web.data.api_types import ApiProblemError, ApiUnreachableError
 from web.data.tracking.history_types import LoggedPrediction
 from web.formatting import escape_markdown, format_percent, join_names
+from web.link_values import check_text
 from web.sources import Sources
 from web.tables.tracking.history_tables import answer_table
 
 AUTHOR_KEY = "history_author"
 IMAGE_PIXELS = 196
-# Session keys: id of the chosen prediction, labels that can be undone, and the last failure.
-_CHOSEN, _DONE, _FAILURE = "history_image", "history_labels", "history_failure"
+# URL parameter: id of the chosen prediction.
+IMAGE = "image"
+# Session keys: labels that can be undone, and the last failure.
+_DONE, _FAILURE = "history_labels", "history_failure"
+_UUID = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}")
 # Digits of an id that a number of JavaScript holds exactly.
 _ID_DIGITS = 12
 
@@ -34,12 +40,29 @@ class _Change:
 
 def choose_image(prediction_id: str) -> None:
     """Choose the image to label. A callback."""
-    st.session_state[_CHOSEN] = prediction_id
+    st.query_params[IMAGE] = prediction_id
+
+
+def with_chosen(
+    sources: Sources, predictions: Sequence[LoggedPrediction]
+) -> Sequence[LoggedPrediction]:
+    """Return the predictions with the one of the link, which may be on another page by now."""
+    chosen = st.query_params.get(IMAGE)
+    if chosen is None or chosen in {one.prediction_id for one in predictions}:
+        return predictions
+    found = sources.tracking.prediction(chosen).value if _UUID.fullmatch(chosen) else None
+    check_text(
+        IMAGE,
+        is_valid=lambda _: found is not None,
+        accepted="the id of a stored prediction",
+        shown="the first image",
+    )
+    return predictions if found is None else (found, *predictions)
 
 
 def chosen_index(predictions: Sequence[LoggedPrediction]) -> int:
     """Return the position of the chosen prediction, that of the first one without a choice."""
-    chosen = st.session_state.get(_CHOSEN)
+    chosen = st.query_params.get(IMAGE)
     ids = [one.prediction_id for one in predictions]
     return ids.index(chosen) if chosen in ids else 0
 
@@ -91,13 +114,13 @@ def _show_answers(sources: Sources, one: LoggedPrediction) -> None:
     title = "Models disagree" if one.disagrees else "Answers"
     st.markdown(f"**{title}**")
     st.dataframe(
-        answer_table(answers, one.true_label),
+        with_run_links(answer_table(answers, one.true_label), "model"),
         hide_index=True,
         height=230,
         alt="Answer of every model to this image",
         placeholder="\N{EN DASH}",
         column_config={
-            "model": st.column_config.TextColumn("Model", width=180),
+            "model": run_column("Model", 180),
             "label": st.column_config.TextColumn("Label", width=55),
             "confidence": st.column_config.ProgressColumn(
                 "Confidence", format="%.1f %%", min_value=0, max_value=100, width=110
@@ -135,16 +158,16 @@ def _act(
     try:
         if pressed == UNDO and done:
             _undo(sources, done[-1], author)
-            st.session_state[_CHOSEN] = done.pop().prediction_id
+            st.query_params[IMAGE] = done.pop().prediction_id
         elif pressed == SKIP:
-            st.session_state[_CHOSEN] = following
+            st.query_params[IMAGE] = following
         elif pressed in one.classes:
             if pressed != one.true_label:
                 sources.api.store_label(
                     one.prediction_id, pressed, labelled_by=author, replaces=one.true_label
                 )
                 done.append(_Change(one.prediction_id, pressed, one.true_label))
-            st.session_state[_CHOSEN] = following
+            st.query_params[IMAGE] = following
     except ApiUnreachableError:
         st.session_state[_FAILURE] = (
             "The inference API does not respond. Press again when it is back."

@@ -7,6 +7,7 @@ import streamlit as st
 
 from web.components.author import AUTHOR, author_input
 from web.components.authored_action import REASON, fresh_key, reason_input, submit
+from web.components.run_column import run_column, with_run_links
 from web.data.api_types import Alias, ModelVersion
 from web.formatting import escape_markdown, format_age, pluralize
 from web.sources import Sources
@@ -49,16 +50,17 @@ def _show_alias(sources: Sources, alias: Alias) -> None:
             ):
                 if alias.rollback_target is not None:
                     _show_rollback(sources, alias, *alias.rollback_target)
+        moves = alias_move_table(alias.moves, sources.learning.runs_of_moves().value or {})
         with st.expander(f"History: {pluralize(len(alias.moves), 'move')}"):
             st.dataframe(
-                alias_move_table(alias.moves, sources.learning.runs_of_moves().value or {}),
+                with_run_links(with_run_links(moves, "to"), "from"),
                 hide_index=True,
                 alt=f"Moves of {alias.alias} of {alias.task}, newest first",
                 placeholder="\N{EN DASH}",
                 column_config={
                     "at": st.column_config.DatetimeColumn("Time", format="YYYY-MM-DD HH:mm:ss"),
-                    "to": st.column_config.TextColumn("To", width=330),
-                    "from": st.column_config.TextColumn("From", width=330),
+                    "to": run_column("To", 330),
+                    "from": run_column("From", 330),
                     "moved_by": st.column_config.TextColumn("By"),
                     "reason": st.column_config.TextColumn("Reason"),
                     "run": st.column_config.LinkColumn(

@@ -16,6 +16,7 @@ from web.tables.model_registry import (
     sort_versions,
     version_table,
 )
+from web.tables.run_names import join_links
 from web.views.models.alerts import ALERT_COLORS, alert_severities
 from web.views.models.aliases import show_aliases
 from web.views.models.details import SELECTED, show_details
@@ -176,7 +177,7 @@ def _show_unmatched(sources: Sources, versions: Sequence[ModelVersion]) -> None:
         )
     if without_model:
         st.markdown(f"**{pluralize(len(without_model), 'experiment')} without a model file**")
-        st.caption(join_names(without_model, limit=MAX_LISTED_NAMES))
+        st.caption(join_links(without_model, MAX_LISTED_NAMES))
     if without_experiment:
         st.markdown(f"**{pluralize(len(without_experiment), 'model')} without an experiment**")
         st.caption(join_names(without_experiment, limit=MAX_LISTED_NAMES))

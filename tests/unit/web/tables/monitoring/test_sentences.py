@@ -93,3 +93,10 @@ def test_new_reference_says_how_many_images_it_needs() -> None:
     assert "nothing is examined until then. 120 of 500 images are there, 380" in sentence.text
     [progress] = describe_requests(waiting, "digits")
     assert "120 of 500 images so far, asked by ann" in progress
+
+
+def test_name_of_the_model_links_to_its_run() -> None:
+    alert = make_alert(family="confidence", families=("confidence",), experiment_name="lenet")
+    assert "the confidence of [lenet@1](run?name=lenet) changed" in describe_alert(
+        alert, datetime.now(UTC)
+    ).replace("\\", "")
