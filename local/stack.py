@@ -88,7 +88,7 @@ class Stack:
                 "-m",
                 "streamlit",
                 "run",
-                str(Path("web", "app.py")),
+                str(Path("web", "server.py")),
                 *_streamlit_options(settings),
             ],
             {

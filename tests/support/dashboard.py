@@ -50,7 +50,7 @@ def running_dashboard(database: Mapping[str, str], api_url: str, log: Path) -> I
     with (
         log.open("ab") as output,
         subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "web/app.py", *arguments],
+            [sys.executable, "-m", "streamlit", "run", "web/server.py", *arguments],
             env={**os.environ, **database, **role},
             stdout=output,
             stderr=output,

@@ -86,7 +86,7 @@ class LearningStack(Workers):
         self._start(
             "streamlit",
             "run",
-            "web/app.py",
+            "web/server.py",
             *(f"--{name}={value}" for name, value in options.items()),
             environment={**self.environment, **role},
         )

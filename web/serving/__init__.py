@@ -1,0 +1,1 @@
+"""Server of the dashboard: Streamlit as an ASGI application, with compressed static files."""
