@@ -1,10 +1,9 @@
 """Frame of the dashboard: navigation, title, status strip and experiment picker.
 
-Run it from the project root with `python -m streamlit run web/app.py`. The bare command
-`streamlit` does not find the package web.
+web/server.py serves it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import streamlit as st
@@ -13,8 +12,10 @@ from servicekit.trusted_hosts import TrustedHosts
 from web.components.author import keep_author
 from web.components.baseline import BASELINE
 from web.components.error_boundary import error_boundary
-from web.components.experiment_picker import EVERY, pick_experiments
+from web.components.experiment_picker import EVERY, Selection, pick_experiments
 from web.components.experiment_picker import WIDGET_KEYS as PICKER_KEYS
+from web.components.frame.early_reads import read_early
+from web.components.frame.page_skeleton import page_skeleton
 from web.components.loss_chart import OLD_LOG
 from web.components.status_strip import show_status_strip
 from web.formatting import pluralize
@@ -99,47 +100,56 @@ def main() -> None:
     begin_page(page, known, _OWN_PARAMETERS.get(page.url_path, ()), pinned=BASELINE)
     all_keys = {key for keys in widget_keys.values() for key in keys}
     _keep_widget_state(all_keys.difference(widget_keys[page]))
-    # Local icons: for an emoji or a material icon in the browser tab, Streamlit loads a picture
-    # from the network.
-    st.set_page_config(
-        page_title=f"{page.title} \N{MIDDLE DOT} {NAME}", page_icon=HERE / "icon.svg", layout="wide"
-    )
-    st.logo(HERE / "icon.svg", size="large")
-    st.html(HERE / "style.css")
-    st.html(_HISTORY, unsafe_allow_javascript=True)
+    _show_frame(page.title)
     with error_boundary("The dashboard"):
         sources = get_sources()
-        host = (st.context.headers.get("Host") or "").encode("latin-1", "replace")
-        if not TrustedHosts(sources.settings.allowed_hosts).admits(host):
-            st.error(UNKNOWN_HOST, icon=":material/block:")
-            st.stop()
-        with st.container(
+        _stop_at_unknown_host(sources.settings.allowed_hosts)
+        read_early(sources.snapshot, sources.models, sources.readiness, sources.monitoring.state)
+        if page is run_page:
+            run.start_reading(sources)
+        # The heading and the outline first: the rest waits for the database and the API.
+        headline = st.container(
             horizontal=True,
             vertical_alignment="center",
             horizontal_alignment="distribute",
             key="headline",
-        ):
-            st.title(page.title, anchor=False, width="content")
+        )
+        headline.title(page.title, anchor=False, width="content")
+        strip = st.container()
+        with page_skeleton(page.url_path):
             if page is not predict_page:
-                _link_to_predict(predict_page, sources)
-        show_status_strip(sources, monitor_page)
-        link_problems = st.container()
-        if page in (leaderboard_page, compare_page, predict_page):
-            snapshot = sources.snapshot().value
-            # Part of the frame, not of a page: widgets of the frame keep their values in the URL
-            # when the page changes.
-            selection = pick_experiments(
-                None if snapshot is None else snapshot.task_of,
-                page.title,
-                shows_all=page is leaderboard_page,
-                other_names={} if snapshot is None else snapshot.other_names,
-            )
-        with error_boundary(f"The page {page.title}"):
-            page.run()
-        with link_problems:
-            show_link_problems(known)
+                with headline:
+                    _link_to_predict(predict_page, sources)
+            with strip:
+                show_status_strip(sources, monitor_page)
+            link_problems = st.container()
+            if page in (leaderboard_page, compare_page, predict_page):
+                selection = _pick(sources, page.title, shows_all=page is leaderboard_page)
+            with error_boundary(f"The page {page.title}"):
+                page.run()
+            with link_problems:
+                show_link_problems(known)
         keep_author()
         keep_parameters(page.url_path)
+
+
+def _show_frame(title: str) -> None:
+    """Set the title of the browser tab, and add the logo, the styles and the scripts."""
+    # Local icons: for an emoji or a material icon in the browser tab, Streamlit loads a picture
+    # from the network.
+    st.set_page_config(
+        page_title=f"{title} \N{MIDDLE DOT} {NAME}", page_icon=HERE / "icon.svg", layout="wide"
+    )
+    st.logo(HERE / "icon.svg", size="large")
+    st.html(HERE / "style.css")
+    st.html(_HISTORY, unsafe_allow_javascript=True)
+
+
+def _stop_at_unknown_host(allowed_hosts: Collection[str]) -> None:
+    host = (st.context.headers.get("Host") or "").encode("latin-1", "replace")
+    if not TrustedHosts(allowed_hosts).admits(host):
+        st.error(UNKNOWN_HOST, icon=":material/block:")
+        st.stop()
 
 
 def _keep_widget_state(keys: Iterable[str]) -> None:
@@ -147,6 +157,21 @@ def _keep_widget_state(keys: Iterable[str]) -> None:
     for key in keys:
         if key in st.session_state:
             st.session_state[key] = st.session_state[key]
+
+
+def _pick(sources: Sources, title: str, *, shows_all: bool) -> Selection:
+    """Show the experiment picker of a page and return the selection.
+
+    It is part of the frame: widgets of the frame keep their values in the URL when the page
+    changes.
+    """
+    snapshot = sources.snapshot().value
+    return pick_experiments(
+        None if snapshot is None else snapshot.task_of,
+        title,
+        shows_all=shows_all,
+        other_names={} if snapshot is None else snapshot.other_names,
+    )
 
 
 def _link_to_predict(page: st.Page, sources: Sources) -> None:

@@ -1,0 +1,1 @@
+"""Frame of every page: its outline, and reads that start with it."""

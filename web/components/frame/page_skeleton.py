@@ -1,0 +1,34 @@
+"""Page skeleton: the outline of a page until its data is there."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+
+# Session key of the page that was drawn last.
+_DRAWN = "drawn_page"
+CHART_HEIGHT_PIXELS = 380
+
+
+@contextmanager
+def page_skeleton(path: str) -> Iterator[None]:
+    """Show the outline of a page below what the block draws, until the block ends.
+
+    Only the first view of a page shows it. Later runs keep what is on the page.
+
+    Args:
+        path: path of the page.
+
+    """
+    body, outline = st.container(), st.empty()
+    if st.session_state.get(_DRAWN) != path:
+        with outline.container(key="skeleton"):
+            st.skeleton(width=480)
+            st.skeleton(width=720)
+            st.skeleton(height=CHART_HEIGHT_PIXELS)
+    try:
+        with body:
+            yield
+    finally:
+        outline.empty()
+    st.session_state[_DRAWN] = path
