@@ -7,8 +7,20 @@ from web.sources import Sources
 from web.tables.tracking import snippets
 
 
+@st.fragment
 def show_code(sources: Sources, run: Run) -> None:
-    """Show how to read the run from a program."""
+    """Show how to read the run from a program, once it is opened.
+
+    The script that colors code takes the browser a quarter of a second to start.
+    """
+    expander = st.expander(
+        "Read this run with Python, MLflow, curl or SQL",
+        key=f"code-{run.id}",
+        on_change="rerun",
+        icon=":material/code:",
+    )
+    if not expander.open:
+        return
     url = sources.settings.public_api_url
     code = {
         "Python": ("python", snippets.python(url, run.name)),
@@ -16,5 +28,6 @@ def show_code(sources: Sources, run: Run) -> None:
         "curl": ("bash", snippets.curl(url, run.name)),
         "SQL": ("sql", snippets.sql(run.name)),
     }
-    for tab, (language, text) in zip(st.tabs(list(code)), code.values(), strict=True):
+    tabs = expander.tabs(list(code))
+    for tab, (language, text) in zip(tabs, code.values(), strict=True):
         tab.code(text, language=language, wrap_lines=True)
