@@ -6,16 +6,15 @@ Uses a separate stack with 10,000 experiments in addition to the shipped ones, e
 
 import os
 import tempfile
-from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
-from statistics import median
 from urllib.parse import urlencode
 
 import psycopg2
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from bench.page_timing import WaitTime, measure_seconds
 from bench.reporting.sampling import print_progress
+from bench.run_view import measure_run, run_times
 from local import ports, settings
 from local.stack import Stack
 from tests.support import browser as chromium
@@ -64,38 +63,11 @@ WATCH = """() => {
 }"""
 
 
-@dataclass(frozen=True)
-class WaitTime:
-    """Measured values of all rounds, their unit and the goal."""
-
-    name: str
-    values: tuple[float, ...]
-    unit: str
-    goal: float
-
-    def __str__(self) -> str:
-        """Return a line for the terminal."""
-        middle = median(self.values)
-        rounds = ", ".join(f"{value:.3g}" for value in self.values)
-        status = "met" if middle < self.goal else "missed"
-        return f"{self.name}: {middle:.3g} {self.unit} (goal < {self.goal:g}: {status}; {rounds})"
-
-
 def fill(dsn: str) -> None:
     """Insert the experiments."""
     with closing(psycopg2.connect(dsn)) as connection, connection, connection.cursor() as cursor:
         cursor.execute(FILL, {"experiments": EXPERIMENTS, "steps": STEPS})
         cursor.execute("ANALYZE experiments, metric_curves")
-
-
-def measure_seconds(
-    page: Page, action: Callable[[], object], condition: Callable[[], object]
-) -> float:
-    """Return the seconds from an action until a condition holds, by the browser's clock."""
-    begin = page.evaluate("performance.timeOrigin + performance.now()")
-    action()
-    condition()
-    return float(page.evaluate("performance.timeOrigin + performance.now()") - begin) / 1000
 
 
 def measure_first_view(browser: Browser, url: str) -> float:
@@ -164,17 +136,6 @@ def measure_compare(browser: Browser, url: str) -> tuple[float, float]:
         return elapsed_seconds, metrics["JSHeapUsedSize"] / 1e6
 
 
-def measure_run(browser: Browser, url: str, number: int) -> float:
-    """Open the page of a run, until its loss curve is drawn."""
-    with closing(browser.new_context(viewport={"width": 1440, "height": 900})) as context:
-        page = context.new_page()
-        return measure_seconds(
-            page,
-            lambda: page.goto(f"{url}/run?name=run_{number}"),
-            page.locator("[data-testid=stEChartsChart] canvas").first.wait_for,
-        )
-
-
 def measure_predictions(browser: Browser, url: str, names: list[str]) -> list[float]:
     """Draw a digit repeatedly. Returns milliseconds from pointer-up to the predictions."""
     with closing(browser.new_context(viewport={"width": 1440, "height": 900})) as context:
@@ -234,7 +195,10 @@ def main() -> None:
             filters = tuple(measure_filter(browser, url, 8 + number) for number in range(ROUNDS))
             groups = tuple(measure_groups(browser, url, number) for number in range(ROUNDS))
             compared = [measure_compare(browser, url) for _ in range(ROUNDS)]
-            runs = tuple(measure_run(browser, url, number) for number in range(1, ROUNDS + 1))
+            runs = [
+                measure_run(browser, url, number, number + ROUNDS)
+                for number in range(1, ROUNDS + 1)
+            ]
             answers = tuple(measure_predictions(browser, url, names))
             browser.close()
         finally:
@@ -255,7 +219,7 @@ def main() -> None:
             "MB",
             60,
         ),
-        WaitTime("Run with 1,000 steps among 10,000 experiments, first view", runs, "s", 1.5),
+        *run_times(runs),
         WaitTime(
             f"Predict, from pointer-up to the predictions of {len(names)} models",
             answers,
