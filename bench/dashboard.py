@@ -125,7 +125,9 @@ def measure_compare(browser: Browser, url: str) -> tuple[float, float]:
         elapsed_seconds = measure_seconds(
             page,
             lambda: page.goto(link),
-            page.locator("[data-testid=stEChartsChart] canvas").first.wait_for,
+            page.locator(
+                "[data-testid=stEChartsChart]:not(.st-key-skeleton *) canvas"
+            ).first.wait_for,
         )
         page.wait_for_timeout(3000)
         tools.send("HeapProfiler.collectGarbage")

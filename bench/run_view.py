@@ -62,7 +62,7 @@ def measure_run(browser: Browser, url: str, number: int, later: int) -> RunView:
 
 def _measure_curve(page: Page, url: str) -> float:
     """Return the seconds until the page shows a curve."""
-    curve = page.locator("[data-testid=stEChartsChart] canvas").first
+    curve = page.locator(".st-key-run_live [data-testid=stEChartsChart] canvas").first
     return measure_seconds(page, lambda: page.goto(url), curve.wait_for)
 
 

@@ -26,7 +26,7 @@ def open_page(page: Page, stack: Any, names: list[str], **query: str) -> None:
 
 
 def chart(page: Page) -> Any:
-    return page.locator("[data-testid=stEChartsChart] canvas").first
+    return page.locator("[data-testid=stEChartsChart]:not(.st-key-skeleton *) canvas").first
 
 
 def cell(page: Page, text: str) -> Any:
