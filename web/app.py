@@ -3,7 +3,7 @@
 web/server.py serves it.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import streamlit as st
@@ -145,7 +145,7 @@ def _show_frame(title: str) -> None:
     st.html(_HISTORY, unsafe_allow_javascript=True)
 
 
-def _stop_at_unknown_host(allowed_hosts: Collection[str]) -> None:
+def _stop_at_unknown_host(allowed_hosts: frozenset[str]) -> None:
     host = (st.context.headers.get("Host") or "").encode("latin-1", "replace")
     if not TrustedHosts(allowed_hosts).admits(host):
         st.error(UNKNOWN_HOST, icon=":material/block:")
