@@ -199,17 +199,8 @@ def create_app(settings: Settings, drain: Drain | None = None) -> ASGIApp:
         settings.journal_dir,  # unnamed files: on a disk, and gone after a crash
         metrics.count_limit,
     )
-    page: Any = BrowserPage(streaming, settings.dashboard_url)
-    proxied: Any = ProxyHeadersMiddleware(page, settings.trusted_proxies)
-    application: Any = TrackingForwarder(
-        proxied,
-        Addresses(ROUTES.base_path),
-        os.environ.get(SOCKET_VARIABLE) if settings.tracks else None,
-        ROUTES.streamed_bytes,
-        metrics.count_limit,
-    )
     return Gateway(
-        application,
+        _forwarding(streaming, settings, metrics),
         ROUTES,
         FastPath(predictor, encoder) if settings.fast_path else None,
         metrics,
@@ -221,6 +212,22 @@ def create_app(settings: Settings, drain: Drain | None = None) -> ASGIApp:
         ),
         settings.max_request_bytes,
         drain,
+    )
+
+
+def _forwarding(application: Any, settings: Settings, metrics: Metrics) -> Any:
+    """Return the application with the page for browsers and the forwarding of runs in front of it.
+
+    uvicorn's ASGI types differ.
+    """
+    page: Any = BrowserPage(application, settings.dashboard_url)
+    proxied: Any = ProxyHeadersMiddleware(page, settings.trusted_proxies)
+    return TrackingForwarder(
+        proxied,
+        Addresses(ROUTES.base_path),
+        os.environ.get(SOCKET_VARIABLE) if settings.tracks else None,
+        ROUTES.streamed_bytes,
+        metrics.count_limit,
     )
 
 
