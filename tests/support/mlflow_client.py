@@ -38,12 +38,23 @@ def run_script(name: str, url: str, *arguments: str, key: str = "") -> str:
 
 def finish(process: subprocess.Popen[str], timeout_seconds: float = 200) -> str:
     """Wait for the successful end of a script and return what it printed."""
+    return _communicate(process, timeout_seconds)[0]
+
+
+def read_log(process: subprocess.Popen[str], timeout_seconds: float = 400) -> str:
+    """Wait for the successful end of a script and return what it logged."""
+    return _communicate(process, timeout_seconds)[1]
+
+
+def _communicate(process: subprocess.Popen[str], timeout_seconds: float) -> tuple[str, str]:
     try:
-        output, errors = process.communicate(timeout=timeout_seconds)
-    finally:
+        output, log = process.communicate(timeout=timeout_seconds)
+    except subprocess.TimeoutExpired:
         process.kill()
-    assert process.returncode == 0, errors
-    return output
+        process.communicate()
+        raise
+    assert process.returncode == 0, log
+    return output, log
 
 
 @cache

@@ -1,11 +1,13 @@
-"""Trains a Keras model with autologging of parameters and metrics."""
+"""Trains a Keras model with autologging of an integration of MLflow: keras or tensorflow."""
+
+import sys
 
 import keras
 import mlflow
 import numpy as np
 
 mlflow.set_experiment("mnist")
-mlflow.keras.autolog(log_models=False)
+getattr(mlflow, sys.argv[1]).autolog()
 generator = np.random.default_rng(0)
 model = keras.Sequential(
     [

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ import pytest
 
 from local import ports
 from tests.support.database import connect
-from tests.support.mlflow_client import finish, run_script, start_script
+from tests.support.mlflow_client import finish, read_log, run_script, start_script
 from tests.support.tracked_service import TrackedService, run_service
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(500)]
@@ -26,6 +27,12 @@ KEY = "key-of-the-tests"
 AUTOLOG = "FROM experiments WHERE tags ->> 'mlflow.autologging' = %s"
 POINTS = 150  # of the script steady
 SECONDS = 150  # the client takes long to start on a busy machine
+WARNING = re.compile("(WARNING|ERROR) mlflow|Traceback")  # of MLflow's client
+# About the files of a model, which are not stored.
+HARMLESS = ("`artifact_path` is deprecated", "inferring pip requirements")
+MODEL_FILES = {"MLmodel", "model.pkl"}
+# Folders of files that autologging uploads and the service does not keep.
+FOLDERS = {"keras": {"models"}, "tensorflow": {"models", "checkpoints", "tensorboard_logs"}}
 
 
 class Rows:
@@ -103,27 +110,35 @@ def test_quickstart_and_search(service: TrackedService, rows: Rows) -> None:
     assert rows(refused) == [("model.pkl",)]
 
 
-def test_keras_autolog(service: TrackedService, rows: Rows) -> None:
-    run_script("keras_autolog", service.root, key=KEY)
-    [(name, *values)] = rows(f"SELECT name, state, learning_rate, momentum {AUTOLOG}", "keras")
+@pytest.mark.parametrize("integration", ["keras", "tensorflow"])
+def test_autolog_of_model_fit(service: TrackedService, rows: Rows, integration: str) -> None:
+    log = read_log(start_script("keras_autolog", service.root, integration, key=KEY))
+    warnings = [line for line in log.splitlines() if WARNING.search(line)]
+    assert all(any(text in line for text in HARMLESS) for line in warnings), log
+    selected = f"SELECT id, name, state, learning_rate, momentum {AUTOLOG}"
+    [(number, name, *values)] = rows(selected, integration)
     assert name.startswith("mnist_2")
     assert values == ["finished", 0.01, 0.9]
-    curves = "SELECT metric, steps FROM metric_curves c JOIN experiments e"
-    curves += " ON e.id = c.experiment_id WHERE e.name = %s ORDER BY metric"
+    curves = "SELECT metric, steps FROM metric_curves WHERE experiment_id = %s ORDER BY metric"
     metrics = ("accuracy", "loss", "validation_accuracy", "validation_loss")
-    rows.wait_for([(metric, [0, 1, 2]) for metric in metrics], curves, name)
-    assert rows("SELECT path FROM run_artifacts WHERE path LIKE 'model_s%'") == [
-        ("model_summary.txt",)
-    ]
+    rows.wait_for([(metric, [0, 1, 2]) for metric in metrics], curves, number)
+    files = "SELECT path, refused IS NOT NULL FROM run_artifacts WHERE experiment_id = %s"
+    noted = dict(rows(files, number))
+    refused = {path.split("/")[0] for path, is_refused in noted.items() if is_refused}
+    assert refused == FOLDERS[integration]
+    assert noted["model_summary.txt"] is False
 
 
 def test_sklearn_autolog_with_pickle(service: TrackedService, rows: Rows) -> None:
     run_script("sklearn_autolog", service.root, key=KEY)
-    assert rows(f"SELECT state {AUTOLOG}", "sklearn") == [("finished",)]
-    assert rows("SELECT name, status FROM logged_models") == [("model", "LOGGED_MODEL_READY")]
-    files = "SELECT path, refused IS NOT NULL FROM run_artifacts WHERE path LIKE 'models/%'"
-    noted = {path.split("/")[-1]: is_refused for path, is_refused in rows(files)}
-    assert noted.keys() >= {"MLmodel", "model.pkl"}
+    [(number, state)] = rows(f"SELECT id, state {AUTOLOG}", "sklearn")
+    assert state == "finished"
+    models = "SELECT name, status FROM logged_models WHERE experiment_id = %s"
+    assert rows(models, number) == [("model", "LOGGED_MODEL_READY")]
+    files = "SELECT path, refused IS NOT NULL FROM run_artifacts WHERE experiment_id = %s"
+    noted = {path.split("/")[-1]: is_refused for path, is_refused in rows(files, number)}
+    noted = {name: is_refused for name, is_refused in noted.items() if name in MODEL_FILES}
+    assert noted.keys() == MODEL_FILES
     assert all(noted.values())
 
 
