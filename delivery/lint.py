@@ -1,7 +1,8 @@
 """Lint of the templates: `python -m delivery.lint` checks the files of CI and of deploy/.
 
-actionlint and zizmor read the workflows, check-jsonschema the workflows, the pipeline of GitLab and
-the service of Cloud Run, kubernetes-validate the pods and all manifests. No tool uses the network.
+actionlint and zizmor read the workflows, check-jsonschema the workflows, the pipeline of GitLab,
+the stack of Docker Swarm and the service of Cloud Run. kubernetes-validate reads the pods and the
+manifests, those of Kubernetes as kubectl builds them from each overlay. No tool uses the network.
 """
 
 import re
@@ -20,6 +21,7 @@ from supply_chain.tools import tools_python
 ROOT = Path(__file__).resolve().parent.parent
 SCHEMA = ROOT / "delivery" / "schemas" / "knative-service.json"
 WORKFLOWS, GITLAB, MANIFESTS = ".github/workflows", ".gitlab-ci.yml", "deploy"
+STACK, OVERLAYS = "deploy/stack.yml", "deploy/k8s/overlays"
 KNATIVE = "serving.knative.dev/"
 # Keys of a revision of Knative that a pod lacks.
 REVISION_KEYS = ("containerConcurrency", "timeoutSeconds")
@@ -39,7 +41,7 @@ def lint(root: Path = ROOT) -> list[Finding]:
     """Return what the tools find in the templates of a folder. Raises CalledProcessError."""
     programs = Path(tools_python("deploy")).parent
     workflows = sorted(map(str, (root / WORKFLOWS).glob("*.yml")))
-    manifests = sorted((root / MANIFESTS).rglob("*.yaml"))
+    manifests = sorted((root / MANIFESTS).glob("*.yaml"))
     with tempfile.TemporaryDirectory(prefix="mlops-lint-") as folder:
         commands = [
             ["actionlint", "-shellcheck=", "-pyflakes=", *workflows],
@@ -53,11 +55,13 @@ def lint(root: Path = ROOT) -> list[Finding]:
             ],
             ["check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows],
             ["check-jsonschema", "--builtin-schema", "vendor.gitlab-ci", str(root / GITLAB)],
+            ["check-jsonschema", "--builtin-schema", "vendor.compose-spec", str(root / STACK)],
             *_manifest_commands(manifests, Path(folder)),
         ]
         findings = [
             finding for command in commands if (finding := _run(programs, command)) is not None
         ]
+        findings += _overlay_findings(programs, root / OVERLAYS, Path(folder))
     pins = [
         f"{path}: {match[0]} has no comment with its version"
         for path in workflows
@@ -77,6 +81,18 @@ def _manifest_commands(manifests: Sequence[Path], folder: Path) -> Iterator[list
             yield ["kubernetes-validate", "--strict", str(pod)]
         else:
             yield ["kubernetes-validate", "--strict", str(path)]
+
+
+def _overlay_findings(programs: Path, overlays: Path, folder: Path) -> Iterator[Finding]:
+    """Build each overlay with kubectl, check the result, and yield what was found."""
+    for overlay in sorted(path for path in overlays.iterdir() if path.is_dir()):
+        built = folder / f"{overlay.name}.yaml"
+        command = ["kubectl", "kustomize", str(overlay), "--output", str(built)]
+        finding = _run(programs, command) or _run(
+            programs, ["kubernetes-validate", "--strict", str(built)]
+        )
+        if finding is not None:
+            yield finding
 
 
 def _pod(service: Mapping[str, Any]) -> dict[str, Any]:

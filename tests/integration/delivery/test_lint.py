@@ -10,6 +10,8 @@ from delivery.lint import GITLAB, MANIFESTS, WORKFLOWS, lint
 ROOT = Path(__file__).parents[3]
 CI, DEPLOY = f"{WORKFLOWS}/ci.yml", f"{WORKFLOWS}/deploy.yml"
 CLOUD_RUN = f"{MANIFESTS}/cloudrun.yaml"
+STACK, INFERENCE = f"{MANIFESTS}/stack.yml", f"{MANIFESTS}/k8s/base/inference.yaml"
+OVERLAY = f"{MANIFESTS}/k8s/overlays/registry/kustomization.yaml"
 pytestmark = pytest.mark.timeout(300)  # the first run installs the tools
 # File, text, replacement, and the tool with the words that name the fault.
 FAULTS = {
@@ -69,6 +71,24 @@ FAULTS = {
         "startupProbe:",
         "startupProb:",
         ("kubernetes-validate", "startupProb"),
+    ),
+    "misspelled key of a Deployment": (
+        INFERENCE,
+        "revisionHistoryLimit",
+        "revisionHistory",
+        ("kubernetes-validate", "revisionHistory"),
+    ),
+    "overlay without its patch": (
+        OVERLAY,
+        "models.yaml",
+        "model.yaml",
+        ("kubectl", "model.yaml"),
+    ),
+    "misspelled key of a Swarm service": (
+        STACK,
+        "stop_grace_period: 30s\n    deploy",
+        "stop_grace: 30s\n    deploy",
+        ("check-jsonschema", "stop_grace"),
     ),
 }
 
