@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.dashboard import FIRST_PAINT_MILLISECONDS, RECOVERY_MILLISECONDS
+from tests.support.dashboard import FIRST_PAINT_MILLISECONDS
 
 EXPERIMENTS = [
     "mnist_experiment_12__lenet5",
@@ -98,19 +98,6 @@ def test_single_experiment_offers_the_top_three(stack: Any, page: Page) -> None:
     page.get_by_role("button", name="Compare the top 3").click(timeout=FIRST_PAINT_MILLISECONDS)
     expect(chart(page)).to_be_visible()
     expect(cell(page, "mnist_experiment_25__deep_cnn_16_48_96_augmented")).to_be_attached()
-
-
-@pytest.mark.slow
-def test_comparison_survives_a_database_outage(stack: Any, page: Page) -> None:
-    open_page(page, stack, EXPERIMENTS[:2])
-    expect(chart(page)).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
-    stack.stop_database(crash=True)
-    try:
-        expect(page.get_by_text("Last known data")).to_be_visible(timeout=RECOVERY_MILLISECONDS)
-        expect(chart(page)).to_be_visible()
-    finally:
-        stack.start_database()
-    expect(page.get_by_text("Last known data")).to_be_hidden(timeout=RECOVERY_MILLISECONDS)
 
 
 @pytest.mark.slow

@@ -207,22 +207,6 @@ def test_page_fits_a_phone(stack: Any, page: Page, scheme: Any) -> None:
 
 
 @pytest.mark.slow
-def test_page_survives_a_database_outage(stack: Any, page: Page) -> None:
-    open_page(page, stack.web_url)
-    newest = names(stack)[0]
-    expect(table_cells(page, newest)).to_have_count(1)
-    stack.stop_database()
-    try:
-        expect(find_visible(page, "Database down")).to_be_visible(timeout=RECOVERY_MILLISECONDS)
-        expect(page.get_by_text("Last known data")).to_be_visible()
-        expect(table_cells(page, newest)).to_have_count(1)
-    finally:
-        stack.start_database()
-    expect(find_visible(page, "Database up")).to_be_visible(timeout=RECOVERY_MILLISECONDS)
-    expect(page.get_by_text("Last known data")).to_be_hidden()
-
-
-@pytest.mark.slow
 def test_page_survives_an_api_outage(stack: Any, page: Page) -> None:
     open_page(page, stack.web_url)
     newest = names(stack)[0]

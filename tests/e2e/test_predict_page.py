@@ -16,7 +16,6 @@ from playwright.sync_api import Browser, FilePayload, Page, expect
 from tests.support.dashboard import (
     FIRST_PAINT_MILLISECONDS,
     RECOVERY_MILLISECONDS,
-    find_visible,
     page_widths,
 )
 from tests.support.digits import draw_with_finger, draw_with_mouse, seven_png
@@ -283,19 +282,6 @@ def test_drawing_survives_an_api_outage(stack: Any, page: Page) -> None:
     finally:
         stack.start_api()
     expect(consensus(page)).to_have_text("7", timeout=RECOVERY_MILLISECONDS)
-
-
-@pytest.mark.slow
-def test_predictions_survive_a_database_outage(stack: Any, page: Page) -> None:
-    open_page(page, stack)
-    stack.stop_database()
-    try:
-        expect(find_visible(page, "Database down")).to_be_visible(timeout=RECOVERY_MILLISECONDS)
-        draw_with_mouse(page)
-        expect(consensus(page)).to_have_text("7")
-    finally:
-        stack.start_database()
-    expect(find_visible(page, "Database up")).to_be_visible(timeout=RECOVERY_MILLISECONDS)
 
 
 @pytest.mark.slow
