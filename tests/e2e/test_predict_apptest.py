@@ -20,7 +20,11 @@ def predict_script() -> None:
 
     sources = web.sources.get_sources()
     snapshot = sources.snapshot().value
-    page.show(sources, pick_experiments(None if snapshot is None else snapshot.task_of))
+    selection = pick_experiments(
+        None if snapshot is None else snapshot.task_of,
+        other_names={} if snapshot is None else snapshot.other_names,
+    )
+    page.show(sources, selection)
 
 
 def predict_page(*files: tuple[str, bytes], **query: str | list[str]) -> AppTest:
