@@ -77,7 +77,7 @@ def _clean(connection: Any) -> Iterator[None]:
             " label_requests, schedules, pipeline_workers, alias_events, labels, predictions,"
             " images, image_votes, confusion_counts, model_versions, prediction_events,"
             " retrain_requests, image_pixels, drift_references, drift_monitors, drift_checks,"
-            " alerts, robustness"
+            " alerts, robustness, replicas, replica_versions"
         )
 
 

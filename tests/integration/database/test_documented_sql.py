@@ -67,7 +67,7 @@ VIEWS = (
     "skew",
 )
 # The shipped data and a few predictions have no rows for these.
-MAY_BE_EMPTY = ("import_rejects", "drop_events_before")
+MAY_BE_EMPTY = ("import_rejects", "drop_events_before", "replicas < of")
 MODELS = (
     "mnist_experiment_1__softmax_regression",
     "mnist_experiment_8__mlp_64_dead",
