@@ -10,7 +10,7 @@ import psycopg2.extensions
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.dashboard import FIRST_PAINT_MILLISECONDS
+from tests.support.dashboard import FIRST_PAINT_MILLISECONDS, wait_until_drawn
 from tests.support.learning_rows import History
 from tests.support.monitoring_rows import MonitoringRows
 
@@ -67,9 +67,7 @@ def open_view(page: Page, address: str, title: str, last: str) -> None:
 
 def settle(page: Page) -> None:
     """Wait for the end of the run, and for Streamlit's transitions."""
-    expect(page.locator("[data-testid=stApp]")).to_have_attribute(
-        "data-test-script-state", "notRunning", timeout=FIRST_PAINT_MILLISECONDS
-    )
+    wait_until_drawn(page)
     page.evaluate("Promise.all(document.getAnimations().map(one => one.finished.catch(() => 0)))")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.dashboard import FIRST_PAINT_MILLISECONDS
+from tests.support.dashboard import FIRST_PAINT_MILLISECONDS, wait_until_drawn
 
 LENET = "mnist_experiment_12__lenet5"
 TANH = "mnist_experiment_14__lenet5_tanh"
@@ -68,6 +68,7 @@ def test_back_takes_one_press_per_page(stack: Any, page: Page) -> None:
         r"(?=.*\blatest=3)"
     )
     expect(page).to_have_url(board)
+    wait_until_drawn(page)
     open_by_link(page, "Compare", re.compile(rf"/compare\?(?=.*\bbase={LENET})(?=.*\baxis=log)"))
     open_by_link(page, "Predict", re.compile(r"/predict\?latest=3$"))
     page.go_back()
@@ -81,3 +82,4 @@ def open_by_link(page: Page, title: str, url: re.Pattern[str]) -> None:
     page.get_by_role("link", name=title, exact=True).first.click()
     expect(page.get_by_role("heading", name=title, exact=True)).to_be_visible()
     expect(page).to_have_url(url)
+    wait_until_drawn(page)

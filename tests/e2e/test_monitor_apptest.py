@@ -95,7 +95,7 @@ def test_critical_drift_says_that_the_model_suffers(sources: FakeSources) -> Non
     ("changes", "text"),
     [
         ({"family": "labels", "families": ("labels",), "severity": "info"}, "the shares of pred"),
-        ({"family": "confidence", "families": ("confidence",)}, "the confidence of ready_1@1"),
+        ({"family": "confidence", "families": ("confidence",)}, "the confidence of [ready_1@1]("),
         ({"kind": "accuracy", "family": "accuracy", "families": ("accuracy",)}, "less accurate"),
         ({"sources": {HOSTILE: 1.0}, "features": ()}, "of it from evil_*b*[c](http://x)"),
         ({"sources": {"a": 0.4, "b": 0.3, "c": 0.3}}, "from 3 programs"),

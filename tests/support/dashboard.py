@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import requests
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, expect
 
 from local import ports
 
@@ -18,6 +18,13 @@ START_SECONDS = 60
 # The status strip notices a recovery. It refreshes every ten seconds.
 RECOVERY_MILLISECONDS = 60_000
 FIRST_PAINT_MILLISECONDS = 30_000
+
+
+def wait_until_drawn(page: Page) -> None:
+    """Wait for the end of the script's run: a click before that interrupts it."""
+    expect(page.locator("[data-testid=stApp]")).to_have_attribute(
+        "data-test-script-state", "notRunning", timeout=FIRST_PAINT_MILLISECONDS
+    )
 
 
 def page_widths(page: Page) -> list[int]:
