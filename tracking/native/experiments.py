@@ -99,4 +99,7 @@ def document(run: Run) -> dict[str, Any]:
 
 def timestamp(time: datetime | None) -> str | None:
     """Return a time as RFC 3339 in UTC, with microseconds."""
-    return None if time is None else time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    if time is None:
+        return None
+    # strftime writes years before 1000 with three digits
+    return f"{time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
