@@ -186,7 +186,8 @@ def test_metrics_are_those_that_are_documented(stack: FaultyStack) -> None:
         set(re.findall(r"`((?:mlops|process)_\w+)`", page.split(title)[1].split("\n## ")[0]))
         for title in ("## Metrics of the service", "## Metrics of the monitor")
     )
-    optional = {"mlops_pipeline_last_success_timestamp_seconds"}
+    registry = {name for name in service if name.startswith("mlops_registry_")}
+    optional = registry | {"mlops_pipeline_last_success_timestamp_seconds"}
     wait_until(lambda: "mlops_pipeline_runs" in scrape(stack), "no state of the pipeline")
     assert service - optional == names(scrape(stack)) - optional
     assert monitor == {name for name in names(scrape_monitor(stack)) if name.startswith("mlops")}
