@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.dashboard import FIRST_PAINT_MILLISECONDS
+from tests.support.dashboard import FIRST_PAINT_MILLISECONDS, wait_until_drawn
 
 EXPERIMENTS = [
     "mnist_experiment_12__lenet5",
@@ -54,7 +54,8 @@ def test_controls_are_in_the_url(stack: Any, page: Page) -> None:
     page.get_by_text("Only differences").click()
     page.wait_for_url("**s=0.01**")
     page.wait_for_url("**diff=false**")
-    expect(page.get_by_text("with equal values not shown")).to_be_hidden()  # drawn again
+    expect(page.get_by_text("with equal values not shown")).to_be_hidden()
+    wait_until_drawn(page)  # until then, elements of the run before may be there as well
     page.get_by_text("Seeds and times").click()
     expect(cell(page, "trained_at")).to_be_attached()
 

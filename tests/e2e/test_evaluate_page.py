@@ -71,7 +71,7 @@ def test_click_on_a_cell_shows_its_images(stack: Any, page: Page) -> None:
         box["y"] + 44 + 20 + (box["height"] - 72) / 20,
     )
     page.wait_for_url("**true=0&read=0**", timeout=FIRST_PAINT_MILLISECONDS)
-    expect(page.get_by_text("the most confident first.")).to_be_visible()
+    expect(page.get_by_text("images, the most confident first.")).to_be_visible()
 
 
 def evaluate_unless_cached(page: Page) -> None:
