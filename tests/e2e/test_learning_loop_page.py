@@ -88,7 +88,7 @@ def test_corrections_are_learned_promoted_and_rolled_back(
         timeout=RUN_SECONDS * 1000
     )
     assert loop.champion() == (EXPERIMENT, 1), "the verdict waits for a person"
-    loop.wait(lambda: _is_ready(loop, 2))
+    loop.wait(lambda: _is_ready(loop, 2), RUN_SECONDS)
     assert set(_versions(loop, images)) == {1}
     learned = "SELECT image_digest FROM dataset_images WHERE source = 'correction'"
     assert {(digest,) for digest in digests(images[:ON_PAGE])} <= set(loop.rows(learned))
