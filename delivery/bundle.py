@@ -138,7 +138,7 @@ def summarize(tag: str, models: Sequence[BundledModel]) -> str:
     size = engine.inspect_image(tag)["Size"] / MEGABYTE
     layer = sum(len(content) for model in models for content in model.files.values()) / MEGABYTE
     return (
-        f"{tag}: {len(models)} models, {size:.0f} MB, of which {layer:.1f} MB are models.\n"
+        f"{tag}: {len(models)} models, {size:.0f} MB with {layer:.1f} MB of models.\n"
         f"{(OUTPUT / 'sbom.cdx.json').relative_to(ROOT)} lists its components. "
         f"Check it with make smoke IMAGE={tag}."
     )

@@ -1,4 +1,4 @@
-"""Container engine: runs docker commands, with clear errors where there is no engine."""
+"""Container engine: runs docker commands, and explains a missing engine."""
 
 import json
 import subprocess
@@ -62,7 +62,7 @@ def inspect_image(image: str) -> dict[str, Any]:
     result = call("image", "inspect", image)
     if result.returncode:
         raise EngineError(
-            f"There is no image {image}. Build it (make bundle TAG={image}), or pull it."
+            f"The engine lacks the image {image}. Build it (make bundle TAG={image}), or pull it."
         )
     [description] = json.loads(result.stdout)
     return dict(description)

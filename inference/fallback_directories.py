@@ -14,7 +14,7 @@ from pathlib import Path
 from inference.settings import Settings
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # writable in every container
-NO_DIRECTORY = "There is no writable temporary directory. Mount a tmpfs at /tmp, or set TMPDIR."
+NO_DIRECTORY = "No temporary directory is writable. Mount a tmpfs at /tmp, or set TMPDIR."
 
 logger = logging.getLogger(__name__)
 

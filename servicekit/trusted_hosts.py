@@ -19,7 +19,7 @@ class TrustedHosts:
 
     A listed name that begins with a dot stands for every host below it: `.a.run.app` for
     `mlops-x.a.run.app`, but not for `a.run.app`. Other customers of the platform have names below
-    it, too, so it is no trusted origin.
+    it, too, so it is not a trusted origin.
     """
 
     def __init__(self, names: frozenset[str]) -> None:

@@ -75,19 +75,7 @@ class Compose:
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
         """Return the rows of a query by the owner role through the published port."""
-        connection = psycopg2.connect(
-            host="localhost",
-            port=self.ports["DB_PORT"],
-            user="postgres",
-            password=self.password,
-            dbname="mlopsdb",
-        )
-        try:
-            with connection, connection.cursor() as cursor:
-                cursor.execute(query)
-                return cursor.fetchall()
-        finally:
-            connection.close()
+        return read_rows(self.ports["DB_PORT"], self.password, query)
 
     def tear_down(self) -> None:
         """Remove the stack with its volumes and images."""
@@ -132,6 +120,19 @@ def loop(compose: Compose, tmp_path_factory: pytest.TempPathFactory) -> Compose:
     compose.variables |= {"MNIST_PATH": str(mnist), "PIPELINE_HEARTBEAT_SECONDS": "5"}
     compose.run("--profile", "loop", "up", "-d", "--build", "--wait", "pipeline")
     return compose
+
+
+def read_rows(port: int | str, password: str, query: str) -> list[tuple[object, ...]]:
+    """Return the rows of a query by the owner role at a port of this machine."""
+    connection = psycopg2.connect(
+        host="127.0.0.1", port=port, user="postgres", password=password, dbname="mlopsdb"
+    )
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(query)
+            return cursor.fetchall()
+    finally:
+        connection.close()
 
 
 def inspect_object(*arguments: str) -> dict[str, Any]:

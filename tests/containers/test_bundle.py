@@ -129,5 +129,5 @@ def test_smoke_test_of_an_exchanged_model_fails(
 
 
 def test_smoke_test_of_other_images_says_why() -> None:
-    assert "There is no image nothing/of:this. Build it" in smoke("nothing/of:this")[1]
+    assert "The engine lacks the image nothing/of:this. Build it" in smoke("nothing/of:this")[1]
     assert "The image is not a bundle" in smoke(BASE)[1]

@@ -13,11 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg2
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from tests.containers.conftest import BUILD_AND_START_SECONDS, DOCKER, wait_until
+from tests.containers.conftest import BUILD_AND_START_SECONDS, DOCKER, read_rows, wait_until
 from tests.containers.images import build_images, remove_images
 from tests.containers.traffic import (
     CONNECTIONS,
@@ -156,19 +155,7 @@ class Cluster:
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
         """Return the rows of a query by the owner role."""
-        connection = psycopg2.connect(
-            host="127.0.0.1",
-            port=self.node_port("db"),
-            user="postgres",
-            password=self.password,
-            dbname="mlopsdb",
-        )
-        try:
-            with connection, connection.cursor() as cursor:
-                cursor.execute(query)
-                return cursor.fetchall()
-        finally:
-            connection.close()
+        return read_rows(self.node_port("db"), self.password, query)
 
     def tear_down(self) -> None:
         """Remove the namespace and the images."""

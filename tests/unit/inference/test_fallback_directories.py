@@ -99,7 +99,7 @@ def test_shared_memory_is_used_without_a_temporary_directory(
     monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.setenv("TMPDIR", str(tmp_path / "none"))
     monkeypatch.setattr(fallback_directories, "SHARED_MEMORY", read_only)
-    with pytest.raises(ValueError, match="no writable temporary directory"):
+    with pytest.raises(ValueError, match="No temporary directory is writable"):
         choose(settings_in(read_only), None)
 
 
