@@ -56,9 +56,13 @@ from inference.prediction_log.journal import Journal
 from inference.prediction_log.log_status import LogStatus
 from inference.prediction_log.metrics import JournalCollector
 from inference.prediction_log.recorder import PredictionLog
+from inference.protocols.application import ProtocolApplication
+from inference.protocols.catalog import Catalog
+from inference.protocols.runner import Runner
 from inference.registry.metrics import MirrorCollector
 from inference.registry.mirror_status import MirrorReadiness
 from inference.runtime.malloc import trim_heap
+from inference.server import protocol_paths
 from inference.server.access import AccessPolicy
 from inference.server.admission import AdmissionController
 from inference.server.api_keys import ApiKeys
@@ -199,8 +203,17 @@ def create_app(settings: Settings, drain: Drain | None = None) -> ASGIApp:
         settings.journal_dir,  # unnamed files: on a disk, and gone after a crash
         metrics.count_limit,
     )
-    return Gateway(
+    protocols: Any = ProtocolApplication(
         _forwarding(streaming, settings, metrics),
+        Runner(predictor),
+        Catalog(models, resolver),
+        status.is_serving,
+        invocations_model=settings.invocations_model,
+        max_request_bytes=settings.max_request_bytes,
+        count_refusal=metrics.journal_refused.inc,
+    )
+    return Gateway(
+        protocols,
         ROUTES,
         FastPath(predictor, encoder) if settings.fast_path else None,
         metrics,
@@ -234,7 +247,11 @@ def _forwarding(application: Any, settings: Settings, metrics: Metrics) -> Any:
 def _create_metrics(settings: Settings, aliases: Aliases) -> tuple[Metrics, ModelStates]:
     """Return the metrics with the series that are known now, and the states of the models."""
     metrics = Metrics()
-    metrics.create_series(ROUTES.labels, ROUTES.fast_paths.values())
+    metrics.create_series(
+        ROUTES.labels,
+        [*ROUTES.fast_paths.values(), protocol_paths.PREDICTING[protocol_paths.OIP]],
+        protocol_paths.OPERATIONS,
+    )
     shared = os.environ.get(MULTIPROCESS_VARIABLE)
     workers = WorkerDocuments(Path(shared) if shared else None, settings.workers)
     model_states = ModelStates(workers, aliases.targets)

@@ -5,6 +5,7 @@ bad input stays small and carries no text of a third party. inference/server/pro
 encodes errors as application/problem+json (RFC 9457).
 """
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 Document = dict[str, Any]
@@ -13,7 +14,8 @@ Document = dict[str, Any]
 class ServiceError(Exception):
     """An error with a response.
 
-    The class has the usual detail; an instance may have a more precise one. `path` is the place of
+    The class has the usual detail; an instance may have a more precise one. `headers` are further
+    ones of the response. `path` is the place of
     the fault in the request, steps separated by "/", where it is a single place.
     """
 
@@ -22,6 +24,7 @@ class ServiceError(Exception):
     title: ClassVar[str] = "Internal error"
     detail = "The service failed. Search its log for the request id."
     retry_after_seconds: ClassVar[int | None] = None
+    headers: Sequence[tuple[bytes, bytes]] = ()
 
     def __init__(self, detail: str | None = None, path: str | None = None) -> None:
         super().__init__(detail or self.detail)

@@ -36,6 +36,7 @@ class Settings:
     allowed_hosts: frozenset[str]
     trusted_proxies: str
     default_task: str
+    invocations_model: str
     api_keys_file: Path | None
     reads_need_key: bool
     models_memory_bytes: int
@@ -62,6 +63,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
     """
     keys_file = environ.get("API_KEYS_FILE")
     max_image_bytes = _integer(environ, "MAX_IMAGE_BYTES", 2 * MEBIBYTE)
+    default_task = environ.get("DEFAULT_TASK") or "mnist"
     max_request_bytes = max(16 * MEBIBYTE, max_image_bytes + FORM_BYTES)
     return Settings(
         host=environ.get("API_HOST") or "127.0.0.1",
@@ -77,7 +79,8 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         max_requests=_integer(environ, "MAX_REQUESTS", 256),
         allowed_hosts=host_names(environ),
         trusted_proxies=environ.get("FORWARDED_ALLOW_IPS") or "127.0.0.1,::1",
-        default_task=environ.get("DEFAULT_TASK") or "mnist",
+        default_task=default_task,
+        invocations_model=environ.get("INVOCATIONS_MODEL") or f"{default_task}@champion",
         api_keys_file=Path(keys_file) if keys_file else None,
         reads_need_key=_is_first(environ, "API_KEYS_FOR_READS", "1", "0"),
         models_memory_bytes=_integer(environ, "MODELS_MEMORY_BYTES", 192 * MEBIBYTE),

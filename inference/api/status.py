@@ -56,11 +56,10 @@ class StatusApi:
         models, database, log = self._model_states(), self._database_state(), self._log.document()
         keys_fault = self._keys.fault() if self._keys is not None else None
         registry = self._registry_state()
-        is_mirrored = registry is None or registry["status"] != "starting"
-        is_serving, is_loading = models["ready"] > 0 and is_mirrored, models["loading"] > 0
-        if not is_mirrored:
+        is_loading = models["loading"] > 0
+        if not _is_mirrored(registry):
             status = "starting"
-        elif not is_serving:
+        elif not models["ready"]:
             status = "starting" if is_loading else "failed"
         elif (
             models["failed"]
@@ -83,6 +82,15 @@ class StatusApi:
         code = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
         replica = {} if self._replica_id is None else {"replica": self._replica_id}
         return {"status": status, **replica, "dependencies": dependencies}, code.value
+
+    def is_serving(self) -> bool:
+        """Return whether the service can predict: whether `readiness` is 200.
+
+        It looks at memory and one small file, so it may run on the event loop.
+        """
+        if self._drain.is_active or not _is_mirrored(self._registry_state()):
+            return False
+        return any(one.state is State.READY for one in self._models.snapshot().all())
 
     def metrics(self) -> str:
         """Return the metrics in Prometheus's text format."""
@@ -124,3 +132,7 @@ class StatusApi:
         except DatabaseUnavailableError as error:
             return {"status": "down", "detail": error.detail}
         return {"status": "ok"}
+
+
+def _is_mirrored(registry: Document | None) -> bool:
+    return registry is None or registry["status"] != "starting"

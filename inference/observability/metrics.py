@@ -4,6 +4,7 @@ With PROMETHEUS_MULTIPROC_DIR set before prometheus_client is imported, several 
 count together, and GET /metrics of any of them answers for all.
 """
 
+import itertools
 import os
 from collections.abc import Iterable
 
@@ -24,7 +25,7 @@ LIMITS = (
     "body", "connections", "end", "head", "head_bytes", "host", "http", "key", "large_bodies",
     "reader", "request_bytes", "requests", "streams", "uploads",
 )  # fmt: skip
-FAST, CONNEXION = "fast", "connexion"
+FAST, CONNEXION, PROTOCOL = "fast", "connexion", "protocol"  # paths of a request
 
 
 class Metrics:
@@ -45,7 +46,7 @@ class Metrics:
 
         self._requests = counter(
             "mlops_http_requests",
-            "Answered HTTP requests by operation, status and path (fast or connexion).",
+            "Answered HTTP requests by operation, status and path (fast, connexion or protocol).",
             ("operation", "status", "path"),
         )
         self._request_seconds = histogram(
@@ -90,14 +91,19 @@ class Metrics:
         """Add a collector whose values are read at every request of GET /metrics."""
         self._registry.register(collector)
 
-    def create_series(self, operations: Iterable[str], fast_operations: Iterable[str]) -> None:
+    def create_series(
+        self,
+        operations: Iterable[str],
+        fast_operations: Iterable[str],
+        protocol_operations: Iterable[str] = (),
+    ) -> None:
         """Create the series of requests and limits at 0, and the durations of fast operations.
 
         The durations of all would be most of the answer and of its cost.
         """
-        for operation in operations:
-            for status in FIRST_STATUSES:
-                self._requests.labels(operation, status, CONNEXION)
+        for path, names in ((CONNEXION, operations), (PROTOCOL, protocol_operations)):
+            for operation, status in itertools.product(names, FIRST_STATUSES):
+                self._requests.labels(operation, status, path)
         for operation in fast_operations:
             self._child(operation, 200, FAST)
         for limit in LIMITS:
@@ -111,7 +117,7 @@ class Metrics:
         return child
 
     def count_request(self, operation: str, status: int, path: str, seconds: float) -> None:
-        """Count an answered request; `path` is "fast" or "connexion"."""
+        """Count an answered request; `path` is FAST, CONNEXION or PROTOCOL."""
         # looking children up by their labels costs more than counting
         children = self._children.get((operation, status, path))
         if children is None:

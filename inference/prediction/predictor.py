@@ -23,11 +23,12 @@ from inference.prediction.results import (
 )
 from inference.prediction.scheduler import Scheduler
 from inference.prediction_log.recorder import ModelOutputs, PredictionLog, RequestInfo
-from inference.preprocessing.digits import SIDE, Pixels, PreprocessedImage
+from inference.preprocessing.digits import SIDE, Pixels, PreprocessedImage, TensorImage
 from inference.runtime.network import Batch, Network
 from inference.runtime.outputs import Outputs, Probabilities, collect_outputs
 
 Result = TypeVar("Result")
+Source = bytes | Pixels | TensorImage | PreprocessedImage
 
 
 class Predictor:
@@ -67,18 +68,22 @@ class Predictor:
         """Run work in a thread when a core is free."""
         return self._scheduler.submit(work, *arguments)
 
-    def read(self, source: bytes | Pixels) -> PreprocessedImage:
+    def read(self, source: Source) -> PreprocessedImage:
         """Preprocess an encoded image, or pixels as uint8 of shape (28, 28).
 
-        Raises ServiceError.
+        A tensor's pixels are taken as they stand. Raises ServiceError.
         """
-        if not isinstance(source, bytes):
-            return PreprocessedImage.from_array(source)
-        if len(source) > self._max_image_bytes:
-            raise ImageTooLargeError(
-                f"The image is larger than {self._max_image_bytes} bytes. Send a smaller file."
-            )
-        return PreprocessedImage.from_bytes(source)
+        if isinstance(source, bytes):
+            if len(source) > self._max_image_bytes:
+                raise ImageTooLargeError(
+                    f"The image is larger than {self._max_image_bytes} bytes. Send a smaller file."
+                )
+            return PreprocessedImage.from_bytes(source)
+        if isinstance(source, TensorImage):
+            return PreprocessedImage.from_tensor(source)
+        if isinstance(source, PreprocessedImage):
+            return source
+        return PreprocessedImage.from_array(source)
 
     def predict_each(
         self,
@@ -101,7 +106,7 @@ class Predictor:
     def batches(
         self,
         selection: ModelSelection,
-        sources: Sequence[bytes | Pixels],
+        sources: Sequence[Source],
         request: RequestInfo,
         *,
         is_stream: bool,
@@ -110,7 +115,7 @@ class Predictor:
 
         Those of a request that is not logged are only computed.
 
-        Takes encoded images or pixels. Raises RequestTooLargeError; the first batch may raise
+        Takes what `read` does. Raises RequestTooLargeError; the first batch may raise
         JournalFullError.
         """
         check_call_size(len(sources), len(selection.models))

@@ -24,6 +24,7 @@ from inference.prediction_log.row_encoding import (
 )
 
 NEW_IMAGES = b'"new_images"'
+NATIVE = "native"  # protocol of requests whose record names none
 
 Document = Mapping[str, Any]
 
@@ -124,10 +125,12 @@ class Rows:
         if "new_images" in record:
             self._add_images(record["new_images"], at)
         images, milliseconds = record["images"], record["milliseconds"]
+        requests = record["requests"]
+        protocols = record.get("protocols") or (NATIVE,) * len(requests)
         event_starts = [
-            encode_shared_event_columns(at, request, source, elapsed)
-            for request, source, elapsed in zip(
-                record["requests"], record["sources"], milliseconds, strict=True
+            encode_shared_event_columns(at, request, source, protocol, elapsed)
+            for request, source, protocol, elapsed in zip(
+                requests, record["sources"], protocols, milliseconds, strict=True
             )
         ]
         if len(event_starts) == 1:  # one request for all images

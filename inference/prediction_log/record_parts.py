@@ -69,7 +69,7 @@ def _part(record: Document, versions: slice, images: slice, first_event: int) ->
         "cached": [cached[images] for cached in record["cached"][versions]],
     }
     if len(record["requests"]) == len(record["images"]):  # else one request for all images
-        for name in ("requests", "sources", "milliseconds"):
+        for name in {"requests", "sources", "milliseconds", "protocols"} & record.keys():
             part[name] = record[name][images]
     if "new_images" in record:
         part["new_images"] = _describe(record["new_images"], set(part["images"]))

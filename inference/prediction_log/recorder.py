@@ -30,7 +30,7 @@ from inference.preprocessing.digits import PreprocessedImage
 from inference.runtime.outputs import Outputs
 
 RECORD_OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
-ARRAY_MEDIA_TYPE = "application/json"  # of an image that was sent as numbers
+NATIVE = "native"  # protocol of the service's own API
 
 logger = logging.getLogger(__name__)
 
@@ -38,13 +38,14 @@ logger = logging.getLogger(__name__)
 class RequestInfo(NamedTuple):
     """Request for predictions: its id, the client program, and its start by time.perf_counter().
 
-    Its predictions are recorded only if it is logged.
+    Its predictions are recorded only if it is logged. `protocol` is that of the client.
     """
 
     request_id: str
     source: str | None
     started: float
     is_logged: bool = True
+    protocol: str = NATIVE
 
     def milliseconds(self) -> float:
         """Return the milliseconds since the start."""
@@ -137,6 +138,9 @@ class PredictionLog:
             "rows": [column.outputs.probabilities for column in columns],
             "cached": [column.outputs.cached for column in columns],
         }
+        protocols = [request.protocol for request in requests]
+        if protocols.count(NATIVE) < len(protocols):
+            record["protocols"] = protocols
         try:
             with self._append_lock:
                 segment = journal.begin_record()
@@ -235,7 +239,7 @@ class PredictionLog:
                     "width": image.width,
                     "height": image.height,
                     "bytes": image.pixels.nbytes if image.original is None else len(image.original),
-                    "media_type": ARRAY_MEDIA_TYPE
+                    "media_type": image.array_type
                     if image.original is None
                     else media_type(image.original),
                     **({"warnings": image.warnings} if image.warnings else {}),

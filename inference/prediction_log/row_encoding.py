@@ -14,7 +14,7 @@ MICROSECONDS_PER_MINUTE = 60_000_000
 # The columns that all events of a request share come first, so that they are encoded once. A row
 # consists of encode_shared_event_columns, CACHED_AND_UUID_LENGTH, the prediction's id, UUID_LENGTH
 # and the event's id.
-EVENT_COLUMNS = "at, request_id, source, milliseconds, cached, prediction_id, id"
+EVENT_COLUMNS = "at, request_id, source, protocol, milliseconds, cached, prediction_id, id"
 PREDICTION_COLUMNS = (
     "id, image_id, model_version_id, class_index, confidence, probabilities, created_at, events,"
     " last_event_at"
@@ -35,14 +35,15 @@ CACHED_AND_UUID_LENGTH = {
 
 
 def encode_shared_event_columns(
-    at: int, request_id: str, source: str | None, milliseconds: float
+    at: int, request_id: str, source: str | None, protocol: str, milliseconds: float
 ) -> bytes:
     """Return the start of an event's row, without its last three columns. `at` is in us."""
     return (
         EVENT_START
         + pg_copy.timestamptz(at)
         + pg_copy.text(request_id)
-        + _source(source)
+        + _text(source)
+        + _text(protocol)
         + pg_copy.real(milliseconds)
     )
 
@@ -108,5 +109,5 @@ def partition_month(minutes: int) -> str:
 
 
 @lru_cache(maxsize=256)
-def _source(source: str | None) -> bytes:
-    return pg_copy.text(source)
+def _text(text: str | None) -> bytes:
+    return pg_copy.text(text)

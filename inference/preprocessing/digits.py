@@ -24,7 +24,15 @@ from inference.preprocessing.image_warnings import NO_DIGIT, several_digits
 from inference.preprocessing.photos.reader import read_photo
 from inference.preprocessing.plain_png import SMALL_SIDE
 
-__all__ = ["SIDE", "Pixels", "PreprocessedImage", "normalize", "pixel_digest", "read_digit"]
+__all__ = [
+    "SIDE",
+    "Pixels",
+    "PreprocessedImage",
+    "TensorImage",
+    "normalize",
+    "pixel_digest",
+    "read_digit",
+]
 
 BLACK_ROW = bytes(SIDE)
 # A larger drawing is averaged down to this side first: the digit needs 20 pixels, and this bounds
@@ -37,14 +45,22 @@ MIN_CONTRAST, MIN_FLAT_CONTRAST = 16, 4
 INK = re.compile(rb"[\x10-\xff]")  # a pixel of MIN_CONTRAST
 # A 28x28 image keeps its pixels on a background as dark as this. Models read it as well as black.
 DARK = 32
+ARRAY_MEDIA_TYPE = "application/json"  # of an image that was sent as numbers
+
+
+class TensorImage(NamedTuple):
+    """Pixels to take as they stand, contiguous uint8 of shape (28, 28), and their media type."""
+
+    pixels: Pixels
+    media_type: str
 
 
 class PreprocessedImage(NamedTuple):
     """An image as models take it, and its origin.
 
     `pixels` are canonical, uint8 of shape (28, 28), and `digest` is their sha256 (hex). `width` and
-    `height` are the original's, in pixels. `original` holds its bytes, or None for an array.
-    `warnings` are texts of `image_warnings`, empty for an ordinary digit.
+    `height` are the original's, in pixels. `original` holds its bytes, or None for an array, which
+    was sent as `array_type`. `warnings` are texts of `image_warnings`, empty for an ordinary digit.
     """
 
     pixels: Pixels
@@ -53,6 +69,7 @@ class PreprocessedImage(NamedTuple):
     height: int
     original: bytes | None
     warnings: tuple[str, ...] = ()
+    array_type: str = ARRAY_MEDIA_TYPE
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "PreprocessedImage":
@@ -67,6 +84,13 @@ class PreprocessedImage(NamedTuple):
         pixels, count = _read(gray)
         height, width = gray.shape
         return cls(pixels, pixel_digest(pixels), width, height, None, _warnings(count))
+
+    @classmethod
+    def from_tensor(cls, tensor: TensorImage) -> "PreprocessedImage":
+        """Take pixels as they stand."""
+        pixels = tensor.pixels
+        warnings = () if INK.search(pixels.data) else (NO_DIGIT,)
+        return cls(pixels, pixel_digest(pixels), SIDE, SIDE, None, warnings, tensor.media_type)
 
 
 def read_digit(data: bytes) -> Pixels:

@@ -20,8 +20,8 @@ from inference.errors import (
     UnsupportedEncodingError,
     UntrustedOriginError,
 )
-from inference.observability.metrics import Metrics
-from inference.server import cors
+from inference.observability.metrics import CONNEXION, FAST, PROTOCOL, Metrics
+from inference.server import cors, protocol_paths
 from inference.server.access import AccessPolicy
 from inference.server.admission import AdmissionController
 from inference.server.fast_path_interface import NDJSON, FastPath, send_answer
@@ -115,17 +115,20 @@ class Gateway:
             respond(document, request_id)
             if document is not None:
                 seconds = time.perf_counter() - started
-                self._metrics.count_request(operation, 200, "fast", seconds)
+                self._metrics.count_request(operation, 200, FAST, seconds)
 
         is_taken = self._fast_path.submit(operation, request, body, request_id.decode(), finish)
         if not is_taken:
             self._admission.release(request.length)
         return is_taken
 
-    def refuse(self, error: ServiceError, limit: str) -> bytes:
-        """Count a limit and return the whole response to a connection that exceeded it."""
+    def refuse(self, error: ServiceError, limit: str, url: bytes) -> bytes:
+        """Count a limit and return the whole response to a connection that exceeded it.
+
+        `url` is that of the request, empty if it has not arrived.
+        """
         self.count_limit(limit)
-        return wire_problem(error, self._new_id())
+        return wire_problem(error, self._new_id(), url.partition(b"?")[0].decode("latin-1"))
 
     def count_limit(self, limit: str) -> None:
         """Count a request or connection that exceeded a limit."""
@@ -173,7 +176,7 @@ class Gateway:
                 await send_answer(send, answer, request_id)
             finally:
                 seconds = time.perf_counter() - started
-                self._metrics.count_request(operation, 200, "fast", seconds)
+                self._metrics.count_request(operation, 200, FAST, seconds)
             return True
         finally:
             self._admission.release(request.length)
@@ -206,7 +209,8 @@ class Gateway:
             raise
         finally:
             seconds = time.perf_counter() - started
-            self._metrics.count_request(operation, status, "connexion", seconds)
+            path = PROTOCOL if operation in protocol_paths.OPERATIONS else CONNEXION
+            self._metrics.count_request(operation, status, path, seconds)
             is_streamed = self._routes.streamed_bytes(scope["method"], scope["path"]) is not None
             is_long = is_streamed or head.accept == NDJSON
             if status >= SERVER_ERROR or (seconds > SLOW_SECONDS and not is_long):
@@ -224,7 +228,7 @@ class Gateway:
             return
         streamed_bytes = self._routes.streamed_bytes(scope["method"], scope["path"])
         size = self._body_bytes(head, streamed_bytes or self._max_request_bytes)
-        if head.is_encoded:
+        if head.is_encoded and not self._routes.takes_compressed(scope["path"]):
             raise UnsupportedEncodingError
         with self._admitted(operation, 0 if streamed_bytes else size):
             if head.is_chunked and not streamed_bytes:
@@ -264,7 +268,7 @@ class Gateway:
     @contextmanager
     def _admitted(self, operation: str, size: int) -> Iterator[None]:
         """Hold a place for a request. Raises OverloadedError where there is none."""
-        if operation in self._routes.always_admitted:
+        if self._routes.is_always_admitted(operation):
             yield
             return
         limit = self._admission.try_acquire(size)

@@ -59,7 +59,7 @@ class ConnectionGateway(Protocol):
     ) -> bool:
         """Take a request, or return False: call the application. `respond` is called later."""
 
-    def refuse(self, error: ServiceError, limit: str) -> bytes:
+    def refuse(self, error: ServiceError, limit: str, url: bytes) -> bytes:
         """Count a limit and return the response to a connection that exceeded it."""
 
     def count_limit(self, limit: str) -> None:
@@ -239,7 +239,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _refuse(self, error: ServiceError, limit: str) -> None:
         """Close the connection, with a response where none has started."""
-        response = self._gateway.refuse(error, limit)
+        response = self._gateway.refuse(error, limit, self.url or b"")
         if not getattr(self.cycle, "response_started", False) or self.cycle.response_complete:
             self.transport.write(response)
         self.transport.close()

@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from inference.server import protocol_paths
+
 EXPERIMENTS = "experiments"
 OTHER = "other"  # operation of a path that the API does not have
 MLFLOW = "mlflow"  # operation of MLflow's API
@@ -36,13 +38,15 @@ class Routes:
 
     @property
     def labels(self) -> frozenset[str]:
-        """Every value that `operation` returns."""
+        """Every value that `operation` returns for a path of no serving protocol."""
         return self.operations | {MLFLOW, OTHER}
 
     def operation(self, path: str) -> str:
         """Return the operation of a path, OTHER for an unknown one."""
         if is_mlflow(path):
             return MLFLOW
+        if own := protocol_paths.operation_of(path):
+            return own
         first = path.removeprefix(self.base_path).strip("/").split("/", 1)[0]
         return first if first in self.operations else OTHER
 
@@ -54,13 +58,27 @@ class Routes:
         return next(limits, None)
 
     def takes_authorization(self, path: str) -> bool:
-        """Return whether the API key may be in Authorization, where MLflow's clients put it."""
-        return is_mlflow(path) or path.startswith(f"{self.base_path}/{EXPERIMENTS}")
+        """Return whether the API key may be in Authorization.
+
+        MLflow's clients put it there, and clients of serving protocols cannot all set a header.
+        """
+        if is_mlflow(path) or protocol_paths.protocol_of(path) is not None:
+            return True
+        return path.startswith(f"{self.base_path}/{EXPERIMENTS}")
 
     @staticmethod
     def only_reads(path: str) -> bool:
         """Return whether a POST request to this path changes nothing."""
-        return path in MLFLOW_READS
+        return path in MLFLOW_READS or path == protocol_paths.REPOSITORY_INDEX
+
+    @staticmethod
+    def takes_compressed(path: str) -> bool:
+        """Return whether a body for this path may have a Content-Encoding."""
+        return protocol_paths.protocol_of(path) is not None
+
+    def is_always_admitted(self, operation: str) -> bool:
+        """Return whether an operation is answered even when the service is overloaded."""
+        return operation in self.always_admitted or operation in protocol_paths.OTHER.values()
 
 
 def is_mlflow(path: str) -> bool:
