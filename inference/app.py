@@ -59,6 +59,7 @@ from inference.prediction_log.recorder import PredictionLog
 from inference.protocols.application import ProtocolApplication
 from inference.protocols.catalog import Catalog
 from inference.protocols.runner import Runner
+from inference.protocols.tensor_path import TensorPath
 from inference.registry.metrics import MirrorCollector
 from inference.registry.mirror_status import MirrorReadiness
 from inference.runtime.malloc import trim_heap
@@ -225,6 +226,7 @@ def create_app(settings: Settings, drain: Drain | None = None) -> ASGIApp:
         ),
         settings.max_request_bytes,
         drain,
+        TensorPath(predictor) if settings.fast_path else None,
     )
 
 

@@ -15,3 +15,19 @@ BEGIN
         FROM pg_attribute WHERE attrelid = 'prediction_events'::regclass AND attname = 'protocol';
     END LOOP;
 END $$;
+
+CREATE VIEW protocol_usage AS
+SELECT e.protocol, e.source, count(*) AS events, avg(e.milliseconds) AS mean_milliseconds,
+       count(DISTINCT m.experiment_name) AS experiments, min(e.at) AS first_at, max(e.at) AS last_at
+FROM prediction_events e JOIN predictions p ON p.id = e.prediction_id JOIN model_versions m ON m.id = p.model_version_id
+WHERE e.at > now() - interval '30 days'
+GROUP BY e.protocol, e.source;
+COMMENT ON VIEW protocol_usage IS 'Serving protocols and client programs of the last 30 days: SELECT * FROM protocol_usage WHERE protocol = ''tfs'' ORDER BY last_at DESC.';
+COMMENT ON COLUMN protocol_usage.protocol IS 'native, oip, tfs or mlflow: prediction_events.protocol.';
+COMMENT ON COLUMN protocol_usage.source IS 'Client program, null without one.';
+COMMENT ON COLUMN protocol_usage.events IS 'Number of answers, images times models.';
+COMMENT ON COLUMN protocol_usage.mean_milliseconds IS 'Mean time of an answer, in milliseconds.';
+COMMENT ON COLUMN protocol_usage.experiments IS 'Number of experiments that answered.';
+COMMENT ON COLUMN protocol_usage.first_at IS 'Time of the first answer within the 30 days.';
+COMMENT ON COLUMN protocol_usage.last_at IS 'Time of the last answer.';
+GRANT SELECT ON protocol_usage TO mlops_app;

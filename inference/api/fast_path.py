@@ -10,7 +10,7 @@ the reference and the only place that refuses a request. Both use the same `Pred
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import Future
 from typing import NamedTuple
 
@@ -19,19 +19,17 @@ from inference.errors import ServiceError
 from inference.prediction.predictor import Predictor
 from inference.prediction.results import ImageBatch, LoadedModel, ModelSelection, PredictionBatch
 from inference.prediction.scheduler import INLINE_SECONDS
+from inference.prediction.turns import Turns
 from inference.prediction_log.recorder import RequestInfo
 from inference.preprocessing.digits import PreprocessedImage
 from inference.preprocessing.plain_png import is_small_plain_png
-from inference.runtime.network import Network
-from inference.server.fast_path_interface import NDJSON, Answer
-from inference.server.multipart import MultipartRequest
+from inference.server.direct.fast_path_interface import NDJSON, Answer, DirectAnswer, Respond
+from inference.server.direct.multipart import MultipartRequest
 
 INFERENCE, PREDICTIONS = "inference", "predictions"
 IS_STREAM = {b"*/*": False, b"application/json": False, NDJSON: True}
 BOOLEANS = {"true": True, "false": False}
 PARAMETERS = {"experiments", "view", "log"}  # of POST /predictions
-
-Respond = Callable[[bytes | None], None]
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +40,7 @@ class FastPath:
     def __init__(self, predictor: Predictor, encoder: ResponseEncoder) -> None:
         self._predictor = predictor
         self._encoder = encoder
-        self._waiting: dict[Network, list[_Waiting]] = {}
+        self._turns = Turns[_Waiting](predictor.submit, self._answers)
 
     def submit(
         self,
@@ -98,21 +96,15 @@ class FastPath:
             return False
         model = self._predictor.resolve(names[0], loaded=True)  # the event loop reads no files
         info = RequestInfo(request_id, request.head.source, time.perf_counter())
-        waiting = _Waiting(files[0], info, respond)
-        batch = self._waiting.get(model.network)
-        if batch is None:
-            self._waiting[model.network] = [waiting]
-            asyncio.get_running_loop().call_soon(self._run, model)
-        else:
-            batch.append(waiting)
+        self._turns.add(model, _Waiting(files[0], info, respond))
         return True
 
     async def _infer(self, request: MultipartRequest, body: bytes, request_id: str) -> bytes | None:
         answered: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
 
-        def respond(document: bytes | None) -> None:
+        def respond(answer: DirectAnswer | None) -> None:
             if not answered.done():  # the client may have left
-                answered.set_result(document)
+                answered.set_result(answer if isinstance(answer, bytes) else None)
 
         return await answered if self._queue(request, body, request_id, respond) else None
 
@@ -175,30 +167,6 @@ class FastPath:
             batch: PredictionBatch = await asyncio.wrap_future(future)
             yield b"\n".join([*self._encoder.encode_batch(batch, view=view), b""])
 
-    def _run(self, model: LoadedModel) -> None:
-        """Answer all queued requests for a model."""
-        batch = self._waiting.pop(model.network)
-        if model.network.seconds_per_image * len(batch) <= INLINE_SECONDS:
-            _respond_to_all(batch, self._try_answers(model, batch))
-            return
-        loop = asyncio.get_running_loop()
-
-        def finish(future: Future[list[bytes | None]]) -> None:
-            answers = [None] * len(batch) if future.cancelled() else future.result()
-            loop.call_soon_threadsafe(_respond_to_all, batch, answers)
-
-        self._predictor.submit(self._try_answers, model, batch).add_done_callback(finish)
-
-    def _try_answers(self, model: LoadedModel, batch: Sequence["_Waiting"]) -> list[bytes | None]:
-        """Return the answers to a batch, None where Connexion has to answer. Raises nothing."""
-        try:
-            return self._answers(model, batch)
-        except ServiceError:
-            return [None] * len(batch)
-        except Exception:  # as in `submit`
-            logger.exception("The fast path failed.")
-            return [None] * len(batch)
-
     def _answers(self, model: LoadedModel, batch: Sequence["_Waiting"]) -> list[bytes | None]:
         read = [self._try_read(waiting.data) for waiting in batch]
         images = [image for image in read if image is not None]
@@ -221,11 +189,6 @@ class FastPath:
             return self._predictor.read(data)
         except ServiceError:
             return None
-
-
-def _respond_to_all(batch: Sequence["_Waiting"], answers: Sequence[bytes | None]) -> None:
-    for waiting, answer in zip(batch, answers, strict=True):
-        waiting.respond(answer)
 
 
 class _PredictionsCall(NamedTuple):

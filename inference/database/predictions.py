@@ -61,7 +61,7 @@ SELECT {NAMED},
             FROM labels WHERE image_id = p.image_id AND task = p.task ORDER BY id DESC) AS l
        ) AS labels,
        (SELECT coalesce(jsonb_agg(to_jsonb(e)), '[]') FROM (
-            SELECT id, {utc("at")} AS at, milliseconds, cached, request_id, source
+            SELECT id, {utc("at")} AS at, milliseconds, cached, request_id, source, protocol
             FROM prediction_events WHERE prediction_id = p.id
             ORDER BY prediction_events.at DESC, id DESC LIMIT {MAX_EVENTS}) AS e
        ) AS latest_events

@@ -11,13 +11,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from inference.errors import JournalFullError, ServiceError
 from inference.prediction.scheduler import MAX_IMAGES_PER_BATCH
-from inference.protocols import mlflow_scoring, open_inference, tensorflow_serving
-from inference.protocols import open_inference_binary as binary
 from inference.protocols.catalog import Catalog
-from inference.protocols.content_encoding import unpack
 from inference.protocols.descriptions import Descriptions
 from inference.protocols.exchange import Answer, Question
-from inference.protocols.json_documents import parse_object
+from inference.protocols.formats import mlflow_scoring, open_inference, tensorflow_serving
+from inference.protocols.formats import open_inference_binary as binary
+from inference.protocols.formats.content_encoding import unpack
+from inference.protocols.formats.json_documents import parse_object
 from inference.protocols.routes import Action, Match, match
 from inference.protocols.runner import Runner, request_info
 from inference.server.problem_details import encode_error, problem_headers

@@ -6,7 +6,7 @@ from typing import Any, Final
 from inference.models.version import ModelVersion, State
 from inference.prediction.limits import MAX_IMAGES
 from inference.preprocessing.digits import SIDE
-from inference.protocols.open_inference import INPUT, OUTPUT
+from inference.protocols.formats.open_inference import INPUT, OUTPUT
 
 SERVER: Final = "ml-ops-starter"
 API_VERSION: Final = "1.0"

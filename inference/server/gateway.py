@@ -24,8 +24,15 @@ from inference.observability.metrics import CONNEXION, FAST, PROTOCOL, Metrics
 from inference.server import cors, protocol_paths
 from inference.server.access import AccessPolicy
 from inference.server.admission import AdmissionController
-from inference.server.fast_path_interface import NDJSON, FastPath, send_answer
-from inference.server.multipart import MAX_LENGTH_DIGITS, MultipartRequest
+from inference.server.direct.direct_requests import DirectRequest, DirectRequests
+from inference.server.direct.fast_path_interface import (
+    NDJSON,
+    DirectAnswer,
+    FastPath,
+    TensorPath,
+    send_answer,
+)
+from inference.server.direct.multipart import MAX_LENGTH_DIGITS, MultipartRequest
 from inference.server.problem_details import send_problem, wire_problem
 from inference.server.request_body import BufferedBody
 from inference.server.request_head import RequestHead
@@ -33,8 +40,6 @@ from inference.server.routes import Routes
 from servicekit import request_context
 
 VALID_REQUEST_ID = re.compile(rb"[A-Za-z0-9_.-]{1,64}")
-# Directly from the parser the fast path takes small images; a larger body needs flow control.
-MAX_DIRECT_BYTES = 131_072
 SLOW_SECONDS = 1.0
 CLIENT_CLOSED_REQUEST = 499  # the client left before its response: nginx's number
 SERVER_ERROR = 500
@@ -43,7 +48,7 @@ logger = logging.getLogger(__name__)
 
 
 class Gateway:
-    """Wraps an ASGI application; `fast_path` answers what it can without it."""
+    """Wraps an ASGI application; `fast_path` and `tensor_path` answer what they can without it."""
 
     def __init__(
         self,
@@ -55,13 +60,16 @@ class Gateway:
         access: AccessPolicy,
         max_request_bytes: int,
         drain: Drain | None = None,
+        tensor_path: TensorPath | None = None,
     ) -> None:
         self.drain = drain or Drain()
         self._app = app
         self._routes = routes
         self._fast_path = fast_path
         self._fast_operations = {} if fast_path is None else dict(routes.fast_paths)
-        self._fast_urls = {path.encode(): name for path, name in self._fast_operations.items()}
+        self._direct = DirectRequests(
+            self._fast_operations, fast_path, tensor_path, metrics, admission, access
+        )
         self._metrics = metrics
         self._admission = admission
         self._access = access
@@ -85,42 +93,21 @@ class Gateway:
         with request_context.of_request(request_id, head.source):
             await self._answer(scope, receive, send, head, request_id, started)
 
-    def admit(self, url: bytes, head: RequestHead) -> MultipartRequest | None:
-        """Return a POST request if the fast path may take it from the parser, else None."""
-        path, _, query = url.partition(b"?")
-        if path not in self._fast_urls or head.origin or not self._access.allows_change(head):
-            return None  # the response to a page needs further headers
-        return MultipartRequest.of(head, query, MAX_DIRECT_BYTES)
+    def admit(self, url: bytes, head: RequestHead) -> DirectRequest | None:
+        """Return a POST request if a fast path may take it from the parser, else None."""
+        return self._direct.admit(url, head)
 
     def submit(
         self,
-        request: MultipartRequest,
+        request: DirectRequest,
         url: bytes,
         body: bytes,
         started: float,
-        respond: Callable[[bytes | None, bytes], None],
+        respond: Callable[[DirectAnswer | None, bytes], None],
     ) -> bool:
-        """Take an admitted request, or return False: call the application.
-
-        `started` is a time.perf_counter(). `respond` gets the JSON, or None if the application has
-        to be called after all, and the request id.
-        """
-        if self._fast_path is None or self._admission.try_acquire(request.length) is not None:
-            return False
-        operation = self._fast_urls[url.partition(b"?")[0]]
+        """Take an admitted request, or return False, see DirectRequests."""
         request_id = self._request_id(request.head)
-
-        def finish(document: bytes | None) -> None:
-            self._admission.release(request.length)
-            respond(document, request_id)
-            if document is not None:
-                seconds = time.perf_counter() - started
-                self._metrics.count_request(operation, 200, FAST, seconds)
-
-        is_taken = self._fast_path.submit(operation, request, body, request_id.decode(), finish)
-        if not is_taken:
-            self._admission.release(request.length)
-        return is_taken
+        return self._direct.submit(request, url, body, started, request_id, respond)
 
     def refuse(self, error: ServiceError, limit: str, url: bytes) -> bytes:
         """Count a limit and return the whole response to a connection that exceeded it.

@@ -27,12 +27,11 @@ from inference.server.slow_clients import CHECK_SECONDS, Awaited, StallTimer
 from servicekit.coalesced_writes import CoalescingTransport
 
 if TYPE_CHECKING:  # the parent process of the workers does not import it
-    from inference.server.multipart import MultipartRequest
+    from inference.server.direct.direct_requests import DirectRequest
+    from inference.server.direct.fast_path_interface import DirectAnswer
 
-OK = (
-    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
-    b"x-request-id: %b\r\n%b%b\r\n%b"
-)
+OK = b"HTTP/1.1 200 OK\r\n%bcontent-length: %d\r\nx-request-id: %b\r\n%b%b\r\n%b"
+JSON = b"content-type: application/json\r\n"
 CLOSE = b"connection: close\r\n"
 
 NOT_HTTP = "The bytes are not an HTTP/1.1 request with one Host and one length. Check the client."
@@ -43,7 +42,7 @@ MAX_HEAD_BYTES = 65_536
 CHUNK_OVERHEAD_BYTES = 6  # on the wire, for a chunk of one byte
 MAX_CONNECTIONS = 4096  # of a worker
 
-Respond = Callable[[bytes | None, bytes], None]  # JSON or None, and the request id
+Respond = Callable[["DirectAnswer | None", bytes], None]  # the answer, and the request id
 
 
 class ConnectionGateway(Protocol):
@@ -51,11 +50,11 @@ class ConnectionGateway(Protocol):
 
     drain: Drain
 
-    def admit(self, url: bytes, head: RequestHead) -> "MultipartRequest | None":
+    def admit(self, url: bytes, head: RequestHead) -> "DirectRequest | None":
         """Return the POST request if the fast path may take it, else None."""
 
     def submit(
-        self, request: "MultipartRequest", url: bytes, body: bytes, started: float, respond: Respond
+        self, request: "DirectRequest", url: bytes, body: bytes, started: float, respond: Respond
     ) -> bool:
         """Take a request, or return False: call the application. `respond` is called later."""
 
@@ -162,8 +161,8 @@ class HttpProtocol(HttpToolsProtocol):
             super().on_message_complete()
             return
 
-        def respond(document: bytes | None, request_id: bytes) -> None:
-            self._respond(direct, document, request_id)
+        def respond(answer: "DirectAnswer | None", request_id: bytes) -> None:
+            self._respond(direct, answer, request_id)
 
         body = bytes(direct.body)
         if not self._gateway.submit(direct.request, direct.url, body, direct.started, respond):
@@ -193,17 +192,20 @@ class HttpProtocol(HttpToolsProtocol):
                 # As in uvicorn: data behind the last request of a connection is not an error.
                 self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
 
-    def _respond(self, direct: "DirectCycle", document: bytes | None, request_id: bytes) -> None:
+    def _respond(
+        self, direct: "DirectCycle", answer: "DirectAnswer | None", request_id: bytes
+    ) -> None:
         if direct.disconnected:
             return
-        if document is None:
+        if answer is None:
             self._call_application(direct)
             return
+        headers, body = (JSON, answer) if isinstance(answer, bytes) else answer
         default_headers = self.server_state.default_headers
         more = b"".join([b"%b: %b\r\n" % header for header in default_headers])
         is_last = not direct.keep_alive or self._gateway.drain.is_active
         close = CLOSE if is_last else b""
-        self.transport.write(OK % (len(document), request_id, more, close, document))
+        self.transport.write(OK % (headers, len(body), request_id, more, close, body))
         direct.response_complete = True
         if is_last:
             self.transport.close()
@@ -284,7 +286,7 @@ class DirectCycle:
     message_event: ClassVar[asyncio.Event] = asyncio.Event()  # set by uvicorn, never awaited
 
     def __init__(
-        self, request: "MultipartRequest", url: bytes, scope: Any, *, keep_alive: bool
+        self, request: "DirectRequest", url: bytes, scope: Any, *, keep_alive: bool
     ) -> None:
         self.request = request
         self.url = url

@@ -44,6 +44,7 @@ class RequestHead:
     accept: bytes = ANY_TYPE
     content_type: bytes | None = None
     content_length: bytes | None = None
+    json_length: bytes = b""  # Inference-Header-Content-Length
     is_encoded: bool = False
     is_chunked: bool = False
     is_plain: bool = True
@@ -72,6 +73,9 @@ class RequestHead:
                 head.request_id = head.request_id or value
             elif name == b"x-api-key":
                 head.api_key = value
+            elif name == b"inference-header-content-length":
+                head.is_plain = head.is_plain and not head.json_length
+                head.json_length = value
             elif name == b"origin":
                 head.is_plain = head.is_plain and not head.origin
                 head.origin = value if not head.origin else head.origin + b"," + value

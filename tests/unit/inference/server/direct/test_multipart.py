@@ -2,7 +2,7 @@
 
 import pytest
 
-from inference.server.multipart import MAX_QUERY_BYTES, MultipartRequest
+from inference.server.direct.multipart import MAX_QUERY_BYTES, MultipartRequest
 from inference.server.request_head import RequestHead
 
 BOUNDARY = b"7d1e0f3a"

@@ -16,7 +16,7 @@ from inference.protocols.exchange import (
     decode_base64,
     version_header,
 )
-from inference.protocols.tensor import MAX_PIXEL, count_images, flatten, to_array, to_pixels
+from inference.protocols.formats.tensor import MAX_PIXEL, count_images, flatten, to_array, to_pixels
 from inference.runtime.outputs import Outputs
 
 NAME: Final = "tfs"

@@ -7,11 +7,17 @@ import orjson
 from inference.errors import MalformedRequestError
 from inference.models.version import ModelVersion
 from inference.preprocessing.digits import Pixels, TensorImage
-from inference.protocols import tables
 from inference.protocols.errors import MediaTypeError
 from inference.protocols.exchange import JSON, JSON_IMAGE, Answer, Question, version_header
-from inference.protocols.json_documents import parse_object
-from inference.protocols.tensor import count_images, flatten, parse_scale, to_array, to_pixels
+from inference.protocols.formats import tables
+from inference.protocols.formats.json_documents import parse_object
+from inference.protocols.formats.tensor import (
+    count_images,
+    flatten,
+    parse_scale,
+    to_array,
+    to_pixels,
+)
 from inference.runtime.outputs import Outputs
 
 NAME: Final = "mlflow"

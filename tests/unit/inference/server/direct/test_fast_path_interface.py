@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 from starlette.types import Message
 
-from inference.server.fast_path_interface import Answer, send_answer
+from inference.server.direct.fast_path_interface import Answer, send_answer
 
 
 def sent(answer: Answer) -> list[Message]:

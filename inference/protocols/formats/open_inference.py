@@ -15,7 +15,6 @@ from inference.errors import MalformedRequestError
 from inference.models.version import ModelVersion
 from inference.prediction.limits import check_call_size
 from inference.preprocessing.digits import TensorImage
-from inference.protocols import open_inference_binary as binary
 from inference.protocols.exchange import (
     BINARY_IMAGE,
     JSON,
@@ -25,7 +24,8 @@ from inference.protocols.exchange import (
     decode_base64,
     version_header,
 )
-from inference.protocols.tensor import (
+from inference.protocols.formats import open_inference_binary as binary
+from inference.protocols.formats.tensor import (
     PIXELS,
     count_images,
     flatten,

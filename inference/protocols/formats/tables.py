@@ -10,7 +10,7 @@ import numpy as np
 
 from inference.errors import MalformedRequestError
 from inference.prediction.limits import check_call_size
-from inference.protocols.tensor import PIXELS, Numbers, flatten, to_array
+from inference.protocols.formats.tensor import PIXELS, Numbers, flatten, to_array
 
 Table = Numbers  # of shape (images, columns)
 

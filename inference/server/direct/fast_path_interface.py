@@ -1,15 +1,27 @@
 """Fast path interface: how the gateway hands over requests, and sends the answers."""
 
 from collections.abc import AsyncIterator, Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from starlette.types import Send
 
-from inference.server.multipart import MultipartRequest
+from inference.server.direct.multipart import MultipartRequest
+from inference.server.direct.tensor_request import TensorRequest
 
 JSON, NDJSON = b"application/json", b"application/x-ndjson"
 
 Answer = bytes | AsyncIterator[bytes]
+
+
+class WireAnswer(NamedTuple):
+    """An answer that is not JSON alone: its header lines, each with its line end, and its body."""
+
+    headers: bytes
+    body: bytes
+
+
+DirectAnswer = bytes | WireAnswer  # JSON, or an answer with headers
+Respond = Callable[[DirectAnswer | None], None]
 
 
 class FastPath(Protocol):
@@ -21,7 +33,7 @@ class FastPath(Protocol):
         request: MultipartRequest,
         body: bytes,
         request_id: str,
-        respond: Callable[[bytes | None], None],
+        respond: Respond,
     ) -> bool:
         """Take a request of small work, or return False.
 
@@ -33,6 +45,15 @@ class FastPath(Protocol):
         self, operation: str, request: MultipartRequest, body: bytes, request_id: str
     ) -> Answer | None:
         """Return JSON or lines of NDJSON, or None if the application has to answer."""
+
+
+class TensorPath(Protocol):
+    """Answers inference requests with a binary tensor without ASGI."""
+
+    def submit(
+        self, request: TensorRequest, body: bytes, request_id: str, respond: Respond
+    ) -> bool:
+        """Take a request of small work, or return False, as `FastPath` does."""
 
 
 async def send_answer(send: Send, answer: Answer, request_id: bytes) -> None:
