@@ -22,8 +22,8 @@ ORDER BY p.created_at, p.id
 """
 EVENTS = """
 SELECT e.id::text AS id, e.at, e.prediction_id::text AS prediction_id, e.milliseconds, e.cached,
-       e.request_id, e.source, m.experiment_name, m.version, p.task, p.label, p.confidence,
-       p.true_label, p.disagrees, p.image_id::text AS image_id
+       e.request_id, e.source, e.protocol, m.experiment_name, m.version, p.task, p.label,
+       p.confidence, p.true_label, p.disagrees, p.image_id::text AS image_id
 FROM prediction_events e
 JOIN predictions p ON p.id = e.prediction_id
 JOIN model_versions m ON m.id = p.model_version_id

@@ -18,7 +18,7 @@ from inference.protocols.formats import mlflow_scoring, open_inference, tensorfl
 from inference.protocols.formats import open_inference_binary as binary
 from inference.protocols.formats.content_encoding import unpack
 from inference.protocols.formats.json_documents import parse_object
-from inference.protocols.routes import Action, Match, match
+from inference.protocols.routes import GET, Action, Match, match
 from inference.protocols.runner import Runner, request_info
 from inference.server.problem_details import encode_error, problem_headers
 from inference.server.protocol_paths import protocol_of
@@ -57,10 +57,7 @@ class ProtocolApplication:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request of a protocol, or call the application."""
-        if scope["type"] != "http" or protocol_of(scope["path"]) is None:
-            await self._app(scope, receive, send)
-            return
-        if scope["path"] == "/" and _accepts_pages(scope):
+        if scope["type"] != "http" or not _is_own(scope):
             await self._app(scope, receive, send)
             return
         # Also in front of an error: the connection can be used again.
@@ -165,8 +162,11 @@ class ProtocolApplication:
         return unpack(body, encoding, self._max_request_bytes)
 
 
-def _accepts_pages(scope: Scope) -> bool:
-    return any(name == b"accept" and b"text/html" in value for name, value in scope["headers"])
+def _is_own(scope: Scope) -> bool:
+    """Return whether a request is one of a protocol. KServe's client asks for /, as browsers do."""
+    if scope["path"] != "/" or scope["method"] not in GET:
+        return protocol_of(scope["path"]) is not None
+    return not any(name == b"accept" and b"text/html" in value for name, value in scope["headers"])
 
 
 async def _send(send: Send, answer: Answer) -> None:

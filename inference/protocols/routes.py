@@ -71,7 +71,6 @@ ROUTES = [
         for model in V2_MODELS
         for part in ("config", "stats", "generate", "generate_stream", "trace/setting")
     ),
-    Route("/v2/models/stats", GET, Action.NOT_KEPT),
     Route("/v2/trace/setting", ANY, Action.NOT_KEPT),
     Route("/v2/logging", ANY, Action.NOT_KEPT),
     *(

@@ -14,7 +14,7 @@ OPERATIONS = frozenset(PREDICTING.values()) | frozenset(OTHER.values())
 REPOSITORY_INDEX: Final = "/v2/repository/index"  # a POST request that only reads
 PATHS = {
     OIP: re.compile(r"/v2(?:/.*)?", re.DOTALL),
-    TFS: re.compile(r"/|/v1/models(?:/.*)?", re.DOTALL),
+    TFS: re.compile(r"/v1/models(?:/.*)?", re.DOTALL),
     MLFLOW: re.compile(r"/ping|/health|/version|/invocations|/mlflow/.*", re.DOTALL),
 }
 PREDICTING_PATH = re.compile(

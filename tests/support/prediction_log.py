@@ -125,13 +125,14 @@ class LogHarness:
         request_id: str = "request",
         source: str | None = "curl/8",
         cached: Sequence[bool] | None = None,
+        protocol: str = "native",
     ) -> None:
         """Record a request for some images, which both models answer."""
         rows = np.array([[0.25, 0.75]] * len(images), np.float32)
         outputs = collect_outputs([(rows, cached or [False] * len(images))] * len(MODELS))
         self.log.record_predictions(
             images,
-            [RequestInfo(request_id, source, 0.0)],
+            [RequestInfo(request_id, source, 0.0, protocol=protocol)],
             [1.5],
             list(map(ModelOutputs, MODELS, outputs)),
         )

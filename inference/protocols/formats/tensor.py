@@ -114,9 +114,10 @@ def _whole(values: Numbers, scale: int, scale_hint: str) -> Numbers:
     """Return floats as whole numbers. Raises MalformedRequestError where they are not."""
     if not np.isfinite(values).all():
         raise MalformedRequestError(f"{NOT_A_BYTE} One is not finite.")
-    with np.errstate(over="ignore"):
-        # In their own type, where each k / 255 gives k again, also with the 11 bits of float16.
-        scaled = values * values.dtype.type(scale)
+    if values.min() < 0 or values.max() > MAX_PIXEL:
+        raise MalformedRequestError(NOT_A_BYTE)
+    # In their own type, where each k / 255 gives k again, also with the 11 bits of float16.
+    scaled = values * values.dtype.type(scale)
     whole: Numbers = np.rint(scaled)
     if not (np.abs(scaled - whole) <= (TOLERANCE if scale > 1 else 0)).all():
         is_fraction = scale == 1 and values.min() >= 0 and values.max() <= 1

@@ -281,6 +281,16 @@ def test_ship_writes_each_event_to_its_month(harness: LogHarness) -> None:
     ]
 
 
+def test_ship_stores_the_protocol_of_each_request(harness: LogHarness) -> None:
+    for protocol in ("native", "oip", "native"):
+        harness.predict_images([make_image(1)], protocol=protocol)
+    harness.shipper.ship()
+    assert harness.query("SELECT protocol, events FROM protocol_usage ORDER BY 1") == [
+        ("native", 4),
+        ("oip", 2),
+    ]
+
+
 def test_ship_stores_the_recorded_values(harness: LogHarness) -> None:
     before = int(time.time() * 1e6)
     harness.predict([1], request_id="é\t\\N", source=None)

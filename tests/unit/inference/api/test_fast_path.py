@@ -12,6 +12,7 @@ from inference.api.fast_path import FastPath
 from inference.api.response_encoding import ResponseEncoder
 from inference.prediction.predictor import Predictor
 from inference.prediction.results import LoadedModel
+from inference.server.direct.fast_path_interface import DirectAnswer
 from inference.server.direct.multipart import MultipartRequest
 from inference.server.request_head import RequestHead
 from tests.support.fake_models import FakeNetwork, loaded
@@ -63,8 +64,8 @@ def test_failing_batch_is_left_to_connexion(
     predictor = FailingPredictor(seconds_per_image)
     fast_path = FastPath(cast("Predictor", predictor), ResponseEncoder())
 
-    async def ask() -> list[bytes | None]:
-        answers: asyncio.Queue[bytes | None] = asyncio.Queue()
+    async def ask() -> list[DirectAnswer | None]:
+        answers: asyncio.Queue[DirectAnswer | None] = asyncio.Queue()
         for _ in range(3):
             assert fast_path.submit("inference", *form(digits["1"]), "an-id", answers.put_nowait)
         return [await asyncio.wait_for(answers.get(), timeout=5) for _ in range(3)]

@@ -29,12 +29,15 @@ def log(tmp_path: Path) -> PredictionLog:
 
 
 def predict(
-    log: PredictionLog, *images: PreprocessedImage, row: tuple[float, float] = (0.25, 0.75)
+    log: PredictionLog,
+    *images: PreprocessedImage,
+    row: tuple[float, float] = (0.25, 0.75),
+    protocol: str = "native",
 ) -> None:
     [outputs] = collect_outputs(
         [(np.array([row] * len(images), np.float32), [False] * len(images))]
     )
-    request = RequestInfo("request", "curl/8", 0.0)
+    request = RequestInfo("request", "curl/8", 0.0, protocol=protocol)
     log.record_predictions(images, [request], [1.5], [ModelOutputs(MODEL, outputs)])
 
 
@@ -54,6 +57,17 @@ def test_repeated_image_is_another_event(log: PredictionLog, tmp_path: Path) -> 
     assert [count for count, _ in rows.counts.values()] == [2]
     [(events_sum, cached, milliseconds)] = rows.traffic.values()
     assert (events_sum, cached, milliseconds) == (2, 0, 3.0)
+
+
+def test_event_has_the_protocol_of_its_request(log: PredictionLog, tmp_path: Path) -> None:
+    predict(log, make_image(1), protocol="native")
+    predict(log, make_image(1), protocol="tfs")
+    native, tfs = read_lines(tmp_path)
+    assert (b"protocol" in native, b'"protocols":["tfs"]' in tfs) == (False, True)
+    [events] = decode([native, tfs]).events.values()
+    assert [
+        pg_copy.text(name) in event for name, event in zip(("native", "tfs"), events, strict=True)
+    ] == [True, True]
 
 
 def test_new_image_has_a_row_of_its_own_pixels(log: PredictionLog, tmp_path: Path) -> None:

@@ -23,7 +23,10 @@ def record(folder: Path, images: int, requests: int, models: int) -> bytes:
     outputs = np.random.default_rng(1).random((models, images, 2), np.float32)
     make_log(folder).record_predictions(
         [make_image(seed, bytes([seed])) for seed in range(images)],
-        [RequestInfo(f"request {number}", "curl/8", 0.0) for number in range(requests)],
+        [
+            RequestInfo(f"request {number}", "curl/8", 0.0, protocol=("oip", "native")[number % 2])
+            for number in range(requests)
+        ],
         [float(number) for number in range(requests)],
         list(
             map(

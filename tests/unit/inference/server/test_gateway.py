@@ -12,7 +12,7 @@ from starlette.types import Message, Receive, Scope, Send
 from inference.observability.metrics import Metrics
 from inference.server.access import AccessPolicy
 from inference.server.admission import AdmissionController
-from inference.server.direct.fast_path_interface import Answer, FastPath
+from inference.server.direct.fast_path_interface import Answer, DirectAnswer, FastPath
 from inference.server.direct.multipart import MultipartRequest
 from inference.server.gateway import Gateway
 from inference.server.request_head import RequestHead
@@ -304,7 +304,7 @@ def test_admit_returns_only_fast_requests() -> None:
     gateway = Setup(fast_path=FakeFastPath(b"{}")).gateway
     head = RequestHead.parse(PLAIN)
     admitted = gateway.admit(b"/api/infer?a=b", head)
-    assert admitted is not None
+    assert isinstance(admitted, MultipartRequest)
     assert admitted.query == {"a": ["b"]}
     assert gateway.admit(b"/api/other", head) is None
     own_page = RequestHead.parse([*PLAIN, (b"origin", b"http://localhost")])
@@ -319,10 +319,10 @@ def test_submit_holds_a_slot_until_the_response(answer: bytes | None) -> None:
     setup = Setup(max_requests=1, fast_path=fast_path)
     request = setup.gateway.admit(b"/api/infer", RequestHead.parse(PLAIN))
     assert request is not None
-    responses: list[bytes | None] = []
+    responses: list[DirectAnswer | None] = []
 
-    def respond(document: bytes | None, _request_id: bytes) -> None:
-        responses.append(document)
+    def respond(answer: DirectAnswer | None, _request_id: bytes) -> None:
+        responses.append(answer)
 
     assert setup.gateway.submit(request, b"/api/infer", b"body", 0.0, respond)
     assert not setup.gateway.submit(request, b"/api/infer", b"body", 0.0, respond)

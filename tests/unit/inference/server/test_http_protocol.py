@@ -58,7 +58,7 @@ class FakeGateway:
             self.submissions.put_nowait(answer)
         return self._takes
 
-    def refuse(self, error: ServiceError, _limit: str) -> bytes:
+    def refuse(self, error: ServiceError, _limit: str, _url: bytes) -> bytes:
         return b"%d" % error.status
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

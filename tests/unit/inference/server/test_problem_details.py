@@ -9,10 +9,12 @@ from starlette.types import Message
 from inference.errors import (
     InvalidValueError,
     KeyRequiredError,
+    MalformedRequestError,
     OverloadedError,
     ServiceError,
 )
 from inference.server.problem_details import (
+    encode_error,
     encode_problem,
     problem_headers,
     send_problem,
@@ -89,3 +91,31 @@ def test_send_problem_at_mlflow_paths_sends_its_document(error: ServiceError, co
     headers = dict(messages[0]["headers"])
     assert headers[b"content-type"] == b"application/json"
     assert b"retry-after" not in headers
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/v2/models/a/infer", {"error": "Too small."}),
+        ("/v1/models/a:predict", {"error": "Too small."}),
+        ("/invocations", {"error_code": "BAD_REQUEST", "message": "Too small."}),
+        (
+            "/api/2.0/mlflow/runs/get",
+            {"error_code": "INVALID_PARAMETER_VALUE", "message": "Too small."},
+        ),
+    ],
+)
+def test_error_has_the_form_that_clients_of_its_path_read(
+    path: str, expected: dict[str, str]
+) -> None:
+    error = MalformedRequestError("Too small.")
+    media_type, body = encode_error(error, path)
+    assert (media_type, json.loads(body)) == ("application/json", expected)
+    head, _, on_wire = wire_problem(error, b"an-id", path).partition(b"\r\n\r\n")
+    assert (on_wire, b"content-type: application/json" in head) == (body, True)
+
+
+def test_headers_of_an_error_are_sent() -> None:
+    error = MalformedRequestError("Too small.")
+    error.headers = [(b"allow", b"GET")]
+    assert problem_headers(error) == [(b"allow", b"GET")]

@@ -24,6 +24,8 @@ ROUTES = Routes(
         ("/api/infer/below", "infer"),
         ("/api/inferno", "other"),
         ("/elsewhere", "other"),
+        ("/v2/models/a/infer", "oip_infer"),
+        ("/v1/models/a", "tfs_other"),
         ("/", "other"),
     ],
 )
@@ -52,3 +54,15 @@ def test_routes_know_mlflow() -> None:
     assert ROUTES.takes_authorization("/api/2.0/mlflow/runs/create")
     assert ROUTES.takes_authorization("/api/experiments/a/points")
     assert not ROUTES.takes_authorization("/api/predictions")
+
+
+def test_routes_know_serving_protocols() -> None:
+    infer = "/v2/models/a/infer"
+    assert ROUTES.only_reads("/v2/repository/index")
+    assert not ROUTES.only_reads(infer)
+    assert ROUTES.takes_authorization(infer)
+    assert ROUTES.takes_compressed(infer)
+    assert not ROUTES.takes_compressed("/api/infer")
+    assert ROUTES.is_always_admitted("oip_other")
+    assert ROUTES.is_always_admitted("healthz")
+    assert not ROUTES.is_always_admitted("oip_infer")
