@@ -86,9 +86,8 @@ def ask(
 
     scope = {"type": "http", "method": method, "path": path, "headers": list(headers)}
     with predicting(loaded()) as predictor:
-        if error is not None:
-            predictor = cast("Predictor", Failing(predictor, error))
-        asyncio.run(application(predictor)(scope, receive, send))
+        own = predictor if error is None else cast("Predictor", Failing(predictor, error))
+        asyncio.run(application(own)(scope, receive, send))
     return sent[0]["status"], dict(sent[0]["headers"]), sent[1]["body"]
 
 
