@@ -4,10 +4,13 @@ from starlette.types import Message, Send
 
 # A cache must not give a page the response to another one.
 VARY = (b"vary", b"origin")
-EXPOSED = b"x-request-id, retry-after"
+EXPOSED = b"x-request-id, retry-after, x-model-version, inference-header-content-length"
 PREFLIGHT_HEADERS = [
     (b"access-control-allow-methods", b"GET, HEAD, POST, PUT"),
-    (b"access-control-allow-headers", b"accept, content-type, x-api-key, x-request-id"),
+    (
+        b"access-control-allow-headers",
+        b"accept, content-type, inference-header-content-length, x-api-key, x-request-id",
+    ),
     (b"access-control-max-age", b"600"),
 ]
 

@@ -89,13 +89,17 @@ def to_pixels(values: Numbers, images: int, *, scale: int = 1, scale_hint: str) 
     """
     if values.dtype == np.uint8 and scale == 1:
         return values.reshape(images, SIDE, SIDE)
-    if values.dtype.kind == "f":
-        whole = _whole(values, scale, scale_hint)
-    else:
-        whole = values if scale == 1 else values.astype(np.float64) * scale
-    if whole.min() < 0 or whole.max() > MAX_PIXEL:
+    if scale != 1:
+        values = _multiplied(values, scale)
+    # NaN compares as neither, so this finds it, too.
+    if not (values.min() >= 0 and values.max() <= MAX_PIXEL):
         raise MalformedRequestError(NOT_A_BYTE)
-    return whole.astype(np.uint8).reshape(images, SIDE, SIDE)
+    pixels = values.astype(np.uint8)
+    if not (pixels == values).all():
+        is_fraction = scale == 1 and values.max() <= 1
+        hint = f" Multiply values scaled to 0 to 1 by 255, or {scale_hint}." if is_fraction else ""
+        raise MalformedRequestError(NOT_A_BYTE + hint)
+    return pixels.reshape(images, SIDE, SIDE)
 
 
 def parse_scale(parameters: Any, default: int = 1) -> int:
@@ -110,17 +114,13 @@ def parse_scale(parameters: Any, default: int = 1) -> int:
     return int(scale)
 
 
-def _whole(values: Numbers, scale: int, scale_hint: str) -> Numbers:
-    """Return floats as whole numbers. Raises MalformedRequestError where they are not."""
-    if not np.isfinite(values).all():
-        raise MalformedRequestError(f"{NOT_A_BYTE} One is not finite.")
-    if values.min() < 0 or values.max() > MAX_PIXEL:
-        raise MalformedRequestError(NOT_A_BYTE)
-    # In their own type, where each k / 255 gives k again, also with the 11 bits of float16.
-    scaled = values * values.dtype.type(scale)
-    whole: Numbers = np.rint(scaled)
-    if not (np.abs(scaled - whole) <= (TOLERANCE if scale > 1 else 0)).all():
-        is_fraction = scale == 1 and values.min() >= 0 and values.max() <= 1
-        hint = f" Multiply values scaled to 0 to 1 by 255, or {scale_hint}." if is_fraction else ""
-        raise MalformedRequestError(NOT_A_BYTE + hint)
-    return whole
+def _multiplied(values: Numbers, scale: int) -> Numbers:
+    """Return values times a scale: floats within TOLERANCE of a whole number as that number."""
+    if values.dtype.kind != "f":
+        return values.astype(np.float64) * scale
+    with np.errstate(over="ignore", invalid="ignore"):
+        # In their own type, where each k / 255 gives k again, also with the 11 bits of float16.
+        scaled = values * values.dtype.type(scale)
+        whole = np.rint(scaled)
+        result: Numbers = np.where(np.abs(scaled - whole) <= TOLERANCE, whole, scaled)
+    return result
