@@ -5,7 +5,8 @@ front of Connexion, whose validators know no binary tensors.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -13,18 +14,15 @@ from inference.errors import JournalFullError, ServiceError
 from inference.prediction.scheduler import MAX_IMAGES_PER_BATCH
 from inference.protocols.catalog import Catalog
 from inference.protocols.descriptions import Descriptions
-from inference.protocols.exchange import Answer, Question
-from inference.protocols.formats import mlflow_scoring, open_inference, tensorflow_serving
-from inference.protocols.formats import open_inference_binary as binary
-from inference.protocols.formats.content_encoding import unpack
-from inference.protocols.formats.json_documents import parse_object
-from inference.protocols.routes import GET, Action, Match, match
+from inference.protocols.exchange import Answer
+from inference.protocols.questions import READERS, Request
+from inference.protocols.routes import GET, Action, match
 from inference.protocols.runner import Runner, request_info
 from inference.server.problem_details import encode_error, problem_headers
 from inference.server.protocol_paths import protocol_of
 from inference.server.request_body import BufferedBody
 
-INLINE_BYTES = 16_384  # a larger body is read in a thread
+Result = TypeVar("Result")
 
 logger = logging.getLogger(__name__)
 
@@ -67,9 +65,11 @@ class ProtocolApplication:
 
     async def _answer(self, scope: Scope, body: bytes) -> Answer:
         """Return the answer to a request, or its error in the form of its protocol."""
+        problem: ServiceError
         try:
             found = match(scope["method"], scope["path"])
-            return await self._answer_matched(found, body, dict(scope["headers"]))
+            request = Request(body, dict(scope["headers"]), self._max_request_bytes)
+            return await self._answer_action(found.route.action, found.values, request)
         except ServiceError as error:
             if isinstance(error, JournalFullError):
                 self._count_refusal()
@@ -81,85 +81,33 @@ class ProtocolApplication:
         headers = tuple(problem_headers(problem))
         return Answer(document, media_type.encode(), headers, problem.status)
 
-    async def _answer_matched(
-        self, found: Match, body: bytes, headers: dict[bytes, bytes]
+    async def _answer_action(
+        self, action: Action, values: Mapping[str, str], request: Request
     ) -> Answer:
-        action, values = found.route.action, found.values
-        if action is Action.INFER:
-            return await self._infer(values, body, headers)
-        if action in (Action.PREDICT, Action.CLASSIFY):
-            return await self._predict(action, values, body, headers)
-        if action is Action.INVOKE:
-            return await self._invoke(values, body, headers)
+        if action in READERS:
+            return await self._predict(action, values, request)
         if action is Action.INDEX:
-            document = self._unpacked(body, headers)
-            return self._descriptions.index(parse_object(document) if document else {})
+            document = await self._read(request, Request.document)
+            return self._descriptions.index(document)
         return self._descriptions.answer(action, values)
 
-    async def _infer(
-        self, values: dict[str, str], body: bytes, headers: dict[bytes, bytes]
-    ) -> Answer:
-        def read() -> Question:
-            unpacked = self._unpacked(body, headers)
-            length = headers.get(binary.HEADER)
-            if length is None:
-                document, tensor = unpacked, memoryview(b"")
-            else:
-                document, tensor = binary.split_body(unpacked, length)
-            if length is not None and not document:
-                head = open_inference.raw_head(len(tensor))
-            else:
-                hint = open_inference.NEEDS_HEADER
-                head = open_inference.parse_head(parse_object(document, hint))
-            return Question(head.read(tensor), head.encode)
-
-        return await self._ask(open_inference.NAME, values, body, headers, read)
-
-    async def _predict(
-        self, action: Action, values: dict[str, str], body: bytes, headers: dict[bytes, bytes]
-    ) -> Answer:
-        def read() -> Question:
-            document = parse_object(self._unpacked(body, headers))
-            if action is Action.PREDICT:
-                return tensorflow_serving.read_predict(document)
-            return tensorflow_serving.read_classify(document)
-
-        return await self._ask(tensorflow_serving.NAME, values, body, headers, read)
-
-    async def _invoke(
-        self, values: dict[str, str], body: bytes, headers: dict[bytes, bytes]
-    ) -> Answer:
-        def read() -> Question:
-            content_type = headers.get(b"content-type", b"")
-            return mlflow_scoring.read(self._unpacked(body, headers), content_type)
-
-        values = values or {"name": self._invocations_model}
-        return await self._ask(mlflow_scoring.NAME, values, body, headers, read)
-
-    async def _ask(
-        self,
-        protocol: str,
-        values: dict[str, str],
-        body: bytes,
-        headers: dict[bytes, bytes],
-        read: Callable[[], Question],
-    ) -> Answer:
-        """Answer a question about images, which `read` returns."""
+    async def _predict(self, action: Action, values: Mapping[str, str], request: Request) -> Answer:
+        protocol, reader = READERS[action]
         info = request_info(protocol)
+        values = values or {"name": self._invocations_model}
         model = await self._runner.resolve(Catalog.pinned_name(values))
-        is_short = len(body) <= INLINE_BYTES and b"content-encoding" not in headers
-        question = read() if is_short else await self._runner.in_thread(read)
+        question = await self._read(request, reader)
         outputs = await self._runner.run(model, question.images, info)
         arguments = (values["name"], model.version, outputs)
         if len(question.images) <= MAX_IMAGES_PER_BATCH:
             return question.encode(*arguments)
         return await self._runner.in_thread(question.encode, *arguments)
 
-    def _unpacked(self, body: bytes, headers: dict[bytes, bytes]) -> bytes:
-        encoding = headers.get(b"content-encoding", b"identity")
-        if encoding.strip().lower() == b"identity":
-            return body
-        return unpack(body, encoding, self._max_request_bytes)
+    async def _read(self, request: Request, reader: Callable[[Request], Result]) -> Result:
+        """Read a request, in a thread if that takes long."""
+        return (
+            reader(request) if request.is_short else await self._runner.in_thread(reader, request)
+        )
 
 
 def _is_own(scope: Scope) -> bool:

@@ -217,7 +217,8 @@ class Gateway:
         size = self._body_bytes(head, streamed_bytes or self._max_request_bytes)
         if head.is_encoded and not self._routes.takes_compressed(scope["path"]):
             raise UnsupportedEncodingError
-        with self._admitted(operation, 0 if streamed_bytes else size):
+        has_body = size > 0 or head.is_chunked
+        with self._admitted(operation, 0 if streamed_bytes else size, has_body=has_body):
             if head.is_chunked and not streamed_bytes:
                 receive = body = BufferedBody(receive)
                 length = await self._chunked_length(body)
@@ -253,9 +254,9 @@ class Gateway:
         return size
 
     @contextmanager
-    def _admitted(self, operation: str, size: int) -> Iterator[None]:
+    def _admitted(self, operation: str, size: int, *, has_body: bool) -> Iterator[None]:
         """Hold a place for a request. Raises OverloadedError where there is none."""
-        if self._routes.is_always_admitted(operation):
+        if self._routes.is_always_admitted(operation, has_body=has_body):
             yield
             return
         limit = self._admission.try_acquire(size)

@@ -76,9 +76,13 @@ class Routes:
         """Return whether a body for this path may have a Content-Encoding."""
         return protocol_paths.protocol_of(path) is not None
 
-    def is_always_admitted(self, operation: str) -> bool:
-        """Return whether an operation is answered even when the service is overloaded."""
-        return operation in self.always_admitted or operation in protocol_paths.OTHER.values()
+    def is_always_admitted(self, operation: str, *, has_body: bool) -> bool:
+        """Return whether a request is answered even when the service is overloaded.
+
+        Serving protocols have their status at many paths, which need no body.
+        """
+        is_status = operation in protocol_paths.OTHER.values() and not has_body
+        return operation in self.always_admitted or is_status
 
 
 def is_mlflow(path: str) -> bool:
