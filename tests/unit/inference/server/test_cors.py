@@ -34,7 +34,9 @@ def test_shared_response_names_the_origin_and_never_credentials() -> None:
         b"a": b"b",
         b"vary": b"origin",
         b"access-control-allow-origin": b"https://a.example",
-        b"access-control-expose-headers": b"x-request-id, retry-after, x-model-version, inference-header-content-length",
+        b"access-control-expose-headers": (
+            b"x-request-id, retry-after, x-model-version, inference-header-content-length"
+        ),
     }
 
 
