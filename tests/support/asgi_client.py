@@ -25,7 +25,9 @@ TIMEOUT_SECONDS = 60
 class Answer:
     """A response.
 
-    `documents` are the JSON of the body, or of each of its lines, without volatile fields.
+    `documents` are the JSON of the body, or of each of its lines, without volatile fields. Of a
+    body with binary tensors, they are its JSON and the bytes behind it. `model` is the version that
+    answered, where a header names it.
     """
 
     status: int
@@ -33,6 +35,7 @@ class Answer:
     retry_after: str | None
     documents: tuple[Any, ...]
     body: bytes
+    model: str | None = None
 
     def __str__(self) -> str:
         return f"{self.status} {self.content_type} {self.body[:500]!r}"
@@ -164,7 +167,10 @@ def _answer(sent: list[Message]) -> Answer:
     content_type = headers.get("content-type", "")
     lines = body.splitlines() if "json" in content_type else []  # JSON is one line, NDJSON many
     documents = tuple(_without_volatile(json.loads(line)) for line in lines)
-    return Answer(start["status"], content_type, headers.get("retry-after"), documents, body)
+    if (json_bytes := headers.get("inference-header-content-length")) is not None:
+        documents = (json.loads(body[: int(json_bytes)]), body[int(json_bytes) :])
+    retry_after, model = headers.get("retry-after"), headers.get("x-model-version")
+    return Answer(start["status"], content_type, retry_after, documents, body, model)
 
 
 def _without_volatile(value: Any) -> Any:
