@@ -164,5 +164,5 @@ lock:  ## update requirements/*.txt from pyproject.toml to the newest versions, 
 	$(COMPILE) --upgrade --group dev -o requirements/dev.txt
 	for group in bench up db inference pipeline tensorflow web; do $(COMPILE) --group $$group -c requirements/dev.txt -o requirements/$$group.txt || exit 1; done
 	$(patsubst 3.11,3.13,$(COMPILE)) --upgrade --group pgadmin -o requirements/pgadmin.txt
-	for group in deploy mlflow supply_chain; do $(COMPILE) --upgrade --group $$group -o requirements/$$group.txt || exit 1; done
+	for group in deploy kserve mlflow mlserver protocol_clients supply_chain; do $(COMPILE) --upgrade --group $$group -o requirements/$$group.txt || exit 1; done
 	echo uv | $(COMPILE) -c requirements/dev.txt -o requirements/bootstrap.txt -
