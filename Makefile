@@ -11,7 +11,7 @@ run_tests = $(if $(TESTS),exec $(PYTEST) -m "$(1)" $(TESTS),status=0; \
 COMPILE = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help up down monitoring dashboards backup restore check-data test test-slow test-faults soak soak-pipeline test-compose lint references robustness bench bench-full bench-data bench-pages bench-score bench-drift bench-monitor pictures train reproduce publish convert load retrain runs rollback worker secrets client sbom audit lock import-runs bench-tracking bundle smoke lint-deploy export
+.PHONY: help up down monitoring dashboards backup restore check-data test test-slow test-faults soak soak-pipeline test-compose lint references robustness bench bench-full bench-data bench-pages bench-score bench-drift bench-monitor bench-protocols pictures train reproduce publish convert load retrain runs rollback worker secrets client sbom audit lock import-runs bench-tracking bundle smoke lint-deploy export
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target what; do printf '  make %-13s %s\n' "$$target" "$$what"; done
@@ -70,7 +70,7 @@ lint:  ## ruff, mypy --strict and the import rules
 	@$(PYTHON) local/bootstrap.py dev && $(RUN) -m ruff check . && $(RUN) -m ruff format --check . \
 		&& $(RUN) -m mypy --strict . && .venv/bin/lint-imports
 
-bench:  ## measure all performance goals in six minutes and update doc/performance.md; needs wrk
+bench:  ## measure all performance goals in seven minutes and update doc/performance.md; needs wrk
 	@exec $(PYTHON) local/bootstrap.py bench -m bench
 
 bench-full:  ## like bench, with more and longer rounds
@@ -90,6 +90,9 @@ bench-drift:  ## measure delays and false alarms of the drift detector, in three
 
 bench-monitor:  ## check the monitor of a running stack with MNIST's test digits, in fifteen minutes; MNIST_PATH=mnist.npz
 	@exec $(PYTHON) local/bootstrap.py dev -m tests.resilience.monitor_bench $(IMAGES)
+
+bench-protocols:  ## measure the serving protocols, and MLServer and KServe with the same model, in four minutes; needs wrk
+	@exec $(PYTHON) local/bootstrap.py dev -m bench.protocols $(OPTIONS)
 
 bench-tracking:  ## measure predictions beside 20 runs that log 1,000 points a second
 	@exec $(PYTHON) local/bootstrap.py dev -m bench.tracking $(OPTIONS)

@@ -17,6 +17,10 @@ from bench.fixtures.models import ROOT
 from bench.harness import database, wrk
 from bench.harness.server import ServerStartError
 from bench.model_repository import FEW_MODELS, MANY_MODELS, RepositoryResult
+from bench.protocols.measure import CONNECTIONS, SERVICE_FORMS, WrongAnswerError
+from bench.protocols.measure import measure as measure_protocols
+from bench.protocols.tables import goals as protocol_goals
+from bench.protocols.tables import throughput_table
 from bench.reporting import goals, machine, plots, report, tables
 from bench.reporting.sampling import FULL, SHORT, Sampling, print_progress
 from bench.single_image import SingleResult
@@ -57,12 +61,15 @@ def measure(sampling: Sampling) -> str:
     model_repository.measure_growth(sampling, directories, pngs, repository)
     print_progress("Changes under load")
     changes = model_repository.measure_changes(sampling, pngs)
+    print_progress("Serving protocols")
+    protocols = measure_protocols(sampling, lenet.directory, pngs, SERVICE_FORMS)
     _plot(sampling, single, repository)
     rows = [
         *goals.single_image_goals(single, cnn_runtime),
         *goals.batch_goals(batches, reason),
         *goals.repository_goals(repository),
         *goals.change_goals(changes),
+        *protocol_goals(protocols),
     ]
     minutes = (time.monotonic() - started) / 60
     return f"""
@@ -77,6 +84,10 @@ Measured on {datetime.now(UTC):%Y-%m-%d} in {minutes:.1f} minutes: medians of
 ### Servers
 
 {tables.servers_table(single)}
+
+### Serving protocols, 1 worker, {CONNECTIONS} connections
+
+{throughput_table(protocols)}
 
 ### Parts of one request
 
@@ -134,7 +145,12 @@ def main(arguments: Sequence[str]) -> int:
         with database.start_migrated():
             return measure(sampling)
 
-    errors = (ServerStartError, wrk.LoadGeneratorMissingError, wrk.LoadGenerationError)
+    errors = (
+        ServerStartError,
+        WrongAnswerError,
+        wrk.LoadGeneratorMissingError,
+        wrk.LoadGenerationError,
+    )
     return command.run(measure_with_database, errors)
 
 

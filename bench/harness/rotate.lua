@@ -1,11 +1,15 @@
 -- wrk script: sends the requests of a file in rotation and prints the result as one line of JSON.
 -- File format: per request a line "PATH LENGTH", then LENGTH bytes of body.
--- Arguments: the file, the content type.
+-- Arguments: the file, then headers as "Name: value".
 local requests, position = {}, 0
 
 function init(arguments)
    local file = assert(io.open(arguments[1], "rb"))
-   local headers = { ["Content-Type"] = arguments[2] }
+   local headers = {}
+   for index = 2, #arguments do
+      local name, value = arguments[index]:match("^([^:]+): (.*)$")
+      headers[name] = value
+   end
    local line = file:read("*l")
    while line do
       local path, length = line:match("^(%S+) (%d+)$")

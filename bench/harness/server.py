@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from inference.prediction_log.backlog import pending_bytes
 from local import ports
 
 START_SECONDS = 120
+READY_PATH = f"{BASE_PATH}/readyz"
 STOP_SECONDS = 15
 RESPONSE_TIMEOUT_SECONDS = 60
 POLL_SECONDS = 0.005
@@ -75,12 +76,18 @@ class Server:
             before = now
             time.sleep(POLL_SECONDS * 4)
 
-    def load(self, requests: Path, connections: int, seconds: int) -> Load:
+    def load(
+        self,
+        requests: Path,
+        connections: int,
+        seconds: int,
+        headers: Sequence[str] = wrk.FORM_HEADERS,
+    ) -> Load:
         """Send the requests of a file in rotation, then wait until the server is idle.
 
         Raises LoadGenerationError.
         """
-        measured = wrk.run(self.port, requests, connections, seconds)
+        measured = wrk.run(self.port, requests, connections, seconds, headers)
         self.wait_until_idle()
         return measured
 
@@ -119,10 +126,12 @@ def run_server(
     *,
     cores: list[int] | None = None,
     journal: Path | None = None,
+    ready_path: str = READY_PATH,
 ) -> Iterator[Server]:
     """Run a server on a free port, which replaces "{port}" in the command and the environment.
 
-    Stops it at the end. Raises ServerStartError.
+    It is ready when GET `ready_path` is answered with 200. Stops it at the end. Raises
+    ServerStartError.
     """
     port = ports.find_free()
     # Use compiled modules as in production: a start without them takes seconds and megabytes more.
@@ -144,7 +153,7 @@ def run_server(
     try:
         if cores is not None:
             process.cpu_affinity(cores)
-        _wait_until_ready(process, port, log_file)
+        _wait_until_ready(process, port, ready_path, log_file)
         cold_start_seconds = time.perf_counter() - started
         yield Server(name, process, port, cold_start_seconds, journal)
     finally:
@@ -203,12 +212,12 @@ def start_service(
     )
 
 
-def _wait_until_ready(process: psutil.Popen, port: int, log: Path) -> None:
+def _wait_until_ready(process: psutil.Popen, port: int, path: str, log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=RESPONSE_TIMEOUT_SECONDS)
         with contextlib.suppress(OSError, http.client.HTTPException):
-            connection.request("GET", f"{BASE_PATH}/readyz")
+            connection.request("GET", path)
             if connection.getresponse().status == http.client.OK:
                 connection.close()
                 return

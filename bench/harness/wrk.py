@@ -5,13 +5,14 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.fixtures.http_requests import BOUNDARY
+from bench.fixtures.http_requests import CONTENT_TYPE
 
 SCRIPT = Path(__file__).with_name("rotate.lua")
+FORM_HEADERS = (f"Content-Type: {CONTENT_TYPE}",)
 
 
 class LoadGeneratorMissingError(Exception):
@@ -71,17 +72,29 @@ def write_requests(requests: Iterable[tuple[str, bytes]]) -> Path:
     return Path(file.name)
 
 
-def run(port: int, requests: Path, connections: int, seconds: int) -> Load:
+def run(
+    port: int,
+    requests: Path,
+    connections: int,
+    seconds: int,
+    headers: Sequence[str] = FORM_HEADERS,
+) -> Load:
     """Send the requests of a file in rotation over `connections` for `seconds`.
 
-    Raises LoadGenerationError.
+    All requests have the same `headers`, each one "Name: value". Raises LoadGenerationError.
     """
-    with command(port, requests, connections, seconds) as process:
+    with command(port, requests, connections, seconds, headers) as process:
         output, _ = process.communicate()
     return parse(output)
 
 
-def command(port: int, requests: Path, connections: int, seconds: int) -> subprocess.Popen[str]:
+def command(
+    port: int,
+    requests: Path,
+    connections: int,
+    seconds: int,
+    headers: Sequence[str] = FORM_HEADERS,
+) -> subprocess.Popen[str]:
     """Start wrk and return its process. `parse` reads its output."""
     arguments = [
         "--threads",
@@ -100,7 +113,7 @@ def command(port: int, requests: Path, connections: int, seconds: int) -> subpro
         address,
         "--",
         str(requests),
-        f"multipart/form-data; boundary={BOUNDARY}",
+        *headers,
     ]
     return subprocess.Popen(
         [find(), *arguments, *script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

@@ -1,0 +1,1 @@
+"""Serving protocols: their cost against the native API, and against other servers."""
