@@ -23,8 +23,9 @@ from inference.prediction.turns import Turns
 from inference.prediction_log.recorder import RequestInfo
 from inference.preprocessing.digits import PreprocessedImage
 from inference.preprocessing.plain_png import is_small_plain_png
-from inference.server.direct.fast_path_interface import NDJSON, Answer, DirectAnswer, Respond
+from inference.server.direct.fast_path_interface import NDJSON, Answer, Respond
 from inference.server.direct.multipart import MultipartRequest
+from inference.server.direct.wire_answers import DirectAnswer
 
 INFERENCE, PREDICTIONS = "inference", "predictions"
 IS_STREAM = {b"*/*": False, b"application/json": False, NDJSON: True}

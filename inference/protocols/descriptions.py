@@ -38,9 +38,9 @@ class Descriptions:
         self._answers: dict[Action, Callable[[Values], Answer]] = {
             Action.ALIVE: lambda _: _json({"status": "alive"}),
             Action.LIVE: lambda _: _json({"live": True}),
-            Action.READY: lambda _: self._ready(_json({"ready": True})),
+            Action.READY: lambda _: self._ready(),
             Action.SERVER: lambda _: _json(model_documents.describe_server()),
-            Action.VERSION: lambda _: Answer(model_documents.API_VERSION.encode(), TEXT),
+            Action.VERSION: self._version,
             Action.MODELS: lambda _: _json(model_documents.list_models(catalog.all())),
             Action.PING: self._ping,
             Action.STATUS: self._status,
@@ -61,15 +61,22 @@ class Descriptions:
         only_ready = request.get("ready") is True
         return _json(model_documents.index(self._catalog.all(), only_ready=only_ready))
 
-    def _ready(self, answer: Answer) -> Answer:
+    def _ready(self) -> Answer:
         if self._is_serving():
-            return answer
+            return _json({"ready": True})
         return _unready({"ready": False}, OverloadedError(NOT_SERVING))
 
     def _ping(self, values: Values) -> Answer:
         if values:
             self._catalog.find_ready(values)
-        return self._ready(Answer(b"\n", TEXT))
+        if not self._is_serving():
+            raise OverloadedError(NOT_SERVING)
+        return Answer(b"\n", TEXT)
+
+    def _version(self, values: Values) -> Answer:
+        if values:
+            self._catalog.find_ready(values)
+        return Answer(model_documents.API_VERSION.encode(), TEXT)
 
     def _status(self, values: Values) -> Answer:
         """Answer for a model that is READY with 200, for any other with the same and 503."""

@@ -64,6 +64,7 @@ ROUTES = [
     Route("/v2", GET, Action.SERVER),
     Route("/v2/health/live", GET, Action.LIVE),
     Route("/v2/health/ready", GET, Action.READY),
+    Route("/v2/models/stats", GET, Action.NOT_KEPT),  # of all models
     *(Route(model, GET, Action.MODEL) for model in V2_MODELS),
     *(Route(f"{model}/ready", GET, Action.MODEL_READY) for model in V2_MODELS),
     *(

@@ -24,8 +24,9 @@ from inference.protocols.formats import open_inference
 from inference.protocols.formats.json_documents import parse_object
 from inference.protocols.formats.open_inference import InferHead
 from inference.runtime.outputs import Outputs
-from inference.server.direct.fast_path_interface import Respond, WireAnswer
+from inference.server.direct.fast_path_interface import Respond
 from inference.server.direct.tensor_request import TensorRequest
+from inference.server.direct.wire_answers import WireAnswer
 
 DATATYPES = frozenset({"UINT8", "FP32"})
 MAX_CACHED_BYTES = 1024

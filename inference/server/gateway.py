@@ -25,14 +25,9 @@ from inference.server import cors, protocol_paths
 from inference.server.access import AccessPolicy
 from inference.server.admission import AdmissionController
 from inference.server.direct.direct_requests import DirectRequest, DirectRequests
-from inference.server.direct.fast_path_interface import (
-    NDJSON,
-    DirectAnswer,
-    FastPath,
-    TensorPath,
-    send_answer,
-)
+from inference.server.direct.fast_path_interface import NDJSON, FastPath, TensorPath, send_answer
 from inference.server.direct.multipart import MAX_LENGTH_DIGITS, MultipartRequest
+from inference.server.direct.wire_answers import DirectAnswer
 from inference.server.problem_details import send_problem, wire_problem
 from inference.server.request_body import BufferedBody
 from inference.server.request_head import RequestHead

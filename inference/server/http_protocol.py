@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
+from urllib.parse import unquote
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -22,17 +23,13 @@ from inference.errors import (
     ServiceError,
     UnsupportedVersionError,
 )
+from inference.server.direct.wire_answers import DirectAnswer, encode_answer
+from inference.server.lingering_transport import LingeringTransport
 from inference.server.request_head import DISCARDED, RequestHead, encode_head
 from inference.server.slow_clients import CHECK_SECONDS, Awaited, StallTimer
-from servicekit.coalesced_writes import CoalescingTransport
 
 if TYPE_CHECKING:  # the parent process of the workers does not import it
     from inference.server.direct.direct_requests import DirectRequest
-    from inference.server.direct.fast_path_interface import DirectAnswer
-
-OK = b"HTTP/1.1 200 OK\r\n%bcontent-length: %d\r\nx-request-id: %b\r\n%b%b\r\n%b"
-JSON = b"content-type: application/json\r\n"
-CLOSE = b"connection: close\r\n"
 
 NOT_HTTP = "The bytes are not an HTTP/1.1 request with one Host and one length. Check the client."
 NO_PROXY = "The service is not a proxy and does not support CONNECT. Send the request without it."
@@ -42,7 +39,7 @@ MAX_HEAD_BYTES = 65_536
 CHUNK_OVERHEAD_BYTES = 6  # on the wire, for a chunk of one byte
 MAX_CONNECTIONS = 4096  # of a worker
 
-Respond = Callable[["DirectAnswer | None", bytes], None]  # the answer, and the request id
+Respond = Callable[[DirectAnswer | None, bytes], None]  # the answer, and the request id
 
 
 class ConnectionGateway(Protocol):
@@ -77,7 +74,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """Start."""
-        super().connection_made(cast("asyncio.Transport", CoalescingTransport(transport)))
+        self._lingering = LingeringTransport(transport, lambda: self._is_in_body)
+        super().connection_made(cast("asyncio.Transport", self._lingering))
         self._gateway = cast("ConnectionGateway", self.app)
         self._stall_timer = StallTimer()
         if len(self.connections) > MAX_CONNECTIONS:
@@ -86,6 +84,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what arrived, and refuse a head, or the framing of a body, that is too large."""
+        if self._lingering.is_lingering:
+            return
         self._received_bytes += len(data)
         self._unset_keepalive_if_required()
         try:
@@ -161,7 +161,7 @@ class HttpProtocol(HttpToolsProtocol):
             super().on_message_complete()
             return
 
-        def respond(answer: "DirectAnswer | None", request_id: bytes) -> None:
+        def respond(answer: DirectAnswer | None, request_id: bytes) -> None:
             self._respond(direct, answer, request_id)
 
         body = bytes(direct.body)
@@ -193,19 +193,16 @@ class HttpProtocol(HttpToolsProtocol):
                 self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
 
     def _respond(
-        self, direct: "DirectCycle", answer: "DirectAnswer | None", request_id: bytes
+        self, direct: "DirectCycle", answer: DirectAnswer | None, request_id: bytes
     ) -> None:
         if direct.disconnected:
             return
         if answer is None:
             self._call_application(direct)
             return
-        headers, body = (JSON, answer) if isinstance(answer, bytes) else answer
-        default_headers = self.server_state.default_headers
-        more = b"".join([b"%b: %b\r\n" % header for header in default_headers])
         is_last = not direct.keep_alive or self._gateway.drain.is_active
-        close = CLOSE if is_last else b""
-        self.transport.write(OK % (headers, len(body), request_id, more, close, body))
+        headers = self.server_state.default_headers
+        self.transport.write(encode_answer(answer, request_id, headers, is_last=is_last))
         direct.response_complete = True
         if is_last:
             self.transport.close()
@@ -244,12 +241,13 @@ class HttpProtocol(HttpToolsProtocol):
         response = self._gateway.refuse(error, limit, self.url or b"")
         if not getattr(self.cycle, "response_started", False) or self.cycle.response_complete:
             self.transport.write(response)
-        self.transport.close()
+        self._lingering.close_now()
 
     def _call_application(self, direct: "DirectCycle") -> None:
         """Call the application for a request that has arrived in full."""
-        path, _, query = direct.url.partition(b"?")
-        direct.scope.update(method="POST", path=path.decode(), raw_path=path, query_string=query)
+        raw, _, query = direct.url.partition(b"?")
+        path = unquote(raw.decode())
+        direct.scope.update(method="POST", path=path, raw_path=raw, query_string=query)
         cycle = RequestResponseCycle(
             scope=direct.scope,
             transport=self.transport,

@@ -96,8 +96,11 @@ class InferHead:
         if self.datatype == BYTES:
             return [decode_base64(text) for text in flat]
         values = to_array(flat)
-        if self.datatype in INTEGERS and values.dtype.kind == "f":
-            raise MalformedRequestError("The data of an integer datatype must be integers.")
+        if values.dtype.kind == "f":
+            if self.datatype in INTEGERS:
+                raise MalformedRequestError("The data of an integer datatype must be integers.")
+            with np.errstate(over="ignore"):  # infinity is refused
+                values = values.astype(DATATYPES[self.datatype])
         pixels = to_pixels(values, self.images, scale=self.scale, scale_hint=SCALE_HINT)
         return [TensorImage(image, JSON_IMAGE) for image in pixels]
 

@@ -7,9 +7,10 @@ from inference.observability.metrics import FAST, Metrics
 from inference.server import protocol_paths
 from inference.server.access import AccessPolicy
 from inference.server.admission import AdmissionController
-from inference.server.direct.fast_path_interface import DirectAnswer, FastPath, TensorPath
+from inference.server.direct.fast_path_interface import FastPath, TensorPath
 from inference.server.direct.multipart import MultipartRequest
 from inference.server.direct.tensor_request import TensorRequest
+from inference.server.direct.wire_answers import DirectAnswer
 from inference.server.request_head import RequestHead
 
 # Directly from the parser the fast paths take small images; a larger body needs flow control.

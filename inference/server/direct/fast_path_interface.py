@@ -1,26 +1,18 @@
 """Fast path interface: how the gateway hands over requests, and sends the answers."""
 
 from collections.abc import AsyncIterator, Callable
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from starlette.types import Send
 
 from inference.server.direct.multipart import MultipartRequest
 from inference.server.direct.tensor_request import TensorRequest
+from inference.server.direct.wire_answers import DirectAnswer
 
 JSON, NDJSON = b"application/json", b"application/x-ndjson"
 
 Answer = bytes | AsyncIterator[bytes]
 
-
-class WireAnswer(NamedTuple):
-    """An answer that is not JSON alone: its header lines, each with its line end, and its body."""
-
-    headers: bytes
-    body: bytes
-
-
-DirectAnswer = bytes | WireAnswer  # JSON, or an answer with headers
 Respond = Callable[[DirectAnswer | None], None]
 
 

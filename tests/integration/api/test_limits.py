@@ -180,6 +180,23 @@ def test_invalid_request_is_refused_with_a_problem(data: bytes, status: int) -> 
     run(test)
 
 
+def test_client_that_still_sends_gets_the_refusal() -> None:
+    """A connection that is closed with unread data is reset, and takes the response with it."""
+
+    async def main() -> None:
+        async with serving() as (port, _):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            length = 40 * MAX_BYTES
+            writer.write(HEAD + b"content-length: %d\r\n\r\n" % length)
+            for _ in range(40):
+                writer.write(bytes(MAX_BYTES))
+                await writer.drain()
+            assert problem(await reader.read())["status"] == 413
+            writer.close()
+
+    asyncio.run(main())
+
+
 def test_chunked_body_is_read_and_limited() -> None:
     async def test(port: int, _metrics: Metrics) -> None:
         chunked = HEAD + b"connection: close\r\ntransfer-encoding: chunked\r\n\r\n"

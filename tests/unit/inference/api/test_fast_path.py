@@ -12,8 +12,8 @@ from inference.api.fast_path import FastPath
 from inference.api.response_encoding import ResponseEncoder
 from inference.prediction.predictor import Predictor
 from inference.prediction.results import LoadedModel
-from inference.server.direct.fast_path_interface import DirectAnswer
 from inference.server.direct.multipart import MultipartRequest
+from inference.server.direct.wire_answers import DirectAnswer
 from inference.server.request_head import RequestHead
 from tests.support.fake_models import FakeNetwork, loaded
 

@@ -5,7 +5,13 @@ from typing import Any, cast
 
 import pytest
 
-from inference.errors import MalformedRequestError, ModelNotReadyError, ServiceError
+from inference.errors import (
+    MalformedRequestError,
+    ModelNotReadyError,
+    OverloadedError,
+    ServiceError,
+    UnknownExperimentError,
+)
 from inference.models.repository import ModelRepository
 from inference.models.version import State
 from inference.prediction.resolver import ModelResolver
@@ -43,9 +49,16 @@ def test_service_is_live_before_it_is_ready() -> None:
 
 def test_ping_is_readiness_without_json() -> None:
     assert descriptions().answer(Action.PING, {}).body == b"\n"
-    assert descriptions(is_serving=False).answer(Action.PING, {}).status == 503
+    with pytest.raises(OverloadedError):
+        descriptions(is_serving=False).answer(Action.PING, {})
     with pytest.raises(ModelNotReadyError):
         descriptions().answer(Action.PING, {"name": "b"})
+
+
+def test_version_is_that_of_the_api_for_known_models() -> None:
+    assert descriptions().answer(Action.VERSION, {}).body == b"1.0"
+    with pytest.raises(UnknownExperimentError):
+        descriptions().answer(Action.VERSION, {"name": "unknown"})
 
 
 def test_status_of_one_version_or_of_all() -> None:

@@ -1,9 +1,8 @@
 """Model documents: models as each protocol describes them."""
 
-from pathlib import Path
-
 import yaml  # type: ignore[import-untyped]
 
+from inference.api.connexion_app import SPECIFICATION
 from inference.models.version import State
 from inference.protocols import model_documents
 from tests.support.fake_models import make_version
@@ -14,7 +13,7 @@ FAILED = make_version("c", state=State.FAILED, reason="broken")
 
 
 def test_version_is_that_of_the_api() -> None:
-    document = yaml.safe_load(Path("inference/openapi.yaml").read_text())
+    document = yaml.safe_load(SPECIFICATION.read_text())
     assert document["info"]["version"] == model_documents.API_VERSION
 
 

@@ -19,6 +19,7 @@ from inference.server.protocol_paths import protocol_of
         ("POST", "/invocations", Action.INVOKE, {}),
         ("POST", "/mlflow/a/invocations", Action.INVOKE, {"name": "a"}),
         ("GET", "/", Action.ALIVE, {}),
+        ("GET", "/v2/models/stats", Action.NOT_KEPT, {}),
     ],
 )
 def test_match(method: str, path: str, action: Action, values: dict[str, str]) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from inference.prediction.results import LoadedModel
 from inference.protocols.tensor_path import TensorPath
-from inference.server.direct.fast_path_interface import DirectAnswer, WireAnswer
 from inference.server.direct.tensor_request import TensorRequest
+from inference.server.direct.wire_answers import DirectAnswer, WireAnswer
 from inference.server.request_head import RequestHead
 from tests.support.fake_models import FakeNetwork, loaded
 from tests.support.fake_predictor import predicting

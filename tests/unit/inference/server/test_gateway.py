@@ -12,8 +12,9 @@ from starlette.types import Message, Receive, Scope, Send
 from inference.observability.metrics import Metrics
 from inference.server.access import AccessPolicy
 from inference.server.admission import AdmissionController
-from inference.server.direct.fast_path_interface import Answer, DirectAnswer, FastPath
+from inference.server.direct.fast_path_interface import Answer, FastPath
 from inference.server.direct.multipart import MultipartRequest
+from inference.server.direct.wire_answers import DirectAnswer
 from inference.server.gateway import Gateway
 from inference.server.request_head import RequestHead
 from inference.server.routes import Routes

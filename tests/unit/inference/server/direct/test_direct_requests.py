@@ -8,8 +8,8 @@ from inference.observability.metrics import Metrics
 from inference.server.access import AccessPolicy
 from inference.server.admission import AdmissionController
 from inference.server.direct.direct_requests import DirectRequests
-from inference.server.direct.fast_path_interface import DirectAnswer, WireAnswer
 from inference.server.direct.tensor_request import TensorRequest
+from inference.server.direct.wire_answers import DirectAnswer, WireAnswer
 from inference.server.request_head import RequestHead
 from servicekit.trusted_hosts import TrustedHosts
 
