@@ -78,6 +78,9 @@ async def listening(app: ASGIApp) -> AsyncIterator[int]:
     yield server.sockets[0].getsockname()[1]
     server.close()
     await server.wait_closed()
+    async with asyncio.timeout(TIMEOUT_SECONDS):
+        while state.connections:  # the service has not seen yet that the client left
+            await asyncio.sleep(0.01)
     assert not state.tasks
 
 
