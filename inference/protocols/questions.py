@@ -8,7 +8,7 @@ from inference.protocols.exchange import Question
 from inference.protocols.formats import mlflow_scoring, open_inference, tensorflow_serving
 from inference.protocols.formats import open_inference_binary as binary
 from inference.protocols.formats.content_encoding import unpack
-from inference.protocols.formats.json_documents import parse_object
+from inference.protocols.formats.json_documents import has_booleans, parse_object
 from inference.protocols.routes import Action
 
 MAX_SHORT_BYTES = 16_384  # a larger body is worth a thread
@@ -49,11 +49,16 @@ def _read_infer(request: Request) -> Question:
         head = open_inference.raw_head(len(tensor))
     else:
         head = open_inference.parse_head(parse_object(document, open_inference.NEEDS_HEADER))
-    return Question(head.read(tensor), head.encode)
+    is_json = head.binary_bytes is None
+    images = head.read(tensor, has_booleans=is_json and has_booleans(document))
+    return Question(images, head.encode)
 
 
 def _read_predict(request: Request) -> Question:
-    return tensorflow_serving.read_predict(parse_object(request.content()))
+    content = request.content()
+    return tensorflow_serving.read_predict(
+        parse_object(content), has_booleans=has_booleans(content)
+    )
 
 
 def _read_classify(request: Request) -> Question:

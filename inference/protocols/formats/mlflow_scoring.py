@@ -10,7 +10,7 @@ from inference.preprocessing.digits import Pixels, TensorImage
 from inference.protocols.errors import MediaTypeError
 from inference.protocols.exchange import JSON, JSON_IMAGE, Answer, Question, version_header
 from inference.protocols.formats import tables
-from inference.protocols.formats.json_documents import parse_object
+from inference.protocols.formats.json_documents import has_booleans, parse_object
 from inference.protocols.formats.tensor import (
     count_images,
     flatten,
@@ -50,7 +50,8 @@ def read(body: bytes, content_type: bytes) -> Question:
         value = value[INPUT]
     flat, shape = flatten(value)
     images = count_images(shape)
-    pixels = to_pixels(to_array(flat), images, scale=scale, scale_hint=SCALE_HINT)
+    numbers = to_array(flat, has_booleans=has_booleans(body))
+    pixels = to_pixels(numbers, images, scale=scale, scale_hint=SCALE_HINT)
     return _question(pixels, JSON_IMAGE)
 
 

@@ -71,14 +71,19 @@ class InferHead:
     classification: int | None
     is_binary_answer: bool
 
-    def read(self, tensor: bytes | memoryview) -> Sequence[bytes | TensorImage]:
-        """Return the images; `tensor` holds the bytes behind the JSON. Raises ServiceError."""
+    def read(
+        self, tensor: bytes | memoryview, *, has_booleans: bool = True
+    ) -> Sequence[bytes | TensorImage]:
+        """Return the images; `tensor` holds the bytes behind the JSON. Raises ServiceError.
+
+        Without `has_booleans`, the JSON has none.
+        """
         if self.binary_bytes is None:
             if tensor:
                 raise MalformedRequestError(
                     "The body has bytes behind the JSON, and no input has binary_data_size."
                 )
-            return self._read_json()
+            return self._read_json(has_booleans=has_booleans)
         if self.binary_bytes != len(tensor):
             raise MalformedRequestError(
                 f"binary_data_size is not the number of bytes behind the JSON. {NEEDS_HEADER}"
@@ -89,13 +94,13 @@ class InferHead:
         pixels = to_pixels(values, self.images, scale=self.scale, scale_hint=SCALE_HINT)
         return [TensorImage(image, BINARY_IMAGE) for image in pixels]
 
-    def _read_json(self) -> Sequence[bytes | TensorImage]:
+    def _read_json(self, *, has_booleans: bool) -> Sequence[bytes | TensorImage]:
         flat, _ = flatten(self.data)
         if len(flat) != (self.images if self.datatype == BYTES else self.images * PIXELS):
             raise MalformedRequestError("The shape is not that of the data.")
         if self.datatype == BYTES:
             return [decode_base64(text) for text in flat]
-        values = to_array(flat)
+        values = to_array(flat, has_booleans=has_booleans)
         if values.dtype.kind == "f":
             if self.datatype in INTEGERS:
                 raise MalformedRequestError("The data of an integer datatype must be integers.")

@@ -65,11 +65,17 @@ def flatten(value: Any) -> tuple[list[Any], tuple[int, ...]]:
     return flat, tuple(shape)
 
 
-def to_array(flat: list[Any]) -> Numbers:
+def to_array(flat: list[Any], *, has_booleans: bool = True) -> Numbers:
     """Return JSON numbers as an array of shape (n,): uint8 if all are integers, else float64.
 
-    Raises MalformedRequestError for anything but numbers, and for integers beyond 0 to 255.
+    Without `has_booleans`, their document has none. Raises MalformedRequestError for anything but
+    numbers, and for integers beyond 0 to 255.
     """
+    if not has_booleans and flat and type(flat[0]) is int:
+        try:  # takes whole numbers and booleans, and is three times as fast as their types
+            return np.frombuffer(bytes(flat), np.uint8)
+        except (ValueError, TypeError, OverflowError):
+            pass
     types = set(map(type, flat))
     if types == {int}:
         try:

@@ -25,8 +25,11 @@ SCALES = {"": 1, "serving_default": 1, "scaled": MAX_PIXEL}  # by signature
 SCALE_HINT = 'use "signature_name": "scaled"'
 
 
-def read_predict(document: dict[str, Any]) -> Question:
-    """Return the question of `:predict`. Raises ServiceError."""
+def read_predict(document: dict[str, Any], *, has_booleans: bool = True) -> Question:
+    """Return the question of `:predict`. Raises ServiceError.
+
+    Without `has_booleans`, the document has none.
+    """
     scale = _scale(document)
     is_rows = "instances" in document
     if is_rows == ("inputs" in document):
@@ -38,7 +41,8 @@ def read_predict(document: dict[str, Any]) -> Question:
         raise MalformedRequestError("The request must have a list of at least one image.")
     if is_rows and all(_is_object(one) and BASE64 not in one for one in values):
         values = [_image(one, "An instance") for one in values]
-    return Question(_read_images(values, scale), _encode_rows if is_rows else _encode_columns)
+    images = _read_images(values, scale, has_booleans=has_booleans)
+    return Question(images, _encode_rows if is_rows else _encode_columns)
 
 
 def read_classify(document: dict[str, Any]) -> Question:
@@ -67,7 +71,9 @@ def _image(document: dict[str, Any], noun: str) -> Any:
     return document[INPUT]
 
 
-def _read_images(values: list[Any], scale: int) -> Sequence[bytes | TensorImage]:
+def _read_images(
+    values: list[Any], scale: int, *, has_booleans: bool = True
+) -> Sequence[bytes | TensorImage]:
     """Return the images of lists of numbers, or of objects with an image file in base64."""
     if any(map(_is_object, values)):
         if not all(_is_object(one) and one.keys() == {BASE64} for one in values):
@@ -75,7 +81,8 @@ def _read_images(values: list[Any], scale: int) -> Sequence[bytes | TensorImage]
         return [decode_base64(one[BASE64]) for one in values]
     flat, shape = flatten(values)
     images = count_images(shape)
-    pixels = to_pixels(to_array(flat), images, scale=scale, scale_hint=SCALE_HINT)
+    numbers = to_array(flat, has_booleans=has_booleans)
+    pixels = to_pixels(numbers, images, scale=scale, scale_hint=SCALE_HINT)
     return [TensorImage(image, JSON_IMAGE) for image in pixels]
 
 

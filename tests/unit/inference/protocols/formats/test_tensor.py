@@ -128,6 +128,14 @@ def test_scale_of_parameters() -> None:
     assert parse_scale({"scale": 255.0}) == 255
 
 
+@pytest.mark.parametrize("value", [None, "1", [1], {}, -1, 256, 2**70])
+def test_element_that_is_no_number_is_refused_also_without_booleans(value: Any) -> None:
+    with pytest.raises(MalformedRequestError):
+        to_array([5, value], has_booleans=False)
+    assert to_array([5, 0.5], has_booleans=False).tolist() == [5, 0.5]
+    assert to_array([5, 6], has_booleans=False).dtype == np.uint8
+
+
 @pytest.mark.parametrize("scale", [True, "255", 254, None, [255]])
 def test_another_scale_is_refused(scale: Any) -> None:
     with pytest.raises(MalformedRequestError):
