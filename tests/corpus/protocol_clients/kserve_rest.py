@@ -108,6 +108,8 @@ class Program:
         await refuse("v1 unknown model", self._infer_v1({"instances": rows}, "none"))
         unknown = self._v1.is_model_ready(self._service.url, "none")
         await refuse("v1 unknown model ready", unknown)
+        large = {"instances": np.zeros((1000, 784)).tolist()}  # 4 MB
+        await refuse("v1 too large", self._infer_v1(large))
         await refuse("v1 shape", self._infer_v1({"instances": [[0, 1, 2]]}))
         await refuse("v1 no key", self._infer_v1({"instances": rows}, headers={}))
         await refuse("v1 wrong host", self._infer_v1({"instances": rows}, headers=wrong_host))
