@@ -1,6 +1,5 @@
 """Faulty stack: a service and a Postgres whose processes a test kills, stops and measures."""
 
-import os
 import subprocess
 import time
 from collections import Counter
@@ -15,18 +14,12 @@ from inference.prediction_log.backlog import pending_seconds
 from tests.integration.prediction_log.test_prediction_log import Stack, eventually
 from tests.support.load import Answer
 
-FULL = os.environ.get("FAULTS") == "full"
 MODELS = ("mnist_experiment_1__softmax_regression", "mnist_experiment_12__lenet5")
 START_SECONDS = 60
 EXIT_SECONDS = 30
 DRAIN_SECONDS = 600
 
 Value = TypeVar("Value")
-
-
-def short_or_full(short: int, full: int) -> int:
-    """Return the number for the short form, or that for the full one with FAULTS=full."""
-    return full if FULL else short
 
 
 def print_figure(name: str, value: str) -> None:

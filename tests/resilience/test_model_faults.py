@@ -16,9 +16,9 @@ from tests.resilience.stack import (
     FaultyStack,
     milliseconds,
     print_figure,
-    short_or_full,
 )
 from tests.support.load import Load, make_questions
+from tests.support.repetitions import short_or_full
 from tests.support.truth import Truth
 
 pytestmark = pytest.mark.slow

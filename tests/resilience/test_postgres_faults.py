@@ -15,8 +15,9 @@ import requests
 
 from inference.prediction_log.backlog import pending_bytes
 from tests.integration.prediction_log.test_prediction_log import eventually
-from tests.resilience.stack import FaultyStack, milliseconds, print_figure, short_or_full
+from tests.resilience.stack import FaultyStack, milliseconds, print_figure
 from tests.support.load import Load, Question, between, p99, statuses
+from tests.support.repetitions import short_or_full
 
 pytestmark = pytest.mark.slow
 

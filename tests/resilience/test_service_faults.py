@@ -11,8 +11,9 @@ import pytest
 import requests
 
 from tests.integration.prediction_log.test_prediction_log import eventually, noise
-from tests.resilience.stack import FaultyStack, milliseconds, print_figure, short_or_full
+from tests.resilience.stack import FaultyStack, milliseconds, print_figure
 from tests.support.load import BROKEN, Load, Question, between, p99, statuses
+from tests.support.repetitions import short_or_full
 from tests.support.slow_clients import PER_SECOND as CONNECTS_PER_SECOND
 from tests.support.slow_clients import SLOW_BODY, SlowClients
 

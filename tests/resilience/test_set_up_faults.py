@@ -13,8 +13,9 @@ from random import Random
 import pytest
 
 from tests.integration.database.test_initialize import CONTENTS
-from tests.resilience.stack import FaultyStack, print_figure, short_or_full
+from tests.resilience.stack import FaultyStack, print_figure
 from tests.support.database import Database
+from tests.support.repetitions import short_or_full
 
 pytestmark = pytest.mark.slow
 

@@ -12,8 +12,10 @@ from db.csv.reject_reasons import RATE_IS_NOT_A_NUMBER, duplicate_name
 from db.importer import RUNS
 from inference.database.imports import SELECT_LATEST
 from tests.support.database import HEADER, LOSS, Database, csv_row
+from tests.support.repetitions import short_or_full
 from web.data.queries import FILES
 
+KILLS = short_or_full(20, 50)
 EXPERIMENTS = """
     SELECT name, source_file, source_line, missing_since IS NOT NULL FROM experiments ORDER BY name
 """
@@ -353,9 +355,7 @@ def test_extreme_numbers_are_stored_exactly(database: Database) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
-def test_fifty_killed_set_ups_converge(
-    database: Database,
-) -> None:
+def test_killed_set_ups_converge(database: Database) -> None:
     chance = random.Random(4)
     contents = [
         (
@@ -374,7 +374,7 @@ def test_fifty_killed_set_ups_converge(
         duration = time.monotonic() - started
         expected.append(database.rows(CONTENTS))
     database.rows("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-    for kill in range(50):
+    for kill in range(KILLS):
         if kill % 10 == 0:
             database.rows("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
         database.write(contents[kill % 2][0], x=contents[kill % 2][1])

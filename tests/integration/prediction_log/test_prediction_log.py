@@ -30,10 +30,11 @@ from local import ports
 from local import settings as local_settings
 from local.postgres import Postgres
 from tests.conftest import digit_png
+from tests.support.repetitions import short_or_full
 
 PATIENCE_SECONDS = 60
 SMALL = "mnist_experiment_1__softmax_regression"
-PREDICTIONS = 20_000
+PREDICTIONS = short_or_full(8_000, 20_000)
 CLIENTS = 4
 FROZEN_SECONDS = 30
 

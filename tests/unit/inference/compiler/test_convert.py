@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import h5py
@@ -10,8 +12,10 @@ import keras
 import numpy as np
 import pytest
 
+from inference.compiler import convert as convert_command
 from inference.compiler import keras_validator, sandbox
 from inference.compiler.convert import ConversionError, convert
+from inference.compiler.process import Compiler
 from inference.model_format.card import CARD_FILE, LITERT_FILE
 from inference.models.publish import publish
 from inference.models.version import State
@@ -68,6 +72,15 @@ def test_convert_hdf5_model_writes_an_equal_valid_keras_file(
     assert np.array_equal(keras.saving.load_model(tmp_path / "new.keras")(images), model(images))
 
 
+@pytest.fixture
+def one_compiler(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let all conversions of a test share a child, whose start takes seconds."""
+    with Compiler() as compiler:
+        monkeypatch.setattr(convert_command, "Compiler", lambda: nullcontext(compiler))
+        yield
+
+
+@pytest.mark.usefixtures("one_compiler")
 def test_convert_invalid_source_gives_reason_and_writes_nothing(tmp_path: Path) -> None:
     old_model(tmp_path / "lambda.h5", keras.layers.Lambda(lambda x: x))
     old_model(tmp_path / "whole.h5").save_weights(tmp_path / "w.weights.h5")
