@@ -20,6 +20,16 @@ os.environ.setdefault("MONITOR", "0")
 os.environ.setdefault("TRACKING", "0")  # likewise
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with the files of slow tests where processes share the tests.
+
+    Otherwise, the last file may keep one process busy for minutes while the others are idle.
+    """
+    if hasattr(config, "workerinput"):  # in a process of pytest-xdist
+        slow = {item.path for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: item.path not in slow)
+
+
 def digit_png(label: str, side: int = 28) -> bytes:
     """Render a digit as PNG, white on black as in MNIST."""
     image = Image.new("L", (side, side), 0)

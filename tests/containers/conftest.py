@@ -1,6 +1,7 @@
-"""Fixtures: one compose stack for all tests, built from a copy of the project.
+"""Fixtures: one compose stack for most tests, built from a copy of the project.
 
-Needs a Docker engine.
+Needs a Docker engine. With `pytest -n`, the tests of this stack run in one process, and the files
+with a stack of their own in others.
 """
 
 import json
@@ -16,6 +17,7 @@ from typing import Any
 import psycopg2
 import pytest
 import requests
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from local import ports
 from tests.support.learning_data import write_base
@@ -23,14 +25,29 @@ from tests.support.learning_data import write_base
 ROOT = Path(__file__).parent.parent.parent
 BUILD_AND_START_SECONDS = 1500
 TIMEOUT_SECONDS = 60
+# The stack of the fixture `compose`, then the files with a stack of their own, longest first
+GROUPS = ("compose", "test_kubernetes", "test_swarm", "test_gateway", "test_open", "test_bundle")
 BASE_IMAGE = "python:3.13-slim"
 DOCKER = shutil.which("docker") or "docker"
+
+
+def group_of(file: Path) -> int:
+    """Return the position in GROUPS of the stack that the tests of a file use."""
+    return GROUPS.index(file.stem) if file.stem in GROUPS else 0
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Return a scheduler that gives the tests of one stack to one process."""
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = lambda name: GROUPS[group_of(Path(name.partition("::")[0]))]
+    return scheduler
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.timeout(BUILD_AND_START_SECONDS))
+    items.sort(key=lambda item: group_of(item.path))
 
 
 class Compose:
