@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from inference.model_format.card import CARD_FILE, Card, InvalidCardError
-from inference.registry.bucket import Bucket
+from inference.registry.bucket import Bucket, RegistryError
 from inference.registry.versions import (
     CLAIM_FILE,
     RefusedVersionError,
@@ -22,6 +22,10 @@ from inference.registry.versions import (
     read_listing,
 )
 
+OVERWRITES = (
+    "ignores the condition of a write (If-None-Match: *), so two publishers could overwrite each "
+    "other. Nothing was published. Use a server with conditional writes, see doc/registry.md."
+)
 UNUSABLE = (RefusedVersionError, InvalidCardError, FileNotFoundError, ValueError, RecursionError)
 
 
@@ -32,8 +36,11 @@ def add_version(bucket: Bucket, name: str, folder: Path, above: int = 0) -> int:
     and OSError: what was uploaded until then is not served.
     """
     number = max([above, *bucket.list_numbers(name)]) + 1
-    while not bucket.create(object_key(name, number, CLAIM_FILE), _claim()):
+    claim = _claim()
+    while not bucket.create(object_key(name, number, CLAIM_FILE), claim):
         number += 1  # another publisher was faster
+    if bucket.create(object_key(name, number, CLAIM_FILE), claim):  # although it exists
+        raise RegistryError(f"The server of {bucket.url} {OVERWRITES}")
     files = sorted(path for path in folder.iterdir() if path.name != CARD_FILE)
     for path in (*files, folder / CARD_FILE):
         with path.open("rb") as file:

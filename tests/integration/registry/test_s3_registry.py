@@ -5,8 +5,11 @@ import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
+from moto.s3.responses import S3Response
+from requests.structures import CaseInsensitiveDict
 
 from inference.model_format.card import CARD_FILE, LITERT_FILE
 from inference.registry import bucket as module
@@ -65,6 +68,24 @@ def test_three_publishers_at_once_get_three_versions(registry: Registry, folder:
     mirror = registry.restart()
     assert mirror.poll()
     assert registry.mirrored() == ["mine/1", "mine/2", "mine/3"]
+
+
+def test_server_that_ignores_the_condition_is_refused(
+    registry: Registry, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server does not see the condition."""
+    put_object = S3Response.put_object
+
+    def put_unconditionally(response: S3Response) -> Any:
+        headers = CaseInsensitiveDict(response.headers)
+        assert headers.pop("If-None-Match") == "*"
+        response.headers = headers
+        return put_object(response)
+
+    monkeypatch.setattr(S3Response, "put_object", put_unconditionally)
+    with pytest.raises(RegistryError, match=r"ignores the condition.*Nothing was published"):
+        add_version(Bucket(registry.url), "mine", folder)
+    assert [key for key, _ in Bucket(registry.url).list_objects()] == ["mine/1/.claim"]
 
 
 def test_restart_reads_no_object_again(registry: Registry, folder: Path) -> None:
