@@ -73,7 +73,7 @@ soak-pipeline:  ## MINUTES=10 of the learning loop with workers, Postgres and th
 	@exec $(PYTHON) local/bootstrap.py dev -m tests.resilience.pipeline_soak $(or $(MINUTES),10) $(SEED)
 
 test-compose:  ## build, start and test the compose stack; needs a Docker engine
-	@exec $(PYTEST) -n 3 --dist loadfile --no-loadscope-reorder $(or $(TESTS),tests/containers)
+	@exec $(PYTEST) $(SPREAD) $(or $(TESTS),tests/containers)
 
 lint:  ## ruff, mypy --strict and the import rules
 	@$(PYTHON) local/bootstrap.py dev && $(RUN) -m ruff check . && $(RUN) -m ruff format --check . \

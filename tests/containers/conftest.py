@@ -25,6 +25,8 @@ from tests.support.learning_data import write_base
 ROOT = Path(__file__).parent.parent.parent
 BUILD_AND_START_SECONDS = 1500
 TIMEOUT_SECONDS = 60
+# Between two looks, and where a look starts a program that takes much CPU time
+PAUSE_SECONDS, LONG_PAUSE_SECONDS = 0.2, 1.0
 # The stack of the fixture `compose`, then the files with a stack of their own, longest first
 GROUPS = ("compose", "test_kubernetes", "test_swarm", "test_gateway", "test_open", "test_bundle")
 BASE_IMAGE = "python:3.13-slim"
@@ -160,7 +162,11 @@ def inspect_object(*arguments: str) -> dict[str, Any]:
     return dict(inspect_object)
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = TIMEOUT_SECONDS) -> None:
+def wait_until(
+    condition: Callable[[], bool],
+    seconds: float = TIMEOUT_SECONDS,
+    pause_seconds: float = PAUSE_SECONDS,
+) -> None:
     """Wait until a condition is true. An unavailable service makes it false."""
     deadline = time.monotonic() + seconds
     while True:
@@ -170,4 +176,4 @@ def wait_until(condition: Callable[[], bool], seconds: float = TIMEOUT_SECONDS) 
         except (requests.RequestException, psycopg2.OperationalError):
             pass
         assert time.monotonic() < deadline
-        time.sleep(0.2)
+        time.sleep(pause_seconds)

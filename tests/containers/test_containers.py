@@ -12,7 +12,15 @@ import psutil
 import pytest
 import requests
 
-from tests.containers.conftest import BASE_IMAGE, DOCKER, ROOT, Compose, inspect_object, wait_until
+from tests.containers.conftest import (
+    BASE_IMAGE,
+    DOCKER,
+    LONG_PAUSE_SECONDS,
+    ROOT,
+    Compose,
+    inspect_object,
+    wait_until,
+)
 
 MEGABYTE = 10**6
 SERVICES = ("db", "inference", "web")
@@ -161,8 +169,14 @@ def test_killed_container_restarts_without_losing_rows(
     try:
         wait_until(lambda: len(answers) > 20)
         compose.call("exec", "-T", service, "sh", "-c", "kill -9 -1")
-        wait_until(lambda: compose.inspect(service)["RestartCount"] == restarts + 1)
-        wait_until(lambda: compose.inspect(service)["State"]["Health"]["Status"] == "healthy")
+        wait_until(
+            lambda: compose.inspect(service)["RestartCount"] == restarts + 1,
+            pause_seconds=LONG_PAUSE_SECONDS,
+        )
+        wait_until(
+            lambda: compose.inspect(service)["State"]["Health"]["Status"] == "healthy",
+            pause_seconds=LONG_PAUSE_SECONDS,
+        )
         wait_until(
             lambda: (
                 requests.get(f"{compose.api_url}/readyz", timeout=5).json()["dependencies"][

@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.containers.conftest import DOCKER, Compose, inspect_object, wait_until
+from tests.containers.conftest import (
+    DOCKER,
+    LONG_PAUSE_SECONDS,
+    Compose,
+    inspect_object,
+    wait_until,
+)
 from tests.containers.traffic import (
     CONNECTIONS,
     assert_all_answered,
@@ -32,7 +38,7 @@ def scaled(project: Path) -> Iterator[Compose]:
     stack = Compose(project, COMPOSE_FILE=FILES, INFERENCE_TARGET="slim")
     try:
         stack.run("up", "-d", "--build", "--wait", "--scale", f"inference={REPLICAS}")
-        wait_until(lambda: ready_replicas(stack) == REPLICAS)
+        wait_until(lambda: ready_replicas(stack) == REPLICAS, pause_seconds=LONG_PAUSE_SECONDS)
         yield stack
     finally:
         stack.tear_down()
@@ -65,7 +71,7 @@ def test_replaced_replica_fails_no_request(scaled: Compose) -> None:
         docker("stop", replica)
         assert inspect_object("inspect", replica)["State"]["ExitCode"] != KILLED
         docker("start", replica)
-        wait_until(lambda: ready_replicas(scaled) == REPLICAS)
+        wait_until(lambda: ready_replicas(scaled) == REPLICAS, pause_seconds=LONG_PAUSE_SECONDS)
     assert_all_answered(load.answers)
     assert_stored_once(scaled.rows, load.answers)
 
@@ -76,7 +82,7 @@ def test_killed_replica_fails_its_requests_in_flight_only(scaled: Compose) -> No
         wait_until(lambda: len(load.answers) > CONNECTIONS)
         docker("kill", replica)
         docker("start", replica)
-        wait_until(lambda: ready_replicas(scaled) == REPLICAS)
+        wait_until(lambda: ready_replicas(scaled) == REPLICAS, pause_seconds=LONG_PAUSE_SECONDS)
     failed = [answer for answer in load.answers if answer.status != 200]
     assert len(failed) <= CONNECTIONS, statuses(load.answers)
     assert {answer.status for answer in failed} <= {BROKEN, 502, 503, 504}

@@ -16,7 +16,13 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from tests.containers.conftest import BUILD_AND_START_SECONDS, DOCKER, read_rows, wait_until
+from tests.containers.conftest import (
+    BUILD_AND_START_SECONDS,
+    DOCKER,
+    LONG_PAUSE_SECONDS,
+    read_rows,
+    wait_until,
+)
 from tests.containers.images import build_images, remove_images
 from tests.containers.traffic import (
     CONNECTIONS,
@@ -32,7 +38,7 @@ pytestmark = pytest.mark.skipif(
     not (KUBECTL and os.environ.get("KUBECONFIG")), reason="no kubectl, or KUBECONFIG is not set"
 )
 REPLICAS = 3
-ROLLOUT_SECONDS = 240
+ROLLOUT_SECONDS = 600
 NAMES = "jsonpath={.items[*].metadata.name}"
 RESTARTS = "jsonpath={.status.containerStatuses[0].restartCount}"
 # Kubernetes 1.20 has these under earlier versions, with the same members.
@@ -53,6 +59,9 @@ spec:
     - name: db
       image: postgres:18
       imagePullPolicy: IfNotPresent
+      readinessProbe:
+        exec: { command: [pg_isready, -h, 127.0.0.1, -U, postgres, -d, mlopsdb] }
+        periodSeconds: 1
       env:
         - { name: POSTGRES_DB, value: mlopsdb }
         - name: POSTGRES_PASSWORD
@@ -147,7 +156,7 @@ class Cluster:
     def wait_for_rollout(self) -> None:
         """Wait for the new pods, and until the pods of the revision before have drained."""
         self.run("rollout", "status", "deployment/inference", f"--timeout={ROLLOUT_SECONDS}s")
-        wait_until(lambda: len(self.pods()) == REPLICAS)
+        wait_until(lambda: len(self.pods()) == REPLICAS, pause_seconds=LONG_PAUSE_SECONDS)
 
     def pods(self) -> list[str]:
         """Return the names of the pods of the inference service."""
@@ -185,7 +194,11 @@ def cluster(project: Path) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="module")
 def deployed(cluster: Cluster) -> Cluster:
-    """Deploy the overlay `bundle`, and wait until all replicas serve and SQL knows them."""
+    """Deploy the overlay `bundle`, and wait until all replicas serve and SQL knows them.
+
+    Postgres is ready before: Kubernetes waits longer after each failure of db-setup.
+    """
+    cluster.run("wait", "--for=condition=Ready", "pod/db", f"--timeout={ROLLOUT_SECONDS}s")
     cluster.run("apply", "-k", cluster.overlay("bundle"))
     cluster.run("wait", "--for=condition=complete", "job/db-setup", f"--timeout={ROLLOUT_SECONDS}s")
     cluster.wait_for_rollout()
@@ -239,7 +252,10 @@ def test_killed_container_fails_its_requests_in_flight_only(deployed: Cluster) -
     with predictions(deployed.node_port("inference"), deployed.key) as load:
         wait_until(lambda: len(load.answers) > CONNECTIONS)
         subprocess.run([DOCKER, "kill", container], check=True)
-        wait_until(lambda: deployed.run("get", "pod", pod, "-o", RESTARTS) == "1")
+        wait_until(
+            lambda: deployed.run("get", "pod", pod, "-o", RESTARTS) == "1",
+            pause_seconds=LONG_PAUSE_SECONDS,
+        )
         deployed.wait_for_rollout()
     failed = [answer for answer in load.answers if answer.status != 200]
     assert {answer.status for answer in failed} <= {BROKEN}

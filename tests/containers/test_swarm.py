@@ -18,14 +18,19 @@ import pytest
 import requests
 
 from local import ports
-from tests.containers.conftest import BUILD_AND_START_SECONDS, DOCKER, wait_until
+from tests.containers.conftest import (
+    BUILD_AND_START_SECONDS,
+    DOCKER,
+    LONG_PAUSE_SECONDS,
+    wait_until,
+)
 from tests.containers.images import build_images, remove_images
 from tests.containers.traffic import assert_all_answered, assert_stored_once, predictions
 
 NODE2 = shlex.split(os.environ.get("SWARM_NODE2", ""))
 pytestmark = pytest.mark.skipif(not NODE2, reason="SWARM_NODE2 is not set: no second node")
 REPLICAS = 3
-UPDATE_SECONDS = 240
+UPDATE_SECONDS = 600
 
 
 class Swarm:
@@ -71,7 +76,11 @@ class Swarm:
         self.docker("node", "update", "--label-add", "mlops.db=true", self.this_node())
         stack = ["--resolve-image", "never", "-c", "deploy/stack.yml", self.name]
         self.docker("stack", "deploy", *stack)
-        wait_until(lambda: self.running() == REPLICAS and self.is_ready(), UPDATE_SECONDS)
+        wait_until(
+            lambda: self.running() == REPLICAS and self.is_ready(),
+            UPDATE_SECONDS,
+            LONG_PAUSE_SECONDS,
+        )
 
     def this_node(self) -> str:
         return self.docker("info", "-f", "{{.Swarm.NodeID}}").strip()
@@ -98,7 +107,7 @@ class Swarm:
             return state.strip() not in {"updating", "rollback_started"}
 
         time.sleep(1)  # the state is that of the update before until the manager begins
-        wait_until(has_ended, UPDATE_SECONDS)
+        wait_until(has_ended, UPDATE_SECONDS, LONG_PAUSE_SECONDS)
         return state.strip()
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
@@ -113,7 +122,7 @@ class Swarm:
         volumes = ["volume", "ls", "-q", "--filter", f"name={self.name}_"]
         for node in ([DOCKER], NODE2):
             containers = [*node, "ps", "-aq", "--filter", f"name={self.name}_"]
-            wait_until(functools.partial(is_empty, containers))
+            wait_until(functools.partial(is_empty, containers), pause_seconds=LONG_PAUSE_SECONDS)
             for volume in output(*node, *volumes).split():
                 output(*node, "volume", "rm", volume)
         remove_images(self.images)
