@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from web.components.error_boundary import error_boundary
-from web.data.api_types import DRAINING, Readiness
+from web.data.api_types import DRAINING, Readiness, Registry
 from web.data.monitoring.types import SEVERITIES, Alert
 from web.data.postgres import TOO_LONG
 from web.data.queries import Snapshot
@@ -38,7 +38,7 @@ _LOG_FAULTS: dict[str, tuple[Tone, str]] = {
     ),
     "failing": ("bad", "The prediction log cannot be written. See the log of the API."),
 }
-
+_REGISTRY_STATES = {"ok": "in sync", "starting": "not mirrored yet", "failing": "away"}
 
 _SEVERITY_COLORS: dict[str, Literal["red", "orange", "blue"]] = {
     "critical": "red",
@@ -60,7 +60,7 @@ class StatusBadge:
 def status_badges(
     snapshot: CachedResult[Snapshot], readiness: CachedResult[Readiness], now: datetime
 ) -> list[StatusBadge]:
-    """Return the badges of the database, the API, its log, keys and replicas, and the data."""
+    """Return badges: database, API, its log, keys, registry and replicas, and the data."""
     return [
         _database_badge(snapshot),
         _api_badge(readiness),
@@ -107,7 +107,7 @@ def _api_badge(readiness: CachedResult[Readiness]) -> StatusBadge:
 
 
 def _fault_badges(readiness: CachedResult[Readiness]) -> list[StatusBadge]:
-    """Return a badge for a prediction log, and for API keys, that need the operator."""
+    """Return badges for a log and keys that need the operator, and one for a model registry."""
     state = readiness.value
     if readiness.problem is not None or state is None:
         return []
@@ -120,7 +120,16 @@ def _fault_badges(readiness: CachedResult[Readiness]) -> list[StatusBadge]:
         badges.append(
             StatusBadge("API keys file invalid", "bad", escape_markdown(state.keys_detail))
         )
+    if state.registry is not None:
+        badges.append(_registry_badge(state.registry))
     return badges
+
+
+def _registry_badge(registry: Registry) -> StatusBadge:
+    text = _REGISTRY_STATES.get(registry.status, f"{registry.refused} refused")
+    detail = f"{pluralize(registry.versions, 'version')} of it can answer. {registry.detail or ''}"
+    tone: Tone = "good" if registry.status == "ok" else "busy"
+    return StatusBadge(f"Registry \N{MIDDLE DOT} {text}", tone, escape_markdown(detail.strip()))
 
 
 def _replica_badges(snapshot: CachedResult[Snapshot]) -> list[StatusBadge]:

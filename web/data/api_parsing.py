@@ -21,6 +21,7 @@ from web.data.api_types import (
     ModelVersion,
     Prediction,
     Readiness,
+    Registry,
 )
 
 T = TypeVar("T")
@@ -136,6 +137,18 @@ def parse_readiness(document: Any) -> Readiness:
         log_fault=str(log["status"]) if has_log_fault else None,
         log_detail=str(log["detail"]) if has_log_fault and log.get("detail") else None,
         keys_detail=str(keys.get("detail") or "invalid") if has_keys_fault else None,
+        registry=_registry(document["dependencies"].get("registry")),
+    )
+
+
+def _registry(document: Any) -> Registry | None:
+    if document is None:
+        return None
+    return Registry(
+        status=str(document["status"]),
+        detail=str(document["detail"]) if document.get("detail") else None,
+        versions=int(document.get("versions", 0)),
+        refused=int(document.get("refused", 0)),
     )
 
 

@@ -153,6 +153,24 @@ DRAINING = "draining"
 
 
 @dataclass(frozen=True)
+class Registry:
+    """Mirror of the model registry.
+
+    Attributes:
+        status: ok, starting, partial or failing.
+        detail: what is missing, refused or wrong, None if nothing is.
+        versions: number of versions that come from the registry.
+        refused: number of versions that are not served as they are in the registry.
+
+    """
+
+    status: str
+    detail: str | None
+    versions: int
+    refused: int
+
+
+@dataclass(frozen=True)
 class Readiness:
     """Content of /readyz.
 
@@ -164,6 +182,7 @@ class Readiness:
             failing. None while it does, and for no log.
         log_detail: the reason, None if the API gives none.
         keys_detail: what is wrong with the file of API keys, None if nothing is.
+        registry: state of the model registry, None if the service has none.
 
     """
 
@@ -175,6 +194,7 @@ class Readiness:
     log_fault: str | None = None
     log_detail: str | None = None
     keys_detail: str | None = None
+    registry: Registry | None = None
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,13 @@ import pytest
 
 from web.components.status_strip import (
     StatusBadge,
+    Tone,
     count_rejected,
     rejected_label,
     rejected_table,
     status_badges,
 )
-from web.data.api_types import Readiness
+from web.data.api_types import Readiness, Registry
 from web.data.monitoring.replicas import Served
 from web.data.queries import ImportedFile, Snapshot
 from web.data.stale_cache import CachedResult
@@ -99,6 +100,22 @@ def test_log_that_is_full_or_failing_is_bad(fault: str, reason: str) -> None:
     badge = status_badges(good(snapshot()), good(state), NOW)[2]
     assert (badge.text, badge.tone) == (f"Prediction log {fault}", "bad")
     assert reason in badge.detail
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "tone"),
+    [
+        ("ok", "in sync", "good"),
+        ("starting", "not mirrored yet", "busy"),
+        ("partial", "2 refused", "busy"),
+        ("failing", "away", "busy"),
+    ],
+)
+def test_registry_has_a_badge(status: str, text: str, tone: Tone) -> None:
+    state = Readiness("degraded", 3, 0, 0, None, registry=Registry(status, "Why.", 4, 2))
+    badge = status_badges(good(snapshot()), good(state), NOW)[2]
+    detail = r"4 versions of it can answer\. Why\."
+    assert badge == StatusBadge(f"Registry · {text}", tone, detail)
 
 
 def test_faults_of_an_api_that_is_down_are_not_reported() -> None:

@@ -20,6 +20,7 @@ from web.data.api_types import (
     ApiUnreachableError,
     Prediction,
     Readiness,
+    Registry,
 )
 
 # (method, path, query, body) -> status, document or raw bytes
@@ -327,7 +328,7 @@ def test_readiness_of_an_api_that_drains_has_no_models(api: FakeApi) -> None:
     assert ApiClient(api.url).readiness() == Readiness("draining", 0, 0, 0, None)
 
 
-def readiness_with(api: FakeApi, **dependencies: dict[str, str]) -> tuple[str | None, ...]:
+def readiness_with(api: FakeApi, **dependencies: dict[str, Any]) -> tuple[Any, ...]:
     models = {"status": "ok", "ready": 3, "failed": 0, "loading": 0}
     document = {
         "status": "degraded",
@@ -335,12 +336,12 @@ def readiness_with(api: FakeApi, **dependencies: dict[str, str]) -> tuple[str | 
     }
     api.respond = lambda *_: (200, document)
     found = ApiClient(api.url).readiness()
-    return found.log_fault, found.log_detail, found.keys_detail
+    return found.log_fault, found.log_detail, found.keys_detail, found.registry
 
 
 @pytest.mark.parametrize("status", ["ok", "off"])
 def test_readiness_of_a_sound_log_and_keys_has_no_fault(api: FakeApi, status: str) -> None:
-    none = (None, None, None)
+    none = (None, None, None, None)
     assert readiness_with(api) == none
     assert readiness_with(api, log={"status": status}, api_keys={"status": "ok"}) == none
 
@@ -348,8 +349,21 @@ def test_readiness_of_a_sound_log_and_keys_has_no_fault(api: FakeApi, status: st
 def test_readiness_has_the_faults_of_log_and_keys(api: FakeApi) -> None:
     keys = {"status": "failing", "detail": "bad line"}
     waiting = {"status": "waiting", "detail": "90 s"}
-    assert readiness_with(api, log=waiting, api_keys=keys) == ("waiting", "90 s", "bad line")
-    assert readiness_with(api, log={"status": "full"}) == ("full", None, None)
+    assert readiness_with(api, log=waiting, api_keys=keys) == (
+        "waiting",
+        "90 s",
+        "bad line",
+        None,
+    )
+    assert readiness_with(api, log={"status": "full"}) == ("full", None, None, None)
+
+
+def test_readiness_has_the_state_of_a_registry(api: FakeApi) -> None:
+    assert readiness_with(api, registry={"status": "starting"})[-1] == Registry(
+        "starting", None, 0, 0
+    )
+    away = {"status": "failing", "detail": "no answer", "versions": 4, "refused": 1}
+    assert readiness_with(api, registry=away)[-1] == Registry("failing", "no answer", 4, 1)
 
 
 def test_number_of_images_per_request_is_limited(
