@@ -112,9 +112,9 @@ class Workers:
         self.wait(lambda: self.state(run_id)[0] not in ("QUEUED", "RUNNING"), seconds)
         return self.state(run_id)
 
-    def wait_for_step(self, run_id: int, name: str) -> None:
+    def wait_for_step(self, run_id: int, name: str, seconds: float = 60) -> None:
         """Wait until a step runs."""
-        self.wait(lambda: (name, "RUNNING") in [(s[0], s[2]) for s in self.steps(run_id)])
+        self.wait(lambda: (name, "RUNNING") in [(s[0], s[2]) for s in self.steps(run_id)], seconds)
 
 
 ALL = sorted(plan.RETRAIN)

@@ -125,9 +125,9 @@ def test_run_survives_kill_9_in_each_of_its_eight_steps(stack: LearningStack) ->
     parameters = {"seeds": 1, "keep": True, "dataset": _dataset(stack, calm)}
     run = stack.retrain(experiment_name=LONG_EXPERIMENT, **parameters)
     for step in plan.RETRAIN:
-        stack.start()  # takes over
         stack.rows("INSERT INTO paused VALUES (%s)", step)
-        stack.wait_for_step(run, step)
+        stack.start()  # takes over
+        stack.wait_for_step(run, step, RUN_SECONDS)
         if step == "train":
             stack.wait(lambda: _epoch(stack, run) > 1)
         else:
