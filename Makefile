@@ -3,15 +3,15 @@
 PYTHON ?= python3
 RUN = .venv/bin/python
 PYTEST = $(PYTHON) local/bootstrap.py dev -m pytest
-# Processes that share the tests, each test file in one of them. CI takes 3: many tests mostly wait.
+# Processes that share the unit and integration tests, each test file in one of them. CI takes 3: many tests mostly wait.
 PROCESSES ?= 2
-SPREAD = -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
+SPREAD = --dist loadfile --no-loadscope-reorder -n
 # These tests measure times, so they run alone.
 MEASURED = $(patsubst %,tests/resilience/test_%.py,hostile_cost model_faults postgres_faults service_faults)
 run_tests = $(if $(TESTS),exec $(PYTEST) $(1) $(TESTS),status=0; \
-	$(PYTEST) $(1) $(SPREAD) tests/unit tests/integration tests/resilience $(addprefix --ignore=,$(MEASURED)) || status=$$?; \
+	$(PYTEST) $(1) $(SPREAD) $(PROCESSES) tests/unit tests/integration tests/resilience $(addprefix --ignore=,$(MEASURED)) || status=$$?; \
 	$(if $(findstring not,$(1)),,$(PYTEST) $(1) $(MEASURED) || status=$$?;) \
-	$(PYTEST) $(1) $(SPREAD) tests/e2e || status=$$?; exit $$status)
+	$(PYTEST) $(1) $(SPREAD) 2 tests/e2e || status=$$?; exit $$status)
 COMPILE = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
@@ -73,7 +73,7 @@ soak-pipeline:  ## MINUTES=10 of the learning loop with workers, Postgres and th
 	@exec $(PYTHON) local/bootstrap.py dev -m tests.resilience.pipeline_soak $(or $(MINUTES),10) $(SEED)
 
 test-compose:  ## build, start and test the compose stack; needs a Docker engine
-	@exec $(PYTEST) $(SPREAD) $(or $(TESTS),tests/containers)
+	@exec $(PYTEST) $(SPREAD) 2 $(or $(TESTS),tests/containers)
 
 lint:  ## ruff, mypy --strict and the import rules
 	@$(PYTHON) local/bootstrap.py dev && $(RUN) -m ruff check . && $(RUN) -m ruff format --check . \
