@@ -10,7 +10,6 @@ import streamlit as st
 
 from servicekit.trusted_hosts import TrustedHosts
 from web.components.author import keep_author
-from web.components.baseline import BASELINE
 from web.components.error_boundary import error_boundary
 from web.components.experiment_picker import EVERY, Selection, pick_experiments
 from web.components.experiment_picker import WIDGET_KEYS as PICKER_KEYS
@@ -43,6 +42,12 @@ _OWN_PARAMETERS = {
     "models": models.WIDGET_KEYS,
     "pipelines": pipelines.WIDGET_KEYS,
     "monitor": monitor.WIDGET_KEYS,
+}
+# Values that pages share, and which are in their links.
+_SHARED_VALUES = {
+    "": leaderboard.SHARED_VALUES,
+    "compare": compare.SHARED_VALUES,
+    "run": run.SHARED_VALUES,
 }
 # Parameters of links besides the widgets of a page.
 _OTHER_PARAMETERS = {
@@ -96,8 +101,13 @@ def main() -> None:
         run_page: run.WIDGET_KEYS,
     }
     page = st.navigation(list(widget_keys), position="top")
-    known = (*widget_keys[page], *_OTHER_PARAMETERS.get(page.url_path, ()))
-    begin_page(page, known, _OWN_PARAMETERS.get(page.url_path, ()), pinned=BASELINE)
+    shared = _SHARED_VALUES.get(page.url_path, ())
+    known = (
+        *widget_keys[page],
+        *(value.name for value in shared),
+        *_OTHER_PARAMETERS.get(page.url_path, ()),
+    )
+    begin_page(page, known, _OWN_PARAMETERS.get(page.url_path, ()), shared)
     all_keys = {key for keys in widget_keys.values() for key in keys}
     _keep_widget_state(all_keys.difference(widget_keys[page]))
     _show_frame(page.title)

@@ -29,11 +29,16 @@ class _Rejected:
     show: Callable[[Any], str]
 
 
-def begin_page(path: str) -> None:
-    """Begin a run of a page. Another page than before has no rejected values."""
-    if st.session_state.get(_PAGE) != path:
+def begin_page(path: str) -> bool:
+    """Begin a run of a page and return whether the last run was of another page.
+
+    Another page has no rejected values.
+    """
+    is_another = st.session_state.get(_PAGE) != path
+    if is_another:
         st.session_state[_REJECTED] = {}
     st.session_state[_PAGE] = path
+    return is_another
 
 
 def check_options(
@@ -114,6 +119,21 @@ def check_text(name: str, *, is_valid: Callable[[str], bool], accepted: str, sho
 
     """
     _note(name, [one for one in _given(name) if not is_valid(one)], accepted, str, shown)
+
+
+def check_value(
+    name: str, *, is_valid: Callable[[str], bool], accepted: str, show: Callable[[Any], str]
+) -> None:
+    """Check a parameter whose value the session has under its name.
+
+    Args:
+        name: of the parameter.
+        is_valid: whether a text of the link is accepted.
+        accepted: description of the accepted texts.
+        show: text of a value.
+
+    """
+    _note(name, [one for one in _given(name) if not is_valid(one)], accepted, show, "none")
 
 
 def correct(name: str, text: str) -> None:

@@ -2,13 +2,15 @@
 
 import difflib
 from collections.abc import Collection, Iterable
+from typing import Any
 from urllib.parse import parse_qs
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from web import link_values
+from web import link_values, shared_values
 from web.formatting import escape_markdown
+from web.shared_values import SharedValue
 
 # Parameters of Streamlit
 _STREAMLIT = ("embed", "embed_options")
@@ -16,19 +18,25 @@ _STREAMLIT = ("embed", "embed_options")
 _PAGE, _KEPT = "parameters_page", "parameters_of_pages"
 
 
-def begin_page(page: st.Page, known: Collection[str], own: Collection[str], *, pinned: str) -> None:
+def begin_page(
+    page: st.Page,
+    known: Collection[str],
+    own: Collection[str],
+    shared: Collection[SharedValue[Any]],
+) -> None:
     """Begin a run of a page: restore its parameters. Call it before all widgets.
 
     Args:
         page: the page.
         known: parameters of the page.
         own: those whose widgets do not keep their values while another page is open.
-        pinned: parameter whose value stays when the page changes.
+        shared: values of the page that other pages have, too.
 
     """
-    _restore_history(page, known, pinned)
+    _restore_history(page, known)
     _restore_parameters(page, own)
-    link_values.begin_page(page.url_path)
+    is_another = link_values.begin_page(page.url_path)
+    shared_values.begin_page(shared, is_another=is_another)
 
 
 def keep_parameters(path: str) -> None:
@@ -56,7 +64,7 @@ def _restore_parameters(page: st.Page, names: Collection[str]) -> None:
         st.switch_page(page, query_params=own)
 
 
-def _restore_history(page: st.Page, names: Collection[str], pinned: str) -> None:
+def _restore_history(page: st.Page, names: Collection[str]) -> None:
     """Restore parameters that Streamlit drops when the user goes back to a page.
 
     It drops a parameter that a widget of the page before has, too, and would then show the default.
@@ -69,8 +77,7 @@ def _restore_history(page: st.Page, names: Collection[str], pinned: str) -> None
         name: values for name, values in parse_qs(context.query_string).items() if name in names
     }
     dropped = {name: values for name, values in full.items() if name not in st.query_params}
-    is_unpinned = pinned in names and pinned not in full and st.session_state.get(pinned)
-    if dropped or is_unpinned:
+    if dropped:
         st.session_state[_PAGE] = page.url_path
         for name in dropped:
             st.session_state.pop(name, None)

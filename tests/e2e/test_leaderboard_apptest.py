@@ -3,7 +3,7 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.support.fakes import DOWN, HOSTILE, FakeSources, open_page, visible_text
+from tests.support.fakes import DOWN, HOSTILE, FakeSources, find_shared, open_page, visible_text
 from web.data.api_types import ApiProblemError
 from web.data.leaderboard.changes import Revision
 from web.views.leaderboard.experiment_table import sort_of_column
@@ -169,7 +169,7 @@ def test_pinned_baseline_adds_changes(sources: FakeSources) -> None:
         HOSTILE: 1.0,
         "bare": 1.0,
     }
-    app.selectbox(key="base").set_value(None).run()
+    find_shared(app.selectbox, "base").set_value("").run()
     assert "accuracy_change" not in app.dataframe[-1].value
 
 
@@ -284,7 +284,7 @@ def test_run_is_renamed_with_its_baseline(sources: FakeSources) -> None:
     sources.names, sources.renamed = [*sources.names[:3], "plain"], {"bare": "plain"}
     click(app, "Rename")
     assert sources.tracking_api.changes == [("bare", {"name": "plain"}, "ann")]
-    assert app.selectbox(key="base").value == "plain"
+    assert find_shared(app.selectbox, "base").value == "plain"
 
 
 def test_group_leads_to_its_runs(sources: FakeSources) -> None:

@@ -67,12 +67,14 @@ def test_back_takes_one_press_per_page(stack: Any, page: Page) -> None:
         rf"/\?(?=.*\bsort=Momentum)(?=.*\bdown=false)(?=.*\bbase={LENET})(?=.*\baxis=log)"
         r"(?=.*\blatest=3)"
     )
+    compare = re.compile(rf"/compare\?(?=.*\bbase={LENET})(?=.*\baxis=log)(?=.*\blatest=3\b)")
     expect(page).to_have_url(board)
     wait_until_drawn(page)
-    open_by_link(page, "Compare", re.compile(r"/compare\?(.*&)?latest=3\b"))
+    open_by_link(page, "Compare", compare)
     open_by_link(page, "Predict", re.compile(r"/predict\?latest=3$"))
     page.go_back()
     expect(page.get_by_role("heading", name="Compare", exact=True)).to_be_visible()
+    expect(page).to_have_url(compare)
     page.go_back()
     expect(page.get_by_text("sorted by momentum, lowest first")).to_be_visible()
     expect(page).to_have_url(board)

@@ -416,6 +416,12 @@ def open_alone(script: Callable[[], None], **query: str | list[str]) -> AppTest:
     return app.run()
 
 
+def find_shared(widgets: Iterable[Any], name: str) -> Any:
+    """Return the widget of a value that several pages share."""
+    [found] = [one for one in widgets if str(one.key).startswith(f"{name}:")]
+    return found
+
+
 def linked_names(links: Iterable[str]) -> list[str]:
     """Return the texts of links to runs in a column of a table."""
     return [unquote(link.partition("#")[2]) for link in links]

@@ -1,39 +1,40 @@
-"""Pinned baseline: one experiment that tables and charts of every page compare with.
-
-It is in the URL (?base=NAME) and in the session, so it stays when the page changes.
-"""
+"""Pinned baseline: one experiment that tables and charts of every page compare with."""
 
 from collections.abc import Sequence
 
 import streamlit as st
 
-BASELINE = "base"
+from web.shared_values import SharedValue
+
+# In the URL: ?base=NAME
+BASELINE = SharedValue("base", "", parse=str, accepted="names of experiments")
 
 
 def pinned_baseline() -> str | None:
     """Return the name of the pinned baseline, None without one."""
-    name = st.session_state.get(BASELINE, st.query_params.get(BASELINE))
-    return str(name) if name else None
+    return BASELINE.value or None
 
 
-def pick_baseline(names: Sequence[str], placeholder: str, *, width: int = 260) -> str | None:
+def pick_baseline(names: Sequence[str], without: str, *, width: int = 260) -> str | None:
     """Show the choice of the baseline and return its name, None without one.
 
     Args:
         names: experiments that can be pinned. The pinned one is always an option.
-        placeholder: text without a baseline.
+        without: text of no baseline.
         width: width in pixels.
 
     """
-    pinned = pinned_baseline()
-    options = list(dict.fromkeys([*names, *([] if pinned is None else [pinned])]))
-    return st.selectbox(
+    # The baseline is the default, which the browser knows even if it interrupts the first run. A
+    # field with a default cannot be cleared, so no baseline is an option.
+    options = list(dict.fromkeys(["", *names, BASELINE.value]))
+    st.selectbox(
         "Baseline",
         options,
-        index=None,
-        key=BASELINE,
-        bind="query-params",
+        index=options.index(BASELINE.value),
+        format_func=lambda name: name or without,
+        key=BASELINE.key,
+        on_change=BASELINE.take_from_widget,
         width=width,
-        placeholder=placeholder,
         help="Pinned reference of all pages: tables show changes against it, charts emphasize it.",
     )
+    return pinned_baseline()

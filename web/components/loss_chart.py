@@ -7,56 +7,71 @@ import pandas as pd
 import streamlit as st
 
 from web.charts.loss_curves import experiments_above, loss_curves, spans_decade
+from web.charts.smoothing import MAX_SMOOTHING
 from web.formatting import escape_markdown, join_names, pluralize
-from web.link_values import check_flag, check_options, correct
+from web.shared_values import choice, number
 from web.tables.run_names import common_prefix, shorten_names
 
 # Metrics with curves in the database, and their titles.
 METRICS = {"loss": "Training loss", "validation_loss": "Validation loss"}
 HEIGHT_PIXELS = 460
-# Key of the choice of the metric, which is also the URL parameter
-CURVE = "curve"
-# Key of the choice of the value axis, which is also the URL parameter, and its options
-AXIS = "axis"
 AUTO, LINEAR, LOG = "auto", "linear", "log"
 # Parameter of links of earlier versions: ?log=true
 OLD_LOG = "log"
+# Choices of the pages with loss curves
+CURVE = choice("curve", "loss", METRICS)
+AXIS = choice(
+    "axis",
+    AUTO,
+    {axis: axis for axis in (AUTO, LINEAR, LOG)},
+    old={OLD_LOG: {"true": LOG, "false": LINEAR}},
+)
+SMOOTHING = number("s", 0.0, 0.0, MAX_SMOOTHING)
 X_AXES = {"step": "steps", "relative": "percent of each run"}
 
 
 def pick_metric() -> str:
     """Show the choice of the metric and return its key."""
-    check_options(CURVE, METRICS, METRICS.__getitem__)
-    metric = st.segmented_control(
+    st.segmented_control(
         "Curve",
         list(METRICS),
-        default="loss",
+        default=CURVE.value,
         required=True,
         format_func=METRICS.__getitem__,
-        key=CURVE,
-        bind="query-params",
+        key=CURVE.key,
+        on_change=CURVE.take_from_widget,
     )
-    return metric or "loss"
+    return CURVE.value
 
 
 def pick_axis() -> str:
     """Show the choice of the value axis and return AUTO, LINEAR or LOG."""
-    check_flag(OLD_LOG)
-    old = st.query_params.get(OLD_LOG)
-    if old is not None and OLD_LOG not in st.session_state:  # else it belongs to another widget
-        del st.query_params[OLD_LOG]
-        correct(AXIS, LOG if old == "true" else LINEAR)
-    check_options(AXIS, [AUTO, LINEAR, LOG])
-    axis = st.segmented_control(
+    st.segmented_control(
         "Loss axis",
         [AUTO, LINEAR, LOG],
-        default=AUTO,
+        default=AXIS.value,
         required=True,
-        key=AXIS,
-        bind="query-params",
+        key=AXIS.key,
+        on_change=AXIS.take_from_widget,
         help="`auto` is a log axis if the values differ by more than a factor of ten.",
     )
-    return axis or AUTO
+    return AXIS.value
+
+
+def pick_smoothing() -> float:
+    """Show the choice of the smoothing and return its weight from 0 to 0.99."""
+    st.slider(
+        "Smoothing",
+        0.0,
+        MAX_SMOOTHING,
+        SMOOTHING.value,
+        0.01,
+        key=SMOOTHING.key,
+        on_change=SMOOTHING.take_from_widget,
+        width=220,
+        help="Weight of the debiased moving average. The raw line stays faint behind.",
+    )
+    return SMOOTHING.value
 
 
 def show_loss_chart(

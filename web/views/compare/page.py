@@ -6,18 +6,27 @@ from typing import Literal
 import pandas as pd
 import streamlit as st
 
-from web.charts.smoothing import MAX_SMOOTHING
 from web.components.baseline import BASELINE, pick_baseline, pinned_baseline
 from web.components.experiment_picker import EXPERIMENTS, Selection
-from web.components.loss_chart import AXIS, CURVE, X_AXES, pick_axis, pick_metric, show_loss_chart
+from web.components.loss_chart import (
+    AXIS,
+    CURVE,
+    SMOOTHING,
+    X_AXES,
+    pick_axis,
+    pick_metric,
+    pick_smoothing,
+    show_loss_chart,
+)
 from web.components.outage import show_database_down, show_stale_data
 from web.formatting import escape_markdown, join_names
-from web.link_values import check_number, check_options
+from web.link_values import check_options
 from web.sources import Sources
 from web.views.compare.tables import show_parameters, show_results
 
 # The widgets' keys, which are also the URL parameters.
-WIDGET_KEYS = (BASELINE, CURVE, "s", "x", AXIS, "diff")
+WIDGET_KEYS = ("x", "diff")
+SHARED_VALUES = (BASELINE, CURVE, SMOOTHING, AXIS)
 MIN_EXPERIMENTS = 2
 TOP = 3
 
@@ -85,19 +94,8 @@ def _show_curves(sources: Sources, runs: pd.DataFrame, metric: str, baseline: st
     with st.container(
         horizontal=True, vertical_alignment="bottom", gap="medium", key="curve_controls"
     ):
-        check_number("s", 0, MAX_SMOOTHING)
+        smoothing = pick_smoothing()
         check_options("x", X_AXES)
-        smoothing = st.slider(
-            "Smoothing",
-            0.0,
-            MAX_SMOOTHING,
-            0.0,
-            0.01,
-            key="s",
-            bind="query-params",
-            width=220,
-            help="Weight of the debiased moving average. The raw line stays faint behind.",
-        )
         x = st.segmented_control(
             "Horizontal axis",
             list(X_AXES),

@@ -98,7 +98,7 @@ def _show(
     ):
         display = pick_display()
         with st.container(horizontal=True, vertical_alignment="bottom", width="content"):
-            pick_baseline(list(page.rows["experiment"]), "none")
+            pick_baseline(list(page.rows["experiment"]), "no baseline")
             columns = pick_columns(page, query, board.keys)
     is_table = display == TABLE
     with st.container(

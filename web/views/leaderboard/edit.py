@@ -68,7 +68,7 @@ def _rename(sources: Sources, name: str) -> None:
         return
     is_done = _change(sources, [name], {"name": new_name}, "Renamed")
     if is_done and pinned_baseline() == name:
-        st.session_state[BASELINE] = new_name
+        BASELINE.set(new_name)
 
 
 def _archive(sources: Sources, names: Sequence[str]) -> None:

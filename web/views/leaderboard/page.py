@@ -37,10 +37,8 @@ WIDGET_KEYS = (
     *GROUP_KEYS,
     *CHART_KEYS,
     PAGE,
-    BASELINE,
-    CURVE,
-    AXIS,
 )
+SHARED_VALUES = (BASELINE, CURVE, AXIS)
 
 
 def show(sources: Sources, selection: Selection, links: Mapping[str, st.Page]) -> None:

@@ -3,7 +3,6 @@
 import streamlit as st
 
 from web.charts.run_colors import run_color
-from web.charts.smoothing import MAX_SMOOTHING
 from web.charts.tracking.metric_lines import (
     LOSS,
     MetricGroup,
@@ -12,17 +11,14 @@ from web.charts.tracking.metric_lines import (
     spans_decades,
     title_of,
 )
-from web.components.loss_chart import AUTO, AXIS, LOG, pick_axis
+from web.components.loss_chart import AUTO, AXIS, LOG, SMOOTHING, pick_axis, pick_smoothing
 from web.data.tracking.types import Run
 from web.formatting import join_names, pluralize
-from web.link_values import check_number
 from web.sources import Sources
 from web.tables.tracking.run_facts import result_table
 from web.views.run.facts import show_state
 
-# The widgets' keys, which are also the URL parameters. The page Compare has the same.
-SMOOTHING = "s"
-WIDGET_KEYS = (SMOOTHING, AXIS)
+SHARED_VALUES = (SMOOTHING, AXIS)
 LIVE_SECONDS = 1.0
 MAIN_HEIGHT_PIXELS, SMALL_HEIGHT_PIXELS = 380, 240
 SMALL_COLUMNS = 3
@@ -33,18 +29,7 @@ def show_curves(sources: Sources, run: Run) -> None:
     with st.container(
         horizontal=True, vertical_alignment="bottom", gap="medium", key="curve_controls"
     ):
-        check_number(SMOOTHING, 0, MAX_SMOOTHING)
-        smoothing = st.slider(
-            "Smoothing",
-            0.0,
-            MAX_SMOOTHING,
-            0.0,
-            0.01,
-            key=SMOOTHING,
-            bind="query-params",
-            width=220,
-            help="Weight of the debiased moving average. The raw line stays faint behind.",
-        )
+        smoothing = pick_smoothing()
         axis = pick_axis()
     st.fragment(_show_live, run_every=LIVE_SECONDS if run.is_running else None)(
         sources, run.run_id, is_live=run.is_running, axis=axis, smoothing=smoothing

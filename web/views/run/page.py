@@ -23,7 +23,8 @@ from web.views.run.predictions import show_recent
 
 # URL parameters: /run?name=NAME or /run?id=RUN_ID. The first is the key of the widget, too.
 NAME, RUN_ID = "name", "id"
-WIDGET_KEYS = (NAME, *curves.WIDGET_KEYS)
+WIDGET_KEYS = (NAME,)
+SHARED_VALUES = curves.SHARED_VALUES
 # The browser prepares the whole list before it draws the page: 1,000 options delay the curves by
 # about 0.1 s. Other names are typed.
 MAX_OPTIONS = 200
