@@ -11,7 +11,6 @@ from playwright.sync_api import FilePayload, Page, expect
 
 from tests.support.dashboard import (
     FIRST_PAINT_MILLISECONDS,
-    RECOVERY_MILLISECONDS,
     page_widths,
 )
 from tests.support.digits import seven_png
@@ -122,23 +121,6 @@ def test_parity_model_is_evaluated_on_digits(stack: Any, page: Page) -> None:
     open_page(page, stack, model="parity_experiment_3__lenet5")
     evaluate(page)
     expect(page.get_by_text("500 images with 10 labels")).to_be_visible()
-
-
-@pytest.mark.slow
-def test_results_survive_an_api_outage(stack: Any, page: Page) -> None:
-    open_page(page, stack, model=LENET)
-    evaluate_unless_cached(page)
-    stack.stop_api()
-    try:
-        expect(page.get_by_text("The inference API is down")).to_be_visible(
-            timeout=RECOVERY_MILLISECONDS
-        )
-        expect(page.get_by_role("heading", name="Confusion matrix")).to_be_visible()
-    finally:
-        stack.start_api()
-    expect(page.get_by_text("The inference API is down")).to_be_hidden(
-        timeout=RECOVERY_MILLISECONDS
-    )
 
 
 @pytest.mark.slow

@@ -11,7 +11,6 @@ from playwright.sync_api import Page, expect
 
 from tests.support.dashboard import (
     FIRST_PAINT_MILLISECONDS,
-    RECOVERY_MILLISECONDS,
     find_visible,
     page_widths,
 )
@@ -204,19 +203,6 @@ def test_page_fits_a_phone(stack: Any, page: Page, scheme: Any) -> None:
     open_page(page, stack.web_url)
     expect(page.locator("[data-testid=stEChartsChart] canvas").first).to_be_visible()
     assert max(page_widths(page)) <= 390
-
-
-@pytest.mark.slow
-def test_page_survives_an_api_outage(stack: Any, page: Page) -> None:
-    open_page(page, stack.web_url)
-    newest = names(stack)[0]
-    stack.stop_api()
-    try:
-        expect(find_visible(page, "API down")).to_be_visible(timeout=RECOVERY_MILLISECONDS)
-        expect(table_cells(page, newest)).to_have_count(1)
-    finally:
-        stack.start_api()
-    expect(find_visible(page, "API up")).to_be_visible(timeout=RECOVERY_MILLISECONDS)
 
 
 def select_rows(page: Page, *rows: int) -> None:

@@ -17,7 +17,6 @@ from inference.model_format.robustness import ROBUSTNESS_FILE
 from tests.conftest import SHIPPED
 from tests.support.dashboard import (
     FIRST_PAINT_MILLISECONDS,
-    RECOVERY_MILLISECONDS,
     page_widths,
 )
 from tests.support.digits import seven_png
@@ -167,22 +166,6 @@ def test_model_is_published_after_a_refusal_by_the_probe(
     expect(page.get_by_role("heading", name=f"{CHAMPION}, version 1")).to_be_visible()
     box.get_by_role("button", name="Close", exact=True).click()
     expect(box).to_be_hidden()
-
-
-@pytest.mark.slow
-def test_page_survives_an_api_outage(stack: Any, page: Page) -> None:
-    open_page(page, stack)
-    stack.stop_api()
-    try:
-        expect(page.get_by_text("The inference API is down")).to_be_visible(
-            timeout=RECOVERY_MILLISECONDS
-        )
-        expect(page.get_by_role("heading", name=f"{LENET}, version 1")).to_be_visible()
-    finally:
-        stack.start_api()
-    expect(page.get_by_text("The inference API is down")).to_be_hidden(
-        timeout=RECOVERY_MILLISECONDS
-    )
 
 
 @pytest.mark.slow

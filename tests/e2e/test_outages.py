@@ -1,12 +1,15 @@
-"""Pages during an outage of the database: one outage, shared by several tabs."""
+"""Every page during an outage of the API or the database: one outage, shared by several tabs."""
 
+import re
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e import test_compare_page as compare
+from tests.e2e import test_evaluate_page as evaluate
 from tests.e2e import test_leaderboard_page as leaderboard
+from tests.e2e import test_models_page as models
 from tests.e2e import test_predict_page as predict
 from tests.support.dashboard import (
     FIRST_PAINT_MILLISECONDS,
@@ -15,9 +18,48 @@ from tests.support.dashboard import (
 )
 from tests.support.digits import draw_with_mouse
 
+API_DOWN = "The inference API is down"
+
 
 def new_tab(page: Page) -> Page:
     return page.context.new_page()
+
+
+@pytest.mark.slow
+def test_pages_survive_an_api_outage(stack: Any, page: Page) -> None:
+    """Tables and results stay, Predict keeps the drawing, and all of them recover."""
+    board, version, report, drawing, why = page, *(new_tab(page) for _ in range(4))
+    evaluate.open_page(report, stack, model=evaluate.LENET)
+    evaluate.evaluate_unless_cached(report)
+    leaderboard.open_page(board, stack.web_url)
+    newest = leaderboard.table_cells(board, leaderboard.names(stack)[0])
+    expect(newest).to_have_count(1, timeout=FIRST_PAINT_MILLISECONDS)
+    models.open_page(version, stack)
+    predict.open_page(drawing, stack)
+    why.goto(f"{stack.web_url}/predict?all=true&example=7")
+    switch = why.get_by_role("switch", name=re.compile("^Why"))
+    expect(switch).to_be_attached(timeout=FIRST_PAINT_MILLISECONDS)
+    stack.stop_api()
+    try:
+        why.get_by_text("Why: parts of the digit").click()  # before the page knows of the outage
+        draw_with_mouse(drawing)
+        for tab in (drawing, why, version, report):
+            expect(tab.get_by_text(API_DOWN).first).to_be_visible(timeout=RECOVERY_MILLISECONDS)
+        expect(find_visible(board, "API down")).to_be_visible(timeout=RECOVERY_MILLISECONDS)
+        expect(newest).to_have_count(1)
+        expect(drawing.get_by_role("button", name="Retry")).to_be_visible()
+        expect(drawing.locator("canvas[data-part=canvas]")).to_be_visible()
+        expect(version.get_by_role("heading", name=f"{models.LENET}, version 1")).to_be_visible()
+        expect(report.get_by_role("heading", name="Confusion matrix")).to_be_visible()
+    finally:
+        stack.start_api()
+    expect(predict.consensus(drawing)).to_have_text("7", timeout=RECOVERY_MILLISECONDS)
+    expect(why.get_by_role("img", name=re.compile("^Occlusion map of ")).first).to_be_visible(
+        timeout=RECOVERY_MILLISECONDS
+    )
+    expect(find_visible(board, "API up")).to_be_visible(timeout=RECOVERY_MILLISECONDS)
+    for tab in (version, report):
+        expect(tab.get_by_text(API_DOWN)).to_be_hidden(timeout=RECOVERY_MILLISECONDS)
 
 
 @pytest.mark.slow

@@ -15,7 +15,6 @@ from playwright.sync_api import Browser, FilePayload, Page, expect
 
 from tests.support.dashboard import (
     FIRST_PAINT_MILLISECONDS,
-    RECOVERY_MILLISECONDS,
     page_widths,
 )
 from tests.support.digits import draw_with_finger, draw_with_mouse, seven_png
@@ -269,22 +268,6 @@ def test_page_fits_a_phone(stack: Any, phone: Page, scheme: Any) -> None:
 
 
 @pytest.mark.slow
-def test_drawing_survives_an_api_outage(stack: Any, page: Page) -> None:
-    open_page(page, stack)
-    stack.stop_api()
-    try:
-        draw_with_mouse(page)
-        expect(page.get_by_text("The inference API is down")).to_be_visible(
-            timeout=RECOVERY_MILLISECONDS
-        )
-        expect(page.get_by_role("button", name="Retry")).to_be_visible()
-        expect(page.locator("canvas[data-part=canvas]")).to_be_visible()
-    finally:
-        stack.start_api()
-    expect(consensus(page)).to_have_text("7", timeout=RECOVERY_MILLISECONDS)
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_why_shows_a_map_of_every_model(stack: Any, phone: Page, scheme: Any) -> None:
     phone.emulate_media(color_scheme=scheme)
@@ -294,21 +277,3 @@ def test_why_shows_a_map_of_every_model(stack: Any, phone: Page, scheme: Any) ->
     sentences = phone.get_by_text(re.compile("one patch .* points"))
     expect(sentences.nth(5)).to_be_visible(timeout=FIRST_PAINT_MILLISECONDS)
     assert max(page_widths(phone)) <= 390
-
-
-@pytest.mark.slow
-def test_why_survives_an_api_outage(stack: Any, page: Page) -> None:
-    page.goto(f"{stack.web_url}/predict?all=true&example=7")
-    switch = page.get_by_role("switch", name=re.compile("^Why"))
-    expect(switch).to_be_attached(timeout=FIRST_PAINT_MILLISECONDS)
-    stack.stop_api()
-    try:
-        page.get_by_text("Why: parts of the digit").click()
-        expect(page.get_by_text("The inference API is down").first).to_be_visible(
-            timeout=RECOVERY_MILLISECONDS
-        )
-    finally:
-        stack.start_api()
-    expect(page.get_by_role("img", name=re.compile("^Occlusion map of ")).first).to_be_visible(
-        timeout=RECOVERY_MILLISECONDS
-    )
