@@ -12,7 +12,7 @@ from servicekit.trusted_hosts import TrustedHosts
 from web.components.author import keep_author
 from web.components.error_boundary import error_boundary
 from web.components.experiment_picker import EVERY, Selection, pick_experiments
-from web.components.experiment_picker import WIDGET_KEYS as PICKER_KEYS
+from web.components.experiment_picker import SHARED_VALUES as PICKED
 from web.components.frame.early_reads import read_early
 from web.components.frame.page_skeleton import page_skeleton
 from web.components.loss_chart import OLD_LOG
@@ -45,8 +45,9 @@ _OWN_PARAMETERS = {
 }
 # Values that pages share, and which are in their links.
 _SHARED_VALUES = {
-    "": leaderboard.SHARED_VALUES,
-    "compare": compare.SHARED_VALUES,
+    "": (*PICKED, *leaderboard.SHARED_VALUES),
+    "compare": (*PICKED, *compare.SHARED_VALUES),
+    "predict": PICKED,
     "run": run.SHARED_VALUES,
 }
 # Parameters of links besides the widgets of a page.
@@ -90,9 +91,9 @@ def main() -> None:
     # Links lead to it, so the navigation does not list it.
     run_page = st.Page(lambda: run.show(sources), title="Run", url_path="run", visibility="hidden")
     widget_keys = {
-        leaderboard_page: (*PICKER_KEYS, *leaderboard.WIDGET_KEYS),
-        compare_page: (*PICKER_KEYS, *compare.WIDGET_KEYS),
-        predict_page: (*PICKER_KEYS, *predict.WIDGET_KEYS),
+        leaderboard_page: leaderboard.WIDGET_KEYS,
+        compare_page: compare.WIDGET_KEYS,
+        predict_page: predict.WIDGET_KEYS,
         evaluate_page: evaluate.WIDGET_KEYS,
         history_page: history.WIDGET_KEYS,
         models_page: models.WIDGET_KEYS,
@@ -134,7 +135,7 @@ def main() -> None:
                 show_status_strip(sources, monitor_page)
             link_problems = st.container()
             if page in (leaderboard_page, compare_page, predict_page):
-                selection = _pick(sources, page.title, shows_all=page is leaderboard_page)
+                selection = _pick(sources, shows_all=page is leaderboard_page)
             with error_boundary(f"The page {page.title}"):
                 page.run()
             with link_problems:
@@ -169,16 +170,11 @@ def _keep_widget_state(keys: Iterable[str]) -> None:
             st.session_state[key] = st.session_state[key]
 
 
-def _pick(sources: Sources, title: str, *, shows_all: bool) -> Selection:
-    """Show the experiment picker of a page and return the selection.
-
-    It is part of the frame: widgets of the frame keep their values in the URL when the page
-    changes.
-    """
+def _pick(sources: Sources, *, shows_all: bool) -> Selection:
+    """Show the experiment picker of a page and return the selection."""
     snapshot = sources.snapshot().value
     return pick_experiments(
         None if snapshot is None else snapshot.task_of,
-        title,
         shows_all=shows_all,
         other_names={} if snapshot is None else snapshot.other_names,
     )

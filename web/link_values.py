@@ -122,18 +122,19 @@ def check_text(name: str, *, is_valid: Callable[[str], bool], accepted: str, sho
 
 
 def check_value(
-    name: str, *, is_valid: Callable[[str], bool], accepted: str, show: Callable[[Any], str]
+    name: str, *, is_valid: Callable[[str], bool], accepted: str, show: Callable[[], str]
 ) -> None:
-    """Check a parameter whose value the session has under its name.
+    """Check a parameter without a widget of its name.
 
     Args:
         name: of the parameter.
         is_valid: whether a text of the link is accepted.
         accepted: description of the accepted texts.
-        show: text of a value.
+        show: returns the text of the value.
 
     """
-    _note(name, [one for one in _given(name) if not is_valid(one)], accepted, show, "none")
+    asked = [one for one in _given(name) if not is_valid(one)]
+    _keep(name, asked, accepted, lambda _value: show())
 
 
 def correct(name: str, text: str) -> None:
@@ -177,12 +178,14 @@ def _given(name: str) -> list[str]:
 def _note(
     name: str, asked: list[str], accepted: str, show: Callable[[Any], str], empty: str
 ) -> None:
+    _keep(name, asked, accepted, lambda value: _shown(value, show, empty))
+
+
+def _keep(name: str, asked: list[str], accepted: str, show: Callable[[Any], str]) -> None:
     """Keep the rejected values of a parameter, until the link has only accepted ones."""
     rejected: dict[str, _Rejected] = st.session_state.setdefault(_REJECTED, {})
     if asked:
-        rejected[name] = _Rejected(
-            ", ".join(asked), accepted, lambda value: _shown(value, show, empty)
-        )
+        rejected[name] = _Rejected(", ".join(asked), accepted, show)
     elif _given(name):
         rejected.pop(name, None)
 

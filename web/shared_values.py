@@ -1,8 +1,7 @@
 """Values that several pages share, such as the pinned baseline: in the session and in the URL.
 
-The session has a value under the name of its URL parameter, which is the key of no widget. A page
-draws a widget from it, and a change of the widget changes the value and the URL. Two pages cannot
-share a widget: Streamlit gives it another identity on each page, and the end of a run of one page
+The session has a value under a key of no widget. A page draws a widget from it, and a change of the
+widget changes the value and the URL. Two pages cannot share a widget: the end of a run of one page
 may drop what the next page has begun with.
 """
 
@@ -19,16 +18,17 @@ from web.link_values import MAX_LISTED, check_options, check_value
 Value = TypeVar("Value")
 # Session key of the number that new widgets have in their keys: they start with the values.
 _GENERATION = "shared_values_generation"
+_PREFIX = "shared_value:"
 
 
 class SharedValue(Generic[Value]):
     """A value that several pages share.
 
     Args:
-        name: its URL parameter and its session key.
+        name: its URL parameter.
         default: the value without a link, which is not in the URL.
         parse: value of a text of the URL, None if it is not accepted.
-        text: text of a value in the URL.
+        text: text of a value in the URL, or several.
         accepted: Markdown description of the accepted texts.
         old: parameters of links of earlier versions, and the value of each of their texts.
 
@@ -40,7 +40,7 @@ class SharedValue(Generic[Value]):
         default: Value,
         *,
         parse: Callable[[str], Value | None],
-        text: Callable[[Value], str] = str,
+        text: Callable[[Value], str | list[str]] = str,
         accepted: str,
         old: Mapping[str, Mapping[str, Value]] | None = None,
     ) -> None:
@@ -54,9 +54,9 @@ class SharedValue(Generic[Value]):
     @property
     def value(self) -> Value:
         """The value of the session, at first the one of the link."""
-        if self.name not in st.session_state:
+        if self._session_key not in st.session_state:
             self.take_from_link()
-        return cast("Value", st.session_state[self.name])
+        return cast("Value", st.session_state[self._session_key])
 
     @property
     def key(self) -> str:
@@ -64,39 +64,72 @@ class SharedValue(Generic[Value]):
         return f"{self.name}:{st.session_state.get(_GENERATION, 0)}"
 
     @property
-    def url_text(self) -> str | None:
-        """Text of the value in the URL, None for the default."""
-        return None if self.value == self._default else self._text(self.value)
+    def url_texts(self) -> list[str]:
+        """Texts of the value in the URL, none for the default."""
+        if self.value == self._default:
+            return []
+        texts = self._text(self.value)
+        return [texts] if isinstance(texts, str) else texts
 
-    def take_from_widget(self) -> None:
-        """Take the value of the widget after a change of it: its callback."""
-        st.session_state[self.name] = st.session_state[self.key]
+    @property
+    def _session_key(self) -> str:
+        return f"{_PREFIX}{self.name}"
+
+    def take_from_widget(self, stands_for_default: object = None) -> None:
+        """Take the value of the widget after a change of it: its callback.
+
+        Args:
+            stands_for_default: value of the widget that the page shows for the default.
+
+        """
+        value = st.session_state[self.key]
+        value = tuple(value) if isinstance(value, list) else value
+        is_default = stands_for_default is not None and value == stands_for_default
+        st.session_state[self._session_key] = self._default if is_default else value
         _write_url([self])
 
     def set(self, value: Value) -> None:
         """Set another value than the widget has. The next run draws a new widget."""
-        st.session_state[self.name] = value
+        st.session_state[self._session_key] = value
         _begin_widgets()
         _write_url([self])
 
     def take_from_link(self) -> None:
         """Take the value of the URL, if it has an accepted one."""
-        values = [self._parse(text) for text in st.query_params.get_all(self.name) if text]
+        values = self._parse_all([text for text in st.query_params.get_all(self.name) if text])
         for name, value_of in self._old.items():
             if (text := st.query_params.get(name)) is not None:
                 check_options(name, value_of)
                 values = [value_of.get(text), *values]
                 del st.query_params[name]
         accepted = [value for value in values if value is not None]
-        st.session_state.setdefault(self.name, self._default)
         if accepted:
-            st.session_state[self.name] = accepted[-1]
-        check_value(
-            self.name,
-            is_valid=lambda text: self._parse(text) is not None,
-            accepted=self._accepted,
-            show=self._text,
-        )
+            st.session_state[self._session_key] = accepted[-1]
+        else:
+            st.session_state.setdefault(self._session_key, self._default)
+        self.check(lambda text: self._parse(text) is not None, self._accepted, self._show)
+
+    def check(
+        self, is_valid: Callable[[str], bool], accepted: str, show: Callable[[], str]
+    ) -> None:
+        """Tell the texts of the link that are not accepted, see link_values.check_value."""
+        check_value(self.name, is_valid=is_valid, accepted=accepted, show=show)
+
+    def _parse_all(self, texts: list[str]) -> list[Value | None]:
+        return [self._parse(text) for text in texts]
+
+    def _show(self) -> str:
+        return str(self._text(self.value))
+
+
+class SharedNames(SharedValue[tuple[str, ...]]):
+    """Names that several pages share, each a value of the same URL parameter."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, (), parse=lambda text: (text,), text=list, accepted="names")
+
+    def _parse_all(self, texts: list[str]) -> list[tuple[str, ...] | None]:
+        return [tuple(dict.fromkeys(texts))] if texts else []
 
 
 def choice(
@@ -171,14 +204,14 @@ def _begin_widgets() -> None:
 
 
 def _write_url(values: Iterable[SharedValue[Any]]) -> None:
-    text_of = {one.name: one.url_text for one in values}
+    texts_of = {one.name: one.url_texts for one in values}
     changed = {
-        name: text
-        for name, text in text_of.items()
-        if text is not None and st.query_params.get_all(name) != [text]
+        name: texts
+        for name, texts in texts_of.items()
+        if texts and st.query_params.get_all(name) != texts
     }
     if changed:
         st.query_params.update(changed)
-    for name, text in text_of.items():
-        if text is None and name in st.query_params:
+    for name, texts in texts_of.items():
+        if not texts and name in st.query_params:
             del st.query_params[name]

@@ -79,7 +79,7 @@ def test_all_are_shown_until_the_newest_are_chosen(sources: FakeSources) -> None
     sources.names = [*sources.names, "older", "oldest"]
     app.button_group(key="show_all_or_newest").set_value("Newest 5").run()
     assert "Newest 5 of 6 experiments" in visible_text(app)
-    assert app.number_input(key="latest").value == 5
+    assert find_shared(app.number_input, "latest").value == 5
     app.button_group(key="show_all_or_newest").set_value("All").run()
     assert sources.last_query is not None
     assert sources.last_query.latest is None
@@ -240,7 +240,7 @@ def test_archived_runs_are_hidden_by_default(sources: FakeSources) -> None:
     sources.archived = {"bare"}
     app = open_page()
     assert "bare" not in list(app.dataframe[-1].value["experiment"])
-    assert "bare" not in app.multiselect(key="experiments").options
+    assert "bare" not in find_shared(app.multiselect, "experiments").options
     app.toggle(key="archived").set_value(True).run()
     states = app.dataframe[-1].value.set_index("experiment")["state"]
     assert states[["bare", "ready_1"]].to_list() == ["finished, archived", "finished"]
@@ -308,7 +308,7 @@ def test_group_of_the_newest_leads_to_their_names() -> None:
     app.session_state["group_table"] = {"selection": {"rows": [0], "columns": []}}
     app.run()
     click(app, "Show 3 runs")
-    assert app.multiselect(key="experiments").value == ["ready_1", "ready_2"]
+    assert find_shared(app.multiselect, "experiments").value == ["ready_1", "ready_2"]
 
 
 @pytest.mark.usefixtures("sources")

@@ -5,7 +5,15 @@ from pathlib import Path
 import pytest
 
 import web.sources
-from tests.support.fakes import APP, DOWN, HOSTILE, FakeSources, open_page, visible_text
+from tests.support.fakes import (
+    APP,
+    DOWN,
+    HOSTILE,
+    FakeSources,
+    find_shared,
+    open_page,
+    visible_text,
+)
 from web.data.queries import ImportedFile
 from web.settings import Settings
 from web.sources import make_sources
@@ -58,7 +66,7 @@ def test_database_that_was_never_up_offers_retry(
 def test_link_survives_a_database_outage(sources: FakeSources) -> None:
     sources.database_problem, sources.was_ever_up = DOWN, False
     app = open_page(experiments=["bare", "ready_1"])
-    assert app.multiselect(key="experiments").value == ["bare", "ready_1"]
+    assert find_shared(app.multiselect, "experiments").value == ["bare", "ready_1"]
 
 
 def test_empty_database_says_what_to_run(sources: FakeSources) -> None:
@@ -119,7 +127,7 @@ def test_largest_task_is_the_default(
     sources.tasks = {"ready_2": "parity"}
     app = open_page()
     assert set(app.dataframe[-1].value["experiment"]) == {HOSTILE, "ready_1", "bare"}
-    assert app.selectbox(key="task").options == ["digits", "parity", "all tasks"]
+    assert find_shared(app.selectbox, "task").options == ["digits", "parity", "all tasks"]
 
 
 def test_link_restores_the_task(sources: FakeSources) -> None:

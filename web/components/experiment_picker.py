@@ -10,7 +10,9 @@ from types import MappingProxyType
 
 import streamlit as st
 
-from web.link_values import check_flag, check_number, check_options
+from web.formatting import join_names
+from web.link_values import MAX_LISTED, check_flag
+from web.shared_values import SharedNames, SharedValue
 
 DEFAULT_LATEST = 5
 # Protects against a typo that would draw 10,000 curves.
@@ -18,19 +20,27 @@ MAX_LATEST = 1000
 # A list of 10,000 options blocks the browser for half a second. Further names must be typed.
 MAX_OPTIONS = 1000
 
-# Keys of the widgets, which are also the URL parameters: ?task=a&latest=8 or
-# ?experiments=a&experiments=b
-TASK = "task"
-LATEST = "latest"
-EXPERIMENTS = "experiments"
-WIDGET_KEYS = (TASK, LATEST, EXPERIMENTS)
+
+def _parse_latest(text: str) -> int | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return int(number) if number.is_integer() and 1 <= number <= MAX_LATEST else None
+
+
+# In the URL: ?task=a&latest=8 or ?experiments=a&experiments=b
+TASK = SharedValue("task", "", parse=str, accepted="tasks")
+LATEST: SharedValue[int | None] = SharedValue(
+    "latest", None, parse=_parse_latest, accepted=f"whole numbers from 1 to {MAX_LATEST:,}"
+)
+EXPERIMENTS = SharedNames("experiments")
+SHARED_VALUES = (TASK, LATEST, EXPERIMENTS)
 # Parameter of links of an earlier version, ?every=true
 EVERY = "every"
 # Key of the choice between all and the newest, which follows from LATEST
 _SHOW = "show_all_or_newest"
 _ALL, _NEWEST = "All", f"Newest {DEFAULT_LATEST}"
-# Session key of the last page.
-_PAGE = "selection_page"
 # Option for every task. It has a space, which the task of a model card cannot have.
 ALL_TASKS = "all tasks"
 
@@ -95,7 +105,6 @@ def rank_tasks(task_of: Mapping[str, str]) -> list[str]:
 
 def pick_experiments(
     task_of: Mapping[str, str] | None,
-    page: str = "",
     *,
     shows_all: bool = False,
     other_names: Mapping[str, str] = MappingProxyType({}),
@@ -107,58 +116,33 @@ def pick_experiments(
 
     Args:
         task_of: task of each experiment, newest first. None if the database was never up.
-        page: title of the current page. The names in a link from another page replace the names
-            that were picked before.
         shows_all: whether the page shows all experiments by default, and else the newest.
         other_names: experiment of each name that links may have, but that is not listed.
 
     """
-    linked = [name for name in st.query_params.get_all(EXPERIMENTS) if name]
-    if linked and st.session_state.get(_PAGE, page) != page:
-        st.session_state[EXPERIMENTS] = linked  # otherwise the widget keeps its old value
-    st.session_state[_PAGE] = page
-    current = [name for name in st.session_state.get(EXPERIMENTS, []) if isinstance(name, str)]
     listed = list(task_of or [])[:MAX_OPTIONS]
-    options = list(dict.fromkeys([*listed, *linked, *current]))
+    options = list(dict.fromkeys([*listed, *EXPERIMENTS.value]))
     unlisted_count = len(task_of or []) - len(listed)
     tasks = rank_tasks(task_of or {})
-    task = None
     with st.container(horizontal=True, vertical_alignment="bottom", key="selection"):
-        is_picked = bool(current or linked)
-        if tasks:
-            check_options(TASK, [*tasks, *([ALL_TASKS] if len(tasks) > 1 else [])], empty=tasks[0])
+        is_picked = bool(EXPERIMENTS.value)
         check_flag(EVERY)
-        check_number(
-            LATEST,
-            1,
-            MAX_LATEST,
-            is_whole=True,
-            empty="all experiments" if shows_all else f"the newest {DEFAULT_LATEST}",
-        )
-        if len(tasks) > 1:
-            task = st.selectbox(
-                "Task",
-                [*tasks, ALL_TASKS],
-                key=TASK,
-                bind="query-params",
-                width=170,
-                help="Classification task. Results of different tasks are not comparable.",
-                disabled=is_picked,
-            )
+        task = _pick_task(tasks, is_disabled=is_picked)
         if shows_all:
             _show_all_or_newest(is_disabled=is_picked)
-        latest = st.number_input(
+        default = None if shows_all else DEFAULT_LATEST
+        st.number_input(
             "Show newest",
             min_value=1,
             max_value=MAX_LATEST,
-            value=None,
+            value=LATEST.value or default,
             step=1,
-            key=LATEST,
-            bind="query-params",
+            key=LATEST.key,
             width=170,
-            placeholder="all" if shows_all else str(DEFAULT_LATEST),
+            placeholder="all",
             help="Number of newest experiments. Picked experiments take precedence.",
-            on_change=_forget_every,
+            on_change=_take_latest,
+            args=(default,),
             disabled=is_picked,
         )
         limit = (
@@ -167,28 +151,58 @@ def pick_experiments(
             if unlisted_count > 0
             else ""
         )
-        picked = st.multiselect(
+        st.multiselect(
             "Or pick experiments",
             options,
-            key=EXPERIMENTS,
-            bind="query-params",
+            default=list(EXPERIMENTS.value),
+            key=EXPERIMENTS.key,
+            on_change=EXPERIMENTS.take_from_widget,
             placeholder="Experiment names",
             accept_new_options=unlisted_count > 0,
             help=f"Leave empty to show {'all or ' if shows_all else ''}the newest.{limit}",
         )
-    latest = None if shows_all and (_is_every() or not latest) else int(latest or DEFAULT_LATEST)
-    of_task = None if task == ALL_TASKS else task
-    return resolve_selection(task_of, latest, picked, of_task, other_names)
+    is_all = shows_all and (_is_every() or LATEST.value is None)
+    latest = None if is_all else LATEST.value or DEFAULT_LATEST
+    return resolve_selection(task_of, latest, EXPERIMENTS.value, task, other_names)
+
+
+def _pick_task(tasks: Sequence[str], *, is_disabled: bool) -> str | None:
+    """Show the choice of the task if there are several. Return it, None for all tasks."""
+    if not tasks:
+        return None
+    options = [*tasks, ALL_TASKS] if len(tasks) > 1 else list(tasks)
+    option_of = {option.casefold(): option for option in options}
+    task = option_of.get(TASK.value.casefold(), tasks[0])
+    TASK.check(
+        lambda text: text.casefold() in option_of,
+        join_names(options, limit=MAX_LISTED),
+        lambda: task,
+    )
+    if TASK.value and TASK.value != task:
+        TASK.set("" if task == tasks[0] else task)
+    if len(tasks) == 1:
+        return None
+    st.selectbox(
+        "Task",
+        options,
+        index=options.index(task),
+        key=TASK.key,
+        on_change=TASK.take_from_widget,
+        args=(tasks[0],),
+        width=170,
+        help="Classification task. Results of different tasks are not comparable.",
+        disabled=is_disabled,
+    )
+    return None if task == ALL_TASKS else task
 
 
 def _show_all_or_newest(*, is_disabled: bool) -> None:
     """Show the choice between all and the newest experiments. It sets the number of newest."""
-    latest = st.session_state.get(LATEST, st.query_params.get(LATEST))
-    st.session_state[_SHOW] = _NEWEST if latest and not _is_every() else _ALL
+    st.session_state[_SHOW] = _NEWEST if LATEST.value and not _is_every() else _ALL
 
     def apply() -> None:
         _forget_every()
-        st.session_state[LATEST] = DEFAULT_LATEST if st.session_state[_SHOW] == _NEWEST else None
+        LATEST.set(DEFAULT_LATEST if st.session_state[_SHOW] == _NEWEST else None)
 
     st.segmented_control(
         "Show",
@@ -203,6 +217,11 @@ def _show_all_or_newest(*, is_disabled: bool) -> None:
 def _is_every() -> bool:
     """Return whether a link of an earlier version asks for all experiments: ?every=true."""
     return st.query_params.get(EVERY) == "true"
+
+
+def _take_latest(default: int | None) -> None:
+    _forget_every()
+    LATEST.take_from_widget(default)
 
 
 def _forget_every() -> None:

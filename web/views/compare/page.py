@@ -72,8 +72,8 @@ def _show_too_few(sources: Sources, selection: Selection) -> None:
             f"Compare the top {len(top.value)}",
             icon=":material/trophy:",
             type="primary",
-            on_click=st.session_state.__setitem__,
-            args=(EXPERIMENTS, top.value),
+            on_click=EXPERIMENTS.set,
+            args=(tuple(top.value),),
             help="The most accurate experiments of the largest task.",
         )
     elif top.value is None:

@@ -182,7 +182,7 @@ def _show_links(links: Mapping[str, st.Page], selected: Sequence[str]) -> None:
             links[title],
             label=f"{action} {len(selected):,}" if selected else f"{action} selected",
             icon=icon,
-            query_params={EXPERIMENTS: list(selected)},
+            query_params={EXPERIMENTS.name: list(selected)},
             disabled=not selected,
             help=None if selected else "Select rows of the table first.",
         )

@@ -102,9 +102,10 @@ def show_groups(
                 type="primary",
                 on_click=_open,
                 args=(
-                    {EXPERIMENTS: list(group["names"]), display_key: table}
+                    {display_key: table}
                     if is_within_selection
                     else {filter_key: group_filter(columns, values, outer), display_key: table},
+                    tuple(group["names"]) if is_within_selection else (),
                 ),
             )
 
@@ -116,9 +117,11 @@ def _clear_selection(shown: object) -> None:
         st.session_state[_TABLE] = {"selection": {"rows": [], "columns": []}}
 
 
-def _open(state: dict[str, Any]) -> None:
-    """Show the runs of a group. state: values of widgets by key."""
+def _open(state: dict[str, Any], names: tuple[str, ...]) -> None:
+    """Show the runs of a group. state: values of widgets by key. names: runs to pick."""
     st.session_state.update(state)
+    if names:
+        EXPERIMENTS.set(names)
     request_page()
 
 

@@ -66,7 +66,7 @@ def show(sources: Sources, selection: Selection, links: Mapping[str, st.Page]) -
         return
     if selection.unknown:
         st.warning(f"Not in the database: {join_names(selection.unknown)}.", icon=":material/help:")
-    is_picked = bool(st.session_state.get(EXPERIMENTS))
+    is_picked = bool(EXPERIMENTS.value)
     if is_picked and not selection.names:
         st.info("None of the picked experiments exists. Clear the selection to see all.")
         return
