@@ -58,8 +58,6 @@ _OTHER_PARAMETERS = {
     "models": (PUBLICATION,),
     "run": (run.RUN_ID,),
 }
-# One entry in the history of the browser per page, see history.js.
-_HISTORY = f"<script>{(HERE / 'history.js').read_text(encoding='utf-8')}</script>"
 UNKNOWN_HOST = (
     "Unknown host name. Open the dashboard as `localhost` or by its IP address, or add the name"
     " to `ALLOWED_HOSTS`."
@@ -111,7 +109,12 @@ def main() -> None:
     begin_page(page, known, _OWN_PARAMETERS.get(page.url_path, ()), shared)
     all_keys = {key for keys in widget_keys.values() for key in keys}
     _keep_widget_state(all_keys.difference(widget_keys[page]))
-    _show_frame(page.title)
+    # Local icons: for an emoji or a material icon in the browser tab, Streamlit loads a picture
+    # from the network.
+    st.set_page_config(
+        page_title=f"{page.title} \N{MIDDLE DOT} {NAME}", page_icon=HERE / "icon.svg", layout="wide"
+    )
+    st.logo(HERE / "icon.svg", size="large")
     with error_boundary("The dashboard"):
         sources = get_sources()
         _stop_at_unknown_host(sources.settings.allowed_hosts)
@@ -142,18 +145,6 @@ def main() -> None:
                 show_link_problems(known)
         keep_author()
         keep_parameters(page.url_path)
-
-
-def _show_frame(title: str) -> None:
-    """Set the title of the browser tab, and add the logo, the styles and the scripts."""
-    # Local icons: for an emoji or a material icon in the browser tab, Streamlit loads a picture
-    # from the network.
-    st.set_page_config(
-        page_title=f"{title} \N{MIDDLE DOT} {NAME}", page_icon=HERE / "icon.svg", layout="wide"
-    )
-    st.logo(HERE / "icon.svg", size="large")
-    st.html(HERE / "style.css")
-    st.html(_HISTORY, unsafe_allow_javascript=True)
 
 
 def _stop_at_unknown_host(allowed_hosts: frozenset[str]) -> None:

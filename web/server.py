@@ -16,11 +16,12 @@ from starlette.middleware import Middleware
 from streamlit import config, file_util
 
 import web.views
+from web.serving.index_page import make_addition
 from web.serving.middleware import StaticFilesMiddleware
 from web.serving.static_files import StaticFiles
 
 # Modules of Streamlit that the pages load for their first data.
-FRAME = ("Html", "PageLink", "remark-emoji")
+FRAME = ("PageLink", "remark-emoji")
 PICKER = ("NumberInput", "Multiselect", "ButtonGroup")
 CHART, TABLE = "EChartsChart", "DataFrame"
 MODULES = {
@@ -29,6 +30,8 @@ MODULES = {
     "/predict": (*FRAME, *PICKER, "BidiComponent"),
     "/run": (*FRAME, "Selectbox", "Slider", "ButtonGroup", CHART, "Button", "TextInput", TABLE),
 }
+
+HERE = Path(__file__).parent
 
 _files = StaticFiles(Path(file_util.get_static_dir()))
 
@@ -59,6 +62,12 @@ app = st.App(
     "app.py",
     lifespan=_prepare,
     middleware=[
-        Middleware(StaticFilesMiddleware, files=_files, preloads=MODULES, base_path=_base_path())
+        Middleware(
+            StaticFilesMiddleware,
+            files=_files,
+            preloads=MODULES,
+            addition=make_addition(HERE / "style.css", HERE / "history.js"),
+            base_path=_base_path(),
+        )
     ],
 )

@@ -17,6 +17,8 @@ MIN_SCRIPTS = 20
 
 def test_scripts_arrive_compressed(stack: RunningStack) -> None:
     index = requests.get(stack.web_url, timeout=30).text
+    assert ".stMainBlockContainer {" in index
+    assert "history.ownsEntries" in index
     paths = re.findall(r'(?:src|href)="\./(static/[^"]+\.(?:js|css))"', index)
     assert len(paths) > MIN_SCRIPTS
     sizes = [0, 0]

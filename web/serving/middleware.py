@@ -1,16 +1,11 @@
-"""ASGI middleware: sends Streamlit's scripts compressed, and names a page's scripts in advance."""
+"""ASGI middleware: compressed scripts, their names in advance, and the page with our additions."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
+from web.serving.asgi_types import Application, Message, Receive, Scope, Send
+from web.serving.index_page import add_to_page, send_index, without_validators
 from web.serving.static_files import CACHE_CONTROL, StaticFiles
-
-Message = MutableMapping[str, Any]
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _VARY = (b"vary", b"Accept-Encoding")
 
@@ -24,6 +19,7 @@ class StaticFilesMiddleware:
         preloads: by path of a page, such as /run: the modules that it will need, see
             StaticFiles.modules. The browser loads them while it starts Streamlit, instead of
             after the first data.
+        addition: HTML at the end of the body of index.html.
         base_path: path of the dashboard, "" or such as /dashboard.
 
     """
@@ -34,11 +30,14 @@ class StaticFilesMiddleware:
         *,
         files: StaticFiles,
         preloads: Mapping[str, Sequence[str]],
+        addition: bytes = b"",
         base_path: str = "",
     ) -> None:
         self._application = application
         self._files = files
         self._base_path = base_path
+        self._index = files.index
+        self._page = add_to_page(self._index, addition)
         self._links = {
             path: (
                 b"link",
@@ -66,6 +65,9 @@ class StaticFilesMiddleware:
         link = self._links.get(path)
         if link is not None and link[1]:
             send = _with_header(send, link, media_type=b"text/html")
+        send = send_index(send, self._index, self._page)
+        if path == "/":  # Streamlit has no validators for the other pages
+            scope = without_validators(scope)
         await self._application(scope, receive, send)
 
     async def _send_file(self, scope: Scope, name: str, send: Send) -> None:

@@ -88,6 +88,11 @@ class StaticFiles:
             self._files[name] = found
         return found
 
+    @property
+    def index(self) -> bytes:
+        """The page that loads the scripts."""
+        return (self._folder / INDEX).read_bytes()
+
     def initial_names(self) -> list[str]:
         """Return the files that index.html refers to, in its order."""
         text = self._text(INDEX)

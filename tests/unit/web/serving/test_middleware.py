@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from web.serving.middleware import Message, Receive, Scope, Send, StaticFilesMiddleware
+from web.serving.asgi_types import Message, Receive, Scope, Send
+from web.serving.middleware import StaticFilesMiddleware
 from web.serving.static_files import StaticFiles
 
 SCRIPT = b"export const a = 1;\n" * 100
