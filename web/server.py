@@ -66,7 +66,7 @@ app = st.App(
             StaticFilesMiddleware,
             files=_files,
             preloads=MODULES,
-            addition=make_addition(HERE / "style.css", HERE / "history.js"),
+            addition=make_addition(HERE / "style.css", HERE / "backend.js", HERE / "history.js"),
             base_path=_base_path(),
         )
     ],

@@ -37,6 +37,17 @@ def test_scripts_arrive_compressed(stack: RunningStack) -> None:
     assert sizes[1] < sizes[0] / 2
 
 
+def test_browser_connects_at_once(stack: RunningStack, page: Page) -> None:
+    """It knows the address of the server, so no request below the path of the page fails first."""
+    failed: list[str] = []
+    page.on("response", lambda one: failed.append(one.url) if one.status >= 400 else None)
+    page.goto(f"{stack.web_url}/run")
+    expect(page.get_by_role("heading", name="Run", exact=True)).to_be_visible(
+        timeout=FIRST_PAINT_MILLISECONDS
+    )
+    assert failed == []
+
+
 @pytest.mark.parametrize(
     ("path", "heading", "parameters"),
     [

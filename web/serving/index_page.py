@@ -15,9 +15,10 @@ _FILE_HEADERS = frozenset({b"content-length", b"etag", b"last-modified"})
 _VALIDATORS = frozenset({b"if-none-match", b"if-modified-since"})
 
 
-def make_addition(style: Path, script: Path) -> bytes:
-    """Return the HTML of a style sheet and a script."""
-    return b"<style>%b</style><script>%b</script>" % (style.read_bytes(), script.read_bytes())
+def make_addition(style: Path, *scripts: Path) -> bytes:
+    """Return the HTML of a style sheet and scripts."""
+    parts = [b"<script>%b</script>" % script.read_bytes() for script in scripts]
+    return b"<style>%b</style>%b" % (style.read_bytes(), b"".join(parts))
 
 
 def add_to_page(page: bytes, addition: bytes) -> bytes:
