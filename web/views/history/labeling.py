@@ -114,7 +114,7 @@ def _show_answers(sources: Sources, one: LoggedPrediction) -> None:
     title = "Models disagree" if one.disagrees else "Answers"
     st.markdown(f"**{title}**")
     st.dataframe(
-        with_run_links(answer_table(answers, one.true_label), "model"),
+        with_run_links(answer_table(answers, one.true_label), "model", is_short=True),
         hide_index=True,
         height=230,
         alt="Answer of every model to this image",

@@ -241,7 +241,7 @@ def _show_details(
             alt="Probability of each label by experiment; the table below has the numbers",
         )
     st.dataframe(
-        with_run_links(answer_table(answers, consensus, champion), "experiment"),
+        with_run_links(answer_table(answers, consensus, champion), "experiment", is_short=True),
         hide_index=True,
         alt=f"Answer and confidence of each experiment, task {task}",
         placeholder="",
