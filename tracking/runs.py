@@ -68,6 +68,8 @@ class Run:
     The last point is the highest one by step, then time, then value. `learning_rate`, `momentum`
     and `metrics` are derived, with the names of the house. A row of a CSV file has no project and
     no `latest`, and its `params` are its columns. `project` is the name of the project.
+    `note_author` is the author of the current note, `tags_author` of the last change of the tags;
+    None if unknown.
     """
 
     id: int
@@ -91,6 +93,8 @@ class Run:
     silent_since: datetime | None
     archived_at: datetime | None
     project: str | None = None
+    note_author: str | None = None
+    tags_author: str | None = None
     params: Mapping[str, str] = field(default_factory=dict)
     latest: Mapping[str, Point] = field(default_factory=dict)
 
@@ -117,7 +121,7 @@ class RunChange:
     """Changes of a run; None leaves a field as it is. A tag with None is removed.
 
     `note_revision` is the revision that the client read; None replaces any note. `author` is
-    stored with a rename.
+    stored with a rename, with the note and with the tags.
     """
 
     state: State | None = None

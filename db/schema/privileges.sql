@@ -64,7 +64,7 @@ GRANT DELETE ON drift_checks TO mlops_app;
 -- The tracking process, a process of the inference service. It may not touch the columns that belong to the CSV files.
 GRANT INSERT (name, task, learning_rate, momentum, params, metrics, source, state, run_id, project_id, owner, note, tags, started_at,
     ended_at, heartbeat_at, creation_key), UPDATE (task, learning_rate, momentum, params, metrics, state, owner, note, note_revision,
-    tags, started_at, ended_at, heartbeat_at, silent_since, archived_at, updated_at) ON experiments TO mlops_app;
+    note_author, tags, tags_author, started_at, ended_at, heartbeat_at, silent_since, archived_at, updated_at) ON experiments TO mlops_app;
 GRANT INSERT, UPDATE, DELETE ON metric_curves, run_points, run_histories, run_artifacts TO mlops_app;
 GRANT INSERT, UPDATE ON run_params, projects, logged_models TO mlops_app;
 GRANT INSERT, DELETE ON schedules TO mlops_app;

@@ -12,7 +12,8 @@ def finite(column: str) -> str:
 COLUMNS = f"""
 l.experiment_name AS name, l.run_id, l.task, l.source, l.state, l.project, l.learning_rate,
 l.momentum, l.params, l.metrics, {finite("l.best_loss")} AS best_loss,
-{finite("l.last_loss")} AS last_loss, l.last_step, l.owner, e.note, e.note_revision, l.tags,
+{finite("l.last_loss")} AS last_loss, l.last_step, l.owner, e.note, e.note_revision,
+e.note_author, l.tags, e.tags_author,
 {utc("l.started_at")} AS started_at, {utc("l.ended_at")} AS ended_at,
 {utc("l.silent_since")} AS silent_since, {utc("l.archived_at")} AS archived_at,
 to_char(l.missing_since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS missing_since

@@ -126,10 +126,12 @@ def test_each_quantity_has_a_chart(sources: FakeSources) -> None:
 def test_note_is_edited_in_place(sources: FakeSources) -> None:
     app = press(run_page(name="lenet"), "Edit note")
     app.text_area[0].set_value("Lower *rate*")
+    app.text_input(key=f"note-author-{sources.tracking.runs['lenet'].id}").set_value("ann")
     press(app, "Save note")
     assert sources.tracking.runs["lenet"].note == "Lower *rate*"
-    assert sources.tracking_api.authors == ["dashboard"]
+    assert sources.tracking_api.authors == ["ann"]
     assert "Lower *rate*" in visible_text(app)
+    assert "Revision 1 by ann." in visible_text(app)
     assert "Edit note" in labels(app)
 
 
@@ -173,6 +175,7 @@ def test_tags_are_added_and_removed(sources: FakeSources) -> None:
     value.set_value("v2")
     press(app, "Add tag")
     assert sources.tracking.runs["lenet"].tags == {"dataset": "v2"}
+    assert "Last changed by dashboard." in visible_text(app)
     press(app, "dataset: v2")
     assert sources.tracking.runs["lenet"].tags == {}
 

@@ -221,7 +221,9 @@ class FakeTrackingApi:
             problem = ApiProblemError(409, "Note changed", "")
             raise NoteConflictError(problem, run.note, run.note_revision)
         self.authors.append(author)
-        self._tracking.runs[name] = replace(run, note=note, note_revision=revision + 1)
+        self._tracking.runs[name] = replace(
+            run, note=note, note_revision=revision + 1, note_author=author
+        )
         return revision + 1
 
     def set_tag(self, name: str, key: str, value: str | None, *, author: str) -> None:
@@ -231,7 +233,7 @@ class FakeTrackingApi:
         run = self._tracking.runs[name]
         tags = {one: text for one, text in run.tags.items() if one != key}
         self._tracking.runs[name] = replace(
-            run, tags=tags if value is None else {**tags, key: value}
+            run, tags=tags if value is None else {**tags, key: value}, tags_author=author
         )
 
     def artifact(self, _name: str, path: str) -> bytes:

@@ -33,7 +33,10 @@ UPDATE experiments SET
     owner = coalesce(%(owner)s, owner),
     note = %(note)s,
     note_revision = note_revision + %(note_changes)s,
+    note_author = CASE WHEN %(note_changes)s = 0 THEN note_author ELSE %(author)s END,
     tags = %(tags)s,
+    tags_author = CASE WHEN %(tag_changes)s = 0 THEN tags_author
+                       ELSE coalesce(%(author)s, tags_author) END,
     archived_at = CASE WHEN %(is_archived)s IS NULL THEN archived_at
                        WHEN %(is_archived)s THEN coalesce(archived_at, now()) END,
     updated_at = now()
@@ -60,6 +63,7 @@ def update(cursor: Cursor, run_id: str, change: RunChange) -> int:
             "The experiment is a row of a CSV file, which is finished. Start a run instead.",
             "state",
         )
+    new_tags = _new_tags(tags, change.tags)
     arguments = {
         "id": number,
         "state": change.state,
@@ -67,7 +71,9 @@ def update(cursor: Cursor, run_id: str, change: RunChange) -> int:
         "owner": change.owner,
         "note": _new_note(change, note, revision),
         "note_changes": int(change.note not in (None, note)),
-        "tags": json.dumps(_new_tags(tags, change.tags)),
+        "tags": json.dumps(new_tags),
+        "tag_changes": int(new_tags != tags),
+        "author": change.author or None,
         "is_archived": change.is_archived,
     }
     cursor.execute(UPDATE, arguments)

@@ -12,7 +12,7 @@ COLUMNS = """
 e.id, e.run_id, e.name, e.task, e.source, e.state, e.project_id, e.owner, e.note, e.note_revision,
 e.tags, e.learning_rate, e.momentum, e.metrics, e.created_at, e.updated_at, e.started_at,
 e.ended_at, e.silent_since, e.archived_at,
-(SELECT p.name FROM projects p WHERE p.id = e.project_id)
+(SELECT p.name FROM projects p WHERE p.id = e.project_id), e.note_author, e.tags_author
 """
 BY_RUN_ID = f"SELECT {COLUMNS} FROM experiments e WHERE e.run_id = %s"
 BY_KEY = f"SELECT {COLUMNS} FROM experiments e WHERE e.creation_key = %s"

@@ -101,8 +101,9 @@ def test_same_run_id_gets_the_same_run(service: TrackedService) -> None:
 
 def test_note_in_two_browsers_conflicts(service: TrackedService) -> None:
     start(service, "noted")
-    first = service.call("PATCH", "/experiments/noted", {"note": "a", "note_revision": 0})
-    assert first.json()["note_revision"] == 1
+    change = {"note": "a", "note_revision": 0, "author": "ann"}
+    first = service.call("PATCH", "/experiments/noted", change).json()
+    assert (first["note_revision"], first["note_author"], first["tags_author"]) == (1, "ann", None)
     second = service.call("PATCH", "/experiments/noted", {"note": "b", "note_revision": 0})
     problem = second.json()
     assert (second.status_code, problem["note"], problem["note_revision"]) == (409, "a", 1)

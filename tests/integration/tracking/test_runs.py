@@ -225,10 +225,16 @@ def test_update_note_with_old_revision_conflicts(stores: Stores) -> None:
     first = stores.runs.update(run_id, RunChange(note="a", note_revision=0))
     assert (first.note, first.note_revision) == ("a", 1)
     repeated = stores.runs.update(run_id, RunChange(note="a", note_revision=0))
-    assert repeated.note_revision == 1
+    assert (repeated.note_revision, repeated.note_author) == (1, None)
     with pytest.raises(ChangedNoteError) as error:
         stores.runs.update(run_id, RunChange(note="b", note_revision=0))
     assert error.value.extra == {"note": "a", "note_revision": 1}
+    by_ann = stores.runs.update(run_id, RunChange(note="c", tags={"t": "v"}, author="ann"))
+    assert (by_ann.note_author, by_ann.tags_author) == ("ann", "ann")
+    same = stores.runs.update(run_id, RunChange(note="c", tags={"t": "v"}, author="bob"))
+    assert (same.note_author, same.tags_author) == ("ann", "ann")
+    by_bob = stores.runs.update(run_id, RunChange(tags={"t": None}, author="bob"))
+    assert (by_bob.note_author, by_bob.tags_author) == ("ann", "bob")
 
 
 def test_update_name_keeps_the_previous_one(stores: Stores, sql: Query) -> None:

@@ -16,7 +16,7 @@ COLUMNS = """
         e.archived_at, e.missing_since, ARRAY(
             SELECT n.name FROM previous_names n WHERE n.experiment_id = e.id
             ORDER BY n.renamed_at DESC
-        ) AS previous_names
+        ) AS previous_names, e.note_author, e.tags_author
     FROM experiments e
     LEFT JOIN projects p ON p.id = e.project_id
 """

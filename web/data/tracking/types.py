@@ -32,6 +32,8 @@ class Run:
         silent_since: last request of a running run that went silent, else None.
         archived_at, missing_since: None for an experiment that is neither.
         previous_names: latest first.
+        note_author, tags_author: of the current note, and of the last change of the tags by hand;
+            None if unknown.
 
     """
 
@@ -60,6 +62,8 @@ class Run:
     archived_at: datetime | None
     missing_since: datetime | None
     previous_names: Sequence[str]
+    note_author: str | None = None
+    tags_author: str | None = None
 
     @property
     def is_running(self) -> bool:

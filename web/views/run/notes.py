@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from web.components.author import remembered_author
+from web.components.author import author_input, remember_author, remembered_author
 from web.data.api_types import ApiProblemError, ApiUnreachableError
 from web.data.tracking.client import NoteConflictError
 from web.data.tracking.types import Run
@@ -51,6 +51,8 @@ def _show_note(run: Run) -> None:
         st.markdown(safe_note(run.note), anchors=False)
     else:
         st.caption("No note yet.")
+    if run.note_revision:
+        st.caption(f"Revision {run.note_revision:,}{_by(run.note_author)}.")
 
     def start() -> None:
         st.session_state[f"note-edit-{run.id}"] = _Edit(run.note_revision)
@@ -60,7 +62,7 @@ def _show_note(run: Run) -> None:
 
 
 def _show_editor(sources: Sources, run: Run, edit: _Edit) -> None:
-    text_key = f"note-text-{run.id}"
+    text_key, author_key = f"note-text-{run.id}", f"note-author-{run.id}"
     if edit.other is not None:
         st.warning(
             "Another browser stored this note meanwhile. Add what you need from it to your text"
@@ -75,9 +77,11 @@ def _show_editor(sources: Sources, run: Run, edit: _Edit) -> None:
         max_chars=MAX_NOTE,
         height=NOTE_HEIGHT_PIXELS,
     )
+    author_input(author_key, width=260)
 
     def save() -> None:
         text = str(st.session_state.get(text_key, ""))
+        remember_author(str(st.session_state.get(author_key, "")))
         try:
             sources.tracking_api.set_note(run.name, text, revision=edit.revision, author=_author())
         except NoteConflictError as conflict:
@@ -127,6 +131,8 @@ def _show_tags(sources: Sources, run: Run) -> None:
             )
         if not own:
             st.caption("No tags yet.")
+    if run.tags_author is not None:
+        st.caption(f"Last changed{_by(run.tags_author)}.")
     with (
         st.form(f"tag-form-{run.id}", border=False, clear_on_submit=True),
         st.container(horizontal=True, vertical_alignment="bottom", gap="small"),
@@ -145,6 +151,10 @@ def _show_tags(sources: Sources, run: Run) -> None:
     if hidden:
         with st.expander("Tags of the client"):
             st.json(hidden)
+
+
+def _by(author: str | None) -> str:
+    return "" if author is None else f" by {escape_markdown(author)}"
 
 
 def _author() -> str:
