@@ -22,7 +22,7 @@ DOCUMENTED = {
     "evaluate": f"set=rendered+digits&model={LENET}&vs={TANH}&true=4&read=9&group=3",
     "history": f"experiment={LENET}&only=Wrong&class=7&truth=1&below=60&since=2026-05-01"
     "&until=2026-05-31&program=curl&task=mnist",
-    "models": f"m={LENET}&publication=12",
+    "models": f"m={LENET}&client=kserve&publication=12",
     "pipelines": "run=20&tab=Label&of=mnist",
     "monitor": f"task=mnist&days=7&version={LENET}@1&feature=peak",
     "run": f"name={LENET}&axis=log",

@@ -78,6 +78,19 @@ def test_link_restores_a_version() -> None:
 
 
 @pytest.mark.usefixtures("sources")
+def test_code_is_that_of_the_client_and_name() -> None:
+    app = models_page(m="ready_1", client="TensorFlow Serving")
+    assert "/v1/models/ready_1:predict" in app.code[0].value
+    choice = app.selectbox(key="code-name-ready_1@1")
+    assert choice.options == ["ready_1", "ready_1@1", "digits@champion"]
+    app = choice.select("ready_1@1").run()
+    assert "/v1/models/ready_1/versions/1:predict" in app.code[0].value
+    app = app.button_group(key="client").set_value("tritonclient").run()
+    assert 'client.infer("ready_1", [tensor], model_version="1")' in app.code[0].value
+    assert len(app.code) == 1
+
+
+@pytest.mark.usefixtures("sources")
 def test_link_with_the_default_version_number_works() -> None:
     app = models_page(m="ready_2@2")
     assert app.header[0].value == r"ready\_2, version 2"

@@ -20,6 +20,7 @@ from tests.support.dashboard import (
     page_widths,
 )
 from tests.support.digits import seven_png
+from web.components.code_snippets import SNIPPETS
 
 LENET = "mnist_experiment_12__lenet5"
 CHAMPION = "mnist_experiment_25__deep_cnn_16_48_96_augmented"
@@ -55,11 +56,14 @@ def open_page(page: Page, stack: Any, model: str = LENET) -> None:
     )
 
 
-def copied(page: Page, tab: str) -> str:
-    page.get_by_role("tab", name=tab).click()
-    return (
-        page.locator("[data-testid=stCode]").filter(visible=True).first.locator("code").inner_text()
-    )
+def copied(page: Page, stack: Any, client: str) -> str:
+    """Choose a client and return the code for it."""
+    page.get_by_test_id("stButtonGroup").get_by_text(client, exact=True).click()
+    expected = SNIPPETS[client].text(stack.api_url, LENET)
+    code = page.get_by_test_id("stCode").filter(visible=True).first.locator("code")
+    expect(code).to_contain_text(expected.splitlines()[-1])
+    assert code.inner_text().split() == expected.split()
+    return code.inner_text()
 
 
 def fill(page: Page, button: str, author: str, reason: str) -> None:
@@ -76,11 +80,23 @@ def test_copied_code_runs(stack: Any, page: Page, tmp_path: Path) -> None:
     (tmp_path / "digit.png").write_bytes(seven_png())
     open_page(page, stack)
     for command in (
-        ["bash", "-c", copied(page, "curl")],
-        [sys.executable, "-c", copied(page, "Python")],
+        ["bash", "-c", copied(page, stack, "curl")],
+        [sys.executable, "-c", copied(page, stack, "Python")],
     ):
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
         assert "7" in done.stdout
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_code_of_every_client_fits_the_screen(stack: Any, page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    open_page(page, stack)
+    for client in SNIPPETS:
+        copied(page, stack, client)
+        assert max(page_widths(page)) <= width
+    page.goto(f"{stack.web_url}/models?m={LENET}&client=kserve")
+    chosen = page.get_by_test_id("stButtonGroup").locator("[aria-checked=true]")
+    expect(chosen).to_have_text("kserve", timeout=FIRST_PAINT_MILLISECONDS)
 
 
 @pytest.mark.slow

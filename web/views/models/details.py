@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from web.components.code_snippets import curl, python
 from web.data.api_types import ModelVersion
 from web.formatting import escape_markdown, join_names
 from web.sources import Sources
@@ -18,6 +17,7 @@ from web.tables.model_registry import (
 )
 from web.tables.run_names import markdown_link
 from web.views.models.alerts import show_alerts
+from web.views.models.code import show_code
 from web.views.models.robustness import show_robustness
 
 # Key of the widget, which is also the URL parameter: ?m=NAME or ?m=NAME@2
@@ -61,7 +61,7 @@ def show_details(sources: Sources, versions: Sequence[ModelVersion]) -> None:
         with facts:
             _show_facts(sources, version)
         with code:
-            _show_code(sources.settings.public_api_url, version)
+            show_code(sources.settings.public_api_url, version)
         show_robustness(sources, version, versions)
         with st.expander("Model card"):
             card = sources.card(version.name, version.version, version.digest)
@@ -69,15 +69,6 @@ def show_details(sources: Sources, versions: Sequence[ModelVersion]) -> None:
                 st.json(dict(card.value), expanded=2)
             else:
                 st.caption(card.problem or "The model has no card.")
-
-
-def _show_code(api_url: str, version: ModelVersion) -> None:
-    if version.state != "READY":
-        st.caption("The model is not ready.")
-        return
-    curl_tab, python_tab = st.tabs(["curl", "Python"])
-    curl_tab.code(curl(api_url, version.short_name), language="bash", wrap_lines=True)
-    python_tab.code(python(api_url, version.short_name), language="python", wrap_lines=True)
 
 
 def _show_facts(sources: Sources, version: ModelVersion) -> None:

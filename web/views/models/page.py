@@ -19,11 +19,12 @@ from web.tables.model_registry import (
 from web.tables.run_names import join_links
 from web.views.models.alerts import ALERT_COLORS, alert_severities
 from web.views.models.aliases import show_aliases
+from web.views.models.code import CLIENT
 from web.views.models.details import SELECTED, show_details
 from web.views.models.publication import show_publication
 from web.views.models.publish import show_form
 
-WIDGET_KEYS = (SELECTED,)
+WIDGET_KEYS = (SELECTED, CLIENT)
 # Failures with a card of their own. The table has all.
 MAX_FAILURE_CARDS = 10
 MAX_LISTED_NAMES = 30
