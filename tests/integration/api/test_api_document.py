@@ -1,4 +1,7 @@
-"""API document: responses conform to openapi.yaml for requests that schemathesis generates."""
+"""API documents: responses conform to them for requests that schemathesis generates.
+
+openapi.yaml, and the documents of the serving protocols.
+"""
 
 import hashlib
 import os
@@ -20,6 +23,7 @@ from schemathesis.core.result import Ok
 from db.initialize import set_up
 from db.settings import from_environment
 from inference.api.connexion_app import ROUTES
+from inference.protocols import routes
 from local import ports
 
 pytestmark = pytest.mark.slow
@@ -31,6 +35,9 @@ MIN_SUCCEEDED = 5
 # header.
 LENIENT = {"positive_data_acceptance", "negative_data_rejection"}
 KEY = "the-key-of-the-tests"
+PROTOCOLS = sorted(Path(routes.__file__).parent.glob("*.yaml"))
+MODEL = "mnist_experiment_12__lenet5"
+READING_POSTS = {"POST /v2/repository/index"}
 # Operations that change runs. The schema cannot say that names and texts are printable, and that a
 # run has to exist, so their requests are mended, and some of them have to succeed.
 CREATE = "POST /experiments"
@@ -104,6 +111,22 @@ def operations(api_url: str) -> list[Any]:
     """Return the documented operations of the service."""
     found = schemathesis.openapi.from_url(f"{api_url}/openapi.json").get_all_operations()
     return [result.ok() for result in found if isinstance(result, Ok)]
+
+
+def protocol_operations() -> list[Any]:
+    """Return the documented operations of the serving protocols, one of all that are not kept."""
+    found = [
+        result.ok()
+        for path in PROTOCOLS
+        for result in schemathesis.openapi.from_path(path).get_all_operations()
+        if isinstance(result, Ok)
+    ]
+    not_kept = [one for one in found if is_not_kept(one)]
+    return [one for one in found if one not in not_kept[1:]]
+
+
+def is_not_kept(operation: Any) -> bool:
+    return "501" in operation.definition.raw["responses"]
 
 
 def start_run(api_url: str, headers: dict[str, str]) -> str:
@@ -183,3 +206,58 @@ def test_client_without_a_key_reads_what_is_not_private(api_url: str, key: str |
             assert (status == 401) == (case.method != "GET" or is_private)
 
         needs_a_key_unless_it_reads()
+
+
+def with_model(case: schemathesis.Case[Any]) -> schemathesis.Case[Any]:
+    """Return a case whose model exists, for half of the generated names."""
+    name = case.path_parameters.get("name", "")
+    if len(name) % 2:
+        case.path_parameters["name"] = MODEL
+        if "version" in case.path_parameters:
+            case.path_parameters["version"] = "1"
+    return case
+
+
+def check_responses(operation: Any, root: str, headers: dict[str, str]) -> None:
+    """Check responses of an operation of a serving protocol against its document."""
+    lenient = LENIENT | ({"not_a_server_error"} if is_not_kept(operation) else set())
+    checks: list[Any] = [check for check in CHECKS.get_all() if check.__name__ not in lenient]
+
+    @SETTINGS
+    @given(case=operation.as_strategy().map(with_model))
+    def answers_as_documented(case: schemathesis.Case[Any]) -> None:
+        response = case.call(base_url=root, headers=headers, timeout=10)
+        assert response.status_code != 401
+        case.validate_response(response, checks=checks)
+
+    answers_as_documented()
+
+
+def check_access(operation: Any, root: str) -> None:
+    """Check that an operation needs a key unless it reads."""
+    is_read = operation.method.upper() == "GET" or operation.label in READING_POSTS
+
+    @SETTINGS
+    @given(case=operation.as_strategy())
+    def needs_a_key_unless_it_reads(case: schemathesis.Case[Any]) -> None:
+        status = case.call(base_url=root, timeout=10).status_code
+        assert (status == 401) != is_read
+
+    needs_a_key_unless_it_reads()
+
+
+@pytest.mark.parametrize("api_url", ["with a database", "with keys"], indirect=True)
+def test_every_response_of_a_protocol_is_as_documented(
+    api_url: str, request: pytest.FixtureRequest
+) -> None:
+    headers = {"X-API-Key": KEY} if "with keys" in request.node.name else {}
+    operations = protocol_operations()
+    assert len(operations) > 30
+    for operation in operations:
+        check_responses(operation, api_url.removesuffix("/api/v1.0"), headers)
+
+
+@pytest.mark.parametrize("api_url", ["with keys"], indirect=True)
+def test_protocol_without_a_key_only_describes(api_url: str) -> None:
+    for operation in protocol_operations():
+        check_access(operation, api_url.removesuffix("/api/v1.0"))
