@@ -23,7 +23,7 @@ def start_script(name: str, url: str, *arguments: str, key: str = "") -> subproc
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
     return subprocess.Popen(
-        [_python(), str(SCRIPTS / f"{name}.py"), *arguments],
+        [client_python(), str(SCRIPTS / f"{name}.py"), *arguments],
         env=variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -58,7 +58,7 @@ def _communicate(process: subprocess.Popen[str], timeout_seconds: float) -> tupl
 
 
 @cache
-def _python() -> str:
+def client_python() -> str:
     """Return the Python of the client, which finds TensorFlow in the project's environment."""
     program = Path(tools_python("mlflow"))
     [packages] = (program.parents[1] / "lib").glob("python*/site-packages")

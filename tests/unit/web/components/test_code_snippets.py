@@ -2,6 +2,7 @@
 
 import ast
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,7 @@ from web.components.code_snippets import (
 )
 
 API = "http://localhost:9090/api/v1.0"
+PAGE = (Path(__file__).parents[4] / "doc" / "protocols.md").read_text()
 HOSTILE = "a\"'; touch hacked; '\n"
 
 
@@ -117,3 +119,9 @@ def test_address_of_https_with_a_prefix_is_kept() -> None:
 
 def test_mlflow_without_a_port_has_that_of_http() -> None:
     assert {"ml.example", "80/mlflow/a"} <= literals(mlflow("http://ml.example/api/v1.0", "a"))
+
+
+@pytest.mark.parametrize("client", ["tritonclient", "kserve", "TensorFlow Serving", "MLflow"])
+def test_snippet_is_that_of_the_documentation(client: str) -> None:
+    """There, tests/integration/protocols/test_documented_clients.py runs it."""
+    assert f"\n{SNIPPETS[client].text(API, 'mnist@champion').rstrip()}\n```" in PAGE
