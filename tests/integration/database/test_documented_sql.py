@@ -51,6 +51,7 @@ VIEWS = (
     "disagreements",
     "confusion",
     "traffic_per_minute",
+    "protocol_usage",
     "alias_history",
     "pipeline_overview",
     "retraining_history",
