@@ -95,7 +95,7 @@ def ask(
     ("path", "body", "headers"),
     [
         ("/v2/models/a/infer", INFER, ()),
-        ("/v2/models/a/infer", gzip.compress(json.dumps(INFER).encode()),
+        ("/v2/models/a/infer", gzip.compress(json.dumps(INFER).encode(), mtime=0),
          [(b"content-encoding", b"gzip")]),
         ("/v2/models/a/infer", IMAGE.astype(np.uint8).tobytes(),
          [(b"inference-header-content-length", b"0")]),
