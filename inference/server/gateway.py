@@ -37,7 +37,7 @@ from servicekit import request_context
 VALID_REQUEST_ID = re.compile(rb"[A-Za-z0-9_.-]{1,64}")
 SLOW_SECONDS = 1.0
 CLIENT_CLOSED_REQUEST = 499  # the client left before its response: nginx's number
-SERVER_ERROR = 500
+SERVER_ERROR, NOT_IMPLEMENTED = 500, 501  # an optional part of a protocol is no failure
 
 logger = logging.getLogger(__name__)
 
@@ -195,7 +195,8 @@ class Gateway:
             self._metrics.count_request(operation, status, path, seconds)
             is_streamed = self._routes.streamed_bytes(scope["method"], scope["path"]) is not None
             is_long = is_streamed or head.accept == NDJSON
-            if status >= SERVER_ERROR or (seconds > SLOW_SECONDS and not is_long):
+            is_failure = status >= SERVER_ERROR and status != NOT_IMPLEMENTED
+            if is_failure or (seconds > SLOW_SECONDS and not is_long):
                 milliseconds = round(1000 * seconds)
                 extra = {"operation": operation, "status": status, "milliseconds": milliseconds}
                 logger.warning("Request failed or was slow.", extra=extra)
