@@ -67,6 +67,7 @@ from inference.server import protocol_paths
 from inference.server.access import AccessPolicy
 from inference.server.admission import AdmissionController
 from inference.server.api_keys import ApiKeys
+from inference.server.direct.direct_requests import INFER, PREDICT
 from inference.server.gateway import Gateway
 from inference.settings import Settings
 from servicekit.tracking_status import SOCKET_VARIABLE
@@ -251,7 +252,7 @@ def _create_metrics(settings: Settings, aliases: Aliases) -> tuple[Metrics, Mode
     metrics = Metrics()
     metrics.create_series(
         ROUTES.labels,
-        [*ROUTES.fast_paths.values(), protocol_paths.PREDICTING[protocol_paths.OIP]],
+        [*ROUTES.fast_paths.values(), INFER, PREDICT],
         protocol_paths.OPERATIONS,
     )
     shared = os.environ.get(MULTIPROCESS_VARIABLE)

@@ -1,8 +1,8 @@
-"""Tensor path: answers inference requests with a binary tensor from the parser of HTTP.
+"""Tensor path: answers the usual requests of serving protocols from the parser of HTTP.
 
-It takes requests as clients usually send them: one UINT8 or FP32 tensor, and probabilities as the
-answer. Anything else it leaves to `ProtocolApplication`, which uses the same reader, encoder and
-`Predictor`; a test sends the same requests through both.
+It takes tensors in binary, and in JSON for a few images. Anything else it leaves to
+`ProtocolApplication`, which uses the same readers, encoders and `Predictor`; a test sends the same
+requests through both.
 """
 
 import asyncio
@@ -18,17 +18,18 @@ from inference.prediction.results import ImageBatch, LoadedModel, ModelSelection
 from inference.prediction.scheduler import INLINE_SECONDS
 from inference.prediction.turns import Turns
 from inference.prediction_log.recorder import RequestInfo
-from inference.preprocessing.digits import PreprocessedImage, TensorImage
-from inference.protocols.exchange import Answer
-from inference.protocols.formats import open_inference
+from inference.preprocessing.digits import PreprocessedImage
+from inference.protocols.exchange import Answer, Encode, Question
+from inference.protocols.formats import open_inference, tensorflow_serving
 from inference.protocols.formats.json_documents import parse_object
 from inference.protocols.formats.open_inference import InferHead
+from inference.protocols.questions import READERS, Request
+from inference.protocols.routes import Action
 from inference.runtime.outputs import Outputs
 from inference.server.direct.fast_path_interface import Respond
 from inference.server.direct.tensor_request import TensorRequest
 from inference.server.direct.wire_answers import WireAnswer
 
-DATATYPES = frozenset({"UINT8", "FP32"})
 MAX_CACHED_BYTES = 1024
 
 logger = logging.getLogger(__name__)
@@ -62,42 +63,38 @@ class TensorPath:
     ) -> bool:
         if len(body) != request.length:
             return False
-        head = _parse_head(body[: request.json_length])
-        is_usual = head.datatype in DATATYPES and head.binary_bytes is not None
-        if not is_usual or head.classification is not None:
-            return False
         model = self._predictor.resolve(request.pinned_name, loaded=True)
-        if model.network.seconds_per_image * head.images > INLINE_SECONDS:
+        images, encode = _read(request, body)
+        if model.network.seconds_per_image * len(images) > INLINE_SECONDS:
             return False
-        images = head.read(memoryview(body)[request.json_length :])
-        info = RequestInfo(
-            request_id, request.head.source, time.perf_counter(), protocol=open_inference.NAME
-        )
+        if any(isinstance(image, bytes) for image in images):
+            return False  # an image file
+        protocol = open_inference.NAME if request.is_infer else tensorflow_serving.NAME
+        info = RequestInfo(request_id, request.head.source, time.perf_counter(), protocol=protocol)
         if len(images) == 1:
-            [image] = images
-            assert isinstance(image, TensorImage)  # noqa: S101  # the datatype is a number
-            self._turns.add(model, _Waiting(head, request.name, image, info, respond))
+            image = self._predictor.read(images[0])
+            self._turns.add(model, _Waiting(encode, request.name, image, info, respond))
             return True
         batch = ImageBatch.read(images, self._predictor.read)
         predicted = self._predictor.predict_batch(ModelSelection([model]), info, batch)
         [outputs] = predicted.outputs
         if outputs is None or None in outputs.class_indexes:
             return False
-        answer = _on_wire(head.encode(request.name, model.version, outputs))
+        answer = _on_wire(encode(request.name, model.version, outputs))
         asyncio.get_running_loop().call_soon(respond, answer)
         return True
 
     def _answers(
         self, model: LoadedModel, batch: Sequence["_Waiting"]
     ) -> Sequence[WireAnswer | None]:
-        images = [PreprocessedImage.from_tensor(waiting.image) for waiting in batch]
+        images = [waiting.image for waiting in batch]
         outputs, _ = self._predictor.predict_each(
             model, images, [waiting.info for waiting in batch]
         )
         return [
             None
             if index is None
-            else _on_wire(waiting.head.encode(waiting.name, model.version, _row(outputs, number)))
+            else _on_wire(waiting.encode(waiting.name, model.version, _row(outputs, number)))
             for number, (waiting, index) in enumerate(
                 zip(batch, outputs.class_indexes, strict=True)
             )
@@ -107,9 +104,9 @@ class TensorPath:
 class _Waiting(NamedTuple):
     """A request with one image."""
 
-    head: InferHead
+    encode: Encode
     name: str
-    image: TensorImage
+    image: PreprocessedImage
     info: RequestInfo
     respond: Respond
 
@@ -117,6 +114,15 @@ class _Waiting(NamedTuple):
 def _row(outputs: Outputs, number: int) -> Outputs:
     part = slice(number, number + 1)
     return Outputs(outputs.probabilities[part], outputs.cached[part], outputs.class_indexes[part])
+
+
+def _read(request: TensorRequest, body: bytes) -> Question:
+    """Return the question of a request. Raises ServiceError."""
+    if not request.json_length:
+        _, reader = READERS[Action.INFER if request.is_infer else Action.PREDICT]
+        return reader(Request(body, {}, request.length))
+    head = _parse_head(body[: request.json_length])
+    return Question(head.read(memoryview(body)[request.json_length :]), head.encode)
 
 
 def _parse_head(data: bytes) -> InferHead:

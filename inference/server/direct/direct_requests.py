@@ -15,7 +15,9 @@ from inference.server.request_head import RequestHead
 
 # Directly from the parser the fast paths take small images; a larger body needs flow control.
 MAX_DIRECT_BYTES = 131_072
-INFER = protocol_paths.PREDICTING[protocol_paths.OIP]
+INFER, PREDICT = (
+    protocol_paths.PREDICTING[name] for name in (protocol_paths.OIP, protocol_paths.TFS)
+)
 
 DirectRequest = MultipartRequest | TensorRequest
 
@@ -43,14 +45,14 @@ class DirectRequests:
     def admit(self, url: bytes, head: RequestHead) -> DirectRequest | None:
         """Return a POST request if a fast path may take it, else None."""
         path, _, query = url.partition(b"?")
-        is_tensor = bool(head.json_length) and self._tensor_path is not None
-        if not is_tensor and (path not in self._operations or self._fast_path is None):
-            return None
-        if head.origin or not self._access.allows_change(head):
+        request: DirectRequest | None = None
+        if path in self._operations and self._fast_path is not None:
+            request = MultipartRequest.of(head, query, MAX_DIRECT_BYTES)
+        elif self._tensor_path is not None:
+            request = TensorRequest.of(head, url, MAX_DIRECT_BYTES)
+        if request is None or head.origin or not self._access.allows_change(head):
             return None  # the response to a page needs further headers
-        if path in self._operations:
-            return MultipartRequest.of(head, query, MAX_DIRECT_BYTES)
-        return TensorRequest.of(head, url, MAX_DIRECT_BYTES)
+        return request
 
     def submit(
         self,
@@ -68,8 +70,10 @@ class DirectRequests:
         """
         if self._admission.try_acquire(request.length) is not None:
             return False
-        is_tensor = isinstance(request, TensorRequest)
-        operation = INFER if is_tensor else self._operations[url.partition(b"?")[0]]
+        if isinstance(request, TensorRequest):
+            operation = INFER if request.is_infer else PREDICT
+        else:
+            operation = self._operations[url.partition(b"?")[0]]
 
         def finish(answer: DirectAnswer | None) -> None:
             self._admission.release(request.length)

@@ -40,7 +40,7 @@ class FastPath(Protocol):
 
 
 class TensorPath(Protocol):
-    """Answers inference requests with a binary tensor without ASGI."""
+    """Answers the common requests of serving protocols without ASGI."""
 
     def submit(
         self, request: TensorRequest, body: bytes, request_id: str, respond: Respond

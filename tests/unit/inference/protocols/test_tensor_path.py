@@ -33,7 +33,12 @@ def request(
     head = json.dumps(document).encode()
     body = head + tensor
     length = len(head) if json_length is None else json_length
-    return TensorRequest(RequestHead(), "name", "a", len(body), length), body + tail
+    return TensorRequest(RequestHead(), True, "name", "a", len(body), length), body + tail  # noqa: FBT003
+
+
+def json_request(document: Any, *, is_infer: bool) -> tuple[TensorRequest, bytes]:
+    body = json.dumps(document).encode()
+    return TensorRequest(RequestHead(), is_infer, "name", "a", len(body), 0), body
 
 
 def submit(model: LoadedModel, *requests: tuple[TensorRequest, bytes]) -> list[Any]:
@@ -66,15 +71,27 @@ def test_several_images_are_answered_with_all_their_rows() -> None:
     assert b"content-type: application/octet-stream\r\n" in answer.headers
 
 
+def test_json_of_both_protocols_is_answered() -> None:
+    tensor = {"name": "image", "datatype": "UINT8", "shape": [1, 784], "data": PIXELS.tolist()}
+    infer, predict = submit(
+        loaded(),
+        json_request({"inputs": [tensor]}, is_infer=True),
+        json_request({"instances": [PIXELS.tolist()]}, is_infer=False),
+    )
+    assert json.loads(infer.body)["outputs"][0]["data"] == [0.25, 0.75]
+    assert json.loads(predict.body) == {"predictions": [[0.25, 0.75]]}
+
+
 @pytest.mark.parametrize(
     "unusual",
     [
         request(tail=b"x"),
         request(json_length=5),
-        request(tensor={"datatype": "INT8"}),
         request(tensor={"name": "picture"}),
-        request(outputs=[{"name": "probabilities", "parameters": {"classification": 1}}]),
         request(tensor={"parameters": {}, "data": [1]}),
+        json_request({"instances": [{"b64": "cG5n"}]}, is_infer=False),
+        json_request({"instances": []}, is_infer=False),
+        json_request({}, is_infer=True),
     ],
 )
 def test_unusual_request_is_left(unusual: tuple[TensorRequest, bytes]) -> None:

@@ -44,14 +44,14 @@ class Setup:
         self.requests = DirectRequests({}, None, self.path, self.metrics, self.admission, access)
         self.answers: list[DirectAnswer | None] = []
 
-    def submit(self) -> bool:
-        request = self.requests.admit(URL, RequestHead.parse(HEADERS))
+    def submit(self, url: bytes = URL, headers: Any = HEADERS) -> bool:
+        request = self.requests.admit(url, RequestHead.parse(headers))
         assert isinstance(request, TensorRequest)
 
         def respond(answer: DirectAnswer | None, _request_id: bytes) -> None:
             self.answers.append(answer)
 
-        return self.requests.submit(request, URL, b"{}--", 0.0, b"an-id", respond)
+        return self.requests.submit(request, url, b"{}--", 0.0, b"an-id", respond)
 
 
 @pytest.mark.parametrize("answer", [WireAnswer(b"", b"x"), None])
@@ -66,6 +66,13 @@ def test_tensor_holds_a_place_until_its_answer(answer: WireAnswer | None) -> Non
     assert counted == (answer is not None)
 
 
+def test_json_of_tensorflow_serving_is_counted_as_such() -> None:
+    setup = Setup()
+    assert setup.submit(b"/v1/models/a:predict", [HEADERS[0], HEADERS[2]])
+    setup.path.respond(b"{}")
+    assert 'operation="tfs_predict",path="fast",status="200"} 1.0' in setup.metrics.text()
+
+
 def test_declined_tensor_releases_its_place() -> None:
     setup = Setup(takes=False)
     assert not setup.submit()
@@ -78,7 +85,7 @@ def test_declined_tensor_releases_its_place() -> None:
         (b"/v2/models/a/ready", HEADERS),
         (URL, [*HEADERS, (b"origin", b"http://localhost")]),
         (URL, [(b"host", b"evil.example"), *HEADERS[1:]]),
-        (URL, [HEADERS[0], HEADERS[2]]),
+        (URL, HEADERS[:2]),
     ],
 )
 def test_other_requests_are_not_admitted(url: bytes, headers: Any) -> None:

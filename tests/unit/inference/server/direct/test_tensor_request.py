@@ -2,7 +2,7 @@
 
 import pytest
 
-from inference.server.direct.tensor_request import TensorRequest
+from inference.server.direct.tensor_request import MAX_JSON_BYTES, TensorRequest
 from inference.server.request_head import Headers, RequestHead
 
 URL = b"/v2/models/a/infer"
@@ -24,8 +24,25 @@ def parse(headers: Headers, url: bytes = URL) -> TensorRequest | None:
 def test_usual_request_is_read(url: bytes, name: str, pinned: str) -> None:
     request = parse([*USUAL, (b"content-type", b"application/octet-stream")], url)
     assert request is not None
-    assert (request.name, request.pinned_name) == (name, pinned)
+    assert (request.is_infer, request.name, request.pinned_name) == (True, name, pinned)
     assert (request.length, request.json_length) == (90, 50)
+
+
+@pytest.mark.parametrize(
+    ("url", "is_infer", "pinned"),
+    [
+        (URL, True, "a"),
+        (b"/v1/models/a:predict", False, "a"),
+        (b"/v1/models/a/versions/3:predict", False, "a@3"),
+        (b"/v1/models/mnist%40champion:predict", False, "mnist@champion"),
+    ],
+)
+def test_json_is_read_whatever_its_type(url: bytes, *, is_infer: bool, pinned: str) -> None:
+    for content_type in (b"application/json", b"application/x-www-form-urlencoded"):
+        request = parse([USUAL[0], USUAL[2], (b"content-type", content_type)], url)
+        assert request is not None
+        assert (request.is_infer, request.pinned_name) == (is_infer, pinned)
+        assert (request.length, request.json_length) == (90, 0)
 
 
 @pytest.mark.parametrize(
@@ -35,6 +52,9 @@ def test_usual_request_is_read(url: bytes, name: str, pinned: str) -> None:
         b"/v2/models/a/versions/x/infer",
         b"/v2/models/a%0a/infer",
         b"/v2/models/a/ready",
+        b"/v1/models/a:predict",
+        b"/v1/models/a:classify",
+        b"/api/v1.0/inference",
         b"/v2/models/" + b"a" * 600 + b"/infer",
     ],
 )
@@ -46,10 +66,10 @@ def test_unusual_url_is_left(url: bytes) -> None:
     "headers",
     [
         USUAL[:2],
-        [USUAL[0], USUAL[2]],
         [*USUAL, USUAL[1]],
         [*USUAL, (b"content-encoding", b"gzip")],
-        [*USUAL, (b"content-type", b"application/json")],
+        [USUAL[0], (b"content-length", b"0")],
+        [USUAL[0], (b"content-length", b"101")],
         [*USUAL, (b"authorization", b"Basic x")],
         [USUAL[0], (b"inference-header-content-length", b"0"), USUAL[2]],
         [USUAL[0], (b"inference-header-content-length", b"-5"), USUAL[2]],
@@ -60,3 +80,8 @@ def test_unusual_url_is_left(url: bytes) -> None:
 )
 def test_unusual_head_is_left(headers: Headers) -> None:
     assert parse(headers) is None
+
+
+def test_large_json_is_left() -> None:
+    head = RequestHead.parse([(b"content-length", b"%d" % (MAX_JSON_BYTES + 1))])
+    assert TensorRequest.of(head, URL, 10 * MAX_JSON_BYTES) is None
