@@ -1,4 +1,4 @@
-"""Fast path of binary tensors: whatever is asked, it answers as the ordinary path does."""
+"""Fast path of tensors: whatever is asked, it answers as the ordinary path does."""
 
 import asyncio
 import json
@@ -315,12 +315,37 @@ def plain(name: str, count: int, datatype: str, *, with_id: bool) -> Request:
     return Request(f"{name} {count} {datatype} {with_id}", "POST", target, headers, head + data)
 
 
+def plain_json(name: str, count: int, content_type: bytes, *, is_infer: bool) -> Request:
+    """Return a request as curl and KServe's client send it."""
+    pixels = np.random.default_rng(count).integers(0, 256, (count, 28, 28), np.uint8).tolist()
+    tensor = {"name": "image", "shape": [count, 28, 28], "datatype": "UINT8", "data": pixels}
+    document = {"inputs": [tensor]} if is_infer else {"instances": pixels}
+    body = json.dumps(document).encode()
+    headers = (
+        (b"content-type", content_type),
+        (b"host", b"127.0.0.1:9090"),
+        (b"content-length", b"%d" % len(body)),
+    )
+    target = f"/v2/models/{name}/infer" if is_infer else f"/v1/models/{name}:predict"
+    return Request(f"{name} {count} {is_infer}", "POST", target.encode(), headers, body)
+
+
+NAMED = (FIRST, SECOND, f"{FIRST}/versions/1", QUOTED)
 PLAIN = [
-    plain(name, count, datatype, with_id=with_id)
-    for name in (FIRST, SECOND, f"{FIRST}/versions/1", QUOTED)
-    for count in (1, 2, 7)
-    for datatype in ("UINT8", "FP32")
-    for with_id in (False, True)
+    *(
+        plain(name, count, datatype, with_id=with_id)
+        for name in NAMED
+        for count in (1, 2, 7)
+        for datatype in ("UINT8", "FP32")
+        for with_id in (False, True)
+    ),
+    *(
+        plain_json(name, count, content_type, is_infer=is_infer)
+        for name in NAMED
+        for count in (1, 2)
+        for content_type in (b"application/json", b"application/x-www-form-urlencoded")
+        for is_infer in (False, True)
+    ),
 ]
 
 
