@@ -30,4 +30,3 @@ COMMENT ON COLUMN protocol_usage.mean_milliseconds IS 'Mean time of an answer, i
 COMMENT ON COLUMN protocol_usage.experiments IS 'Number of experiments that answered.';
 COMMENT ON COLUMN protocol_usage.first_at IS 'Time of the first answer within the 30 days.';
 COMMENT ON COLUMN protocol_usage.last_at IS 'Time of the last answer.';
-GRANT SELECT ON protocol_usage TO mlops_app;

@@ -8,6 +8,7 @@ import pytest
 
 from inference.model_format.card import Card
 from inference.runtime.network import Network
+from pipeline.scale import chunk
 from pipeline.scale.chunk import (
     BLOCK,
     NO_LABEL,
@@ -61,7 +62,8 @@ def test_score_images_marks_outputs_that_are_not_finite() -> None:
     assert np.isnan(scores.confidences[0]).all()
 
 
-def test_score_chunk_asks_for_missing_models_once() -> None:
+def test_score_chunk_asks_for_missing_models_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunk, "_cache", NetworkCache())  # another test may have used its own
     spec, flatbuffer = spec_of(SOFTMAX)
     other, _ = spec_of(LENET)
     images = noise(5)
