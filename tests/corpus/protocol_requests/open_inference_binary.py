@@ -23,21 +23,9 @@ from tests.corpus.protocol_requests.message import (
     Header,
     bad_images,
 )
+from tests.support.protocol_images import DTYPES
 
 HEADER = "Inference-Header-Content-Length"
-DTYPES = {
-    "UINT8": "u1",
-    "UINT16": "<u2",
-    "UINT32": "<u4",
-    "UINT64": "<u8",
-    "INT8": "i1",
-    "INT16": "<i2",
-    "INT32": "<i4",
-    "INT64": "<i8",
-    "FP16": "<f2",
-    "FP32": "<f4",
-    "FP64": "<f8",
-}
 FLOATS = ("FP16", "FP32", "FP64")
 HEADER_LENGTHS = {
     "negative": "-1",
