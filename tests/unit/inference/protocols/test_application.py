@@ -61,7 +61,7 @@ def application(predictor: Predictor) -> ProtocolApplication:
         Catalog(repository, ModelResolver(repository)),
         lambda: True,
         invocations_model="a",
-        max_request_bytes=100_000,
+        max_request_bytes=1_000_000,
         count_refusal=lambda: REFUSALS.append(None),
     )
 
@@ -113,8 +113,8 @@ def test_question_is_answered_with_its_version(path: str, body: Any, headers: An
 
 
 def test_body_of_many_images_is_read_in_a_thread() -> None:
-    status, _, body = ask("POST", "/v1/models/a:predict", {"instances": [IMAGE.tolist()] * 20})
-    assert (status, len(json.loads(body)["predictions"])) == (200, 20)
+    status, _, body = ask("POST", "/v1/models/a:predict", {"instances": [IMAGE.tolist()] * 120})
+    assert (status, len(json.loads(body)["predictions"])) == (200, 120)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from inference.errors import MalformedRequestError
 from inference.preprocessing.digits import TensorImage
-from inference.protocols.questions import MAX_SHORT_BYTES, READERS, Request
+from inference.protocols.questions import MAX_SHORT_BYTES, MAX_SHORT_CSV_BYTES, READERS, Request
 from inference.protocols.routes import Action
 
 IMAGE = np.arange(784).reshape(28, 28) % 256
@@ -72,3 +72,5 @@ def test_short_request_is_small_and_not_packed() -> None:
     assert request(b"x" * MAX_SHORT_BYTES).is_short
     assert not request(b"x" * (MAX_SHORT_BYTES + 1)).is_short
     assert not request(b"x", content_encoding=b"gzip").is_short
+    for size, is_short in ((MAX_SHORT_CSV_BYTES, True), (MAX_SHORT_CSV_BYTES + 1, False)):
+        assert request(b"x" * size, content_type=b"Text/CSV").is_short == is_short
