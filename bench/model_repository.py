@@ -153,8 +153,8 @@ def measure_growth(
                     servers[count].load(requests, CONNECTIONS, sampling.seconds).requests_per_second
                 )
                 result.throughput.setdefault(count, []).append(mean(rates[count]))
-            for count, requests in calls.items():
-                measured = servers[MANY_MODELS].load(requests, 1, sampling.seconds)
+            for count, call in calls.items():
+                measured = servers[MANY_MODELS].load(call, 1, sampling.seconds)
                 if measured.error_responses:
                     break
                 result.call_seconds.setdefault(count, []).append(measured.p50_seconds)
