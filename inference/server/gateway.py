@@ -37,7 +37,7 @@ from servicekit import request_context
 VALID_REQUEST_ID = re.compile(rb"[A-Za-z0-9_.-]{1,64}")
 SLOW_SECONDS = 1.0
 CLIENT_CLOSED_REQUEST = 499  # the client left before its response: nginx's number
-SERVER_ERROR, NOT_IMPLEMENTED = 500, 501  # an optional part of a protocol is no failure
+SERVER_ERROR, NOT_IMPLEMENTED = 500, 501  # 501 is not a failure: the part is optional
 
 logger = logging.getLogger(__name__)
 

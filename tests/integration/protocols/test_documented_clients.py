@@ -112,7 +112,7 @@ def test_documented_snippet_predicts(programs: dict[str, subprocess.Popen[str]],
 
 @pytest.mark.usefixtures("programs")
 def test_documented_query_finds_the_clients(module_database: dict[str, str]) -> None:
-    """After the snippets, of which three use TensorFlow Serving's protocol."""
+    """Runs after the snippets. Three of them use TensorFlow Serving's protocol."""
 
     def sources() -> set[str]:
         connection = connect(module_database, "mlops_read")
