@@ -103,6 +103,21 @@ class Predictor:
         self._log.record_predictions(images, requests, milliseconds, logged)
         return outputs, milliseconds
 
+    def predict_finite(
+        self, model: LoadedModel, images: Sequence[PreprocessedImage], request: RequestInfo
+    ) -> Outputs | None:
+        """Run one model on all images of a request.
+
+        Returns the outputs, or None if one is not finite: then nothing is logged. Raises
+        JournalFullError.
+        """
+        [outputs] = self._run([model], images)
+        if outputs is None or None in outputs.class_indexes:
+            return None
+        logged = [ModelOutputs(model.version, outputs)]
+        self._log.record_predictions(images, [request], [request.milliseconds()], logged)
+        return outputs
+
     def batches(
         self,
         selection: ModelSelection,

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from inference.errors import ServiceError
 from inference.prediction.predictor import Predictor
-from inference.prediction.results import ImageBatch, LoadedModel, ModelSelection
+from inference.prediction.results import LoadedModel
 from inference.prediction.scheduler import INLINE_SECONDS
 from inference.prediction.turns import Turns
 from inference.prediction_log.recorder import RequestInfo
@@ -75,11 +75,10 @@ class TensorPath:
             image = self._predictor.read(images[0])
             self._turns.add(model, _Waiting(encode, request.name, image, info, respond))
             return True
-        batch = ImageBatch.read(images, self._predictor.read)
-        predicted = self._predictor.predict_batch(ModelSelection([model]), info, batch)
-        [outputs] = predicted.outputs
-        if outputs is None or None in outputs.class_indexes:
-            return False
+        read = [self._predictor.read(image) for image in images]
+        outputs = self._predictor.predict_finite(model, read, info)
+        if outputs is None:
+            return False  # the application logs the finite rows and reports the others
         answer = _on_wire(encode(request.name, model.version, outputs))
         asyncio.get_running_loop().call_soon(respond, answer)
         return True

@@ -112,6 +112,18 @@ def test_predict_each_with_full_log_raises(predictor: Predictor, log: FakeLog) -
         predictor.predict_each(loaded(), [image(1)], [REQUEST])
 
 
+def test_predict_finite_logs_all_rows_or_none(predictor: Predictor, log: FakeLog) -> None:
+    """The caller of a diverged model predicts again, with a log of its own."""
+    images = [image(1), image(2)]
+    outputs = predictor.predict_finite(loaded(), images, REQUEST)
+    assert outputs is not None
+    assert outputs.class_indexes == [1, 1]
+    assert log.logged == [([own.digest for own in images], ["an-id"], ["a"])]
+    diverged = loaded("b", FakeNetwork((float("nan"), 0.5), serial=2))
+    assert predictor.predict_finite(diverged, images, REQUEST) is None
+    assert len(log.logged) == 1
+
+
 def test_predict_batch_runs_each_model_and_logs_once(predictor: Predictor, log: FakeLog) -> None:
     absent = UnavailableModel("gone", JournalFullError())
     selection = ModelSelection(
