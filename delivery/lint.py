@@ -2,7 +2,8 @@
 
 actionlint and zizmor read the workflows, check-jsonschema the workflows, the pipeline of GitLab,
 the stack of Docker Swarm and the service of Cloud Run. kubernetes-validate reads the pods and the
-manifests, those of Kubernetes as kubectl builds them from each overlay. No tool uses the network.
+manifests, those of Kubernetes as kubectl builds them from each overlay. Pods of the overlays are
+checked by `delivery.pod_security`, too. No tool uses the network.
 """
 
 import re
@@ -16,6 +17,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
+from delivery.pod_security import check_pod, find_pods
 from supply_chain.tools import tools_python
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -88,11 +90,23 @@ def _overlay_findings(programs: Path, overlays: Path, folder: Path) -> Iterator[
     for overlay in sorted(path for path in overlays.iterdir() if path.is_dir()):
         built = folder / f"{overlay.name}.yaml"
         command = ["kubectl", "kustomize", str(overlay), "--output", str(built)]
-        finding = _run(programs, command) or _run(
-            programs, ["kubernetes-validate", "--strict", str(built)]
-        )
-        if finding is not None:
+        if (finding := _run(programs, command)) is not None:
             yield finding
+            continue
+        if (finding := _run(programs, ["kubernetes-validate", "--strict", str(built)])) is not None:
+            yield finding
+        if violations := _pod_violations(built):
+            yield Finding("pod-security", "\n".join(f"{overlay}: {line}" for line in violations))
+
+
+def _pod_violations(manifest: Path) -> list[str]:
+    """Return what the pods of a manifest violate, with the object that has the pod."""
+    return [
+        f"{document['kind']}/{document['metadata']['name']}: {violation}"
+        for document in yaml.safe_load_all(manifest.read_text())
+        for pod in find_pods(document)
+        for violation in check_pod(pod)
+    ]
 
 
 def _pod(service: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[3]
 CI, DEPLOY = f"{WORKFLOWS}/ci.yml", f"{WORKFLOWS}/deploy.yml"
 CLOUD_RUN = f"{MANIFESTS}/cloudrun.yaml"
 STACK, INFERENCE = f"{MANIFESTS}/stack.yml", f"{MANIFESTS}/k8s/base/inference.yaml"
+WEB, DATABASE = f"{MANIFESTS}/k8s/base/web.yaml", f"{MANIFESTS}/k8s/base/database-setup.yaml"
 OVERLAY = f"{MANIFESTS}/k8s/overlays/registry/kustomization.yaml"
 pytestmark = pytest.mark.timeout(300)  # the first run installs the tools
 # File, text, replacement, and the tool with the words that name the fault.
@@ -83,6 +84,24 @@ FAULTS = {
         "models.yaml",
         "model.yaml",
         ("kubectl", "model.yaml"),
+    ),
+    "Deployment as root": (
+        WEB,
+        "runAsNonRoot: true",
+        "runAsNonRoot: false",
+        ("pod-security", "overlays/bundle: Deployment/web: runAsNonRoot"),
+    ),
+    "Job with capabilities": (
+        DATABASE,
+        "capabilities: { drop: [ALL] }",
+        "capabilities: { drop: [NET_RAW] }",
+        ("pod-security", "overlays/bundle: Job/db-setup: container db-setup: capabilities.drop"),
+    ),
+    "Deployment with privilege escalation": (
+        INFERENCE,
+        "allowPrivilegeEscalation: false",
+        "allowPrivilegeEscalation: true",
+        ("pod-security", "overlays/bundle: Deployment/inference: container inference: allowPriv"),
     ),
     "misspelled key of a Swarm service": (
         STACK,
