@@ -28,7 +28,15 @@ TIMEOUT_SECONDS = 60
 # Between two looks, and where a look starts a program that takes much CPU time
 PAUSE_SECONDS, LONG_PAUSE_SECONDS = 0.2, 1.0
 # The stack of the fixture `compose`, then the files with a stack of their own, longest first
-GROUPS = ("compose", "test_kubernetes", "test_swarm", "test_gateway", "test_open", "test_bundle")
+GROUPS = (
+    "compose",
+    "test_kubernetes",
+    "test_swarm",
+    "test_gateway",
+    "test_starved_postgres",
+    "test_open",
+    "test_bundle",
+)
 BASE_IMAGE = "python:3.13-slim"
 DOCKER = shutil.which("docker") or "docker"
 

@@ -11,7 +11,7 @@ SAFE = {
     "allowPrivilegeEscalation": False,
     "capabilities": {"drop": ["ALL"]},
 }
-POD = {
+POD: dict[str, Any] = {
     "metadata": {"name": "p"},
     "spec": {
         "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
