@@ -15,7 +15,7 @@ run_tests = $(if $(TESTS),exec $(PYTEST) $(1) $(TESTS),status=0; \
 COMPILE = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help up down monitoring dashboards backup restore check-data test test-slow test-all test-faults soak soak-pipeline test-compose lint references robustness bench bench-full bench-data bench-pages bench-score bench-drift bench-monitor bench-protocols pictures train reproduce publish convert load retrain runs rollback worker secrets client sbom audit lock import-runs bench-tracking bundle smoke lint-deploy export
+.PHONY: help up down monitoring dashboards backup restore check-data test test-slow test-all test-faults soak soak-pipeline test-compose lint references robustness bench bench-full bench-data bench-log bench-pages bench-score bench-drift bench-monitor bench-protocols pictures train reproduce publish convert load retrain runs rollback worker secrets client sbom audit lock import-runs bench-tracking bundle smoke lint-deploy export
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target what; do printf '  make %-13s %s\n' "$$target" "$$what"; done
@@ -87,6 +87,9 @@ bench-full:  ## like bench, with more and longer rounds
 
 bench-data:  ## measure SQL and API queries with a million predictions and five million events, in five minutes
 	@exec $(PYTHON) local/bootstrap.py bench -m bench.queries
+
+bench-log:  ## measure bytes and CPU time of the prediction log and its export, in four minutes
+	@exec $(PYTHON) local/bootstrap.py dev -m bench.prediction_log
 
 bench-pages:  ## measure the dashboard's response times with 10,000 experiments of 1,000 steps, in three minutes
 	@exec $(PYTHON) local/bootstrap.py dev -m bench.dashboard

@@ -44,6 +44,18 @@ def processes() -> list[psutil.Process]:
     return [one for one in (server, *children) if one is not None and one != backend]
 
 
+def cpu_seconds() -> float:
+    """Return the CPU time of this Postgres, with that of its processes that have ended."""
+    with contextlib.closing(psycopg2.connect("")) as connection:
+        server = psutil.Process(connection.info.backend_pid).parent()
+        if server is None:
+            return 0.0
+        own = server.cpu_times()
+        alive = [process.cpu_times() for process in server.children()]
+    times = [own.children_user, own.children_system]
+    return sum([*times, *(part for cpu in (own, *alive) for part in (cpu.user, cpu.system))])
+
+
 @contextlib.contextmanager
 def start_empty() -> Iterator[Postgres]:
     """Start a temporary Postgres without a schema.
