@@ -13,9 +13,10 @@ from bench.fixtures.images import pngs
 from tests.containers.conftest import DOCKER, LONG_PAUSE_SECONDS, Compose, wait_until
 
 STARVED_CORES, CORES = "0.05", "2"
-# A record is about 0.9 MB and 6,000 predictions. A batch has 4 MB, and so some 30,000 predictions,
-# which take Postgres 2 s of CPU. With 5 % of a core, that exceeds the statement timeout of 30 s.
-CALLS, IMAGES = 10, 220
+# A record has 2.0 MB and 10,730 predictions, and a batch three records, because it ends with the one
+# that exceeds 4 MB. They take Postgres over 2 s of CPU, and with 5 % of a core more than the
+# statement timeout of 30 s.
+CALLS, IMAGES = 7, 370
 SHRINKS = 2
 # The first batch is canceled once or twice, and the monitor reads its rows before the next one.
 SHRINK_SECONDS = 150
