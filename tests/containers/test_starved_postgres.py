@@ -13,12 +13,12 @@ from bench.fixtures.images import pngs
 from tests.containers.conftest import DOCKER, LONG_PAUSE_SECONDS, Compose, wait_until
 
 STARVED_CORES, CORES = "0.05", "2"
-# A record has 2.0 MB and 10,730 predictions, and a batch three records, because it ends with the one
-# that exceeds 4 MB. They take Postgres over 2 s of CPU, and with 5 % of a core more than the
+# A record has 2.0 MB and 10,730 predictions. A batch has three records, because it ends with the
+# one that exceeds 4 MB. They take Postgres over 2 s of CPU, and with 5 % of a core more than the
 # statement timeout of 30 s.
 CALLS, IMAGES = 7, 370
 SHRINKS = 2
-# The first batch is canceled once or twice, and the monitor reads its rows before the next one.
+# A batch is canceled first, and the monitor reads new rows meanwhile.
 SHRINK_SECONDS = 150
 # An error of Postgres, and its statement in one of the next lines of the log
 CANCELED = re.compile(
