@@ -49,7 +49,7 @@ def test_blank_canvas_sends_no_request(sources: FakeSources) -> None:
 @pytest.mark.usefixtures("sources")
 def test_upload_is_predicted_by_every_selected_model() -> None:
     app = predict_page(("seven.png", b"seven"))
-    assert linked_names(app.dataframe[0].value["experiment"]) == ["ready_1", "ready_2", HOSTILE]
+    assert linked_names(app.dataframe[0].value["experiment"]) == ["1", "2", HOSTILE]
     assert next(iter(app.dataframe[0].value["note"])) == "champion"
 
 

@@ -1,6 +1,6 @@
 """Probability heat map: experiments by labels for one image."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from web.charts.theme import (
     CELL_TEXT,
@@ -15,11 +15,14 @@ from web.charts.theme import (
 SHOWN_FROM = 0.005
 
 
-def probability_heat_map(probabilities: Mapping[str, Mapping[str, float]], *, dark: bool) -> Option:
+def probability_heat_map(
+    probabilities: Mapping[str, Mapping[str, float]], short: Mapping[str, str], *, dark: bool
+) -> Option:
     """Return a heat map with one row per experiment and one column per label.
 
     Args:
         probabilities: experiment -> label -> probability (0 to 1). The first experiment is on top.
+        short: short name of each experiment, for phones.
         dark: whether the theme is dark.
 
     """
@@ -75,29 +78,13 @@ def probability_heat_map(probabilities: Mapping[str, Mapping[str, float]], *, da
                 "query": {"maxWidth": PHONE_PIXELS},
                 "option": {
                     "yAxis": {
-                        "data": strip_common_prefix(experiments),
+                        "data": [short[name] for name in experiments],
                         "axisLabel": {"width": 110},
                     }
                 },
             },
         ],
     }
-
-
-def strip_common_prefix(names: Sequence[str]) -> list[str]:
-    """Return the names without their common prefix, up to its last separator.
-
-    Example: run_3_big, run_4_big -> 3_big, 4_big.
-    """
-    cut = 0
-    if len(set(names)) > 1:
-        # In sorted order, the first and the last name share exactly what all names share.
-        for position, (one, other) in enumerate(zip(min(names), max(names), strict=False)):
-            if one != other:
-                break
-            if one in "_-./ ":
-                cut = position + 1
-    return [name[cut:] for name in names]
 
 
 def height_pixels(experiments: int) -> int:

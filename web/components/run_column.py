@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from web.tables.run_names import LINK_TEXT, common_prefix, run_links
+from web.tables.run_names import LINK_TEXT, run_links, shorten_names
 
 
 def with_run_links(table: pd.DataFrame, column: str, *, is_short: bool = False) -> pd.DataFrame:
@@ -14,15 +14,16 @@ def with_run_links(table: pd.DataFrame, column: str, *, is_short: bool = False) 
     Args:
         table: the table.
         column: names, NAME or NAME@2 with a version. Missing ones stay missing.
-        is_short: whether the texts leave out the common prefix of the names, for a narrow column.
+        is_short: whether the texts are short names, for a narrow column.
 
     """
     texts = list(map(str, table[column].dropna().unique()))
-    names = [text.partition("@")[0] for text in texts]
-    start = len(common_prefix(names)) if is_short else 0
+    names = {text: text.partition("@")[0] for text in texts}
+    short = shorten_names(names.values()) if is_short else {}
     links = {}
-    for text, name in zip(texts, names, strict=True):
-        [links[text]] = run_links([name], {name: text[start:]})
+    for text, name in names.items():
+        shown = short.get(name, name) + text.removeprefix(name)
+        [links[text]] = run_links([name], {name: shown})
     return table.assign(**{column: table[column].map(links)})
 
 

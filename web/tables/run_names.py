@@ -1,6 +1,7 @@
-"""Names of runs: short names without their common prefix, and links to the pages of runs."""
+"""Names of runs: short names without the usual prefix, and links to the pages of runs."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import quote
 
@@ -10,6 +11,8 @@ from web.formatting import escape_markdown
 _SEPARATORS = re.compile(r"[_\-./:\s]+")
 # Shorter prefixes are not worth a name that differs from the stored one.
 MIN_PREFIX = 4
+# Share of the names that have the prefix. One other run does not bring the long names back.
+MIN_SHARE = 2 / 3
 # JavaScript regular expression for the text of a link: the short name is its fragment.
 LINK_TEXT = "#(.*)$"
 
@@ -17,26 +20,37 @@ LINK_TEXT = "#(.*)$"
 def common_prefix(names: Iterable[str]) -> str:
     """Return the prefix that short names leave out, empty without one.
 
-    It ends behind a separator, so no word is cut: run_12 and run_18 share run_. Each name has more
-    characters than the prefix, so short names are as unique as the names.
+    Most names have it, and of such prefixes it leaves out the most characters in total. It ends
+    behind a separator, so no word is cut: run_12 and run_18 share run_. Short names are as unique
+    as the names.
     """
-    known = sorted(set(names))
-    if len(known) < 2:  # noqa: PLR2004
-        return ""
-    first, last = known[0], known[-1]  # what these share, all share
-    shared = 0
-    while shared < min(len(first), len(last)) and first[shared] == last[shared]:
-        shared += 1
-    ends = [match.end() for match in _SEPARATORS.finditer(first) if match.end() <= shared]
-    end = max((end for end in ends if end < min(map(len, known))), default=0)
-    return first[:end] if end >= MIN_PREFIX else ""
+    known = set(names)
+    counts = Counter(
+        name[: match.end()]
+        for name in known
+        for match in _SEPARATORS.finditer(name, 0, len(name) - 1)
+    )
+    prefixes = [
+        prefix
+        for prefix, count in counts.items()
+        if len(prefix) >= MIN_PREFIX and 1 < count >= MIN_SHARE * len(known)
+    ]
+    for prefix in sorted(prefixes, key=lambda one: (-counts[one] * len(one), one)):
+        if len({_without(prefix, name) for name in known}) == len(known):
+            return prefix
+    return ""
+
+
+def _without(prefix: str, name: str) -> str:
+    # A name that is nothing but the prefix keeps it.
+    return name if name == prefix else name.removeprefix(prefix)
 
 
 def shorten_names(names: Iterable[str]) -> dict[str, str]:
-    """Return the short name of each name, without their common prefix."""
+    """Return the short name of each name, without the prefix that most of them have."""
     known = list(names)
-    start = len(common_prefix(known))
-    return {name: name[start:] for name in known}
+    prefix = common_prefix(known)
+    return {name: _without(prefix, name) for name in known}
 
 
 def run_links(names: Iterable[str], short: Mapping[str, str]) -> list[str]:

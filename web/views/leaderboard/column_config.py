@@ -27,7 +27,7 @@ def column_configs(table: pd.DataFrame, bar_range: tuple[float, float]) -> dict[
             width=230,
             pinned=True,
             display_text=LINK_TEXT,
-            help="Opens the page of the run. Names are shown without their common prefix.",
+            help="Opens the page of the run. Names are shown without the prefix that most have.",
         ),
         "champion": st.column_config.TextColumn(
             "\N{BLACK STAR}", width=40, help="Champion of its task, see the Models page."

@@ -15,6 +15,7 @@ from web.data.image_warnings import warning_advice, warning_title
 from web.formatting import escape_markdown, format_percent, join_names
 from web.sources import Sources
 from web.tables.predictions import answer_table, probability_table
+from web.tables.run_names import shorten_names
 from web.views.predict.correction import show_correction
 from web.views.predict.inputs import InputImage
 from web.views.predict.voters import Voters
@@ -235,7 +236,9 @@ def _show_details(
     elif probabilities:
         st.echarts_chart(
             probability_heat_map.probability_heat_map(
-                probabilities, dark=st.context.theme.type == "dark"
+                probabilities,
+                shorten_names(probabilities),
+                dark=st.context.theme.type == "dark",
             ),
             height=probability_heat_map.height_pixels(len(probabilities)),
             alt="Probability of each label by experiment; the table below has the numbers",
