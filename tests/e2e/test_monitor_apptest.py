@@ -15,7 +15,15 @@ from tests.support.fake_monitoring import (
     make_detector,
     make_reference,
 )
-from tests.support.fakes import DOWN, HOSTILE, FakeSources, open_alone, open_page, visible_text
+from tests.support.fakes import (
+    DOWN,
+    HOSTILE,
+    FakeSources,
+    linked_names,
+    open_alone,
+    open_page,
+    visible_text,
+)
 from web.data.api_types import ApiProblemError, ApiUnreachableError
 from web.data.monitoring.metrics import ServiceMetrics
 from web.data.monitoring.types import ReferenceRequest
@@ -312,6 +320,36 @@ def test_skew_compares_test_images_with_traffic(sources: FakeSources) -> None:
     ]
     table = next(one.value for one in monitor_page().dataframe if "shift" in one.value.columns)
     assert table.iloc[0]["shift"] == -24.7
+
+
+def test_versions_have_short_names_in_every_table(sources: FakeSources) -> None:
+    long = ("mnist_experiment_25__deep_cnn", "mnist_experiment_12__lenet5")
+    monitoring = sources.monitoring
+    monitoring.labels = []
+    monitoring.detectors = [
+        make_detector(number, "labels", experiment_name=name)
+        for number, name in enumerate([*long, "live"], 1)
+    ]
+    monitoring.answers = [(name, 1, 400, 2.5, 9.0) for name in [*long, "live"]]
+    monitoring.closed_alerts = [
+        make_alert(number, experiment_name=name, closed_at=NOW) for number, name in enumerate(long)
+    ]
+    monitoring.skews = [
+        (name, 1, "as_sent", "peak", 254.0, 3.0, 180.0, -24.7, 5000, 2000, NOW) for name in long
+    ]
+    app = monitor_page()
+    links = {
+        column: linked_names(table.value["version"])
+        for column in ("estimated", "p50", "closed_by", "shift")
+        for table in app.dataframe
+        if column in table.value.columns
+    }
+    assert links == {
+        "estimated": ["live@1", "12__lenet5@1", "25__deep_cnn@1"],
+        "p50": ["25__deep_cnn@1", "12__lenet5@1", "live@1"],
+        "closed_by": ["25__deep_cnn@1", "12__lenet5@1"],
+        "shift": ["25__deep_cnn@1", "12__lenet5@1"],
+    }
 
 
 def test_url_restores_task_window_and_version(sources: FakeSources) -> None:

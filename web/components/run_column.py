@@ -18,12 +18,11 @@ def with_run_links(table: pd.DataFrame, column: str, *, is_short: bool = False) 
 
     """
     texts = list(map(str, table[column].dropna().unique()))
-    names = {text: text.partition("@")[0] for text in texts}
-    short = shorten_names(names.values()) if is_short else {}
+    short = shorten_names(texts) if is_short else {}
     links = {}
-    for text, name in names.items():
-        shown = short.get(name, name) + text.removeprefix(name)
-        [links[text]] = run_links([name], {name: shown})
+    for text in texts:
+        name = text.partition("@")[0]
+        [links[text]] = run_links([name], {name: short.get(text, text)})
     return table.assign(**{column: table[column].map(links)})
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from web.charts.theme import FAINT_LINE, Option
 
@@ -29,7 +30,7 @@ def accuracy_lines(
     *,
     dark: bool,
 ) -> Option:
-    """Return a chart over time with the live accuracy, its 95 % interval, and the estimate.
+    """Return a chart over time: live accuracy with its 95 % interval, estimate, test accuracy.
 
     Args:
         live: by time.
@@ -61,24 +62,12 @@ def accuracy_lines(
             "data": [[_at(one.at), _percent(one.high - one.low)] for one in live],
         },
     ]
-    mark = (
-        {}
-        if test is None
-        else {
-            "markLine": {
-                "silent": True,
-                "symbol": "none",
-                "animation": False,
-                "lineStyle": {"type": "dashed", "width": 1.5},
-                "label": {"formatter": TEST, "position": "insideStartTop"},
-                "data": [{"yAxis": _percent(test)}],
-            }
-        }
-    )
+    times = sorted({_at(one.at) for one in live} | {_at(at) for at, _ in estimated})
+    tests = [] if test is None else [[at, _percent(test)] for at in times]
     return {
         "aria": {"enabled": True},
         "grid": {"left": 8, "right": 16, "top": 36, "bottom": 40, "containLabel": True},
-        "legend": {"bottom": 0, "data": [LIVE, ESTIMATED]},
+        "legend": {"bottom": 0, "data": [LIVE, ESTIMATED, *([TEST] if tests else [])]},
         "tooltip": {"trigger": "axis", "confine": True, "valueFormatter": "%.1f %%"},
         "xAxis": {"type": "time", "axisLabel": {"hideOverlap": True}},
         "yAxis": {
@@ -97,7 +86,6 @@ def accuracy_lines(
                 "animation": False,
                 "symbolSize": 8,
                 "data": [[_at(one.at), _percent(one.accuracy)] for one in live],
-                **mark,
             },
             {
                 "type": "line",
@@ -107,7 +95,19 @@ def accuracy_lines(
                 "lineStyle": {"type": "dotted", "width": 2},
                 "data": [[_at(at), _percent(value)] for at, value in estimated],
             },
+            *([_test_line(tests)] if tests else []),
         ],
+    }
+
+
+def _test_line(points: list[list[float]]) -> dict[str, Any]:
+    return {
+        "type": "line",
+        "name": TEST,
+        "animation": False,
+        "showSymbol": len(points) == 1,
+        "lineStyle": {"type": "dashed", "width": 1.5},
+        "data": points,
     }
 
 

@@ -48,7 +48,6 @@ def alert_table(alerts: Sequence[Alert], now: datetime) -> pd.DataFrame:
             "severity": [[one.severity.capitalize()] for one in alerts],
             "state": ["Open" if one.is_open else "Closed" for one in alerts],
             "what": [plain_alert(one, now) for one in alerts],
-            "version": [one.pinned_name for one in alerts],
             "evidence": [format_evidence(one.evidence) for one in alerts],
             "opened": [one.opened_at.astimezone(UTC) for one in alerts],
             "lasted": [
@@ -56,6 +55,7 @@ def alert_table(alerts: Sequence[Alert], now: datetime) -> pd.DataFrame:
             ],
             "closed_by": [one.closed_by for one in alerts],
             "reason": [one.close_reason for one in alerts],
+            "version": [one.pinned_name for one in alerts],
         }
     )
 

@@ -84,12 +84,12 @@ def _live_points(live: pd.DataFrame, version: str | None) -> Sequence[AccuracyPo
 def _show_table(table: pd.DataFrame) -> None:
     help_text = "Share of correct predictions, its 95 % Wilson interval, and the number of labels."
     st.dataframe(
-        with_run_links(table, "version"),
+        with_run_links(table, "version", is_short=True),
         hide_index=True,
         alt="Accuracy by version: test images, labels drawn at random, other labels, estimated",
         placeholder="\N{EN DASH}",
         column_config={
-            "version": run_column("Version", width=330),
+            "version": run_column("Version"),
             "test": st.column_config.NumberColumn(
                 "Test images", format="%.2f %%", width=95, help="From the model card."
             ),

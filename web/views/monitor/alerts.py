@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
+from web.components.run_column import run_column, with_run_links
 from web.data.monitoring.state_queries import MAX_ALERTS
 from web.sources import Sources
 from web.tables.monitoring.tables import alert_table
@@ -23,7 +24,7 @@ def show_alerts(sources: Sources, choice: Choice) -> None:
         st.caption("No alert yet.")
         return
     st.dataframe(
-        alert_table(alerts, datetime.now(UTC)),
+        with_run_links(alert_table(alerts, datetime.now(UTC)), "version", is_short=True),
         hide_index=True,
         alt="Alerts with severity, evidence, duration, and who closed them and why",
         placeholder="\N{EN DASH}",
@@ -33,8 +34,7 @@ def show_alerts(sources: Sources, choice: Choice) -> None:
                 "Severity", options=list(_COLORS), color=list(_COLORS.values()), width=90
             ),
             "state": st.column_config.TextColumn("State", width=65),
-            "what": st.column_config.TextColumn("Change", width=380),
-            "version": st.column_config.TextColumn("Version", width=200),
+            "what": st.column_config.TextColumn("Change", width=600),
             "evidence": st.column_config.TextColumn("Evidence", width=75),
             "opened": st.column_config.DatetimeColumn(
                 "Opened", format="YYYY-MM-DD HH:mm", width=125
@@ -42,6 +42,7 @@ def show_alerts(sources: Sources, choice: Choice) -> None:
             "lasted": st.column_config.NumberColumn("Minutes", format="%.0f", width=70),
             "closed_by": st.column_config.TextColumn("Closed by", width=90),
             "reason": st.column_config.TextColumn("Reason", width=220),
+            "version": run_column("Version"),
         },
     )
     if len(alerts) == MAX_ALERTS:

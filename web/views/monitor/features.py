@@ -109,7 +109,7 @@ def _show_table(bands: FeatureBands) -> None:
                 format="%.0f %%",
                 min_value=0,
                 max_value=100,
-                width=110,
+                width=100,
                 help="Share of the images outside of 5-95 % of their predicted label. Without a"
                 f" change about {EXPECTED_OUTSIDE:.0%}.",
             ),

@@ -6,10 +6,12 @@ import pandas as pd
 import streamlit as st
 
 from web.charts.monitoring.latency_lines import HEIGHT_PIXELS, latency_lines
+from web.components.run_column import run_column, with_run_links
 from web.data.monitoring.traffic_queries import MAX_EVENTS
 from web.formatting import format_duration, format_percent, pluralize
 from web.sources import Sources
 from web.tables.monitoring.tables import latency_table, pinned_names
+from web.tables.run_names import shorten_names
 from web.views.monitor.choice import Choice
 
 
@@ -25,12 +27,12 @@ def show_latency(sources: Sources, choice: Choice) -> None:
         st.caption("No answer in this window.")
         return
     st.dataframe(
-        latency_table(latency),
+        with_run_links(latency_table(latency), "version", is_short=True),
         hide_index=True,
         alt="Time of the answers by version",
         placeholder="\N{EN DASH}",
         column_config={
-            "version": st.column_config.TextColumn("Version", width=330),
+            "version": run_column("Version"),
             "answers": st.column_config.NumberColumn("Answers", format="localized", width=85),
             "p50": st.column_config.NumberColumn("p50", format="%.1f ms", width=85),
             "p99": st.column_config.NumberColumn("p99", format="%.1f ms", width=85),
@@ -39,10 +41,13 @@ def show_latency(sources: Sources, choice: Choice) -> None:
     )
     if latency["answers"].sum() >= MAX_EVENTS:
         st.caption(f"p50 and p99 of the newest {MAX_EVENTS:,} answers.")
-    lines = traffic_lines(traffic, list(pinned_names(latency)))
+    lines = traffic_lines(traffic, pinned_names(latency))
+    short = shorten_names(lines)
     if any(len(points) > 1 for points in lines.values()):
         st.echarts_chart(
-            latency_lines(lines), height=HEIGHT_PIXELS, alt="Mean time of the answers by version"
+            latency_lines({short[name]: points for name, points in lines.items()}),
+            height=HEIGHT_PIXELS,
+            alt="Mean time of the answers by version",
         )
 
 

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from web.components.run_column import run_column, with_run_links
 from web.sources import Sources
 from web.tables.monitoring.tables import skew_table
 from web.views.monitor.choice import Choice
@@ -21,14 +22,16 @@ def show_skew(sources: Sources, choice: Choice) -> None:
         )
         return
     st.dataframe(
-        skew_table(skew),
+        with_run_links(skew_table(skew), "version", is_short=True),
         hide_index=True,
         alt="Mean of each feature over the test images and over the accepted traffic",
+        # A phone shows the first four without scrolling.
+        column_order=("feature", "test", "traffic", "shift", "path", "version"),
         column_config={
-            "version": st.column_config.TextColumn("Version", width=330),
+            "version": run_column("Version"),
             "path": st.column_config.TextColumn("Images sent as", width=110),
-            "feature": st.column_config.TextColumn("Feature", width=100),
-            "test": st.column_config.NumberColumn("Test images", format="%.3f", width=100),
+            "feature": st.column_config.TextColumn("Feature", width=95),
+            "test": st.column_config.NumberColumn("Test images", format="%.3f", width=95),
             "traffic": st.column_config.NumberColumn("Traffic", format="%.3f", width=90),
             "shift": st.column_config.NumberColumn(
                 "Shift", format="%+.2f", width=80, help="In standard deviations of the test images."
