@@ -66,10 +66,10 @@ class Run:
     """An experiment. `params` are as sent; `latest` has the last point of each metric as sent.
 
     The last point is the highest one by step, then time, then value. `learning_rate`, `momentum`
-    and `metrics` are derived, with the names of the house. A row of a CSV file has no project and
-    no `latest`, and its `params` are its columns. `project` is the name of the project.
-    `note_author` is the author of the current note, `tags_author` of the last change of the tags;
-    None if unknown.
+    and `metrics` are derived, with the names of the house. A row of a CSV file has no project, its
+    `params` are its columns, and its `latest` are the ends of its curves. `project` is the
+    name of the project. `note_author` is the author of the current note, `tags_author` of the last
+    change of the tags; None if unknown.
     """
 
     id: int

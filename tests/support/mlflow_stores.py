@@ -76,7 +76,7 @@ class FakeRuns:
     def __init__(self) -> None:
         self.runs: dict[str, Run] = {}
         self.created: list[NewRun] = []
-        self.points: dict[str, dict[tuple[str, int, int, float], None]] = {}
+        self.sent: dict[str, dict[tuple[str, int, int, float], None]] = {}
         self.changes: list[RunChange] = []
         self.searched: tuple[Any, ...] = ()
         self._keys: dict[str | None, str] = {}
@@ -88,7 +88,7 @@ class FakeRuns:
         if new.creation_key is not None:
             self._keys[new.creation_key] = run_id
         self.created.append(new)
-        self.points[run_id] = {}
+        self.sent[run_id] = {}
         self.runs[run_id] = csv_row(
             id=len(self.runs) + 1,
             run_id=run_id,
@@ -110,7 +110,7 @@ class FakeRuns:
         if run_id not in self.runs:
             raise UnknownRunError
         run, latest = self.runs[run_id], {}
-        for metric, step, logged_at, value in sorted(self.points.get(run_id, ())):
+        for metric, step, logged_at, value in sorted(self.sent.get(run_id, ())):
             latest[metric] = Point(metric, step, logged_at, value)
         return replace(run, latest=latest)
 
@@ -123,7 +123,7 @@ class FakeRuns:
             run, params={**run.params, **entries.params}, tags={**run.tags, **entries.tags}
         )
         keys = [(p.metric, p.step, p.logged_at, p.value) for p in entries.points]
-        self.points[run_id].update(dict.fromkeys(keys))
+        self.sent[run_id].update(dict.fromkeys(keys))
 
     def update(self, run_id: str, change: RunChange) -> Run:
         run = self.get(run_id)
@@ -142,11 +142,11 @@ class FakeRuns:
         )
         return self.get(run_id)
 
-    def history(
+    def points(
         self, run_id: str, metric: str, limit: int | None = None, offset: int = 0
     ) -> list[Point]:
         self.get(run_id)
-        points = [Point(*key) for key in sorted(self.points[run_id]) if key[0] == metric]
+        points = [Point(*key) for key in sorted(self.sent[run_id]) if key[0] == metric]
         return points[offset : None if limit is None else offset + limit]
 
     def search(

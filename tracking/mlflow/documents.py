@@ -22,8 +22,8 @@ USER_TAG: Final = "mlflow.user"
 def run_document(run: Run) -> dict[str, Any]:
     """Return a run with its parameters, tags and last values.
 
-    A row of a CSV file has no values as sent: its metrics have the names of the house and the time
-    of its import.
+    A row of a CSV file and a published model have no values as sent: their metrics have the names
+    of the house and the time of their creation.
     """
     return {
         "info": run_info(run),
@@ -92,10 +92,10 @@ def milliseconds(time: datetime) -> int:
 
 
 def _metrics(run: Run) -> list[dict[str, Any]]:
-    points = run.latest or {
-        name: Point(name, 0, milliseconds(run.created_at), value)
-        for name, value in run.metrics.items()
-    }
+    points = dict(run.latest)
+    if run.source == "csv" or not points:
+        for name, value in run.metrics.items():
+            points.setdefault(name, Point(name, 0, milliseconds(run.created_at), value))
     return [metric_document(points[name]) for name in sorted(points)]
 
 

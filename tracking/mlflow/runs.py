@@ -163,9 +163,9 @@ class RunsApi:
         token = None
         if fields.text("max_results", "page_token"):
             page = read_page(fields, MAX_POINTS, MAX_POINTS)
-            points, token = page.cut(self._runs.history(run_id, metric, page.limit, page.offset))
+            points, token = page.cut(self._runs.points(run_id, metric, page.limit, page.offset))
         else:
-            points = self._runs.history(run_id, metric)
+            points = self._runs.points(run_id, metric)
         metrics = [documents.metric_document(point) for point in points]
         return json_response(_page("metrics", metrics, token))
 

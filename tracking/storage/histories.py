@@ -2,7 +2,9 @@
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+from tracking.names import metric_key
 from tracking.runs import Point
+from tracking.storage.run_rows import CREATED_AT
 
 # The lock keeps requests with late points out until the end of the transaction: each of them locks
 # the row for its foreign key.
@@ -38,6 +40,17 @@ SELECT p.step, p.logged_at, p.value
 FROM run_histories h, unnest(h.steps, h.logged_at, h.metric_values) AS p (step, logged_at, value)
 WHERE h.experiment_id = %(id)s AND h.metric = %(metric)s
 ORDER BY 1, 2, 3 LIMIT %(limit)s OFFSET %(offset)s
+"""
+READ_DERIVED = f"""
+SELECT p.step, {CREATED_AT}, p.value
+FROM experiments e LEFT JOIN metric_curves c ON c.experiment_id = e.id AND c.metric = %(metric)s
+CROSS JOIN LATERAL (
+    SELECT * FROM unnest(c.steps, c.metric_values)
+    UNION ALL
+    SELECT 0, (e.metrics ->> %(metric)s)::double precision
+    WHERE c.steps IS NULL AND e.metrics ? %(metric)s) p (step, value)
+WHERE e.id = %(id)s
+ORDER BY 1 LIMIT %(limit)s OFFSET %(offset)s
 """
 CURVE = """
 SELECT p.step, p.value
@@ -75,6 +88,18 @@ def read(
     """Return the points of a metric in the order of step, time and value."""
     arguments = {"id": experiment_id, "metric": metric, "limit": limit, "offset": offset}
     cursor.execute(READ, arguments)
+    return [Point(metric, *row) for row in cursor]
+
+
+def read_derived(
+    cursor: Cursor, experiment_id: int, metric: str, limit: int | None, offset: int
+) -> list[Point]:
+    """Return the points of a metric that was not sent under this name: its curve, or its value.
+
+    They have the time at which the experiment was created.
+    """
+    arguments = {"id": experiment_id, "metric": metric_key(metric), "limit": limit}
+    cursor.execute(READ_DERIVED, {**arguments, "offset": offset})
     return [Point(metric, *row) for row in cursor]
 
 

@@ -32,8 +32,10 @@ UNION ALL
 SELECT e.id, p.key, p.value FROM experiments e CROSS JOIN LATERAL {ROW_PARAMS} p
 WHERE e.id = ANY (%(ids)s) AND e.source = 'csv'
 """
+# Time of a point that no client logged, in milliseconds since 1970
+CREATED_AT = "(extract(epoch FROM e.created_at) * 1000)::bigint"
 # The primary key has the order: one probe a metric, however many points it has.
-LAST_POINTS = """
+LAST_POINTS = f"""
 WITH RECURSIVE metrics AS (
     SELECT e.id, (SELECT min(metric) FROM run_points WHERE experiment_id = e.id) AS metric
     FROM unnest(%(ids)s) AS e (id)
@@ -52,6 +54,10 @@ UNION ALL
 SELECT experiment_id, metric, steps[cardinality(steps)], logged_at[cardinality(logged_at)],
        metric_values[cardinality(metric_values)]
 FROM run_histories WHERE experiment_id = ANY (%(ids)s)
+UNION ALL
+SELECT e.id, c.metric, c.last_step, {CREATED_AT}, c.last_value
+FROM experiments e JOIN metric_curves c ON c.experiment_id = e.id
+WHERE e.id = ANY (%(ids)s) AND e.source = 'csv'
 """
 
 

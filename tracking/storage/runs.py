@@ -171,6 +171,18 @@ class Runs:
             number = _find_id(cursor, run_id)
             return histories.read(cursor, number, _searchable(metric), limit, offset)
 
+    def points(
+        self, run_id: str, metric: str, limit: int | None = None, offset: int = 0
+    ) -> list[Point]:
+        """Return the history of a metric, else its curve, or its value, of the run's creation.
+
+        A row of a CSV file has only those. An unknown metric has none. Raises UnknownRunError.
+        """
+        with self._database.transaction() as cursor:
+            number, name = _find_id(cursor, run_id), _searchable(metric)
+            sent = histories.read(cursor, number, name, limit, offset)
+            return sent or histories.read_derived(cursor, number, name, limit, offset)
+
     def curve(self, run_id: str, metric: str) -> list[tuple[int, float]]:
         """Return steps and values of the curve that a metric has, also of a row of a CSV file.
 

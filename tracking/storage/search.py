@@ -32,6 +32,10 @@ SELECT p.value FROM (
     UNION ALL
     SELECT key, value FROM {ROW_PARAMS} r WHERE e.source = 'csv') p
 WHERE p.key = %s)"""
+# The last values of curves of rows of CSV files are not in their metrics.
+METRIC = """COALESCE((e.metrics ->> %s)::double precision, (
+SELECT NULLIF(c.last_value, 'NaN') FROM metric_curves c
+WHERE c.experiment_id = e.id AND c.metric = %s AND e.source = 'csv'))"""
 COMPARISONS = frozenset({"=", "!=", ">", ">=", "<", "<=", "LIKE", "ILIKE"})
 PATTERNS = frozenset({"LIKE", "ILIKE"})
 LISTS = {"IN": "= ANY (%s)", "NOT IN": "<> ALL (%s)"}
@@ -75,7 +79,7 @@ def fields(conditions: Sequence[Condition], orders: Sequence[Order]) -> set[str]
 def _expression(item: Condition | Order, attributes: Attributes) -> tuple[str, str, list[Any]]:
     """Return the SQL of a field, the kind of its values, and its arguments."""
     if item.field == "metric":
-        return "(e.metrics ->> %s)::double precision", NUMBERS, [metric_key(item.key)]
+        return METRIC, NUMBERS, [metric_key(item.key)] * 2
     if item.field == "param":
         return PARAM, TEXTS, [item.key]
     if item.field == "tag":

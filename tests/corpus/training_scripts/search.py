@@ -38,6 +38,7 @@ client.delete_run(run.info.run_id)
 deleted = client.get_run(run.info.run_id).info.lifecycle_stage
 client.restore_run(run.info.run_id)
 client.update_run(run.info.run_id, name="le net")
+[csv] = client.search_runs(["0"], "attributes.run_name = 'csv'")
 frame = mlflow.search_runs(search_all_experiments=True)
 print(
     json.dumps(
@@ -48,6 +49,11 @@ print(
             "history": [
                 [point.step, point.value]
                 for point in client.get_metric_history(run.info.run_id, "loss")
+            ],
+            "csv_metrics": csv.data.metrics,
+            "csv_history": [
+                [point.step, point.value]
+                for point in client.get_metric_history(csv.info.run_id, "loss")
             ],
             "artifacts": sorted(file.path for file in client.list_artifacts(run.info.run_id)),
             "text": text,

@@ -66,6 +66,39 @@ def test_search_finds_what_was_logged(client: TestClient) -> None:
     assert found(client, "tags.`x' OR '1'='1` = 'y'' OR 1=1 --'") == []
 
 
+def test_history_of_csv_row_is_its_curve(client: TestClient, sql: Query) -> None:
+    sql("INSERT INTO experiments (name, metrics, source_file, source_line, content_digest,"
+        " created_at) VALUES ('csv', '{\"test_accuracy\": 0.98}', 'data.csv', 2, '',"
+        " 'epoch'::timestamptz + interval '7 s')")  # fmt: skip
+    sql("INSERT INTO metric_curves (experiment_id, metric, steps, metric_values, best_value,"
+        " best_step) SELECT id, metric, steps::bigint[], metric_values::float[], 0.25, 200"
+        " FROM experiments, (VALUES ('loss', '{100,200,300}', '{0.5,0.25,NaN}'),"
+        " ('validation_loss', '{200}', '{0.5}')) AS c (metric, steps, metric_values)")  # fmt: skip
+    [run] = post(client, "runs/search", experiment_ids=["0"])["runs"]
+    last = {one["key"]: (one["step"], one["value"]) for one in run["data"]["metrics"]}
+    assert last == {"loss": (300, "NaN"), "validation_loss": (200, 0.5), "test_accuracy": (0, 0.98)}
+
+    def history(metric: str, **fields: str) -> Any:
+        query = {"run_id": run["info"]["run_id"], "metric_key": metric, **fields}
+        return client.get(f"{API}/metrics/get-history", params=query).json()
+
+    first = history("loss", max_results="2")
+    rest = history("loss", max_results="2", page_token=first["next_page_token"])
+    assert history("loss") == {"metrics": first["metrics"] + rest["metrics"]}
+    points = [tuple(point.values()) for point in history("loss")["metrics"]]
+    assert points == [
+        ("loss", 0.5, 7_000, 100),
+        ("loss", 0.25, 7_000, 200),
+        ("loss", "NaN", 7_000, 300),
+    ]
+    assert [one["step"] for one in history("val_loss")["metrics"]] == [200]
+    [only] = history("test_accuracy")["metrics"]
+    assert (only["step"], only["value"], only["timestamp"]) == (0, 0.98, 7_000)
+    assert history("none") == {"metrics": []}
+    assert found(client, "metrics.validation_loss < 0.6 AND metrics.test_accuracy > 0.9") == ["csv"]
+    assert found(client, "metrics.validation_loss < 0.5") == []
+
+
 def test_search_shows_rows_of_csv(client: TestClient, sql: Query) -> None:
     sql("INSERT INTO experiments (name, learning_rate, momentum, params, metrics, source_file,"
         " source_line, content_digest) VALUES ('csv', 0.5, 0.9, %s, %s, 'data.csv', 2, '')",
@@ -76,6 +109,7 @@ def test_search_shows_rows_of_csv(client: TestClient, sql: Query) -> None:
     assert run["data"]["metrics"][0]["value"] == 0.98
     assert found(client, "metrics.test_accuracy > 0.9 AND params.learning_rate = '0.5'") == ["csv"]
     assert found(client, "params.epochs = '4'") == []
+    assert found(client, "metrics.loss > 0") == []
     assert post(client, "runs/search", experiment_ids=["1"]) == {"runs": []}
     post(client, "runs/delete", run_id=run["info"]["run_id"])
     assert found(client, "") == []

@@ -64,6 +64,9 @@ def rows(module_database: dict[str, str]) -> Iterator[Rows]:
     opened("INSERT INTO experiments (name, learning_rate, momentum, metrics, source_file,"
            " source_line, content_digest)"
            " VALUES ('csv', 0.5, 0.9, '{\"test_accuracy\": 0.5}', 'data.csv', 2, '')")  # fmt: skip
+    opened("INSERT INTO metric_curves (experiment_id, metric, steps, metric_values, best_value,"
+           " best_step) SELECT id, 'loss', '{100,250}', '{0.5,0.25}', 0.25, 250"
+           " FROM experiments")  # fmt: skip
     yield opened
     opened.close()
 
@@ -106,6 +109,8 @@ def test_quickstart_and_search(service: TrackedService, rows: Rows) -> None:
     assert "Supported are" in found["unsupported"]
     assert {"csv", "le_net"} <= set(found["names"])
     assert 0.5 in found["accuracies"]
+    assert found["csv_metrics"] == {"loss": 0.25, "test_accuracy": 0.5}
+    assert found["csv_history"] == [[100, 0.5], [250, 0.25]]
     refused = "SELECT path FROM run_artifacts WHERE refused IS NOT NULL ORDER BY path"
     assert rows(refused) == [("model.pkl",)]
 

@@ -288,6 +288,7 @@ def test_curve_of_csv_row_and_of_run_by_its_name(stores: Stores, sql: Query) -> 
     stores.runs.log(run, Entries(points("val_loss", 1.0, 0.75)))
     stores.folding.fold_all()
     assert [value for _, value in stores.runs.curve(run, "validation_loss")] == [1.0, 0.75]
+    assert [one.value for one in stores.runs.points(run, "validation_loss")] == [1.0, 0.75]
     with pytest.raises(UnknownRunError):
         stores.runs.curve("0" * 32, "loss")
 

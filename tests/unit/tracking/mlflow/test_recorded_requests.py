@@ -47,9 +47,9 @@ def test_recorded_training_is_one_finished_run(played: FakeStores) -> None:
 def test_recorded_points_are_kept_once_each(played: FakeStores) -> None:
     [run_id] = played.runs.runs
     for metric in ("loss", "accuracy", "val_loss", "val_accuracy"):
-        assert [point.step for point in played.runs.history(run_id, metric)] == [0, 1, 2]
+        assert [point.step for point in played.runs.points(run_id, metric)] == [0, 1, 2]
     # Autologging of Keras 3 sends validation metrics without a step.
-    points = played.runs.history(run_id, "validation_loss")
+    points = played.runs.points(run_id, "validation_loss")
     assert [point.step for point in points] == [0, 0, 0]
     assert len({point.logged_at for point in points}) == 3
 
