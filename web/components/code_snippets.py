@@ -57,6 +57,16 @@ print(response.json()["class"])
 """
 
 
+def own_client(api_url: str, name: str) -> str:
+    """Return a program that predicts digit.png with one model, with this project's client."""
+    return f"""# make client && pip install client/dist/*.whl
+from ml_ops_starter_client import predict
+
+entry = predict("digit.png", {_literal(name)}, url={_literal(_server(api_url))})
+print(entry["answers"][0]["class"])
+"""
+
+
 def tritonclient(api_url: str, name: str) -> str:
     """Return a program that predicts digit.png with one model, with Triton's client."""
     server = urlsplit(_server(api_url))
@@ -148,6 +158,7 @@ class Snippet:
 SNIPPETS: Mapping[str, Snippet] = {
     "curl": Snippet("bash", curl),
     "Python": Snippet("python", python),
+    "ml_ops_starter_client": Snippet("python", own_client),
     "tritonclient": Snippet("python", tritonclient),
     "kserve": Snippet("python", kserve),
     "TensorFlow Serving": Snippet("bash", tensorflow_serving),

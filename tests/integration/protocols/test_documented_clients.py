@@ -31,6 +31,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 PAGE = (Path(__file__).parents[3] / "doc" / "protocols.md").read_text()
 BLOCKS = re.findall(r"```(python|sh)\n(.*?)```", PAGE, re.DOTALL)
 [QUERY] = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
+OWN_CLIENT = str(Path(__file__).parents[3] / "client")
 PROGRAM_SECONDS = 120
 PIXELS = 784
 DIGITS = "73"  # of digits.npy; the first is that of all other files
@@ -83,7 +84,7 @@ def programs(
         running[code] = subprocess.Popen(
             command(language, own),
             cwd=folder,
-            env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"},
+            env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONPATH": OWN_CLIENT},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -12,6 +12,7 @@ from web.components.code_snippets import (
     curl_many,
     kserve,
     mlflow,
+    own_client,
     python,
     tensorflow_serving,
     tritonclient,
@@ -89,8 +90,8 @@ def test_tensorflow_serving_with_a_hostile_name_quotes_it() -> None:
     assert address.startswith("http://localhost:9090/v1/models/a%22%27%3B%20touch")
 
 
-@pytest.mark.parametrize("snippet", [kserve, mlflow, tensorflow_serving, tritonclient])
-def test_protocols_are_beside_the_api(snippet: object) -> None:
+@pytest.mark.parametrize("snippet", [kserve, mlflow, own_client, tensorflow_serving, tritonclient])
+def test_snippet_has_the_address_beside_the_api(snippet: object) -> None:
     assert callable(snippet)
     assert "/api/" not in snippet(API, "lenet")
 
@@ -113,6 +114,7 @@ def test_address_of_https_with_a_prefix_is_kept() -> None:
     api = "https://ml.example/mnist/api/v1.0"
     assert '"ml.example/mnist", ssl=True' in tritonclient(api, "a")
     assert "https://ml.example/mnist" in literals(kserve(api, "a"))
+    assert "https://ml.example/mnist" in literals(own_client(api, "a"))
     assert "https://ml.example/mnist/mlflow/a" in literals(mlflow(api, "a"))
     assert tensorflow_serving(api, "a").endswith("https://ml.example/mnist/v1/models/a:predict")
 
@@ -121,7 +123,9 @@ def test_mlflow_without_a_port_has_that_of_http() -> None:
     assert {"ml.example", "80/mlflow/a"} <= literals(mlflow("http://ml.example/api/v1.0", "a"))
 
 
-@pytest.mark.parametrize("client", ["tritonclient", "kserve", "TensorFlow Serving", "MLflow"])
+@pytest.mark.parametrize(
+    "client", ["ml_ops_starter_client", "tritonclient", "kserve", "TensorFlow Serving", "MLflow"]
+)
 def test_snippet_is_that_of_the_documentation(client: str) -> None:
     """There, tests/integration/protocols/test_documented_clients.py runs it."""
     assert f"\n{SNIPPETS[client].text(API, 'mnist@champion').rstrip()}\n```" in PAGE
