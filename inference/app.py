@@ -188,6 +188,7 @@ def create_app(settings: Settings, drain: Drain | None = None) -> ASGIApp:
         "roll_alias_back": promotions.roll_alias_back,
         "list_imports": imports.list_imports,
         "get_image": images.get_image,
+        "get_protocol_document": status.protocol_document,
         "health": status.health,
         "readiness": status.readiness,
         "metrics": status.metrics,

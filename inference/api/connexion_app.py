@@ -44,9 +44,9 @@ LEARNING_RESOURCES = frozenset(
 MONITORING_RESOURCES = frozenset({"monitors", "alerts"})
 RESOURCES = LEARNING_RESOURCES | MONITORING_RESOURCES | {
     INFERENCE, PREDICTIONS, "explanations", "experiments", "models", "aliases", "imports", "images",
-    "ui",
+    "protocols", "ui",
 }  # fmt: skip
-PUBLIC_RESOURCES = frozenset({"experiments", "models", "header", "ui"})
+PUBLIC_RESOURCES = frozenset({"experiments", "models", "header", "protocols", "ui"})
 ROUTES = Routes(
     base_path=BASE_PATH,
     operations=RESOURCES | STATUS_OPERATIONS,

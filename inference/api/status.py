@@ -1,7 +1,8 @@
-"""/healthz, /readyz and /metrics: what orchestrators and Prometheus ask."""
+"""/healthz, /readyz, /metrics, and the documents of the serving protocols."""
 
 from collections import Counter
 from http import HTTPStatus
+from pathlib import Path
 
 from inference.database.pool import Database
 from inference.drain import Drain
@@ -13,6 +14,7 @@ from inference.prediction_log.log_status import LogStatus
 from inference.registry.mirror_status import MirrorReadiness
 from inference.server.api_keys import ApiKeys
 
+PROTOCOLS = Path(__file__).parents[1] / "protocols"
 MAX_NAMED = 5  # failed models in /readyz
 LOG_FAULTS = ("waiting", "full", "failing")
 
@@ -95,6 +97,10 @@ class StatusApi:
     def metrics(self) -> str:
         """Return the metrics in Prometheus's text format."""
         return self._metrics.text()
+
+    def protocol_document(self, name: str) -> str:
+        """Return the OpenAPI document of a serving protocol. openapi.yaml lists their names."""
+        return (PROTOCOLS / name).read_text(encoding="utf-8")
 
     def _model_states(self) -> Document:
         versions = self._models.snapshot().all()

@@ -1,10 +1,13 @@
 """API: the real application with real models and a real Postgres."""
 
 import io
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urljoin
 
 import numpy as np
 import pytest
@@ -382,6 +385,19 @@ def test_openapi_document_and_its_page_are_served(client: TestClient) -> None:
         client.get(f"{BASE}/openapi.json").json()["info"]["title"] == "ml-ops-starter inference API"
     )
     assert "swagger" in client.get(f"{BASE}/ui/").text.lower()
+
+
+def test_documents_of_the_serving_protocols_are_linked_and_served(client: TestClient) -> None:
+    description = client.get(f"{BASE}/openapi.json").json()["info"]["description"]
+    links = re.findall(r"\((\.\./protocols/\S+)\)", description)
+    served = {link.rpartition("/")[2]: urljoin(f"{BASE}/ui/", link) for link in links}
+    folder = Path(__file__).parents[3] / "inference" / "protocols"
+    assert set(served) == {file.name for file in folder.glob("*.yaml")}
+    for name, path in served.items():
+        answer = client.get(path)
+        assert answer.headers["content-type"].startswith("text/plain")
+        assert answer.text == (folder / name).read_text()
+    assert client.get(f"{BASE}/protocols/settings.yaml").status_code == 400
 
 
 def test_service_does_not_import_tensorflow() -> None:
