@@ -8,15 +8,19 @@ from typing import Any
 
 import psycopg2
 import pytest
+from sqlalchemy import URL, create_engine, text
 
 from bench import queries, query_workload
 from bench.fixtures import bulk_data
 from bench.fixtures.bulk_data import Size
 from db.initialize import set_up
 from db.settings import from_environment
+from web.data.tracking.history_queries import page_query
+from web.data.tracking.history_types import HistoryFilter
 
 pytestmark = pytest.mark.slow
 
+PAGE, MAX_BLOCKS = 51, 100
 SMALL = Size(images=1000, events=100_000, labels=400)
 
 
@@ -50,6 +54,20 @@ def test_benchmark_queries_scan_no_whole_table(cursor: Any) -> None:
     }
     assert len(workload) > 25
     assert {what: tables for what, tables in scanned.items() if tables} == {}
+
+
+def test_history_of_a_rare_program_reads_few_blocks(cursor: Any) -> None:
+    """The scan of all events would read more than a thousand."""
+    parameters = cursor.connection.get_dsn_parameters()
+    url = URL.create("postgresql+psycopg2", "mlops_read", "pass123", parameters["host"])
+    engine = create_engine(url.set(port=int(parameters["port"]), database=parameters["dbname"]))
+    statement, arguments = page_query(HistoryFilter(source="rare/1"), PAGE, None)
+    with engine.connect() as connection:
+        explained = text(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}")
+        [plan] = connection.execute(explained, arguments).scalar_one()
+    engine.dispose()
+    blocks = plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"]
+    assert blocks < MAX_BLOCKS
 
 
 def test_generator_leaves_the_summaries_of_the_triggers(cursor: Any) -> None:
