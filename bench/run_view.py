@@ -1,12 +1,22 @@
 """Benchmark of the page Run: first and later views, the heading, and bytes on the wire."""
 
-from collections.abc import Sequence
-from contextlib import closing
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
 
+import requests
 from playwright.sync_api import Browser, Page
 
 from bench.page_timing import WaitTime, measure_seconds
+from local import ports
+
+ONE_CHART = Path(__file__).parent / "servers" / "one_chart.py"
+START_SECONDS = 60
 
 # Times of the first WebSocket and of the heading, in milliseconds since the navigation.
 WATCH_HEADING = """(() => {
@@ -43,8 +53,31 @@ class RunView:
     megabytes: float
 
 
+@contextmanager
+def start_one_chart() -> Iterator[str]:
+    """Run a Streamlit page with one curve, and yield its address. Raises TimeoutError."""
+    port = ports.find_free()
+    options = [f"--server.port={port}", "--server.headless=true", "--server.fileWatcherType=none"]
+    command = [sys.executable, "-m", "streamlit", "run", str(ONE_CHART), *options]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    url = f"http://localhost:{port}"
+    deadline = time.monotonic() + START_SECONDS
+    try:
+        while not _is_up(url):
+            if time.monotonic() > deadline:
+                raise TimeoutError("Streamlit did not start.")
+            time.sleep(0.2)
+        yield url
+    finally:
+        process.terminate()
+        process.wait()
+
+
 def measure_run(browser: Browser, url: str, number: int, later: int) -> RunView:
-    """Open the page of a run in a fresh browser, and that of a later one in the same browser."""
+    """Open the page of a run in a fresh browser, and that of a later one in the same browser.
+
+    The page with one curve ignores the name of the run.
+    """
     with closing(browser.new_context(viewport={"width": 1440, "height": 900})) as context:
         page = context.new_page()
         page.add_init_script(WATCH_HEADING)
@@ -58,6 +91,13 @@ def measure_run(browser: Browser, url: str, number: int, later: int) -> RunView:
         megabytes = sum(sizes) / 1e6
         second = _measure_curve(context.new_page(), f"{url}/run?name=run_{later}")
         return RunView(first, second, float(heading), megabytes)
+
+
+def _is_up(url: str) -> bool:
+    try:
+        return requests.get(f"{url}/_stcore/health", timeout=5).ok
+    except requests.ConnectionError:
+        return False
 
 
 def _measure_curve(page: Page, url: str) -> float:
@@ -80,3 +120,19 @@ def run_times(runs: Sequence[RunView]) -> list[WaitTime]:
         ),
         WaitTime("Run, first view, on the wire", tuple(one.megabytes for one in runs), "MB", 3),
     ]
+
+
+def describe_shares(runs: Sequence[RunView], one_chart: Sequence[RunView]) -> str:
+    """Return how the page Run compares with a Streamlit page of one curve, view by view."""
+    first = [
+        own.first_seconds / other.first_seconds for own, other in zip(runs, one_chart, strict=True)
+    ]
+    later = [
+        own.later_seconds / other.later_seconds for own, other in zip(runs, one_chart, strict=True)
+    ]
+    return (
+        "A Streamlit page with only one curve: first view"
+        f" {median(other.first_seconds for other in one_chart):.3g} s, later view"
+        f" {median(other.later_seconds for other in one_chart):.3g} s."
+        f" The page Run takes {median(first):.2f} x and {median(later):.2f} x as long."
+    )

@@ -1,5 +1,6 @@
 """Page skeleton: the outline of a page until its data is there."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,6 +12,9 @@ CHART_HEIGHT_PIXELS = 380
 # Pages whose first content is a chart. Their outline has an empty one, so that the browser has
 # loaded the chart library when the data arrives: React delays what is still loading by 0.3 s.
 CHART_PAGES = ("run", "compare")
+# The browser draws the outline of the first page and starts the library in this time. Data that
+# follows at once is drawn together with the outline, and so delayed (see doc/performance.md).
+CHART_LIBRARY_SECONDS = 0.2
 
 
 @contextmanager
@@ -32,6 +36,8 @@ def page_skeleton(path: str) -> Iterator[None]:
                 st.echarts_chart({"series": []}, height=CHART_HEIGHT_PIXELS, alt="Loading")
             else:
                 st.skeleton(height=CHART_HEIGHT_PIXELS)
+        if path in CHART_PAGES and _DRAWN not in st.session_state:
+            time.sleep(CHART_LIBRARY_SECONDS)
     try:
         with body:
             yield
