@@ -135,7 +135,7 @@ def test_open_alert_stands_beside_its_version(sources: FakeSources) -> None:
     app = models_page(m="ready_1")
     table = app.dataframe[0].value
     shown = dict(zip(linked_names(table["model"]), map(list, table["alert"]), strict=True))
-    assert (shown["ready_1"], shown["ready_2"]) == (["Warning"], [])
+    assert (shown["1"], shown["2"]) == (["Warning"], [])
     text = visible_text(app)
     assert "What is sent changed 14 min ago" in text
     assert "monitor?task=digits" in text

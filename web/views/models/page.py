@@ -118,7 +118,7 @@ def _show_table(sources: Sources, versions: Sequence[ModelVersion]) -> None:
     snapshot = sources.snapshot().value
     served = Served() if snapshot is None else snapshot.served
     st.dataframe(
-        with_run_links(version_table(versions, alerts, served), "model"),
+        with_run_links(version_table(versions, alerts, served), "model", is_short=True),
         hide_index=True,
         alt="Every version of every model with its state",
         placeholder="\N{EN DASH}",
@@ -126,7 +126,7 @@ def _show_table(sources: Sources, versions: Sequence[ModelVersion]) -> None:
         on_select=select,
         selection_mode="single-row",
         column_config={
-            "model": run_column("Model", width=330),
+            "model": run_column("Model"),
             "version": st.column_config.NumberColumn("Version", format="%d", width=65),
             "alert": None
             if not alerts
