@@ -20,6 +20,7 @@ TEXT_OID, REAL_OID, INT8_OID, FLOAT8_OID = 25, 700, 20, 701
 _COUNT = struct.Struct("!h")
 _LENGTH = struct.Struct("!i")
 _INTEGER, _BIGINT, _REAL, _DOUBLE = (struct.Struct(f"!i{kind}") for kind in "iqfd")
+_NO_TEXTS = struct.pack("!iiii", 12, 0, 0, TEXT_OID)
 _TEXT_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 _IS_LITTLE_ENDIAN = sys.byteorder == "little"
 
@@ -72,16 +73,16 @@ def timestamptz(microseconds: int) -> bytes:
 
 def reals(values: Sequence[float]) -> bytes:
     """Return a real[] field: one dimension from index 1, no nulls."""
-    pairs = [part for value in values for part in (4, value)]
-    return _real_array(len(values)).pack(
-        20 + 8 * len(values), 1, 0, REAL_OID, len(values), 1, *pairs
-    )
+    count = len(values)
+    elements: list[float] = [4] * (2 * count)
+    elements[1::2] = values
+    return _real_array(count).pack(20 + 8 * count, 1, 0, REAL_OID, count, 1, *elements)
 
 
 def texts(values: Sequence[str]) -> bytes:
     """Return a text[] field: one dimension from index 1, no nulls."""
     if not values:
-        return raw(struct.pack("!iii", 0, 0, TEXT_OID))
+        return _NO_TEXTS
     head = struct.pack("!iiiii", 1, 0, TEXT_OID, len(values), 1)
     return raw(head + b"".join(map(text, values)))
 

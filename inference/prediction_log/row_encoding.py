@@ -1,11 +1,12 @@
 """Row encoding: rows of the log's tables in the binary format of Postgres's COPY."""
 
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
+from inference.prediction_log.image_statistics import ImageStatistics
 from servicekit import pg_copy
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -24,11 +25,17 @@ IMAGE_COLUMNS = (
     " first_seen_at, warnings"
 )
 PIXEL_COLUMNS = "image_id, pixels"
-EVENT_START, PREDICTION_START, IMAGE_START, PIXEL_START = (
-    pg_copy.begin_row(columns.count(",") + 1)
+EVENT_FIELDS, PREDICTION_FIELDS, IMAGE_FIELDS, PIXEL_FIELDS = (
+    columns.count(",") + 1
     for columns in (EVENT_COLUMNS, PREDICTION_COLUMNS, IMAGE_COLUMNS, PIXEL_COLUMNS)
 )
-UUID_LENGTH = struct.pack("!i", 16)
+EVENT_START, PIXEL_START = map(pg_copy.begin_row, (EVENT_FIELDS, PIXEL_FIELDS))
+# Neighboring fields of fixed length are packed at once, each behind its length.
+PREDICTION_START = struct.Struct("!h i16s i16s i16s ii if")
+IMAGE_START, IMAGE_SIZES = struct.Struct("!h i16s i"), struct.Struct("!ii ii ii")
+IMAGE_END, TWO_REALS = struct.Struct("!if iq"), struct.Struct("!if if")
+UUID_BYTES = 16
+UUID_LENGTH = struct.pack("!i", UUID_BYTES)
 CACHED_AND_UUID_LENGTH = {
     cached: pg_copy.raw(bytes([cached])) + UUID_LENGTH for cached in (False, True)
 }
@@ -48,19 +55,23 @@ def encode_shared_event_columns(
     )
 
 
-def encode_image(document: Mapping[str, Any], statistics: Iterable[float | None], at: int) -> bytes:
+def encode_image(document: Mapping[str, Any], statistics: ImageStatistics, at: int) -> bytes:
     """Return the row of an image. `at` is Unix time in us."""
+    digest = document["digest"].encode()
+    image_id = uuid_bytes(document["digest"][:32])
+    width, height, size = document["width"], document["height"], document["bytes"]
+    ink_share, mean, x, y, border = statistics
     return b"".join(
-        [
-            IMAGE_START,
-            pg_copy.raw(uuid_bytes(document["digest"][:32])),
-            pg_copy.text(document["digest"]),
-            *(pg_copy.integer(document[name]) for name in ("width", "height", "bytes")),
-            pg_copy.text(document["media_type"]),
-            *map(pg_copy.real, statistics),
-            pg_copy.timestamptz(at),
+        (
+            IMAGE_START.pack(IMAGE_FIELDS, 16, image_id, len(digest)),
+            digest,
+            IMAGE_SIZES.pack(4, width, 4, height, 4, size),
+            _text(document["media_type"]),
+            TWO_REALS.pack(4, ink_share, 4, mean),
+            pg_copy.NULL * 2 if x is None else TWO_REALS.pack(4, x, 4, y),
+            IMAGE_END.pack(4, border, 8, at - pg_copy.EPOCH_MICROSECONDS),
             pg_copy.texts(document.get("warnings", ())),  # older records have none
-        ]
+        )
     )
 
 
@@ -73,17 +84,13 @@ def encode_prediction(
     prediction_id: bytes, image: str, version: str, probabilities: list[float], at: int
 ) -> bytes:
     """Return the row of a prediction without its last two columns, which its events determine."""
+    image_id, version_id = uuid_bytes(image[:32]), uuid_bytes(version)
     confidence = max(probabilities)
-    return b"".join(
-        [
-            PREDICTION_START,
-            *map(pg_copy.raw, (prediction_id, uuid_bytes(image[:32]), uuid_bytes(version))),
-            pg_copy.integer(probabilities.index(confidence)),
-            pg_copy.real(confidence),
-            pg_copy.reals(probabilities),
-            pg_copy.timestamptz(at),
-        ]
+    index = probabilities.index(confidence)
+    start = PREDICTION_START.pack(
+        PREDICTION_FIELDS, 16, prediction_id, 16, image_id, 16, version_id, 4, index, 4, confidence
     )
+    return start + pg_copy.reals(probabilities) + pg_copy.timestamptz(at)
 
 
 def encode_event_summary(events: int, last_event_at: int) -> bytes:
@@ -92,8 +99,11 @@ def encode_event_summary(events: int, last_event_at: int) -> bytes:
 
 
 def uuid_bytes(text: str) -> bytes:
-    """Return the 16 bytes of a UUID."""
-    return bytes.fromhex(text.replace("-", ""))
+    """Return the 16 bytes of a UUID. Raises ValueError."""
+    value = bytes.fromhex(text.replace("-", ""))
+    if len(value) != UUID_BYTES:
+        raise ValueError(f"{text!r} is not a UUID.")
+    return value
 
 
 @lru_cache(maxsize=4096)

@@ -140,6 +140,14 @@ def test_invalid_record_raises(line: bytes) -> None:
         decode([line])
 
 
+def test_record_with_a_short_digest_raises(log: PredictionLog, tmp_path: Path) -> None:
+    predict(log, make_image(1))
+    [line] = read_lines(tmp_path)
+    digest = make_image(1).digest
+    with pytest.raises(InvalidRecordError, match="UUID"):
+        decode([line.replace(digest.encode(), digest[:30].encode())])
+
+
 def test_states_keep_their_order(log: PredictionLog, tmp_path: Path) -> None:
     loading = ModelVersion("a", State.LOADING, digest="d" * 64, classes=("x", "y"))
     for models in ([loading], [loading], [MODEL], []):
