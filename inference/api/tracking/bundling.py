@@ -1,4 +1,4 @@
-"""Bundling: requests that can wait are forwarded together, ten times a second.
+"""Bundling: requests that can wait are forwarded together, five times a second.
 
 A request that arrives alone costs the tracking process a wake-up and a commit, more than its
 points.
@@ -8,7 +8,7 @@ import asyncio
 import math
 
 # All workers release their requests at multiples of this on the machine's monotonic clock.
-PERIOD_SECONDS = 0.1
+PERIOD_SECONDS = 0.2
 RARE_SECONDS = 0.25  # a request this long after the previous one does not wait
 # A shorter body is a single point. Its client may be a training loop that waits for the answer.
 MIN_BODY_BYTES = 200
