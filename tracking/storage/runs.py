@@ -180,8 +180,9 @@ class Runs:
         """
         with self._database.transaction() as cursor:
             number, name = _find_id(cursor, run_id), _searchable(metric)
-            sent = histories.read(cursor, number, name, limit, offset)
-            return sent or histories.read_derived(cursor, number, name, limit, offset)
+            is_sent = bool(histories.read(cursor, number, name, 1, 0))
+            read = histories.read if is_sent else histories.read_derived
+            return read(cursor, number, name, limit, offset)
 
     def curve(self, run_id: str, metric: str) -> list[tuple[int, float]]:
         """Return steps and values of the curve that a metric has, also of a row of a CSV file.

@@ -153,6 +153,15 @@ def test_log_validation_twice_keeps_val(stores: Stores, sql: Query) -> None:
     assert sql("SELECT metric, metric_values FROM metric_curves") == [("validation_loss", [2.0])]
 
 
+def test_page_behind_a_history_has_no_points_of_the_curve(stores: Stores) -> None:
+    """The curve has the points of val_accuracy, which has the same name of the house."""
+    run_id, own = start(stores), points("validation_accuracy", 0.5)
+    stores.runs.log(run_id, Entries([*own, *points("val_accuracy", 0.1, 0.2, 0.3)]))
+    stores.folding.fold_all()
+    assert stores.runs.points(run_id, "validation_accuracy") == own
+    assert stores.runs.points(run_id, "validation_accuracy", 10, 1) == []
+
+
 def test_log_points_of_one_step_are_numbered(stores: Stores, sql: Query) -> None:
     run_id = start(stores)
     for number in range(3):
