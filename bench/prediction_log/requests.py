@@ -1,15 +1,12 @@
-"""Requests over kept connections, and journals that the service writes while Postgres is down."""
+"""Requests for predictions, and journals that the service writes while Postgres is down."""
 
 import http.client
-import threading
-import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import closing
 from http import HTTPStatus
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from bench.fixtures.http_requests import CONTENT_TYPE, inference_request
 from bench.fixtures.models import CACHE, LENET, ROOT
@@ -53,54 +50,6 @@ def _post_all(port: int, requests: Iterable[Request]) -> None:
             status, content = _post(connection, path, body, uuid.uuid4().hex)
             if status != HTTPStatus.OK:
                 raise RequestError(f"POST {path} returned {status}: {content[:200]!r}")
-
-
-class SteadyLoad:
-    """Single requests at a steady rate while its context is open. Its end may break them."""
-
-    def __init__(self, port: int, images: Sequence[bytes], connections: int, rate: float) -> None:
-        """All `connections` together send `rate` requests a second."""
-        self.answered: list[str] = []  # ids
-        self._stopping = threading.Event()
-        requests = single_requests(images)
-        self._threads = [
-            threading.Thread(
-                target=self._send, args=(port, requests[number::connections], connections / rate)
-            )
-            for number in range(connections)
-        ]
-
-    def __enter__(self) -> Self:
-        """Start."""
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Stop, and wait for pending answers."""
-        self._stopping.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _send(self, port: int, requests: Sequence[Request], pause_seconds: float) -> None:
-        due = time.monotonic()
-        with closing(_connect(port)) as connection:
-            for path, body in requests:
-                due += pause_seconds
-                if self._stopping.wait(max(0.0, due - time.monotonic())):
-                    return
-                request_id = uuid.uuid4().hex
-                try:
-                    status, _ = _post(connection, path, body, request_id)
-                except (OSError, http.client.HTTPException):
-                    return  # the service has ended
-                if status == HTTPStatus.OK:
-                    self.answered.append(request_id)
 
 
 def _connect(port: int) -> http.client.HTTPConnection:
