@@ -45,11 +45,14 @@ def processes() -> list[psutil.Process]:
 
 
 def cpu_seconds() -> float:
-    """Return the CPU time of this Postgres, with that of its processes that have ended."""
+    """Return the CPU time of this Postgres, with that of its processes that have ended.
+
+    Raises RuntimeError if the server process is not visible, for example in another container.
+    """
     with contextlib.closing(psycopg2.connect("")) as connection:
         server = psutil.Process(connection.info.backend_pid).parent()
         if server is None:
-            return 0.0
+            raise RuntimeError("The server process of Postgres is not visible.")
         own = server.cpu_times()
         alive = [process.cpu_times() for process in server.children()]
     times = [own.children_user, own.children_system]

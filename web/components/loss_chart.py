@@ -10,7 +10,7 @@ from web.charts.loss_curves import experiments_above, loss_curves, spans_decade
 from web.charts.smoothing import MAX_SMOOTHING
 from web.formatting import escape_markdown, join_names, pluralize
 from web.shared_values import choice, number
-from web.tables.run_names import common_prefix, shorten_names
+from web.tables.run_names import shorten_names, usual_prefix
 
 # Metrics with curves in the database, and their titles.
 METRICS = {"loss": "Training loss", "validation_loss": "Validation loss"}
@@ -133,5 +133,5 @@ def show_loss_chart(
 
 def show_prefix(names: Sequence[str]) -> None:
     """Show the prefix that the short names of these experiments leave out, if there is one."""
-    if prefix := common_prefix(names):
+    if prefix := usual_prefix(names):
         st.caption(f"Names are shown without {escape_markdown(prefix)}.")

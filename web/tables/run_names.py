@@ -11,13 +11,13 @@ from web.formatting import escape_markdown
 _SEPARATORS = re.compile(r"[_\-./:\s]+")
 # Shorter prefixes are not worth a name that differs from the stored one.
 MIN_PREFIX = 4
-# Share of the names that have the prefix. One other run does not bring the long names back.
+# Share of the names that have the prefix. Names stay short beside one other run.
 MIN_SHARE = 2 / 3
 # JavaScript regular expression for the text of a link: the short name is its fragment.
 LINK_TEXT = "#(.*)$"
 
 
-def common_prefix(names: Iterable[str]) -> str:
+def usual_prefix(names: Iterable[str]) -> str:
     """Return the prefix that short names leave out, empty without one.
 
     Most names have it, and of such prefixes it leaves out the most characters in total. It ends
@@ -49,7 +49,7 @@ def _without(prefix: str, name: str) -> str:
 def shorten_names(names: Iterable[str]) -> dict[str, str]:
     """Return the short name of each name, without the prefix that most of them have."""
     known = list(names)
-    prefix = common_prefix(known)
+    prefix = usual_prefix(known)
     return {name: _without(prefix, name) for name in known}
 
 

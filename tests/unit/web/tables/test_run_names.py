@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from web.tables.run_names import common_prefix, run_links, shorten_names
+from web.tables.run_names import run_links, shorten_names, usual_prefix
 
 EXPERIMENTS = [f"mnist_experiment_{number}__lenet" for number in range(24)]
 
@@ -32,7 +32,7 @@ EXPERIMENTS = [f"mnist_experiment_{number}__lenet" for number in range(24)]
     ],
 )
 def test_prefix_ends_behind_a_separator(names: list[str], prefix: str) -> None:
-    assert common_prefix(names) == prefix
+    assert usual_prefix(names) == prefix
 
 
 def test_short_names_are_unique() -> None:
